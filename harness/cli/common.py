@@ -1,0 +1,92 @@
+"""What all commands share: error endings, JSON output, consoles and common options."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from harness.errors import HarnessError
+
+INTERRUPTED = 130
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+data_root_option = click.option(
+    "--data-root", type=click.Path(file_okay=False), help="Folder that holds the datasets (else HARNESS_DATA)."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def plain(text: str) -> str:
+    """Return text without terminal control sequences: captions, names and paths are hostile.
+
+    >>> plain("a\\x1b[31mred\\x1b[0m coat")
+    'ared coat'
+    """
+    return _CONTROL.sub("", text)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def run_safely(command: click.Command, debug: bool) -> int:
+    """Call a command and return its exit code; user mistakes end as one message without a traceback."""
+    try:
+        code = command(standalone_mode=False, prog_name="harness")
+    except HarnessError as error:
+        return _fail(error, str(error), error.exit_code, debug)
+    except click.ClickException as error:
+        if debug:
+            raise
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        text = f"{type(error).__name__}: {error} (this is a fault of the harness; --debug shows where)"
+        return _fail(error, text, 1, debug)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(error: Exception, text: str, code: int, debug: bool) -> int:
+    if debug:
+        raise error
+    click.echo(f"Error: {plain(text)}", err=True)
+    return code
+
+
+def console(err: bool = False) -> Any:
+    """Return a rich console for tables and progress; plain text when not a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+
+
+def group_with_nearest(**options: Any) -> Callable[[Callable[..., Any]], click.Group]:
+    """Return `click.group` whose unknown commands get the nearest match."""
+    return click.group(cls=NearestGroup, **options)
+
+
+class NearestGroup(click.Group):
+    """A group that suggests the nearest command for an unknown one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or fail with the nearest match."""
+        from harness.errors import nearest
+
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            text = f"No such command {args[0]!r}.{nearest(args[0], self.commands)}"
+            raise click.UsageError(text, ctx)
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,72 @@
+"""The `harness` command: a group that imports a subcommand only when it is called."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from harness import __version__
+from harness.cli.common import run_safely
+from harness.errors import nearest
+
+COMMANDS = {
+    "run": ("harness.cli.run:run", "Train and test one method on one dataset."),
+    "evaluate": ("harness.cli.evaluate:evaluate", "Test a trained run on other datasets."),
+    "runs": ("harness.cli.runs:runs", "List, show, resume and sync recorded runs."),
+    "sweep": ("harness.cli.sweep:sweep", "Search hyper-parameters with Optuna."),
+    "report": ("harness.cli.report:report", "Make tables, figures and a notebook from tracked runs."),
+    "data": ("harness.cli.data:data", "Describe, check, make and cache datasets."),
+    "methods": ("harness.cli.methods:methods", "List methods and count their parameters."),
+    "pretrain": ("harness.cli.pretrain:pretrain", "Make the tiny CLIP that ships with the harness."),
+    "doctor": ("harness.cli.doctor:doctor", "Check versions, devices, stores, weights and data."),
+    "completion": ("harness.cli.completion:completion", "Print the shell completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help line, and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command; None for an unknown one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or fail with the nearest match."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}.{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help lines without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, only results.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
+    """Train, select, test and compare CLIP adaptations for text-based person retrieval.
+
+    \b
+    Start here:  harness run --method cskt --dataset icfg --synthetic
+    Exit codes:  0 done; 1 something failed; 2 wrong use or missing data; 130 interrupted.
+    """
+    ctx.obj = {"debug": debug, "quiet": quiet}
+
+
+def main() -> None:
+    """Run the command line; errors end as one message and an exit code."""
+    sys.exit(run_safely(cli, debug="--debug" in sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""What can go wrong, told so that a person can mend it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HarnessError(Exception):
+    """Something failed while the harness worked; the command line exits with 1."""
+
+    exit_code = 1
+
+
+class UsageError(HarnessError):
+    """The user asked for something that cannot be: the message names the mend; exit code 2."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """Data are missing, unreadable or not what they claim to be; the message names file and mend."""
+
+
+class TrainingError(HarnessError):
+    """Training broke (not-a-number loss, dead parameter); the run is recorded as failed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the known name most like `name`, or an empty string.
+
+    >>> nearest("cskd", ["cskt", "zero_shot"])
+    " Did you mean 'cskt'?"
+    """
+    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Build the one error for an unknown name: what was given, the nearest match, what is allowed."""
+    names = sorted(known)
+    return UsageError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}.")

@@ -1,0 +1,173 @@
+"""What a method is. `methods/NAME.py` defines one and imports as `harness.methods.NAME`.
+
+To add one, write that file: a docstring (paper, link, what deviates from it), a config whose fields carry
+default, help and search range, and a class with `@register`. The training loop knows no method's name.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.config import Choice, MethodConfig, Range, setting
+from harness.distributed import gather_with_gradient
+from harness.losses import itc, sdm
+from harness.registry import Registry, plugin_path
+
+if TYPE_CHECKING:
+    from harness.clip import Clip
+    from harness.injection import Injection
+
+__path__ = plugin_path("methods")
+
+
+class TrainedConfig(MethodConfig):
+    """Optimisation fields that every trained method shares."""
+
+    lr: float = setting(1e-5, "learning rate after warm-up", search=Range(low=1e-6, high=1e-2, log=True), gt=0)
+    weight_decay: float = setting(4e-5, "L2 weight decay; 0 on biases", search=Range(low=1e-6, high=1e-2, log=True), ge=0)
+    bias_lr_factor: float = setting(2.0, "learning rate of biases relative to lr", gt=0)
+    eps: float = setting(1e-8, "Adam's epsilon", gt=0)
+    warmup_epochs: int = setting(5, "epochs of linear warm-up", search=Range(low=0, high=10), ge=0)
+    warmup_factor: float = setting(0.1, "share of lr that warm-up starts from", gt=0, le=1)
+    loss: Literal["sdm", "itc"] = setting("sdm", "similarity distribution matching, or contrastive", search=None)
+    temperature: float = setting(0.02, "softmax temperature of the loss", search=Range(low=0.005, high=0.1, log=True), gt=0)
+
+
+@dataclass
+class Batch:
+    """One step's data on the model's device.
+
+    Attributes:
+        images: normalised pixels of this process [n_local, 3, height, width]; None with cached embeddings.
+        tokens: token ids cut to the longest caption of the batch [n_local, length]; None likewise.
+        identities: labels of the global batch [n_global]; equal label means same person.
+        image_embeddings: frozen backbone embeddings of this process [n_local, dim], where a method asks for them.
+        text_embeddings: likewise for the captions [n_local, dim].
+    """
+
+    images: Tensor | None
+    tokens: Tensor | None
+    identities: Tensor
+    image_embeddings: Tensor | None = None
+    text_embeddings: Tensor | None = None
+
+
+@dataclass
+class Losses:
+    """Named loss terms with their weights; weight 1 unless said."""
+
+    terms: dict[str, Tensor]
+    weights: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """Weighted sum of the terms, a scalar."""
+        return torch.stack([self.weights.get(name, 1.0) * term.float() for name, term in self.terms.items()]).sum()
+
+
+class Method(nn.Module):
+    """An adaptation of a CLIP to person retrieval.
+
+    A new method should implement `adapt`, which makes its parameters and unfreezes what it trains (the backbone
+    comes frozen), and set `Config`. It may give `image_injection` / `text_injection`, which act inside the frozen
+    towers, and may override `head_image` / `head_text` (after the towers), `training_step`, `param_groups`
+    and the hooks. `recipe` holds dotted config keys whose default differs for this method.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[MethodConfig]] = TrainedConfig
+    trained: ClassVar[bool] = True
+    caches_embeddings: ClassVar[bool] = False
+    recipe: ClassVar[dict[str, Any]] = {}
+
+    image_injection: "Injection | None"
+    text_injection: "Injection | None"
+
+    def __init__(self, clip: "Clip", config: Any) -> None:
+        super().__init__()
+        self.clip = clip.requires_grad_(False)
+        self.config = config
+        self.image_injection = self.text_injection = None
+        self.adapt()
+
+    def adapt(self) -> None:
+        """Make the method's parameters and choose what is trained. Default: nothing is."""
+
+    def head_image(self, embeddings: Tensor) -> Tensor:
+        """Map tower embeddings [n, dim] to what is compared; identity unless overridden."""
+        return embeddings
+
+    def head_text(self, embeddings: Tensor) -> Tensor:
+        """Map tower embeddings [n, dim] to what is compared; identity unless overridden."""
+        return embeddings
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Embed normalised images [n, 3, height, width] as [n, dim], not yet L2-normalised."""
+        return self.head_image(self.clip.encode_image(images, self.image_injection))
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Embed token ids [n, length] as [n, dim], not yet L2-normalised."""
+        return self.head_text(self.clip.encode_text(tokens, self.text_injection))
+
+    def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return L2-normalised float32 image and text embeddings of the global batch [n_global, dim], with gradient."""
+        if batch.image_embeddings is not None and batch.text_embeddings is not None:
+            image, text = self.head_image(batch.image_embeddings), self.head_text(batch.text_embeddings)
+        else:
+            assert batch.images is not None and batch.tokens is not None
+            image, text = self.encode_image(batch.images), self.encode_text(batch.tokens)
+        n_global = len(batch.identities)
+        normal = (nn.functional.normalize(x.float(), dim=-1) for x in (image, text))
+        first, second = (gather_with_gradient(x, n_global) for x in normal)
+        return first, second
+
+    def training_step(self, batch: Batch) -> Losses:
+        """Return the losses of one global batch; default: the contrastive loss that the config names."""
+        image, text = self.embed(batch)
+        losses = {"sdm": sdm, "itc": itc}
+        loss = losses[self.config.loss]
+        return Losses({self.config.loss: loss(image, text, batch.identities, self.config.temperature)})
+
+    def forward(self, batch: Batch) -> Losses:
+        """Run `training_step`, so that wrappers of distributed training see one call."""
+        return self.training_step(batch)
+
+    def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield name and parameter of everything that is trained."""
+        return ((name, p) for name, p in self.named_parameters() if p.requires_grad)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Return optimiser groups: weights, and biases with their own learning rate and no decay.
+
+        A parameter is a bias when its name contains "bias", as the published recipes have it.
+        """
+        weights = [p for name, p in self.trainable() if "bias" not in name]
+        biases = [p for name, p in self.trainable() if "bias" in name]
+        config = self.config
+        groups = [
+            {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
+            {"params": biases, "lr": config.lr * config.bias_lr_factor, "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Return the optimiser over `param_groups`; default Adam with L2 decay."""
+        return torch.optim.Adam(self.param_groups(), eps=self.config.eps)
+
+    def on_epoch_start(self, epoch: int) -> None:
+        """Hook: called before each epoch, counted from 1."""
+
+    @classmethod
+    def skip(cls, dataset: str) -> str | None:
+        """Return why the method cannot run on a dataset, or None."""
+        return None
+
+
+METHODS: Registry[Method] = Registry("method", __name__, __path__)
+register = METHODS.register
+
+__all__ = ["METHODS", "Batch", "Choice", "Losses", "Method", "Range", "TrainedConfig", "register", "setting"]

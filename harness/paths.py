@@ -1,0 +1,40 @@
+"""Where things lie: data, caches and runs, each with one environment variable."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder and the setting that chose it, so that a message can name both."""
+
+    path: Path
+    chosen_by: str
+
+    def __str__(self) -> str:
+        return f"{self.path} (from {self.chosen_by})"
+
+
+def data_root(option: str | Path | None = None) -> Place:
+    """Return the folder that holds the datasets: `--data-root`, else `HARNESS_DATA`, else the default."""
+    default = Path.home() / ".local" / "share" / "harness"
+    return _place(option, "--data-root", "HARNESS_DATA", default)
+
+
+def cache_root() -> Place:
+    """Return the folder of image stores and encoded galleries: `HARNESS_CACHE`, else `~/.cache/harness`."""
+    return _place(None, "", "HARNESS_CACHE", Path.home() / ".cache" / "harness")
+
+
+def runs_root(option: str | Path | None = None) -> Place:
+    """Return the folder of run records and of the default MLflow store: `HARNESS_RUNS`, else `./runs`."""
+    return _place(option, "--runs", "HARNESS_RUNS", Path("runs"))
+
+
+def _place(option: str | Path | None, flag: str, variable: str, default: Path) -> Place:
+    if option:
+        return Place(Path(option).expanduser(), flag)
+    if os.environ.get(variable):
+        return Place(Path(os.environ[variable]).expanduser(), variable)
+    return Place(default, f"the default; {variable} changes it")
