@@ -1,0 +1,90 @@
+"""Run the benchmarks: `python -m benchmarks [NAME ...]`; writes `results/NAME.json` and the table in `README.md`."""
+
+import json
+import multiprocessing
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import Claim, machine
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+START, END = "<!-- results -->", "<!-- end of results -->"
+
+
+def names() -> list[str]:
+    """Return the benchmarks found beside this file."""
+    own = {"__main__", "__init__", "common"}
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in own)
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Run one benchmark and return its result with date and machine."""
+    outcome = import_module(f"benchmarks.{name}").run()
+    return {**outcome, "date": date.today().isoformat(), "machine": machine()}
+
+
+def measure_apart(name: str) -> dict[str, Any]:
+    """Run one benchmark in a fresh process, so that memory and threads of one do not touch another."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(measure, name).result()
+
+
+def save(name: str, result: dict[str, Any]) -> None:
+    """Write one result as JSON."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def row(claim: Claim) -> str:
+    """Format one claim as a line of the table."""
+    value = "not measured" if claim["value"] is None else f"{claim['value']:.4g} {claim['unit']}".strip()
+    holds = {True: "yes", False: "**no**", None: "–"}[claim["holds"]]
+    return f"| {claim['name']} | {value} | {claim['bound'] or '–'} | {holds} |"
+
+
+def sections() -> Iterator[str]:
+    """Yield the text of each saved result: title, where and how measured, one row a claim."""
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text())
+        where = result["machine"]
+        yield f"### {result['title']}\n"
+        yield f"`{result['command']}` · {result['date']} · {where['cpu']}, torch {where['torch']}\n"
+        yield "| figure | measured | promised | holds |\n|---|---|---|---|"
+        yield "\n".join(row(claim) for claim in result["claims"]) + "\n"
+
+
+def write_table() -> None:
+    """Put the table of all saved results between the markers of `README.md`."""
+    page = HERE / "README.md"
+    table = "\n".join([START, "", *sections(), END])
+    text = re.sub(f"{START}.*{END}", lambda _: table, page.read_text(), flags=re.DOTALL)
+    page.write_text(text)
+
+
+def main(wanted: list[str]) -> int:
+    """Run the wanted benchmarks, or all; return 1 when one broke or a claim does not hold."""
+    failed = False
+    for name in wanted or names():
+        try:
+            result = measure_apart(name)
+        except Exception as error:
+            print(f"{name}: broke: {type(error).__name__}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        save(name, result)
+        print(result["title"], *(row(claim) for claim in result["claims"]), sep="\n")
+        failed |= any(claim["holds"] is False for claim in result["claims"])
+    write_table()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

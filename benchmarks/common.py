@@ -1,0 +1,116 @@
+"""What a benchmark is: a script with `run() -> Outcome`; how claims are judged and CPU time and memory are taken.
+
+To add one, write `benchmarks/NAME.py` with a function `run` that returns `outcome(...)`; `python -m benchmarks`
+finds it by its file. Both sides of a ratio are measured within that one run.
+"""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+
+class Claim(TypedDict):
+    """One measured figure; `holds` is None when it could not be measured or when nothing is promised."""
+
+    name: str
+    value: float | None
+    bound: str
+    unit: str
+    holds: bool | None
+
+
+class Outcome(TypedDict):
+    """What a benchmark returns; `facts` holds whatever else explains the figures."""
+
+    title: str
+    command: str
+    claims: list[Claim]
+    facts: dict[str, Any]
+
+
+def claim(
+    name: str,
+    value: float | None,
+    *,
+    unit: str = "",
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Claim:
+    """Judge a figure against its bound.
+
+    >>> claim("speed", 17.2, at_least=15, unit="x")["holds"]
+    True
+    >>> claim("not measured", None, at_least=15)["holds"] is None
+    True
+    """
+    promised = [
+        f"{sign} {bound:g}" for sign, bound in ((">=", at_least), ("<=", at_most)) if bound is not None
+    ]
+    holds = None
+    if value is not None and promised:
+        holds = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
+    return Claim(name=name, value=value, bound=" and ".join(promised), unit=unit, holds=holds)
+
+
+def outcome(title: str, command: str, claims: list[Claim], **facts: Any) -> Outcome:
+    """Put the parts of a result together; `facts` must be what JSON can hold."""
+    return Outcome(title=title, command=command, claims=claims, facts=facts)
+
+
+def cpu_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
+    """Return the least CPU time of `work` over some repeats, in seconds of this process, all threads."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def wall_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
+    """Return the least wall time of `work` over some repeats, in seconds."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory this process has held so far, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if platform.system() == "Darwin" else peak * 1024 / 1e6
+
+
+def free_memory_gb() -> float:
+    """Return the memory that can be had without swapping, in GB (10^9 bytes); 0 where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0.0
+    available = next((line for line in lines if line.startswith("MemAvailable")), "x 0")
+    return int(available.split()[1]) * 1024 / 1e9
+
+
+def machine() -> dict[str, Any]:
+    """Describe what the figures were measured on."""
+    import torch
+
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        names = [
+            line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    facts = {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    return facts | ({"accelerator": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
