@@ -37,7 +37,7 @@ def setting(
         identity: False for a field that cannot change a result (workers, paths): it stays out of the run's hash.
         limits: pydantic's own limits (`ge`, `le`, `gt`, ...).
     """
-    extra = {"search": search.model_dump() if search else None, "identity": identity}
+    extra: dict[str, Any] = {"search": search.model_dump() if search else None, "identity": identity}
     return Field(default, description=help, json_schema_extra=extra, **limits)
 
 

@@ -19,7 +19,7 @@ def sdm(image: Tensor, text: Tensor, identities: Tensor, temperature: float = 0.
     >>> round(float(sdm(eye, eye, torch.tensor([0, 1]), temperature=1.0)), 4)
     8.7438
     """
-    scores = (image.float() @ text.float().T) / temperature
+    scores = _scores(image, text, temperature)
     same = (identities[:, None] == identities[None, :]).float()
     target = torch.log(same / same.sum(dim=1, keepdim=True) + 1e-8)
     return _divergence(scores, target) + _divergence(scores.T, target)
@@ -38,11 +38,16 @@ def itc(image: Tensor, text: Tensor, identities: Tensor, temperature: float = 0.
     >>> round(float(itc(eye, eye, torch.tensor([0, 1]), temperature=1.0)), 4)
     0.3133
     """
-    scores = (image.float() @ text.float().T) / temperature
+    scores = _scores(image, text, temperature)
     labels = torch.arange(len(scores), device=scores.device)
     forward = torch.nn.functional.cross_entropy(scores, labels)
     backward = torch.nn.functional.cross_entropy(scores.T, labels)
     return (forward + backward) / 2
+
+
+def _scores(image: Tensor, text: Tensor, temperature: float) -> Tensor:
+    with torch.autocast(image.device.type, enabled=False):
+        return (image.float() @ text.float().T) / temperature
 
 
 def _divergence(scores: Tensor, target: Tensor) -> Tensor:

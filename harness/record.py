@@ -1,0 +1,136 @@
+"""The record of a run: one folder, written atomically, complete before anything is sent anywhere."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import UsageError, nearest
+from harness.files import read_json, replaced, write_json
+from harness.paths import runs_root
+
+Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
+RECORD = "record.json"
+HISTORY = "history.json"
+WEIGHTS = "weights.safetensors"
+QUERIES = "queries.npz"
+HOLDOUT = "holdout.json"
+
+
+class Record(BaseModel):
+    """What is known of a run; the same fields whether it finished, failed or was cut off.
+
+    Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity: str
+    status: Status = "running"
+    config: dict[str, Any]
+    versions: dict[str, int]
+    fingerprint: str
+    backbone: dict[str, Any]
+    synthetic: bool
+    started: str = ""
+    finished: str | None = None
+    seconds: float = 0.0
+    environment: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    data: dict[str, Any] = {}
+    accounting: dict[str, Any] = {}
+    selection: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    statistics: dict[str, float] = {}
+    oracle: dict[str, Any] | None = None
+    error: dict[str, str] | None = None
+    parent: str | None = None
+    tags: dict[str, str] = {}
+    tracking: dict[str, Any] = {"synced": False}
+
+    @property
+    def name(self) -> str:
+        """The run's readable name, also the name of its folder."""
+        return run_name(self.config["method"]["name"], self.config["dataset"]["name"], self.synthetic, self.identity)
+
+
+def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:
+    """Return `method-dataset-identity`, the dataset marked as a twin when it is one."""
+    return f"{method}-{dataset}{'-twin' if synthetic else ''}-{identity[:12]}"
+
+
+class RunFolder:
+    """The folder of one run and the files in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the folder."""
+        return self.path / name
+
+    def read(self) -> Record | None:
+        """Return the record, or None when there is none yet."""
+        if not self.file(RECORD).is_file():
+            return None
+        return Record.model_validate(read_json(self.file(RECORD)))
+
+    def write(self, record: Record) -> None:
+        """Write the record atomically."""
+        write_json(self.file(RECORD), record.model_dump(mode="json"))
+
+    def history(self) -> list[dict[str, float]]:
+        """Return the metrics of each finished epoch."""
+        file = self.file(HISTORY)
+        return list(read_json(file)) if file.is_file() else []
+
+    def write_queries(self, arrays: dict[str, Any], name: str = QUERIES) -> None:
+        """Write per-query results as a compressed, pickle-free NumPy archive."""
+        with replaced(self.file(name)) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    def queries(self, name: str = QUERIES) -> dict[str, Any]:
+        """Return the per-query results by name."""
+        with np.load(self.file(name), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+
+    def set_aside(self) -> None:
+        """Rename the folder to `name~n`, so that a repeated run loses nothing."""
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}~{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+
+
+def now() -> str:
+    """Return the present time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def all_runs(root: Path | None = None) -> list[RunFolder]:
+    """Return the folders of all recorded runs, oldest first; runs set aside are left out."""
+    base = root or runs_root().path
+    files = [file for file in base.glob(f"*/{RECORD}") if "~" not in file.parent.name]
+    return [RunFolder(file.parent) for file in sorted(files, key=lambda file: (file.stat().st_ctime_ns, file))]
+
+
+def find_run(text: str, root: Path | None = None) -> RunFolder:
+    """Return the run meant by a folder, a name, or the beginning of a name or identity.
+
+    Raises `UsageError` when none or several fit.
+    """
+    if (Path(text) / RECORD).is_file():
+        return RunFolder(Path(text))
+    folders = {folder.path.name: folder for folder in all_runs(root)}
+    if text in folders:
+        return folders[text]
+    fits = [name for name in folders if name.startswith(text) or name.rpartition("-")[2].startswith(text)]
+    if len(fits) == 1:
+        return folders[fits[0]]
+    place = root or runs_root()
+    if fits:
+        raise UsageError(f"{text!r} fits {len(fits)} runs in {place}: {', '.join(fits)}. Give more of the name.")
+    raise UsageError(f"No run {text!r} in {place}.{nearest(text, folders)} `harness runs list` shows all.")

@@ -1,0 +1,221 @@
+"""Turn names, presets and overrides into one checked `RunConfig`, and say what differs from the defaults."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from harness.config import RunConfig, flatten
+from harness.datasets import DATASETS, PersonDataset
+from harness.errors import UsageError, nearest
+from harness.methods import METHODS, Method
+
+PRESETS = Path(__file__).resolve().parent / "presets"
+SYNTHETIC_PRESET = "tiny"
+SECTIONS = tuple(RunConfig.model_fields)
+
+
+def resolve(
+    method: str,
+    dataset: str,
+    *,
+    synthetic: bool = False,
+    presets: Sequence[str] = (),
+    overrides: Iterable[str] = (),
+) -> RunConfig:
+    """Return the configuration of a run.
+
+    Later layers win: field defaults, the method's recipe, the dataset's own defaults, the preset `tiny` when
+    synthetic, `presets` in order, `overrides` (`section.field=value`, the value read as YAML).
+
+    Raises `UsageError` for an unknown name or key, with the nearest match, and for a value out of range.
+    """
+    method_class, dataset_class = METHODS.get(method), DATASETS.get(dataset)
+    values = _defaults(method_class, dataset_class)
+    names = [SYNTHETIC_PRESET, *presets] if synthetic else list(presets)
+    for name in names:
+        merge(values, read_preset(name, method_class))
+    if synthetic:
+        merge(values, {"dataset": {"synthetic": True}})
+    for override in overrides:
+        merge(values, parse_override(override))
+    return build(values)
+
+
+def build(values: Mapping[str, Any]) -> RunConfig:
+    """Check nested values and return them as a `RunConfig`; the method's own config class is looked up by name."""
+    values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    method_class = METHODS.get(str(values.get("method", {}).get("name", "")))
+    check_keys(values, method_class)
+    try:
+        values["method"] = method_class.Config(**values["method"])
+        config = RunConfig(**values)
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
+    check_rule(config, method_class)
+    return config
+
+
+def check_rule(config: RunConfig, method_class: type[Method]) -> None:
+    """Raise `UsageError` when the selection rule cannot be applied to what the run evaluates."""
+    if not method_class.trained:
+        return
+    validates = config.dataset.val != "none" and config.dataset.train_on == "train"
+    if config.eval.rule == "val" and not validates:
+        raise UsageError(
+            "Without a validation split the rule `val` cannot choose an epoch: "
+            "use --set eval.rule=last, or keep a validation split (--val holdout, --train-on train)."
+        )
+    if config.eval.rule == "oracle" and not config.eval.test_each_epoch:
+        raise UsageError(
+            "The rule `oracle` looks at the test split every epoch, which biases the result: "
+            "if that is what you want, add --set eval.test_each_epoch=true."
+        )
+
+
+def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
+    """Return a preset's values: the shared file, then the method's own; or any YAML file given by path."""
+    if name.endswith((".yaml", ".yml")):
+        return read_yaml(Path(name))
+    files = [file for file in preset_files(name, method_class) if file.is_file()]
+    if not files:
+        known = known_presets(method_class)
+        raise UsageError(f"Unknown preset {name!r}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file.")
+    values: dict[str, Any] = {}
+    for file in files:
+        merge(values, read_yaml(file))
+    return values
+
+
+def preset_files(name: str, method_class: type[Method]) -> list[Path]:
+    """Return the places where a preset may stand, shared first."""
+    return [PRESETS / f"{name}.yaml", *(Path(p) / f"{method_class.name}.{name}.yaml" for p in METHODS.path)]
+
+
+def known_presets(method_class: type[Method]) -> list[str]:
+    """Return the names of all presets that a method can take."""
+    own = (f for place in METHODS.path for f in Path(place).glob(f"{method_class.name}.*.yaml"))
+    return sorted({*(f.stem for f in PRESETS.glob("*.yaml")), *(f.stem.partition(".")[2] for f in own)})
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Read a YAML mapping; raise `UsageError` naming the file."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The preset {file} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"The preset {file} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"The preset {file} must hold sections ({', '.join(SECTIONS)}), not {type(values).__name__}.")
+    return values
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """Return `a.b=value` as nested values, the value read as YAML.
+
+    >>> parse_override("train.epochs=3")
+    {'train': {'epochs': 3}}
+    >>> parse_override("method.lr=1e-4")
+    {'method': {'lr': 0.0001}}
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise UsageError(f"--set takes section.field=value, but got {text!r}.")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"The value in --set {text!r} is not valid YAML.") from error
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: _number(parsed)}
+    return dict(parsed)
+
+
+def merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Merge nested values into `values`; later ones win."""
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            merge(values[key], value)
+        else:
+            values[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def check_keys(values: Mapping[str, Any], method_class: type[Method]) -> None:
+    """Raise `UsageError` for a key that no section has, with the nearest match."""
+    known = config_keys(method_class)
+    for key in flatten(values):
+        if key not in known:
+            raise UsageError(f"Unknown config key {key!r}.{nearest(key, known)} `--dry-run` prints all keys.")
+
+
+def config_keys(method_class: type[Method]) -> dict[str, Any]:
+    """Return every dotted config key with its pydantic field, the method's own included."""
+    keys: dict[str, Any] = {}
+    for name, info in RunConfig.model_fields.items():
+        section = method_class.Config if name == "method" else info.annotation
+        keys |= _keys(section, f"{name}.") if _is_section(section) else {name: info}
+    return keys
+
+
+def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
+    """Return (key, real default, value) for all that differs from a run without presets and overrides."""
+    method_class, dataset_class = METHODS.get(config.method.name), DATASETS.get(config.dataset.name)
+    default = flatten(build_unchecked(_defaults(method_class, dataset_class)).model_dump(mode="json"))
+    values = flatten(config.model_dump(mode="json"))
+    return [(key, default.get(key), value) for key, value in values.items() if value != default.get(key)]
+
+
+def build_unchecked(values: Mapping[str, Any]) -> RunConfig:
+    """Build a config without the checks between sections."""
+    method_class = METHODS.get(str(values["method"]["name"]))
+    return RunConfig(**{**values, "method": method_class.Config(**values["method"])})
+
+
+def explain(error: ValidationError) -> str:
+    """Return pydantic's complaints as one readable message."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        lines.append(f"{key}: {item['msg']}, but got {item['input']!r}")
+    return "Wrong value in the configuration: " + "; ".join(lines)
+
+
+def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "method": {"name": method_class.name},
+        "dataset": {"name": dataset_class.name, "val": dataset_class.default_val},
+        "backbone": {"text_length": dataset_class.text_length},
+    }
+    for key, value in method_class.recipe.items():
+        merge(values, _nest(key, value))
+    return values
+
+
+def _nest(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _number(value: Any) -> Any:
+    """Read `1e-4` as a number: YAML 1.1 takes it for text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _is_section(kind: Any) -> bool:
+    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _keys(section: Any, prefix: str) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for name, info in section.model_fields.items():
+        kind = info.annotation
+        keys |= _keys(kind, f"{prefix}{name}.") if _is_section(kind) else {prefix + name: info}
+    return keys
