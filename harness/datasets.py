@@ -45,16 +45,17 @@ class Counts(NamedTuple):
     captions: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WrongFile:
-    """A known wrong or old annotation file, recognised by the counts of one split (None fits any number)."""
+    """A known wrong or old annotation file, recognised by a split's counts (None fits any) or by its name."""
 
-    split: str
-    identities: int | None
-    images: int | None
-    captions: int | None
     what: str
     mend: str
+    split: str = ""
+    identities: int | None = None
+    images: int | None = None
+    captions: int | None = None
+    file: str = ""
 
 
 class PersonDataset(ABC):

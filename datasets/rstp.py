@@ -1,0 +1,46 @@
+"""RSTPReid: five images from different cameras for each person, two sentences for each image.
+
+Paper: Zhu et al., "DSSL: Deep Surroundings-person Separation Learning for Text-based Person Retrieval",
+ACM MM 2021 (arXiv 2109.05534).
+Licence: the licence file of the repository; the images are crops of MSMT17, whose licence applies as
+well.
+Access: open links in the README of https://github.com/NjtechCVLab/RSTPReid-Dataset.
+
+Annotation: `data_captions.json` (also seen as `RSTPReid.json`), a list with one object per image: `id`
+(0-based), `img_path` (a bare file name below `imgs/`), `captions` (exactly two), `split`.
+
+Counts: 4,101 identities of exactly five images: 20,505 images, 41,010 captions. An early upload had
+another split.
+Known faults of the texts: full-width characters, fragments of markup, equal captions of different
+persons, no space after a full stop; all are kept. Its persons are, with other numbers and crops, those of
+ICFG-PEDES too.
+"""
+
+from harness.datasets import Counts, PersonDataset, WrongFile, register
+
+DOWNLOAD = "Download data_captions.json again: the file was replaced."
+
+
+@register
+class Rstp(PersonDataset):
+    """RSTPReid as published, with the corrected split of 3,701, 200 and 200 persons."""
+
+    title = "RSTPReid"
+    folder = "RSTPReid"
+    licence = "as in the repository; the licence of MSMT17 applies as well"
+    access = "Download it from the links in the README of https://github.com/NjtechCVLab/RSTPReid-Dataset."
+    annotation_files = ("data_captions.json", "RSTPReid.json")
+    expected = {
+        "train": Counts(3_701, 18_505, 37_010),
+        "val": Counts(200, 1_000, 2_000),
+        "test": Counts(200, 1_000, 2_000),
+    }
+    wrong_files = (
+        WrongFile(
+            split="train",
+            identities=3_901,
+            what="the split is that of an early upload (persons 3,901 / 100 / 100; right: 3,701 / 200 / 200)",
+            mend=DOWNLOAD,
+        ),
+    )
+    shares_persons_with = ("icfg",)

@@ -1,0 +1,163 @@
+"""Turn the objects of an annotation file into samples; every fault names file, entry and mend.
+
+Read are all public spellings: `file_path`, `img_path`, `image`; `captions`, `caption`; `id`, `image_id`.
+Texts are kept as they are, in file order; `processed_tokens` is not read.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.datasets import SPLITS, Sample
+from harness.errors import DataError
+
+PATH_KEYS = ("file_path", "img_path", "image")
+TEXT_KEYS = ("captions", "caption")
+IDENTITY_KEYS = ("id", "image_id")
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
+
+
+def read_entries(file: Path) -> list[Any]:
+    """Return the list that an annotation file holds; raise `DataError` when it is anything else."""
+    try:
+        value = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}. Check its permissions.") from error
+    except (ValueError, RecursionError) as error:
+        mend = "It is cut off or damaged: download or unpack it again."
+        raise DataError(
+            f"{file} ({file.stat().st_size:,} bytes) is not valid JSON: {error}. {mend}"
+        ) from error
+    if not isinstance(value, list):
+        raise DataError(f"{file} should hold a list with one object per image, but holds {_shown(value)}.")
+    return value
+
+
+def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[Sample]:
+    """Return one sample for each entry of a file.
+
+    Args:
+        file: the annotation file.
+        split: the split that the whole file belongs to; None: each entry says its own.
+        strip: leading folders that some variants write before the path, outermost first.
+
+    Raises `DataError` with file, index of the entry (from 0), what is wrong and the mend.
+    """
+    return [_Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(read_entries(file))]
+
+
+def merge(samples: Sequence[Sample]) -> list[Sample]:
+    """Join the entries that tell of one image of a split into one sample, captions in file order.
+
+    Raises `DataError` when they disagree on the identity or only some have back-translations.
+    """
+    joined: dict[tuple[str, str], Sample] = {}
+    for sample in samples:
+        key = (sample.split, sample.image)
+        joined[key] = _join(joined[key], sample) if key in joined else sample
+    return list(joined.values())
+
+
+def _join(first: Sample, second: Sample) -> Sample:
+    if first.identity != second.identity:
+        raise DataError(
+            f"The image {first.image!r} ({first.split}) has two identities, {first.identity} and "
+            f"{second.identity}: correct or remove one of its entries."
+        )
+    if bool(first.captions_bt) != bool(second.captions_bt):
+        raise DataError(f"Only some entries of the image {first.image!r} ({first.split}) have captions_bt.")
+    captions = first.captions + second.captions
+    return Sample(first.image, first.identity, captions, first.split, first.captions_bt + second.captions_bt)
+
+
+class _Entry:
+    """One object of an annotation file and the place it stands, for messages."""
+
+    def __init__(self, file: Path, index: int, entry: Any) -> None:
+        self.file, self.index, self.entry = file, index, entry
+        if not isinstance(entry, dict):
+            self.fail(f"should be an object with a path, captions and an id, but is {_shown(entry)}")
+
+    def sample(self, split: str | None, strip: Sequence[str]) -> Sample:
+        captions = self.texts(*self.value(TEXT_KEYS))
+        translated = self.translations(captions)
+        return Sample(self.image(strip), self.identity(), captions, split or self.split(), translated)
+
+    def value(self, keys: Sequence[str]) -> tuple[str, Any]:
+        key = next((key for key in keys if key in self.entry), None)
+        if key is not None:
+            return key, self.entry[key]
+        return self.fail(
+            f"has none of the keys {', '.join(keys)}; it has {', '.join(map(str, self.entry)) or 'none'}"
+        )
+
+    def image(self, strip: Sequence[str]) -> str:
+        key, path = self.value(PATH_KEYS)
+        if not isinstance(path, str) or not path.strip():
+            self.fail(f"{key} should be the path of an image, but is {_shown(path)}")
+        path = self.text(key, path).replace("\\", "/").removeprefix("./")
+        for folder in strip:
+            path = path.removeprefix(f"{folder}/")
+        if "\0" in path or _ABSOLUTE.match(path) or ".." in path.split("/"):
+            self.fail(f"{key} {path!r} leads out of the image folder; only paths below it are read")
+        return path
+
+    def identity(self) -> int:
+        key, identity = self.value(IDENTITY_KEYS)
+        if not isinstance(identity, int) or isinstance(identity, bool):
+            self.fail(f"{key} should be the whole number of a person, but is {_shown(identity)}")
+        return identity
+
+    def split(self) -> str:
+        if "split" not in self.entry:
+            self.fail(
+                "has no key split, so this is not the file with the published split (caption_all.json, "
+                "which comes with some image archives, has none either): get the annotation file itself"
+            )
+        split = self.entry["split"]
+        name = split.lower() if isinstance(split, str) else None
+        name = "val" if name == "valid" else name
+        if name not in SPLITS:
+            self.fail(f"the split is {_shown(split)}; allowed are {', '.join(SPLITS)} and valid")
+        return str(name)
+
+    def texts(self, key: str, value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            return (self.text(key, value),)
+        if not isinstance(value, list) or not value:
+            self.fail(f"{key} should be a list of sentences, but is {_shown(value)}")
+        return tuple(self.text(key, caption) for caption in value)
+
+    def translations(self, captions: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.entry.get("captions_bt")
+        if not value:
+            return ()
+        translated = self.texts("captions_bt", value)
+        if len(translated) != len(captions):
+            self.fail(
+                f"has {len(captions)} captions but {len(translated)} captions_bt; there must be one for each"
+            )
+        return translated
+
+    def text(self, key: str, value: Any) -> str:
+        if isinstance(value, list) and all(isinstance(token, str) for token in value):
+            value = " ".join(value)
+        if not isinstance(value, str):
+            self.fail(f"{key} should hold sentences, but holds {_shown(value)}")
+        try:
+            value.isascii() or value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{key} holds half a character (a lone surrogate): {_shown(value)}")
+        return str(value)
+
+    def fail(self, what: str) -> NoReturn:
+        raise DataError(f"{self.file}, entry {self.index} (counted from 0): {what}.")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"an object with the keys {', '.join(str(key)[:30] for key in list(value)[:6]) or '(none)'}"
+    text = ascii(value)
+    return f"{type(value).__name__} {text[:60]}{'…' if len(text) > 60 else ''}"
