@@ -1,0 +1,77 @@
+"""What may act inside a frozen tower, and where: the contract of prompts, adapters and their kin."""
+
+from torch import Tensor, nn
+
+__all__ = ["Chain", "Injection"]
+
+
+class Injection(nn.Module):
+    """Acts inside one tower; a hook that is not overridden changes nothing.
+
+    `harness.towers` calls the hooks in the order in which they stand here, `before_block` and `beside_mlp` once
+    per block. `x` and `u` are the residual stream [n, length, width] in the tower's working type; what a hook
+    returns has that type too. A hook for another place (a factor on a projection, keys and values in front of
+    others, a scale after an operation) belongs here, with its call in `harness.towers`.
+    """
+
+    def tokens(self, tokens: Tensor) -> Tensor:
+        """Re-lay token ids [n, length] before they are looked up; text tower only."""
+        return tokens
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Change the input of the tower [n, length, width].
+
+        Text: the looked-up tokens, to which positions are added afterwards. Image: class token and patches
+        with their positions, before the first LayerNorm.
+        """
+        return x
+
+    def before_block(self, layer: int, x: Tensor) -> Tensor:
+        """Change what block `layer`, counted from 0, reads [n, length, width]."""
+        return x
+
+    def beside_mlp(self, layer: int, u: Tensor) -> Tensor | None:
+        """Return what is added to the MLP branch, from the stream `u` after attention; None adds nothing."""
+        return None
+
+
+class Chain(Injection):
+    """Several injections in one tower, applied in the order given; keywords become the parts' names."""
+
+    def __init__(self, **parts: Injection | None) -> None:
+        super().__init__()
+        self._names = [name for name, part in parts.items() if part is not None]
+        for name in self._names:
+            self.add_module(name, parts[name])
+
+    @property
+    def parts(self) -> list[Injection]:
+        """The injections in order."""
+        return [getattr(self, name) for name in self._names]
+
+    def tokens(self, tokens: Tensor) -> Tensor:
+        """Pass token ids through all parts."""
+        for part in self.parts:
+            tokens = part.tokens(tokens)
+        return tokens
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Pass the tower's input through all parts."""
+        for part in self.parts:
+            x = part.embedded(x)
+        return x
+
+    def before_block(self, layer: int, x: Tensor) -> Tensor:
+        """Pass a block's input through all parts."""
+        for part in self.parts:
+            x = part.before_block(layer, x)
+        return x
+
+    def beside_mlp(self, layer: int, u: Tensor) -> Tensor | None:
+        """Add up what the parts give."""
+        total: Tensor | None = None
+        for part in self.parts:
+            added = part.beside_mlp(layer, u)
+            if added is not None:
+                total = added if total is None else total + added
+        return total

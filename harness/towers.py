@@ -1,0 +1,97 @@
+"""CLIP's two transformers as plain functions, so that injections can act inside the blocks of a frozen model.
+
+The functions read the weights of an `open_clip` model and equal its own forward. They take one path in training
+and evaluation, compute LayerNorm in float32 whatever the weights are stored in, and cut positions to the tokens
+given, which is exact under the causal mask.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.injection import Injection
+
+
+def supports(model: nn.Module) -> bool:
+    """Tell whether these functions run a model: plain CLIP, ViT with class token, causal text, EOS pooling."""
+    from open_clip.model import CLIP
+    from open_clip.transformer import VisionTransformer
+
+    visual = getattr(model, "visual", None)
+    if not isinstance(model, CLIP) or not isinstance(visual, VisionTransformer):
+        return False
+    return (
+        visual.attn_pool is None
+        and visual.pool_type == "tok"
+        and isinstance(visual.patch_dropout, nn.Identity)
+        and model.text_pool_type == "argmax"
+        and model.attn_mask is not None
+        and all(isinstance(matrix, nn.Parameter) for matrix in (visual.proj, model.text_projection))
+        and all(_is_plain(transformer) for transformer in (visual.transformer, model.transformer))
+    )
+
+
+def encode_image(model: Any, images: Tensor, injection: Injection | None = None) -> Tensor:
+    """Embed normalised images [n, 3, height, width] as [n, dim], not L2-normalised."""
+    injection = injection or Injection()
+    visual = model.visual
+    patches = visual.conv1(images.to(visual.conv1.weight.dtype)).flatten(2).mT
+    class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+    x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
+    x = _norm(visual.ln_pre, injection.embedded(x))
+    x = _blocks(visual.transformer, x, injection, causal=False)
+    projection: Tensor = visual.proj
+    return _norm(visual.ln_post, x[:, 0]) @ projection
+
+
+def encode_text(model: Any, tokens: Tensor, injection: Injection | None = None) -> Tensor:
+    """Embed token ids [n, length], of any length up to the model's, as [n, dim], not L2-normalised."""
+    injection = injection or Injection()
+    tokens = injection.tokens(tokens)
+    x = injection.embedded(model.token_embedding(tokens).to(model.transformer.get_cast_dtype()))
+    x = x + model.positional_embedding[: tokens.shape[1]].to(x.dtype)
+    x = _blocks(model.transformer, x, injection, causal=True)
+    ends = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]
+    projection: Tensor = model.text_projection
+    return _norm(model.ln_final, ends) @ projection
+
+
+def _is_plain(transformer: Any) -> bool:
+    from open_clip.transformer import ResidualAttentionBlock
+
+    return all(
+        type(block) is ResidualAttentionBlock and isinstance(block.attn, nn.MultiheadAttention)
+        for block in transformer.resblocks
+    )
+
+
+def _blocks(transformer: Any, x: Tensor, injection: Injection, causal: bool) -> Tensor:
+    for layer, block in enumerate(transformer.resblocks):
+        x = injection.before_block(layer, x)
+        u = x + block.ls_1(_attention(block.attn, _norm(block.ln_1, x), causal))
+        x = u + block.ls_2(block.mlp(_norm(block.ln_2, u)))
+        beside = injection.beside_mlp(layer, u)
+        if beside is not None:
+            x = x + beside
+    return x
+
+
+def _attention(attention: Any, x: Tensor, causal: bool) -> Tensor:
+    """Self-attention over [n, length, width] with the weights of a `MultiheadAttention`."""
+    projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+    heads = projected.view(*x.shape[:2], 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+    query, key, value = heads.unbind()
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    merged: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
+    return merged
+
+
+def _norm(module: nn.Module, x: Tensor) -> Tensor:
+    """LayerNorm in float32, cast back to the type of `x`; an Identity stays one."""
+    if isinstance(module, nn.Identity):
+        return x
+    assert isinstance(module, nn.LayerNorm)
+    weight, bias = module.weight.float(), module.bias.float()
+    return F.layer_norm(x.float(), module.normalized_shape, weight, bias, module.eps).to(x.dtype)
