@@ -1,0 +1,186 @@
+"""The CLIP that methods adapt: any open_clip model, image size and text length, with weights or without."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from open_clip.transformer import TextTransformer, VisionTransformer
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from harness import tokens as token_batches
+from harness.architecture import build_model, load_state, resize_timm
+from harness.config import BackboneConfig, content_hash
+from harness.errors import UsageError
+from harness.weights import Weights, check_names, load_weights
+
+
+@dataclass(frozen=True)
+class BackboneIdentity:
+    """What decides a backbone's embeddings; `sha256` is that of the weights, None for random ones."""
+
+    name: str
+    pretrained: str | None
+    sha256: str | None
+    seed: int | None
+    image_size: tuple[int, int]
+    text_length: int
+    quick_gelu: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-able values."""
+        return asdict(self) | {"image_size": list(self.image_size)}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all fields."""
+        return content_hash(self.as_dict())
+
+
+class Clip(nn.Module):
+    """An open_clip model with its tokeniser, sizes and identity; embeddings come without L2 normalisation.
+
+    Attributes:
+        model: the open_clip model, without its logit scale.
+        tokenizer: open_clip's tokeniser at `text_length`, made on first use.
+        image_size: height and width in pixels.
+        text_length: tokens per caption.
+        embed_dim: dimension of the joint space.
+        image_width, text_width, image_layers, text_layers: of the transformers; None where a tower is none.
+        injectable: whether injections can act inside both towers.
+        identity: what decides the embeddings.
+    """
+
+    def __init__(self, model: Any, identity: BackboneIdentity) -> None:
+        super().__init__()
+        self.model, self.identity = model, identity
+        self.image_size, self.text_length = identity.image_size, identity.text_length
+        self.embed_dim = _embed_dim(identity.name)
+        self.image_width, self.image_layers = _shape(model.visual, VisionTransformer)
+        self.text_width, self.text_layers = _shape(getattr(model, "text", model), TextTransformer)
+        self.injectable = _supported(model)
+
+    @cached_property
+    def tokenizer(self) -> Any:  # noqa: D102
+        return token_batches.build_tokenizer(self.identity.name, self.text_length)
+
+    def tokenize(self, captions: Sequence[str]) -> Tensor:
+        """Return token ids [n, text_length]; a caption too long is cut, end-of-text set last."""
+        tokens: Tensor = self.tokenizer(list(captions), context_length=self.text_length)
+        return tokens
+
+    def cut(self, tokens: Tensor) -> Tensor:
+        """Cut token ids [n, length] to the longest caption, where that is exact."""
+        return token_batches.cut(tokens) if self._causal else tokens
+
+    def encode_image(self, images: Tensor, injection: Any = None) -> Tensor:
+        """Embed normalised images [n, 3, height, width] as [n, embed_dim]."""
+        if self.injectable:
+            from harness import towers
+
+            return towers.encode_image(self.model, images, injection)
+        self._refuse(injection)
+        embeddings: Tensor = self.model.encode_image(images)
+        return embeddings
+
+    def encode_text(self, tokens: Tensor, injection: Any = None) -> Tensor:
+        """Embed token ids [n, length], length up to text_length, as [n, embed_dim]."""
+        if self.injectable:
+            from harness import towers
+
+            return towers.encode_text(self.model, tokens, injection)
+        self._refuse(injection)
+        embeddings: Tensor = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
+        return embeddings
+
+    @property
+    def _causal(self) -> bool:
+        text = getattr(self.model, "text", self.model)
+        pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
+        unmasked = getattr(text, "attn_mask", None) is None or getattr(text, "cls_emb", None) is not None
+        return pool == "argmax" and not unmasked
+
+    def _refuse(self, injection: Any) -> None:
+        if injection is not None:
+            raise UsageError(
+                f"The backbone {self.identity.name} cannot be injected into: choose a method without"
+                " prompts or adapters, or a CLIP with two plain transformers such as ViT-B-16-quickgelu."
+            )
+
+
+def load_clip(config: BackboneConfig, *, random: bool = False, seed: int = 0, device: str = "cpu") -> Clip:
+    """Build the backbone that a config names.
+
+    Args:
+        config: name, weights, image size and text length.
+        random: leave the weights at random; so it is, too, when the config has neither tag nor file.
+        seed: of the random weights; the global generators stay untouched.
+        device: where it goes; `meta` makes no tensors, for counting.
+    """
+    check_names(config)
+    random = random or device == "meta" or not (config.pretrained or config.weights)
+    weights = None if random else load_weights(config)
+    identity = _identity(config, weights, seed)
+    model = _build(config, weights, identity, meta=device == "meta")
+    return Clip(model, identity).eval().to(device)
+
+
+def count_parameters(config: BackboneConfig) -> int:
+    """Return how many parameters a backbone has, without making them."""
+    return sum(parameter.numel() for parameter in load_clip(config, device="meta").parameters())
+
+
+def _build(
+    config: BackboneConfig, weights: Weights | None, identity: BackboneIdentity, *, meta: bool
+) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(identity.seed or 0)
+        model = build_model(
+            config.name,
+            config.image_size,
+            config.text_length,
+            quick_gelu=identity.quick_gelu,
+            device="meta" if meta else "cpu",
+        )
+    if weights:
+        load_state(model, weights.state, config.name, weights.source)
+    resize_timm(model, config.name, config.image_size)
+    return model
+
+
+def _identity(config: BackboneConfig, weights: Weights | None, seed: int) -> BackboneIdentity:
+    return BackboneIdentity(
+        name=config.name,
+        pretrained=config.pretrained if weights and not config.weights else None,
+        sha256=weights.sha256 if weights else None,
+        seed=None if weights else seed,
+        image_size=config.image_size,
+        text_length=config.text_length,
+        quick_gelu=_config(config.name).get("quick_gelu", False) or bool(weights and weights.quick_gelu),
+    )
+
+
+def _config(name: str) -> dict[str, Any]:
+    import open_clip
+
+    found: dict[str, Any] = open_clip.get_model_config(name)
+    return found
+
+
+def _embed_dim(name: str) -> int:
+    return int(_config(name)["embed_dim"])
+
+
+def _shape(tower: Any, kind: type) -> tuple[int | None, int | None]:
+    plain = isinstance(tower, kind) or hasattr(tower, "token_embedding")
+    return (tower.transformer.width, tower.transformer.layers) if plain else (None, None)
+
+
+def _supported(model: nn.Module) -> bool:
+    try:
+        from harness import towers
+    except ImportError:
+        return False
+    return towers.supports(model)

@@ -1,0 +1,44 @@
+"""The tiny CLIP that ships with the harness: open_clip's own architecture, a trimmed vocabulary, weights.
+
+Shapes and textures with captions taught it (`harness pretrain`); no person was shown. `shapes.json` beside
+the weights holds the command that made them and what they reach.
+"""
+
+from pathlib import Path
+from typing import Any
+
+NAME = "tiny"
+TAG = "shapes"
+CONFIG = Path(__file__).with_name("tiny.json")
+MERGES = Path(__file__).with_name("merges.txt.gz")
+WEIGHTS = Path(__file__).with_name("shapes.safetensors")
+RECORD = Path(__file__).with_name("shapes.json")
+N_MERGES = 6000
+
+
+def register() -> None:
+    """Make the model name `tiny` known to open_clip."""
+    import open_clip
+
+    if NAME not in open_clip.list_models():
+        open_clip.add_model_config(CONFIG)
+
+
+def tokenizer(text_length: int) -> Any:
+    """Return open_clip's tokeniser on the trimmed merges: all byte tokens, end-of-text the largest id."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer(bpe_path=str(MERGES), context_length=text_length)
+
+
+def trim_merges(n_merges: int = N_MERGES) -> str:
+    """Return the first merges of CLIP's vocabulary, in priority order, as the text of a merges file.
+
+    The parts of a merge come from earlier merges or single bytes, so any first part is a whole vocabulary.
+    """
+    import gzip
+
+    from open_clip.tokenizer import default_bpe
+
+    lines = gzip.decompress(Path(default_bpe()).read_bytes()).decode().split("\n")
+    return "\n".join(lines[: n_merges + 1])
