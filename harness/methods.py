@@ -26,14 +26,22 @@ __path__ = plugin_path("methods")
 class TrainedConfig(MethodConfig):
     """Optimisation fields that every trained method shares."""
 
-    lr: float = setting(1e-5, "learning rate after warm-up", search=Range(low=1e-6, high=1e-2, log=True), gt=0)
-    weight_decay: float = setting(4e-5, "L2 weight decay; 0 on biases", search=Range(low=1e-6, high=1e-2, log=True), ge=0)
+    lr: float = setting(
+        1e-5, "learning rate after warm-up", search=Range(low=1e-6, high=1e-2, log=True), gt=0
+    )
+    weight_decay: float = setting(
+        4e-5, "L2 weight decay; 0 on biases", search=Range(low=1e-6, high=1e-2, log=True), ge=0
+    )
     bias_lr_factor: float = setting(2.0, "learning rate of biases relative to lr", gt=0)
     eps: float = setting(1e-8, "Adam's epsilon", gt=0)
     warmup_epochs: int = setting(5, "epochs of linear warm-up", search=Range(low=0, high=10), ge=0)
     warmup_factor: float = setting(0.1, "share of lr that warm-up starts from", gt=0, le=1)
-    loss: Literal["sdm", "itc"] = setting("sdm", "similarity distribution matching, or contrastive", search=None)
-    temperature: float = setting(0.02, "softmax temperature of the loss", search=Range(low=0.005, high=0.1, log=True), gt=0)
+    loss: Literal["sdm", "itc"] = setting(
+        "sdm", "similarity distribution matching, or contrastive", search=None
+    )
+    temperature: float = setting(
+        0.02, "softmax temperature of the loss", search=Range(low=0.005, high=0.1, log=True), gt=0
+    )
 
 
 @dataclass
@@ -44,7 +52,7 @@ class Batch:
         images: normalised pixels of this process [n_local, 3, height, width]; None with cached embeddings.
         tokens: token ids cut to the longest caption of the batch [n_local, length]; None likewise.
         identities: labels of the global batch [n_global]; equal label means same person.
-        image_embeddings: frozen backbone embeddings of this process [n_local, dim], where a method asks for them.
+        image_embeddings: frozen backbone embeddings [n_local, dim], for a method that caches them.
         text_embeddings: likewise for the captions [n_local, dim].
     """
 
@@ -65,16 +73,19 @@ class Losses:
     @property
     def total(self) -> Tensor:
         """Weighted sum of the terms, a scalar."""
-        return torch.stack([self.weights.get(name, 1.0) * term.float() for name, term in self.terms.items()]).sum()
+        return torch.stack(
+            [self.weights.get(name, 1.0) * term.float() for name, term in self.terms.items()]
+        ).sum()
 
 
 class Method(nn.Module):
     """An adaptation of a CLIP to person retrieval.
 
-    A new method should implement `adapt`, which makes its parameters and unfreezes what it trains (the backbone
-    comes frozen), and set `Config`. It may give `image_injection` / `text_injection`, which act inside the frozen
-    towers, and may override `head_image` / `head_text` (after the towers), `training_step`, `param_groups`
-    and the hooks. `recipe` holds dotted config keys whose default differs for this method.
+    A new method should implement `adapt`, which makes its parameters and unfreezes what it trains (the
+    backbone comes frozen), and set `Config`. It may give `image_injection` / `text_injection`, which
+    act inside the frozen towers, and may override `head_image` / `head_text` (after the towers),
+    `training_step`, `param_groups` and the hooks. `recipe` holds dotted config keys whose default
+    differs for this method.
     """
 
     name: ClassVar[str]
@@ -114,11 +125,12 @@ class Method(nn.Module):
         return self.head_text(self.clip.encode_text(tokens, self.text_injection))
 
     def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return L2-normalised float32 image and text embeddings of the global batch [n_global, dim], with gradient."""
+        """Return L2-normalised float32 embeddings of the global batch, images and texts [n_global, dim]."""
         if batch.image_embeddings is not None and batch.text_embeddings is not None:
             image, text = self.head_image(batch.image_embeddings), self.head_text(batch.text_embeddings)
         else:
-            assert batch.images is not None and batch.tokens is not None
+            assert batch.images is not None
+            assert batch.tokens is not None
             image, text = self.encode_image(batch.images), self.encode_text(batch.tokens)
         n_global = len(batch.identities)
         normal = (nn.functional.normalize(x.float(), dim=-1) for x in (image, text))
@@ -157,6 +169,14 @@ class Method(nn.Module):
     def optimiser(self) -> torch.optim.Optimizer:
         """Return the optimiser over `param_groups`; default Adam with L2 decay."""
         return torch.optim.Adam(self.param_groups(), eps=self.config.eps)
+
+    def folded_parameters(self) -> int:
+        """Return how many parameters inference needs beside the backbone's, after `fold`."""
+        own = {id(p) for p in self.clip.parameters()}
+        return sum(p.numel() for p in self.parameters() if id(p) not in own)
+
+    def fold(self) -> None:
+        """Merge, for inference, what can be merged without changing embeddings. Default: nothing can."""
 
     def on_epoch_start(self, epoch: int) -> None:
         """Hook: called before each epoch, counted from 1."""

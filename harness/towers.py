@@ -1,8 +1,8 @@
 """CLIP's two transformers as plain functions, so that injections can act inside the blocks of a frozen model.
 
-The functions read the weights of an `open_clip` model and equal its own forward. They take one path in training
-and evaluation, compute LayerNorm in float32 whatever the weights are stored in, and cut positions to the tokens
-given, which is exact under the causal mask.
+The functions read the weights of an `open_clip` model and equal its own forward. They take one path in
+training and evaluation, compute LayerNorm in float32 whatever the weights are stored in, and cut positions
+to the tokens given, which is exact under the causal mask.
 """
 
 from typing import Any
@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.injection import Injection
+from harness.precision import layer_norm
 
 
 def supports(model: nn.Module) -> bool:
-    """Tell whether these functions run a model: plain CLIP, ViT with class token, causal text, EOS pooling."""
+    """Tell whether these functions run a model: plain CLIP, class token, causal text, EOS pooling."""
     from open_clip.model import CLIP
     from open_clip.transformer import VisionTransformer
 
@@ -40,10 +41,10 @@ def encode_image(model: Any, images: Tensor, injection: Injection | None = None)
     patches = visual.conv1(images.to(visual.conv1.weight.dtype)).flatten(2).mT
     class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
     x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
-    x = _norm(visual.ln_pre, injection.embedded(x))
+    x = layer_norm(visual.ln_pre, injection.embedded(x))
     x = _blocks(visual.transformer, x, injection, causal=False)
     projection: Tensor = visual.proj
-    return _norm(visual.ln_post, x[:, 0]) @ projection
+    return layer_norm(visual.ln_post, x[:, 0]) @ projection
 
 
 def encode_text(model: Any, tokens: Tensor, injection: Injection | None = None) -> Tensor:
@@ -55,7 +56,14 @@ def encode_text(model: Any, tokens: Tensor, injection: Injection | None = None) 
     x = _blocks(model.transformer, x, injection, causal=True)
     ends = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]
     projection: Tensor = model.text_projection
-    return _norm(model.ln_final, ends) @ projection
+    return layer_norm(model.ln_final, ends) @ projection
+
+
+@torch.no_grad()
+def multiply_projections(model: Any, image: Tensor, text: Tensor) -> None:
+    """Multiply both output projections from the right by matrices [dim, dim], in place."""
+    model.visual.proj.copy_(model.visual.proj @ image)
+    model.text_projection.copy_(model.text_projection @ text)
 
 
 def _is_plain(transformer: Any) -> bool:
@@ -70,8 +78,8 @@ def _is_plain(transformer: Any) -> bool:
 def _blocks(transformer: Any, x: Tensor, injection: Injection, causal: bool) -> Tensor:
     for layer, block in enumerate(transformer.resblocks):
         x = injection.before_block(layer, x)
-        u = x + block.ls_1(_attention(block.attn, _norm(block.ln_1, x), causal))
-        x = u + block.ls_2(block.mlp(_norm(block.ln_2, u)))
+        u = x + block.ls_1(_attention(block.attn, layer_norm(block.ln_1, x), causal))
+        x = u + block.ls_2(block.mlp(layer_norm(block.ln_2, u)))
         beside = injection.beside_mlp(layer, u)
         if beside is not None:
             x = x + beside
@@ -86,12 +94,3 @@ def _attention(attention: Any, x: Tensor, causal: bool) -> Tensor:
     mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
     merged: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
     return merged
-
-
-def _norm(module: nn.Module, x: Tensor) -> Tensor:
-    """LayerNorm in float32, cast back to the type of `x`; an Identity stays one."""
-    if isinstance(module, nn.Identity):
-        return x
-    assert isinstance(module, nn.LayerNorm)
-    weight, bias = module.weight.float(), module.bias.float()
-    return F.layer_norm(x.float(), module.normalized_shape, weight, bias, module.eps).to(x.dtype)

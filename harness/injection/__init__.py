@@ -1,17 +1,42 @@
 """What may act inside a frozen tower, and where: the contract of prompts, adapters and their kin."""
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from torch import Tensor, nn
 
-__all__ = ["Chain", "Injection"]
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.clip import Clip
+
+
+class TowerShape(NamedTuple):
+    """How many blocks a tower has, and how wide its residual stream is."""
+
+    layers: int
+    width: int
+
+
+def tower_shapes(clip: "Clip") -> tuple[TowerShape, TowerShape]:
+    """Return the shapes of image and text tower; raise `UsageError` where injections cannot act in them."""
+    if not clip.injectable:
+        raise UsageError(
+            f"The backbone {clip.identity.name!r} takes no prompts or adapters: choose a CLIP with two plain "
+            "transformers, such as ViT-B-16-quickgelu, or a method that leaves the blocks alone."
+        )
+    image, text = (clip.image_layers, clip.image_width), (clip.text_layers, clip.text_width)
+    assert None not in (*image, *text)
+    return TowerShape(*image), TowerShape(*text)  # type: ignore[arg-type]
 
 
 class Injection(nn.Module):
     """Acts inside one tower; a hook that is not overridden changes nothing.
 
-    `harness.towers` calls the hooks in the order in which they stand here, `before_block` and `beside_mlp` once
-    per block. `x` and `u` are the residual stream [n, length, width] in the tower's working type; what a hook
-    returns has that type too. A hook for another place (a factor on a projection, keys and values in front of
-    others, a scale after an operation) belongs here, with its call in `harness.towers`.
+    `harness.towers` calls the hooks in the order in which they stand here, `before_block` and
+    `beside_mlp` once per block. `x` and `u` are the residual stream [n, length, width] in the tower's
+    working type; what a hook returns has that type too. A hook for another place (a factor on a
+    projection, keys and values in front of others, a scale after an operation) belongs here, with its
+    call in `harness.towers`.
     """
 
     def tokens(self, tokens: Tensor) -> Tensor:

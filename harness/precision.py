@@ -1,0 +1,40 @@
+"""Several number widths in one model: LayerNorm in float32, and the half storage of the released CSKT."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_HALF_MODULES = (nn.Linear, nn.Conv2d, nn.MultiheadAttention)
+_HALF_MATRICES = ("proj", "text_projection")
+
+
+def layer_norm(module: nn.Module, x: Tensor) -> Tensor:
+    """Normalise [..., width] in float32 and cast back to the type of `x`; an Identity stays one."""
+    if isinstance(module, nn.Identity):
+        return x
+    assert isinstance(module, nn.LayerNorm)
+    weight, bias = module.weight.float(), module.bias.float()
+    return F.layer_norm(x.float(), module.normalized_shape, weight, bias, module.eps).to(x.dtype)
+
+
+def store_half(method: nn.Module) -> None:
+    """Store a method in the mixed widths of the released CSKT, in place.
+
+    Linear maps, convolutions, attention and the two output projections become float16, adapters and
+    coupling maps included; prompts, LayerNorm and embeddings stay float32. Adam then works on float16
+    weights directly,
+    without loss scaling, which its large epsilon allows.
+    """
+    for module in method.modules():
+        if isinstance(module, _HALF_MODULES):
+            _halve(module, [name for name, _ in module.named_parameters(recurse=False)])
+        _halve(
+            module, [name for name in _HALF_MATRICES if isinstance(getattr(module, name, None), nn.Parameter)]
+        )
+
+
+def _halve(module: Any, names: list[str]) -> None:
+    for name in names:
+        parameter = getattr(module, name)
+        parameter.data = parameter.data.half()

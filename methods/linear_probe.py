@@ -1,0 +1,70 @@
+"""Linear probe: one linear map per tower on frozen, cached CLIP embeddings.
+
+The cheapest trained baseline: the towers run once, then epochs take milliseconds. Each map is square,
+without bias, and starts as the identity, so training starts from zero-shot CLIP; for inference both
+fold into CLIP's own output projections. Images are not augmented, as their embeddings are computed
+once.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from harness import towers
+from harness.methods import Method, Range, TrainedConfig, register, setting
+
+
+class Config(TrainedConfig):
+    """Two square matrices train faster and safer at a larger rate than whole towers do."""
+
+    lr: float = setting(
+        1e-3, "learning rate after warm-up", search=Range(low=1e-5, high=1e-1, log=True), gt=0
+    )
+
+
+@register
+class LinearProbe(Method):
+    """Frozen towers, one learned map behind each."""
+
+    Config = Config
+    caches_embeddings = True
+    recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}
+
+    image_map: nn.Linear | None
+    text_map: nn.Linear | None
+
+    def adapt(self) -> None:
+        """Put an identity map behind each tower."""
+        self.image_map, self.text_map = (_identity(self.clip.embed_dim) for _ in range(2))
+
+    def head_image(self, embeddings: Tensor) -> Tensor:
+        """Map image embeddings [n, dim] to [n, dim]."""
+        return _apply(self.image_map, embeddings)
+
+    def head_text(self, embeddings: Tensor) -> Tensor:
+        """Map text embeddings [n, dim] to [n, dim]."""
+        return _apply(self.text_map, embeddings)
+
+    def folded_parameters(self) -> int:
+        """Nothing remains where the maps merge with CLIP's projections."""
+        return 0 if self.clip.injectable else super().folded_parameters()
+
+    def fold(self) -> None:
+        """Multiply the maps into CLIP's output projections."""
+        if self.image_map is None or self.text_map is None or not self.clip.injectable:
+            return
+        towers.multiply_projections(self.clip.model, self.image_map.weight.T, self.text_map.weight.T)
+        self.image_map = self.text_map = None
+
+
+def _identity(dim: int) -> nn.Linear:
+    linear = nn.Linear(dim, dim, bias=False)
+    with torch.no_grad():
+        nn.init.eye_(linear.weight)
+    return linear
+
+
+def _apply(linear: nn.Linear | None, embeddings: Tensor) -> Tensor:
+    if linear is None:
+        return embeddings
+    mapped: Tensor = linear(embeddings.to(linear.weight.dtype))
+    return mapped
