@@ -4,6 +4,7 @@ Each `write_*` returns the data root; each `*_entries` returns the objects of th
 """
 
 import json
+import re
 import string
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def rstp_entries() -> list[dict]:
         identity = index // 5
         split = "train" if identity < 3 else "val" if identity == 3 else "test"
         name = f"{index:04d}_c{index % 5 + 1}_{index * 7:04d}.jpg"
-        captions = [f"Picture {index}: a boy in a green shirt.", f"Picture {index}: the boy looks at his telephone."]
+        captions = [
+            f"Picture {index}: a boy in a green shirt.",
+            f"Picture {index}: the boy looks at his telephone.",
+        ]
         entries.append({"id": identity, "img_path": name, "captions": captions, "split": split})
     return entries
 
@@ -81,7 +85,12 @@ def ufine_entries() -> list[dict]:
     long = "The person wears a dark coat with two rows of buttons over a light shirt, and walks slowly. " * 5
     rows = [("train", 1), ("train", 1), ("train", 2), ("test", 3)]
     return [
-        {"split": split, "id": identity, "file_path": f"images/{number}.jpg", "captions": [long, f"{number}. {long}"]}
+        {
+            "split": split,
+            "id": identity,
+            "file_path": f"images/{number}.jpg",
+            "captions": [long, f"{number}. {long}"],
+        }
         for number, (split, identity) in enumerate(rows, start=1)
     ]
 
@@ -124,6 +133,7 @@ def _write(root: Path, folder: str, name: str, entries: list, images: str = "img
     write_json(root / folder / name, entries)
     (root / folder / images).mkdir(parents=True, exist_ok=True)
     paths = [entry.get("file_path") or entry.get("img_path") for entry in entries if isinstance(entry, dict)]
-    good = [path for path in paths if isinstance(path, str) and ".." not in path and path[:1] not in ("", "/")]
-    write_images(root / folder / images, [path.replace("\\", "/") for path in good if ":" not in path])
+    good = [path.replace("\\", "/") for path in paths if isinstance(path, str) and Path(path).suffix]
+    hostile = re.compile(r"\.\.|^/|:|\0")
+    write_images(root / folder / images, [path for path in good if not hostile.search(path)])
     return root

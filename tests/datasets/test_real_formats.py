@@ -1,11 +1,9 @@
 """The four datasets read from trees that are true to the real downloads."""
 
-import json
-
 import pytest
 
-from harness.annotations import image_files, read_dataset
-from harness.datasets import DATASETS, SPLITS, count, pairs
+from harness.annotations import image_files, read_dataset, recognise
+from harness.datasets import DATASETS, SPLITS, Counts, count, pairs
 from harness.errors import DataError
 from harness.paths import Place
 
@@ -78,7 +76,9 @@ def test_rasa_files_by_split_are_read(real_format, tmp_path, split):
     for name in SPLITS:
         chosen = [entry for entry in entries if entry["split"] == name]
         real_format.write_json(root / "CUHK-PEDES" / "processed_data" / f"{name}.json", chosen)
-    assert [s for s in DATASETS.get("cuhk").read(root) if s.split == split] == [s for s in whole if s.split == split]
+    assert [s for s in DATASETS.get("cuhk").read(root) if s.split == split] == [
+        s for s in whole if s.split == split
+    ]
 
 
 def test_an_empty_val_file_is_no_fault(real_format, tmp_path):
@@ -99,13 +99,15 @@ def test_tbps_clip_files_keep_the_back_translations(real_format, tmp_path):
             entry["captions_bt"] = [f"again: {caption}" for caption in entry["captions"]]
         real_format.write_json(tmp_path / "CUHK-PEDES" / f"{name}_reid.json", chosen)
     samples = DATASETS.get("cuhk").read(tmp_path)
-    assert all(s.captions_bt == tuple(f"again: {c}" for c in s.captions) for s in samples if s.split == "train")
+    assert all(
+        s.captions_bt == tuple(f"again: {c}" for c in s.captions) for s in samples if s.split == "train"
+    )
     assert all(s.captions_bt == () for s in samples if s.split == "test")
     assert count(samples)["train"] == real_format.COUNTS["cuhk"]["train"]
 
 
 def write_aptm(real_format, folder):
-    """Write one entry for each caption in train, one with a list in val and test; paths have their own root."""
+    """Write an entry for each caption in train, one with a list elsewhere; paths have their own root."""
     for name in SPLITS:
         entries = []
         for entry in real_format.cuhk_entries():
@@ -147,36 +149,40 @@ def test_caption_all_renamed_is_explained(real_format, tmp_path):
         DATASETS.get("cuhk").read(real_format.write_cuhk(tmp_path, entries))
 
 
-def counted(identities, images, captions, split, first):
-    """Return entries with the wished counts of one split."""
-    entries = []
-    for index in range(images):
-        texts = ["a person"] * (captions // images + (index < captions % images))
-        identity = first + min(index, identities - 1)
-        entries.append({"split": split, "file_path": f"{split}{index}.jpg", "captions": texts, "id": identity})
-    return entries
-
-
 WRONG = {
-    "early upload": ("rstp", [("train", 3901, 19505, 39010), ("val", 100, 500, 1000), ("test", 100, 500, 1000)]),
-    "cut to two": ("cuhk", [("train", 11003, 34054, 68108), ("test", 1000, 3074, 6148)]),
-    "single image": ("cuhk", [("train", 11000, 34051, 68120), ("test", 1000, 3074, 6156)]),
-    "10,000 entries": ("icfg", [("train", 3102, 34674, 34674), ("val", 500, 9848, 9848), ("test", 500, 10000, 10000)]),
-    "stands in for validation": ("icfg", [("train", 3102, 34674, 34674), ("val", 1000, 19848, 19848)]),
+    "early upload": (
+        "rstp",
+        {"train": (3901, 19505, 39010), "val": (100, 500, 1000), "test": (100, 500, 1000)},
+    ),
+    "cut to two": ("cuhk", {"train": (11003, 34054, 68108), "test": (1000, 3074, 6148)}),
+    "single image": ("cuhk", {"train": (11000, 34051, 68120), "test": (1000, 3074, 6156)}),
+    "10,000 entries": ("icfg", {"train": (3102, 34674, 34674), "test": (500, 10000, 10000)}),
+    "stands in for validation": ("icfg", {"train": (3102, 34674, 34674), "val": (1000, 19848, 19848)}),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_known_wrong_files_are_named(tmp_path, caplog, what):
-    name, splits = WRONG[what]
+def test_known_wrong_files_are_recognised_by_their_counts(what):
+    name, counts = WRONG[what]
+    found = recognise(DATASETS.get(name), {split: Counts(*row) for split, row in counts.items()})
+    assert [what in wrong.what for wrong in found] == [True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_right_counts_are_no_known_wrong_file(name):
     dataset = DATASETS.get(name)
-    rows = [counted(*counts, split, first * 100_000) for first, (split, *counts) in enumerate(splits)]
-    file = tmp_path / dataset.folder / dataset.annotation_files[0]
-    file.parent.mkdir()
-    file.write_text(json.dumps([entry for row in rows for entry in row]))
-    dataset.read(tmp_path)
-    assert what in caplog.text
-    assert any(wrong.mend in caplog.text for wrong in dataset.wrong_files)
+    assert recognise(dataset, dataset.expected) == []
+
+
+def test_reading_a_known_wrong_file_warns_with_the_mend(real_format, tmp_path, caplog):
+    entries = [
+        {"id": index // 5, "img_path": f"{index}.jpg", "captions": ["a", "b"], "split": "train"}
+        for index in range(3_901 * 5)
+    ]
+    real_format.write_json(tmp_path / "RSTPReid" / "data_captions.json", entries)
+    DATASETS.get("rstp").read(tmp_path)
+    assert "early upload" in caplog.text
+    assert "Download data_captions.json again" in caplog.text
 
 
 @pytest.mark.parametrize("name", NAMES)

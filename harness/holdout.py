@@ -1,0 +1,96 @@
+"""Decide what trains and what selects: the dataset's own validation split, a hold-out from train, or none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.datasets import PersonDataset, Sample
+from harness.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """Samples whose splits say what a run does with them.
+
+    Attributes:
+        samples: the samples; those held out of train carry the split `val`.
+        train_splits: the splits that training sees.
+        has_val: whether the split `val` may select a checkpoint.
+        holdout: the identities held out of train, in ascending order; empty without a hold-out.
+    """
+
+    samples: list[Sample]
+    train_splits: tuple[str, ...]
+    has_val: bool
+    holdout: list[int]
+
+
+def holdout(
+    samples: Sequence[Sample], *, share: float = 0.1, seed: int = 0
+) -> tuple[list[Sample], list[int]]:
+    """Move a fixed share of the train identities to the split `val`.
+
+    Returns the samples in unchanged order and the identities moved, ascending. The choice depends on the
+    identity numbers and the seed alone, not on the order of the file. Raises `DataError` when train has
+    fewer than two identities.
+    """
+    from sklearn.model_selection import GroupShuffleSplit
+
+    identities = sorted({sample.identity for sample in samples if sample.split == "train"})
+    if len(identities) < 2:
+        raise DataError(f"A hold-out needs at least 2 train identities, but there are {len(identities)}.")
+    splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+    _, places = next(splitter.split(identities, groups=identities))
+    chosen = {identities[place] for place in places}
+    moved = [
+        replace(sample, split="val") if sample.split == "train" and sample.identity in chosen else sample
+        for sample in samples
+    ]
+    return moved, sorted(chosen)
+
+
+def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, train_on: str) -> Arranged:
+    """Lay the samples out for a run.
+
+    Args:
+        samples: as the dataset reads them.
+        dataset: its class, for messages.
+        val: `own`, `holdout` or `none`, where selection looks.
+        train_on: `train`, or `train+val` to learn from the dataset's own validation split too.
+
+    Raises `UsageError` when the dataset has no validation split of its own but one is asked for.
+    """
+    own = any(sample.split == "val" for sample in samples)
+    join = train_on == "train+val"
+    if not own and (join or val == "own"):
+        raise _no_own_split(dataset, "--train-on train" if join else "--val holdout or --val none")
+    if val != "holdout":
+        return Arranged(
+            list(samples), ("train", "val") if join else ("train",), val == "own" and not join, []
+        )
+    _, identities = holdout(samples)
+    return Arranged(_hold_out(samples, set(identities), join), ("train",), True, identities)
+
+
+def no_validation(dataset: type[PersonDataset], val: str, train_on: str) -> UsageError:
+    """Build the error for a selection by validation where none is left."""
+    return UsageError(
+        f"Selection by validation needs a validation split, but with --val {val} --train-on {train_on} "
+        f"{dataset.title} has none left: use --val holdout, or --rule last."
+    )
+
+
+def _hold_out(samples: Sequence[Sample], identities: set[int], join: bool) -> list[Sample]:
+    """Make the hold-out the only `val`; the dataset's own one joins train, or is left out."""
+    arranged = []
+    for sample in samples:
+        if sample.split == "train" and sample.identity in identities:
+            arranged.append(replace(sample, split="val"))
+        elif sample.split != "val":
+            arranged.append(sample)
+        elif join:
+            arranged.append(replace(sample, split="train"))
+    return arranged
+
+
+def _no_own_split(dataset: type[PersonDataset], mend: str) -> UsageError:
+    return UsageError(f"{dataset.title} has no validation split of its own: use {mend}.")

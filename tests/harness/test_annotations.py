@@ -1,0 +1,182 @@
+"""Faults and oddities of annotation files, each told with file, entry and mend."""
+
+import json
+
+import pytest
+
+from harness.annotations import dataset_fingerprint, existing, image_files, locate
+from harness.datasets import DATASETS, count
+from harness.errors import DataError
+
+ICFG = DATASETS.get("icfg")
+
+
+@pytest.fixture
+def read(real_format, tmp_path):
+    """Read an ICFG tree after a change of its entries."""
+
+    def reader(change):
+        entries = real_format.icfg_entries()
+        entries = change(entries) or entries
+        return ICFG.read(real_format.write_icfg(tmp_path, entries))
+
+    return reader
+
+
+def changed(read, key, value, index=1):
+    return read(lambda entries: entries[index].update({key: value}))
+
+
+def test_splits_may_be_upper_case_or_called_valid(read):
+    def change(entries):
+        entries[0]["split"], entries[1]["split"] = "Train", "VALID"
+
+    assert [sample.split for sample in read(change)[:2]] == ["train", "val"]
+
+
+def test_back_slashes_become_slashes(read):
+    assert changed(read, "file_path", r"train\0000\x.jpg")[1].image == "train/0000/x.jpg"
+
+
+def test_a_caption_may_be_a_list_of_tokens(read):
+    assert changed(read, "captions", [["a", "tall", "man"]])[1].captions == ("a tall man",)
+
+
+def test_a_caption_may_be_one_string(read):
+    def change(entries):
+        entries[1]["caption"] = entries[1].pop("captions")[0] + "  "
+
+    assert read(change)[1].captions[0].endswith("camera.  ")
+
+
+def test_an_empty_caption_is_kept(read):
+    assert changed(read, "captions", ["", "x"])[1].captions == ("", "x")
+
+
+def test_identities_may_have_gaps(read):
+    assert changed(read, "id", 90_000)[1].identity == 90_000
+
+
+def test_rstp_may_use_file_path(real_format, tmp_path):
+    entries = real_format.rstp_entries()
+    for entry in entries:
+        entry["file_path"] = entry.pop("img_path")
+    assert (
+        count(DATASETS.get("rstp").read(real_format.write_rstp(tmp_path, entries)))
+        == real_format.COUNTS["rstp"]
+    )
+
+
+FAULTS = {
+    "unknown split": ("split", "trian", "the split is str 'trian'; allowed are train, val, test"),
+    "split of another type": ("split", 3, "the split is int 3"),
+    "identity as text": ("id", "7", "id should be the whole number of a person, but is str '7'"),
+    "identity as truth": ("id", True, "but is bool True"),
+    "path of another type": ("file_path", ["a.jpg"], "file_path should be the path of an image"),
+    "empty path": ("file_path", " ", "file_path should be the path of an image"),
+    "no captions": ("captions", [], "captions should be a list of sentences"),
+    "captions of another type": ("captions", {"a": 1}, "an object with the keys a"),
+    "caption of another type": ("captions", ["good", 3], "captions should hold sentences, but holds int 3"),
+    "half a character": ("captions", ["a \ud800 coat"], "lone surrogate"),
+    "translations too few": ("captions_bt", ["a", "b"], "has 1 captions but 2 captions_bt"),
+    "parent folder": ("file_path", "../../etc/passwd", "leads out of the image folder"),
+    "parent folder inside": ("file_path", "train/../../x.jpg", "leads out of the image folder"),
+    "parent folder by back-slashes": ("file_path", "..\\x.jpg", "leads out of the image folder"),
+    "absolute path": ("file_path", "/etc/passwd", "leads out of the image folder"),
+    "path with a drive": ("file_path", "C:\\x.jpg", "leads out of the image folder"),
+    "path with a nought": ("file_path", "a\0.jpg", "leads out of the image folder"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_names_file_entry_and_reason(read, fault):
+    key, value, message = FAULTS[fault]
+    with pytest.raises(DataError) as caught:
+        changed(read, key, value)
+    assert message in str(caught.value)
+    assert "ICFG-PEDES.json, entry 1 (counted from 0)" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["file_path", "captions", "id", "split"])
+def test_a_missing_key_is_named(read, key):
+    with pytest.raises(DataError, match=rf"entry 2 .*{key}"):
+        read(lambda entries: entries[2].pop(key) and None)
+
+
+def test_an_entry_that_is_no_object_is_named(read):
+    with pytest.raises(DataError, match=r"entry 5 .*should be an object .* but is str 'text'"):
+        read(lambda entries: [*entries, "text"])
+
+
+def test_an_image_cannot_show_two_persons(read):
+    with pytest.raises(DataError, match="has two identities, 0 and 9"):
+        read(lambda entries: [*entries, {**entries[0], "id": 9}])
+
+
+def test_no_entries_at_all_are_a_fault(read, real_format, tmp_path):
+    with pytest.raises(DataError, match="holds no entries"):
+        ICFG.read(real_format.write_icfg(tmp_path, []))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'[{"split": "train"', "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (
+            b'{"annotations": []}',
+            "should hold a list with one object per image, but holds an object with the keys annotations",
+        ),
+        (b"3", "holds int 3"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, content, message):
+    (tmp_path / "ICFG-PEDES").mkdir()
+    (tmp_path / "ICFG-PEDES" / "ICFG-PEDES.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"ICFG-PEDES\.json") as caught:
+        ICFG.read(tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_fault(real_format, tmp_path):
+    (tmp_path / "ICFG-PEDES").mkdir()
+    text = json.dumps(real_format.icfg_entries())
+    (tmp_path / "ICFG-PEDES" / "ICFG-PEDES.json").write_text(text, encoding="utf-8-sig")
+    assert count(ICFG.read(tmp_path)) == real_format.COUNTS["icfg"]
+
+
+def test_files_by_split_in_a_shared_root_belong_to_nobody(real_format, tmp_path):
+    for split in ("train", "test"):
+        real_format.write_json(tmp_path / f"{split}.json", [])
+    assert locate(ICFG, tmp_path) is None
+    (tmp_path / "imgs").mkdir()
+    assert locate(ICFG, tmp_path).annotations["train"] == tmp_path / "train.json"
+
+
+def test_another_extension_is_found(real_format, tmp_path):
+    root = real_format.write_icfg(tmp_path)
+    samples = ICFG.read(root)
+    file = image_files(ICFG, root, samples)[0]
+    file.rename(file.with_suffix(".PNG"))
+    assert image_files(ICFG, root, samples)[0] == file.with_suffix(".PNG")
+    file.with_suffix(".PNG").unlink()
+    assert image_files(ICFG, root, samples)[0] == file
+    assert existing(str(file)) == str(file)
+
+
+def test_the_fingerprint_tells_any_change_of_content_and_order(read):
+    samples = read(lambda entries: None)
+    original = dataset_fingerprint(samples)
+    assert original == dataset_fingerprint(list(samples))
+    variants = [
+        samples[::-1],
+        samples[1:],
+        changed(read, "id", 77),
+        changed(read, "captions", ["x"]),
+        changed(read, "captions_bt", ["x"]),
+        changed(read, "split", "val"),
+        changed(read, "file_path", "y.jpg"),
+    ]
+    assert len({original, *(dataset_fingerprint(variant) for variant in variants)}) == len(variants) + 1
