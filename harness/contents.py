@@ -1,0 +1,78 @@
+"""Remember what files hold: SHA-256 by path, size and time of change, so that a second start only looks."""
+
+import hashlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)"
+_SETTLED_NS = 2_000_000_000
+MISSING = "missing"
+
+Stat = tuple[int, int]
+
+
+def content_hashes(files: Sequence[Path], index: Path) -> list[str]:
+    """Return each file's SHA-256, or `missing`; only files that `index` does not know as they are get read.
+
+    The index is a help, never a need: if it cannot be read or written, all files are read.
+    """
+    paths = [os.path.abspath(file) for file in files]
+    with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
+        stats = list(pool.map(_stat, paths, chunksize=256))
+        known = _load(index)
+        new = {p: s for p, s in zip(paths, stats, strict=True) if s and known.get(p, ())[:2] != s}
+        hashed = dict(zip(new, pool.map(_sha256, new), strict=True))
+    if new:
+        _save(index, [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path])])
+    found = {path: entry[2] for path, entry in known.items()} | hashed
+    return [found[path] if stat else MISSING for path, stat in zip(paths, stats, strict=True)]
+
+
+def _stat(path: str) -> Stat | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _sha256(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return MISSING
+
+
+def _settled(stat: Stat) -> bool:
+    """Whether a file is too old to be changed again within the clock tick of its time stamp."""
+    return time.time_ns() - stat[1] > _SETTLED_NS
+
+
+def _load(index: Path) -> dict[str, tuple[int, int, str]]:
+    if not index.is_file():
+        return {}
+    try:
+        with closing(sqlite3.connect(index, timeout=30)) as base:
+            rows = base.execute("SELECT path, size, mtime, sha256 FROM files").fetchall()
+    except sqlite3.Error as error:
+        log.warning("%s cannot be read (%s): all images are read again; deleting it is safe", index, error)
+        return {}
+    return {path: (size, mtime, sha) for path, size, mtime, sha in rows}
+
+
+def _save(index: Path, entries: list[tuple[str, int, int, str]]) -> None:
+    try:
+        with closing(sqlite3.connect(index, timeout=30)) as base, base:
+            base.execute(_TABLE)
+            base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", entries)
+    except sqlite3.Error as error:
+        log.warning("%s cannot be written (%s): the next start reads all images again", index, error)
