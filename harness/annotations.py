@@ -47,6 +47,12 @@ def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
     return None
 
 
+def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
+    """Return the folder of a dataset under `root`: where it was found, else where it is expected."""
+    location = locate(dataset, root)
+    return location.folder if location else root / dataset.folder
+
+
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, one per image, in file order; a known wrong file is logged as a warning.
 
