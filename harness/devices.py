@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from harness.distributed import world
 from harness.errors import UsageError
 
 
@@ -18,7 +19,9 @@ def accelerator(precision: str, device: str = "auto") -> Accelerator:
         device: `auto` takes CUDA where there is one; `cpu` and `cuda` insist.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: no CUDA device is visible to PyTorch; use --device cpu, or see `harness doctor`.")
+        raise UsageError(
+            "--device cuda: no CUDA device is visible to PyTorch; use --device cpu, or see `harness doctor`."
+        )
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     return Accelerator(cpu=on_cpu, mixed_precision=mixed_precision(precision, on_cpu))
 
@@ -45,3 +48,8 @@ def agreed(value: Any) -> Any:
     values = [value]
     broadcast_object_list(values, from_process=0)
     return values[0]
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes."""
+    return world()[0] == 0

@@ -41,7 +41,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise HarnessError(f"{path} cannot be read ({error}): remove it, or repeat the run with --force.") from error
+        raise HarnessError(
+            f"{path} cannot be read ({error}): remove it, or repeat the run with --force."
+        ) from error
 
 
 @contextmanager

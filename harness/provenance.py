@@ -16,7 +16,11 @@ def environment(device: str) -> dict[str, Any]:
     """Return versions, platform, device and git state, as they stand now."""
     import torch
 
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor() or platform.machine()
+    name = (
+        torch.cuda.get_device_name()
+        if device.startswith("cuda")
+        else platform.processor() or platform.machine()
+    )
     return {
         "harness": installed("person-retrieval-harness"),
         "python": sys.version.split()[0],
@@ -48,7 +52,11 @@ def git_state() -> dict[str, Any] | None:
 def source_files(*plugins: Any) -> dict[str, str]:
     """Return the hash of each engine file and of the plug-ins' own files, so that a change can be named."""
     files = [*HERE.rglob("*.py"), *(Path(sys.modules[cls.__module__].__file__ or "") for cls in plugins)]
-    return {_name(file): hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in sorted(set(files)) if file.is_file()}
+    return {
+        _name(file): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        for file in sorted(set(files))
+        if file.is_file()
+    }
 
 
 def changed_files(before: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -63,7 +71,9 @@ def _name(file: Path) -> str:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=HERE, capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

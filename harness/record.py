@@ -54,7 +54,9 @@ class Record(BaseModel):
     @property
     def name(self) -> str:
         """The run's readable name, also the name of its folder."""
-        return run_name(self.config["method"]["name"], self.config["dataset"]["name"], self.synthetic, self.identity)
+        return run_name(
+            self.config["method"]["name"], self.config["dataset"]["name"], self.synthetic, self.identity
+        )
 
 
 def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:
@@ -114,7 +116,9 @@ def all_runs(root: Path | None = None) -> list[RunFolder]:
     """Return the folders of all recorded runs, oldest first; runs set aside are left out."""
     base = root or runs_root().path
     files = [file for file in base.glob(f"*/{RECORD}") if "~" not in file.parent.name]
-    return [RunFolder(file.parent) for file in sorted(files, key=lambda file: (file.stat().st_ctime_ns, file))]
+    return [
+        RunFolder(file.parent) for file in sorted(files, key=lambda file: (file.stat().st_ctime_ns, file))
+    ]
 
 
 def find_run(text: str, root: Path | None = None) -> RunFolder:
@@ -132,5 +136,7 @@ def find_run(text: str, root: Path | None = None) -> RunFolder:
         return folders[fits[0]]
     place = root or runs_root()
     if fits:
-        raise UsageError(f"{text!r} fits {len(fits)} runs in {place}: {', '.join(fits)}. Give more of the name.")
+        raise UsageError(
+            f"{text!r} fits {len(fits)} runs in {place}: {', '.join(fits)}. Give more of the name."
+        )
     raise UsageError(f"No run {text!r} in {place}.{nearest(text, folders)} `harness runs list` shows all.")

@@ -82,7 +82,9 @@ def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
     files = [file for file in preset_files(name, method_class) if file.is_file()]
     if not files:
         known = known_presets(method_class)
-        raise UsageError(f"Unknown preset {name!r}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file.")
+        raise UsageError(
+            f"Unknown preset {name!r}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file."
+        )
     values: dict[str, Any] = {}
     for file in files:
         merge(values, read_yaml(file))
@@ -109,7 +111,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"The preset {file} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise UsageError(f"The preset {file} must hold sections ({', '.join(SECTIONS)}), not {type(values).__name__}.")
+        raise UsageError(
+            f"The preset {file} must hold sections ({', '.join(SECTIONS)}), not {type(values).__name__}."
+        )
     return values
 
 

@@ -1,0 +1,119 @@
+"""State of a training run on disk: one file, replaced in one step, read without pickle."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from harness.errors import HarnessError
+from harness.files import replaced
+from harness.methods import Method
+
+CHECKPOINT = "checkpoint.pt"
+SHARE_OF_TIME = 0.02
+
+
+@dataclass
+class State:
+    """Where training stands.
+
+    Attributes:
+        epoch: finished epochs.
+        step: finished steps of the epoch under way.
+        sums: summed loss terms of the epoch under way, by name.
+        history: one row of metrics per finished epoch.
+        best: validation score and epoch of the best epoch so far.
+        watch: what an observer of the test split keeps; training never reads it.
+        seconds: time spent training so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] = field(default_factory=dict)
+    watch: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Checkpoint:
+    """Writes the state of a run at epoch ends and now and then between, at about 2 % of the time."""
+
+    def __init__(self, path: Path, every_seconds: float) -> None:
+        self.path, self.every_seconds = path, every_seconds
+        self._written, self._cost = time.monotonic(), 0.0
+
+    def due(self, epoch_ended: bool) -> bool:
+        """Tell whether it is time to write: at an epoch's end when cheap, else after `every_seconds`."""
+        passed = time.monotonic() - self._written
+        return passed >= self.every_seconds or (epoch_ended and passed * SHARE_OF_TIME >= self._cost)
+
+    def write(self, state: State, method: Method, optimiser: Any, scaler: Any) -> None:
+        """Write everything that a later process needs to go on exactly from here."""
+        start = time.monotonic()
+        content = {
+            "state": dict(vars(state)),
+            "parameters": {name: p.detach() for name, p in method.trainable()},
+            "optimiser": optimiser.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        }
+        with replaced(self.path) as temporary:
+            torch.save(content, temporary)
+        self._written = time.monotonic()
+        self._cost = self._written - start
+
+    def restore(self, method: Method, optimiser: Any, scaler: Any) -> State | None:
+        """Load the state into method and optimiser; None when there is no checkpoint."""
+        if not self.path.is_file():
+            return None
+        content = _read(self.path)
+        load_parameters(method, content["parameters"], self.path)
+        optimiser.load_state_dict(content["optimiser"])
+        if scaler is not None and content["scaler"]:
+            scaler.load_state_dict(content["scaler"])
+        torch.set_rng_state(content["rng"])
+        if content["cuda_rng"] is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(content["cuda_rng"])
+        return State(**content["state"])
+
+
+def save_weights(method: Method, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Save what the method trained, and nothing of the frozen backbone, as safetensors."""
+    tensors = {name: p.detach().cpu().contiguous() for name, p in method.trainable()}
+    with replaced(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def load_weights(method: Method, path: Path) -> None:
+    """Load what `save_weights` saved; raise `HarnessError` when it does not fit the method."""
+    load_parameters(method, load_file(path), path)
+
+
+def load_parameters(method: Method, tensors: dict[str, Tensor], path: Path) -> None:
+    """Copy tensors into the method's trained parameters, which must be the same by name and shape."""
+    own = dict(method.trainable())
+    wrong = sorted(own.keys() ^ tensors.keys()) or [n for n, p in own.items() if p.shape != tensors[n].shape]
+    if wrong:
+        names = ", ".join(wrong[:3])
+        raise HarnessError(
+            f"{path} does not fit the method ({len(wrong)} parameters differ, such as {names}): repeat with --force."
+        )
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(tensors[name])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise HarnessError(
+            f"The checkpoint {path} cannot be read ({error}): remove it to start over."
+        ) from error
+    return content

@@ -1,0 +1,158 @@
+"""Encode a split with a method and measure retrieval in both directions."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from harness.augment import Augment
+from harness.config import RunConfig
+from harness.devices import Accelerator, agreed, autocast
+from harness.distributed import deal, gather
+from harness.material import Split
+from harness.methods import Method
+from harness.metrics import DIRECTIONS, evaluate_directions
+from harness.statistics import bootstrap_interval, intra_identity_correlation
+from harness.tokens import cut
+
+PROTOCOL_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """L2-normalised float32 embeddings of a split: images [n_image, dim], captions [n_caption, dim]."""
+
+    image: Tensor
+    text: Tensor
+    image_seconds: float
+    text_seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics in percent by `direction/name`, and what each query contributed."""
+
+    metrics: dict[str, float]
+    queries: dict[str, np.ndarray]
+
+
+class Encoder:
+    """Encodes splits with one method; embeddings of a frozen backbone are computed once per split and kept."""
+
+    def __init__(self, method: Method, config: RunConfig, engine: Accelerator) -> None:
+        self.method, self.engine, self.batch_size = method, engine, config.eval.batch_size
+        backbone = config.backbone
+        self.pixels = Augment(config.train.augment, backbone.image_size, backbone.normalisation)
+        self._frozen: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
+
+    @torch.inference_mode()
+    def encode(self, split: Split) -> Embeddings:
+        """Embed all images and captions of a split; every process takes a share and gets all."""
+        self.method.eval()
+        if self.method.caches_embeddings:
+            return self._encode_cached(split)
+        image, image_seconds = _timed(lambda: self._images(split, self.method.encode_image))
+        text, text_seconds = _timed(lambda: self._captions(split, self.method.encode_text))
+        return Embeddings(_unit(image), _unit(text), image_seconds, text_seconds)
+
+    @torch.inference_mode()
+    def frozen(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Return the untouched backbone's embeddings: of images [n_image, dim] and captions [n_caption, dim]."""
+        key = (split.dataset, split.name)
+        if key not in self._frozen:
+            clip = self.method.clip.eval()
+            self._frozen[key] = (
+                self._images(split, clip.encode_image),
+                self._captions(split, clip.encode_text),
+            )
+        return self._frozen[key]
+
+    def _encode_cached(self, split: Split) -> Embeddings:
+        (image, text), seconds = _timed(lambda: self.frozen(split))
+        image, text = self.method.head_image(image), self.method.head_text(text)
+        return Embeddings(_unit(image), _unit(text), seconds / 2, seconds / 2)
+
+    def _images(self, split: Split, encode: Callable[[Tensor], Tensor]) -> Tensor:
+        def part(rows: Tensor) -> Tensor:
+            pixels = split.images.read(split.positions[rows]).to(self.engine.device)
+            return encode(self.pixels.normalise(pixels))
+
+        return self._rows(torch.arange(len(split.positions)), part)
+
+    def _captions(self, split: Split, encode: Callable[[Tensor], Tensor]) -> Tensor:
+        """Encode captions from short to long, so that each batch is cut to little more than it needs."""
+        order = split.tokens.argmax(dim=1).argsort(stable=True)
+        rows = self._rows(order, lambda rows: encode(cut(split.tokens[rows]).to(self.engine.device)))
+        back = torch.empty_like(rows)
+        back[order.to(rows.device)] = rows
+        return back
+
+    def _rows(self, order: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+        with autocast(self.engine):
+            parts = [encode(rows).float() for rows in deal(order).split(self.batch_size)]
+        return gather(torch.cat(parts), len(order))
+
+
+def evaluate(encoder: Encoder, split: Split) -> tuple[Evaluation, Embeddings]:
+    """Encode a split and measure it; all processes return the first one's numbers."""
+    embeddings = encoder.encode(split)
+    main = encoder.engine.is_main_process
+    measured = measure(embeddings, split) if main else None
+    return (agreed(measured) if encoder.engine.num_processes > 1 else measured), embeddings
+
+
+def measure(embeddings: Embeddings, split: Split) -> Evaluation:
+    """Measure retrieval of a split from its embeddings."""
+    metrics, results = evaluate_directions(
+        embeddings.image, embeddings.text, split.identities, split.caption_identities
+    )
+    queries: dict[str, np.ndarray] = {}
+    owners = {"t2i": split.caption_identities, "i2t": split.identities}
+    for direction in DIRECTIONS:
+        result = results[direction]
+        queries[f"{direction}/identity"] = owners[direction].numpy()
+        queries[f"{direction}/rank"] = result.first_rank.cpu().numpy()
+        queries[f"{direction}/AP"] = result.average_precision.cpu().numpy()
+        queries[f"{direction}/INP"] = result.inverse_negative_penalty.cpu().numpy()
+        queries[f"{direction}/n_right"] = result.n_right.cpu().numpy()
+    return Evaluation(metrics, queries)
+
+
+def intervals(queries: dict[str, np.ndarray], replicates: int) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of each metric from a bootstrap over identities, in percent."""
+    found: dict[str, tuple[float, float]] = {}
+    for direction in DIRECTIONS:
+        identities = queries[f"{direction}/identity"]
+        for name, values in query_values(queries, direction).items():
+            interval = bootstrap_interval(values, identities, replicates=replicates)
+            found[f"{direction}/{name}"] = (100 * interval.low, 100 * interval.high)
+    return found
+
+
+def query_values(queries: dict[str, np.ndarray], direction: str) -> dict[str, np.ndarray]:
+    """Return what each query contributes to each metric, between 0 and 1."""
+    rank = queries[f"{direction}/rank"]
+    hits: dict[str, Any] = {f"R{k}": (rank <= k).astype(np.float64) for k in (1, 5, 10)}
+    return hits | {"mAP": queries[f"{direction}/AP"], "mINP": queries[f"{direction}/INP"]}
+
+
+def correlation(queries: dict[str, np.ndarray]) -> float:
+    """Return how alike the t2i R@1 outcomes of one identity's captions are (ANOVA estimator)."""
+    return intra_identity_correlation(query_values(queries, "t2i")["R1"], queries["t2i/identity"])
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return normalize(rows.float(), dim=-1)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return result, time.perf_counter() - start

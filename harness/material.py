@@ -1,0 +1,176 @@
+"""What a run works on: samples read, splits arranged, images opened, captions tokenised."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness.annotations import dataset_folder, missing_data
+from harness.clip import Clip
+from harness.config import BackboneConfig, DatasetConfig
+from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
+from harness.holdout import arrange, dataset_fingerprint, image_files
+from harness.listener import Listener
+from harness.paths import data_root
+from harness.store import Images, open_images
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A dataset's samples as a run uses them, before any image is opened."""
+
+    dataset: type[PersonDataset]
+    root: Path
+    samples: list[Sample]
+    train_splits: tuple[str, ...]
+    has_val: bool
+    holdout: list[int]
+    fingerprint: str
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split ready for encoding.
+
+    Attributes:
+        positions: where each image lies in `images` [n_image].
+        identities: identity of each image [n_image].
+        owners: index of the image that each caption describes [n_caption].
+        tokens: token ids [n_caption, text_length].
+    """
+
+    name: str
+    dataset: str
+    images: Images
+    positions: Tensor
+    identities: Tensor
+    owners: Tensor
+    tokens: Tensor
+    pairs: Pairs
+
+    @property
+    def caption_identities(self) -> Tensor:
+        """Identity of each caption [n_caption]."""
+        return self.identities[self.owners]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The splits of a run; `val` is None when nothing is held out."""
+
+    train: Split
+    val: Split | None
+    test: Split
+    bad_images: list[str] = field(default_factory=list)
+
+    def describe(self) -> dict[str, int]:
+        """Return the counts that every table shows."""
+        return {
+            "train_pairs": len(self.train.owners),
+            "train_images": len(self.train.positions),
+            "train_identities": len(self.train.identities.unique()),
+            "val_captions": len(self.val.owners) if self.val else 0,
+            "test_captions": len(self.test.owners),
+            "test_images": len(self.test.positions),
+            "test_identities": len(self.test.identities.unique()),
+            "bad_images": len(self.bad_images),
+        }
+
+
+def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
+    """Read and arrange a dataset's annotations; a synthetic twin is made on first use.
+
+    Raises `DataError` that says where the data come from, where they are expected and what was found.
+    """
+    from harness.twins import read_marker
+
+    dataset = DATASETS.get(config.name)
+    root = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root).path
+    samples = dataset.read(root)
+    arranged = arrange(samples, dataset, config.val, config.train_on)
+    synthetic = read_marker(dataset_folder(dataset, root)) is not None
+    fingerprint = dataset_fingerprint(samples)
+    return Reading(
+        dataset,
+        root,
+        arranged.samples,
+        arranged.train_splits,
+        arranged.has_val,
+        arranged.holdout,
+        fingerprint,
+        synthetic,
+    )
+
+
+def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Path:
+    """Return the folder that holds the synthetic twins, after making this dataset's twin when it is missing."""
+    from harness.twins import write_twin
+
+    place = data_root(root).path
+    if not (place / "synthetic" / dataset.folder).is_dir():
+        listener.on_stage(f"making the synthetic twin of {dataset.title}")
+        write_twin(dataset, place, progress=listener.on_count)
+    return place / "synthetic"
+
+
+def open_material(
+    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, clip: Clip, listener: Listener
+) -> Material:
+    """Open all images of a dataset through one store and lay out its splits."""
+    images, samples, bad = open_samples(reading, config, backbone, listener)
+    make = _splitter(reading.dataset.name, images, samples, clip)
+    val = make(("val",), "val") if reading.has_val else None
+    return Material(make(reading.train_splits, "train"), val, make(("test",), "test"), bad)
+
+
+def open_test(
+    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, clip: Clip, listener: Listener
+) -> tuple[Split, list[str]]:
+    """Open only the test split of a dataset; return it with the unreadable images' paths."""
+    images, samples, bad = open_samples(reading, config, backbone, listener)
+    return _splitter(reading.dataset.name, images, samples, clip)(("test",), "test"), bad
+
+
+def open_samples(
+    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, listener: Listener
+) -> tuple[Images, list[tuple[int, Sample]], list[str]]:
+    """Return the open images, the usable samples with their positions, and the unreadable images' paths."""
+    files = image_files(reading.dataset, reading.root, reading.samples)
+    listener.on_stage(f"opening {len(files):,} images at {backbone.image_size[0]}×{backbone.image_size[1]}")
+    images = open_images(
+        files,
+        backbone.image_size,
+        interpolation=backbone.interpolation,
+        store=config.store,
+        on_bad_image=config.on_bad_image,
+        progress=listener.on_count,
+    )
+    bad = set(images.bad)
+    usable = [(place, sample) for place, sample in enumerate(reading.samples) if place not in bad]
+    return images, usable, [str(files[place]) for place in sorted(bad)]
+
+
+def _splitter(
+    dataset: str, images: Images, samples: Sequence[tuple[int, Sample]], clip: Clip
+) -> Callable[[tuple[str, ...], str], Split]:
+    def make(splits: tuple[str, ...], name: str) -> Split:
+        chosen = [(place, sample) for place, sample in samples if sample.split in splits]
+        laid = pairs([sample for _, sample in chosen], splits)
+        return Split(
+            name=name,
+            dataset=dataset,
+            images=images,
+            positions=torch.tensor([place for place, _ in chosen]),
+            identities=torch.tensor(laid.identities),
+            owners=torch.tensor(laid.owners),
+            tokens=clip.tokenize(laid.captions),
+            pairs=laid,
+        )
+
+    return make
+
+
+__all__ = ["Material", "Reading", "Split", "missing_data", "open_material", "open_test", "read_dataset"]

@@ -1,0 +1,48 @@
+"""Go on with a recorded run, and send records to MLflow that did not arrive."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.record import Record, all_runs, find_run
+from harness.resolve import build
+from harness.run import run
+from harness.tracking import Store, publish
+
+
+def resume_run(
+    name: str, runs: str | Path | None = None, *, device: str = "auto", listener: Listener | None = None
+) -> Record:
+    """Go on with a run that was interrupted, failed or killed; a finished one is shown.
+
+    Raises `UsageError` when data or weights have changed, since that would be another run.
+    """
+    folder = find_run(name, runs_root(runs).path)
+    old = folder.read()
+    assert old is not None
+    record = run(build(old.config), runs=folder.path.parent, device=device, listener=listener)
+    if record.identity != old.identity:
+        raise UsageError(
+            f"Data, weights or versions have changed since {old.name} began: its config was run anew as {record.name}."
+        )
+    return record
+
+
+def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> dict[str, Any]:
+    """Send every ended run that MLflow has not got (or all of them); return what was sent and where."""
+    root = runs_root(runs).path
+    store = Store(root)
+    sent, left = [], 0
+    for folder in all_runs(root):
+        record = folder.read()
+        if record is None or record.status == "running":
+            continue
+        if record.tracking.get("synced") and record.tracking.get("uri") == store.uri and not everything:
+            left += 1
+            continue
+        record.tracking = publish(record, folder, store)
+        folder.write(record)
+        sent.append(record.name)
+    return {"sent": sent, "left": left, "uri": store.uri}

@@ -1,0 +1,300 @@
+"""One run from config to record: read, build, audit, train, select, test, account, write, track."""
+
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import accounting
+from harness.audit import audit_gradients
+from harness.batches import Batches
+from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
+from harness.clip import Clip, load_clip
+from harness.config import RunConfig, content_hash, identity_values
+from harness.devices import Accelerator, accelerator, agreed
+from harness.evaluate import PROTOCOL_VERSION, Encoder, correlation, evaluate, intervals
+from harness.files import locked, write_json
+from harness.listener import Listener
+from harness.material import Material, Reading, Split, open_material, read_dataset
+from harness.methods import METHODS, Method
+from harness.oracle import ORACLE, OracleWatch, optimism
+from harness.paths import runs_root
+from harness.precision import store_half
+from harness.provenance import changed_files, environment, source_files
+from harness.record import HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now
+from harness.tracking import Tracker
+from harness.train import SELECTED, Interrupted, Training
+
+
+@dataclass
+class Job:
+    """What the steps of a run share."""
+
+    config: RunConfig
+    engine: Accelerator
+    reading: Reading
+    clip: Clip
+    record: Record
+    folder: RunFolder
+    listener: Listener
+
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.engine.is_main_process)
+
+
+def run(
+    config: RunConfig,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    device: str = "auto",
+    listener: Listener | None = None,
+    tags: dict[str, str] | None = None,
+) -> Record:
+    """Train and test one method on one dataset, or return the finished identical run.
+
+    An interrupted or failed run goes on from its checkpoint. Errors are recorded and raised again.
+
+    Args:
+        runs: folder of the records; else `HARNESS_RUNS`, else `./runs`.
+        force: repeat a finished run; the old folder is set aside.
+        device: `auto`, `cpu` or `cuda`.
+        tags: extra MLflow tags.
+    """
+    job = prepare(config, runs, device, listener or Listener(), tags or {})
+    found = agreed(_found(job, force)) if job.engine.num_processes > 1 else _found(job, force)
+    if found is not None:
+        return _warn_of_changes(found, job)
+    if not job.main:
+        return _work(job)
+    with locked(job.folder.path):
+        if force and job.folder.read() is not None:
+            job.folder.set_aside()
+            job.folder.path.mkdir()
+        return _guarded(job)
+
+
+def prepare(
+    config: RunConfig, runs: str | Path | None, device: str, listener: Listener, tags: dict[str, str]
+) -> Job:
+    """Read data and weights as far as the run's identity needs them."""
+    engine = accelerator(config.train.precision, device)
+    with engine.main_process_first():
+        reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
+    clip = load_clip(config.backbone, seed=config.seed)
+    record = new_record(config, reading, clip)
+    record.tags = tags
+    folder = RunFolder(runs_root(runs).path / record.name)
+    return Job(
+        config, engine, reading, clip, record, folder, listener if engine.is_main_process else Listener()
+    )
+
+
+def new_record(config: RunConfig, reading: Reading, clip: Clip) -> Record:
+    """Return the record of a run that has not begun, with its identity."""
+    method = METHODS.get(config.method.name)
+    versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
+    backbone = clip.identity.model_dump(mode="json")
+    parts = {
+        "config": identity_values(config),
+        "data": reading.fingerprint,
+        "backbone": backbone,
+        "versions": versions,
+    }
+    return Record(
+        identity=content_hash(parts),
+        config=config.model_dump(mode="json"),
+        versions=versions,
+        fingerprint=reading.fingerprint,
+        backbone=backbone,
+        synthetic=reading.synthetic,
+    )
+
+
+def _found(job: Job, force: bool) -> Record | None:
+    record = job.folder.read()
+    return record if record is not None and record.status == "finished" and not force else None
+
+
+def _warn_of_changes(found: Record, job: Job) -> Record:
+    """Say that a finished run is shown instead of repeated, and which sources changed since."""
+    job.listener.on_note(
+        f"found the finished run {found.name} of {found.finished}: shown, not repeated (--force repeats)."
+    )
+    changed = changed_files(
+        found.sources, source_files(METHODS.get(job.config.method.name), job.reading.dataset)
+    )
+    if changed:
+        names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        job.listener.on_note(f"warning: since that run these sources changed: {names}.")
+    return found
+
+
+def _guarded(job: Job) -> Record:
+    """Do the work, write the record whatever happens, and tell MLflow."""
+    record, folder = job.record, job.folder
+    record.started = now()
+    record.environment = environment(str(job.engine.device))
+    record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
+    folder.write(record)
+    job.listener.on_start(record.name, record)
+    tracker = Tracker(record, folder, folder.path.parent)
+    job.listener = _Tee(job.listener, tracker)
+    try:
+        _work(job)
+        record.status = "finished"
+    except (Interrupted, KeyboardInterrupt):
+        record.status = "interrupted"
+        raise
+    except Exception as error:
+        record.status = str(getattr(error, "run_status", "failed"))  # type: ignore[assignment]
+        text = "".join(traceback.format_exception(error))
+        record.error = {"type": type(error).__name__, "message": str(error), "traceback": text}
+        raise
+    finally:
+        record.finished = now()
+        folder.write(record)
+        record.tracking = tracker.finish(record)
+        folder.write(record)
+    return record
+
+
+def _work(job: Job) -> Record:
+    """Run all steps on this process."""
+    config, record, engine = job.config, job.record, job.engine
+    start = time.perf_counter()
+    with engine.main_process_first():
+        material = open_material(job.reading, config.dataset, config.backbone, job.clip, job.listener)
+    record.data = material.describe()
+    if job.main and job.reading.holdout:
+        write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
+    method = build_method(config, job.clip).to(engine.device)
+    encoder = Encoder(method, config, engine)
+    record.accounting["parameters"] = accounting.count_parameters(method).as_dict()
+    with accounting.PeakMemory(engine.device) as train_memory:
+        state = _train(job, method, encoder, material) if method.trained else State()
+    _choose(job, method, state)
+    _test(job, method, encoder, material.test, state)
+    record.accounting["train_peak_bytes"] = train_memory.bytes
+    record.seconds = time.perf_counter() - start
+    if job.main:
+        _finish_files(job, method)
+    return record
+
+
+def build_method(config: RunConfig, clip: Clip) -> Method:
+    """Return the method on its backbone, initialised from the run's seed."""
+    torch.manual_seed(config.seed)
+    method = METHODS.get(config.method.name)(clip, config.method)
+    return store_half(method) if config.train.precision == "pure-fp16" else method
+
+
+def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> State:
+    config = job.config
+    job.listener.on_stage("checking that every trained parameter gets a gradient")
+    batches = make_batches(job, method, encoder, material.train)
+    audit_gradients(method, batches.sample(2))
+    val = material.val if config.eval.rule == "val" or material.val is not None else None
+    watch = OracleWatch(encoder, material.test, method, job.folder) if config.eval.test_each_epoch else None
+    training = Training(
+        method,
+        batches,
+        config,
+        job.engine,
+        job.folder,
+        validate=(lambda: evaluate(encoder, val)[0].metrics) if val is not None else None,
+        watch=watch,
+        listener=job.listener,
+    )
+    job.listener.on_stage("training")
+    state = training.run()
+    if job.main:
+        write_json(job.folder.file(HISTORY), state.history)
+    job.record.accounting |= accounting.time_summary(training.step_seconds, state)
+    return state
+
+
+def make_batches(job: Job, method: Method, encoder: Encoder, split: Split) -> Batches:
+    """Return the training batches: pixels, or the frozen backbone's embeddings where the method asks for them."""
+    config = job.config
+    image, text = encoder.frozen(split) if method.caches_embeddings else (None, None)
+    size, parts = config.train.batch_size, config.train.accumulation
+    return Batches(
+        split,
+        batch_size=-(-size // parts),
+        seed=config.seed,
+        augment=encoder.pixels,
+        device=job.engine.device,
+        image_embeddings=image,
+        text_embeddings=text,
+    )
+
+
+def _choose(job: Job, method: Method, state: State) -> None:
+    """Put the weights of the chosen epoch into the method."""
+    rule, record = job.config.eval.rule, job.record
+    if not method.trained:
+        record.selection = {"rule": "none", "epoch": 0}
+        return
+    chosen = {"val": state.best, "oracle": state.watch.get("best", {}), "last": {}}[rule]
+    file = {"val": SELECTED, "oracle": ORACLE, "last": ""}[rule]
+    job.engine.wait_for_everyone()
+    if chosen:
+        load_weights(method, job.folder.file(file))
+    record.selection = {"rule": rule, "epoch": int(chosen.get("epoch", state.epoch)), "epochs": state.epoch}
+    record.selection |= {
+        f"val/{name}": chosen[name] for name in ("t2i/R1", "t2i/mAP") if rule == "val" and chosen
+    }
+    record.accounting["seconds_to_best"] = chosen.get("seconds", state.seconds)
+
+
+def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State) -> None:
+    """Touch the test split, once."""
+    job.listener.on_stage("testing")
+    record = job.record
+    with accounting.PeakMemory(job.engine.device) as memory:
+        evaluation, embeddings = evaluate(encoder, split)
+    prefix = f"test/{split.dataset}/"
+    record.metrics = {prefix + name: value for name, value in evaluation.metrics.items()}
+    record.accounting["test_peak_bytes"] = memory.bytes
+    record.accounting["images_per_second"] = len(split.positions) / max(embeddings.image_seconds, 1e-9)
+    record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
+    record.oracle = optimism(state.watch, evaluation.metrics)
+    if job.main:
+        found = intervals(evaluation.queries, job.config.eval.replicates)
+        record.intervals = {prefix + name: ends for name, ends in found.items()}
+        record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
+        job.folder.write_queries(evaluation.queries)
+
+
+def _finish_files(job: Job, method: Method) -> None:
+    """Save the chosen weights, note their size, and remove what only training needed."""
+    folder, record = job.folder, job.record
+    if method.trained:
+        save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
+        record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
+    record.accounting["flops"] = accounting.flops(method)
+    for name in (CHECKPOINT, SELECTED, ORACLE):
+        folder.file(name).unlink(missing_ok=True)
+
+
+class _Tee(Listener):
+    """Passes everything on, and epochs to the tracker as well."""
+
+    def __init__(self, inner: Listener, tracker: Tracker) -> None:
+        self.inner, self.tracker = inner, tracker
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("on_") and name != "on_epoch":
+            return getattr(object.__getattribute__(self, "inner"), name)
+        return object.__getattribute__(self, name)
+
+    def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
+        """Send the epoch's metrics to MLflow and pass them on."""
+        self.tracker.rows([row])
+        self.inner.on_epoch(epoch, row)
