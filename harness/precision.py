@@ -1,12 +1,14 @@
-"""Several number widths in one model: LayerNorm in float32, and the half storage of the released CSKT."""
+"""Several number widths in one model: LayerNorm in float32, and the float16 storage of the released CSKT."""
 
-from typing import Any
+from typing import TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 _HALF_MODULES = (nn.Linear, nn.Conv2d, nn.MultiheadAttention)
 _HALF_MATRICES = ("proj", "text_projection")
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def layer_norm(module: nn.Module, x: Tensor) -> Tensor:
@@ -18,23 +20,15 @@ def layer_norm(module: nn.Module, x: Tensor) -> Tensor:
     return F.layer_norm(x.float(), module.normalized_shape, weight, bias, module.eps).to(x.dtype)
 
 
-def store_half(method: nn.Module) -> None:
-    """Store a method in the mixed widths of the released CSKT, in place.
+def store_half(method: M) -> M:
+    """Store a method in the mixed widths of the released CSKT, in place, and return it.
 
     Linear maps, convolutions, attention and the two output projections become float16, adapters and
     coupling maps included; prompts, LayerNorm and embeddings stay float32. Adam then works on float16
-    weights directly,
-    without loss scaling, which its large epsilon allows.
+    weights directly, without loss scaling: its large epsilon is what makes that possible.
     """
     for module in method.modules():
-        if isinstance(module, _HALF_MODULES):
-            _halve(module, [name for name, _ in module.named_parameters(recurse=False)])
-        _halve(
-            module, [name for name in _HALF_MATRICES if isinstance(getattr(module, name, None), nn.Parameter)]
-        )
-
-
-def _halve(module: Any, names: list[str]) -> None:
-    for name in names:
-        parameter = getattr(module, name)
-        parameter.data = parameter.data.half()
+        for name, parameter in module.named_parameters(recurse=False):
+            if isinstance(module, _HALF_MODULES) or name in _HALF_MATRICES:
+                parameter.data = parameter.data.half()
+    return method

@@ -1,0 +1,59 @@
+"""The gradient audit before every training: what is counted as trainable learns, what is frozen does not."""
+
+import torch
+from torch import Tensor
+
+from harness.errors import TrainingError
+from harness.methods import Batch, Method
+
+SHOWN = 8
+
+
+def audit_gradients(method: Method, batch: Batch) -> None:
+    """Run one small batch forward and backward in float32; gradients, buffers and random states are put back.
+
+    A gradient that is zero will do, as below an upper map that starts at zero; one that never arrives
+    will not.
+
+    Raises `TrainingError` naming the parameters when a trainable one gets no gradient or a frozen one
+    gets one, when nothing is trainable, or when the loss is not finite.
+    """
+    buffers = {name: buffer.clone() for name, buffer in method.named_buffers()}
+    device = batch.identities.device
+    method.zero_grad(set_to_none=True)
+    try:
+        generators = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with generators, torch.enable_grad(), torch.autocast(device.type, enabled=False):
+            _check_loss(method(batch).total)
+        _check_gradients(method)
+    finally:
+        method.zero_grad(set_to_none=True)
+        for name, buffer in method.named_buffers():
+            buffer.copy_(buffers[name])
+
+
+def _check_loss(loss: Tensor) -> None:
+    if not torch.isfinite(loss):
+        raise TrainingError(f"The loss of the first batch is {loss.item()}: check the inputs and the config.")
+    if not loss.requires_grad:
+        raise TrainingError("The loss depends on no trainable parameter: nothing would be learned.")
+    torch.autograd.backward(loss)
+
+
+def _check_gradients(method: Method) -> None:
+    named = dict(method.named_parameters())
+    dead = [name for name, p in named.items() if p.requires_grad and p.grad is None]
+    leaking = [name for name, p in named.items() if not p.requires_grad and p.grad is not None]
+    if dead:
+        raise TrainingError(f"{_count(dead)} count as trainable but get no gradient: {_listed(dead)}.")
+    if leaking:
+        raise TrainingError(f"{_count(leaking)} are frozen but get a gradient: {_listed(leaking)}.")
+
+
+def _count(names: list[str]) -> str:
+    return "1 parameter" if len(names) == 1 else f"{len(names)} parameters"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
