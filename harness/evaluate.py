@@ -18,7 +18,6 @@ from harness.material import Split
 from harness.methods import Method
 from harness.metrics import DIRECTIONS, evaluate_directions
 from harness.statistics import bootstrap_interval, intra_identity_correlation
-from harness.tokens import cut
 
 PROTOCOL_VERSION = 1
 
@@ -79,15 +78,17 @@ class Encoder:
 
     def _images(self, split: Split, encode: Callable[[Tensor], Tensor]) -> Tensor:
         def part(rows: Tensor) -> Tensor:
-            pixels = split.images.read(split.positions[rows]).to(self.engine.device)
+            pixels = split.images.read(rows).to(self.engine.device)
             return encode(self.pixels.normalise(pixels))
 
-        return self._rows(torch.arange(len(split.positions)), part)
+        return self._rows(torch.arange(len(split.images)), part)
 
     def _captions(self, split: Split, encode: Callable[[Tensor], Tensor]) -> Tensor:
         """Encode captions from short to long, so that each batch is cut to little more than it needs."""
         order = split.tokens.argmax(dim=1).argsort(stable=True)
-        rows = self._rows(order, lambda rows: encode(cut(split.tokens[rows]).to(self.engine.device)))
+        rows = self._rows(
+            order, lambda rows: encode(self.method.clip.cut(split.tokens[rows]).to(self.engine.device))
+        )
         back = torch.empty_like(rows)
         back[order.to(rows.device)] = rows
         return back

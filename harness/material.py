@@ -7,14 +7,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.annotations import dataset_folder, missing_data
+from harness.annotations import dataset_fingerprint, dataset_folder, image_files
+from harness.annotations import read_dataset as read_samples
 from harness.clip import Clip
 from harness.config import BackboneConfig, DatasetConfig
 from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
-from harness.holdout import arrange, dataset_fingerprint, image_files
+from harness.holdout import arrange
 from harness.listener import Listener
-from harness.paths import data_root
-from harness.store import Images, open_images
+from harness.paths import Place, data_root
+from harness.store import Images, disk_bytes, open_images
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Split:
     """One split ready for encoding.
 
     Attributes:
-        positions: where each image lies in `images` [n_image].
+        images: the split's images, by index [n_image].
         identities: identity of each image [n_image].
         owners: index of the image that each caption describes [n_caption].
         tokens: token ids [n_caption, text_length].
@@ -45,7 +46,6 @@ class Split:
     name: str
     dataset: str
     images: Images
-    positions: Tensor
     identities: Tensor
     owners: Tensor
     tokens: Tensor
@@ -70,11 +70,11 @@ class Material:
         """Return the counts that every table shows."""
         return {
             "train_pairs": len(self.train.owners),
-            "train_images": len(self.train.positions),
+            "train_images": len(self.train.images),
             "train_identities": len(self.train.identities.unique()),
             "val_captions": len(self.val.owners) if self.val else 0,
             "test_captions": len(self.test.owners),
-            "test_images": len(self.test.positions),
+            "test_images": len(self.test.images),
             "test_identities": len(self.test.identities.unique()),
             "bad_images": len(self.bad_images),
         }
@@ -88,32 +88,30 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
     from harness.twins import read_marker
 
     dataset = DATASETS.get(config.name)
-    root = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root).path
-    samples = dataset.read(root)
+    place = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root)
+    samples = read_samples(dataset, place)
     arranged = arrange(samples, dataset, config.val, config.train_on)
-    synthetic = read_marker(dataset_folder(dataset, root)) is not None
-    fingerprint = dataset_fingerprint(samples)
     return Reading(
         dataset,
-        root,
+        place.path,
         arranged.samples,
         arranged.train_splits,
         arranged.has_val,
         arranged.holdout,
-        fingerprint,
-        synthetic,
+        dataset_fingerprint(samples),
+        synthetic=read_marker(dataset_folder(dataset, place.path)) is not None,
     )
 
 
-def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Path:
+def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Place:
     """Return the folder that holds the synthetic twins, after making this dataset's twin when it is missing."""
     from harness.twins import write_twin
 
-    place = data_root(root).path
-    if not (place / "synthetic" / dataset.folder).is_dir():
+    place = data_root(root)
+    if not (place.path / "synthetic" / dataset.folder).is_dir():
         listener.on_stage(f"making the synthetic twin of {dataset.title}")
-        write_twin(dataset, place, progress=listener.on_count)
-    return place / "synthetic"
+        write_twin(dataset, place.path, progress=listener.on_count)
+    return Place(place.path / "synthetic", place.chosen_by)
 
 
 def open_material(
@@ -139,7 +137,7 @@ def open_samples(
 ) -> tuple[Images, list[tuple[int, Sample]], list[str]]:
     """Return the open images, the usable samples with their positions, and the unreadable images' paths."""
     files = image_files(reading.dataset, reading.root, reading.samples)
-    listener.on_stage(f"opening {len(files):,} images at {backbone.image_size[0]}×{backbone.image_size[1]}")
+    listener.on_stage(_announcement(len(files), backbone.image_size, config.store))
     images = open_images(
         files,
         backbone.image_size,
@@ -153,6 +151,11 @@ def open_samples(
     return images, usable, [str(files[place]) for place in sorted(bad)]
 
 
+def _announcement(n: int, size: tuple[int, int], store: str) -> str:
+    need = f", store of {disk_bytes(n, size) / 1e9:.2f} GB" if store == "disk" else ", without a store"
+    return f"opening {n:,} images at {size[0]}×{size[1]}{need}"
+
+
 def _splitter(
     dataset: str, images: Images, samples: Sequence[tuple[int, Sample]], clip: Clip
 ) -> Callable[[tuple[str, ...], str], Split]:
@@ -162,8 +165,7 @@ def _splitter(
         return Split(
             name=name,
             dataset=dataset,
-            images=images,
-            positions=torch.tensor([place for place, _ in chosen]),
+            images=images.subset([place for place, _ in chosen]),
             identities=torch.tensor(laid.identities),
             owners=torch.tensor(laid.owners),
             tokens=clip.tokenize(laid.captions),
@@ -171,6 +173,3 @@ def _splitter(
         )
 
     return make
-
-
-__all__ = ["Material", "Reading", "Split", "missing_data", "open_material", "open_test", "read_dataset"]

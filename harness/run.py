@@ -99,7 +99,7 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip) -> Record:
     """Return the record of a run that has not begun, with its identity."""
     method = METHODS.get(config.method.name)
     versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
-    backbone = clip.identity.model_dump(mode="json")
+    backbone = clip.identity.as_dict()
     parts = {
         "config": identity_values(config),
         "data": reading.fingerprint,
@@ -197,9 +197,10 @@ def build_method(config: RunConfig, clip: Clip) -> Method:
 def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> State:
     config = job.config
     job.listener.on_stage("checking that every trained parameter gets a gradient")
-    batches = make_batches(job, method, encoder, material.train)
-    audit_gradients(method, batches.sample(2))
-    val = material.val if config.eval.rule == "val" or material.val is not None else None
+    train = config.train
+    batches = make_batches(job, method, encoder, material.train, -(-train.batch_size // train.accumulation))
+    audit_gradients(method, next(make_batches(job, method, encoder, material.train, 2).epoch(1)))
+    val = material.val
     watch = OracleWatch(encoder, material.test, method, job.folder) if config.eval.test_each_epoch else None
     training = Training(
         method,
@@ -219,17 +220,19 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     return state
 
 
-def make_batches(job: Job, method: Method, encoder: Encoder, split: Split) -> Batches:
-    """Return the training batches: pixels, or the frozen backbone's embeddings where the method asks for them."""
-    config = job.config
-    image, text = encoder.frozen(split) if method.caches_embeddings else (None, None)
-    size, parts = config.train.batch_size, config.train.accumulation
+def make_batches(job: Job, method: Method, encoder: Encoder, split: Split, batch_size: int) -> Batches:
+    """Return training batches: pixels, or the frozen backbone's embeddings where the method asks for them."""
+    cached = method.caches_embeddings
+    image, text = encoder.frozen(split) if cached else (None, None)
     return Batches(
-        split,
-        batch_size=-(-size // parts),
-        seed=config.seed,
-        augment=encoder.pixels,
+        owners=split.owners,
+        identities=split.identities,
+        tokens=None if cached else split.tokens,
+        batch_size=batch_size,
+        seed=job.config.seed,
         device=job.engine.device,
+        images=None if cached else split.images,
+        augment=None if cached else encoder.pixels,
         image_embeddings=image,
         text_embeddings=text,
     )
@@ -262,7 +265,7 @@ def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State
     prefix = f"test/{split.dataset}/"
     record.metrics = {prefix + name: value for name, value in evaluation.metrics.items()}
     record.accounting["test_peak_bytes"] = memory.bytes
-    record.accounting["images_per_second"] = len(split.positions) / max(embeddings.image_seconds, 1e-9)
+    record.accounting["images_per_second"] = len(split.images) / max(embeddings.image_seconds, 1e-9)
     record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
     record.oracle = optimism(state.watch, evaluation.metrics)
     if job.main:

@@ -97,7 +97,7 @@ class Training:
     def _steps(self, epoch: int) -> None:
         parts = self.config.train.accumulation
         groups = _groups(self.batches.epoch(epoch, start_step=self.state.step * parts), parts)
-        n_steps = -(-self.batches.n_steps // parts)
+        n_steps = -(-len(self.batches) // parts)
         clock = time.perf_counter()
         for group in groups:
             self._step(group)

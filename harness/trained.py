@@ -18,7 +18,6 @@ from harness.methods import Method
 from harness.record import WEIGHTS, Record, RunFolder, find_run
 from harness.resolve import build
 from harness.run import build_method
-from harness.tokens import cut
 
 
 class Trained:
@@ -35,7 +34,7 @@ class Trained:
         self.config: RunConfig = build(self.record.config)
         self.engine = accelerator(self.config.train.precision, device)
         clip = load_clip(self.config.backbone, seed=self.config.seed)
-        _same_backbone(self.record, clip.identity.model_dump(mode="json"))
+        _same_backbone(self.record, clip.identity.as_dict())
         method = build_method(self.config, clip)
         if method.trained:
             load_weights(method, folder.file(WEIGHTS))
@@ -70,7 +69,8 @@ class Trained:
         return self._unit(self.method.encode_image(normal))
 
     def _encode_captions(self, captions: Sequence[str]) -> Tensor:
-        tokens = cut(self.method.clip.tokenize(list(captions))).to(self.engine.device)
+        clip = self.method.clip
+        tokens = clip.cut(clip.tokenize(list(captions))).to(self.engine.device)
         return self._unit(self.method.encode_text(tokens))
 
     def _unit(self, rows: Tensor) -> Tensor:
