@@ -1,0 +1,254 @@
+"""Retrieval metrics, exact over the full gallery, from the ranks of the right items alone: nothing is sorted.
+
+The rank of a right item is 1 + the wrong items that score at least as high + the right items before it. So ties
+count against the model and no value depends on the gallery's order. A score that is not a number counts against
+the model too: it is read as minus infinity for a right item, as plus infinity for a wrong one.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from harness.errors import DataError
+
+CUTOFFS = (1, 5, 10)
+DIRECTIONS = ("t2i", "i2t")
+
+_SEARCH_FROM = 128
+_TILE = {"cpu": 80_000, "cuda": 1 << 26}
+_CHUNK = {"cpu": 512, "cuda": 4096}
+
+
+@dataclass(frozen=True)
+class QueryResults:
+    """What each query found, in the order of the queries, on the CPU.
+
+    Attributes:
+        first_rank: rank of the first right item, from 1 [n_query].
+        average_precision: in 0..1, float64 [n_query].
+        inverse_negative_penalty: n_right / rank of the last right item, float64 [n_query].
+        n_right: number of right items in the gallery [n_query].
+    """
+
+    first_rank: Tensor
+    average_precision: Tensor
+    inverse_negative_penalty: Tensor
+    n_right: Tensor
+
+    def hits(self, k: int) -> Tensor:
+        """Return whether each query has a right item among the first k, as float64 [n_query]."""
+        return (self.first_rank <= k).double()
+
+
+class _Layout(NamedTuple):
+    """Where the right items of each query lie: `gallery[start : start + n_right]` of the gallery by identity."""
+
+    gallery: Tensor
+    start: Tensor
+    n_right: Tensor
+
+
+@torch.no_grad()
+def rank_queries(
+    queries: Tensor,
+    gallery: Tensor,
+    query_identities: Tensor,
+    gallery_identities: Tensor,
+    *,
+    chunk: int | None = None,
+) -> QueryResults:
+    """Rank the gallery for each query by dot product in float32, a chunk of queries at a time.
+
+    Args:
+        queries: embeddings, L2-normalised by the caller [n_query, dim].
+        gallery: embeddings, likewise, on the same device [n_gallery, dim].
+        query_identities: labels [n_query]; equal label means right.
+        gallery_identities: labels [n_gallery].
+        chunk: queries whose scores are held at once [chunk, n_gallery]; default by device.
+
+    Raises:
+        DataError: there is no query, or one without a right item in the gallery.
+
+    >>> eye = torch.eye(3)
+    >>> rank_queries(eye, eye, torch.tensor([1, 2, 3]), torch.tensor([1, 2, 3])).average_precision
+    tensor([1., 1., 1.], dtype=torch.float64)
+    """
+    columns = gallery.float().T
+    chunk = chunk or _CHUNK.get(queries.device.type, _CHUNK["cpu"])
+    buffer = columns.new_empty(min(chunk, len(queries)), len(gallery))
+
+    def score(rows: Tensor) -> Tensor:
+        return torch.mm(queries[rows].float(), columns, out=buffer[: len(rows)])
+
+    with _full_precision(queries.device.type):
+        return _rank(score, query_identities, gallery_identities, chunk, queries.device)
+
+
+@torch.no_grad()
+def rank_scores(
+    scores: Tensor, query_identities: Tensor, gallery_identities: Tensor, *, chunk: int | None = None
+) -> QueryResults:
+    """Rank the gallery for each query by given scores [n_query, n_gallery]; see `rank_queries`.
+
+    >>> scores = torch.tensor([[0.9, 0.1, 0.3, 0.7]])
+    >>> results = rank_scores(scores, torch.tensor([1]), torch.tensor([1, 1, 2, 2]))
+    >>> results.average_precision, results.inverse_negative_penalty
+    (tensor([0.7500], dtype=torch.float64), tensor([0.5000], dtype=torch.float64))
+    """
+    chunk = chunk or _CHUNK.get(scores.device.type, _CHUNK["cpu"])
+
+    def score(rows: Tensor) -> Tensor:
+        block = scores[rows]
+        return block if block.dtype == torch.float64 else block.float()
+
+    return _rank(score, query_identities, gallery_identities, chunk, scores.device)
+
+
+def summary(results: QueryResults) -> dict[str, float]:
+    """Average over the queries, in per cent: R1, R5, R10 (k beyond the gallery means all of it), mAP, mINP, Rsum.
+
+    Rsum is R1 + R5 + R10.
+
+    >>> eye = torch.eye(2)
+    >>> summary(rank_scores(eye, torch.tensor([1, 2]), torch.tensor([1, 2])))["Rsum"]
+    300.0
+    """
+    values = {f"R{k}": results.hits(k) for k in CUTOFFS}
+    values |= {"mAP": results.average_precision, "mINP": results.inverse_negative_penalty}
+    percent = {name: 100 * value.mean().item() for name, value in values.items()}
+    return percent | {"Rsum": sum(percent[f"R{k}"] for k in CUTOFFS)}
+
+
+def evaluate_directions(
+    image: Tensor,
+    text: Tensor,
+    image_identities: Tensor,
+    text_identities: Tensor,
+    *,
+    chunk: int | None = None,
+) -> tuple[dict[str, float], dict[str, QueryResults]]:
+    """Measure text to image (every caption a query, each image once) and image to text.
+
+    Returns the averages in per cent, named `t2i/R1` and so on, and the queries of each direction. `Rsum` without a
+    direction is that of text to image, as published.
+
+    Args:
+        image: L2-normalised embeddings [n_image, dim].
+        text: L2-normalised embeddings [n_caption, dim].
+        image_identities: labels [n_image].
+        text_identities: labels [n_caption].
+        chunk: queries at once; default by device.
+
+    >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
+    >>> metrics, results = evaluate_directions(eye, eye, labels, labels)
+    >>> metrics["i2t/mAP"], results["t2i"].first_rank
+    (100.0, tensor([1, 1]))
+    """
+    results = {
+        "t2i": rank_queries(text, image, text_identities, image_identities, chunk=chunk),
+        "i2t": rank_queries(image, text, image_identities, text_identities, chunk=chunk),
+    }
+    metrics = {f"{way}/{name}": value for way in DIRECTIONS for name, value in summary(results[way]).items()}
+    return metrics | {"Rsum": metrics["t2i/Rsum"]}, results
+
+
+def _rank(
+    score: Callable[[Tensor], Tensor],
+    query_identities: Tensor,
+    gallery_identities: Tensor,
+    chunk: int,
+    device: torch.device,
+) -> QueryResults:
+    layout = _lay_out(query_identities.to(device), gallery_identities.to(device))
+    by_n_right = layout.n_right.argsort(stable=True)
+    parts = [_rank_rows(score(rows), rows, layout) for rows in by_n_right.split(chunk)]
+    back = by_n_right.argsort()
+    first_rank, ap, inp = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
+    return QueryResults(first_rank, ap, inp, layout.n_right.cpu())
+
+
+def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:
+    """Find the right items of each query, or name the first query that has none."""
+    if not len(query_identities):
+        raise DataError("There is nothing to evaluate: no query was given. Give at least one.")
+    identities, gallery = gallery_identities.sort(stable=True)
+    start = torch.searchsorted(identities, query_identities)
+    n_right = torch.searchsorted(identities, query_identities, right=True) - start
+    missing = (n_right == 0).nonzero()
+    if len(missing):
+        index = int(missing[0])
+        raise DataError(
+            f"Query {index} (identity {int(query_identities[index])}) has no right item among the {len(gallery)} of "
+            f"the gallery; so have {len(missing)} of {len(n_right)} queries. Every identity that is asked for "
+            "must be in the gallery: evaluate captions and images of the same split, or drop these queries."
+        )
+    return _Layout(gallery, start, n_right)
+
+
+def _rank_rows(scores: Tensor, rows: Tensor, layout: _Layout) -> tuple[Tensor, Tensor, Tensor]:
+    """Return first rank, AP and INP of some queries; overwrites their scores [n_row, n_gallery]."""
+    n_right = layout.n_right[rows, None]
+    place = torch.arange(int(n_right.max()), device=rows.device)
+    real = place < n_right
+    columns = layout.gallery[layout.start[rows, None] + place.where(real, 0)]
+    right = scores.gather(1, columns)
+    right = right.where(real & ~right.isnan(), -torch.inf).sort(dim=1, descending=True).values
+    scores.scatter_(1, columns, torch.nan)
+    below = _count_below(scores, right)
+    ranks = 1 + place + (scores.shape[1] - n_right) - below
+    ap = ((place + 1) / ranks.double()).where(real, 0).sum(dim=1) / n_right[:, 0]
+    inp = n_right[:, 0] / ranks.gather(1, n_right - 1)[:, 0].double()
+    return ranks[:, 0], ap, inp
+
+
+def _count_below(scores: Tensor, thresholds: Tensor) -> Tensor:
+    """Count the scores under each threshold of their row [n_row, n_threshold]; one not a number is under none.
+
+    Args:
+        scores: [n_row, n_gallery].
+        thresholds: falling in each row [n_row, n_threshold].
+    """
+    n_threshold, n_gallery = thresholds.shape[1], scores.shape[1]
+    count = _by_comparing if n_threshold < _SEARCH_FROM else _by_searching
+    tile = _TILE.get(scores.device.type, _TILE["cpu"])
+    n_row = max(1, tile // (min(n_threshold, tile // n_gallery + 1) * n_gallery))
+    pieces = zip(scores.split(n_row), thresholds.split(n_row), strict=True)
+    return torch.cat([count(some, limits) for some, limits in pieces])
+
+
+def _by_comparing(scores: Tensor, thresholds: Tensor) -> Tensor:
+    """Count by one pass a threshold; flags are floats, whose comparison and sum are the fast ones."""
+    tile = _TILE.get(scores.device.type, _TILE["cpu"])
+    few = thresholds.split(max(1, tile // scores.numel()), dim=1)
+    return torch.cat([_flags(scores, limits).sum(dim=2) for limits in few], dim=1).long()
+
+
+def _flags(scores: Tensor, limits: Tensor) -> Tensor:
+    """Return 1.0 where a score lies under a limit [n_row, n_limit, n_gallery]."""
+    flags = scores.new_empty(len(scores), limits.shape[1], scores.shape[1])
+    return torch.lt(scores[:, None], limits[:, :, None], out=flags)
+
+
+def _by_searching(scores: Tensor, thresholds: Tensor) -> Tensor:
+    """Count by a histogram of the scores between the thresholds; for many thresholds."""
+    rising = thresholds.flip(1).contiguous()
+    n_reached = torch.searchsorted(rising, scores, right=True)
+    histogram = torch.zeros(len(scores), thresholds.shape[1] + 1, dtype=torch.long, device=scores.device)
+    histogram.scatter_add_(1, n_reached, torch.ones_like(n_reached))
+    return histogram.cumsum(1)[:, :-1].flip(1)
+
+
+@contextmanager
+def _full_precision(device_type: str) -> Iterator[None]:
+    """Compute products in true float32, whatever autocast or the product's precision setting is."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device_type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
