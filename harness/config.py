@@ -64,7 +64,9 @@ class DatasetConfig(Section):
     )
     train_on: Literal["train", "train+val"] = setting("train", "splits that training sees")
     on_bad_image: Literal["fail", "skip"] = setting("fail", "what an unreadable image does to the run")
-    store: Literal["disk", "off"] = setting("disk", "keep decoded images in a store, or decode each time", identity=False)
+    store: Literal["disk", "off"] = setting(
+        "disk", "keep decoded images in a store, or decode each time", identity=False
+    )
 
 
 class BackboneConfig(Section):
@@ -83,7 +85,9 @@ class AugmentConfig(Section):
     """What happens to training images, per sample on whole batches."""
 
     flip: float = setting(0.5, "probability of a horizontal flip", ge=0, le=1)
-    pad: int = setting(10, "pixels of zero padding before the random crop back to size; 0 switches it off", ge=0)
+    pad: int = setting(
+        10, "pixels of zero padding before the random crop back to size; 0 switches it off", ge=0
+    )
     erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
     erase_area: tuple[float, float] = setting((0.02, 0.4), "smallest and largest erased share of the area")
 
@@ -95,10 +99,13 @@ class TrainConfig(Section):
     batch_size: int = setting(64, "pairs per optimiser step over all processes and accumulated parts", ge=1)
     accumulation: int = setting(1, "parts a batch is split into; each part is its own set of negatives", ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16", "pure-fp16"] = setting(
-        "auto", "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released"
+        "auto",
+        "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released",
     )
     augment: AugmentConfig = setting(AugmentConfig(), "training image augmentation")
-    patience: int = setting(0, "stop after this many validations without a better one; 0 never stops early", ge=0)
+    patience: int = setting(
+        0, "stop after this many validations without a better one; 0 never stops early", ge=0
+    )
     max_loss: float = setting(1e4, "a loss beyond this stops the run as failed", gt=0)
     checkpoint_seconds: float = setting(600, "time between checkpoints inside an epoch", identity=False, gt=0)
 
@@ -109,7 +116,9 @@ class EvalConfig(Section):
     rule: Literal["val", "last", "oracle"] = setting(
         "val", "which epoch is tested: best on validation, the last, or (flagged) best on test"
     )
-    test_each_epoch: bool = setting(False, "evaluate the test split every epoch; allows the oracle rule, biases results")
+    test_each_epoch: bool = setting(
+        False, "evaluate the test split every epoch; allows the oracle rule, biases results"
+    )
     every: int = setting(1, "epochs between validations", ge=1)
     batch_size: int = setting(256, "images or captions per encoding step", ge=1)
     replicates: int = setting(10_000, "bootstrap replicates over identities", ge=100)

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator as Accelerator
 from accelerate.utils import broadcast_object_list
 
 from harness.distributed import world
@@ -20,7 +20,7 @@ def accelerator(precision: str, device: str = "auto") -> Accelerator:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            "--device cuda: no CUDA device is visible to PyTorch; use --device cpu, or see `harness doctor`."
+            "--device cuda: PyTorch sees no CUDA device; use --device cpu, or see `harness doctor`."
         )
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     return Accelerator(cpu=on_cpu, mixed_precision=mixed_precision(precision, on_cpu))
@@ -45,6 +45,8 @@ def autocast(engine: Accelerator) -> AbstractContextManager[Any]:
 
 def agreed(value: Any) -> Any:
     """Return the first process's value on all processes."""
+    if world()[1] == 1:
+        return value
     values = [value]
     broadcast_object_list(values, from_process=0)
     return values[0]

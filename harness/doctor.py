@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from harness.clip import load_clip
 from harness.config import BackboneConfig
 from harness.datasets import DATASETS
-from harness.errors import HarnessError
 from harness.paths import cache_root, data_root, runs_root
 from harness.provenance import PACKAGES, installed
+from harness.weights import find_cached
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,12 @@ def _store() -> Iterator[Finding]:
 
 def _weights() -> Iterator[Finding]:
     tiny = BackboneConfig(name="tiny", pretrained="shapes", image_size=(96, 32))
-    yield Finding("tiny CLIP", "ok", f"{load_clip(tiny).identity.sha256[:12]}")
-    default = BackboneConfig()
-    try:
-        from harness.weights import find_weights
-
-        yield Finding(f"{default.name} {default.pretrained}", "ok", str(find_weights(default)))
-    except HarnessError as error:
-        yield Finding(f"{default.name} {default.pretrained}", "missing", str(error))
+    yield Finding("tiny CLIP", "ok", str(load_clip(tiny).identity.sha256)[:12])
+    name, tag = BackboneConfig().name, str(BackboneConfig().pretrained)
+    found = find_cached(name, tag)
+    yield Finding(
+        f"{name} {tag}", "ok" if found else "missing", str(found or "fetched on first use, when online")
+    )
 
 
 def _data(root: str | None) -> Iterator[Finding]:

@@ -16,10 +16,12 @@ from harness.devices import Accelerator, agreed, autocast
 from harness.distributed import deal, gather
 from harness.material import Split
 from harness.methods import Method
-from harness.metrics import DIRECTIONS, evaluate_directions
+from harness.metrics import CUTOFFS, DIRECTIONS, evaluate_directions
 from harness.statistics import bootstrap_interval, intra_identity_correlation
 
 PROTOCOL_VERSION = 1
+
+Queries = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Evaluation:
     """Metrics in percent by `direction/name`, and what each query contributed."""
 
     metrics: dict[str, float]
-    queries: dict[str, np.ndarray]
+    queries: Queries
 
 
 class Encoder:
@@ -102,29 +104,26 @@ class Encoder:
 def evaluate(encoder: Encoder, split: Split) -> tuple[Evaluation, Embeddings]:
     """Encode a split and measure it; all processes return the first one's numbers."""
     embeddings = encoder.encode(split)
-    main = encoder.engine.is_main_process
-    measured = measure(embeddings, split) if main else None
-    return (agreed(measured) if encoder.engine.num_processes > 1 else measured), embeddings
+    measured = measure(embeddings, split) if encoder.engine.is_main_process else None
+    shared: Evaluation = agreed(measured)
+    return shared, embeddings
 
 
 def measure(embeddings: Embeddings, split: Split) -> Evaluation:
     """Measure retrieval of a split from its embeddings."""
-    metrics, results = evaluate_directions(
-        embeddings.image, embeddings.text, split.identities, split.caption_identities
-    )
-    queries: dict[str, np.ndarray] = {}
     owners = {"t2i": split.caption_identities, "i2t": split.identities}
-    for direction in DIRECTIONS:
-        result = results[direction]
+    metrics, results = evaluate_directions(embeddings.image, embeddings.text, owners["i2t"], owners["t2i"])
+    queries: Queries = {}
+    for direction, result in results.items():
         queries[f"{direction}/identity"] = owners[direction].numpy()
-        queries[f"{direction}/rank"] = result.first_rank.cpu().numpy()
-        queries[f"{direction}/AP"] = result.average_precision.cpu().numpy()
-        queries[f"{direction}/INP"] = result.inverse_negative_penalty.cpu().numpy()
-        queries[f"{direction}/n_right"] = result.n_right.cpu().numpy()
+        queries[f"{direction}/rank"] = result.first_rank.numpy()
+        queries[f"{direction}/AP"] = result.average_precision.numpy()
+        queries[f"{direction}/INP"] = result.inverse_negative_penalty.numpy()
+        queries[f"{direction}/n_right"] = result.n_right.numpy()
     return Evaluation(metrics, queries)
 
 
-def intervals(queries: dict[str, np.ndarray], replicates: int) -> dict[str, tuple[float, float]]:
+def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float]]:
     """Return the 95 % interval of each metric from a bootstrap over identities, in percent."""
     found: dict[str, tuple[float, float]] = {}
     for direction in DIRECTIONS:
@@ -135,14 +134,14 @@ def intervals(queries: dict[str, np.ndarray], replicates: int) -> dict[str, tupl
     return found
 
 
-def query_values(queries: dict[str, np.ndarray], direction: str) -> dict[str, np.ndarray]:
+def query_values(queries: Queries, direction: str) -> Queries:
     """Return what each query contributes to each metric, between 0 and 1."""
     rank = queries[f"{direction}/rank"]
-    hits: dict[str, Any] = {f"R{k}": (rank <= k).astype(np.float64) for k in (1, 5, 10)}
+    hits = {f"R{k}": (rank <= k).astype(np.float64) for k in CUTOFFS}
     return hits | {"mAP": queries[f"{direction}/AP"], "mINP": queries[f"{direction}/INP"]}
 
 
-def correlation(queries: dict[str, np.ndarray]) -> float:
+def correlation(queries: Queries) -> float:
     """Return how alike the t2i R@1 outcomes of one identity's captions are (ANOVA estimator)."""
     return intra_identity_correlation(query_values(queries, "t2i")["R1"], queries["t2i/identity"])
 

@@ -58,7 +58,8 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
             metrics[f"test/{dataset}/{direction}/{name}"] = _metric(per_query, identities)
     identity = content_hash([record.identity for record in records])
     n_seeds = len(records)
-    title = f"{first.config['method']['name']} on {dataset}{' · SYNTHETIC TWIN' if first.synthetic else ''} · {n_seeds} seeds"
+    twin = " · SYNTHETIC TWIN" if first.synthetic else ""
+    title = f"{first.config['method']['name']} on {dataset}{twin} · {n_seeds} seeds"
     return {
         "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,

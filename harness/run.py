@@ -67,7 +67,7 @@ def run(
         tags: extra MLflow tags.
     """
     job = prepare(config, runs, device, listener or Listener(), tags or {})
-    found = agreed(_found(job, force)) if job.engine.num_processes > 1 else _found(job, force)
+    found = agreed(_found(job, force))
     if found is not None:
         return _warn_of_changes(found, job)
     if not job.main:
@@ -225,8 +225,8 @@ def make_batches(job: Job, method: Method, encoder: Encoder, split: Split, batch
     cached = method.caches_embeddings
     image, text = encoder.frozen(split) if cached else (None, None)
     return Batches(
-        owners=split.owners,
-        identities=split.identities,
+        owners=split.owners.tolist(),
+        identities=split.identities.tolist(),
         tokens=None if cached else split.tokens,
         batch_size=batch_size,
         seed=job.config.seed,

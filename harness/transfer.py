@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from harness.config import DatasetConfig
 from harness.datasets import DATASETS
 from harness.evaluate import PROTOCOL_VERSION, Encoder, evaluate, intervals
 from harness.files import read_json, write_json
 from harness.listener import Listener
 from harness.material import open_test, read_dataset
-from harness.record import RunFolder, find_run, now, runs_root
+from harness.paths import runs_root
+from harness.record import RunFolder, find_run, now
 from harness.tracking import log_transfer
 from harness.trained import Trained
 
@@ -83,6 +83,3 @@ def _write(
     write_json(trained.folder.file(f"transfer/{dataset}.json"), result)
     log_transfer(trained.record, trained.folder, result)
     return result
-
-
-__all__ = ["DatasetConfig", "evaluate_run", "results_of"]

@@ -57,7 +57,7 @@ def _print_details(record: Record, path: Path) -> None:
         f"{name} {version}" for name, version in record.environment.get("packages", {}).items()
     )
     lines = [
-        f"started {record.started}, ended {record.finished}, {record.seconds:.0f} s on {record.environment.get('device')}",
+        f"started {record.started}, ended {record.finished}, {record.seconds:.0f} s",
         f"folder   {path}",
         f"identity {record.identity}",
         f"data     {record.fingerprint}",

@@ -42,7 +42,7 @@ from harness.cli.common import data_root_option, json_option
 @data_root_option
 @json_option
 @click.pass_obj
-def run(obj: dict[str, Any], **options: Any) -> int:
+def run(obj: dict[str, Any], /, **options: Any) -> int:
     """Train METHOD on DATASET, choose the epoch on validation, test once, record and track.
 
     \b

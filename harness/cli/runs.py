@@ -47,7 +47,7 @@ def show(run: str, root: str | None, as_json: bool) -> None:
 @runs_option
 @json_option
 @click.pass_obj
-def resume(obj: dict[str, Any], run: str, device: str, root: str | None, as_json: bool) -> int:
+def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_json: bool) -> int:
     """Go on with an interrupted or failed RUN from its checkpoint."""
     from harness.cli.running import show_record
     from harness.cli.show import watching

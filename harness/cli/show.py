@@ -68,7 +68,8 @@ def _facts(record: Any) -> str:
     share = 100 * parameters.get("trainable", 0) / max(parameters.get("total", 1), 1)
     epoch = record.selection.get("epoch", 0)
     return (
-        f"trained on {record.data.get('train_pairs', 0):,} pairs · epoch {epoch} of {record.selection.get('epochs', 0)} · "
+        f"trained on {record.data.get('train_pairs', 0):,} pairs · "
+        f"epoch {epoch} of {record.selection.get('epochs', 0)} · "
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
     )
