@@ -1,0 +1,112 @@
+"""What `harness methods info` tells about a method: built on a backbone without weights, and counted."""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import torch
+from pydantic import ValidationError
+
+from harness.accounting import count_parameters, flops
+from harness.clip import load_clip
+from harness.config import BackboneConfig
+from harness.errors import UsageError
+from harness.methods import METHODS, Method
+from harness.resolve import check_keys, explain, merge, parse_override
+
+GIGA = 1e9
+
+
+def describe(name: str, backbone: str, image_size: str, overrides: Iterable[str]) -> dict[str, Any]:
+    """Return title, parameter counts, operations and config fields of a method on a backbone.
+
+    Raises `UsageError` for an unknown method, backbone, key or value.
+    """
+    method_class = METHODS.get(name)
+    method = _blueprint(method_class, backbone, _size(image_size), overrides)
+    config, clip = method.config, method.clip
+    counts = count_parameters(method)
+    docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
+    return {
+        "name": method_class.name,
+        "title": docstring.partition("\n")[0],
+        "description": docstring,
+        "backbone": clip.identity.name,
+        "image_size": list(clip.image_size),
+        "text_length": clip.text_length,
+        "parameters": counts.as_dict() | {"checkpoint_bytes": counts.checkpoint_bytes},
+        "flops": flops(method),
+        "recipe": method_class.recipe,
+        "fields": [
+            _field(key, info, config) for key, info in type(config).model_fields.items() if key != "name"
+        ],
+    }
+
+
+def show(described: dict[str, Any]) -> None:
+    """Print a description on the terminal."""
+    counts, operations = described["parameters"], described["flops"]
+    trainable, total = counts["trainable"], counts["total"]
+    height, width = described["image_size"]
+    click.echo(described["description"] + "\n")
+    click.echo(f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens:")
+    click.echo(f"  trainable        {trainable:>13,}  ({100 * trainable / total:.2f} % of all)")
+    click.echo(f"  total            {total:>13,}")
+    click.echo(f"  inference extra  {counts['inference_extra']:>13,}  (beside CLIP's own, after folding)")
+    click.echo(f"  checkpoint       {counts['checkpoint_bytes'] / 1e6:>13,.1f}  MB")
+    for tower, given in (("image", "one image"), ("text", "one caption")):
+        forward, training = (operations[f"{tower}_{pass_}"] / GIGA for pass_ in ("forward", "training"))
+        click.echo(f"  {given:<15}  {forward:>13,.2f}  GFLOPs forward, {training:,.2f} with backward")
+    for key, value in described["recipe"].items():
+        click.echo(f"  {key} = {value} unless set")
+    click.echo("\nfields (value, what it is, search range):")
+    for field in described["fields"]:
+        search = f" [{field['search']}]" if field["search"] else ""
+        click.echo(f"  {field['key']:<22} {field['value']!s:<9} {field['help']}{search}")
+
+
+def _blueprint(
+    method_class: type[Method], backbone: str, size: tuple[int, int], overrides: Iterable[str]
+) -> Method:
+    """Build a method on the meta device: shapes without numbers."""
+    values: dict[str, Any] = {
+        "method": {},
+        "backbone": {"name": backbone, "pretrained": None, "image_size": size},
+    }
+    for override in overrides:
+        merge(values, parse_override(override if "." in override.partition("=")[0] else f"method.{override}"))
+    check_keys(values, method_class)
+    try:
+        config = method_class.Config(**{**values["method"], "name": method_class.name})
+        clip = load_clip(BackboneConfig(**values["backbone"]), device="meta")
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
+    with torch.device("meta"):
+        return method_class(clip, config)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
+    if not found:
+        raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
+    return int(found[1]), int(found[2])
+
+
+def _field(key: str, info: Any, config: Any) -> dict[str, Any]:
+    search = (info.json_schema_extra or {}).get("search")
+    return {
+        "key": f"method.{key}",
+        "value": getattr(config, key),
+        "default": info.default,
+        "search": _range(search) if search else None,
+        "help": info.description,
+    }
+
+
+def _range(search: dict[str, Any]) -> str:
+    if "values" in search:
+        return ", ".join(map(str, search["values"]))
+    return f"{search['low']:g} to {search['high']:g}{', log' if search['log'] else ''}"
