@@ -29,14 +29,14 @@ class QueryResults:
 
     Attributes:
         first_rank: rank of the first right item, from 1 [n_query].
-        average_precision: in 0..1, float64 [n_query].
-        inverse_negative_penalty: n_right / rank of the last right item, float64 [n_query].
+        ap: average precision in 0..1, float64 [n_query].
+        inp: inverse negative penalty, n_right / rank of the last right item, float64 [n_query].
         n_right: number of right items in the gallery [n_query].
     """
 
     first_rank: Tensor
-    average_precision: Tensor
-    inverse_negative_penalty: Tensor
+    ap: Tensor
+    inp: Tensor
     n_right: Tensor
 
     def hits(self, k: int) -> Tensor:
@@ -74,7 +74,7 @@ def rank_queries(
         DataError: there is no query, or one without a right item in the gallery.
 
     >>> eye = torch.eye(3)
-    >>> rank_queries(eye, eye, torch.tensor([1, 2, 3]), torch.tensor([1, 2, 3])).average_precision
+    >>> rank_queries(eye, eye, torch.tensor([1, 2, 3]), torch.tensor([1, 2, 3])).ap
     tensor([1., 1., 1.], dtype=torch.float64)
     """
     columns = gallery.float().T
@@ -96,7 +96,7 @@ def rank_scores(
 
     >>> scores = torch.tensor([[0.9, 0.1, 0.3, 0.7]])
     >>> results = rank_scores(scores, torch.tensor([1]), torch.tensor([1, 1, 2, 2]))
-    >>> results.average_precision, results.inverse_negative_penalty
+    >>> results.ap, results.inp
     (tensor([0.7500], dtype=torch.float64), tensor([0.5000], dtype=torch.float64))
     """
     chunk = chunk or _CHUNK.get(scores.device.type, _CHUNK["cpu"])
@@ -118,23 +118,20 @@ def summary(results: QueryResults) -> dict[str, float]:
     300.0
     """
     values = {f"R{k}": results.hits(k) for k in CUTOFFS}
-    values |= {"mAP": results.average_precision, "mINP": results.inverse_negative_penalty}
+    values |= {"mAP": results.ap, "mINP": results.inp}
     percent = {name: 100 * value.mean().item() for name, value in values.items()}
     return percent | {"Rsum": sum(percent[f"R{k}"] for k in CUTOFFS)}
 
 
-def evaluate_directions(
+def rank_directions(
     image: Tensor,
     text: Tensor,
     image_identities: Tensor,
     text_identities: Tensor,
     *,
     chunk: int | None = None,
-) -> tuple[dict[str, float], dict[str, QueryResults]]:
-    """Measure text to image (every caption a query, each image once) and image to text.
-
-    Returns the averages in per cent, named `t2i/R1` and so on, and the queries of each direction. `Rsum` without a
-    direction is that of text to image, as published.
+) -> dict[str, QueryResults]:
+    """Rank text to image (every caption a query, each image once) and image to text.
 
     Args:
         image: L2-normalised embeddings [n_image, dim].
@@ -144,16 +141,41 @@ def evaluate_directions(
         chunk: queries at once; default by device.
 
     >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
-    >>> metrics, results = evaluate_directions(eye, eye, labels, labels)
-    >>> metrics["i2t/mAP"], results["t2i"].first_rank
-    (100.0, tensor([1, 1]))
+    >>> rank_directions(eye, eye, labels, labels)["i2t"].first_rank
+    tensor([1, 1])
     """
-    results = {
+    return {
         "t2i": rank_queries(text, image, text_identities, image_identities, chunk=chunk),
         "i2t": rank_queries(image, text, image_identities, text_identities, chunk=chunk),
     }
-    metrics = {f"{way}/{name}": value for way in DIRECTIONS for name, value in summary(results[way]).items()}
-    return metrics | {"Rsum": metrics["t2i/Rsum"]}, results
+
+
+def summarise_directions(results: dict[str, QueryResults]) -> dict[str, float]:
+    """Name the averages of each direction `t2i/R1` and so on; `Rsum` alone is that of text to image, as published.
+
+    >>> results = rank_scores(torch.eye(2), torch.tensor([1, 2]), torch.tensor([1, 2]))
+    >>> summarise_directions({"t2i": results})["t2i/R1"]
+    100.0
+    """
+    metrics = {f"{way}/{name}": value for way in results for name, value in summary(results[way]).items()}
+    return metrics | ({"Rsum": metrics["t2i/Rsum"]} if "t2i" in results else {})
+
+
+def evaluate_directions(
+    image: Tensor,
+    text: Tensor,
+    image_identities: Tensor,
+    text_identities: Tensor,
+    *,
+    chunk: int | None = None,
+) -> dict[str, float]:
+    """Return the averages of both directions in per cent; see `rank_directions` and `summarise_directions`.
+
+    >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
+    >>> evaluate_directions(eye, eye, labels, labels)["i2t/mAP"]
+    100.0
+    """
+    return summarise_directions(rank_directions(image, text, image_identities, text_identities, chunk=chunk))
 
 
 def _rank(

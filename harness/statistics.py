@@ -1,0 +1,204 @@
+"""How sure a retrieval figure is: captions of one person are alike, so persons are drawn, not captions.
+
+The gallery is held fixed: the intervals speak of other persons asked for in this gallery. Values are what each
+query contributes (a hit, its average precision); a figure is their sum over the queries by the number of queries.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from harness.errors import DataError
+
+Array = NDArray[np.float64]
+_DRAWN_AT_ONCE = 5_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the bounds of its confidence interval, in the unit of the values."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SeedSummary(Interval):
+    """A mean over seeds with its interval, and the standard errors that persons and seeds add to it."""
+
+    identity_error: float
+    seed_error: float
+    freedom: float
+
+
+def cluster_sums(values: Any, identities: Any) -> tuple[Array, Array]:
+    """Add up the values of each identity: sums [n_identity, n_value] and numbers of queries [n_identity].
+
+    Args:
+        values: what each query contributes [n_query] or [n_query, n_value].
+        identities: the person each query asks for [n_query].
+
+    >>> sums, sizes = cluster_sums([1.0, 0.0, 1.0], [7, 7, 3])
+    >>> sums[:, 0].tolist(), sizes.tolist()
+    ([1.0, 1.0], [1.0, 2.0])
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    rows = rows[:, None] if rows.ndim == 1 else rows
+    if not len(rows) or len(rows) != len(identities):
+        raise DataError(
+            f"Got {len(rows)} values for {len(identities)} identities; give one each, at least one."
+        )
+    names, member = np.unique(np.asarray(identities), return_inverse=True)
+    sums = np.stack([np.bincount(member, column, len(names)) for column in rows.T], axis=1)
+    return sums.astype(np.float64), np.bincount(member).astype(np.float64)
+
+
+def bootstrap_interval(
+    values: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Return the mean over the queries with its percentile interval from a bootstrap over identities.
+
+    Args:
+        values: what each query contributes [n_query].
+        identities: the person each query asks for [n_query].
+        replicates: how many sets of persons are drawn.
+        level: share of such intervals that should hold the truth.
+        seed: of the draws; equal seeds draw equal persons, whatever the values.
+
+    The bounds are not a number when there is only one person.
+
+    >>> bootstrap_interval([0.5, 0.5, 0.5], [1, 1, 2])
+    Interval(estimate=0.5, low=0.5, high=0.5)
+    """
+    columns = np.asarray(values, dtype=np.float64)[:, None]
+    return bootstrap_intervals(columns, identities, replicates=replicates, level=level, seed=seed)[0]
+
+
+def bootstrap_intervals(
+    values: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
+) -> list[Interval]:
+    """Return one interval for each column of values [n_query, n_value], from the same draws; the cost is that of one.
+
+    >>> [round(interval.estimate, 2) for interval in bootstrap_intervals([[1, 0], [0, 0], [1, 0]], [5, 5, 6])]
+    [0.67, 0.0]
+    """
+    sums, sizes = cluster_sums(values, identities)
+    estimates = sums.sum(axis=0) / sizes.sum()
+    bounds = np.full((2, len(estimates)), np.nan)
+    if len(sizes) > 1:
+        drawn = resampled_ratios(sums, sizes, replicates=replicates, seed=seed)
+        bounds = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return [Interval(*map(float, three)) for three in zip(estimates, *bounds, strict=True)]
+
+
+def paired_interval(
+    a: Any, b: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Return the mean difference a - b of two results on the same queries, with its interval.
+
+    >>> paired_interval([1.0, 1.0], [0.0, 0.0], [1, 2])
+    Interval(estimate=1.0, low=1.0, high=1.0)
+    """
+    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    return bootstrap_interval(difference, identities, replicates=replicates, level=level, seed=seed)
+
+
+def resampled_ratios(sums: Array, sizes: Array, *, replicates: int = 10_000, seed: int = 0) -> Array:
+    """Return the figures of drawn sets of persons [replicates, n_value], each a sum over persons by their queries.
+
+    >>> resampled_ratios(np.ones((3, 1)), np.full(3, 2.0), replicates=2).tolist()
+    [[0.5], [0.5]]
+    """
+    rng = np.random.default_rng(seed)
+    table = np.column_stack([sums, sizes])
+    step = max(1, _DRAWN_AT_ONCE // len(sizes))
+    counts = [min(step, replicates - start) for start in range(0, replicates, step)]
+    totals: Array = np.concatenate([_draw(rng, count, len(sizes)) @ table for count in counts])
+    ratios: Array = totals[:, :-1] / totals[:, -1:]
+    return ratios
+
+
+def intra_identity_correlation(values: Any, identities: Any) -> float:
+    """Return how alike the values of one person's queries are: ANOVA estimator for unequal numbers of queries.
+
+    About 0 when the queries of a person are as different as those of two; 1 when they are equal. 0 too where it
+    cannot be told: no two values differ, or no person (or only one) has several queries. The variance of a mean
+    grows with it by about 1 + (queries a person - 1) x correlation.
+
+    >>> intra_identity_correlation([1, 1, 0, 0], [3, 3, 4, 4])
+    1.0
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    sums, sizes = cluster_sums(rows, identities)
+    n_query, n_identity = sizes.sum(), len(sizes)
+    if n_identity < 2 or n_query == n_identity:
+        return 0.0
+    means = sums[:, 0] / sizes
+    between = (sizes * (means - rows.mean()) ** 2).sum() / (n_identity - 1)
+    within = ((rows - rows.mean()) ** 2).sum() - between * (n_identity - 1)
+    within = max(within, 0.0) / (n_query - n_identity)
+    size = (n_query - (sizes**2).sum() / n_query) / (n_identity - 1)
+    spread = between + (size - 1) * within
+    return float((between - within) / spread) if spread > 1e-15 else 0.0
+
+
+def holm(p_values: Any) -> Array:
+    """Return p-values adjusted for their number, in the order given; at most one error among all claims (Holm).
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = p.argsort(kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def seed_summary(per_query: Any, identities: Any, *, level: float = 0.95) -> SeedSummary:
+    """Return the mean over seeds with an interval that speaks of new persons and new seeds alike.
+
+    The variance is that of the seed-averaged values over identities plus that of the seeds' means, with a t
+    quantile of Satterthwaite's degrees of freedom. With one seed the interval speaks of persons alone.
+
+    Args:
+        per_query: what each query contributes under each seed [n_seed, n_query].
+        identities: the person each query asks for [n_query].
+        level: share of such intervals that should hold the truth.
+
+    >>> seed_summary([[1, 0, 1, 0], [1, 0, 1, 0]], [1, 1, 2, 2])
+    SeedSummary(estimate=0.5, low=0.5, high=0.5, identity_error=0.0, seed_error=0.0, freedom=inf)
+    """
+    rows = np.asarray(per_query, dtype=np.float64)
+    sums, sizes = cluster_sums(rows.mean(axis=0), identities)
+    estimate = float(sums.sum() / sizes.sum())
+    by_identity = _ratio_variance(sums[:, 0], sizes)
+    by_seed = float(rows.mean(axis=1).var(ddof=1)) / len(rows) if len(rows) > 1 else 0.0
+    total = by_identity + by_seed
+    shares = by_identity**2 / max(len(sizes) - 1, 1) + by_seed**2 / max(len(rows) - 1, 1)
+    freedom = total**2 / shares if shares else np.inf
+    half = float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)) if total else 0.0
+    low, high = estimate - half, estimate + half
+    return SeedSummary(estimate, low, high, by_identity**0.5, by_seed**0.5, float(freedom))
+
+
+def _draw(rng: np.random.Generator, count: int, n_identity: int) -> Array:
+    """Draw sets of persons with replacement: how often each is in a set [count, n_identity]."""
+    drawn = rng.integers(n_identity, size=(count, n_identity))
+    drawn += np.arange(count)[:, None] * n_identity
+    return (
+        np.bincount(drawn.ravel(), minlength=count * n_identity).reshape(count, n_identity).astype(np.float64)
+    )
+
+
+def _ratio_variance(sums: Array, sizes: Array) -> float:
+    """Return the variance of sum / size over identities, linearised; not a number for one identity."""
+    if len(sizes) < 2:
+        return float("nan")
+    residuals = sums - sizes * sums.sum() / sizes.sum()
+    return float((residuals**2).sum() / sizes.sum() ** 2 * len(sizes) / (len(sizes) - 1))
