@@ -105,6 +105,14 @@ def missing_data(dataset: type[PersonDataset], place: Place) -> MissingData:
     return MissingData("\n  ".join(lines))
 
 
+def missing_twin(dataset: type[PersonDataset], place: Place) -> MissingData:
+    """Build the error for a synthetic twin that is not made yet, or that cannot be made."""
+    if dataset.twin is None:
+        return MissingData(f"{dataset.title} has no synthetic twin, and none is in {place}.")
+    mend = f"make it with: harness data make {dataset.name}"
+    return MissingData(f"The synthetic twin of {dataset.title} is not in {place}: {mend}")
+
+
 def found_at(dataset: type[PersonDataset], root: Path) -> str:
     """Say what lies where a dataset is expected."""
     folder = root / dataset.folder

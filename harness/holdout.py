@@ -71,14 +71,6 @@ def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, t
     return Arranged(_hold_out(samples, set(identities), join), ("train",), True, identities)
 
 
-def no_validation(dataset: type[PersonDataset], val: str, train_on: str) -> UsageError:
-    """Build the error for a selection by validation where none is left."""
-    return UsageError(
-        f"Selection by validation needs a validation split, but with --val {val} --train-on {train_on} "
-        f"{dataset.title} has none left: use --val holdout, or --rule last."
-    )
-
-
 def _hold_out(samples: Sequence[Sample], identities: set[int], join: bool) -> list[Sample]:
     """Make the hold-out the only `val`; the dataset's own one joins train, or is left out."""
     arranged = []

@@ -6,7 +6,7 @@ import pytest
 
 from harness.datasets import DATASETS, Sample, pairs
 from harness.errors import DataError, UsageError
-from harness.holdout import arrange, holdout, no_validation
+from harness.holdout import arrange, holdout
 
 ICFG, CUHK = DATASETS.get("icfg"), DATASETS.get("cuhk")
 
@@ -86,7 +86,6 @@ def test_joining_leaves_nothing_to_select_on(val):
     arranged = arrange(samples, CUHK, val, "train+val")
     assert not arranged.has_val
     assert pairs(arranged.samples, arranged.train_splits) == pairs(samples, ["train", "val"])
-    assert "--val holdout, or --rule last" in str(no_validation(CUHK, val, "train+val"))
 
 
 def test_a_hold_out_takes_the_place_of_the_own_split():

@@ -1,0 +1,92 @@
+"""Find odd captions. They are counted and shown, never changed: the published codes read them as they are."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from harness.datasets import Sample
+
+KEPT = "Nothing to do: captions are read as they are, as in the published codes."
+EMPTY = "Nothing need be done; an empty query finds its person by chance. Write a caption to mend it."
+LONG = "Raise backbone.text_length where the end of the captions matters; the rest is cut."
+
+_SPACES = re.compile(r"^\s|\s$")
+_DOUBLE = re.compile(r"\s\s")
+_WIDE = re.compile(r"[　-鿿가-힯豈-﫿＀-￯]")
+_MARKUP = re.compile(r"</?\w+|&\w+;|https?://|[{}\\]|\w\(\)|==|[\x00-\x08\x0b-\x1f]")
+_NO_SPACE = re.compile(r"[a-z][.,][A-Z]")
+
+
+@dataclass
+class Oddity:
+    """One kind of odd captions, how many there are and the first few."""
+
+    what: str
+    mend: str = KEPT
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, example: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.examples) < 3:
+            self.examples.append(example if len(example) <= 80 else example[:79] + "…")
+
+
+def check_captions(samples: Sequence[Sample], text_length: int) -> list[Oddity]:
+    """Return the kinds of odd captions that occur, with their counts."""
+    kinds = [(Oddity(what, mend), test) for what, mend, test in _kinds(text_length)]
+    for sample in samples:
+        for caption in sample.captions:
+            for oddity, test in kinds:
+                if test(caption):
+                    oddity.add(f"{sample.image}: {caption!r}")
+    return [oddity for oddity, _ in kinds if oddity.count] + list(_shared(samples))
+
+
+def _kinds(text_length: int) -> list[tuple[str, str, Callable[[str], object]]]:
+    # Start and end take two tokens, and a word takes at least one.
+    most = text_length - 2
+    return [
+        ("empty", EMPTY, lambda caption: not caption.strip()),
+        ("with spaces at an end", KEPT, lambda caption: caption.strip() and _SPACES.search(caption)),
+        ("with doubled spaces", KEPT, lambda caption: caption.strip() and _DOUBLE.search(caption)),
+        ("all upper case", KEPT, lambda caption: len(caption) > 3 and caption.isupper()),
+        ("with full-width or East Asian characters", KEPT, lambda caption: _wide(caption)),
+        (
+            "with other characters beyond ASCII",
+            KEPT,
+            lambda caption: not caption.isascii() and not _wide(caption),
+        ),
+        ("with fragments of markup or code", KEPT, _MARKUP.search),
+        ("without a space after a full stop or comma", KEPT, _NO_SPACE.search),
+        (
+            f"with more than {most} words",
+            LONG,
+            lambda caption: caption.count(" ") >= most and _long(caption, most),
+        ),
+    ]
+
+
+def _wide(caption: str) -> bool:
+    return not caption.isascii() and bool(_WIDE.search(caption))
+
+
+def _long(caption: str, most: int) -> bool:
+    return len(caption.split()) > most
+
+
+def _shared(samples: Sequence[Sample]) -> Iterator[Oddity]:
+    """Yield the texts that describe several persons, counted once each."""
+    owners: dict[str, set[int]] = defaultdict(set)
+    for sample in samples:
+        for caption in sample.captions:
+            if caption.strip():
+                owners[caption].add(sample.identity)
+    oddity = Oddity("that describe several persons in the same words")
+    for caption, identities in owners.items():
+        if len(identities) > 1:
+            oddity.add(f"{len(identities)} persons: {caption!r}")
+    if oddity.count:
+        yield oddity

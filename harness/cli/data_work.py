@@ -1,0 +1,90 @@
+"""What the longer `harness data` commands do: check, make and cache, with a bar on a terminal."""
+
+import re
+from typing import Any
+
+import click
+
+from harness.annotations import image_files, locate, missing_twin, read_dataset
+from harness.cli.common import plain
+from harness.cli.show import watching
+from harness.dataset_info import chosen_place
+from harness.datasets import DATASETS, PersonDataset
+from harness.errors import UsageError
+from harness.paths import Place, cache_root
+from harness.verify import VerifyReport
+
+
+def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options: Any) -> VerifyReport:
+    """Check a dataset or its twin; `options` are those of `harness.verify.verify`."""
+    from harness.verify import verify
+
+    dataset, place = find(name, root, synthetic)
+    with watching(quiet) as listener:
+        listener.on_stage(f"checking {dataset.title} in {place}")
+        return verify(dataset, place, progress=listener.on_count, **options)
+
+
+def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
+    """Make a synthetic twin and return what to tell; `options` are those of `harness.twins.write_twin`."""
+    from harness.twins import read_marker, write_twin
+
+    dataset = DATASETS.get(name)
+    if dataset.twin is None:
+        raise UsageError(f"{dataset.title} has no synthetic twin; those that have: {', '.join(twins())}.")
+    with watching(quiet) as listener:
+        listener.on_stage(f"making the synthetic twin of {dataset.title}")
+        folder = write_twin(dataset, root.path, progress=listener.on_count, **options)
+    marker = read_marker(folder)
+    assert marker is not None
+    rows = [
+        f"  {split:<5}  {c.identities:>6,} persons  {c.images:>7,} images  {c.captions:>7,} captions"
+        for split, c in marker.counts.items()
+    ]
+    head = f"Synthetic twin of {dataset.title} (seed {marker.seed}) in {folder}"
+    return plain(
+        "\n".join([head, *rows, f"Use it with: harness run --method cskt --dataset {name} --synthetic"])
+    )
+
+
+def twins() -> list[str]:
+    """Return the names of the datasets that have a synthetic twin."""
+    return [name for name in DATASETS.names() if DATASETS.get(name).twin is not None]
+
+
+def fill_cache(
+    name: str, root: Place, synthetic: bool, image_size: str, *, quiet: bool, **options: Any
+) -> None:
+    """Build the image store of a dataset, after saying what it takes; `options` are those of `open_images`."""
+    from harness.store import disk_bytes, open_images
+
+    dataset, place = find(name, root, synthetic)
+    size = _size(image_size)
+    files = image_files(dataset, place.path, read_dataset(dataset, place))
+    needed = disk_bytes(len(files), size) / 1e9
+    click.echo(
+        f"{len(files):,} images at {size[0]}x{size[1]} take {needed:.2f} GB of disk in {cache_root()}."
+    )
+    with watching(quiet) as listener:
+        listener.on_stage(f"decoding the images of {dataset.title}")
+        images = open_images(files, size, progress=listener.on_count, **options)
+    skipped = f"; {len(images.bad):,} unreadable images are skipped" if images.bad else ""
+    click.echo(f"Ready: runs at this size and interpolation read from there{skipped}.")
+    for file in images.bad_files[:5]:
+        click.echo(f"  unreadable: {plain(str(file))}")
+
+
+def find(name: str, root: Place, synthetic: bool) -> tuple[type[PersonDataset], Place]:
+    """Return a dataset and the folder to look in; raise when its twin is asked for and not made yet."""
+    dataset = DATASETS.get(name)
+    place = chosen_place(root, synthetic)
+    if synthetic and locate(dataset, place.path) is None:
+        raise missing_twin(dataset, place)
+    return dataset, place
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
+    if not found or "0" in found.groups():
+        raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
+    return int(found[1]), int(found[2])
