@@ -17,9 +17,29 @@ Known faults of the texts: spaces at the ends and doubled, a few empty and all u
 are kept.
 """
 
+from random import Random
+
 from harness.datasets import Counts, PersonDataset, WrongFile, register
+from harness.twins.domains import Domain, Form, Look, Shot, Speech
 
 DOWNLOAD = "Download reid_raw.json again from the link in the README of the dataset's repository."
+
+
+def name_image(shot: Shot, random: Random) -> str:
+    """Name an image as one of the older datasets does that the person is taken from."""
+    scenes = ["Market", "CUHK03", "CUHK01", "cam"]
+    scenes += {"train": ["train_query"] * 2, "test": ["test_query"] * 2}.get(shot.split, [])
+    source = scenes[shot.identity * 7 % len(scenes)]
+    number, index = shot.identity + 1, shot.number
+    if source == "cam":
+        return f"cam_{'ab'[index % 2]}/{number:03d}_{45 * index}.bmp"
+    if source == "CUHK01":
+        return f"CUHK01/{number:04d}{index + 1:03d}.png"
+    if source == "CUHK03":
+        return f"CUHK03/{number:04d}_c{shot.camera}_{index + 1}.png"
+    if source == "Market":
+        return f"Market/{number:04d}_c{shot.camera}s1_{random.randrange(100_000):06d}_{index:02d}.jpg"
+    return f"{source}/p{number}_s{random.randrange(1_000) * 10 + index}.jpg"
 
 
 @register
@@ -58,4 +78,35 @@ class Cuhk(PersonDataset):
             what="caption_all.json, from the image archive, has no split and numbers the persons differently",
             mend=DOWNLOAD + " Put it beside imgs/.",
         ),
+    )
+    twin = Domain(
+        look=Look(
+            backdrop="corridor",
+            width=(50, 78),
+            aspect=(2.1, 3.3),
+            tilt=(0.0, 0.2),
+            brightness=(0.85, 1.2),
+            contrast=(0.65, 0.9),
+            saturation=(0.6, 0.85),
+            tint=(0.96, 1.02, 1.0),
+            noise=(3.0, 8.0),
+            blur=(0.3, 0.9),
+            quality=(70, 88),
+        ),
+        speech=Speech(voice="telegraphic", captions=2, extra=0.003, detail=0.9, loose_spaces=0.18),
+        form=Form(
+            annotation_file="reid_raw.json",
+            keys={
+                "split": "split",
+                "captions": "captions",
+                "file_path": "path",
+                "processed_tokens": "tokens",
+                "id": "id",
+            },
+            name_image=name_image,
+            first_id=1,
+            cameras=6,
+        ),
+        images=(2, 4),
+        singles=0.02,
     )

@@ -15,9 +15,24 @@ Counts: 4,102 identities, 54,522 images and captions; about 20 right images for 
 Its persons are, with other numbers and crops, those of RSTPReid too.
 """
 
+from random import Random
+
 from harness.datasets import Counts, PersonDataset, WrongFile, register
+from harness.twins.domains import Domain, Form, Look, Shot, Speech
 
 DOWNLOAD = "Use the ICFG-PEDES.json of the original download."
+
+
+def name_image(shot: Shot, random: Random) -> str:
+    """Name an image as MSMT17 does, whose folders and person numbers are not those of the annotation."""
+    person = (shot.identity * 2_657 + 101) % 9_973
+    folder = "test" if person % 4 == 0 else "train"
+    slot, day = (
+        random.choice(("morning", "noon", "afternoon")),
+        random.choice(("0302", "0303", "0113", "0114")),
+    )
+    frame, track = random.randrange(10_000), random.randrange(4)
+    return f"{folder}/{person:04d}/{person:04d}_{shot.number:03d}_{shot.camera:02d}_{day}{slot}_{frame:04d}_{track}.jpg"
 
 
 @register
@@ -46,3 +61,30 @@ class Icfg(PersonDataset):
     )
     default_val = "holdout"
     shares_persons_with = ("rstp",)
+    twin = Domain(
+        look=Look(
+            backdrop="street",
+            width=(66, 78),
+            aspect=(2.5, 2.85),
+            tilt=(0.1, 0.4),
+            brightness=(0.8, 1.15),
+            contrast=(0.95, 1.15),
+            saturation=(0.95, 1.15),
+            tint=(1.03, 1.0, 0.95),
+            quality=(85, 94),
+        ),
+        speech=Speech(voice="formal", captions=1, detail=1.1),
+        form=Form(
+            annotation_file="ICFG-PEDES.json",
+            keys={
+                "split": "split",
+                "captions": "captions",
+                "file_path": "path",
+                "processed_tokens": "tokens",
+                "id": "id",
+            },
+            name_image=name_image,
+        ),
+        small={"train": 400, "test": 100},
+        images=(3, 5),
+    )

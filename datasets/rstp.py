@@ -16,9 +16,17 @@ persons, no space after a full stop; all are kept. Its persons are, with other n
 ICFG-PEDES too.
 """
 
+from random import Random
+
 from harness.datasets import Counts, PersonDataset, WrongFile, register
+from harness.twins.domains import Domain, Form, Look, Shot, Speech
 
 DOWNLOAD = "Download data_captions.json again: the file was replaced."
+
+
+def name_image(shot: Shot, random: Random) -> str:
+    """Name an image by person, camera and a frame-like number."""
+    return f"{shot.identity:04d}_c{shot.camera}_{random.randrange(100):04d}.jpg"
 
 
 @register
@@ -44,3 +52,26 @@ class Rstp(PersonDataset):
         ),
     )
     shares_persons_with = ("icfg",)
+    twin = Domain(
+        look=Look(
+            backdrop="park",
+            width=(72, 92),
+            aspect=(2.2, 2.6),
+            zoom=(0.78, 0.93),
+            tilt=(0.2, 0.55),
+            brightness=(0.6, 1.0),
+            contrast=(1.05, 1.3),
+            saturation=(0.8, 1.0),
+            tint=(0.94, 0.98, 1.08),
+            noise=(2.0, 6.0),
+            quality=(80, 92),
+            occluded=0.28,
+        ),
+        speech=Speech(voice="conversational", captions=2, detail=0.95),
+        form=Form(
+            annotation_file="data_captions.json",
+            keys={"id": "id", "img_path": "path", "captions": "captions", "split": "split"},
+            name_image=name_image,
+        ),
+        images=(5, 5),
+    )

@@ -1,0 +1,42 @@
+"""Take a batch of pictures, write them and say what they show: the work of one process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from PIL import Image
+
+from harness.twins.captions import Caption, write_captions
+from harness.twins.domains import Look, Speech
+from harness.twins.photograph import photograph
+from harness.twins.plan import Order
+from harness.twins.sight import Sight, see
+from harness.twins.views import draw_view
+
+
+def develop(images: Path, look: Look, speech: Speech, orders: Sequence[Order]) -> list[list[str]]:
+    """Write the ordered pictures below `images` and return the captions of each."""
+    texts = []
+    for order in orders:
+        picture, quality, captions, _ = take(order, look, speech)
+        _save(picture, images / order.image, quality)
+        texts.append([caption.text for caption in captions])
+    return texts
+
+
+def take(order: Order, look: Look, speech: Speech) -> tuple[Image.Image, int, list[Caption], Sight]:
+    """Take one picture; return it with its JPEG quality, its captions and what it shows."""
+    random = Random(order.seed)
+    view = draw_view(look, order.facing, random)
+    picture, parts = photograph(order.person, order.body_seed, view, look)
+    sight = see(order.person, view, parts)
+    return picture, view.light.quality, write_captions(sight, speech, random), sight
+
+
+def _save(picture: Image.Image, file: Path, quality: int) -> None:
+    if file.suffix == ".jpg":
+        picture.save(file, quality=quality)
+    elif file.suffix == ".png":
+        picture.save(file, compress_level=1)
+    else:
+        picture.save(file)

@@ -1,0 +1,175 @@
+"""Write a synthetic twin to disk: atomic, repeatable to the byte, with any number of processes."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from string import punctuation
+
+from harness.datasets import Counts, PersonDataset
+from harness.errors import HarnessError, UsageError
+from harness.twins.camera_roll import develop
+from harness.twins.domains import Domain
+from harness.twins.marker import GENERATOR_VERSION, Marker, read_marker, write_marker
+from harness.twins.plan import Order, plan_pictures, split_sizes
+
+Progress = Callable[[int, int], None]
+_CHUNK = 32
+_WORTH_A_PROCESS = 1_000
+_NO_PUNCTUATION = str.maketrans("", "", punctuation)
+
+
+def twin_folder(dataset: type[PersonDataset], root: Path) -> Path:
+    """Return where the twin of a dataset lies below a data root."""
+    return root / "synthetic" / dataset.folder
+
+
+def write_twin(
+    dataset: type[PersonDataset],
+    root: Path,
+    *,
+    identities: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the twin of a dataset, unless the same one is there already, and return its folder.
+
+    Args:
+        identities: persons in all; None for the domain's small default.
+        seed: another seed gives other persons, pictures and captions.
+        force: replace a twin that was made with other settings.
+        workers: processes; None takes one for each free core when there is enough work.
+        progress: called with (pictures done, pictures in all).
+
+    Raises `UsageError` when the dataset has no twin, or another twin or real data lie in the folder.
+    """
+    domain = _domain_of(dataset)
+    sizes = split_sizes(
+        domain, {split: counts.identities for split, counts in dataset.expected.items()}, identities
+    )
+    folder = twin_folder(dataset, root)
+    wanted = Marker(GENERATOR_VERSION, dataset.name, seed, sum(sizes.values()), {})
+    if _is_there(folder, wanted, force):
+        return folder
+    orders = plan_pictures(domain, dataset.name, sizes, seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{dataset.folder}-", dir=folder.parent))
+    try:
+        counts = _fill(draft, dataset, domain, orders, workers, progress)
+        write_marker(draft, Marker(wanted.version, wanted.dataset, seed, wanted.identities, counts))
+        draft.chmod(0o755)
+        _move_in(draft, folder, wanted)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _domain_of(dataset: type[PersonDataset]) -> Domain:
+    if dataset.twin is None:
+        raise UsageError(f"The dataset {dataset.name!r} has no synthetic twin: its class sets no `twin`.")
+    return dataset.twin
+
+
+def _is_there(folder: Path, wanted: Marker, force: bool) -> bool:
+    """Say whether the wanted twin exists; raise when something else is in its place."""
+    found = read_marker(folder) if folder.exists() and not force else None
+    if found is not None and found.same_twin(wanted):
+        return True
+    if folder.exists() and not (folder / "SYNTHETIC.json").is_file() and any(folder.iterdir()):
+        raise UsageError(f"{folder} exists and is no synthetic twin: move it away; it is not overwritten.")
+    if found is not None:
+        raise UsageError(
+            f"{folder} holds another twin (generator {found.version}, seed {found.seed}, "
+            f"{found.identities} identities; asked for {wanted.version}, {wanted.seed}, {wanted.identities}): use --force to replace it."
+        )
+    return False
+
+
+def _move_in(draft: Path, folder: Path, wanted: Marker) -> None:
+    """Put the finished draft in place; a twin that another process put there meanwhile is kept if it is the same."""
+    old = Path(f"{draft}-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        draft.rename(folder)
+    except OSError:
+        found = read_marker(folder)
+        if found is None or not found.same_twin(wanted):
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(
+    draft: Path,
+    dataset: type[PersonDataset],
+    domain: Domain,
+    orders: Sequence[Order],
+    workers: int | None,
+    progress: Progress | None,
+) -> dict[str, Counts]:
+    images = draft / dataset.image_folder
+    for parent in sorted({(images / order.image).parent for order in orders}):
+        parent.mkdir(parents=True, exist_ok=True)
+    captions: list[list[str]] = []
+    for part in _developed(images, domain, orders, _processes(workers, len(orders))):
+        captions += part
+        if progress:
+            progress(len(captions), len(orders))
+    records = [_record(domain.form.keys, order, texts) for order, texts in zip(orders, captions, strict=True)]
+    (draft / domain.form.annotation_file).write_text(json.dumps(records), encoding="utf-8")
+    return _counted(orders, captions)
+
+
+def _developed(
+    images: Path, domain: Domain, orders: Sequence[Order], processes: int
+) -> Iterator[list[list[str]]]:
+    """Yield the captions of one part of the pictures after the other, in order, as the pictures get written."""
+    parts = [orders[start : start + _CHUNK] for start in range(0, len(orders), _CHUNK)]
+    if processes == 1:
+        yield from map(develop, repeat(images), repeat(domain.look), repeat(domain.speech), parts)
+        return
+    try:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(develop, repeat(images), repeat(domain.look), repeat(domain.speech), parts)
+    except BrokenProcessPool as error:
+        raise HarnessError(
+            "A process that drew pictures ended early. In a script of your own, call this under "
+            "`if __name__ == '__main__':`, or pass workers=1."
+        ) from error
+
+
+def _processes(workers: int | None, n_pictures: int) -> int:
+    if workers is not None:
+        return max(1, workers)
+    return len(os.sched_getaffinity(0)) if n_pictures >= _WORTH_A_PROCESS else 1
+
+
+def _record(keys: Mapping[str, str], order: Order, captions: list[str]) -> dict[str, object]:
+    """Return one annotation object with the domain's keys in the domain's order."""
+    values: dict[str, object] = {
+        "split": order.split,
+        "captions": captions,
+        "path": order.image,
+        "id": order.number,
+    }
+    if "tokens" in keys.values():
+        values["tokens"] = [caption.lower().translate(_NO_PUNCTUATION).split() for caption in captions]
+    return {key: values[held] for key, held in keys.items()}
+
+
+def _counted(orders: Sequence[Order], captions: Sequence[list[str]]) -> dict[str, Counts]:
+    counts = {}
+    for split in dict.fromkeys(order.split for order in orders):
+        own = [index for index, order in enumerate(orders) if order.split == split]
+        people = {orders[index].number for index in own}
+        counts[split] = Counts(len(people), len(own), sum(len(captions[index]) for index in own))
+    return counts
