@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import flatten
+from harness.errors import unknown
 from harness.paths import runs_root
 from harness.record import HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
 
@@ -110,9 +111,32 @@ class Store:
         except MlflowException:
             log.debug("run %s was not there", run_id)
 
+    @classmethod
+    def existing(cls, runs: Path | None = None, experiment: str | None = None) -> "Store | None":
+        """Return the store to read from, or None while there is none; raise `UsageError` for an unknown experiment."""
+        place = (runs or runs_root().path).resolve()
+        uri = tracking_uri(place)
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+            return None
+        if experiment is not None:
+            with _quiet():
+                from mlflow import MlflowClient
+
+                names = [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
+            if experiment not in names:
+                raise unknown("experiment", experiment, names)
+        return cls(runs, experiment)
+
     def finished_runs(self, kind: str = "run") -> list[Any]:
         """Return all finished MLflow runs of a kind that the harness logged, newest first."""
-        text = f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
+        return self.search(f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'")
+
+    def unfinished_runs(self) -> list[Any]:
+        """Return the MLflow runs that failed, were cut off or still go on, newest first."""
+        return self.search("tags.`harness.kind` = 'run' and attributes.status != 'FINISHED'")
+
+    def search(self, text: str) -> list[Any]:
+        """Return all MLflow runs that fit a filter, newest first."""
         found: list[Any] = []
         token = None
         while True:
@@ -121,6 +145,23 @@ class Store:
             token = page.token
             if not token:
                 return found
+
+    def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
+        """Fetch one artifact of a run into a folder of its own there; None when the run has none of that name."""
+        place = folder / run_id
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self.client.download_artifacts(run_id, name, str(place)))
+        except Exception as error:
+            log.debug("run %s has no %s: %s", run_id, name, error)
+            return None
+
+    def publish_folder(self, name: str, marks: dict[str, str], folder: Path) -> str:
+        """Log a folder's files as the artifacts of a run of their own; return its id."""
+        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+        self.client.log_artifacts(run_id, str(folder))
+        self.client.set_terminated(run_id, "FINISHED")
+        return run_id
 
     def _params(self, run_id: str, values: dict[str, Any]) -> None:
         from mlflow.entities import Param
@@ -207,6 +248,9 @@ def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> b
         store.log(run_id, [transfer_metrics(result)])
         store.client.log_artifact(run_id, str(folder.file(f"transfer/{result['dataset']}.npz")), "transfer")
         store.client.set_tag(run_id, f"harness.transfer.{result['dataset']}", result["fingerprint"])
+        store.client.set_tag(
+            run_id, f"harness.transfer_protocol.{result['dataset']}", str(result["protocol"])
+        )
     except Exception as error:
         log.warning("MLflow did not take the result on %s: %s", result["dataset"], error)
         return False
@@ -279,7 +323,10 @@ def tags(record: Record) -> dict[str, str]:
         "harness.status": record.status,
         "harness.fingerprint": record.fingerprint,
         "harness.backbone": str(record.backbone.get("name")),
+        "harness.weights": str(record.backbone.get("sha256") or "random"),
+        "harness.device": str(record.environment.get("device_name") or "unknown"),
     }
+    values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
     if record.error:
         values["harness.error"] = record.error["message"][:500]
     return values | record.tags
