@@ -29,6 +29,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, package: str, path: list[str]) -> None:
         self.kind, self.package, self.path = kind, package, path
         self._classes: dict[str, type[T]] = {}
+        self._entries: dict[str, EntryPoint] | None = None
 
     def names(self) -> list[str]:
         """Return all names in alphabetical order, without importing a plug-in."""
@@ -72,7 +73,10 @@ class Registry(Generic[T]):
             )
 
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=self.package)}
+        # Reads the metadata of every installed package, so once is enough.
+        if self._entries is None:
+            self._entries = {entry.name: entry for entry in entry_points(group=self.package)}
+        return self._entries
 
 
 def _path(cls: type) -> str:

@@ -70,7 +70,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check counts, splits, images and captions; exit code 1 when the data are not usable."""
-    from harness.cli.data_show import show_report
+    from harness.cli.data_report import show_report
     from harness.cli.data_work import verified
 
     quiet = as_json or ctx.find_root().obj["quiet"]

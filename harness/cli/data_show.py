@@ -1,4 +1,4 @@
-"""Draw what is known of datasets and what a check found."""
+"""Draw what is known of datasets; imports nothing heavy, as listing should start at once."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,7 @@ from typing import Any
 import click
 
 from harness.cli.common import plain
-from harness.datasets import SPLITS, Counts
 from harness.paths import Place
-from harness.verify_faults import Fault, many
-
-_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def show_overview(place: Place, rows: Sequence[dict[str, Any]]) -> None:
@@ -35,34 +31,18 @@ def show_info(info: dict[str, Any]) -> None:
     twin = ", synthetic twin" if info["synthetic"] else ""
     click.secho(f"{info['title']} ({info['name']}{twin})", bold=True)
     for name, value in _facts(info):
-        _paragraph(f"  {name:<14}", value)
+        paragraph(f"  {name:<14}", value)
     click.echo("\n  Expected there")
     for line in _tree(info):
         click.echo(f"    {line}")
-    _paragraph("    ", f"In place of the JSON file, split by others: {', '.join(info['also_read'])}")
+    paragraph("    ", f"In place of the JSON file, split by others: {', '.join(info['also_read'])}")
     click.echo("\n  Published counts")
     for row in _count_lines(info["expected"]):
         click.echo(f"    {row}")
     if info["known_wrong_files"]:
         click.echo("\n  Known wrong files, named by harness data verify")
     for wrong in info["known_wrong_files"]:
-        _paragraph("    - ", wrong["what"] + ".")
-
-
-def show_report(report: Any) -> None:
-    """Print a check's count table, its faults with their mends, and the verdict."""
-    from harness.cli.show import table
-
-    click.echo(plain(f"{report.title} in {report.folder}"))
-    rows = [_count_cells(split, report.expected.get(split), report.found.get(split)) for split in SPLITS]
-    title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
-    header = ("split", "identities", "images", "captions", "")
-    table(title, header, [row for row in rows if row], left=1)
-    for fault in report.faults:
-        if fault.severity != "note":
-            _show_fault(fault)
-    _show_notes([fault for fault in report.faults if fault.severity == "note"])
-    _show_verdict(report)
+        paragraph("    - ", wrong["what"] + ".")
 
 
 def _overview_cells(row: dict[str, Any], root: str) -> tuple[str, ...]:
@@ -112,45 +92,7 @@ def _count_lines(expected: dict[str, dict[str, int]]) -> list[str]:
     return [f"{row[0]:<6}{row[1]:>12}{row[2]:>10}{row[3]:>10}" for row in (header, *rows)]
 
 
-def _count_cells(split: str, expected: Counts | None, found: Counts | None) -> list[str]:
-    if expected is None and found is None:
-        return []
-    empty = Counts(0, 0, 0)
-    pairs = zip(found or empty, expected or empty, strict=True)
-    mark = "ok" if expected == found else "differs"
-    return [split, *(f"{got:,} / {want:,}" for got, want in pairs), mark]
-
-
-def _show_fault(fault: Fault) -> None:
-    head = click.style(f"{fault.severity}: ", fg=_COLOURS[fault.severity], bold=True)
-    _paragraph(head, plain(fault.what), indent=2, width_of_head=len(fault.severity) + 2)
-    for example in fault.examples:
-        click.echo(f"    {plain(example)}")
-    _paragraph("  mend: ", plain(fault.mend))
-
-
-def _show_notes(notes: Sequence[Fault]) -> None:
-    """Print one line per oddity with its first example, and a mend once for all that share it."""
-    for mend in dict.fromkeys(note.mend for note in notes):
-        click.secho("note:", fg=_COLOURS["note"], bold=True)
-        for note in notes:
-            if note.mend == mend:
-                _paragraph("  ", note.what)
-                click.echo(f"    {plain(note.examples[0])}")
-        _paragraph("  mend: ", mend)
-
-
-def _show_verdict(report: Any) -> None:
-    errors, warnings = (
-        sum(fault.severity == severity for fault in report.faults) for severity in ("error", "warning")
-    )
-    found = f"{many(errors, 'error')}, {many(warnings, 'warning')}"
-    checked = "every image decoded" if report.images == "decode" else "images looked for, not decoded"
-    verdict, colour = ("usable", "green") if report.usable else ("not usable", "red")
-    click.secho(f"{verdict}: {found} ({checked})", fg=colour, bold=True)
-
-
-def _paragraph(head: str, text: str, *, indent: int | None = None, width_of_head: int | None = None) -> None:
+def paragraph(head: str, text: str, *, indent: int | None = None, width_of_head: int | None = None) -> None:
     """Print a head and a text wrapped to the terminal, further lines indented under the text."""
     width_of_head = len(head) if width_of_head is None else width_of_head
     space = " " * (width_of_head if indent is None else indent)
