@@ -23,6 +23,7 @@ class Record(BaseModel):
     """What is known of a run; the same fields whether it finished, failed or was cut off.
 
     Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names.
+    `study` names the study that a run is a trial of: such a run validates and is never tested.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,6 +49,7 @@ class Record(BaseModel):
     oracle: dict[str, Any] | None = None
     error: dict[str, str] | None = None
     parent: str | None = None
+    study: str | None = None
     tags: dict[str, str] = {}
     tracking: dict[str, Any] = {"synced": False}
 
@@ -110,6 +112,16 @@ class RunFolder:
 def now() -> str:
     """Return the present time as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def trials_folder(root: Path, study: str) -> Path:
+    """Return where the trials of a study lie: apart from the runs, which are tested."""
+    return root / "studies" / study / "trials"
+
+
+def all_trials(root: Path) -> list[RunFolder]:
+    """Return the folders of all studies' trials."""
+    return [RunFolder(file.parent) for file in sorted(root.glob(f"studies/*/trials/*/{RECORD}"))]
 
 
 def all_runs(root: Path | None = None) -> list[RunFolder]:

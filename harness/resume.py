@@ -6,7 +6,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.record import Record, all_runs, find_run
+from harness.record import Record, all_runs, all_trials, find_run
 from harness.resolve import build
 from harness.run import run
 from harness.tracking import Store, publish
@@ -22,6 +22,10 @@ def resume_run(
     folder = find_run(name, runs_root(runs).path)
     old = folder.read()
     assert old is not None
+    if old.study:
+        raise UsageError(
+            f"{old.name} is a trial of the study {old.study}: the `harness sweep` that began it goes on with it."
+        )
     record = run(build(old.config), runs=folder.path.parent, device=device, listener=listener)
     if record.identity != old.identity:
         raise UsageError(
@@ -35,7 +39,7 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
     root = runs_root(runs).path
     store = Store(root)
     sent, left = [], 0
-    for folder in all_runs(root):
+    for folder in [*all_runs(root), *all_trials(root)]:
         record = folder.read()
         if record is None or record.status == "running":
             continue

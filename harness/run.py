@@ -15,6 +15,7 @@ from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
 from harness.config import RunConfig, content_hash, identity_values
 from harness.devices import Accelerator, accelerator, agreed
+from harness.errors import UsageError
 from harness.evaluate import PROTOCOL_VERSION, Encoder, correlation, evaluate, intervals
 from harness.files import locked, write_json
 from harness.listener import Listener
@@ -24,7 +25,7 @@ from harness.oracle import ORACLE, OracleWatch, optimism
 from harness.paths import runs_root
 from harness.precision import store_half
 from harness.provenance import changed_files, environment, source_files
-from harness.record import HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now
+from harness.record import HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now, trials_folder
 from harness.tracking import Tracker
 from harness.train import SELECTED, Interrupted, Training
 
@@ -40,6 +41,7 @@ class Job:
     record: Record
     folder: RunFolder
     listener: Listener
+    root: Path
 
     @property
     def main(self) -> bool:
@@ -55,6 +57,7 @@ def run(
     device: str = "auto",
     listener: Listener | None = None,
     tags: dict[str, str] | None = None,
+    study: str | None = None,
 ) -> Record:
     """Train and test one method on one dataset, or return the finished identical run.
 
@@ -65,8 +68,9 @@ def run(
         force: repeat a finished run; the old folder is set aside.
         device: `auto`, `cpu` or `cuda`.
         tags: extra MLflow tags.
+        study: makes the run a trial of this study: it validates, never tests, and lies in the study's folder.
     """
-    job = prepare(config, runs, device, listener or Listener(), tags or {})
+    job = prepare(config, runs, device, listener or Listener(), tags or {}, study)
     found = agreed(_found(job, force))
     if found is not None:
         return _warn_of_changes(found, job)
@@ -80,23 +84,43 @@ def run(
 
 
 def prepare(
-    config: RunConfig, runs: str | Path | None, device: str, listener: Listener, tags: dict[str, str]
+    config: RunConfig,
+    runs: str | Path | None,
+    device: str,
+    listener: Listener,
+    tags: dict[str, str],
+    study: str | None = None,
 ) -> Job:
     """Read data and weights as far as the run's identity needs them."""
+    if study:
+        check_trial(config)
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
         reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
     clip = load_clip(config.backbone, seed=config.seed)
-    record = new_record(config, reading, clip)
+    record = new_record(config, reading, clip, study)
     record.tags = tags
-    folder = RunFolder(runs_root(runs).path / record.name)
-    return Job(
-        config, engine, reading, clip, record, folder, listener if engine.is_main_process else Listener()
-    )
+    root = runs_root(runs).path
+    folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
+    heard = listener if engine.is_main_process else Listener()
+    return Job(config, engine, reading, clip, record, folder, heard, root)
 
 
-def new_record(config: RunConfig, reading: Reading, clip: Clip) -> Record:
-    """Return the record of a run that has not begun, with its identity."""
+def check_trial(config: RunConfig) -> None:
+    """Raise `UsageError` when a config would let a study's trials be chosen by anything but validation."""
+    if config.eval.test_each_epoch:
+        raise UsageError(
+            "eval.test_each_epoch=true looks at the test split, which a sweep must never see: "
+            "leave it out (a preset may set it), and give it to the `harness run` of the best configuration."
+        )
+    if config.eval.rule != "val":
+        raise UsageError(
+            f"A sweep chooses on validation, so eval.rule must be val, but got {config.eval.rule!r}: leave it out."
+        )
+
+
+def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:
+    """Return the record of a run that has not begun, with its identity; a study's trial is never an ordinary run's."""
     method = METHODS.get(config.method.name)
     versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
     backbone = clip.identity.as_dict()
@@ -106,6 +130,8 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip) -> Record:
         "backbone": backbone,
         "versions": versions,
     }
+    if study:
+        parts["tested"] = False
     return Record(
         identity=content_hash(parts),
         config=config.model_dump(mode="json"),
@@ -113,6 +139,7 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip) -> Record:
         fingerprint=reading.fingerprint,
         backbone=backbone,
         synthetic=reading.synthetic,
+        study=study,
     )
 
 
@@ -143,7 +170,7 @@ def _guarded(job: Job) -> Record:
     record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
     folder.write(record)
     job.listener.on_start(record.name, record)
-    tracker = Tracker(record, folder, folder.path.parent)
+    tracker = Tracker(record, folder, job.root)
     job.listener = _Tee(job.listener, tracker)
     try:
         _work(job)
@@ -179,7 +206,8 @@ def _work(job: Job) -> Record:
     with accounting.PeakMemory(engine.device) as train_memory:
         state = _train(job, method, encoder, material) if method.trained else State()
     _choose(job, method, state)
-    _test(job, method, encoder, material.test, state)
+    if record.study is None:
+        _test(job, method, encoder, material.test, state)
     record.accounting["train_peak_bytes"] = train_memory.bytes
     record.seconds = time.perf_counter() - start
     if job.main:
@@ -250,9 +278,9 @@ def _choose(job: Job, method: Method, state: State) -> None:
     if chosen:
         load_weights(method, job.folder.file(file))
     record.selection = {"rule": rule, "epoch": int(chosen.get("epoch", state.epoch)), "epochs": state.epoch}
-    record.selection |= {
-        f"val/{name}": chosen[name] for name in ("t2i/R1", "t2i/mAP") if rule == "val" and chosen
-    }
+    if rule == "val" and chosen:
+        row = next(row for row in state.history if row["epoch"] == chosen["epoch"])
+        record.selection |= {name: value for name, value in row.items() if name.startswith("val/")}
     record.accounting["seconds_to_best"] = chosen.get("seconds", state.seconds)
 
 
@@ -278,10 +306,16 @@ def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State
 def _finish_files(job: Job, method: Method) -> None:
     """Save the chosen weights, note their size, and remove what only training needed."""
     folder, record = job.folder, job.record
-    if method.trained:
+    if method.trained and record.study is None:
         save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
         record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
-    record.accounting["flops"] = accounting.flops(method)
+    if record.study is None:
+        record.accounting["flops"] = accounting.flops(method)
+    discard_working_files(folder)
+
+
+def discard_working_files(folder: RunFolder) -> None:
+    """Remove what only training needs: its checkpoint, and the weights kept of the best epochs."""
     for name in (CHECKPOINT, SELECTED, ORACLE):
         folder.file(name).unlink(missing_ok=True)
 
