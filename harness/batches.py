@@ -116,28 +116,29 @@ class Batches:
             image_embeddings=None if image is None else image[self.owners[mine]],
             text_embeddings=None if text is None else text[mine],
         )
-        if self._images is None or self._augment is None:
-            return batch, None
-        # Drawn for the whole batch, so that each sample is treated alike on any number of processes.
-        draws = self._augment.draw(len(pairs), _generator("augment", self.seed, epoch, step))[places]
-        raw = self._images.read(self.owners[mine], self._buffer(len(mine)))
-        if self.device.type == "cpu":
-            batch.images = self._augment.apply(raw, draws, self._ready.take(tuple(raw.shape)))
-            return batch, None
-        batch.images = raw
+        draws = self._fill_images(batch, pairs, places, (epoch, step)) if self._images else None
         return batch, draws
+
+    def _fill_images(self, batch: Batch, pairs: Tensor, places: Tensor, at: tuple[int, int]) -> Draws | None:
+        """Read the images, and augment them here if they stay here; else return the draws."""
+        assert self._images is not None
+        assert self._augment is not None
+        # Drawn for the whole batch, so that each sample is treated alike on any number of processes.
+        draws = self._augment.draw(len(pairs), _generator("augment", self.seed, *at))[places]
+        shape = (len(places), 3, *self._images.size)
+        pinned = self.device.type == "cuda"
+        out = torch.empty(shape, dtype=torch.uint8, pin_memory=True) if pinned else self._raw.take(shape)
+        batch.images = self._images.read(self.owners[pairs[places]], out)
+        if self.device.type != "cpu":
+            return draws
+        batch.images = self._augment.apply(batch.images, draws, self._ready.take(shape))
+        return None
 
     def _cut(self, mine: Tensor) -> Tensor | None:
         """Return the tokens of some captions up to the longest of them [n, length]."""
         if self._tokens is None or self._lengths is None:
             return None
         return self._tokens[mine, : int(self._lengths[mine].max())].long()
-
-    def _buffer(self, n: int) -> Tensor:
-        shape = (n, 3, *self._images.size) if self._images else ()
-        if self.device.type == "cuda":
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        return self._raw.take(shape)
 
     def _deliver(self, batch: Batch, draws: Draws | None) -> Batch:
         """Move a batch to the device; there, one kernel treats many images faster than the processor one."""

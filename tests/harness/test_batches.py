@@ -1,0 +1,252 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness import distributed
+from harness.augment import Augment
+from harness.batches import Batches, _Buffers, derived_seed, epoch_order, labels_of
+from harness.config import AugmentConfig
+from harness.store import open_images
+
+SIZE = (24, 8)
+N_IMAGES, N_CAPTIONS, END = 6, 11, 99
+OWNERS = [0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+IDENTITIES = [40, 7, 7, 1003, 40, 8]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    generator = np.random.default_rng(0)
+    files = []
+    for place in range(N_IMAGES):
+        files.append(folder / f"{place}.png")
+        Image.fromarray(generator.integers(0, 256, (24, 8, 3), dtype=np.uint8)).save(files[-1])
+    return open_images(files, SIZE, folder=folder / "store")
+
+
+@pytest.fixture
+def tokens():
+    tokens = torch.zeros(N_CAPTIONS, 20, dtype=torch.int32)
+    for caption in range(N_CAPTIONS):
+        tokens[caption, : 3 + caption] = torch.arange(1, 4 + caption)
+        tokens[caption, 3 + caption] = END
+    return tokens
+
+
+@pytest.fixture
+def make(images, tokens):
+    def make(batch_size=4, config=None, seed=1, **options):
+        return Batches(
+            owners=OWNERS,
+            identities=IDENTITIES,
+            tokens=tokens,
+            batch_size=batch_size,
+            seed=seed,
+            images=images,
+            augment=Augment(config or AugmentConfig(), SIZE),
+            **options,
+        )
+
+    return make
+
+
+def equal(first, second):
+    return all(
+        (a is None and b is None) or torch.equal(a, b)
+        for a, b in zip(vars(first).values(), vars(second).values(), strict=True)
+    )
+
+
+def captions_of(batch):
+    """Which captions a batch holds: in these tokens, the place of the end tells."""
+    return (batch.tokens.argmax(dim=1) - 3).tolist()
+
+
+def test_an_epoch_holds_each_caption_once_beside_its_image_and_label(make, images):
+    batches = make(config=AugmentConfig(flip=0, pad=0, erase=0))
+    normal = Augment(None, SIZE).normalise(images.read(range(N_IMAGES)))
+    seen = []
+    for batch in batches.epoch(1):
+        captions = captions_of(batch)
+        owners = [OWNERS[caption] for caption in captions]
+        assert torch.equal(batch.images, normal[owners])
+        assert batch.identities.tolist() == [
+            sorted(set(IDENTITIES)).index(IDENTITIES[owner]) for owner in owners
+        ]
+        seen += captions
+    assert len(batches) == 3
+    assert sorted(seen) == list(range(N_CAPTIONS))
+
+
+def test_the_last_batch_is_kept_even_when_uneven(make):
+    assert [len(batch.identities) for batch in make().epoch(1)] == [4, 4, 3]
+    assert [len(batch.identities) for batch in make(batch_size=50).epoch(1)] == [11]
+
+
+def test_tokens_end_with_the_longest_caption_of_the_batch(make, tokens):
+    for batch in make().epoch(1):
+        captions = captions_of(batch)
+        assert batch.tokens.dtype == torch.int64
+        assert batch.tokens.shape[1] == max(captions) + 4
+        assert torch.equal(batch.tokens, tokens[captions, : max(captions) + 4].long())
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    order = epoch_order(50, seed=3, epoch=2)
+    torch.manual_seed(0)
+    assert torch.equal(order, epoch_order(50, seed=3, epoch=2))
+    assert order.sort().values.tolist() == list(range(50))
+    assert not torch.equal(order, epoch_order(50, seed=3, epoch=3))
+    assert not torch.equal(order, epoch_order(50, seed=4, epoch=2))
+
+
+def test_batches_do_not_touch_nor_follow_the_global_generator(make):
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first = [batch.images.clone() for batch in make().epoch(1)]
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(6)
+    assert all(torch.equal(a, b.images) for a, b in zip(first, make().epoch(1), strict=True))
+
+
+def test_seeds_differ_by_every_part_and_by_their_order():
+    parts = [("a", 1, 2), ("a", 2, 1), ("b", 1, 2), ("a", 12), ("a", 1), ("a", "1", 2)]
+    assert len({derived_seed(*part) for part in parts}) == len(parts)
+    assert all(0 <= derived_seed(*part) < 2**63 for part in parts)
+    assert derived_seed("order", 1, 2) == 5680026465324239647
+
+
+def test_every_step_and_epoch_augments_anew(make):
+    batches = make(batch_size=11, config=AugmentConfig(flip=0, pad=10, erase=0))
+    first, second = next(batches.epoch(1)), next(batches.epoch(2))
+    again = dict(zip(captions_of(first), first.images, strict=True))
+    pairs = zip(captions_of(second), second.images, strict=True)
+    assert sum(not torch.equal(again[caption], image) for caption, image in pairs) >= 9
+
+
+@pytest.mark.parametrize("start_step", [1, 2, 3])
+def test_going_on_from_a_step_gives_what_would_have_come(make, start_step):
+    whole = list(make().epoch(4))
+    rest = list(make().epoch(4, start_step))
+    assert len(rest) == 3 - start_step
+    assert all(equal(a, b) for a, b in zip(whole[start_step:], rest, strict=True))
+
+
+@pytest.mark.parametrize("n_processes", [2, 3, 5])
+def test_the_shares_of_several_processes_make_the_batch_of_one(make, monkeypatch, n_processes):
+    whole = list(make().epoch(1))
+    shares = []
+    for rank in range(n_processes):
+        monkeypatch.setattr(distributed, "world", lambda rank=rank: (rank, n_processes))
+        shares.append(list(make().epoch(1)))
+    for step, batch in enumerate(whole):
+        parts = [share[step] for share in shares]
+        n_local = {len(part.images) for part in parts}
+        assert len(n_local) == 1
+        assert n_local.pop() * n_processes >= len(batch.images)
+        joined = torch.cat([part.images for part in parts])
+        assert torch.equal(joined[: len(batch.images)], batch.images)
+        captions = [caption for part in parts for caption in captions_of(part)]
+        assert captions[: len(batch.images)] == captions_of(batch)
+        assert all(torch.equal(part.identities, batch.identities) for part in parts)
+        assert all(part.tokens.shape[1] == max(captions_of(part)) + 4 for part in parts)
+
+
+def test_embeddings_come_in_place_of_pixels_and_tokens():
+    image, text = torch.randn(N_IMAGES, 5), torch.randn(N_CAPTIONS, 5)
+    batches = Batches(
+        owners=OWNERS,
+        identities=IDENTITIES,
+        tokens=None,
+        batch_size=4,
+        seed=1,
+        image_embeddings=image,
+        text_embeddings=text,
+    )
+    order = epoch_order(N_CAPTIONS, 1, 1)
+    for step, batch in enumerate(batches.epoch(1)):
+        captions = order[4 * step : 4 * step + 4]
+        assert batch.images is batch.tokens is None
+        assert torch.equal(batch.text_embeddings, text[captions])
+        assert torch.equal(batch.image_embeddings, image[torch.tensor(OWNERS)[captions]])
+        assert torch.equal(batch.identities, labels_of(IDENTITIES)[torch.tensor(OWNERS)[captions]])
+
+
+def test_batches_that_are_kept_stay_as_they_were(make):
+    kept = list(make(batch_size=2).epoch(1))
+    assert len({batch.images.data_ptr() for batch in kept}) == len(kept)
+    assert all(equal(a, b) for a, b in zip(kept, make(batch_size=2).epoch(1), strict=True))
+
+
+def test_memory_is_used_again_as_soon_as_nothing_sees_it():
+    buffers = _Buffers(np.float32)
+    first = buffers.take((4, 2))
+    place = first.data_ptr()
+    view = first[1:]
+    del first
+    assert buffers.take((4, 2)).data_ptr() != place
+    del view
+    assert buffers.take((3, 2)).data_ptr() == place
+    weight = torch.ones(4, 2, requires_grad=True)
+    loss = (buffers.take((4, 2)).fill_(3) * weight).sum()
+    buffers.take((4, 2)).fill_(5)
+    loss.backward()
+    assert (weight.grad == 3).all()
+
+
+def test_many_batches_need_few_buffers(make):
+    batches = make(batch_size=2)
+    places = {batch.images.data_ptr() for epoch in range(1, 6) for batch in batches.epoch(epoch)}
+    assert len(places) <= 3
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_maker_ends_with_the_epoch_and_leaves_threads_alone(make, two_threads):
+    before = threading.active_count()
+    stream = make(batch_size=2).epoch(1)
+    next(stream)
+    assert threading.active_count() == before + 1
+    stream.close()
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == 2
+
+
+def test_an_error_of_the_maker_reaches_the_caller(images, make, monkeypatch):
+    monkeypatch.setattr(images, "read", lambda *_: (_ for _ in ()).throw(OSError("disk gone")))
+    with pytest.raises(OSError, match="disk gone"):
+        list(make().epoch(1))
+
+
+def test_a_caption_of_an_unreadable_image_is_refused(make, images, monkeypatch):
+    monkeypatch.setattr(images, "bad", [3])
+    with pytest.raises(AssertionError, match="unreadable"):
+        make()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gets_the_same_batches(make):
+    for here, there in zip(make().epoch(1), make(device="cuda").epoch(1), strict=True):
+        torch.testing.assert_close(there.images.cpu(), here.images, rtol=1e-6, atol=1e-6)
+        assert torch.equal(there.tokens.cpu(), here.tokens)
+        assert there.identities.is_cuda
+
+
+def test_nothing_is_read_ahead_of_the_next_batch(make, images, monkeypatch):
+    reads = []
+    read = images.read
+    monkeypatch.setattr(images, "read", lambda *given: [reads.append(len(reads)), read(*given)][1])
+    stream = make(batch_size=1).epoch(1)
+    next(stream)
+    stream.close()
+    assert len(reads) == 2

@@ -1,0 +1,104 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.errors import DataError
+from harness.images import ImageError, decode
+
+
+def picture(height, width, channels=3, seed=0):
+    shape = (height, width, channels) if channels > 1 else (height, width)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def reference(image, size, how=Image.Resampling.BILINEAR):
+    return np.asarray(image.convert("RGB").resize(size[::-1], how)).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("extent", [(13, 34), (374, 800), (1, 1), (96, 32)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_pixels_are_those_of_the_antialiased_resize_of_pillow(tmp_path, extent, interpolation):
+    image = Image.fromarray(picture(*extent))
+    image.save(tmp_path / "a.PNG")
+    how = Image.Resampling[interpolation.upper()]
+    pixels = decode(tmp_path / "a.PNG", (96, 32), interpolation)
+    assert pixels.shape == (3, 96, 32)
+    assert pixels.flags.c_contiguous
+    np.testing.assert_array_equal(pixels, reference(image, (96, 32), how))
+
+
+def test_greyscale_and_one_bit_images_get_three_equal_channels(tmp_path):
+    for mode in ("L", "1"):
+        Image.fromarray(picture(40, 20, 1)).convert(mode).save(tmp_path / "a.png")
+        pixels = decode(tmp_path / "a.png", (40, 20))
+        assert (pixels[0] == pixels[1]).all()
+        assert (pixels[0] == pixels[2]).all()
+        assert pixels.std() > 20
+
+
+def test_palette_images_show_their_colours_with_and_without_transparency(tmp_path):
+    image = Image.fromarray(picture(40, 20)).quantize(16)
+    image.save(tmp_path / "plain.png")
+    image.save(tmp_path / "clear.png", transparency=bytes(range(16)))
+    expected = reference(image, (40, 20))
+    np.testing.assert_array_equal(decode(tmp_path / "plain.png", (40, 20)), expected)
+    np.testing.assert_array_equal(decode(tmp_path / "clear.png", (40, 20)), expected)
+
+
+def test_transparency_is_dropped(tmp_path):
+    rgba = picture(40, 20, 4)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", (40, 20)), rgba[..., :3].transpose(2, 0, 1))
+
+
+def test_the_high_byte_of_16_bit_images_counts(tmp_path):
+    wide = np.random.default_rng(0).integers(0, 2**16, (40, 20), dtype=np.uint16)
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", (40, 20))[1], wide >> 8)
+
+
+def test_cmyk_jpegs_become_rgb(tmp_path):
+    Image.fromarray(picture(40, 20)).convert("CMYK").save(tmp_path / "a.jpg")
+    assert decode(tmp_path / "a.jpg", (40, 20)).shape == (3, 40, 20)
+
+
+def test_the_upper_part_of_a_cut_jpeg_is_kept(tmp_path):
+    image = Image.fromarray(picture(12, 4)).resize((40, 120), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+    (tmp_path / "whole.jpg").write_bytes(buffer.getvalue())
+    (tmp_path / "cut.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) * 2 // 3])
+    whole, cut = decode(tmp_path / "whole.jpg", (120, 40)), decode(tmp_path / "cut.jpg", (120, 40))
+    np.testing.assert_array_equal(cut[:, :40], whole[:, :40])
+    assert not np.array_equal(cut[:, -16:], whole[:, -16:])
+
+
+def test_exif_rotation_is_ignored(tmp_path):
+    image = Image.fromarray(picture(40, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", (40, 20)), reference(image, (40, 20)))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n" + b"\x00" * 30, b"\xff\xd8\xff"]
+)
+def test_a_file_that_is_no_image_is_named(tmp_path, content):
+    (tmp_path / "bad.jpg").write_bytes(content)
+    with pytest.raises(ImageError, match=r"bad\.jpg cannot be read"):
+        decode(tmp_path / "bad.jpg", (8, 8))
+
+
+def test_a_missing_file_and_a_folder_are_data_errors(tmp_path):
+    for path in (tmp_path / "none.jpg", tmp_path):
+        with pytest.raises(DataError, match="cannot be read"):
+            decode(path, (8, 8))
+
+
+def test_a_decompression_bomb_is_refused_before_it_unfolds(tmp_path):
+    Image.new("1", (9_000, 8_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match="9000x8000"):
+        decode(tmp_path / "bomb.png", (8, 8))
