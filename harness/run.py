@@ -124,7 +124,7 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | Non
     method = METHODS.get(config.method.name)
     versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
     backbone = clip.identity.as_dict()
-    parts = {
+    parts: dict[str, Any] = {
         "config": identity_values(config),
         "data": reading.fingerprint,
         "backbone": backbone,
