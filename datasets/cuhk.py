@@ -93,7 +93,7 @@ class Cuhk(PersonDataset):
             blur=(0.3, 0.9),
             quality=(70, 88),
         ),
-        speech=Speech(voice="telegraphic", captions=2, extra=0.003, detail=0.9, loose_spaces=0.18),
+        speech=Speech(voice="telegraphic", captions=2, extra=0.003, detail=0.88, loose_spaces=0.18),
         form=Form(
             annotation_file="reid_raw.json",
             keys={

@@ -73,7 +73,7 @@ class Icfg(PersonDataset):
             tint=(1.03, 1.0, 0.95),
             quality=(85, 94),
         ),
-        speech=Speech(voice="formal", captions=1, detail=1.1),
+        speech=Speech(voice="formal", captions=1, detail=1.06),
         form=Form(
             annotation_file="ICFG-PEDES.json",
             keys={

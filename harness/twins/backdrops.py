@@ -1,11 +1,11 @@
-"""Scenes behind the person and things before him, one family for each kind of place."""
+"""Scenes behind the person, one for each kind of place."""
 
 from collections.abc import Callable
 from random import Random
 
 from PIL import Image, ImageDraw
 
-from harness.twins.canvas import SUPERSAMPLING, Canvas
+from harness.twins.canvas import SUPERSAMPLING
 from harness.twins.colours import CLOTHES, Colour, scaled
 
 Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int], int, Random], None]
@@ -117,30 +117,6 @@ def draw_passer_by(image: Image.Image, random: Random) -> None:
     draw.rectangle((x - half * 0.8, top + tall * 0.5, x + half * 0.8, top + tall), fill=legs)
     draw.rounded_rectangle((x - half, top + tall * 0.18, x + half, top + tall * 0.55), half / 2, fill=coat)
     draw.ellipse((x - half * 0.6, top, x + half * 0.6, top + tall * 0.2), fill=(176, 140, 116))
-
-
-def draw_obstacle(canvas: Canvas, kind: str, scene: str, random: Random) -> None:
-    """Draw what stands between camera and person: a `pole`, something `low`, or something at one `side`."""
-    colour = {"street": (92, 98, 108), "corridor": (122, 96, 74), "park": (58, 92, 52)}.get(
-        scene, (96, 96, 100)
-    )
-    colour = scaled(colour, random.uniform(0.8, 1.2))
-    edge = random.choice((0.0, 1.0))
-    if kind == "pole":
-        x, half = random.uniform(0.2, 0.8), random.uniform(0.035, 0.06)
-        box = (x - half, 0.0, x + half, 1.0)
-    elif kind == "low":
-        box = (-0.1, random.uniform(0.66, 0.86), 1.1, 1.1)
-    else:
-        reach, top = random.uniform(0.26, 0.38), random.uniform(0.3, 0.55)
-        box = (edge - reach, top, edge + reach, 1.1)
-    left, top, right, bottom = box
-    canvas.shapes([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
-    lit = (right - left) * 0.2
-    canvas.shapes(
-        [(left, top), (left + lit, top), (left + lit, bottom), (left, bottom)], scaled(colour, 1.25)
-    )
-    canvas.shapes([(left, top), (right, top), (right, top + 0.015), (left, top + 0.015)], scaled(colour, 1.4))
 
 
 def _grey(random: Random, low: int, high: int, warm: int = 0) -> Colour:

@@ -129,12 +129,20 @@ class Canvas:
         for joint, width in zip(joints, widths, strict=True):
             self.ellipse(joint, (width / 2, width / 2), colour, part)
 
-    def shapes(self, points: Sequence[Point], colour: Colour) -> None:
+    def cover(self, points: Sequence[Point], colour: Colour) -> None:
         """Fill a polygon given in shares of the picture, in front of the person: it hides what lies there."""
         width, height = self.image.size
         placed = [(x * width, y * height) for x, y in points]
         self._paint.polygon(placed, fill=colour)
         self._mark.polygon(placed, fill=int(Part.NOTHING))
+
+    def cover_disc(self, centre: Point, radius: float, colour: Colour) -> None:
+        """Fill a disc given in shares of the picture (the radius of its width), in front of the person."""
+        width, height = self.image.size
+        x, y, reach = centre[0] * width, centre[1] * height, radius * width
+        box = (x - reach, y - reach, x + reach, y + reach)
+        self._paint.ellipse(box, fill=colour)
+        self._mark.ellipse(box, fill=int(Part.NOTHING))
 
 
 def _band(start: Point, end: Point, first: float, last: float) -> list[Point]:

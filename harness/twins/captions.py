@@ -10,20 +10,20 @@ from harness.twins.voices import VOICES, Voice
 
 Mention = tuple[str, str]
 _TOLD = {
-    "gender": 0.97,
+    "gender": 1.05,
     "hair": 0.75,
     "hair_colour": 0.7,
     "hat": 0.9,
     "hat_colour": 0.85,
     "glasses": 0.75,
-    "upper": 0.96,
+    "upper": 1.02,
     "upper_colour": 0.96,
     "pattern": 0.85,
     "sleeves": 0.4,
     "opening": 0.6,
     "inner_colour": 0.8,
     "scarf": 0.9,
-    "lower": 0.93,
+    "lower": 1.0,
     "lower_colour": 0.93,
     "shoes": 0.7,
     "shoes_colour": 0.75,

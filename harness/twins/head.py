@@ -89,7 +89,7 @@ def _hair_from_back(canvas: Canvas, person: Person, hair: Colour) -> None:
         canvas.limb(
             ((0.0, 0.075), (0.006, 0.15), (0.0, 0.25)), (0.03, 0.048, 0.016), scaled(hair, 1.12), Part.TAIL
         )
-        canvas.limb(((-0.012, 0.08), (0.012, 0.08)), (0.014, 0.014), (190, 60, 70))
+        canvas.stroke([(-0.016, 0.08), (0.016, 0.08)], 0.009, scaled(hair, 0.5))
     elif person.hair == "bun":
         canvas.ellipse((0.0, 0.025), (0.036, 0.034), scaled(hair, 1.12), Part.TAIL)
     return None

@@ -89,13 +89,22 @@ def _skirt(canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour) -> No
 def _shoe(canvas: Canvas, person: Person, bones: Skeleton, limb: Limb, colour: Colour) -> None:
     u, v = limb.joints[2]
     if person.shoes == "boots":
-        shin = _between(limb.joints[1], limb.joints[2], 0.45)
-        canvas.limb((shin, (u, v)), (0.072, 0.066), colour, Part.SHOE)
-        canvas.limb((shin, (shin[0], shin[1] + 0.006)), (0.076, 0.076), scaled(colour, 0.72))
+        _shaft(canvas, _between(limb.joints[1], limb.joints[2], 0.5), (u, v), colour)
     if limb.toes:
         _shoe_from_side(canvas, person, (u, v), colour)
     else:
         _shoe_from_front(canvas, person, (u, v), colour, bones.back)
+
+
+def _shaft(canvas: Canvas, top: Point, ankle: Point, colour: Colour) -> None:
+    """Draw the shaft of a boot and its cuff, over whatever covers the shin."""
+    across, down = 0.037, 0.022
+    (u, v), (left, low) = top, ankle
+    canvas.polygon(
+        [(u - across, v), (u + across, v), (left + 0.03, low), (left - 0.03, low)], colour, Part.SHOE
+    )
+    cuff = [(u - across, v - 0.004), (u + across, v - 0.004), (u + across, v + down), (u - across, v + down)]
+    canvas.polygon(cuff, scaled(colour, 0.72), Part.SHOE)
 
 
 def _shoe_from_side(canvas: Canvas, person: Person, ankle: Point, colour: Colour) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from harness.twins.backdrops import draw_backdrop, draw_obstacle, draw_passer_by
+from harness.twins.backdrops import draw_backdrop, draw_passer_by
 from harness.twins.canvas import SUPERSAMPLING, Canvas, Frame, Part
 from harness.twins.colours import CLOTHES, HAIR, SKIN, Colour, contrasting, own_shade, shifted
 from harness.twins.domains import Look
 from harness.twins.head import draw_glasses, draw_hair_behind, draw_hat, draw_head, draw_scarf
 from harness.twins.lower_body import draw_lower
+from harness.twins.obstacles import draw_obstacle
 from harness.twins.people import NONE, Person
 from harness.twins.skeleton import Skeleton, pose_skeleton
 from harness.twins.things import draw_bag_before, draw_bag_behind, draw_in_hands
@@ -94,11 +95,17 @@ def _ink(pixels: Pixels, parts: Pixels, person: Person, frame: Frame) -> Pixels:
         ink = np.array(contrasting(CLOTHES[person.upper_colour]), dtype=np.float32)
         printed = cloth & _pattern(person.pattern, parts.shape, frame)
         pixels[printed] = (0.2 * pixels[printed] + 0.8 * ink).astype(np.uint8)
+    edge = _outlines(np.where(parts == Part.HAIR, int(Part.FACE), parts) if person.hair == "bald" else parts)
+    pixels[edge] = (pixels[edge].astype(np.uint16) * 5 + 40 * 3 >> 3).astype(np.uint8)
+    return pixels
+
+
+def _outlines(parts: Pixels) -> NDArray[np.bool_]:
+    """Return the pixels whose left or upper neighbour shows another part."""
     edge = np.zeros(parts.shape, dtype=bool)
     edge[:, 1:] = parts[:, 1:] != parts[:, :-1]
     edge[1:] |= parts[1:] != parts[:-1]
-    pixels[edge] = (pixels[edge].astype(np.uint16) * 5 + 40 * 3 >> 3).astype(np.uint8)
-    return pixels
+    return edge
 
 
 def _pattern(name: str, shape: tuple[int, ...], frame: Frame) -> NDArray[np.bool_]:

@@ -91,7 +91,7 @@ def _handbag(canvas: Canvas, hand: Point, colour: Colour) -> None:
 
 def _suitcase(canvas: Canvas, bones: Skeleton, colour: Colour) -> None:
     hand = bones.far_arm.joints[2]
-    u = -0.2 if bones.side else hand[0] - 0.045
+    u = -0.15 if bones.side else hand[0] - 0.01
     canvas.stroke([hand, (u, 0.72)], 0.012, FIXED["strap dark"], Part.BAG)
     canvas.polygon(
         [(u - 0.065, 0.7), (u + 0.065, 0.7), (u + 0.065, 0.955), (u - 0.065, 0.955)], colour, Part.BAG

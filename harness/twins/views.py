@@ -5,6 +5,7 @@ from random import Random
 
 from harness.twins.canvas import Frame
 from harness.twins.domains import Look, Span
+from harness.twins.obstacles import KINDS
 
 FACINGS = ("front", "back", "left", "right")
 
@@ -65,7 +66,7 @@ def draw_view(look: Look, facing: str, random: Random) -> View:
     walking = random.random() < 0.55
     stride = random.choice((-1, 1)) * random.uniform(0.5, 1.0) if walking else random.uniform(-0.15, 0.15)
     pose = Pose(stride, stride * random.uniform(0.5, 1.0) + random.uniform(-0.1, 0.1), random.uniform(-1, 1))
-    obstacle = random.choice(("pole", "low", "side")) if random.random() < look.occluded else ""
+    obstacle = random.choice(KINDS) if random.random() < look.occluded else ""
     return View(
         facing, pose, _frame(look, facing, random), _light(look, random), obstacle, random.getrandbits(32)
     )

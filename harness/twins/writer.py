@@ -87,10 +87,13 @@ def _is_there(folder: Path, wanted: Marker, force: bool) -> bool:
         raise UsageError(f"{folder} exists and is no synthetic twin: move it away; it is not overwritten.")
     if found is not None:
         raise UsageError(
-            f"{folder} holds another twin (generator {found.version}, seed {found.seed}, "
-            f"{found.identities} identities; asked for {wanted.version}, {wanted.seed}, {wanted.identities}): use --force to replace it."
+            f"{folder} holds {_told(found)}; asked for {_told(wanted)}: use --force to replace it."
         )
     return False
+
+
+def _told(marker: Marker) -> str:
+    return f"a twin of {marker.identities} identities with seed {marker.seed} (generator {marker.version})"
 
 
 def _move_in(draft: Path, folder: Path, wanted: Marker) -> None:
