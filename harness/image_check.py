@@ -67,6 +67,7 @@ def _fault(path: str) -> str:
 
     from harness.images import ImageError, decode
 
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
     for strict in (True, False):
         ImageFile.LOAD_TRUNCATED_IMAGES = not strict
         try:
@@ -76,7 +77,7 @@ def _fault(path: str) -> str:
         else:
             return "" if strict else CUT_OFF
         finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = True
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
     return reason
 
 

@@ -12,6 +12,7 @@ from harness.dataset_info import chosen_place
 from harness.datasets import DATASETS, PersonDataset
 from harness.errors import UsageError
 from harness.paths import Place, cache_root
+from harness.twins import Marker
 from harness.verify import VerifyReport
 
 
@@ -37,14 +38,17 @@ def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
         folder = write_twin(dataset, root.path, progress=listener.on_count, **options)
     marker = read_marker(folder)
     assert marker is not None
+    head = f"Synthetic twin of {dataset.title} (seed {marker.seed}) in {folder}"
+    return plain("\n".join([head, *_twin_lines(marker, root)]))
+
+
+def _twin_lines(marker: Marker, root: Place) -> list[str]:
+    option = f" --data-root {root.path}" if root.chosen_by == "--data-root" else ""
     rows = [
         f"  {split:<5}  {c.identities:>6,} persons  {c.images:>7,} images  {c.captions:>7,} captions"
         for split, c in marker.counts.items()
     ]
-    head = f"Synthetic twin of {dataset.title} (seed {marker.seed}) in {folder}"
-    return plain(
-        "\n".join([head, *rows, f"Use it with: harness run --method cskt --dataset {name} --synthetic"])
-    )
+    return [*rows, f"Use it with: harness run --method cskt --dataset {marker.dataset} --synthetic{option}"]
 
 
 def twins() -> list[str]:
