@@ -13,13 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from harness.counting import count_below
 from harness.errors import DataError
 
 CUTOFFS = (1, 5, 10)
 DIRECTIONS = ("t2i", "i2t")
 
-_SEARCH_FROM = 128
-_TILE = {"cpu": 80_000, "cuda": 1 << 26}
 _CHUNK = {"cpu": 512, "cuda": 4096}
 
 
@@ -220,48 +219,11 @@ def _rank_rows(scores: Tensor, rows: Tensor, layout: _Layout) -> tuple[Tensor, T
     right = scores.gather(1, columns)
     right = right.where(real & ~right.isnan(), -torch.inf).sort(dim=1, descending=True).values
     scores.scatter_(1, columns, torch.nan)
-    below = _count_below(scores, right)
+    below = count_below(scores, right)
     ranks = 1 + place + (scores.shape[1] - n_right) - below
     ap = ((place + 1) / ranks.double()).where(real, 0).sum(dim=1) / n_right[:, 0]
     inp = n_right[:, 0] / ranks.gather(1, n_right - 1)[:, 0].double()
     return ranks[:, 0], ap, inp
-
-
-def _count_below(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """Count the scores under each threshold of their row [n_row, n_threshold]; one not a number is under none.
-
-    Args:
-        scores: [n_row, n_gallery].
-        thresholds: falling in each row [n_row, n_threshold].
-    """
-    n_threshold, n_gallery = thresholds.shape[1], scores.shape[1]
-    count = _by_comparing if n_threshold < _SEARCH_FROM else _by_searching
-    tile = _TILE.get(scores.device.type, _TILE["cpu"])
-    n_row = max(1, tile // (min(n_threshold, tile // n_gallery + 1) * n_gallery))
-    pieces = zip(scores.split(n_row), thresholds.split(n_row), strict=True)
-    return torch.cat([count(some, limits) for some, limits in pieces])
-
-
-def _by_comparing(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """Count by one pass a threshold; flags are floats, whose comparison and sum are the fast ones."""
-    tile = _TILE.get(scores.device.type, _TILE["cpu"])
-    few = thresholds.split(max(1, tile // scores.numel()), dim=1)
-    return torch.cat([_flags(scores, limits).sum(dim=2) for limits in few], dim=1).long()
-
-
-def _flags(scores: Tensor, limits: Tensor) -> Tensor:
-    """Return 1.0 where a score lies under a limit [n_row, n_limit, n_gallery]."""
-    flags = scores.new_empty(len(scores), limits.shape[1], scores.shape[1])
-    return torch.lt(scores[:, None], limits[:, :, None], out=flags)
-
-
-def _by_searching(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """Count by a histogram of the scores between the thresholds; for many thresholds."""
-    rising = thresholds.flip(1).contiguous()
-    n_reached = torch.searchsorted(rising, scores, right=True)
-    histogram = torch.zeros(len(scores), thresholds.shape[1] + 1, dtype=torch.long, device=scores.device)
-    histogram.scatter_add_(1, n_reached, torch.ones_like(n_reached))
-    return histogram.cumsum(1)[:, :-1].flip(1)
 
 
 @contextmanager
