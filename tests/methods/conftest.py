@@ -5,6 +5,7 @@ import json
 import open_clip
 import pytest
 import torch
+
 from harness.clip import load_clip
 from harness.config import BackboneConfig
 from harness.methods import METHODS, Batch
@@ -21,6 +22,15 @@ SHALLOW = {
     "text_cfg": {**NARROW["text_cfg"], "layers": 2},
 }
 EOS = 199
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small products are quicker without a second thread to wait for."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,105 @@
+"""Costs against formulas and against what a process really used."""
+
+import pytest
+import torch
+
+from harness.accounting import PeakMemory, count_parameters, flops, resident_high_water, time_summary
+from harness.checkpoint import State
+from harness.clip import load_clip
+from harness.config import BackboneConfig
+from harness.methods import METHODS
+
+
+def blueprint(name, backbone="tiny", size=(96, 32), **fields):
+    method_class = METHODS.get(name)
+    clip = load_clip(BackboneConfig(name=backbone, pretrained=None, image_size=size), device="meta")
+    with torch.device("meta"):
+        return method_class(clip, method_class.Config(name=name, **fields))
+
+
+def block_operations(length, width):
+    """Return the operations of one block: projections and MLP (12 width^2 products) and attention's two products."""
+    return 2 * length * 12 * width**2 + 2 * 2 * length**2 * width
+
+
+def clip_operations(clip, *, extra_image=0, text_length=77):
+    model, visual = clip.model, clip.model.visual
+    patch = visual.patch_size[0]
+    n_patches = visual.grid_size[0] * visual.grid_size[1]
+    stem = 2 * n_patches * 3 * patch**2 * clip.image_width
+    image = stem + clip.image_layers * block_operations(n_patches + 1 + extra_image, clip.image_width)
+    text = clip.text_layers * block_operations(text_length, clip.text_width)
+    heads = (2 * matrix.shape[0] * matrix.shape[1] for matrix in (visual.proj, model.text_projection))
+    return [tower + head for tower, head in zip((image, text), heads, strict=True)]
+
+
+@pytest.mark.parametrize("backbone", [("tiny", (96, 32)), ("ViT-B-16-quickgelu", (384, 128))], ids=str)
+def test_operations_of_clip_equal_the_formula(backbone):
+    method = blueprint("zero_shot", *backbone)
+    image, text = clip_operations(method.clip)
+    counted = flops(method)
+    assert counted["image_forward"] == pytest.approx(image, rel=0.01)
+    assert counted["text_forward"] == pytest.approx(text, rel=0.01)
+    assert counted["image_training"] == counted["image_forward"]
+    if backbone[0].startswith("ViT"):
+        assert counted["image_forward"] / 1e9 == pytest.approx(34.39, abs=0.01)
+        assert counted["text_forward"] / 1e9 == pytest.approx(5.96, abs=0.01)
+
+
+def test_full_finetuning_costs_about_three_forward_passes():
+    counted = flops(blueprint("full_finetune"))
+    for tower in ("image", "text"):
+        assert counted[f"{tower}_training"] == pytest.approx(3 * counted[f"{tower}_forward"], rel=0.02)
+
+
+def test_operations_of_cskt_equal_the_formula():
+    method = blueprint("cskt")
+    clip, width = method.clip, method.clip.image_width
+    image, text = clip_operations(clip, extra_image=8)
+    n_image = clip.model.visual.positional_embedding.shape[0] + 8
+    maps = 3 * 2 * 4 * clip.text_width * clip.image_width
+    image += clip.image_layers * 2 * n_image * 2 * width * (width // 8) + maps
+    text += clip.text_layers * 2 * 77 * 2 * clip.text_width * (clip.text_width // 8) + maps
+    counted = flops(method)
+    assert counted["image_forward"] == pytest.approx(image, rel=0.001)
+    assert counted["text_forward"] == pytest.approx(text, rel=0.001)
+
+
+def test_real_weights_and_the_meta_device_count_alike():
+    clip = load_clip(BackboneConfig(name="tiny", pretrained=None, image_size=(96, 32)))
+    method_class = METHODS.get("cskt")
+    method = method_class(clip, method_class.Config(name="cskt"))
+    assert flops(method) == flops(blueprint("cskt"))
+    assert all(parameter.grad is None for parameter in method.parameters())
+    assert count_parameters(method) == count_parameters(blueprint("cskt"))
+
+
+def test_parameters_are_counted_once_and_by_kind():
+    counts = count_parameters(blueprint("cskt"))
+    maps, prompts = 2 * 3 * (128 * 128 + 128), 2 * 3 * 4 * 128
+    adapters = (4 + 3) * (128 * 16 + 16 + 16 * 128 + 128 + 2 * 128)
+    assert counts.trainable == maps + prompts + adapters
+    assert counts.inference_extra == 3 * 8 * (128 + 128) + adapters
+    assert counts.total == 2_296_064 + counts.trainable
+    assert counts.checkpoint_bytes == 4 * counts.trainable
+    assert counts.as_dict().keys() == {"trainable", "total", "inference_extra"}
+
+
+def test_peak_memory_on_cpu_sees_what_was_freed_again():
+    before = resident_high_water()
+    with PeakMemory("cpu") as small:
+        pass
+    with PeakMemory("cpu") as large:
+        held = torch.ones(40_000_000)
+        del held
+    assert before > 0
+    assert large.bytes - small.bytes > 100e6
+
+
+def test_time_is_summed_up():
+    state = State()
+    state.seconds = 12.5
+    assert time_summary([], state) == {"train_seconds": 12.5}
+    summary = time_summary([0.1, 0.2, 0.3, 0.4, 9.0], state)
+    assert summary["step_seconds"] == pytest.approx(0.3)
+    assert 0.4 < summary["step_seconds_p95"] <= 9.0

@@ -1,0 +1,83 @@
+"""`harness methods` on the command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.methods import methods
+from harness.errors import UsageError
+
+
+def call(*arguments):
+    result = CliRunner().invoke(methods, arguments)
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def test_list_names_every_method_with_its_first_docstring_line():
+    listed = {entry["name"]: entry["title"] for entry in json.loads(call("list", "--json"))}
+    assert {"zero_shot", "linear_probe", "full_finetune", "prompt_only", "adapter_only", "cskt"} <= set(
+        listed
+    )
+    assert listed["cskt"].startswith("CSKT: ")
+    assert all(listed.values())
+    assert listed["cskt"] in call("list")
+
+
+def test_list_imports_nothing_heavy():
+    code = (
+        "import sys; from click.testing import CliRunner; from harness.cli.methods import methods;"
+        "assert CliRunner().invoke(methods, ['list']).exit_code == 0;"
+        "print([m for m in ('torch', 'open_clip', 'mlflow', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_info_counts_parameters_without_weights():
+    told = json.loads(call("info", "cskt", "--json"))
+    assert told["parameters"]["trainable"] == 12_117_888
+    assert told["parameters"]["total"] == 161_735_552
+    assert told["parameters"]["inference_extra"] == 2_726_784
+    fields = {field["key"]: field for field in told["fields"]}
+    assert fields["method.reduction"]["default"] == 8
+    assert all(field["help"] for field in fields.values())
+    assert all(fields[f"method.{key}"]["search"] for key in ("lr", "directions", "text_scale"))
+
+
+@pytest.mark.parametrize("key", ["reduction", "method.reduction"])
+def test_info_takes_overrides_backbone_and_size(key):
+    arguments = ["info", "adapter-only", "--backbone", "tiny", "--image-size", "96x32", "--json"]
+    told, changed = json.loads(call(*arguments)), json.loads(call(*arguments, "--set", f"{key}=16"))
+    assert told["image_size"] == [96, 32]
+    assert told["parameters"]["trainable"] > changed["parameters"]["trainable"]
+    assert {"key": "method.reduction", "value": 16} in [
+        {name: field[name] for name in ("key", "value")} for field in changed["fields"]
+    ]
+
+
+def test_info_prints_words_for_people():
+    told = call("info", "linear_probe", "--backbone", "tiny", "--image-size", "96x32")
+    assert "32,768" in told
+    assert "train.augment.flip = 0.0" in told
+    assert "method.lr" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cskd"], "Did you mean 'cskt'"),
+        (["cskt", "--set", "method.reductio=3"], "Did you mean 'method.reduction'"),
+        (["cskt", "--set", "method.reduction=-1"], "-1"),
+        (["cskt", "--backbone", "ViT-B-17"], "Did you mean 'ViT-B-16'"),
+        (["cskt", "--image-size", "100"], "384x128"),
+        (["cskt", "--backbone", "RN50"], "RN50"),
+    ],
+)
+def test_mistakes_get_one_clear_message(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        call("info", *arguments)
