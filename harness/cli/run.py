@@ -8,7 +8,9 @@ from harness.cli.common import data_root_option, json_option
 
 
 @click.command()
-@click.option("--method", "-m", required=True, help="Method, see `harness methods list`.")
+@click.option(
+    "--method", "-m", "methods", multiple=True, required=True, help="Method; repeat it to compare several."
+)
 @click.option("--dataset", "-d", required=True, help="Dataset, see `harness data list`.")
 @click.option(
     "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
@@ -43,11 +45,12 @@ from harness.cli.common import data_root_option, json_option
 @json_option
 @click.pass_obj
 def run(obj: dict[str, Any], /, **options: Any) -> int:
-    """Train METHOD on DATASET, choose the epoch on validation, test once, record and track.
+    """Train a method on a dataset, choose the epoch on validation, test once, record and track.
 
     \b
     harness run --method cskt --dataset icfg --synthetic
     harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
+    harness run --method zero_shot --method linear_probe --dataset icfg --synthetic
 
     A finished identical run is shown instead of repeated; an interrupted one goes on from its checkpoint.
     """

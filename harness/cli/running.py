@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from harness.cli.common import INTERRUPTED, plain, print_json
-from harness.cli.show import record_table, watching
+from harness.cli.show import TerminalListener, comparison_table, record_table, watching
 from harness.config import RunConfig
+from harness.devices import is_main_process
 from harness.group import group_table_rows, run_seeds
 from harness.plan import Plan, make_plan
 from harness.resolve import differences, resolve
@@ -23,11 +24,11 @@ SHORTHANDS = {
 }
 
 
-def config_from(options: dict[str, Any]) -> RunConfig:
+def config_from(method: str, options: dict[str, Any]) -> RunConfig:
     """Resolve the command's options to a config; a shorthand counts as the override it stands for."""
     short = [f"{key}={options[name]}" for name, key in SHORTHANDS.items() if options.get(name) is not None]
     return resolve(
-        options["method"],
+        method,
         options["dataset"],
         synthetic=options["synthetic"],
         presets=options["presets"],
@@ -37,27 +38,49 @@ def config_from(options: dict[str, Any]) -> RunConfig:
 
 def execute(options: dict[str, Any], quiet: bool) -> int:
     """Run what the options say and return the exit code."""
-    config = config_from(options)
+    configs = [config_from(method, options) for method in options["methods"]]
     if options["dry_run"]:
-        show_plan(make_plan(config, options["runs"]), options["as_json"])
+        show_plans([make_plan(config, options["runs"]) for config in configs], options["as_json"])
         return 0
-    if not quiet:
-        say_differences(config)
-    common = {"runs": options["runs"], "force": options["force"], "device": options["device"]}
-    with watching(quiet or options["as_json"]) as listener:
+    quiet = quiet or options["as_json"]
+    with watching(quiet) as listener:
         try:
-            if options["seeds"] > 1:
-                show_group(
-                    run_seeds(config, options["seeds"], listener=listener, **common), options["as_json"]
-                )
-                return 0
-            record = run(config, listener=listener, **common)
+            results = [_run_one(config, options, listener, quiet) for config in configs]
         except Interrupted as stop:
             listener.close()
             click.echo(f"Interrupted: {stop}. The same command goes on from there.", err=True)
             return INTERRUPTED
-    show_record(record, options["as_json"])
+    if is_main_process():
+        show_results(results, options)
     return 0
+
+
+def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListener, quiet: bool) -> Any:
+    common = {"runs": options["runs"], "force": options["force"], "device": options["device"]}
+    if not quiet:
+        say_differences(config)
+    if options["seeds"] > 1:
+        return run_seeds(config, options["seeds"], listener=listener, **common)
+    return run(config, listener=listener, **common)
+
+
+def show_results(results: list[Any], options: dict[str, Any]) -> None:
+    """Print what came out: one record, one group of seeds, or several methods beside one another."""
+    if options["as_json"]:
+        plain_results = [
+            result if isinstance(result, dict) else result.model_dump(mode="json") for result in results
+        ]
+        print_json(plain_results if len(results) > 1 else plain_results[0])
+    elif options["seeds"] > 1:
+        for group in results:
+            show_group(group, False)
+    elif len(results) > 1:
+        comparison_table(results)
+        click.echo(
+            f"next: harness runs show {results[-1].name} · harness runs list · README, part `What to do next`"
+        )
+    else:
+        show_record(results[0], False)
 
 
 def show_record(record: Any, as_json: bool) -> None:
@@ -86,13 +109,14 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
     click.echo(group["note"])
 
 
-def show_plan(plan: Plan, as_json: bool) -> None:
-    """Print what a run would do."""
+def show_plans(plans: list[Plan], as_json: bool) -> None:
+    """Print what runs would do."""
     if as_json:
-        print_json(plan.as_dict())
+        values = [plan.as_dict() for plan in plans]
+        print_json(values if len(values) > 1 else values[0])
         return
-    for line in plan.lines():
-        click.echo(plain(line))
+    for plan in plans:
+        click.echo(plain("\n".join(plan.lines())))
 
 
 def say_differences(config: RunConfig) -> None:

@@ -12,6 +12,7 @@ from harness.cli.common import console, plain
 from harness.listener import Listener
 
 COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
+WITH_INTERVAL = ("R1", "mAP")
 LOG_EVERY = 10.0
 
 
@@ -22,10 +23,15 @@ def table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], left
 
     grid = Table(title=plain(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
-        grid.add_column(name, justify="left" if index < left else "right", overflow="fold")
+        grid.add_column(
+            name, justify="left" if index < left else "right", no_wrap=index >= left, overflow="fold"
+        )
     for row in rows:
         grid.add_row(*(plain(str(cell)) for cell in row))
-    console().print(grid)
+    screen = console()
+    with screen.capture() as drawn:
+        screen.print(grid)
+    click.echo("\n".join(line.rstrip() for line in drawn.get().rstrip().splitlines()))
 
 
 def cell(value: float | None, ends: Iterable[float] | None = None) -> str:
@@ -43,7 +49,10 @@ def metric_rows(metrics: dict[str, float], intervals: dict[str, tuple[float, flo
     keys = dict.fromkeys(name.rpartition("/")[0] for name in metrics if name.count("/") == 3)
     rows = []
     for key in keys:
-        cells = [cell(metrics.get(f"{key}/{c}"), intervals.get(f"{key}/{c}")) for c in COLUMNS]
+        cells = [
+            cell(metrics.get(f"{key}/{c}"), intervals.get(f"{key}/{c}") if c in WITH_INTERVAL else None)
+            for c in COLUMNS
+        ]
         _, dataset, direction = key.split("/")
         rows.append([dataset, direction, *cells])
     return rows
@@ -73,6 +82,32 @@ def _facts(record: Any) -> str:
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
     )
+
+
+def comparison_table(records: list[Any]) -> None:
+    """Print several methods' results on one dataset, one line each."""
+    dataset = records[0].config["dataset"]["name"]
+    twin = " · SYNTHETIC TWIN" if records[0].synthetic else ""
+    header = ("method", "R@1 [95 %]", "R@5", "R@10", "mAP [95 %]", "trainable", "of all", "pairs", "time")
+    rows = [_comparison_row(record, f"test/{dataset}/t2i/") for record in records]
+    table(f"{dataset}{twin} · text to image · rule {records[-1].selection.get('rule')}", header, rows)
+    click.echo("intervals: 95 %, bootstrap over identities; pairs: (caption, image) pairs trained on")
+
+
+def _comparison_row(record: Any, key: str) -> list[str]:
+    metrics, ends = record.metrics, record.intervals
+    counts = record.accounting["parameters"]
+    return [
+        record.config["method"]["name"],
+        cell(metrics[f"{key}R1"], ends[f"{key}R1"]),
+        cell(metrics[f"{key}R5"]),
+        cell(metrics[f"{key}R10"]),
+        cell(metrics[f"{key}mAP"], ends[f"{key}mAP"]),
+        f"{counts['trainable']:,}",
+        f"{100 * counts['trainable'] / counts['total']:.1f} %",
+        f"{record.data['train_pairs'] if counts['trainable'] else 0:,}",
+        f"{record.seconds:.0f} s",
+    ]
 
 
 class TerminalListener(Listener):

@@ -1,0 +1,48 @@
+# The commands of this project; `make demo` and `make test` need nothing but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := HARNESS_DATA=$${HARNESS_DATA:-.demo/data} HARNESS_CACHE=$${HARNESS_CACHE:-.demo/cache} HARNESS_RUNS=$${HARNESS_RUNS:-runs}
+
+.PHONY: help install demo test test-all check lint types bench clean
+
+help:
+	@echo "make demo      install, then run three methods on the synthetic ICFG twin and compare them"
+	@echo "make test      install, then linter, types and the quick tests"
+	@echo "make test-all  the same and the slow tests"
+	@echo "make check     linter, types and the quick tests, without looking at the installation"
+	@echo "make bench     measure the claims of benchmarks/README.md"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version): set PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: install
+	@$(DEMO) $(BIN)/harness run --method zero_shot --method linear_probe --method cskt --dataset icfg --synthetic
+
+test: install check
+
+check: lint types
+	$(BIN)/python -m pytest -q -n 2
+
+test-all: install check
+	$(BIN)/python -m pytest -q -n 2 -m slow
+
+lint:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types:
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
