@@ -18,7 +18,7 @@ from harness.devices import Accelerator, accelerator, agreed
 from harness.errors import UsageError
 from harness.evaluate import PROTOCOL_VERSION, Encoder, correlation, evaluate, intervals
 from harness.files import locked, write_json
-from harness.listener import Listener
+from harness.listener import Listener, Listeners
 from harness.material import Material, Reading, Split, open_material, read_dataset
 from harness.methods import METHODS, Method
 from harness.oracle import ORACLE, OracleWatch, optimism
@@ -171,7 +171,7 @@ def _guarded(job: Job) -> Record:
     folder.write(record)
     job.listener.on_start(record.name, record)
     tracker = Tracker(record, folder, job.root)
-    job.listener = _Tee(job.listener, tracker)
+    job.listener = Listeners(tracker, job.listener)
     try:
         _work(job)
         record.status = "finished"
@@ -318,20 +318,3 @@ def discard_working_files(folder: RunFolder) -> None:
     """Remove what only training needs: its checkpoint, and the weights kept of the best epochs."""
     for name in (CHECKPOINT, SELECTED, ORACLE):
         folder.file(name).unlink(missing_ok=True)
-
-
-class _Tee(Listener):
-    """Passes everything on, and epochs to the tracker as well."""
-
-    def __init__(self, inner: Listener, tracker: Tracker) -> None:
-        self.inner, self.tracker = inner, tracker
-
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("on_") and name != "on_epoch":
-            return getattr(object.__getattribute__(self, "inner"), name)
-        return object.__getattribute__(self, name)
-
-    def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
-        """Send the epoch's metrics to MLflow and pass them on."""
-        self.tracker.rows([row])
-        self.inner.on_epoch(epoch, row)

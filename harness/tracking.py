@@ -17,6 +17,8 @@ from typing import Any
 
 from harness.config import flatten
 from harness.errors import unknown
+from harness.files import write_text
+from harness.listener import Listener
 from harness.paths import runs_root
 from harness.record import HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
 
@@ -30,6 +32,7 @@ STATES = {
     "running": "RUNNING",
 }
 ARTIFACTS = (RECORD, QUERIES, WEIGHTS, HOLDOUT)
+RUN_ID = "mlflow_run_id"
 BATCH = {"metrics": 1000, "params": 100}
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,12 @@ class Store:
         run_id = str(run.info.run_id)
         self._params(run_id, flatten(record.config))
         self._dataset(run_id, record)
+        return run_id
+
+    def open(self, name: str, marks: dict[str, str], values: dict[str, Any]) -> str:
+        """Open an MLflow run that stands for several, as a study does, with tags and parameters; return its id."""
+        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+        self._params(run_id, values)
         return run_id
 
     def log(self, run_id: str, rows: Iterable[dict[str, float]]) -> None:
@@ -182,7 +191,7 @@ class Store:
         )
 
 
-class Tracker:
+class Tracker(Listener):
     """Logs one run from a background thread, so that no training step ever waits for the store."""
 
     def __init__(self, record: Record, folder: RunFolder, runs: Path | None = None) -> None:
@@ -195,9 +204,13 @@ class Tracker:
         self._thread.start()
         self._work.put(self._open)
 
-    def rows(self, rows: list[dict[str, float]]) -> None:
-        """Hand over epochs' metrics; returns at once."""
-        self._work.put(lambda: self._open_store().log(str(self.run_id), rows))
+    def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
+        """Hand over an epoch's metrics; returns at once."""
+        self._work.put(lambda: self._open_store().log(str(self.run_id), [row]))
+
+    def on_resume(self, history: list[dict[str, float]], step: int) -> None:
+        """Hand over the epochs before an interruption; returns at once."""
+        self._work.put(lambda: self._open_store().log(str(self.run_id), history))
 
     def finish(self, record: Record) -> dict[str, Any]:
         """Log the end of the run, wait for the store, and return what the record notes of it."""
@@ -208,7 +221,12 @@ class Tracker:
         return {"synced": self.error is None, "run_id": self.run_id, "uri": uri, "error": self.error}
 
     def _open(self) -> None:
-        self.run_id = self._open_store().create(self.record)
+        """Open the MLflow run, in place of the one that an earlier, cut-off attempt left behind."""
+        store, note = self._open_store(), self.folder.file(RUN_ID)
+        if note.is_file():
+            store.remove(note.read_text(encoding="utf-8").strip())
+        self.run_id = store.create(self.record)
+        write_text(note, self.run_id)
 
     def _open_store(self) -> Store:
         self._store = self._store or Store(self.runs)

@@ -79,7 +79,10 @@ class Training:
 
         Raises `TrainingError` on a loss that is not a number or explodes, `Interrupted` on a signal.
         """
-        self.state = self.checkpoint.restore(self.method, self.optimiser, self.engine.scaler) or self.state
+        restored = self.checkpoint.restore(self.method, self.optimiser, self.engine.scaler)
+        if restored:
+            self.state = restored
+            self.listener.on_resume(restored.history, restored.step)
         with self._signals():
             while self.state.epoch < self.config.train.epochs and not self._patience_ended():
                 self._epoch(self.state.epoch + 1)

@@ -11,10 +11,15 @@ import click
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+PIPED_WIDTH = 160
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 data_root_option = click.option(
-    "--data-root", type=click.Path(file_okay=False), help="Folder that holds the datasets (else HARNESS_DATA)."
+    "--data-root",
+    type=click.Path(file_okay=False),
+    help="Folder that holds the datasets (else HARNESS_DATA).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -66,10 +71,11 @@ def _fail(error: Exception, text: str, code: int, debug: bool) -> int:
 
 
 def console(err: bool = False) -> Any:
-    """Return a rich console for tables and progress; plain text when not a terminal."""
+    """Return a rich console for tables and progress; plain text and wide when not a terminal."""
     from rich.console import Console
 
-    return Console(stderr=err, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(stderr=err, highlight=False, markup=False, width=width)
 
 
 def group_with_nearest(**options: Any) -> Callable[[Callable[..., Any]], click.Group]:

@@ -20,7 +20,9 @@ from harness.cli.common import data_root_option, json_option, print_json
 @data_root_option
 @json_option
 @click.pass_obj
-def evaluate(obj: dict[str, Any], /, run: str, datasets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def evaluate(
+    obj: dict[str, Any], /, run: str, datasets: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
     """Test the finished RUN (a name, its beginning, or a folder) on other datasets.
 
     \b

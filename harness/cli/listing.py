@@ -19,7 +19,7 @@ def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
     if as_json:
         print_json([record.model_dump(mode="json", exclude={"sources", "environment"}) for record in chosen])
     elif chosen:
-        header = ("run", "status", "rule", "seed", "pairs", "trainable", "R@1 [95 %]", "mAP", "time")
+        header = ("run", "status", "rule", "pairs", "R@1 [95 %]", "mAP", "time")
         table(f"runs in {place}", header, [_row(record) for record in chosen], left=3)
     else:
         state = f" that are {status}" if status else ""
@@ -69,14 +69,11 @@ def _print_details(record: Record, path: Path) -> None:
 
 def _row(record: Record) -> list[Any]:
     key = f"test/{record.config['dataset']['name']}/t2i/"
-    trainable = record.accounting.get("parameters", {}).get("trainable")
     return [
         record.name,
         record.status,
         record.selection.get("rule", "–"),
-        record.config["seed"],
         f"{record.data.get('train_pairs', 0):,}",
-        "–" if trainable is None else f"{trainable:,}",
         cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),
         cell(record.metrics.get(key + "mAP")),
         f"{record.seconds:.0f} s",

@@ -23,9 +23,7 @@ def table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], left
 
     grid = Table(title=plain(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
-        grid.add_column(
-            name, justify="left" if index < left else "right", no_wrap=index >= left, overflow="fold"
-        )
+        grid.add_column(name, justify="left" if index < left else "right", no_wrap=index > 0, overflow="fold")
     for row in rows:
         grid.add_row(*(plain(str(cell)) for cell in row))
     screen = console()
@@ -78,7 +76,7 @@ def _facts(record: Any) -> str:
     epoch = record.selection.get("epoch", 0)
     return (
         f"trained on {record.data.get('train_pairs', 0):,} pairs · "
-        f"epoch {epoch} of {record.selection.get('epochs', 0)} · "
+        f"epoch {epoch} of {record.selection.get('epochs', 0)}\n"
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
     )
@@ -137,6 +135,10 @@ class TerminalListener(Listener):
     def on_note(self, text: str) -> None:
         """Say something a person should know."""
         click.echo(plain(text), err=True)
+
+    def on_resume(self, history: list[dict[str, float]], step: int) -> None:
+        """Say where training goes on."""
+        self._say(f"going on from the checkpoint: epoch {len(history) + 1}, step {step + 1}")
 
     def on_step(self, epoch: int, step: int, n_steps: int) -> None:
         """Draw the epoch's bar."""
