@@ -16,7 +16,7 @@ from harness.devices import Accelerator, agreed, autocast
 from harness.distributed import deal, gather
 from harness.material import Split
 from harness.methods import Method
-from harness.metrics import CUTOFFS, DIRECTIONS, evaluate_directions
+from harness.metrics import CUTOFFS, DIRECTIONS, rank_directions, summarise_directions
 from harness.statistics import bootstrap_interval, intra_identity_correlation
 
 PROTOCOL_VERSION = 1
@@ -112,15 +112,15 @@ def evaluate(encoder: Encoder, split: Split) -> tuple[Evaluation, Embeddings]:
 def measure(embeddings: Embeddings, split: Split) -> Evaluation:
     """Measure retrieval of a split from its embeddings."""
     owners = {"t2i": split.caption_identities, "i2t": split.identities}
-    metrics, results = evaluate_directions(embeddings.image, embeddings.text, owners["i2t"], owners["t2i"])
+    results = rank_directions(embeddings.image, embeddings.text, owners["i2t"], owners["t2i"])
     queries: Queries = {}
     for direction, result in results.items():
         queries[f"{direction}/identity"] = owners[direction].numpy()
         queries[f"{direction}/rank"] = result.first_rank.numpy()
-        queries[f"{direction}/AP"] = result.average_precision.numpy()
-        queries[f"{direction}/INP"] = result.inverse_negative_penalty.numpy()
+        queries[f"{direction}/AP"] = result.ap.numpy()
+        queries[f"{direction}/INP"] = result.inp.numpy()
         queries[f"{direction}/n_right"] = result.n_right.numpy()
-    return Evaluation(metrics, queries)
+    return Evaluation(summarise_directions(results), queries)
 
 
 def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float]]:
