@@ -1,0 +1,210 @@
+"""Read tracked runs back from MLflow as tidy rows: one row for each run and each dataset it was tested on."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config import RunConfig, Section, content_hash
+from harness.datasets import DATASETS
+from harness.errors import HarnessError
+from harness.files import read_json, write_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from harness.tracking import Store
+
+METRICS = ("R1", "R5", "R10", "mAP")
+UNTRAINED = "untrained"
+NO_BUDGET = "none"
+_TESTED = re.compile(r"test/(.+)/t2i/R1")
+_COSTS = {
+    "trainable": "accounting/parameters/trainable",
+    "total": "accounting/parameters/total",
+    "inference_extra": "accounting/parameters/inference_extra",
+    "checkpoint_bytes": "accounting/checkpoint_bytes",
+    "train_peak_bytes": "accounting/train_peak_bytes",
+    "test_peak_bytes": "accounting/test_peak_bytes",
+    "train_seconds": "accounting/train_seconds",
+    "step_seconds": "accounting/step_seconds",
+    "seconds_to_best": "accounting/seconds_to_best",
+    "image_flops": "accounting/flops/image_forward",
+    "text_flops": "accounting/flops/text_forward",
+    "train_pairs": "data/train_pairs",
+}
+
+
+def read_runs(store: "Store") -> "DataFrame":
+    """Return one row for each finished run and test set of a store's experiment, newest first.
+
+    A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
+    `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), what came out (`R1`, `R1_low`, `R1_high`, ... in
+    percent, text to image) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of
+    the same `condition` differ in nothing but the seed.
+    """
+    from pandas import DataFrame
+
+    return DataFrame([row for run in store.finished_runs() for row in run_rows(run)])
+
+
+def read_unfinished(store: "Store") -> "DataFrame":
+    """Return name, method, dataset and status of the runs that did not finish, newest first."""
+    from pandas import DataFrame
+
+    runs = store.unfinished_runs()
+    names = ("method", "dataset", "status")
+    rows = [
+        {"run": str(run.info.run_name)}
+        | {name: _tag(run, name) for name in names}
+        | {"synthetic": _tag(run, "synthetic") == "true"}
+        for run in runs
+    ]
+    return DataFrame(rows, columns=["run", *names, "synthetic"])
+
+
+def run_rows(run: Any) -> Iterator[dict[str, Any]]:
+    """Yield one row for each dataset that an MLflow run was tested on."""
+    shared = _who(run) | _protocol(run) | _costs(run)
+    for key in run.data.metrics:
+        if found := _TESTED.fullmatch(key):
+            yield shared | _tested(run, found.group(1)) | _scores(run.data.metrics, found.group(1))
+
+
+def _who(run: Any) -> dict[str, Any]:
+    return {
+        "run_id": str(run.info.run_id),
+        "run": str(run.info.run_name),
+        "group": run.data.tags.get("mlflow.parentRunId"),
+        "condition": _condition(run),
+        "method": _tag(run, "method"),
+        "trained_on": _tag(run, "dataset"),
+        "seed": _number(_tag(run, "seed")),
+        "synthetic": _tag(run, "synthetic") == "true",
+        "config": dict(sorted(_config(run).items())),
+    }
+
+
+def _protocol(run: Any) -> dict[str, Any]:
+    params = run.data.params
+    trained = run.data.metrics.get(_COSTS["trainable"], 1) > 0
+    return {
+        "rule": _tag(run, "rule") if trained else UNTRAINED,
+        "budget": run.data.tags.get("harness.budget", NO_BUDGET),
+        "backbone": _tag(run, "backbone"),
+        "weights": _tag(run, "weights")[:12],
+        "image_size": "×".join(re.findall(r"\d+", params.get("backbone.image_size", ""))),
+        "text_length": _number(params.get("backbone.text_length")),
+        "preprocessing": f"{params.get('backbone.interpolation')}, {params.get('backbone.normalisation')}",
+        "val": params.get("dataset.val", ""),
+        "train_on": params.get("dataset.train_on", ""),
+        "fingerprint": _tag(run, "fingerprint")[:12],
+        "batch_size": _number(params.get("train.batch_size")) if trained else None,
+        "epochs": _number(params.get("train.epochs")) if trained else None,
+        "device": _tag(run, "device"),
+    }
+
+
+def _costs(run: Any) -> dict[str, float | None]:
+    costs = {name: _finite(run.data.metrics.get(key)) for name, key in _COSTS.items()}
+    if costs["trainable"] == 0:
+        costs |= {name: None for name in costs if name.startswith("train_") or name.startswith("step_")}
+    return costs
+
+
+def _tested(run: Any, dataset: str) -> dict[str, Any]:
+    """Return what a row says of its test set; the run's own dataset is in-domain, any other a transfer."""
+    trained_on, tags = _tag(run, "dataset"), run.data.tags
+    own = dataset == trained_on
+    fingerprint = _tag(run, "fingerprint") if own else tags.get(f"harness.transfer.{dataset}", "")
+    own_protocol = _tag(run, "version.protocol")
+    return {
+        "tested_on": dataset,
+        "in_domain": own,
+        "test_fingerprint": fingerprint[:12],
+        "protocol": own_protocol if own else tags.get(f"harness.transfer_protocol.{dataset}", own_protocol),
+        "queries": "queries.npz" if own else f"transfer/{dataset}.npz",
+        "shares_persons": shares_persons(trained_on, dataset),
+    }
+
+
+def _scores(metrics: Mapping[str, float], dataset: str) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name in METRICS:
+        key = f"test/{dataset}/t2i/{name}"
+        found[name] = _finite(metrics.get(key))
+        found |= {f"{name}_{end}": _finite(metrics.get(f"{key}/{end}")) for end in ("low", "high")}
+    return found
+
+
+def shares_persons(one: str, other: str) -> bool:
+    """Say whether two datasets are known to show some of the same persons; unknown names share none."""
+    return any(b in _shared(a) for a, b in ((one, other), (other, one)))
+
+
+def _shared(dataset: str) -> tuple[str, ...]:
+    try:
+        return DATASETS.get(dataset).shares_persons_with
+    except HarnessError:
+        return ()
+
+
+def _condition(run: Any) -> str:
+    """Return the hash of all that decides a result but the seed."""
+    tags = run.data.tags
+    versions = {key: value for key, value in tags.items() if key.startswith("harness.version.")}
+    marks = [tags.get(f"harness.{name}") for name in ("fingerprint", "weights", "synthetic", "budget")]
+    return content_hash([_config(run), versions, marks])[:16]
+
+
+def _config(run: Any) -> dict[str, str]:
+    dropped = free_keys(RunConfig) | {"seed"}
+    return {key: str(value) for key, value in run.data.params.items() if key not in dropped}
+
+
+def free_keys(section: type[Section], prefix: str = "") -> set[str]:
+    """Return the dotted keys of the config fields that cannot change a result.
+
+    >>> sorted(free_keys(RunConfig))
+    ['backbone.weights', 'dataset.root', 'dataset.store', 'train.checkpoint_seconds']
+    """
+    found = set()
+    for name, field in section.model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("identity") is False:
+            found.add(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= free_keys(field.annotation, f"{prefix}{name}.")
+    return found
+
+
+def write_rows(path: Path, rows: "DataFrame") -> None:
+    """Write rows as JSON that `load_rows` reads back as they were."""
+    records = [{str(key): _plain(value) for key, value in row.items()} for row in rows.to_dict("records")]
+    write_text(path, json.dumps(records, indent=1) + "\n")
+
+
+def load_rows(path: str | Path) -> "DataFrame":
+    """Return the rows that `write_rows` wrote."""
+    from pandas import DataFrame
+
+    return DataFrame(read_json(Path(path)))
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _tag(run: Any, name: str) -> str:
+    return str(run.data.tags.get(f"harness.{name}", ""))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"-?\d+", text) else None
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

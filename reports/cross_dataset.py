@@ -1,0 +1,264 @@
+"""How well does what is learned on one dataset carry over to another?
+
+Rows: results of each method on its own test set and on others (`harness evaluate RUN --dataset OTHER`). The drop
+compares like with like: the same test set, searched by the method trained on it and by the method trained
+elsewhere. Pairs of datasets that show some of the same persons are marked, for such a transfer is an easier one.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.gaps import RIVALS, beginning, evaluate_command, floor_gap, run_command, untested_gaps
+from harness.panels import protocol_facts, training_facts
+from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
+from harness.rows import UNTRAINED
+from harness.tables import DASH, count_text, interval_text
+from harness.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+OWN, SHARED = "‡", "†"
+COLUMNS = [
+    *(
+        "label",
+        "trained_on",
+        "tested_on",
+        "R1",
+        "R1_low",
+        "R1_high",
+        "mAP",
+        "mAP_low",
+        "mAP_high",
+        "interval",
+    ),
+    *("in_domain", "shares_persons", "rule", "n_seeds", "train_pairs", "batch_size", "epochs", "backbone"),
+    *("image_size", "budget"),
+]
+DROP_COLUMNS = ["label", "trained_on", "tested_on", "R1", "R1_in_domain", "drop", "drop_low", "drop_high"]
+MATRIX_NOTES = (
+    "Text-to-image R@1 with its 95 % interval, mAP in round brackets; percent. Intervals are over identities for "
+    "one seed, over seeds and identities for several. No result is set in bold: overlapping intervals are not "
+    "told apart here.",
+    f"{OWN} trained and tested on the same dataset. {SHARED} the two real datasets show some of the same persons.",
+)
+DROP_NOTES = (
+    "R@1 on a test set when trained elsewhere, less R@1 of the same method trained on that dataset; points. The "
+    "interval treats both as independent; they share their queries, so it is, if anything, too wide.",
+    f"{SHARED} the two real datasets show some of the same persons. {DASH} no such method trained on that dataset.",
+)
+
+
+def lines(panel: Panel) -> "DataFrame":
+    """Return one row for each line of the matrix and test set; an untrained method has one line in all.
+
+    What an untrained method gets on a dataset does not depend on where it was called from, so its own result on
+    each test set is taken first.
+    """
+    rows = panel.rows
+    untrained = rows["rule"] == UNTRAINED
+    rows = rows.assign(trained_on=rows["trained_on"].mask(untrained, DASH))
+    rows = rows.sort_values("in_domain", ascending=False, kind="stable")
+    rows = rows.drop_duplicates(["label", "trained_on", "tested_on"])
+    rows = rows.assign(in_domain=rows["in_domain"].astype(bool) & (rows["trained_on"] != DASH))
+    order = ["trained", "label", "trained_on", "tested_on"]
+    rows = rows.assign(trained=rows["trained_on"] != DASH).sort_values(order, kind="stable")
+    return rows.drop(columns="trained").reset_index(drop=True)
+
+
+def matrix(panel: Panel) -> Table:
+    """Tabulate every method and training set against every test set."""
+    from pandas import DataFrame
+
+    rows = lines(panel)
+    tests = sorted(set(rows["tested_on"]))
+    grouped = rows.groupby(["label", "trained_on"], sort=False)
+    return Table(
+        name=f"cross_dataset-{panel.number}",
+        title=f"{panel.facts['data']} · trained on a row's dataset, tested on a column's (protocol {panel.number})",
+        values=rows[COLUMNS],
+        cells=DataFrame([_line(part.to_dict("records"), tests) for _, part in grouped]),
+        notes=MATRIX_NOTES,
+        n_left=2,
+    )
+
+
+def _line(records: Sequence[dict[Any, Any]], tests: Sequence[str]) -> dict[str, str]:
+    first = records[0]
+    cells = {row["tested_on"]: _cell(row) for row in records}
+    trained = first["rule"] != UNTRAINED
+    return {
+        "method": first["label"],
+        "trained on": first["trained_on"],
+        **{f"on {name}": cells.get(name, DASH) for name in tests},
+        "rule": first["rule"],
+        "seeds": "–".join(dict.fromkeys(str(n) for n in sorted(row["n_seeds"] for row in records))),
+        "pairs": count_text(first["train_pairs"]) if trained else DASH,
+        "batch": count_text(first["batch_size"]) if trained else DASH,
+        "backbone": f"{first['backbone']} {first['image_size']}",
+        "budget": first["budget"],
+    }
+
+
+def _cell(row: dict[Any, Any]) -> str:
+    mark = OWN if row["in_domain"] else SHARED if row["shares_persons"] and row["trained_on"] != DASH else ""
+    score = f"{row['mAP']:.1f}" if row["mAP"] == row["mAP"] else DASH
+    return f"{interval_text(row['R1'], row['R1_low'], row['R1_high'])} ({score}){mark}"
+
+
+def drops(panel: Panel) -> "DataFrame":
+    """Return, for each transfer, the R@1 of the same method trained on the test set's own dataset, and the drop."""
+    from pandas import DataFrame
+
+    rows = lines(panel).to_dict("records")
+    transfers = [row for row in rows if row["trained_on"] not in (DASH, row["tested_on"])]
+    return DataFrame([row | _drop(row, _at_home(row, rows)) for row in transfers])
+
+
+def _at_home(row: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> dict[Any, Any] | None:
+    """Return the same method trained and tested where `row` is tested: of the same settings, or the only one."""
+    own = [other for other in rows if other["in_domain"] and other["tested_on"] == row["tested_on"]]
+    same = [other for other in own if other["label"] == row["label"]]
+    fits = same or [other for other in own if other["method"] == row["method"]]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _drop(row: dict[Any, Any], own: dict[Any, Any] | None) -> dict[str, float]:
+    """Return the difference with an interval as of independent results: half-widths add as squares."""
+    if own is None:
+        return dict.fromkeys(("R1_in_domain", "drop", "drop_low", "drop_high"), float("nan"))
+    drop = row["R1"] - own["R1"]
+    below = ((row["R1"] - row["R1_low"]) ** 2 + (own["R1_high"] - own["R1"]) ** 2) ** 0.5
+    above = ((row["R1_high"] - row["R1"]) ** 2 + (own["R1"] - own["R1_low"]) ** 2) ** 0.5
+    return {"R1_in_domain": own["R1"], "drop": drop, "drop_low": drop - below, "drop_high": drop + above}
+
+
+def drop_table(panel: Panel) -> Table:
+    """Tabulate what is lost on each test set by training elsewhere."""
+    from pandas import DataFrame
+
+    found = drops(panel)
+    tests = sorted(set(panel.rows["tested_on"]))
+    parts = found.groupby(["label", "trained_on"], sort=False) if len(found) else ()
+    return Table(
+        name=f"drop-{panel.number}",
+        title=f"{panel.facts['data']} · change of R@1 by training elsewhere, points (protocol {panel.number})",
+        values=found[DROP_COLUMNS] if len(found) else DataFrame(columns=DROP_COLUMNS),
+        cells=DataFrame(
+            [_drop_line(part.to_dict("records"), tests) for _, part in parts],
+            columns=["method", "trained on", *(f"on {name}" for name in tests)],
+        ),
+        notes=DROP_NOTES,
+        n_left=2,
+    )
+
+
+def _drop_line(records: Sequence[dict[Any, Any]], tests: Sequence[str]) -> dict[str, str]:
+    cells = {
+        row["tested_on"]: interval_text(row["drop"], row["drop_low"], row["drop_high"])
+        + (SHARED if row["shares_persons"] else "")
+        for row in records
+    }
+    first = records[0]
+    shown = {f"on {name}": cells.get(name, DASH).replace("-", "−") for name in tests}
+    return {"method": first["label"], "trained on": first["trained_on"], **shown}
+
+
+def draw_transfer(panel: Panel) -> "Figure":
+    """Draw R@1 on each test set, by training set and method, against the untrained method."""
+    from matplotlib import pyplot
+
+    rows = lines(panel)
+    tests, sources = sorted(set(rows["tested_on"])), sorted(set(rows["trained_on"]) - {DASH})
+    look = marks(rows.loc[rows["trained_on"] != DASH, "label"])
+    height = 1.5 + 0.3 * max(len(sources), 1) * max(len(look), 1) ** 0.7
+    figure, grid = pyplot.subplots(1, len(tests), figsize=(WIDTH, height), sharey=True, squeeze=False)
+    for axes, test in zip(grid[0], tests, strict=True):
+        _draw_test(axes, rows[rows["tested_on"] == test], test, sources, look)
+    grid[0][0].set_yticks(range(len(sources)), [drawn(name, 20) for name in sources])
+    grid[0][0].set_ylim(len(sources) - 0.5, -0.5)
+    grid[0][0].set_ylabel("trained on")
+    legend_below(figure, look, rows.loc[rows["trained_on"] == DASH, "label"])
+    figure.suptitle(f"{panel.facts['data']} · protocol {panel.number}", x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _draw_test(axes: "Axes", rows: "DataFrame", test: str, sources: Sequence[str], look: Looks) -> None:
+    """Draw one test set: the band is where training and test set are the same, the line the untrained method."""
+    names = list(look)
+    for row in rows.to_dict("records"):
+        if row["trained_on"] == DASH:
+            axes.axvline(row["R1"], color=INK, linestyle="--", linewidth=1, zorder=1)
+            continue
+        shift = 0.6 * ((names.index(row["label"]) + 0.5) / len(names) - 0.5)
+        place = sources.index(row["trained_on"]) + shift
+        axes.errorbar(row["R1"], place, xerr=error_bar(row), capsize=2, markersize=5.5, **look[row["label"]])
+    if test in sources:
+        axes.axhspan(sources.index(test) - 0.45, sources.index(test) + 0.45, color="#EFEFEF", zorder=0)
+    axes.set_title(f"tested on {drawn(test, 20)}")
+    axes.set_xlabel("R@1 (%)")
+    axes.grid(axis="y", visible=False)
+
+
+@register
+class CrossDataset(Report):
+    """The matrix of training and test sets, and the drop from in-domain."""
+
+    title = "Cross-dataset transfer"
+    question = "How well does what a method learns on one dataset carry over to another?"
+    steps = (
+        Step("Every method and training set against every test set.", 'report.matrix(panel).save("tables")'),
+        Step(
+            "What is lost on a test set by training elsewhere, in points of R@1.",
+            'report.drop_table(panel).save("tables")',
+        ),
+        Step(
+            "Bars are 95 % intervals; in the grey band training and test set are the same; the dashed line is a "
+            "method that trains nothing.",
+            'figure = report.draw_transfer(panel)\nsave_figure(figure, f"figures/cross_dataset-{panel.number}");',
+        ),
+    )
+    how_to_read = (
+        "Galleries differ in size, so figures of different test sets are not to be compared with one another; "
+        "a drop compares results on one test set. With a few datasets nothing can be said about datasets in general."
+    )
+
+    @classmethod
+    def select(cls, results: "DataFrame") -> "DataFrame":
+        """Take all results."""
+        return results
+
+    @classmethod
+    def facts(cls, row: dict[str, Any]) -> Facts:
+        """Fix the protocol, and the data of each training set."""
+        return protocol_facts(row) | training_facts(row)
+
+    @classmethod
+    def tables(cls, panel: Panel) -> list[Table]:
+        """Return matrix and drops."""
+        return [matrix(panel), drop_table(panel)]
+
+    @classmethod
+    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
+        """Name untested pairs, a missing floor and missing training sets."""
+        return (
+            [gap for panel in panels for gap in _panel_gaps(panel)] if panels else [beginning("icfg", "cuhk")]
+        )
+
+
+def _panel_gaps(panel: Panel) -> list[Gap]:
+    rows = panel.rows
+    sources = set(rows.loc[rows["rule"] != UNTRAINED, "trained_on"])
+    tests = sorted(set(rows["tested_on"]) | sources)
+    found = [*untested_gaps(panel, tests), *floor_gap(panel, tests[0])]
+    if len(tests) < 2:
+        what = f"Protocol {panel.number}: one dataset; a transfer needs two."
+        found.append(Gap(what, (evaluate_command(rows["runs"].iloc[0][0], ["OTHER"]),)))
+    methods = sorted(set(rows.loc[rows["rule"] != UNTRAINED, "method"])) or RIVALS
+    for name in sorted(set(tests) - sources):
+        commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
+        what = f"Protocol {panel.number}: nothing trained on {name}, so no drop on it can be told."
+        found.append(Gap(what, commands))
+    return found

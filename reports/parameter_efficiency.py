@@ -1,0 +1,197 @@
+"""What does accuracy cost: parameters, memory, time?
+
+Rows: results on the dataset that a method was trained on. Each is set against what training it took; a result
+that another one beats at no higher cost is greyed. Unlike protocols, training data or devices never share a
+table: time and memory mean nothing across machines.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.gaps import RIVALS, beginning, floor_gap, run_command
+from harness.panels import protocol_facts, training_facts
+from harness.pareto import pareto_front
+from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
+from harness.rows import UNTRAINED
+from harness.tables import DASH, count_text, interval_text
+from harness.theme import FAINT, INK, WIDTH, Looks, drawn, error_bar, legend_below, log_axis, marks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+COSTS = {
+    "trainable": ("parameters", "trainable parameters", 1.0),
+    "train_peak_bytes": ("memory", "peak training memory (MB)", 1e6),
+    "train_seconds": ("time", "training time (s)", 1.0),
+}
+COLUMNS = [
+    *("label", "tested_on", "R1", "R1_low", "R1_high", "mAP", "mAP_low", "mAP_high", "interval"),
+    *("trainable", "total", "inference_extra", "checkpoint_bytes", "train_peak_bytes", "train_seconds"),
+    *("step_seconds", "seconds_to_best", "image_flops", "text_flops", "front", "rule", "n_seeds"),
+    *("train_pairs", "batch_size", "epochs", "backbone", "image_size", "budget", "device"),
+]
+NOTES = (
+    "Text-to-image R@1 and mAP in percent with 95 % intervals: over identities for one seed, over seeds and "
+    "identities for several. No result is set in bold: overlapping intervals are not told apart here.",
+    "Front: the costs at which no other result is as good for less. It compares point estimates; where "
+    "intervals overlap, neighbours may change places. Greyed: on no front.",
+    "Memory: the most used while training, on the device for CUDA, of the whole process on a CPU. Time: the "
+    "training loop with its validations, mean over seeds.",
+)
+
+
+def costs_and_fronts(panel: Panel) -> "DataFrame":
+    """Return the panel's results, best first, with the costs at whose front each stands (`front`)."""
+    rows = panel.rows.sort_values("R1", ascending=False, kind="stable").reset_index(drop=True)
+    untrained = rows["rule"] == UNTRAINED
+    fronts: list[list[str]] = [[] for _ in range(len(rows))]
+    for column, (word, _, _) in COSTS.items():
+        cost = rows[column].astype(float).mask(untrained, 0.0)
+        for place in np.flatnonzero(pareto_front(cost.tolist(), rows["R1"].astype(float).tolist())):
+            fronts[place].append(word)
+    return rows.assign(front=[", ".join(words) or DASH for words in fronts])
+
+
+def costs_table(panel: Panel) -> Table:
+    """Tabulate accuracy, costs and the conditions without which they mean little."""
+    from pandas import DataFrame
+
+    rows = costs_and_fronts(panel)
+    return Table(
+        name=f"parameter_efficiency-{panel.number}",
+        title=f"{panel.facts['data']} · {rows['tested_on'].iloc[0]}: accuracy and its cost (protocol {panel.number})",
+        values=rows[COLUMNS],
+        cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
+        notes=NOTES,
+        faint=frozenset(np.flatnonzero(rows["front"] == DASH).tolist()),
+    )
+
+
+def _cells(row: dict[Any, Any]) -> dict[str, str]:
+    untrained = row["rule"] == UNTRAINED
+    share = 100 * row["trainable"] / row["total"] if row["total"] else float("nan")
+    return {
+        "method": row["label"],
+        "R@1 [95 %]": interval_text(row["R1"], row["R1_low"], row["R1_high"]),
+        "mAP [95 %]": interval_text(row["mAP"], row["mAP_low"], row["mAP_high"]),
+        "trainable": count_text(row["trainable"]),
+        "share": f"{share:.2f} %" if share == share else DASH,
+        "memory": DASH if untrained else _megabytes(row["train_peak_bytes"]),
+        "time": DASH if untrained else _seconds(row["train_seconds"]),
+        "front": row["front"],
+        "rule": row["rule"],
+        "seeds": str(row["n_seeds"]),
+        "pairs": DASH if untrained else count_text(row["train_pairs"]),
+        "batch": DASH if untrained else count_text(row["batch_size"]),
+        "backbone": f"{row['backbone']} {row['image_size']}",
+        "budget": row["budget"],
+    }
+
+
+def _megabytes(value: float | None) -> str:
+    return DASH if value is None or value != value else f"{value / 1e6:,.0f} MB"
+
+
+def _seconds(value: float | None) -> str:
+    return DASH if value is None or value != value else f"{value:,.0f} s"
+
+
+def draw_costs(panel: Panel) -> "Figure":
+    """Draw R@1 against each cost, with its front; results that are beaten at no higher cost are grey."""
+    from matplotlib import pyplot
+
+    rows = costs_and_fronts(panel)
+    look = marks(rows.loc[rows["rule"] != UNTRAINED, "label"])
+    figure, grid = pyplot.subplots(1, len(COSTS), figsize=(WIDTH, 3.5), sharey=True)
+    for axes, column in zip(grid, COSTS, strict=True):
+        _draw_cost(axes, rows, column, look)
+    grid[0].set_ylabel("text-to-image R@1 (%)")
+    legend_below(figure, look, rows.loc[rows["rule"] == UNTRAINED, "label"])
+    title = f"{panel.facts['data']} · {rows['tested_on'].iloc[0]} · protocol {panel.number}"
+    figure.suptitle(drawn(title, 90), x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _draw_cost(axes: "Axes", rows: "DataFrame", column: str, look: Looks) -> None:
+    """Draw one cost: points with intervals, the front as a staircase, untrained methods as lines."""
+    word, name, unit = COSTS[column]
+    trained = rows[(rows["rule"] != UNTRAINED) & rows[column].notna() & rows["R1"].notna()]
+    on_front = trained["front"].str.split(", ").apply(lambda words: word in words).astype(bool)
+    front = trained[on_front].sort_values(column)
+    axes.plot(front[column] / unit, front["R1"], color=INK, linewidth=1, drawstyle="steps-post", zorder=1)
+    for row, shines in zip(trained.to_dict("records"), on_front, strict=True):
+        style = look[row["label"]] | ({} if shines else {"color": FAINT})
+        axes.errorbar(row[column] / unit, row["R1"], yerr=error_bar(row), capsize=2, markersize=6, **style)
+    for value in rows.loc[rows["rule"] == UNTRAINED, "R1"]:
+        axes.axhline(value, color=INK, linestyle="--", linewidth=1)
+    axes.set_xlabel(name)
+    if len(trained) and (column == "trainable" or trained[column].max() > 20 * trained[column].min()):
+        log_axis(axes)
+    else:
+        axes.set_xlim(left=0)
+
+
+@register
+class ParameterEfficiency(Report):
+    """Accuracy against trainable parameters, memory and time, with the front of each."""
+
+    title = "Parameter efficiency"
+    question = "How accurate is each method for what it trains, holds in memory and waits for?"
+    steps = (
+        Step(
+            "`front` names the costs at which no other result is as good for less; greyed rows are on no front.",
+            'report.costs_table(panel).save("tables")',
+        ),
+        Step(
+            "R@1 against each cost. Bars are 95 % intervals, the staircase is the front, the dashed line is a "
+            "method that trains nothing; grey results are beaten at no higher cost.",
+            "figure = report.draw_costs(panel)\n"
+            'save_figure(figure, f"figures/parameter_efficiency-{panel.number}");',
+        ),
+    )
+    how_to_read = (
+        "Time and memory hold for the named device and for what else it was doing. The tuning budget is the "
+        "number of trials that chose a method's settings: a method that was tuned and one that was not are no "
+        "fair pair."
+    )
+
+    @classmethod
+    def select(cls, results: "DataFrame") -> "DataFrame":
+        """Take the results on the dataset that the method was trained on."""
+        return results[results["in_domain"].astype(bool)]
+
+    @classmethod
+    def facts(cls, row: dict[str, Any]) -> Facts:
+        """Fix the training data, the dataset and, for a trained method, the device."""
+        device = {} if row["rule"] == UNTRAINED else {"device": str(row["device"])}
+        return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])} | device
+
+    @classmethod
+    def tables(cls, panel: Panel) -> list[Table]:
+        """Return the one table."""
+        return [costs_table(panel)]
+
+    @classmethod
+    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
+        """Name a missing floor, a missing rival and missing costs."""
+        return [gap for panel in panels for gap in _panel_gaps(panel)] if panels else [beginning("icfg")]
+
+
+def _panel_gaps(panel: Panel) -> list[Gap]:
+    rows, dataset = panel.rows, panel.facts["dataset"]
+    trained = rows[rows["rule"] != UNTRAINED]
+    found = floor_gap(panel, dataset)
+    if len(trained) < 2:
+        what = f"Protocol {panel.number}, {dataset}: {len(trained)} trained methods; a comparison needs two."
+        names = [name for name in RIVALS if name not in set(rows["method"])]
+        found.append(
+            Gap(what, tuple(run_command(name, dataset, bool(rows["synthetic"].iloc[0])) for name in names))
+        )
+    lacking = trained[trained[list(COSTS)].isna().any(axis=1)]
+    return found + [
+        Gap(f"{name}: parameters, memory or time were not recorded.") for name in lacking["label"]
+    ]
