@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [NAME ...]`; writes `results/NAME.json` and the table in `README.md`."""
+"""Run the benchmarks: `python -m benchmarks [NAME ...]`; writes `results/NAME.json` and the table of `README.md`."""
 
 import json
 import multiprocessing
@@ -6,12 +6,10 @@ import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Claim, machine
+from benchmarks.common import Claim, measure
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -22,12 +20,6 @@ def names() -> list[str]:
     """Return the benchmarks found beside this file."""
     own = {"__main__", "__init__", "common"}
     return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in own)
-
-
-def measure(name: str) -> dict[str, Any]:
-    """Run one benchmark and return its result with date and machine."""
-    outcome = import_module(f"benchmarks.{name}").run()
-    return {**outcome, "date": date.today().isoformat(), "machine": machine()}
 
 
 def measure_apart(name: str) -> dict[str, Any]:

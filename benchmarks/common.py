@@ -1,7 +1,7 @@
-"""What a benchmark is: a script with `run() -> Outcome`; how claims are judged and CPU time and memory are taken.
+"""What a benchmark is: a script with `run() -> Outcome`; how claims are judged, CPU time and memory are taken.
 
-To add one, write `benchmarks/NAME.py` with a function `run` that returns `outcome(...)`; `python -m benchmarks`
-finds it by its file. Both sides of a ratio are measured within that one run.
+To add one, write `benchmarks/NAME.py` with a function `run` that returns `outcome(...)`; `python -m
+benchmarks` finds it by its file. Both sides of a ratio are measured within that one run.
 """
 
 import os
@@ -9,6 +9,8 @@ import platform
 import resource
 import time
 from collections.abc import Callable
+from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -81,6 +83,25 @@ def wall_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
     return min(times)
 
 
+def memory_above_mb(work: Callable[[], Any]) -> float | None:
+    """Return how far `work` raises this process's memory above what it holds before, in MB (10^6 bytes).
+
+    None where the system cannot reset the peak that it keeps (other than Linux).
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    before = _status_kib("VmRSS")
+    work()
+    return (_status_kib("VmHWM") - before) * 1024 / 1e6
+
+
+def _status_kib(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
 def peak_memory_mb() -> float:
     """Return the most memory this process has held so far, in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -88,7 +109,7 @@ def peak_memory_mb() -> float:
 
 
 def free_memory_gb() -> float:
-    """Return the memory that can be had without swapping, in GB (10^9 bytes); 0 where the system does not say."""
+    """Return the memory that is to be had without swapping, in GB (10^9 bytes); 0 where nobody says."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -114,3 +135,9 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
     }
     return facts | ({"accelerator": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Run one benchmark and return its result with date and machine."""
+    result = import_module(f"benchmarks.{name}").run()
+    return {**result, "date": date.today().isoformat(), "machine": machine()}
