@@ -31,6 +31,7 @@ def build_model(
     Raises `UsageError` when open_clip cannot build the model at that size.
     """
     tiny.register()
+    _check_size(name, image_size)
     fixed = is_resnet(name) or is_timm(name)
     try:
         with quiet_open_clip(), torch.device(device):
@@ -80,21 +81,19 @@ def resize_timm(model: Any, name: str, image_size: tuple[int, int]) -> None:
 
 def native_grid(name: str) -> Grid:
     """Return the patch grid that a model name is built with."""
-    vision = open_clip.get_model_config(name)["vision_cfg"]
-    size = vision.get("image_size", 224)
+    size = _vision(name).get("image_size", 224)
     height, width = size if isinstance(size, list | tuple) else (size, size)
-    stride = RESNET_STRIDE if is_resnet(name) else vision.get("patch_size") or 16
-    return height // stride, width // stride
+    return height // _stride(name), width // _stride(name)
 
 
 def is_resnet(name: str) -> bool:
     """Tell whether a model's image tower is CLIP's own ResNet."""
-    return isinstance(open_clip.get_model_config(name)["vision_cfg"].get("layers"), list)
+    return isinstance(_vision(name).get("layers"), list)
 
 
 def is_timm(name: str) -> bool:
     """Tell whether a model's image tower comes from timm."""
-    return "timm_model_name" in open_clip.get_model_config(name)["vision_cfg"]
+    return "timm_model_name" in _vision(name)
 
 
 @contextmanager
@@ -108,6 +107,28 @@ def quiet_open_clip() -> Iterator[None]:
     finally:
         logging.disable(before)
         root.removeHandler(silent)
+
+
+def _vision(name: str) -> dict[str, Any]:
+    vision: dict[str, Any] = open_clip.get_model_config(name)["vision_cfg"]
+    return vision
+
+
+def _stride(name: str) -> int:
+    return RESNET_STRIDE if is_resnet(name) else _vision(name).get("patch_size") or 16
+
+
+def _check_size(name: str, image_size: tuple[int, int]) -> None:
+    stride, (height, width) = _stride(name), image_size
+    if min(image_size) < stride:
+        raise UsageError(
+            f"backbone.image_size {height}x{width} is smaller than one {stride}x{stride} patch of {name}:"
+            " make it larger."
+        )
+    if (height % stride or width % stride) and not is_timm(name):
+        logger.warning(
+            "%s reads whole %d-pixel patches: %dx%d is cut at its edges", name, stride, height, width
+        )
 
 
 def _drop_scales(model: nn.Module) -> None:
