@@ -67,7 +67,7 @@ class Rstp(PersonDataset):
             quality=(80, 92),
             occluded=0.28,
         ),
-        speech=Speech(voice="conversational", captions=2, detail=0.64),
+        speech=Speech(voice="conversational", captions=2, detail=0.57),
         form=Form(
             annotation_file="data_captions.json",
             keys={"id": "id", "img_path": "path", "captions": "captions", "split": "split"},

@@ -10,7 +10,7 @@ from harness.twins.voices import VOICES, Voice
 
 Mention = tuple[str, str]
 _TOLD = {
-    "gender": 1.05,
+    "gender": 0.95,
     "hair": 0.75,
     "hair_colour": 0.7,
     "hat": 0.9,
@@ -72,7 +72,8 @@ def choose(sight: Sight, detail: float, random: Random) -> dict[str, str]:
     said = {}
     for name, chance in _TOLD.items():
         value = sight.get(name)
-        if value is not None and random.random() < chance * _RARELY.get(value, 1.0) * detail:
+        told = chance * _RARELY.get(value or "", 1.0) * (1.0 if name == "gender" else detail)
+        if value is not None and random.random() < told:
             said[name] = value
     for name, needed in reversed(_NEEDS.items()):
         if name in said and needed in sight:

@@ -65,7 +65,7 @@ class Phrases:
         logo = self.said.get("pattern") == "logo"
         pattern = "" if logo else self._word("pattern")
         phrase = _joined(self._word("opening"), *adjectives, pattern, self._word("upper"))
-        under = f" over a {self._word('inner_colour')} top" if "inner_colour" in self.said else ""
+        under = f" over {with_article(self._word('inner_colour'))} top" if "inner_colour" in self.said else ""
         return with_article(phrase) + (f" with {self._word('pattern')}" if logo else "") + under
 
     def lower(self) -> str:

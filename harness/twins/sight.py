@@ -10,13 +10,15 @@ from harness.twins.people import NONE, Person
 from harness.twins.views import View
 
 Sight = dict[str, str]
-_LEAST = {
+LEAST = {
     "body": 0.02,
     "hair": 0.0022,
+    "scalp": 0.004,
     "tail": 0.0009,
     "hat": 0.0022,
     "glasses": 0.0004,
     "upper": 0.022,
+    "cloth": 0.022,
     "arms": 0.006,
     "inner": 0.004,
     "logo": 0.0018,
@@ -31,10 +33,12 @@ _LEAST = {
 _PARTS = {
     "body": (Part.TORSO, Part.INNER, Part.LOWER, Part.FACE),
     "hair": (Part.HAIR,),
+    "scalp": (Part.HAIR,),
     "tail": (Part.TAIL,),
     "hat": (Part.HAT,),
     "glasses": (Part.GLASSES,),
     "upper": (Part.TORSO,),
+    "cloth": (Part.TORSO, Part.SLEEVE),
     "arms": (Part.SLEEVE, Part.ARM),
     "inner": (Part.INNER,),
     "logo": (Part.LOGO,),
@@ -55,7 +59,7 @@ def see(person: Person, view: View, parts: NDArray[Any]) -> Sight:
     have (`none`) never shows. `facing` and `walking` are added to what the person is.
     """
     areas = np.bincount(parts.ravel(), minlength=len(Part)) / (view.frame.scale**2)
-    shown = {name for name, own in _PARTS.items() if sum(areas[part] for part in own) >= _LEAST[name]}
+    shown = {name for name, own in _PARTS.items() if sum(areas[part] for part in own) >= LEAST[name]}
     names = _about_head(person, shown) | _about_clothes(person, view, shown) | _about_things(shown)
     sight = {name: getattr(person, name) for name in sorted(names) if getattr(person, name) != NONE}
     sight["facing"] = view.facing
@@ -66,8 +70,7 @@ def see(person: Person, view: View, parts: NDArray[Any]) -> Sight:
 
 def _about_head(person: Person, shown: set[str]) -> set[str]:
     names = {"gender"} if "body" in shown else set()
-    tied = person.hair in ("ponytail", "bun")
-    if ("tail" if tied else "hair") in shown:
+    if {"ponytail": "tail", "bun": "tail", "bald": "scalp"}.get(person.hair, "hair") in shown:
         names.add("hair")
     if "hair" in shown:
         names.add("hair_colour")
@@ -78,8 +81,10 @@ def _about_head(person: Person, shown: set[str]) -> set[str]:
 
 def _about_clothes(person: Person, view: View, shown: set[str]) -> set[str]:
     names: set[str] = set()
+    if "cloth" in shown:
+        names.add("upper_colour")
     if "upper" in shown:
-        names |= {"upper", "upper_colour"}
+        names.add("upper")
         names |= {"sleeves"} if "arms" in shown else set()
         names |= _about_chest(person, view, shown)
     if "lower" in shown:

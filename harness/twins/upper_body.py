@@ -66,6 +66,7 @@ def _outline(bones: Skeleton, hem: float, flare: float) -> list[Point]:
     """Return the outline of the trunk from the neck down to `hem`."""
     neck = 0.03
     half = [(neck, 0.16), (bones.shoulder, 0.185), (bones.shoulder * 0.97, 0.24), (bones.waist, 0.41)]
+    half += [(bones.hip + 0.012, 0.5)] if hem > 0.5 else []
     half += [(bones.hip + flare, hem)] if hem > 0.42 else []
     return half + [(-u, v) for u, v in reversed(half)]
 

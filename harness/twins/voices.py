@@ -67,6 +67,7 @@ VOICES: dict[str, Voice] = {
             (("upper", "lower"), ("shoes", "hat", "glasses", "scarf")),
             (("upper", "scarf"), ("lower", "shoes"), ("hat", "glasses")),
             (("hat", "glasses", "upper"), ("scarf", "lower", "shoes")),
+            (("lower", "shoes"), ("upper", "scarf", "hat", "glasses")),
         ),
         habits={
             "man": ("man", "gentleman"),

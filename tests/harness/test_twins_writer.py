@@ -1,0 +1,191 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.datasets import DATASETS, count
+from harness.errors import DataError, UsageError
+from harness.twins import MARKER_FILE, read_marker, write_twin
+
+NAMES = ["icfg", "cuhk", "rstp"]
+KEYS = {
+    "icfg": ["split", "captions", "file_path", "processed_tokens", "id"],
+    "cuhk": ["split", "captions", "file_path", "processed_tokens", "id"],
+    "rstp": ["id", "img_path", "captions", "split"],
+}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def made(request, tmp_path_factory):
+    """A dataset class with the folder of its small twin."""
+    dataset = DATASETS.get(request.param)
+    folder = write_twin(dataset, tmp_path_factory.mktemp(request.param), identities=15, seed=4, workers=1)
+    return dataset, folder
+
+
+def entries(dataset, folder):
+    return json.loads((folder / dataset.twin.form.annotation_file).read_text())
+
+
+def bytes_of(folder: Path):
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def small(root, **options):
+    return write_twin(DATASETS.get("cuhk"), root, **{"identities": 6, "workers": 1} | options)
+
+
+def test_the_real_loader_reads_the_twin_and_counts_what_the_marker_says(made):
+    dataset, folder = made
+    samples = dataset.read(folder)
+    marker = read_marker(folder)
+    assert folder.parts[-2:] == ("synthetic", dataset.folder)
+    assert count(samples) == marker.counts
+    assert (marker.dataset, marker.seed, marker.identities) == (dataset.name, 4, 15)
+    assert all((folder / dataset.image_folder / sample.image).is_file() for sample in samples)
+
+
+def test_entries_have_the_real_keys_in_the_real_order(made):
+    dataset, folder = made
+    found = entries(dataset, folder)
+    assert all(list(entry) == KEYS[dataset.name] for entry in found)
+    assert {entry["split"] for entry in found} == set(dataset.expected)
+    assert [entry["split"] for entry in found] == sorted(
+        (entry["split"] for entry in found), key=["train", "val", "test"].index
+    )
+    assert min(entry["id"] for entry in found) == (1 if dataset.name == "cuhk" else 0)
+
+
+def test_tokens_are_lower_case_words_without_punctuation(made):
+    dataset, folder = made
+    for entry in entries(dataset, folder):
+        if "processed_tokens" in entry:
+            assert len(entry["processed_tokens"]) == len(entry["captions"])
+            for tokens, caption in zip(entry["processed_tokens"], entry["captions"], strict=True):
+                assert tokens == "".join(c for c in caption.lower() if c.isalnum() or c.isspace()).split()
+
+
+def test_images_are_of_the_type_and_about_the_size_that_the_domain_says(made):
+    dataset, folder = made
+    kinds = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP"}
+    low, high = dataset.twin.look.width
+    for sample in dataset.read(folder):
+        with Image.open(folder / "imgs" / sample.image) as picture:
+            assert picture.format == kinds[Path(sample.image).suffix]
+            assert picture.mode == "RGB"
+            assert low <= picture.width <= high
+
+
+def test_each_format_has_its_peculiarities():
+    icfg, cuhk, rstp = (entries_of(name, 60) for name in NAMES)
+    assert all(len(captions) == 1 for _, captions in icfg)
+    assert any(path.startswith("test/") for path, _ in icfg)
+    assert {path.split("/")[0] for path, _ in cuhk} >= {
+        "cam_a",
+        "cam_b",
+        "CUHK01",
+        "CUHK03",
+        "Market",
+        "train_query",
+    }
+    assert {Path(path).suffix for path, _ in cuhk} == {".jpg", ".png", ".bmp"}
+    assert all("/" not in path for path, _ in rstp)
+    assert len(rstp) == 300
+
+
+def entries_of(name, identities):
+    """Paths and empty captions of a planned twin: names need no pictures."""
+    from harness.twins.plan import plan_pictures
+
+    twin = DATASETS.get(name).twin
+    orders = plan_pictures(twin, name, {"train": identities - 10, "test": 10}, 0)
+    return [(order.image, [""] * twin.speech.captions) for order in orders]
+
+
+def test_folders_of_icfg_are_not_the_split():
+    from harness.twins.plan import plan_pictures
+
+    orders = plan_pictures(DATASETS.get("icfg").twin, "icfg", {"train": 40, "test": 40}, 0)
+    pairs = {(order.split, order.image.split("/")[0]) for order in orders}
+    assert len(pairs) == 4
+
+
+def test_the_annotation_of_rstp_is_one_line(made):
+    dataset, folder = made
+    assert "\n" not in (folder / dataset.twin.form.annotation_file).read_text()
+
+
+def test_equal_settings_give_equal_bytes_with_any_number_of_workers(tmp_path):
+    one = bytes_of(small(tmp_path / "one"))
+    assert one == bytes_of(small(tmp_path / "again"))
+    assert one == bytes_of(small(tmp_path / "two", workers=2))
+    assert one != bytes_of(small(tmp_path / "other", seed=1))
+
+
+def test_the_same_twin_is_not_made_twice(tmp_path):
+    folder = small(tmp_path)
+    (folder / "mine").write_text("kept")
+    assert small(tmp_path) == folder
+    assert (folder / "mine").exists()
+
+
+def test_another_twin_is_replaced_only_by_force(tmp_path):
+    folder = small(tmp_path)
+    with pytest.raises(UsageError, match=r"6 identities with seed 0 .*--force"):
+        small(tmp_path, seed=1)
+    assert read_marker(folder).seed == 0
+    small(tmp_path, seed=1, force=True)
+    assert read_marker(folder).seed == 1
+    assert [path.name for path in (tmp_path / "synthetic").iterdir()] == ["CUHK-PEDES"]
+
+
+def test_data_without_a_marker_are_never_overwritten(tmp_path):
+    real = tmp_path / "synthetic" / "CUHK-PEDES"
+    real.mkdir(parents=True)
+    (real / "reid_raw.json").write_text("[]")
+    with pytest.raises(UsageError, match="is no synthetic twin"):
+        small(tmp_path, force=True)
+    assert (real / "reid_raw.json").read_text() == "[]"
+
+
+def test_an_interrupted_making_leaves_nothing(tmp_path):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(tmp_path, progress=stop)
+    assert list((tmp_path / "synthetic").iterdir()) == []
+
+
+def test_progress_ends_at_the_number_of_pictures(tmp_path):
+    calls = []
+    folder = small(tmp_path, progress=lambda done, total: calls.append((done, total)))
+    n_images = sum(counts.images for counts in read_marker(folder).counts.values())
+    assert calls[-1] == (n_images, n_images)
+
+
+def test_a_dataset_without_a_twin_says_so(tmp_path):
+    with pytest.raises(UsageError, match=r"ufine.*no synthetic twin"):
+        write_twin(DATASETS.get("ufine"), tmp_path)
+
+
+def test_real_data_have_no_marker_and_a_broken_one_is_named(tmp_path):
+    assert read_marker(tmp_path) is None
+    (tmp_path / MARKER_FILE).write_text('{"version": 1}')
+    with pytest.raises(DataError, match=MARKER_FILE):
+        read_marker(tmp_path)
+
+
+def test_the_package_is_light_to_import():
+    import subprocess
+    import sys
+
+    heavy = "('torch', 'numpy', 'PIL', 'pandas')"
+    code = (
+        f"import harness.twins, harness.datasets.icfg, sys; print(*[m for m in {heavy} if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
