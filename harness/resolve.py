@@ -1,5 +1,6 @@
 """Turn names, presets and overrides into one checked `RunConfig`, and say what differs from the defaults."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
@@ -105,7 +106,7 @@ def known_presets(method_class: type[Method]) -> list[str]:
 def read_yaml(file: Path) -> dict[str, Any]:
     """Read a YAML mapping; raise `UsageError` naming the file."""
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = _load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The preset {file} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -124,16 +125,18 @@ def parse_override(text: str) -> dict[str, Any]:
     {'train': {'epochs': 3}}
     >>> parse_override("method.lr=1e-4")
     {'method': {'lr': 0.0001}}
+    >>> parse_override("dataset.store=off")
+    {'dataset': {'store': 'off'}}
     """
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise UsageError(f"--set takes section.field=value, but got {text!r}.")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = _load(value)
     except yaml.YAMLError as error:
         raise UsageError(f"The value in --set {text!r} is not valid YAML.") from error
     for part in reversed(key.strip().split(".")):
-        parsed = {part: _number(parsed)}
+        parsed = {part: parsed}
     return dict(parsed)
 
 
@@ -203,14 +206,24 @@ def _nest(key: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _number(value: Any) -> Any:
-    """Read `1e-4` as a number: YAML 1.1 takes it for text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's reading of plain words: only true and false are truth values, and 1e-4 is a number."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":bool", ":float"))]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\.inf|\.nan)$"),
+    list("-+0123456789."),
+)
+
+
+def _load(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
 
 
 def _is_section(kind: Any) -> bool:

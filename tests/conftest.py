@@ -18,7 +18,35 @@ def _own_places(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session")
 def real_format() -> ModuleType:
     """Return the maker of small datasets in the real on-disk formats (`tests/real_format.py`)."""
-    spec = importlib.util.spec_from_file_location("real_format", Path(__file__).parent / "real_format.py")
+    return _module("real_format")
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def world() -> ModuleType:
+    """Return `tests/world.py`: small twins and quick configs."""
+    return _module("world")
+
+
+@pytest.fixture(scope="session")
+def twins(world, tmp_path_factory) -> Path:
+    """Return a data root with a small twin of each dataset that has one."""
+    return world.make_twins(tmp_path_factory.mktemp("twins"), ("icfg", "cuhk", "rstp"))
+
+
+@pytest.fixture()
+def untracked(monkeypatch) -> None:
+    """Replace MLflow by nothing: for tests that are about the run itself."""
+    from harness import tracking
+
+    monkeypatch.setattr(tracking.Store, "__init__", _refuse)
+
+
+def _refuse(self, *arguments, **options) -> None:
+    raise ConnectionError("no store in this test")

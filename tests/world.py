@@ -1,0 +1,30 @@
+"""A small world for tests of whole runs: a twin of few persons, and configs that finish in a second or two."""
+
+from functools import cache
+from pathlib import Path
+
+from harness.config import RunConfig
+from harness.datasets import DATASETS
+from harness.resolve import resolve
+
+IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36}
+QUICK = ("backbone.pretrained=null", "train.epochs=2", "train.batch_size=16", "eval.replicates=200")
+
+
+def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:
+    """Write small twins below `root` and return it."""
+    from harness.twins import write_twin
+
+    for name in names:
+        write_twin(DATASETS.get(name), root, identities=IDENTITIES[name], workers=1)
+    return root
+
+
+@cache
+def _resolve(method: str, dataset: str, overrides: tuple[str, ...]) -> RunConfig:
+    return resolve(method, dataset, synthetic=True, overrides=(*QUICK, *overrides))
+
+
+def quick(data: Path, method: str = "linear_probe", dataset: str = "icfg", *overrides: str) -> RunConfig:
+    """Return a config that trains a method for two short epochs on a small twin."""
+    return _resolve(method, dataset, (f"dataset.root={data}", *overrides))
