@@ -1,5 +1,6 @@
 """Device, precision and processes through Accelerate; the only file that knows it."""
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -53,5 +54,6 @@ def agreed(value: Any) -> Any:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes."""
-    return world()[0] == 0
+    """Whether this process is the one that writes; known before the processes have met, too."""
+    rank, size = world()
+    return rank == 0 if size > 1 else os.environ.get("RANK", "0") == "0"

@@ -57,7 +57,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
 
 def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListener, quiet: bool) -> Any:
     common = {"runs": options["runs"], "force": options["force"], "device": options["device"]}
-    if not quiet:
+    if not quiet and is_main_process():
         say_differences(config)
     if options["seeds"] > 1:
         return run_seeds(config, options["seeds"], listener=listener, **common)
