@@ -119,9 +119,9 @@ def trials_folder(root: Path, study: str) -> Path:
     return root / "studies" / study / "trials"
 
 
-def all_trials(root: Path) -> list[RunFolder]:
-    """Return the folders of all studies' trials."""
-    return [RunFolder(file.parent) for file in sorted(root.glob(f"studies/*/trials/*/{RECORD}"))]
+def all_trials(root: Path, study: str = "*") -> list[RunFolder]:
+    """Return the folders of a study's trials, or of all studies'."""
+    return [RunFolder(file.parent) for file in sorted(root.glob(f"studies/{study}/trials/*/{RECORD}"))]
 
 
 def all_runs(root: Path | None = None) -> list[RunFolder]:

@@ -1,0 +1,102 @@
+"""Show a study in MLflow: the study is a parent run with a summary, its trials are the children.
+
+Everything goes by run id, so nothing waits for a trial that is under way; what MLflow does not take is a warning
+and arrives when the study goes on, which the same command makes it do.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.files import read_json, write_json
+from harness.record import Record, RunFolder
+from harness.tracking import STATES, Store
+
+PLACE = "tracking.json"
+log = logging.getLogger(__name__)
+
+
+class StudyTracker:
+    """The parent run of one study.
+
+    Args:
+        name: name of the study.
+        folder: the study's folder, where the id of its MLflow run is kept.
+        runs: folder of the runs, for the default store.
+        tags: what the study is found by.
+        params: what all trials share, and the search space.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, runs: Path, tags: Mapping[str, str], params: Mapping[str, Any]
+    ) -> None:
+        self.name, self.folder, self.runs = name, folder, runs
+        self.tags = {"harness.kind": "study", "harness.study": name, **tags}
+        self.params = dict(params)
+        self.run_id: str | None = None
+        self._store: Store | None = None
+        self._reached = True
+        self._adopted: set[str] = set()
+        self._tell(self._begin)
+
+    def adopt(self, records: Iterable[Record]) -> None:
+        """Make runs that reached MLflow children of the study."""
+        ids = {str(record.tracking["run_id"]) for record in records if record.tracking.get("synced")}
+        new = ids - self._adopted
+        self._tell(lambda store: store.adopt(str(self.run_id), new))
+        self._adopted |= new
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers of the study at a trial's number."""
+        self._tell(lambda store: store.log(str(self.run_id), [{**values, "epoch": float(step)}]))
+
+    def close(self, status: str, tags: Mapping[str, str], files: Iterable[Path]) -> None:
+        """Note results and files and end the study's run in a record's state."""
+
+        def end(store: Store) -> None:
+            for key, value in {**tags, "harness.status": status}.items():
+                store.client.set_tag(str(self.run_id), key, value)
+            for file in files:
+                store.client.log_artifact(str(self.run_id), str(file))
+            store.client.set_terminated(str(self.run_id), STATES[status])
+
+        self._tell(end)
+
+    def mark(self, record: Record, folder: RunFolder, tags: Mapping[str, str]) -> None:
+        """Put tags on a run that was there already, in its record and in MLflow."""
+        record.tags = {**record.tags, **tags}
+        folder.write(record)
+        if record.tracking.get("synced"):
+            run_id = str(record.tracking["run_id"])
+            self._tell(lambda store: [store.client.set_tag(run_id, k, v) for k, v in tags.items()])
+
+    def _begin(self, store: Store) -> None:
+        """Take up the study's run if this store has it, else open one."""
+        file = self.folder / PLACE
+        known = read_json(file) if file.is_file() else {}
+        self.run_id = known.get("run_id") if known.get("uri") == store.uri else None
+        if self.run_id is None or not _is_there(store, self.run_id):
+            self.run_id = store.open(self.name, self.tags, self.params)
+            write_json(file, {"uri": store.uri, "run_id": self.run_id})
+        store.client.update_run(self.run_id, status="RUNNING")
+
+    def _tell(self, work: Callable[[Store], object]) -> None:
+        """Do work on the store; after the first that it does not take, keep still."""
+        if not self._reached:
+            return
+        try:
+            self._store = self._store or Store(self.runs)
+            work(self._store)
+        except Exception as error:
+            self._reached = False
+            log.warning(
+                "MLflow did not take the study %s (%s); the same command sends it later", self.name, error
+            )
+
+
+def _is_there(store: Store, run_id: str) -> bool:
+    try:
+        return bool(store.client.get_run(run_id).info.lifecycle_stage == "active")
+    except Exception:
+        return False
