@@ -22,7 +22,7 @@ def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options:
 
     dataset, place = find(name, root, synthetic)
     with watching(quiet) as listener:
-        listener.on_stage(f"checking {dataset.title} in {place}")
+        listener.on_stage(f"checking {titled(dataset, synthetic)} in {place}")
         return verify(dataset, place, progress=listener.on_count, **options)
 
 
@@ -70,12 +70,17 @@ def fill_cache(
         f"{len(files):,} images at {size[0]}x{size[1]} take {needed:.2f} GB of disk in {cache_root()}."
     )
     with watching(quiet) as listener:
-        listener.on_stage(f"decoding the images of {dataset.title}")
+        listener.on_stage(f"decoding the images of {titled(dataset, synthetic)}")
         images = open_images(files, size, progress=listener.on_count, **options)
     skipped = f"; {len(images.bad):,} unreadable images are skipped" if images.bad else ""
     click.echo(f"Ready: runs at this size and interpolation read from there{skipped}.")
     for file in images.bad_files[:5]:
         click.echo(f"  unreadable: {plain(str(file))}")
+
+
+def titled(dataset: type[PersonDataset], synthetic: bool) -> str:
+    """Return how messages call a dataset or its twin."""
+    return f"the synthetic twin of {dataset.title}" if synthetic else dataset.title
 
 
 def find(name: str, root: Place, synthetic: bool) -> tuple[type[PersonDataset], Place]:

@@ -11,11 +11,15 @@ from harness.holdout import arrange, holdout
 ICFG, CUHK = DATASETS.get("icfg"), DATASETS.get("cuhk")
 
 
+# So wide that a set of such numbers lists them in the order of their arrival.
+GAP = 4096
+
+
 def samples_of(n_train, n_val=0, n_test=5):
     """Return two images of each person, with gaps between the identity numbers."""
     splits = ["train"] * n_train + ["val"] * n_val + ["test"] * n_test
     return [
-        Sample(f"{7 * person}_{index}.jpg", 7 * person, ("a", "b"), split)
+        Sample(f"{GAP * person}_{index}.jpg", GAP * person, ("a", "b"), split)
         for person, split in enumerate(splits)
         for index in range(2)
     ]

@@ -192,6 +192,7 @@ def test_a_twin_is_checked_against_its_own_counts(real_format, tmp_path):
     report = verify(ICFG, Place(root, "--data-root"))
     assert "not those of the synthetic twin of ICFG-PEDES" in faults(report, "error")[0].what
     assert faults(report, "error")[0].examples == ["test: 2 images instead of 3"]
+    assert faults(report, "error")[0].mend.endswith("harness data make icfg --force")
 
 
 def test_the_report_is_plain_json(cuhk):
