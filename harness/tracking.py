@@ -159,6 +159,7 @@ class Store:
         """Fetch one artifact of a run into a folder of its own there; None when the run has none of that name."""
         place = folder / run_id
         place.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         try:
             return Path(self.client.download_artifacts(run_id, name, str(place)))
         except Exception as error:
