@@ -37,7 +37,10 @@ def list_datasets(data_root: str | None, as_json: bool) -> None:
 @data_root_option
 @json_option
 def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> None:
-    """Say how to get a dataset, its licence, what is expected where, and what is there."""
+    """Say how to get a dataset and what belongs where.
+
+    Also its licence, its published counts, its known wrong files, and what was found.
+    """
     from harness.cli.data_show import show_info
     from harness.dataset_info import describe
     from harness.datasets import DATASETS
@@ -69,7 +72,10 @@ def verify(
     data_root: str | None,
     as_json: bool,
 ) -> None:
-    """Check counts, splits, images and captions; exit code 1 when the data are not usable."""
+    """Check a dataset; exit code 1 when not usable.
+
+    Compares counts and splits, looks for or decodes every image, and counts odd captions.
+    """
     from harness.cli.data_report import show_report
     from harness.cli.data_work import verified
 
@@ -90,7 +96,10 @@ def verify(
 def make(
     ctx: click.Context, name: str, identities: int | None, seed: int, force: bool, data_root: str | None
 ) -> None:
-    """Make the synthetic twin of a dataset: drawn persons with captions, in the real on-disk format."""
+    """Make the synthetic twin of a dataset.
+
+    Draws persons and writes captions, in the on-disk format of the real dataset.
+    """
     from harness.cli.data_work import make_twin
 
     quiet = ctx.find_root().obj["quiet"]

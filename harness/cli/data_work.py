@@ -65,10 +65,9 @@ def fill_cache(
     dataset, place = find(name, root, synthetic)
     size = _size(image_size)
     files = image_files(dataset, place.path, read_dataset(dataset, place))
-    needed = disk_bytes(len(files), size) / 1e9
-    click.echo(
-        f"{len(files):,} images at {size[0]}x{size[1]} take {needed:.2f} GB of disk in {cache_root()}."
-    )
+    needed = disk_bytes(len(files), size)
+    amount = f"{needed / 1e9:.2f} GB" if needed >= 1e9 else f"{needed / 1e6:.1f} MB"
+    click.echo(f"{len(files):,} images at {size[0]}x{size[1]} take {amount} of disk in {cache_root()}.")
     with watching(quiet) as listener:
         listener.on_stage(f"decoding the images of {titled(dataset, synthetic)}")
         images = open_images(files, size, progress=listener.on_count, **options)

@@ -156,7 +156,7 @@ def test_cache_says_the_disk_it_takes_first(harness, real_format, tmp_path):
     root = real_format.write_icfg(tmp_path)
     code, out, _ = harness("data", "cache", "icfg", "--data-root", root, "--image-size", "96x32")
     assert code == 0
-    assert out.startswith("5 images at 96x32 take 0.00 GB of disk in ")
+    assert out.startswith("5 images at 96x32 take 0.0 MB of disk in ")
     assert "Ready" in out
 
 
