@@ -88,7 +88,10 @@ def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
         )
     values: dict[str, Any] = {}
     for file in files:
-        merge(values, read_yaml(file))
+        part = read_yaml(file)
+        if file.parent == PRESETS:
+            part["method"] = _fitting(part.get("method", {}), method_class)
+        merge(values, part)
     return values
 
 
@@ -198,6 +201,11 @@ def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) ->
     for key, value in method_class.recipe.items():
         merge(values, _nest(key, value))
     return values
+
+
+def _fitting(values: Mapping[str, Any], method_class: type[Method]) -> dict[str, Any]:
+    """Return what a shared preset says of methods as far as this method has such fields: zero-shot has no warm-up."""
+    return {key: value for key, value in values.items() if key in method_class.Config.model_fields}
 
 
 def _nest(key: str, value: Any) -> dict[str, Any]:
