@@ -41,6 +41,11 @@ class PretrainConfig(Section):
     held_out: int = Field(1000, ge=2, description="unseen scenes for the retrieval figure")
     seed: int = Field(0, ge=0, description="seed of weights and scenes")
 
+    @property
+    def command(self) -> str:
+        """The command line that repeats this."""
+        return f"harness pretrain --steps {self.steps} --batch-size {self.batch_size} --seed {self.seed}"
+
 
 class ShapesDataset(Dataset[tuple[Tensor, str]]):
     """Endless scenes by number: pixels [3, height, width] as uint8, and a caption; each from its own seed."""
@@ -74,7 +79,7 @@ def pretrain(
     recall = shapes_recall(clip.eval(), config.held_out, config.seed + HELD_OUT)
     sha256 = _save(clip, out)
     record = {
-        "command": f"harness pretrain --steps {config.steps} --batch-size {config.batch_size} --seed {config.seed}",
+        "command": config.command,
         "config": config.model_dump(),
         "loss": sum(losses[-20:]) / len(losses[-20:]),
         "shapes_R1": recall,
@@ -105,7 +110,7 @@ def _train(clip: Clip, config: PretrainConfig, on_step: Callable[[int, float], N
     for step, (images, captions) in enumerate(scenes, start=1):
         loss = _loss(clip, scale, images, captions)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -77,7 +77,7 @@ def _read_script(path: Path) -> dict[str, Tensor]:
             " OpenAI's published ones: fetch the file again, or save its state dict as safetensors."
         )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit")
+        warnings.filterwarnings("ignore", message=".*torch.jit.load")
         script: Any = torch.jit.load(io.BytesIO(data), map_location="cpu")  # type: ignore[no-untyped-call]
     state: dict[str, Tensor] = script.state_dict()
     return state

@@ -1,0 +1,276 @@
+"""Where weights come from: local files of each kind, the caches, a download; and what is refused unread."""
+
+import hashlib
+import pickle
+
+import open_clip
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import save_file
+
+from harness import weight_files, weights
+from harness.clip import load_clip
+from harness.config import BackboneConfig
+from harness.errors import DataError, UsageError
+
+SMALL = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
+}
+CONFIG = BackboneConfig(name="small", pretrained=None, image_size=(32, 32))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch, tmp_path):
+    """Offline, with empty caches and a home of its own; a download would fail the test."""
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "small", SMALL)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda cfg: pytest.fail("tried to download"))
+
+
+@pytest.fixture(scope="module")
+def state():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(open_clip.factory._MODEL_CONFIGS, "small", SMALL)
+        return load_clip(CONFIG, random=True, seed=5).model.state_dict()
+
+
+def local(path, **changes):
+    return CONFIG.model_copy(update={"weights": str(path), **changes})
+
+
+def assert_loads(path, state):
+    clip = load_clip(local(path))
+    for name, value in clip.model.state_dict().items():
+        torch.testing.assert_close(value, state[name])
+    return clip
+
+
+def test_safetensors_are_read(tmp_path, state):
+    save_file(state, tmp_path / "a.safetensors")
+    assert_loads(tmp_path / "a.safetensors", state)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"model": {f"module.{name}": value for name, value in state.items()}},
+        lambda state: {"state_dict": {f"module.model.{name}": value for name, value in state.items()}},
+        lambda state: {f"_orig_mod.{name}": value for name, value in state.items()},
+        lambda state: {**state, "logit_scale": torch.tensor(4.6), "context_length": torch.tensor(77)},
+    ],
+    ids=["plain", "state_dict", "model and module", "module.model", "compiled", "with scale"],
+)
+def test_state_dicts_are_read_under_their_usual_wrappings(tmp_path, state, wrap):
+    torch.save(wrap(state), tmp_path / "a.pt")
+    assert_loads(tmp_path / "a.pt", state)
+
+
+def test_equal_weights_have_equal_hashes_in_any_container_and_changed_ones_another(tmp_path, state):
+    half = {name: value.half() for name, value in state.items()}
+    save_file(half, tmp_path / "a.safetensors")
+    torch.save({"state_dict": half | {"logit_scale": torch.tensor(1.0)}}, tmp_path / "b.pt")
+    changed = half | {"visual.proj": half["visual.proj"] + 1}
+    save_file(changed, tmp_path / "c.safetensors")
+    first, same, other = (
+        load_clip(local(tmp_path / name)).identity for name in ("a.safetensors", "b.pt", "c.safetensors")
+    )
+    assert first == same
+    assert first.sha256 != other.sha256
+    assert first.hash != other.hash
+
+
+def test_positions_of_a_file_are_fitted_to_the_image_size_and_text_length(tmp_path, state):
+    save_file(state, tmp_path / "a.safetensors")
+    clip = load_clip(local(tmp_path / "a.safetensors", image_size=(96, 16), text_length=90))
+    assert clip.model.visual.positional_embedding.shape == (1 + 12 * 2, 16)
+    assert torch.equal(clip.model.visual.positional_embedding[0], state["visual.positional_embedding"][0])
+    assert clip.model.positional_embedding.shape == (90, 8)
+    assert clip.model.attn_mask.shape == (90, 90)
+
+
+def test_weights_trained_at_the_wanted_size_are_taken_as_they_are(tmp_path):
+    tall = CONFIG.model_copy(update={"image_size": (96, 16)})
+    trained = load_clip(tall, random=True).model.state_dict()
+    save_file(trained, tmp_path / "a.safetensors")
+    clip = load_clip(local(tmp_path / "a.safetensors", image_size=(96, 16)))
+    assert torch.equal(clip.model.visual.positional_embedding, trained["visual.positional_embedding"])
+
+
+class Trap:
+    """An object whose unpickling writes a file."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return open, (str(self.target), "w")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol 4")
+@pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_a_pickle_that_carries_code_is_refused_and_does_not_run(tmp_path, save):
+    save({"state_dict": Trap(tmp_path / "trapped")}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt.*safetensors"):
+        weight_files.read_weights(tmp_path / "a.pt")
+    assert not (tmp_path / "trapped").exists()
+
+
+def scripted(path, state):
+    """Save a TorchScript archive whose state dict is `state`, in float16 as OpenAI's are."""
+    module = torch.nn.Module()
+    for name, value in state.items():
+        *parents, leaf = name.split(".")
+        owner = module
+        for parent in parents:
+            if not hasattr(owner, parent):
+                owner.add_module(parent, torch.nn.Module())
+            owner = getattr(owner, parent)
+        owner.register_buffer(leaf, value.half())
+    torch.jit.save(torch.jit.script(module), path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_script_archive_of_unknown_hash_is_refused_before_it_is_opened(tmp_path, state, monkeypatch):
+    sha256 = scripted(tmp_path / "ViT-B-16.pt", state)
+    monkeypatch.setattr(torch.jit, "load", lambda *a, **k: pytest.fail("opened the archive"))
+    with pytest.raises(DataError, match=sha256):
+        weight_files.read_weights(tmp_path / "ViT-B-16.pt")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_published_archive_is_read_and_switches_quick_gelu_on(tmp_path, state, monkeypatch):
+    sha256 = scripted(tmp_path / "openai.pt", state | {"context_length": torch.tensor(77)})
+    monkeypatch.setattr(weight_files, "published_archives", lambda: {sha256: "openai.pt"})
+    clip = assert_loads(tmp_path / "openai.pt", {name: value.half().float() for name, value in state.items()})
+    assert clip.identity.quick_gelu
+    assert "QuickGELU" in repr(clip.model.visual)
+    save_file(state, tmp_path / "a.safetensors")
+    assert "QuickGELU" not in repr(load_clip(local(tmp_path / "a.safetensors")).model)
+
+
+def test_the_published_hashes_are_those_that_open_clip_lists():
+    archives = weight_files.published_archives()
+    assert archives["5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"] == "ViT-B-16.pt"
+    assert {"ViT-L-14.pt", "RN50.pt"} <= set(archives.values())
+    assert all(len(sha256) == 64 for sha256 in archives)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pt", "a.bin"])
+def test_a_broken_file_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no weights at all")
+    with pytest.raises(DataError, match=name):
+        weight_files.read_weights(tmp_path / name)
+
+
+def test_a_missing_file_and_a_file_without_tensors_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"no weight file at .*gone\.pt"):
+        load_clip(local(tmp_path / "gone.pt"))
+    torch.save({"epoch": 3}, tmp_path / "empty.pt")
+    with pytest.raises(DataError, match=r"empty\.pt holds no named tensors"):
+        load_clip(local(tmp_path / "empty.pt"))
+
+
+def test_weights_of_another_model_are_refused_with_what_does_not_fit(tmp_path, state):
+    save_file(state | {"visual.proj": torch.zeros(3, 3)}, tmp_path / "a.safetensors")
+    with pytest.raises(UsageError, match=r"does not hold the weights of small.*visual\.proj"):
+        load_clip(local(tmp_path / "a.safetensors"))
+    save_file(
+        {name: value for name, value in state.items() if "ln_post" not in name}, tmp_path / "b.safetensors"
+    )
+    with pytest.raises(UsageError, match="ln_post"):
+        load_clip(local(tmp_path / "b.safetensors"))
+
+
+def in_hub(tmp_path, repository, file):
+    """Lay a file into a Hugging Face cache as the hub client does."""
+    folder = tmp_path / "hub" / f"models--{repository.replace('/', '--')}"
+    place = folder / "snapshots" / "c0ffee" / file
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("c0ffee")
+    return place
+
+
+@pytest.mark.parametrize("file", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"])
+def test_the_hugging_face_cache_is_looked_in(tmp_path, file):
+    place = in_hub(tmp_path, "timm/vit_base_patch16_clip_224.openai", file)
+    for name in ("ViT-B-16", "ViT-B-16-quickgelu"):
+        assert weights.locate(name, "openai") == place
+
+
+def test_the_cache_of_openai_is_looked_in(tmp_path):
+    place = tmp_path / "home" / ".cache" / "clip" / "ViT-B-16.pt"
+    assert weights.find_cached("ViT-B-16", "openai") is None
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x")
+    assert weights.locate("ViT-B-16", "openai") == place
+
+
+def test_the_openai_tag_switches_quick_gelu_on_and_laion_leaves_it_off(tmp_path, state, monkeypatch):
+    save_file(state, tmp_path / "a.safetensors")
+    monkeypatch.setattr(weights, "find_cached", lambda name, tag: tmp_path / "a.safetensors")
+    for tag, quick in (("openai", True), ("laion2b_s34b_b88k", False)):
+        assert weights.load_weights(BackboneConfig(name="ViT-B-16", pretrained=tag)).quick_gelu is quick
+
+
+def test_offline_with_nothing_cached_one_message_names_every_way_out(tmp_path):
+    with pytest.raises(DataError) as caught:
+        load_clip(BackboneConfig())
+    text = str(caught.value)
+    for part in (
+        "'openai' of ViT-B-16-quickgelu",
+        str(tmp_path / "home" / ".cache" / "clip" / "ViT-B-16.pt"),
+        str(tmp_path / "hub"),
+        "timm/vit_base_patch16_clip_224.openai",
+        "--set backbone.weights=FILE",
+        "--synthetic",
+        "harness methods info",
+        "HF_HUB_OFFLINE",
+    ):
+        assert part in text
+    assert caught.value.exit_code == 2
+
+
+def test_a_download_that_fails_ends_in_the_same_message(monkeypatch, caplog):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+    def fail(cfg):
+        raise RuntimeError("no route to host")
+
+    monkeypatch.setattr(open_clip, "download_pretrained", fail)
+    with pytest.raises(DataError, match="no route to host"):
+        load_clip(BackboneConfig())
+    assert "Fetching the weights openai" in caplog.text
+
+
+def test_a_download_goes_through_open_clip(tmp_path, state, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(
+        open_clip, "download_pretrained", lambda cfg: str(tmp_path / cfg["hf_hub"].strip("/"))
+    )
+    place = weights.locate("ViT-B-16", "datacomp_xl_s13b_b90k")
+    assert place == tmp_path / "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "ViT-B-61"}, "Did you mean 'ViT-B-16'"),
+        ({"name": "ViT-B-16", "pretrained": "opnai"}, "Did you mean 'openai'"),
+        ({"name": "tiny", "pretrained": "openai"}, "Known: shapes"),
+    ],
+)
+def test_unknown_names_get_the_nearest_match(changes, message):
+    with pytest.raises(UsageError, match=message):
+        load_clip(BackboneConfig(**changes))
