@@ -5,15 +5,18 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import open_clip
 import torch
 from open_clip.transformer import TextTransformer, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from harness import tokens as token_batches
+from harness import towers
 from harness.architecture import build_model, load_state, resize_timm
 from harness.config import BackboneConfig, content_hash
 from harness.errors import UsageError
+from harness.injection import Injection
 from harness.weights import Weights, check_names, load_weights
 
 
@@ -60,7 +63,7 @@ class Clip(nn.Module):
         self.embed_dim = _embed_dim(identity.name)
         self.image_width, self.image_layers = _shape(model.visual, VisionTransformer)
         self.text_width, self.text_layers = _shape(getattr(model, "text", model), TextTransformer)
-        self.injectable = _supported(model)
+        self.injectable = towers.supports(model)
 
     @cached_property
     def tokenizer(self) -> Any:  # noqa: D102
@@ -75,21 +78,17 @@ class Clip(nn.Module):
         """Cut token ids [n, length] to the longest caption, where that is exact."""
         return token_batches.cut(tokens) if self._causal else tokens
 
-    def encode_image(self, images: Tensor, injection: Any = None) -> Tensor:
+    def encode_image(self, images: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed normalised images [n, 3, height, width] as [n, embed_dim]."""
         if self.injectable:
-            from harness import towers
-
             return towers.encode_image(self.model, images, injection)
         self._refuse(injection)
         embeddings: Tensor = self.model.encode_image(images)
         return embeddings
 
-    def encode_text(self, tokens: Tensor, injection: Any = None) -> Tensor:
+    def encode_text(self, tokens: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed token ids [n, length], length up to text_length, as [n, embed_dim]."""
         if self.injectable:
-            from harness import towers
-
             return towers.encode_text(self.model, tokens, injection)
         self._refuse(injection)
         embeddings: Tensor = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
@@ -102,7 +101,7 @@ class Clip(nn.Module):
         unmasked = getattr(text, "attn_mask", None) is None or getattr(text, "cls_emb", None) is not None
         return pool == "argmax" and not unmasked
 
-    def _refuse(self, injection: Any) -> None:
+    def _refuse(self, injection: Injection | None) -> None:
         if injection is not None:
             raise UsageError(
                 f"The backbone {self.identity.name} cannot be injected into: choose a method without"
@@ -163,8 +162,6 @@ def _identity(config: BackboneConfig, weights: Weights | None, seed: int) -> Bac
 
 
 def _config(name: str) -> dict[str, Any]:
-    import open_clip
-
     found: dict[str, Any] = open_clip.get_model_config(name)
     return found
 
@@ -176,11 +173,3 @@ def _embed_dim(name: str) -> int:
 def _shape(tower: Any, kind: type) -> tuple[int | None, int | None]:
     plain = isinstance(tower, kind) or hasattr(tower, "token_embedding")
     return (tower.transformer.width, tower.transformer.layers) if plain else (None, None)
-
-
-def _supported(model: nn.Module) -> bool:
-    try:
-        from harness import towers
-    except ImportError:
-        return False
-    return towers.supports(model)

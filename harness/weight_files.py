@@ -78,7 +78,7 @@ def _read_script(path: Path) -> dict[str, Tensor]:
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load")
-        script: Any = torch.jit.load(io.BytesIO(data), map_location="cpu")  # type: ignore[no-untyped-call]
+        script: Any = torch.jit.load(io.BytesIO(data), map_location="cpu")
     state: dict[str, Tensor] = script.state_dict()
     return state
 
