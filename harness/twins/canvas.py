@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from PIL import Image, ImageDraw
 
@@ -62,18 +63,22 @@ class Frame:
     lean: float
     mirrored: bool
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Body height in pixels of the supersampled canvas."""
         return self.size * self.height * SUPERSAMPLING
+
+    @cached_property
+    def origin(self) -> Point:
+        """Canvas position of the top of an upright head."""
+        return self.centre * self.width * SUPERSAMPLING, self.top * self.height * SUPERSAMPLING
 
     def project(self, u: float, v: float) -> Point:
         """Return the canvas position of a point of the body."""
         grown = 1 + 0.3 * self.tilt * (1 - 2 * v)
         across = (-u if self.mirrored else u) * grown + self.lean * (1 - v)
         down = v + 0.45 * self.tilt * v * (1 - v)
-        x = self.centre * self.width * SUPERSAMPLING + across * self.scale
-        return x, self.top * self.height * SUPERSAMPLING + down * self.scale
+        return self.origin[0] + across * self.scale, self.origin[1] + down * self.scale
 
 
 class Canvas:

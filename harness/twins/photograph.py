@@ -35,7 +35,8 @@ def photograph(person: Person, body_seed: int, view: View, look: Look) -> tuple[
     scene = draw_backdrop(look.backdrop, (view.frame.width, view.frame.height), view.frame.tilt, random)
     if random.random() < _CLUTTER:
         draw_passer_by(scene, random)
-    canvas = Canvas(scene.filter(ImageFilter.BoxBlur(1.5)), view.frame)
+    blurred = scene.reduce(SUPERSAMPLING).resize(scene.size, Image.Resampling.BILINEAR)
+    canvas = Canvas(blurred, view.frame)
     _draw_person(canvas, person, pose_skeleton(person, view), _Dyes(person, body_seed))
     if view.obstacle:
         draw_obstacle(canvas, view.obstacle, look.backdrop, random)
@@ -110,8 +111,7 @@ def _outlines(parts: Pixels) -> NDArray[np.bool_]:
 
 def _pattern(name: str, shape: tuple[int, ...], frame: Frame) -> NDArray[np.bool_]:
     """Return which pixels a pattern inks; it moves and grows with the person."""
-    left = frame.centre * frame.width * SUPERSAMPLING
-    top = frame.top * frame.height * SUPERSAMPLING
+    left, top = frame.origin
     u = ((np.arange(shape[1]) - left) / frame.scale)[None, :]
     v = ((np.arange(shape[0]) - top) / frame.scale)[:, None]
     if name == "striped":
@@ -126,7 +126,7 @@ def _pattern(name: str, shape: tuple[int, ...], frame: Frame) -> NDArray[np.bool
 def _expose(picture: Image.Image, light: Light, look: Look, random: Random) -> Image.Image:
     """Apply lens, light and sensor to the finished scene."""
     if light.blur > 0.05:
-        picture = picture.filter(ImageFilter.GaussianBlur(light.blur))
+        picture = picture.filter(ImageFilter.BoxBlur(light.blur))
     picture = ImageEnhance.Color(picture).enhance(light.saturation)
     picture = picture.point(_response(light, look))
     pixels = np.asarray(picture, dtype=np.float32)

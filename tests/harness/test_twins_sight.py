@@ -117,3 +117,26 @@ def test_feet_outside_the_frame_are_not_seen():
 def test_the_least_area_is_enough_for_an_eye():
     height = 150
     assert min(LEAST.values()) * height**2 >= 8
+
+
+def test_the_three_domains_can_be_told_apart_by_their_light_alone():
+    """Each picture lies nearest to the mean colour, contrast and shape of its own domain."""
+    features = {
+        name: np.array([light_of(name, index) for index in range(24)]) for name in ("icfg", "cuhk", "rstp")
+    }
+    spread = np.concatenate(list(features.values())).std(axis=0)
+    centres = {name: rows[:12].mean(axis=0) for name, rows in features.items()}
+    right = [
+        min(centres, key=lambda other: np.abs((row - centres[other]) / spread).sum()) == name
+        for name, rows in features.items()
+        for row in rows[12:]
+    ]
+    assert np.mean(right) > 0.8
+
+
+def light_of(name, index):
+    look, random = DATASETS.get(name).twin.look, Random(f"{name} light {index}")
+    view = draw_view(look, random.choice(FACINGS), random)
+    pixels = np.asarray(photograph(draw_person(random), index, view, look)[0], dtype=float)
+    border = np.concatenate([pixels[:, :8].reshape(-1, 3), pixels[:, -8:].reshape(-1, 3)])
+    return [*border.mean(axis=0), border.std(), pixels.shape[0] / pixels.shape[1]]
