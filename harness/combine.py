@@ -104,6 +104,21 @@ def _bare(members: Members) -> Row:
     return found
 
 
+def independent_difference(
+    one: Mapping[Any, Any], other: Mapping[Any, Any], name: str = "R1"
+) -> tuple[float, float, float]:
+    """Return one result less another with an interval as of independent results: half-widths add as squares.
+
+    >>> one, other = {"R1": 50, "R1_low": 47, "R1_high": 53}, {"R1": 40, "R1_low": 36, "R1_high": 44}
+    >>> independent_difference(one, other)
+    (10, 5.0, 15.0)
+    """
+    difference = one[name] - other[name]
+    below = np.hypot(one[name] - one[f"{name}_low"], other[f"{name}_high"] - other[name])
+    above = np.hypot(one[f"{name}_high"] - one[name], other[name] - other[f"{name}_low"])
+    return difference, float(difference - below), float(difference + above)
+
+
 def same_queries(arrays: Sequence[Mapping[str, Any]]) -> bool:
     """Say whether several per-query results are of the same queries, in the same order."""
     first = arrays[0]["t2i/identity"]

@@ -1,12 +1,15 @@
 """What a report misses to be whole, and the commands that make it, safe to paste into a shell."""
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from harness.files import read_json, write_json
 from harness.panels import Panel
 from harness.rows import UNTRAINED
+from harness.tables import Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,8 +66,25 @@ def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
     """Return a gap for each condition of which some seed has not seen all test sets."""
-    parts = panel.rows.groupby("condition", sort=False)
-    return [gap for _, part in parts if (gap := _untested(part, tests))]
+    rows = panel.rows
+    trained = rows[rows["rule"] != UNTRAINED].groupby("condition", sort=False)
+    found = [_untested(part.to_dict("records"), tests) for _, part in trained]
+    for _, part in rows[rows["rule"] == UNTRAINED].groupby("label", sort=False):
+        found.append(_unseen(part.to_dict("records"), tests))
+    return [gap for gap in found if gap is not None]
+
+
+def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
+    """Return a gap for each dataset that nothing is trained on, with the commands that train the panel's methods."""
+    rows = panel.rows
+    trained = rows[rows["rule"] != UNTRAINED]
+    methods = sorted(set(trained["method"])) or RIVALS
+    found = []
+    for name in sorted(set(tests) - set(trained["trained_on"])):
+        commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
+        what = f"Protocol {panel.number}: nothing trained on {name}, so no drop on it can be told."
+        found.append(Gap(what, commands))
+    return found
 
 
 def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
@@ -78,8 +98,47 @@ def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
     return found
 
 
-def _untested(part: "DataFrame", tests: Sequence[str]) -> Gap | None:
-    records = part.to_dict("records")
+def placed(gaps: Sequence[Gap], runs: str | None, experiment: str | None) -> list[Gap]:
+    """Return the gaps with commands that work on a chosen folder of records and experiment."""
+    before = f"MLFLOW_EXPERIMENT_NAME={shlex.quote(experiment)} " if experiment else ""
+    after = f" --runs {shlex.quote(runs)}" if runs else ""
+    return [Gap(gap.what, tuple(f"{before}{command}{after}" for command in gap.commands)) for gap in gaps]
+
+
+def write_gaps(path: Path, gaps: Sequence[Gap]) -> None:
+    """Write gaps as JSON that `load_gaps` reads back."""
+    write_json(path, [asdict(gap) for gap in gaps])
+
+
+def load_gaps(path: str | Path) -> list[Gap]:
+    """Return the gaps that `write_gaps` wrote."""
+    return [Gap(entry["what"], tuple(entry["commands"])) for entry in read_json(Path(path))]
+
+
+def gaps_table(gaps: Sequence[Gap]) -> Table:
+    """Return what is missing as a table, one line for each command."""
+    from pandas import DataFrame
+
+    pairs = [(gap.what, command) for gap in gaps for command in gap.commands or ("",)]
+    lines = DataFrame(pairs, columns=["what is missing", "command that makes it"])
+    cells = lines.assign(
+        **{"what is missing": lines["what is missing"].mask(lines["what is missing"].duplicated(), "")}
+    )
+    return Table("missing", "What is missing", lines, cells, n_left=2)
+
+
+def _unseen(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap | None:
+    """Name the test sets that no run of an untrained method has seen."""
+    missing = sorted(set(tests) - {row["tested_on"] for row in records})
+    if not missing:
+        return None
+    first = records[0]
+    what = f"{first['label']}: not tested on {', '.join(missing)}."
+    return Gap(what, (evaluate_command(first["runs"][0], missing),))
+
+
+def _untested(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap | None:
+    """Name the test sets that some seed of a condition has not seen, with a command for each of its runs."""
     runs = dict.fromkeys(run for row in records for run in row["runs"])
     seen = {run: {row["tested_on"] for row in records if run in row["runs"]} for run in runs}
     commands = [evaluate_command(run, sorted(missing)) for run in runs if (missing := set(tests) - seen[run])]

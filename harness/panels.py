@@ -51,9 +51,14 @@ class Panel:
         return not conflicts(self.facts, facts)
 
     def words(self) -> list[str]:
-        """Return the shared facts and the reasons as sentences."""
-        shared = "; ".join(f"{name}: {value}" for name, value in self.facts.items() if name != "data")
-        return [*self.reasons, f"All rows share: {shared}."]
+        """Return the reasons, what all rows share, and what holds of each dataset, as lines."""
+        parts: dict[str, list[str]] = {}
+        for name, value in self.facts.items():
+            what, _, dataset = name.partition(" of ")
+            if name != "data":
+                parts.setdefault(dataset, []).append(f"{what} {value}")
+        shared = f"All rows share: {'; '.join(parts.pop('', []))}."
+        return [*self.reasons, shared, *(f"{name}: {'; '.join(lines)}." for name, lines in parts.items())]
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}</p>" for line in self.words())
@@ -74,7 +79,7 @@ def split_panels(rows: "DataFrame", facts_of: Callable[[Row], Facts]) -> list[Pa
     panels: list[Panel] = []
     for row in _commonest_first(trained, facts_of):
         _place(panels, row, facts_of(row))
-    for row in (row for row in records if row["rule"] == UNTRAINED):
+    for row in _own_first([row for row in records if row["rule"] == UNTRAINED], facts_of):
         fitting = [panel for panel in panels if panel.fits(facts_of(row))]
         for panel in fitting:
             _add(panel, row, facts_of(row))
@@ -103,7 +108,7 @@ def protocol_facts(row: Mapping[str, Any]) -> Facts:
         "text length": str(row["text_length"]),
         "preprocessing": str(row["preprocessing"]),
         "protocol version": str(row["protocol"]),
-        f"test data of {row['tested_on']}": str(row["test_fingerprint"]),
+        f"data of {row['tested_on']}": str(row["test_fingerprint"]),
     }
     return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
 
@@ -134,7 +139,8 @@ def label(records: Sequence[Row]) -> None:
 
 
 def _place_of(row: Row) -> tuple[str, str, str]:
-    return row["method"], row["trained_on"], row["tested_on"]
+    trained_on = "" if row["rule"] == UNTRAINED else row["trained_on"]
+    return row["method"], trained_on, row["tested_on"]
 
 
 def _differing(records: Iterable[Row]) -> list[str]:
@@ -151,6 +157,15 @@ def _commonest_first(rows: list[Row], facts_of: Callable[[Row], Facts]) -> list[
         range(len(rows)), key=lambda i: (rows[i]["synthetic"], -shared.count(shared[i]), -keys.count(keys[i]))
     )
     return [rows[i] for i in order]
+
+
+def _own_first(untrained: list[Row], facts_of: Callable[[Row], Facts]) -> list[Row]:
+    """Return one row of each untrained method and test set, for it does not matter which dataset it was called on."""
+    kept: dict[Any, Row] = {}
+    for row in sorted(untrained, key=lambda row: not row["in_domain"]):
+        settings = {key: value for key, value in row["config"].items() if key.startswith("method.")}
+        kept.setdefault((row["tested_on"], *sorted((settings | facts_of(row)).items())), row)
+    return list(kept.values())
 
 
 def _place(panels: list[Panel], row: Row, facts: Facts) -> None:

@@ -22,17 +22,17 @@ UNTRAINED = "untrained"
 NO_BUDGET = "none"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
 _COSTS = {
-    "trainable": "accounting/parameters/trainable",
-    "total": "accounting/parameters/total",
-    "inference_extra": "accounting/parameters/inference_extra",
+    "trainable": "accounting/parameters.trainable",
+    "total": "accounting/parameters.total",
+    "inference_extra": "accounting/parameters.inference_extra",
     "checkpoint_bytes": "accounting/checkpoint_bytes",
     "train_peak_bytes": "accounting/train_peak_bytes",
     "test_peak_bytes": "accounting/test_peak_bytes",
     "train_seconds": "accounting/train_seconds",
     "step_seconds": "accounting/step_seconds",
     "seconds_to_best": "accounting/seconds_to_best",
-    "image_flops": "accounting/flops/image_forward",
-    "text_flops": "accounting/flops/text_forward",
+    "image_flops": "accounting/flops.image_forward",
+    "text_flops": "accounting/flops.text_forward",
     "train_pairs": "data/train_pairs",
 }
 
@@ -96,7 +96,7 @@ def _protocol(run: Any) -> dict[str, Any]:
         "backbone": _tag(run, "backbone"),
         "weights": _tag(run, "weights")[:12],
         "image_size": "×".join(re.findall(r"\d+", params.get("backbone.image_size", ""))),
-        "text_length": _number(params.get("backbone.text_length")),
+        "text_length": params.get("backbone.text_length", ""),
         "preprocessing": f"{params.get('backbone.interpolation')}, {params.get('backbone.normalisation')}",
         "val": params.get("dataset.val", ""),
         "train_on": params.get("dataset.train_on", ""),
@@ -183,7 +183,7 @@ def free_keys(section: type[Section], prefix: str = "") -> set[str]:
 def write_rows(path: Path, rows: "DataFrame") -> None:
     """Write rows as JSON that `load_rows` reads back as they were."""
     records = [{str(key): _plain(value) for key, value in row.items()} for row in rows.to_dict("records")]
-    write_text(path, json.dumps(records, indent=1) + "\n")
+    write_text(path, json.dumps(records, indent=1, allow_nan=False) + "\n")
 
 
 def load_rows(path: str | Path) -> "DataFrame":
@@ -194,6 +194,9 @@ def load_rows(path: str | Path) -> "DataFrame":
 
 
 def _plain(value: Any) -> Any:
+    """Return a cell as JSON knows it; what is not a number becomes null."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -81,10 +81,10 @@ class Table:
 
     def _html_row(self, row: Sequence[str], faint: bool) -> str:
         cells = "".join(f"<td{self._side(place)}>{cell}</td>" for place, cell in enumerate(row))
-        return f"<tr class='faint'>{cells}</tr>" if faint else f"<tr>{cells}</tr>"
+        return f"<tr style='color:#8a8a8a'>{cells}</tr>" if faint else f"<tr>{cells}</tr>"
 
     def _side(self, place: int) -> str:
-        return " class='left'" if place < self.n_left else ""
+        return f" style='text-align:{'left' if place < self.n_left else 'right'}'"
 
     def _latex_row(self, row: Sequence[str], faint: bool) -> str:
         return _latex_line([rf"\textcolor{{gray}}{{{cell}}}" for cell in row] if faint else row)

@@ -80,6 +80,12 @@ def error_bar(row: Mapping[Any, Any], name: str = "R1") -> list[list[float]] | N
     return [[max(value - low, 0.0)], [max(high - value, 0.0)]]
 
 
+def interval_ends(row: Mapping[Any, Any], name: str = "R1") -> tuple[float, float]:
+    """Return the ends of a value's interval, both the value itself where it has none."""
+    below, above = error_bar(row, name) or [[0.0], [0.0]]
+    return row[name] - below[0], row[name] + above[0]
+
+
 def save_figure(figure: "Figure", path: str | Path) -> "Figure":
     """Write a figure as PNG and SVG beside each other and return it, so that a notebook shows it."""
     stem = Path(path)

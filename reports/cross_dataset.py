@@ -6,14 +6,16 @@ elsewhere. Pairs of datasets that show some of the same persons are marked, for 
 """
 
 from collections.abc import Sequence
+from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.gaps import RIVALS, beginning, evaluate_command, floor_gap, run_command, untested_gaps
+from harness.combine import independent_difference
+from harness.gaps import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
 from harness.panels import protocol_facts, training_facts
 from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
 from harness.rows import UNTRAINED
 from harness.tables import DASH, count_text, interval_text
-from harness.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
+from harness.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,20 +54,15 @@ DROP_NOTES = (
 
 
 def lines(panel: Panel) -> "DataFrame":
-    """Return one row for each line of the matrix and test set; an untrained method has one line in all.
-
-    What an untrained method gets on a dataset does not depend on where it was called from, so its own result on
-    each test set is taken first.
-    """
+    """Return one row for each line of the matrix and test set; a method that trains nothing has one line in all."""
     rows = panel.rows
-    untrained = rows["rule"] == UNTRAINED
-    rows = rows.assign(trained_on=rows["trained_on"].mask(untrained, DASH))
-    rows = rows.sort_values("in_domain", ascending=False, kind="stable")
-    rows = rows.drop_duplicates(["label", "trained_on", "tested_on"])
-    rows = rows.assign(in_domain=rows["in_domain"].astype(bool) & (rows["trained_on"] != DASH))
-    order = ["trained", "label", "trained_on", "tested_on"]
-    rows = rows.assign(trained=rows["trained_on"] != DASH).sort_values(order, kind="stable")
-    return rows.drop(columns="trained").reset_index(drop=True)
+    trained = rows["rule"] != UNTRAINED
+    rows = rows.assign(
+        trained=trained,
+        trained_on=rows["trained_on"].where(trained, DASH),
+        in_domain=rows["in_domain"].astype(bool) & trained,
+    )
+    return rows.sort_values(["trained", "label", "trained_on", "tested_on"], kind="stable", ignore_index=True)
 
 
 def matrix(panel: Panel) -> Table:
@@ -126,13 +123,8 @@ def _at_home(row: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> dict[Any, A
 
 
 def _drop(row: dict[Any, Any], own: dict[Any, Any] | None) -> dict[str, float]:
-    """Return the difference with an interval as of independent results: half-widths add as squares."""
-    if own is None:
-        return dict.fromkeys(("R1_in_domain", "drop", "drop_low", "drop_high"), float("nan"))
-    drop = row["R1"] - own["R1"]
-    below = ((row["R1"] - row["R1_low"]) ** 2 + (own["R1_high"] - own["R1"]) ** 2) ** 0.5
-    above = ((row["R1_high"] - row["R1"]) ** 2 + (own["R1"] - own["R1_low"]) ** 2) ** 0.5
-    return {"R1_in_domain": own["R1"], "drop": drop, "drop_low": drop - below, "drop_high": drop + above}
+    drop, low, high = independent_difference(row, own) if own else (nan, nan, nan)
+    return {"R1_in_domain": own["R1"] if own else nan, "drop": drop, "drop_low": low, "drop_high": high}
 
 
 def drop_table(panel: Panel) -> Table:
@@ -174,7 +166,9 @@ def draw_transfer(panel: Panel) -> "Figure":
     tests, sources = sorted(set(rows["tested_on"])), sorted(set(rows["trained_on"]) - {DASH})
     look = marks(rows.loc[rows["trained_on"] != DASH, "label"])
     height = 1.5 + 0.3 * max(len(sources), 1) * max(len(look), 1) ** 0.7
-    figure, grid = pyplot.subplots(1, len(tests), figsize=(WIDTH, height), sharey=True, squeeze=False)
+    figure, grid = pyplot.subplots(
+        1, len(tests), figsize=(WIDTH, height), sharex=True, sharey=True, squeeze=False
+    )
     for axes, test in zip(grid[0], tests, strict=True):
         _draw_test(axes, rows[rows["tested_on"] == test], test, sources, look)
     grid[0][0].set_yticks(range(len(sources)), [drawn(name, 20) for name in sources])
@@ -191,6 +185,7 @@ def _draw_test(axes: "Axes", rows: "DataFrame", test: str, sources: Sequence[str
     for row in rows.to_dict("records"):
         if row["trained_on"] == DASH:
             axes.axvline(row["R1"], color=INK, linestyle="--", linewidth=1, zorder=1)
+            axes.axvspan(*interval_ends(row), color=INK, alpha=0.07, linewidth=0)
             continue
         shift = 0.6 * ((names.index(row["label"]) + 0.5) / len(names) - 0.5)
         place = sources.index(row["trained_on"]) + shift
@@ -250,15 +245,9 @@ class CrossDataset(Report):
 
 def _panel_gaps(panel: Panel) -> list[Gap]:
     rows = panel.rows
-    sources = set(rows.loc[rows["rule"] != UNTRAINED, "trained_on"])
-    tests = sorted(set(rows["tested_on"]) | sources)
-    found = [*untested_gaps(panel, tests), *floor_gap(panel, tests[0])]
+    tests = sorted(set(rows["tested_on"]) | set(rows.loc[rows["rule"] != UNTRAINED, "trained_on"]))
+    found = [*untested_gaps(panel, tests), *floor_gap(panel, tests[0]), *source_gaps(panel, tests)]
     if len(tests) < 2:
         what = f"Protocol {panel.number}: one dataset; a transfer needs two."
         found.append(Gap(what, (evaluate_command(rows["runs"].iloc[0][0], ["OTHER"]),)))
-    methods = sorted(set(rows.loc[rows["rule"] != UNTRAINED, "method"])) or RIVALS
-    for name in sorted(set(tests) - sources):
-        commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
-        what = f"Protocol {panel.number}: nothing trained on {name}, so no drop on it can be told."
-        found.append(Gap(what, commands))
     return found

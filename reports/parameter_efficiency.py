@@ -16,7 +16,18 @@ from harness.pareto import pareto_front
 from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
 from harness.rows import UNTRAINED
 from harness.tables import DASH, count_text, interval_text
-from harness.theme import FAINT, INK, WIDTH, Looks, drawn, error_bar, legend_below, log_axis, marks
+from harness.theme import (
+    FAINT,
+    INK,
+    WIDTH,
+    Looks,
+    drawn,
+    error_bar,
+    interval_ends,
+    legend_below,
+    log_axis,
+    marks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +35,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 COSTS = {
-    "trainable": ("parameters", "trainable parameters", 1.0),
-    "train_peak_bytes": ("memory", "peak training memory (MB)", 1e6),
-    "train_seconds": ("time", "training time (s)", 1.0),
+    "trainable": ("P", "trainable parameters", 1.0),
+    "train_peak_bytes": ("M", "peak training memory (MB)", 1e6),
+    "train_seconds": ("T", "training time (s)", 1.0),
 }
 COLUMNS = [
     *("label", "tested_on", "R1", "R1_low", "R1_high", "mAP", "mAP_low", "mAP_high", "interval"),
@@ -37,7 +48,7 @@ COLUMNS = [
 NOTES = (
     "Text-to-image R@1 and mAP in percent with 95 % intervals: over identities for one seed, over seeds and "
     "identities for several. No result is set in bold: overlapping intervals are not told apart here.",
-    "Front: the costs at which no other result is as good for less. It compares point estimates; where "
+    "Front: no other result is as good for less of P parameters, M memory, T time. It compares point estimates; where "
     "intervals overlap, neighbours may change places. Greyed: on no front.",
     "Memory: the most used while training, on the device for CUDA, of the whole process on a CPU. Time: the "
     "training loop with its validations, mean over seeds.",
@@ -53,7 +64,7 @@ def costs_and_fronts(panel: Panel) -> "DataFrame":
         cost = rows[column].astype(float).mask(untrained, 0.0)
         for place in np.flatnonzero(pareto_front(cost.tolist(), rows["R1"].astype(float).tolist())):
             fronts[place].append(word)
-    return rows.assign(front=[", ".join(words) or DASH for words in fronts])
+    return rows.assign(front=[" ".join(words) or DASH for words in fronts])
 
 
 def costs_table(panel: Panel) -> Table:
@@ -120,14 +131,15 @@ def _draw_cost(axes: "Axes", rows: "DataFrame", column: str, look: Looks) -> Non
     """Draw one cost: points with intervals, the front as a staircase, untrained methods as lines."""
     word, name, unit = COSTS[column]
     trained = rows[(rows["rule"] != UNTRAINED) & rows[column].notna() & rows["R1"].notna()]
-    on_front = trained["front"].str.split(", ").apply(lambda words: word in words).astype(bool)
+    on_front = trained["front"].str.split().apply(lambda words: word in words).astype(bool)
     front = trained[on_front].sort_values(column)
     axes.plot(front[column] / unit, front["R1"], color=INK, linewidth=1, drawstyle="steps-post", zorder=1)
     for row, shines in zip(trained.to_dict("records"), on_front, strict=True):
         style = look[row["label"]] | ({} if shines else {"color": FAINT})
         axes.errorbar(row[column] / unit, row["R1"], yerr=error_bar(row), capsize=2, markersize=6, **style)
-    for value in rows.loc[rows["rule"] == UNTRAINED, "R1"]:
-        axes.axhline(value, color=INK, linestyle="--", linewidth=1)
+    for row in rows[rows["rule"] == UNTRAINED].to_dict("records"):
+        axes.axhline(row["R1"], color=INK, linestyle="--", linewidth=1)
+        axes.axhspan(*interval_ends(row), color=INK, alpha=0.07, linewidth=0)
     axes.set_xlabel(name)
     if len(trained) and (column == "trainable" or trained[column].max() > 20 * trained[column].min()):
         log_axis(axes)
@@ -143,11 +155,12 @@ class ParameterEfficiency(Report):
     question = "How accurate is each method for what it trains, holds in memory and waits for?"
     steps = (
         Step(
-            "`front` names the costs at which no other result is as good for less; greyed rows are on no front.",
+            "`front`: no other result is as good for less of P parameters, M memory, T time; greyed rows are on "
+            "no front.",
             'report.costs_table(panel).save("tables")',
         ),
         Step(
-            "R@1 against each cost. Bars are 95 % intervals, the staircase is the front, the dashed line is a "
+            "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line is a "
             "method that trains nothing; grey results are beaten at no higher cost.",
             "figure = report.draw_costs(panel)\n"
             'save_figure(figure, f"figures/parameter_efficiency-{panel.number}");',
@@ -161,8 +174,8 @@ class ParameterEfficiency(Report):
 
     @classmethod
     def select(cls, results: "DataFrame") -> "DataFrame":
-        """Take the results on the dataset that the method was trained on."""
-        return results[results["in_domain"].astype(bool)]
+        """Take the results on the dataset that a method was trained on, and all of one that trains nothing."""
+        return results[results["in_domain"].astype(bool) | (results["rule"] == UNTRAINED)]
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:

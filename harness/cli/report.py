@@ -1,0 +1,56 @@
+"""`harness report`: tables, figures and a notebook from tracked runs."""
+
+from typing import Any
+
+import click
+
+from harness.cli.common import json_option, plain, print_json
+
+NOTHING = 2
+
+
+@click.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(file_okay=False), help="Folder to write to; default reports-out/NAME.")
+@click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the harness's own).")
+@click.option(
+    "--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated."
+)
+@click.option(
+    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
+)
+@json_option
+@click.pass_obj
+def report(obj: dict[str, Any], /, name: str, as_json: bool, **options: Any) -> int:
+    """Make the report NAME: cross_dataset or parameter_efficiency.
+
+    \b
+    harness report cross_dataset
+    harness report parameter_efficiency --dataset icfg --out efficiency
+
+    Reads MLflow only. Writes an executed notebook, a page that needs no network, tables as CSV, Markdown and
+    LaTeX, figures as PNG and SVG, and attaches them to an MLflow run. Exit code 2 when there is nothing to report.
+    """
+    from harness.cli.show import watching
+    from harness.report import make_report
+
+    with watching(obj["quiet"] or as_json) as listener:
+        made = make_report(name, listener=listener, **options)
+    if as_json:
+        print_json(made.as_dict())
+    else:
+        show_made(made)
+    return 0 if made.n_results else NOTHING
+
+
+def show_made(made: Any) -> None:
+    """Say what was written, what is missing and where to look."""
+    if made.n_results:
+        click.echo(f"{made.name}: {made.n_results} results in {made.n_panels} protocols")
+    else:
+        click.echo(f"{made.name}: nothing to report yet", err=True)
+    for gap in made.gaps:
+        click.echo(plain("\n    ".join([f"missing: {gap.what}", *gap.commands])))
+    click.echo(f"page: {made.page}")
+    if made.n_results:
+        click.echo(f"also there: {made.name}.ipynb, tables/, figures/, data/")
