@@ -83,7 +83,7 @@ def rank_queries(
     def score(rows: Tensor) -> Tensor:
         return torch.mm(queries[rows].float(), columns, out=buffer[: len(rows)])
 
-    with _full_precision(queries.device.type):
+    with _full_precision():
         return _rank(score, query_identities, gallery_identities, chunk, queries.device)
 
 
@@ -227,12 +227,11 @@ def _rank_rows(scores: Tensor, rows: Tensor, layout: _Layout) -> tuple[Tensor, T
 
 
 @contextmanager
-def _full_precision(device_type: str) -> Iterator[None]:
-    """Compute products in true float32, whatever autocast or the product's precision setting is."""
+def _full_precision() -> Iterator[None]:
+    """Compute products in true float32, whatever precision is set (autocast leaves products into a buffer alone)."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.autocast(device_type, enabled=False):
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(before)

@@ -133,6 +133,22 @@ def test_other_number_formats_are_ranked_without_new_ties(dtype):
         assert_same(rank_queries(queries.float(), gallery.float(), asked, identities), expected)
 
 
+def test_products_are_full_precision_and_the_setting_is_put_back(monkeypatch):
+    seen = []
+    product = torch.mm
+    monkeypatch.setattr(
+        torch, "mm", lambda *a, **k: seen.append(torch.get_float32_matmul_precision()) or product(*a, **k)
+    )
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        rank_queries(torch.eye(2), torch.eye(2), torch.tensor([1, 2]), torch.tensor([1, 2]))
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == ["highest"]
+
+
 def test_half_precision_scores_are_ranked_like_their_values():
     scores = torch.tensor([[0.5, 0.25, 0.5]], dtype=torch.float16)
     results = rank_scores(scores, torch.tensor([1]), torch.tensor([1, 1, 2]))
