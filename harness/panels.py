@@ -108,7 +108,7 @@ def protocol_facts(row: Mapping[str, Any]) -> Facts:
         "text length": str(row["text_length"]),
         "preprocessing": str(row["preprocessing"]),
         "protocol version": str(row["protocol"]),
-        f"data of {row['tested_on']}": str(row["test_fingerprint"]),
+        f"annotations of {row['tested_on']}": str(row["test_fingerprint"]),
     }
     return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
 
@@ -121,7 +121,7 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
     return {
         f"training pairs of {name}": f"{row['train_pairs']:,.0f}" if row["train_pairs"] else "unknown",
         f"validation of {name}": f"{row['val']}, trained on {row['train_on']}",
-        f"data of {name}": str(row["fingerprint"]),
+        f"annotations of {name}": str(row["fingerprint"]),
     }
 
 

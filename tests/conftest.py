@@ -50,3 +50,23 @@ def untracked(monkeypatch) -> None:
 
 def _refuse(self, *arguments, **options) -> None:
     raise ConnectionError("no store in this test")
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    """Return `tests/fake_experiment.py`: tracked runs without training."""
+    return _module("fake_experiment")
+
+
+@pytest.fixture(scope="session")
+def tracked(fake, tmp_path_factory) -> Path:
+    """Return a folder of records with a store that is laid out already, which takes seconds."""
+    runs = tmp_path_factory.mktemp("tracked")
+    fake.experiment(runs, "laid-out")
+    return runs
+
+
+@pytest.fixture()
+def experiment(fake, tracked, monkeypatch, request):
+    """Return a new, empty experiment of that store, named after the test; publishing writes to it."""
+    return fake.experiment(tracked, request.node.name, monkeypatch)
