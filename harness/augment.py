@@ -69,6 +69,7 @@ class Augment:
 
         `out` is written to if given. One caller at a time: the padding buffer is the object's own.
         """
+        assert images.shape[1:] == (3, *self.size), f"{list(images.shape)} is not of size {self.size}"
         if images.device.type != "cpu":
             return self._apply_gathered(images, draws)
         out = torch.empty(images.shape) if out is None else out[: len(images)]

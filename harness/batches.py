@@ -85,6 +85,8 @@ class Batches:
         self._lengths = None if tokens is None else tokens.argmax(dim=1) + 1
         self._embeddings = (image_embeddings, text_embeddings)
         self._raw, self._ready = _Buffers(np.uint8), _Buffers(np.float32)
+        # Never joined: an epoch left half-way may end inside garbage collection, where to join can lock up.
+        self._maker = ThreadPoolExecutor(1, "batches", _stay_single)
 
     def __len__(self) -> int:
         """Return the number of steps of an epoch."""
@@ -94,14 +96,13 @@ class Batches:
         """Yield this process's batches of an epoch, from a step on (counted from 0)."""
         order = epoch_order(len(self.owners), self.seed, epoch)
         torch.get_num_threads()  # settles this thread's own number before the other thread sets one
-        with ThreadPoolExecutor(1, "batches", _stay_single) as maker:
-            coming: list[Future[tuple[Batch, Draws | None]]] = []
-            for step in range(start_step, len(self)):
-                coming.append(maker.submit(self._make, order, epoch, step))
-                if len(coming) > 1:
-                    yield self._deliver(*coming.pop(0).result())
-            for last in coming:
-                yield self._deliver(*last.result())
+        coming: list[Future[tuple[Batch, Draws | None]]] = []
+        for step in range(start_step, len(self)):
+            coming.append(self._maker.submit(self._make, order, epoch, step))
+            if len(coming) > 1:
+                yield self._deliver(*coming.pop(0).result())
+        for last in coming:
+            yield self._deliver(*last.result())
 
     def _make(self, order: Tensor, epoch: int, step: int) -> tuple[Batch, Draws | None]:
         """Make this process's share of a batch, with the draws of an augmentation still to be done elsewhere."""

@@ -5,7 +5,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -14,26 +14,37 @@ log = logging.getLogger(__name__)
 
 _TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)"
 _SETTLED_NS = 2_000_000_000
+_MANY = 1024
 MISSING = "missing"
 
+Progress = Callable[[int, int], None]
 Stat = tuple[int, int]
 
 
-def content_hashes(files: Sequence[Path], index: Path) -> list[str]:
+def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None = None) -> list[str]:
     """Return each file's SHA-256, or `missing`; only files that `index` does not know as they are get read.
 
-    The index is a help, never a need: if it cannot be read or written, all files are read.
+    The index is a help, never a need: if it cannot be read or written, all files are read. Reading many files is
+    told to `progress`.
     """
     paths = [os.path.abspath(file) for file in files]
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
         stats = list(pool.map(_stat, paths, chunksize=256))
         known = _load(index)
         new = {p: s for p, s in zip(paths, stats, strict=True) if s and known.get(p, ())[:2] != s}
-        hashed = dict(zip(new, pool.map(_sha256, new), strict=True))
+        told = progress if len(new) >= _MANY else None
+        hashed = dict(zip(new, _counted(pool.map(_sha256, new), len(new), told), strict=True))
     if new:
         _save(index, [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path])])
     found = {path: entry[2] for path, entry in known.items()} | hashed
     return [found[path] if stat else MISSING for path, stat in zip(paths, stats, strict=True)]
+
+
+def _counted(values: Iterable[str], n: int, progress: Progress | None) -> Iterator[str]:
+    for done, value in enumerate(values, start=1):
+        if progress and (done % _MANY == 0 or done == n):
+            progress(done, n)
+        yield value
 
 
 def _stat(path: str) -> Stat | None:

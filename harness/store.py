@@ -18,10 +18,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from harness.contents import content_hashes
+from harness.contents import Progress, content_hashes
 from harness.images import ImageError, Interpolation, Pixels, decode
 from harness.paths import cache_root
-from harness.store_build import Plan, Progress, build
+from harness.store_build import Plan, build, make_folder
 
 # Raise when the same file would be decoded to other pixels than before.
 FORMAT = 1
@@ -111,7 +111,7 @@ def open_images(
     Raises `ImageError` that names unreadable files, and `DataError` when the disk is too small.
     """
     folder = folder or cache_root().path / "images"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     workers = workers or _n_cores()
     row_bytes = disk_bytes(1, size) if store == "disk" else 0
     path = folder / _file_name(

@@ -7,19 +7,18 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from harness.contents import Progress
 from harness.errors import DataError
 from harness.images import ImageError, Interpolation, decode
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
 
 _CHUNK = 64
 _FEW = 1024
@@ -56,6 +55,14 @@ class Plan:
             return [place for place, flag in enumerate(file.read()) if flag]
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of image stores; raise `DataError` where that is not allowed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"The folder of image stores cannot be made: {error}. {_WAYS_OUT}") from error
+
+
 def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:
     """Write the file of a plan, or wait while another process writes the same.
 
@@ -64,6 +71,8 @@ def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:
     """
     _remove_abandoned(plan.path.parent)
     part = plan.path.with_name(f".{plan.path.name}.{uuid4().hex}.part")
+    if _others(plan, part):
+        log.info("waiting for another process that builds %s", plan.path)
     while not plan.is_built():
         if _others(plan, part):
             time.sleep(0.1)
@@ -87,7 +96,7 @@ def _build_alone(plan: Plan, part: Path, workers: int, progress: Progress | None
             file.flush()
             os.fsync(file.fileno())
         part.replace(plan.path)
-    except OSError as error:
+    except (OSError, BrokenExecutor) as error:
         raise DataError(f"The image store {plan.path} cannot be written: {error}. {_WAYS_OUT}") from error
     finally:
         part.unlink(missing_ok=True)

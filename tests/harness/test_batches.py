@@ -1,4 +1,4 @@
-import threading
+import gc
 
 import numpy as np
 import pytest
@@ -212,14 +212,34 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-def test_the_maker_ends_with_the_epoch_and_leaves_threads_alone(make, two_threads):
-    before = threading.active_count()
-    stream = make(batch_size=2).epoch(1)
-    next(stream)
-    assert threading.active_count() == before + 1
-    stream.close()
-    assert threading.active_count() == before
+def test_the_maker_leaves_the_threads_of_others_alone(make, two_threads):
+    seen = []
+    batches = make()
+    list(batches.epoch(1))
+    batches._maker.submit(lambda: seen.append(torch.get_num_threads())).result()
+    assert seen == [1]
     assert torch.get_num_threads() == 2
+
+
+def test_an_epoch_left_half_way_does_not_disturb_the_next(make):
+    batches, whole = make(batch_size=2), list(make(batch_size=2).epoch(2))
+    stream = batches.epoch(1)
+    next(stream)
+    rest = batches.epoch(2)
+    first = next(rest)
+    next(stream)
+    stream.close()
+    assert all(equal(a, b) for a, b in zip(whole, [first, *rest], strict=True))
+
+
+def test_the_maker_ends_with_its_batches(make):
+    batches = make()
+    next(batches.epoch(1))
+    (thread,) = batches._maker._threads
+    del batches
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_an_error_of_the_maker_reaches_the_caller(images, make, monkeypatch):
@@ -242,11 +262,12 @@ def test_a_gpu_gets_the_same_batches(make):
         assert there.identities.is_cuda
 
 
-def test_nothing_is_read_ahead_of_the_next_batch(make, images, monkeypatch):
+def test_one_batch_is_read_ahead_and_no_more(make, images, monkeypatch):
     reads = []
     read = images.read
     monkeypatch.setattr(images, "read", lambda *given: [reads.append(len(reads)), read(*given)][1])
-    stream = make(batch_size=1).epoch(1)
+    batches = make(batch_size=1)
+    stream = batches.epoch(1)
     next(stream)
-    stream.close()
+    batches._maker.submit(lambda: None).result()
     assert len(reads) == 2

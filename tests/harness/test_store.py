@@ -111,6 +111,13 @@ def test_a_changed_file_makes_another_store_with_its_new_pixels(files):
     np.testing.assert_array_equal(new[0], decode(files[3], SIZE))
 
 
+def test_a_known_file_that_is_replaced_is_read_again(files):
+    age(files)
+    open_images(files, SIZE)
+    write(files[3], 77)
+    np.testing.assert_array_equal(open_images(files, SIZE).read([3])[0], decode(files[3], SIZE))
+
+
 def test_a_file_changed_within_one_tick_of_the_clock_is_noticed(files):
     stamp = time.time_ns()
     os.utime(files[0], ns=(stamp, stamp))
@@ -296,6 +303,26 @@ def test_a_full_disk_is_said_before_anything_is_decoded(files, decoded, monkeypa
         open_images(files, SIZE)
     assert decoded == []
     assert stores() == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(files, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(files[0]))
+    with pytest.raises(DataError, match=r"0\.png.*HARNESS_CACHE"):
+        open_images(files, SIZE)
+
+
+def test_nothing_is_seen_of_a_store_before_it_is_whole(files):
+    seen = []
+    open_images(files, SIZE, progress=lambda done, total: seen.append(stores()))
+    assert seen == [[]]
+    assert len(stores()) == 1
+
+
+def test_reading_many_new_files_is_told(files, monkeypatch):
+    monkeypatch.setattr(contents, "_MANY", 4)
+    done = []
+    contents.content_hashes(files, files[0].parent / "index", lambda *at: done.append(at))
+    assert done == [(4, 9), (8, 9), (9, 9)]
 
 
 def test_a_broken_index_costs_time_and_nothing_else(files, caplog):
