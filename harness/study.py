@@ -30,6 +30,7 @@ STATES: dict[TrialState, State] = {
 }
 REPEATS = "repeats"
 ERROR = "error"
+FACTS = "facts"
 STARTUP_TRIALS = 5
 PATIENCE = 1
 
@@ -53,9 +54,8 @@ class Trial:
         return self._trial.should_prune()
 
     def note(self, **facts: Any) -> None:
-        """Keep facts beside the trial."""
-        for key, value in facts.items():
-            self._trial.set_user_attr(key, value)
+        """Keep facts beside the trial: `run`, `metrics`, `seconds`."""
+        self._trial.set_user_attr(FACTS, facts)
 
     def finish(self, value: float) -> None:
         """End the trial with its value."""
@@ -67,7 +67,7 @@ class Trial:
 
     def fail(self, error: Exception) -> None:
         """End the trial because it broke, keeping type, message and traceback."""
-        self.note(**{ERROR: fault(error)})
+        self._trial.set_user_attr(ERROR, fault(error))
         self._study.tell(self._trial, state=TrialState.FAIL)
 
     def cut_off(self) -> None:
@@ -116,10 +116,11 @@ class Study:
         return len(self.rows())
 
     def rows(self) -> list[TrialRow]:
-        """Return all ended trials in order; those that were repeated are left out."""
+        """Return all ended trials in order; those that were cut off or repeated are left out."""
         trials = self._study.get_trials(deepcopy=False)
         repeated = _repeated(trials)
-        return [_row(trial) for trial in trials if trial.state in STATES and trial.number not in repeated]
+        ended = (trial for trial in trials if trial.state in STATES and not _was_cut_off(trial))
+        return [_row(trial) for trial in ended if trial.number not in repeated]
 
     def ask(self) -> Trial:
         """Begin a trial: one to be repeated, one of the first points, or one that the sampler draws."""
@@ -137,7 +138,7 @@ class Study:
                 self._study.tell(trial.number, state=TrialState.FAIL)
         repeated = _repeated(trials)
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-            if ERROR not in trial.user_attrs and trial.number not in repeated:
+            if _was_cut_off(trial) and trial.number not in repeated:
                 self._again(trial, trial.intermediate_values)
 
     def repeat(self, numbers: Sequence[int]) -> None:
@@ -227,6 +228,10 @@ def _repeated(trials: Sequence[FrozenTrial]) -> set[int]:
     return {trial.user_attrs[REPEATS] for trial in trials if REPEATS in trial.user_attrs}
 
 
+def _was_cut_off(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.FAIL and ERROR not in trial.user_attrs
+
+
 def _row(trial: FrozenTrial) -> TrialRow:
     known = trial.user_attrs
     return TrialRow(
@@ -234,10 +239,8 @@ def _row(trial: FrozenTrial) -> TrialRow:
         state=STATES[trial.state],
         value=trial.value,
         params=trial.params,
-        metrics=known.get("metrics", {}),
-        run=known.get("run"),
-        seconds=known.get("seconds", 0.0),
         error=known.get(ERROR),
+        **known.get(FACTS, {}),
     )
 
 

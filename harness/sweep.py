@@ -137,11 +137,12 @@ class Sweep:
 
     def _keep(self, trial: Trial, heard: TrialListener) -> None:
         """Note beside a trial what is known of its run, nest the run, and free what only training needed."""
-        trial.note(seconds=heard.seconds())
         record = heard.record
-        if record is not None:
+        if record is None:
+            trial.note(seconds=heard.seconds())
+        else:
             metrics = {name: record.selection[name] for name in (TIE,) if name in record.selection}
-            trial.note(run=record.name, metrics=metrics)
+            trial.note(seconds=heard.seconds(), run=record.name, metrics=metrics)
             discard_working_files(RunFolder(trials_folder(self.root, self.study.name) / record.name))
             self.tracker.adopt([record])
 
@@ -165,7 +166,10 @@ class Sweep:
         so_far = "" if best is None else f" (best {best.value:.2f}, trial {best.number})"
         self.listener.on_stage(f"{place}: {last.state}{value}{so_far}")
         if last.state == "finished" and best is not None:
-            values = {self.search.objective: last.value, f"best/{self.search.objective}": best.value}
+            values = {
+                f"trial/{self.search.objective}": last.value,
+                f"best/{self.search.objective}": best.value,
+            }
             self.tracker.log(last.number, {key: value for key, value in values.items() if value is not None})
 
     def _test(self) -> Record:

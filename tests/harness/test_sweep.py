@@ -1,0 +1,454 @@
+"""Sweeps: what is drawn, counted, repeated, pruned, refused, tested and written. Most use a stand-in for the run."""
+
+import json
+import math
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from click.testing import CliRunner
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from harness import run as run_module
+from harness import sweep as sweep_module
+from harness.cli.common import INTERRUPTED
+from harness.cli.main import cli, main
+from harness.config import Choice, Range, content_hash
+from harness.errors import DataError, HarnessError, TrainingError, UsageError
+from harness.record import Record, RunFolder, all_runs, all_trials, trials_folder
+from harness.resolve import resolve
+from harness.space import Axis, grid
+from harness.study_results import best_of
+from harness.sweep import DATABASE, FRESH_SEED, sweep
+from harness.sweep_settings import Search
+from harness.tracking import PARENT, Store
+from harness.train import Interrupted
+
+RATE = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))
+WARMUP = Axis(key="method.warmup_epochs", over=Range(low=0, high=10), integer=True)
+N_EPOCHS = 3
+
+
+class Killed(BaseException):
+    """Stands for a process that is no more."""
+
+
+class Runs:
+    """Stands in for a run: its score on validation, what was asked of it, and at which call it breaks."""
+
+    def __init__(self, score=None, breaks=None, fingerprint="data"):
+        self.score = score or (lambda config: -abs(math.log10(config.method.lr) + 3))
+        self.breaks, self.fingerprint = breaks or {}, fingerprint
+        self.calls, self.studies = [], []
+
+    def __call__(self, config, *, runs, device, listener, tags, study=None):
+        self.calls.append(config)
+        self.studies.append(study)
+        error = self.breaks.get(len(self.calls), None)
+        record = self.record(config, tags, study)
+        folder = RunFolder((trials_folder(runs, study) if study else runs) / record.name)
+        old = folder.read()
+        if old is not None and old.status == "finished":
+            return old
+        listener.on_start(record.name, record)
+        folder.file("checkpoint.safetensors").parent.mkdir(parents=True, exist_ok=True)
+        for epoch in range(1, N_EPOCHS + 1):
+            listener.on_epoch(epoch, {"epoch": epoch, "val/t2i/R1": self.reached(config, epoch)})
+            if error is not None:
+                raise error
+        record.status = "finished"
+        folder.write(record)
+        return record
+
+    def reached(self, config, epoch):
+        return self.score(config)
+
+    def record(self, config, tags, study):
+        selection = {"epoch": N_EPOCHS, "val/t2i/R1": self.score(config), "val/t2i/mAP": 1.0}
+        return Record(
+            identity=content_hash([config, bool(study)]),
+            config=config.model_dump(mode="json"),
+            versions={"method": 1},
+            fingerprint=self.fingerprint,
+            backbone={"name": "tiny"},
+            synthetic=True,
+            selection=selection,
+            tags=tags,
+            study=study,
+        )
+
+    @property
+    def rates(self):
+        return [config.method.lr for config in self.calls]
+
+
+@pytest.fixture(autouse=True)
+def _quick_storage():
+    """Let SQLite not wait for the disk: these tests are not about a power cut."""
+
+    def relax(connection, record):
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    yield
+    event.remove(Engine, "connect", relax)
+
+
+@pytest.fixture(scope="session")
+def empty_storage(tmp_path_factory):
+    """Return a storage whose tables are there already: making them takes longer than many trials."""
+    file = tmp_path_factory.mktemp("storage") / DATABASE
+    optuna.storages.RDBStorage(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def config():
+    return resolve("linear_probe", "icfg", synthetic=True)
+
+
+@pytest.fixture
+def search_with(untracked, monkeypatch, tmp_path, config, empty_storage):
+    """Return a sweep in this test's folder that uses a stand-in for the run."""
+    shutil.copy(empty_storage, tmp_path)
+
+    def call(runs, trials=6, axes=(RATE,), config=config, **options):
+        monkeypatch.setattr(sweep_module, "run", runs)
+        keep = {key: options.pop(key) for key in ("study", "storage", "listener") if key in options}
+        search = Search(trials=trials, **{"test": False, **options})
+        return sweep(config, list(axes), search, runs=tmp_path, **keep)
+
+    return call
+
+
+def test_a_sweep_tries_the_total_number_of_points_and_starts_at_the_config(search_with, config):
+    runs = Runs()
+    summary = search_with(runs)
+    assert len(runs.calls) == len(summary.trials) == 6
+    assert runs.rates[0] == config.method.lr
+    assert len(set(runs.rates)) == 6
+    assert all(1e-5 <= rate <= 1e-1 for rate in runs.rates)
+    assert set(runs.studies) == {summary.study}
+    assert all(config.seed == 1 for config in runs.calls)
+
+
+def test_the_same_command_goes_on_to_the_total_and_draws_what_it_would_have_drawn(search_with):
+    whole = Runs()
+    search_with(whole, 8, study="whole")
+    first, second, third = Runs(), Runs(), Runs()
+    search_with(first, 3, study="parts")
+    search_with(second, 8, study="parts")
+    assert search_with(third, 8, study="parts").counts["finished"] == 8
+    assert first.rates + second.rates == whole.rates
+    assert not third.calls
+
+
+def test_whole_numbers_stay_whole(search_with):
+    runs = Runs()
+    search_with(runs, axes=[WARMUP])
+    values = [config.method.warmup_epochs for config in runs.calls]
+    assert all(type(value) is int and 0 <= value <= 10 for value in values)
+    assert len(set(values)) > 1
+
+
+def test_the_best_has_the_highest_value_then_the_highest_map_then_came_first(search_with):
+    runs = Runs(score=lambda config: 50.0 if config.method.lr < 0.05 else 10.0)
+    summary = search_with(runs, trials=4, axes=[Axis(key="method.lr", over=Choice(values=(0.1, 0.01)))])
+    assert summary.best.number == next(t.number for t in summary.trials if t.value == 50.0)
+    trials = [
+        trial.model_copy(update={"number": number, "value": value, "metrics": {"val/t2i/mAP": mean}})
+        for number, (trial, value, mean) in enumerate(
+            zip(summary.trials, (50, 60, 60, 60), (9, 3, 4, 4), strict=True)
+        )
+    ]
+    assert best_of(trials).number == 2
+    assert best_of([trial.model_copy(update={"state": "pruned"}) for trial in trials]) is None
+
+
+def test_first_points_are_tried_in_order(search_with):
+    axes = [Axis(key="method.lr", over=Choice(values=(0.1, 0.01, 0.001)))]
+    runs = Runs()
+    search_with(runs, trials=3, axes=axes, points=tuple(grid(axes)))
+    assert runs.rates == [0.1, 0.01, 0.001]
+
+
+def test_an_equal_point_is_found_and_not_run_again(search_with, tmp_path):
+    axes = [Axis(key="method.lr", over=Choice(values=(0.1, 0.01)))]
+    summary = search_with(Runs(), trials=6, axes=axes)
+    assert len(summary.trials) == 6
+    assert len(all_trials(tmp_path, summary.study)) == 2
+
+
+def test_a_failing_trial_is_kept_with_its_traceback_and_the_study_goes_on(search_with, tmp_path):
+    summary = search_with(Runs(breaks={2: TrainingError("the loss is nan")}))
+    assert summary.counts == {"finished": 5, "pruned": 0, "failed": 1}
+    error = summary.trials[1].error
+    assert error["type"] == "TrainingError"
+    assert "in __call__" in error["traceback"]
+    written = json.loads((tmp_path / "studies" / summary.study / "study.json").read_text())
+    assert written["trials"][1]["error"] == error
+
+
+def test_failures_that_differ_or_are_not_in_a_row_do_not_stop_a_study(search_with):
+    same = TrainingError("same")
+    summary = search_with(
+        Runs(breaks={1: same, 2: same, 4: same, 5: TrainingError("other"), 6: same}), trials=8
+    )
+    assert summary.counts == {"finished": 3, "pruned": 0, "failed": 5}
+
+
+def test_three_equal_failures_in_a_row_stop_with_the_reason_and_are_tried_again(search_with):
+    broken = Runs(breaks=dict.fromkeys(range(2, 9), RuntimeError("no more memory")))
+    with pytest.raises(HarnessError, match=r"3 trials in a row failed alike\. RuntimeError: no more memory"):
+        search_with(broken)
+    assert len(broken.calls) == 4
+    mended = Runs()
+    summary = search_with(mended)
+    assert summary.counts == {"finished": 6, "pruned": 0, "failed": 0}
+    assert mended.rates[:3] == broken.rates[1:]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("by a signal")])
+def test_an_interrupted_trial_is_taken_up_first_when_the_study_goes_on(search_with, stop):
+    cut = Runs(breaks={3: stop})
+    with pytest.raises(Interrupted, match="2 of 6 trials") as error:
+        search_with(cut)
+    assert error.value.exit_code == INTERRUPTED
+    rest, whole = Runs(), Runs()
+    summary = search_with(rest)
+    search_with(whole, study="whole")
+    assert summary.counts == {"finished": 6, "pruned": 0, "failed": 0}
+    assert cut.rates[:2] + rest.rates == whole.rates
+
+
+def test_a_killed_trial_is_taken_up_first_when_the_study_goes_on(search_with):
+    cut = Runs(breaks={2: Killed()})
+    with pytest.raises(Killed):
+        search_with(cut)
+    again = Runs(breaks={1: Killed()})
+    with pytest.raises(Killed):
+        search_with(again)
+    rest = Runs()
+    summary = search_with(rest)
+    assert cut.rates[1] == again.rates[0] == rest.rates[0]
+    assert len(rest.calls) == 5
+    assert summary.counts == {"finished": 6, "pruned": 0, "failed": 0}
+
+
+class Falling(Runs):
+    """Gets worse with each epoch, and with each trial."""
+
+    def __init__(self):
+        super().__init__(score=lambda config: 100.0 - 10 * len(self.calls))
+
+    def reached(self, config, epoch):
+        return self.score(config) - 2 * (epoch - 1)
+
+
+def test_a_trial_that_falls_and_is_behind_the_median_is_pruned(search_with, config):
+    quick = config.model_copy(update={"method": config.method.model_copy(update={"warmup_epochs": 0})})
+    summary = search_with(Falling(), trials=8, config=quick)
+    assert [trial.state for trial in summary.trials] == ["finished"] * 5 + ["pruned"] * 3
+    assert summary.trials[-1].value == 20.0 - 2 * 2
+    kept = search_with(Falling(), trials=8, config=quick, pruning=False)
+    assert kept.counts["finished"] == 8
+
+
+def test_missing_data_stop_at_once_and_cost_no_trial(search_with):
+    with pytest.raises(DataError, match="not there"):
+        search_with(Runs(breaks={1: DataError("not there")}))
+    assert search_with(Runs()).counts == {"finished": 6, "pruned": 0, "failed": 0}
+
+
+def test_changed_data_are_not_mixed_into_a_study(search_with):
+    search_with(Runs(), 3)
+    with pytest.raises(UsageError, match="begun with other material"):
+        search_with(Runs(fingerprint="other"), 6)
+    assert search_with(Runs(), 6).counts["finished"] == 6
+
+
+def test_a_study_begun_with_other_settings_is_refused_by_name(search_with, config):
+    search_with(Runs(), study="mine")
+    with pytest.raises(UsageError, match=r"other settings \(space\.method\.lr: .* before, .* now\)"):
+        search_with(Runs(), study="mine", axes=[RATE.model_copy(update={"over": Range(low=1e-4, high=1e-2)})])
+    other = config.model_copy(update={"seed": 2})
+    assert search_with(Runs(), config=other).study != search_with(Runs()).study
+    with pytest.raises(UsageError, match="name has letters"):
+        search_with(Runs(), study="../elsewhere")
+
+
+def test_the_best_is_trained_anew_with_a_fresh_seed_and_tested_once(search_with, tmp_path):
+    runs = Runs()
+    summary = search_with(runs, test=True)
+    assert runs.studies == [summary.study] * 6 + [None]
+    assert runs.calls[-1].seed == 1 + FRESH_SEED
+    assert runs.calls[-1].method.lr == summary.best.params["method.lr"]
+    assert summary.test.tags == {"harness.study": summary.study, "harness.budget": "6"}
+    assert [folder.path.name for folder in all_runs(tmp_path)] == [summary.test.name]
+
+
+def test_a_larger_budget_is_noted_on_a_tested_run_that_is_found(search_with, tmp_path):
+    runs = Runs(score=lambda config: 1.0)
+    search_with(runs, test=True)
+    summary = search_with(runs, trials=8, test=True)
+    (folder,) = all_runs(tmp_path)
+    assert summary.test.tags["harness.budget"] == folder.read().tags["harness.budget"] == "8"
+
+
+def test_a_study_without_a_finished_trial_says_so(search_with):
+    with pytest.raises(HarnessError, match="No trial of the study"):
+        search_with(Runs(breaks={1: ValueError("a"), 2: ValueError("b")}), trials=2, test=True)
+
+
+def test_no_trial_begins_after_the_time_is_over(search_with):
+    runs = Runs()
+    assert search_with(runs, timeout=1e-9).trials == []
+    assert not runs.calls
+
+
+@pytest.mark.parametrize(
+    ("overrides", "objective", "told"),
+    [
+        (["eval.test_each_epoch=true"], "val/t2i/R1", "must never see"),
+        (["eval.rule=last"], "val/t2i/R1", "must be val"),
+        ([], "val/t2i/R2", "Did you mean"),
+        ([], "test/icfg/t2i/R1", "Unknown objective"),
+    ],
+)
+def test_what_would_not_choose_on_validation_is_refused(search_with, overrides, objective, told):
+    config = resolve("linear_probe", "icfg", synthetic=True, overrides=overrides)
+    with pytest.raises(UsageError, match=told):
+        search_with(Runs(), config=config, objective=objective)
+
+
+def test_a_sweep_of_several_processes_is_refused(search_with, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="one process"):
+        search_with(Runs())
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "nonsense", "dialect://me:secret@host/db"])
+def test_a_storage_that_cannot_be_opened_is_one_message_without_its_password(search_with, url):
+    with pytest.raises(UsageError, match="cannot be opened") as error:
+        search_with(Runs(), storage=url)
+    assert "secret" not in str(error.value)
+
+
+def test_two_sweeps_do_not_work_on_one_study_at_once(search_with):
+    class Second(Runs):
+        def __call__(self, config, **options):
+            with pytest.raises(HarnessError, match="Another process"):
+                search_with(Runs(), study="shared")
+            return super().__call__(config, **options)
+
+    search_with(Second(), trials=1, study="shared")
+
+
+def test_the_exported_preset_gives_the_best_configuration(search_with):
+    config = resolve(
+        "linear_probe", "icfg", synthetic=True, overrides=["train.epochs=2", "backbone.pretrained=null"]
+    )
+    summary = search_with(Runs(), config=config, axes=[RATE, WARMUP])
+    again = resolve("linear_probe", "icfg", synthetic=True, presets=[summary.preset])
+    assert again.model_dump(mode="json") == summary.config
+    assert again.method.lr == summary.best.params["method.lr"]
+    assert f"--preset {summary.preset}" in summary.command
+    assert yaml.safe_load(Path(summary.preset).read_text())["train"] == {"epochs": 2}
+
+
+def test_a_sweep_never_touches_the_test_split(untracked, world, twins, tmp_path, monkeypatch):
+    seen = []
+    real = run_module.evaluate
+    monkeypatch.setattr(
+        run_module, "evaluate", lambda encoder, split: seen.append(split.name) or real(encoder, split)
+    )
+    summary = sweep(world.quick(twins), [RATE], Search(trials=2, test=False), runs=tmp_path)
+    assert set(seen) == {"val"}
+    for folder in all_trials(tmp_path, summary.study):
+        record = folder.read()
+        assert record.status == "finished"
+        assert not record.metrics
+        assert record.study == summary.study
+        assert sorted(file.suffix for file in folder.path.iterdir()).count(".safetensors") == 0
+    assert not all_runs(tmp_path)
+
+
+def test_a_trial_is_never_found_in_place_of_a_tested_run(untracked, world, twins, tmp_path):
+    config = world.quick(twins)
+    trial = run_module.run(config, runs=tmp_path, study="some")
+    tested = run_module.run(config, runs=tmp_path)
+    assert trial.identity != tested.identity
+    assert tested.metrics
+    assert trial.selection == tested.selection
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli, arguments, obj={"quiet": False})
+
+
+def test_the_command_sweeps_tests_and_says_how_to_reuse_the_best(world, twins, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(twins))
+    settings = [part for text in world.QUICK for part in ("--set", text)]
+    command = [
+        "sweep",
+        "-m",
+        "linear-probe",
+        "-d",
+        "icfg",
+        "--synthetic",
+        "--trials",
+        "2",
+        "--runs",
+        str(tmp_path),
+    ]
+    shown = invoke(*command, *settings, "--space", "method.lr=1e-4,1e-2", "--fix", "method.temperature=0.05")
+    assert shown.exit_code == 0, shown.output
+    assert "2 trials: 2 finished, 0 pruned, 0 failed" in shown.output
+    assert "SYNTHETIC TWIN" in shown.output
+    assert "reuse:  harness run --method linear_probe --dataset icfg --synthetic --preset" in shown.output
+    runs = {run.info.run_name: run for run in Store(tmp_path).search("")}
+    (study,) = [run for run in runs.values() if run.data.tags["harness.kind"] == "study"]
+    kinds = Counter(run.data.tags["harness.kind"] for run in runs.values())
+    assert kinds == {"study": 1, "trial": 2, "run": 1}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    children = [run for run in runs.values() if run is not study]
+    assert {run.data.tags[PARENT] for run in children} == {study.info.run_id}
+    assert study.data.metrics["trials/finished"] == 2
+    assert study.data.tags["harness.best.method.lr"] in ("0.0001", "0.01")
+    again = invoke(
+        *command, "--json", *settings, "--space", "method.lr=1e-4,1e-2", "--fix", "method.temperature=0.05"
+    )
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["test"]["tags"]["harness.budget"] == "2"
+    assert len(Store(tmp_path).search("")) == len(runs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--space", "method.lrr=1:2"], "Did you mean 'method.lr'"),
+        (["--set", "method.lr=1e-3"], "set and searched"),
+        (["--set", "eval.test_each_epoch=true"], "must never see"),
+        (["--trials", "0"], "0 is not in the range"),
+        (["--timeout", "-3"], "not in the range"),
+    ],
+)
+def test_wrong_use_is_one_message_before_anything_runs(arguments, told, tmp_path):
+    result = invoke("sweep", "-m", "cskt", "-d", "icfg", "--synthetic", "--runs", str(tmp_path), *arguments)
+    assert result.exit_code == 2 or getattr(result.exception, "exit_code", None) == 2
+    assert told in (result.output + str(result.exception))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_command_says_how_to_go_on(untracked, monkeypatch, capsys):
+    monkeypatch.setattr(sweep_module, "run", Runs(breaks={2: KeyboardInterrupt()}))
+    monkeypatch.setattr("sys.argv", ["harness", "sweep", "-m", "linear_probe", "-d", "icfg", "--synthetic"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == INTERRUPTED
+    assert "1 of 20 trials" in (told := capsys.readouterr().err)
+    assert "The same command goes on from there." in told
