@@ -120,7 +120,7 @@ def test_the_least_area_is_enough_for_an_eye():
 
 
 def test_the_three_domains_can_be_told_apart_by_their_light_alone():
-    """Each picture lies nearest to the mean colour, contrast and shape of its own domain."""
+    """Each picture lies nearest to the mean tint, colourfulness and contrast of its own domain."""
     features = {
         name: np.array([light_of(name, index) for index in range(24)]) for name in ("icfg", "cuhk", "rstp")
     }
@@ -139,4 +139,6 @@ def light_of(name, index):
     view = draw_view(look, random.choice(FACINGS), random)
     pixels = np.asarray(photograph(draw_person(random), index, view, look)[0], dtype=float)
     border = np.concatenate([pixels[:, :8].reshape(-1, 3), pixels[:, -8:].reshape(-1, 3)])
-    return [*border.mean(axis=0), border.std(), pixels.shape[0] / pixels.shape[1]]
+    red, green, blue = border.mean(axis=0)
+    colourful = (border.max(axis=1) - border.min(axis=1)).mean()
+    return [red - green, blue - green, colourful, border.mean(), pixels.std()]
