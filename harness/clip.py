@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import open_clip
 import torch
@@ -93,6 +93,14 @@ class Clip(nn.Module):
         self._refuse(injection)
         embeddings: Tensor = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
         return embeddings
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training; frozen batch normalisation keeps its statistics, as everything frozen does."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+                module.eval()
+        return self
 
     @property
     def _causal(self) -> bool:

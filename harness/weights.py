@@ -3,8 +3,11 @@
 import logging
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import open_clip
 from huggingface_hub import constants, try_to_load_from_cache
@@ -12,12 +15,13 @@ from torch import Tensor
 
 from harness import tiny
 from harness.config import BackboneConfig
-from harness.errors import DataError, unknown
+from harness.errors import DataError, UsageError, unknown
 from harness.weight_files import read_weights, state_hash
 
 logger = logging.getLogger(__name__)
 
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+REACH_SECONDS = 10
 YES = ("1", "on", "yes", "true")
 
 
@@ -48,7 +52,7 @@ def check_names(config: BackboneConfig) -> None:
     """Raise `UsageError` with the nearest match for an unknown model name or pretrained tag."""
     tiny.register()
     if config.name not in open_clip.list_models():
-        raise unknown("backbone", config.name, open_clip.list_models())
+        raise _unknown_backbone(config.name)
     if config.weights is None and config.pretrained is not None:
         tags = known_tags(config.name)
         if config.pretrained not in tags:
@@ -75,9 +79,20 @@ def locate(name: str, tag: str) -> Path:
         raise DataError(
             f"The shipped weights {tiny.WEIGHTS} are missing: install again, or run `harness pretrain`."
         )
-    if _offline():
-        raise _missing(name, tag, "HF_HUB_OFFLINE is set")
+    reason = _offline(name, tag)
+    if reason:
+        raise _missing(name, tag, reason)
     return _download(name, tag)
+
+
+def _unknown_backbone(name: str) -> UsageError:
+    names = {known.lower(): known for known in open_clip.list_models()}
+    like = [names[match] for match in get_close_matches(name.lower(), names, n=5, cutoff=0.4)]
+    guess = f" Did you mean {like[0]!r}? Like it: {', '.join(like[1:])}." if like else ""
+    every = 'python -c "import open_clip; print(*open_clip.list_models())"'
+    return UsageError(
+        f"Unknown backbone {name!r}.{guess} Known: {tiny.NAME} and the models of open_clip ({every})."
+    )
 
 
 def _in_hub_cache(name: str, tag: str) -> list[Path]:
@@ -105,8 +120,18 @@ def _tag(name: str, tag: str) -> dict[str, Any]:
     return found
 
 
-def _offline() -> bool:
-    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").lower() in YES
+def _offline(name: str, tag: str) -> str | None:
+    """Return why nothing can be fetched, or None; asks once, because the hub client retries for a minute."""
+    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").lower() in YES:
+        return "HF_HUB_OFFLINE is set"
+    address = constants.ENDPOINT if _tag(name, tag).get("hf_hub") else _tag(name, tag)["url"]
+    try:
+        urlopen(Request(address, method="HEAD"), timeout=REACH_SECONDS).close()
+    except HTTPError:
+        return None
+    except OSError as error:
+        return f"{address} cannot be reached: {error}"
+    return None
 
 
 def _download(name: str, tag: str) -> Path:

@@ -70,10 +70,12 @@ def test_text_positions_are_cut_when_shorter_and_interpolated_when_longer():
 
 
 @pytest.mark.parametrize(
-    ("n_patches", "grid"), [(48, (12, 4)), (192, (24, 8)), (49, (7, 7))], ids=["own", "wanted", "square"]
+    ("native", "wanted", "grid"),
+    [((16, 4), (8, 8), (16, 4)), ((12, 4), (16, 4), (16, 4)), ((12, 4), (24, 8), (8, 8))],
+    ids=["own", "wanted", "square"],
 )
-def test_the_grid_of_a_file_is_the_models_own_or_the_wanted_one_or_a_square(n_patches, grid):
-    assert positions.guess_grid(n_patches, (12, 4), (24, 8)) == grid
+def test_the_grid_of_a_file_is_the_models_own_or_else_the_wanted_one_or_else_a_square(native, wanted, grid):
+    assert positions.guess_grid(64, native, wanted) == grid
 
 
 def test_positions_that_fit_no_grid_are_refused():
@@ -144,6 +146,16 @@ def test_cut_captions_give_the_embeddings_of_whole_ones(small_resnet):
         assert short.shape[1] < 20
         with torch.no_grad():
             torch.testing.assert_close(clip.encode_text(short), clip.encode_text(tokens))
+
+
+def test_frozen_batch_statistics_stay_as_they_are_in_training(small_resnet):
+    clip = load_clip(small_resnet, random=True).requires_grad_(False).train()
+    before = {name: value.clone() for name, value in clip.named_buffers()}
+    clip.encode_image(torch.randn(2, 3, 96, 32))
+    assert all(torch.equal(value, before[name]) for name, value in clip.named_buffers())
+    assert clip.training
+    clip.requires_grad_(True).train().encode_image(torch.randn(2, 3, 96, 32))
+    assert any(not torch.equal(value, before[name]) for name, value in clip.named_buffers())
 
 
 def test_a_resnet_encodes_tall_images_and_refuses_injections(small_resnet):

@@ -131,6 +131,14 @@ def test_recall_counts_ties_against_the_model():
     assert pretraining.shapes_recall(clip, 8, 0) == 0
 
 
+def test_the_defaults_of_the_command_are_those_of_the_recipe():
+    defaults = {option.name: option.default for option in command.params}
+    recipe = PretrainConfig().model_dump()
+    assert {name: defaults[name] for name in ("steps", "batch_size", "seed")} == {
+        name: recipe[name] for name in ("steps", "batch_size", "seed")
+    }
+
+
 def test_the_command_writes_weights_that_load_and_a_record_of_how_they_were_made(tmp_path, monkeypatch):
     monkeypatch.setattr(pretraining, "shapes_recall", lambda clip, n_scenes, seed: 12.5)
     out = tmp_path / "mine.safetensors"

@@ -1,7 +1,9 @@
 """Where weights come from: local files of each kind, the caches, a download; and what is refused unread."""
 
 import hashlib
+import io
 import pickle
+import urllib.error
 
 import open_clip
 import pytest
@@ -240,9 +242,33 @@ def test_offline_with_nothing_cached_one_message_names_every_way_out(tmp_path):
     assert caught.value.exit_code == 2
 
 
-def test_a_download_that_fails_ends_in_the_same_message(monkeypatch, caplog):
+@pytest.fixture
+def online(monkeypatch):
+    """Say yes to the question whether the hub can be reached, without asking it."""
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(weights, "urlopen", lambda request, timeout: io.BytesIO())
+
+
+def test_a_hub_that_cannot_be_reached_is_said_so_at_once(online, monkeypatch):
+    def refuse(request, timeout):
+        raise urllib.error.URLError("connection refused")
+
+    monkeypatch.setattr(weights, "urlopen", refuse)
+    with pytest.raises(DataError, match=r"https://huggingface\.co cannot be reached: .*connection refused"):
+        weights.locate("ViT-B-16", "openai")
+
+
+def test_a_hub_that_answers_with_a_refusal_is_reachable(online, monkeypatch):
+    def forbid(request, timeout):
+        raise urllib.error.HTTPError(request.full_url, 403, "forbidden", None, None)
+
+    monkeypatch.setattr(weights, "urlopen", forbid)
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda cfg: "fetched")
+    assert weights.locate("ViT-B-16", "openai").name == "fetched"
+
+
+def test_a_download_that_fails_ends_in_the_same_message(online, monkeypatch, caplog):
 
     def fail(cfg):
         raise RuntimeError("no route to host")
@@ -253,9 +279,7 @@ def test_a_download_that_fails_ends_in_the_same_message(monkeypatch, caplog):
     assert "Fetching the weights openai" in caplog.text
 
 
-def test_a_download_goes_through_open_clip(tmp_path, state, monkeypatch):
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+def test_a_download_goes_through_open_clip(online, tmp_path, monkeypatch):
     monkeypatch.setattr(
         open_clip, "download_pretrained", lambda cfg: str(tmp_path / cfg["hf_hub"].strip("/"))
     )
@@ -266,7 +290,7 @@ def test_a_download_goes_through_open_clip(tmp_path, state, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "ViT-B-61"}, "Did you mean 'ViT-B-16'"),
+        ({"name": "vit-b-16-quickgelo"}, "Did you mean 'ViT-B-16-quickgelu'"),
         ({"name": "ViT-B-16", "pretrained": "opnai"}, "Did you mean 'openai'"),
         ({"name": "tiny", "pretrained": "openai"}, "Known: shapes"),
     ],
