@@ -3,11 +3,13 @@
 import re
 from html import escape
 from typing import Any
+from unicodedata import decomposition
 
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 _MARKDOWN = re.compile(r"([\\`*|$~#])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=[(\[:])|!(?=\[)")
+_ACCENTS = ("0300", "0301", "0302", "0303", "0308", "030A", "030C", "0304", "0306", "0327")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -23,7 +25,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\texttt{\char34}",
     "`": r"\textasciigrave{}",
     "–": "--",
     "−": "$-$",
@@ -100,5 +102,10 @@ def safe_stem(name: str) -> str:
 def _latex_character(character: str) -> str:
     if character in _LATEX:
         return _LATEX[character]
-    known = character.isascii() or "\u00a1" <= character <= "\u017f"
-    return character if known else f"[U+{ord(character):04X}]"
+    return character if character.isascii() or _accented(character) else f"[U+{ord(character):04X}]"
+
+
+def _accented(character: str) -> bool:
+    """Say whether a character is a letter with an accent that LaTeX's oldest fonts can make, or one that they have."""
+    letter, _, accent = decomposition(character).partition(" ")
+    return character in "ßæÆœŒøØłŁ" or (accent in _ACCENTS and chr(int(letter, 16)).isascii())

@@ -84,13 +84,12 @@ def costs_table(panel: Panel) -> Table:
 
 def _cells(row: dict[Any, Any]) -> dict[str, str]:
     untrained = row["rule"] == UNTRAINED
-    share = 100 * row["trainable"] / row["total"] if row["total"] else float("nan")
     return {
         "method": row["label"],
         "R@1 [95 %]": interval_text(row["R1"], row["R1_low"], row["R1_high"]),
         "mAP [95 %]": interval_text(row["mAP"], row["mAP_low"], row["mAP_high"]),
         "trainable": count_text(row["trainable"]),
-        "share": f"{share:.2f} %" if share == share else DASH,
+        "share": _share(row["trainable"], row["total"]),
         "memory": DASH if untrained else _megabytes(row["train_peak_bytes"]),
         "time": DASH if untrained else _seconds(row["train_seconds"]),
         "front": row["front"],
@@ -101,6 +100,12 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "backbone": f"{row['backbone']} {row['image_size']}",
         "budget": row["budget"],
     }
+
+
+def _share(part: float | None, whole: float | None) -> str:
+    if part is None or whole is None or part != part or not whole > 0:
+        return DASH
+    return f"{100 * part / whole:.2f} %"
 
 
 def _megabytes(value: float | None) -> str:
@@ -160,8 +165,8 @@ class ParameterEfficiency(Report):
             'report.costs_table(panel).save("tables")',
         ),
         Step(
-            "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line is a "
-            "method that trains nothing; grey results are beaten at no higher cost.",
+            "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line "
+            "is a method that trains nothing; grey results are beaten at no higher cost.",
             "figure = report.draw_costs(panel)\n"
             'save_figure(figure, f"figures/parameter_efficiency-{panel.number}");',
         ),

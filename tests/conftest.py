@@ -40,7 +40,7 @@ def twins(world, tmp_path_factory) -> Path:
     return world.make_twins(tmp_path_factory.mktemp("twins"), ("icfg", "cuhk", "rstp"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def untracked(monkeypatch) -> None:
     """Replace MLflow by nothing: for tests that are about the run itself."""
     from harness import tracking
@@ -66,7 +66,7 @@ def tracked(fake, tmp_path_factory) -> Path:
     return runs
 
 
-@pytest.fixture()
+@pytest.fixture
 def experiment(fake, tracked, monkeypatch, request):
     """Return a new, empty experiment of that store, named after the test; publishing writes to it."""
     return fake.experiment(tracked, request.node.name, monkeypatch)

@@ -1,0 +1,243 @@
+import json
+import re
+import sys
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from pandas import DataFrame
+
+from harness.cli.main import cli
+from harness.errors import HarnessError, UsageError
+from harness.gaps import Gap, gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
+from harness.notebook import code_cell, execute, make_notebook, markdown_cell
+from harness.page import write_page
+from harness.report import _chosen, make_report, notebook_cells, panels_of
+from harness.reports import REPORTS, Report
+from harness.rows import load_rows
+from harness.theme import STYLE
+from harness.tracking import Store
+
+NAMES = REPORTS.names()
+SCRIPT = "<script>alert(1)<"
+
+
+@pytest.fixture
+def no_kernel(monkeypatch):
+    """Run cells in this process: for tests that are about what is written, not about the kernel."""
+
+    def run(notebook, path):
+        monkeypatch.chdir(path.parent)
+        monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+        names = {}
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                exec(cell["source"], names)
+        path.write_text(nbformat.writes(notebook))
+
+    monkeypatch.setattr("harness.report.execute", run)
+    monkeypatch.setitem(STYLE, "savefig.dpi", 40)
+
+
+def name_of(store):
+    return store.client.get_experiment(store.experiment_id).name
+
+
+def test_a_cell_runs_on_this_interpreter_and_offline_files_stay_private(tmp_path):
+    source = "import sys, os\nprint(sys.executable)\nprint(os.getcwd())\nimport harness"
+    notebook = make_notebook([markdown_cell("# x"), code_cell(source)], "x")
+    execute(notebook, tmp_path / "x.ipynb")
+    written = nbformat.read(tmp_path / "x.ipynb", as_version=4)
+    assert written.cells[1].outputs[0].text.split() == [sys.executable, str(tmp_path)]
+    assert [file.name for file in tmp_path.iterdir()] == ["x.ipynb"]
+
+
+@pytest.mark.slow
+def test_a_failing_cell_is_told_and_the_notebook_kept_up_to_it(tmp_path):
+    notebook = make_notebook([code_cell("1 + 1"), code_cell("raise ValueError('\\x1b[31mno')")], "x")
+    with pytest.raises(HarnessError, match=r"ValueError: no$"):
+        execute(notebook, tmp_path / "x.ipynb")
+    assert nbformat.read(tmp_path / "x.ipynb", as_version=4).cells[0].outputs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_is_whole_from_the_command_line(name, experiment, fake, tmp_path):
+    fake.fill_whole(experiment)
+    out, runs = tmp_path / "out", str(experiment.runs)
+    command = [
+        "report",
+        name,
+        "--out",
+        str(out),
+        "--runs",
+        runs,
+        "--experiment",
+        name_of(experiment),
+        "--json",
+    ]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
+    made = json.loads(done.stdout)
+    endings = {re.sub(r"\d+", "", file.suffix) for file in out.rglob("*.*")}
+    assert endings == {".ipynb", ".html", ".json", ".csv", ".md", ".tex", ".png", ".svg"}
+    assert made["missing"] == []
+    page = (out / f"{name}.html").read_text()
+    assert page.count("data:image/png;base64,") >= 1
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//|<script|@import", page)
+    assert "SYNTHETIC TWIN" in page
+    run = Store(experiment.runs, name_of(experiment)).finished_runs("report")[0]
+    kept = {artifact.path for artifact in experiment.client.list_artifacts(run.info.run_id)}
+    assert {f"{name}.html", f"{name}.ipynb", "tables", "figures", "data"} <= kept
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_report_writes_its_tables_and_figures(name, experiment, fake, tmp_path, no_kernel):
+    fake.send(experiment, *fake.record("cskt", "icfg", 47), [("cuhk", 20)])
+    fake.send(experiment, *fake.record("full", "icfg", 47, synthetic=False))
+    made = make_report(name, out=tmp_path, runs=str(experiment.runs), experiment=name_of(experiment))
+    assert made.n_panels == 2
+    assert len(made.tables) == len(list((tmp_path / "tables").glob("*.csv"))) >= 2
+    assert len(list((tmp_path / "figures").glob("*.svg"))) >= 2
+    assert json.loads((tmp_path / "report.json").read_text())["tables"] == json.loads(json.dumps(made.tables))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_names_stay_text_everywhere(name, experiment, fake, tmp_path, no_kernel):
+    method = f"{SCRIPT} =1+1 \\input{{x}} $\\frac$ | `"
+    made, arrays = fake.record(method, "icfg", 47, backbone__name=SCRIPT, tags={"harness.budget": "=cmd|x"})
+    fake.send(experiment, made, arrays)
+    report = make_report(name, out=tmp_path, runs=str(experiment.runs), experiment=name_of(experiment))
+    assert report.n_results == 1
+    for file in (
+        *tmp_path.glob("*.ipynb"),
+        *tmp_path.glob("*.html"),
+        *tmp_path.glob("*/*.md"),
+        *tmp_path.glob("*/*.svg"),
+    ):
+        assert "<script" not in file.read_text(), file
+    for file in tmp_path.glob("tables/*.csv"):
+        assert not re.search(r"(^|,)\"?=", file.read_text(), re.MULTILINE)
+    for file in tmp_path.glob("tables/*.tex"):
+        assert r"\input" not in file.read_text()
+    panels = panels_of(REPORTS.get(name), load_rows(tmp_path / "data" / "results.json"))
+    shown = "".join(t._repr_html_() for panel in panels for t in (panel, *REPORTS.get(name).tables(panel)))
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_experiment_gives_a_page_with_the_commands_and_a_message(
+    name, experiment, tmp_path, no_kernel
+):
+    command = [
+        "report",
+        name,
+        "--out",
+        str(tmp_path),
+        "--runs",
+        str(experiment.runs),
+        "--experiment",
+        name_of(experiment),
+    ]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
+    assert done.return_value == 2
+    assert "nothing to report yet" in done.stderr
+    assert f"MLFLOW_EXPERIMENT_NAME='{name_of(experiment)}' harness run --method zero_shot" in done.stdout
+    assert "nothing to show yet" in (tmp_path / f"{name}.html").read_text()
+    assert experiment.finished_runs("report") == []
+
+
+def test_a_half_finished_experiment_names_what_is_missing_and_succeeds(experiment, fake, tmp_path, no_kernel):
+    fake.send(experiment, *fake.record("cskt", "icfg", 47))
+    broken = fake.send(experiment, *fake.record("cskt", "icfg", seed=2, status="interrupted"))
+    command = ["report", "cross_dataset", "--out", str(tmp_path), "--runs", str(experiment.runs)]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
+    assert done.return_value == 0
+    assert f"harness runs resume {broken.name} --runs {experiment.runs}" in done.stdout
+    assert "the floor of the comparison" in done.stdout
+
+
+def test_no_store_at_all_is_an_empty_experiment_and_none_is_made(tmp_path, no_kernel):
+    made = make_report("cross_dataset", out=tmp_path / "out", runs=str(tmp_path / "none"))
+    assert made.n_results == 0
+    assert made.page.is_file()
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_an_earlier_report_left_is_replaced_and_other_files_are_kept(
+    experiment, fake, tmp_path, no_kernel
+):
+    fake.send(experiment, *fake.record("cskt", "icfg", 47))
+    settings = {"out": tmp_path, "runs": str(experiment.runs), "experiment": name_of(experiment)}
+    first = make_report("parameter_efficiency", **settings)
+    (tmp_path / "tables" / "mine.csv").write_text("x")
+    manifest = json.loads((tmp_path / "report.json").read_text())
+    outside = tmp_path.parent / "outside.txt"
+    outside.write_text("x")
+    (tmp_path / "report.json").write_text(
+        json.dumps(manifest | {"files": [*manifest["files"], "../outside.txt"]})
+    )
+    (tmp_path / "tables" / "stale.csv").write_text("x")
+    second = make_report("cross_dataset", **settings)
+    assert not set(first.files) & set(second.files) - {
+        "data/runs.json",
+        "data/results.json",
+        "data/missing.json",
+    }
+    assert (tmp_path / "tables" / "mine.csv").is_file()
+    assert outside.is_file()
+
+
+def test_datasets_narrow_training_and_test_sets_but_not_an_untrained_methods_origin(fake):
+    rows = [
+        fake.row(),
+        fake.row(tested_on="cuhk"),
+        fake.row(trained_on="cuhk"),
+        fake.row("z", "icfg", "cuhk", rule="untrained"),
+    ]
+    chosen = _chosen(REPORTS.get("cross_dataset"), DataFrame(rows), ["cuhk"])
+    assert chosen["method"].tolist() == ["cskt", "z"]
+    with pytest.raises(UsageError, match="Did you mean 'icfg'"):
+        _chosen(REPORTS.get("cross_dataset"), DataFrame(rows), ["icgf"])
+
+
+def test_an_unknown_report_gets_the_nearest_match(tmp_path):
+    with pytest.raises(UsageError, match="Did you mean 'cross_dataset'"):
+        make_report("cross-datasett", out=tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_report_is_documented_and_puts_no_value_into_its_cells(name):
+    report = REPORTS.get(name)
+    assert issubclass(report, Report)
+    assert report.title
+    assert report.question.endswith("?")
+    cells = notebook_cells(report, 2, gaps=True)
+    assert [cell["source"] for cell in cells].count("panel = panels[1]\npanel") == 1
+    assert max(len(cell["source"].splitlines()) for cell in cells if cell["cell_type"] == "code") <= 10
+
+
+def test_gaps_survive_their_file_and_point_to_the_chosen_place(tmp_path):
+    (gap,) = placed([Gap("x", ("harness run",))], "my runs", "my exp")
+    assert gap.commands == ("MLFLOW_EXPERIMENT_NAME='my exp' harness run --runs 'my runs'",)
+    write_gaps(tmp_path / "gaps.json", [gap])
+    assert load_gaps(tmp_path / "gaps.json") == [gap]
+    table = gaps_table([Gap("two", ("a", "b")), Gap("none")])
+    assert table.cells.to_numpy().tolist() == [["two", "a"], ["", "b"], ["none", ""]]
+
+
+def test_only_runs_that_can_go_on_get_a_resume_command():
+    rows = [{"run": "a b", "status": "interrupted"}, {"run": "c", "status": "running"}]
+    first, second = unfinished_gaps(DataFrame(rows))
+    assert first.commands == ("harness runs resume 'a b'",)
+    assert second.commands == ()
+
+
+def test_the_page_folds_code_forbids_scripts_and_escapes_its_title(tmp_path):
+    notebook = make_notebook([code_cell("x = '<b>'")], "<i>title")
+    write_page(notebook, tmp_path / "x.html")
+    page = (tmp_path / "x.html").read_text()
+    assert "<title>&lt;i&gt;title</title>" in page
+    assert '<details class="code">' in page
+    assert "default-src 'none'" in page
+    assert "<b>" not in page

@@ -1,0 +1,194 @@
+import numpy as np
+import pytest
+
+from harness.combine import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds, independent_difference, query_values
+from harness.errors import UsageError
+from harness.report import collect, query_reader
+from harness.rows import UNTRAINED, load_rows, read_runs, read_unfinished, shares_persons, write_rows
+from harness.tracking import Store
+
+
+def by(rows, **fixed):
+    for name, value in fixed.items():
+        rows = rows[rows[name] == value]
+    return rows.to_dict("records")
+
+
+def test_a_run_gives_a_row_for_each_test_set_with_its_protocol_and_costs(experiment, fake):
+    made, arrays = fake.record("cskt", "icfg", 47, trainable=1234, memory=3e9, device="H200", train_pairs=31)
+    fake.send(experiment, made, arrays, [("rstp", 20)])
+    rows = read_runs(experiment)
+    (own,) = by(rows, tested_on="icfg")
+    (other,) = by(rows, tested_on="rstp")
+    assert len(rows) == 2
+    assert own["R1"] == pytest.approx(100 * np.mean(arrays["t2i/rank"] == 1))
+    assert (own["R1_low"], own["R1_high"]) == pytest.approx((own["R1"] - 3, own["R1"] + 3))
+    assert (own["trainable"], own["train_peak_bytes"], own["train_pairs"]) == (1234, 3e9, 31)
+    assert (own["rule"], own["image_size"], own["device"], own["val"]) == ("val", "96×32", "H200", "holdout")
+    assert (own["in_domain"], own["shares_persons"], own["fingerprint"]) == (True, False, "data-of-icfg")
+    assert (other["in_domain"], other["shares_persons"], other["test_fingerprint"]) == (
+        False,
+        True,
+        "data-of-rstp",
+    )
+    assert (own["budget"], own["synthetic"], own["protocol"]) == ("none", True, "1")
+
+
+def test_a_method_without_trained_parameters_has_no_rule_and_no_training_costs(experiment, fake):
+    made, arrays = fake.record("zero_shot", "icfg", 12, trainable=0)
+    fake.send(experiment, made, arrays)
+    (row,) = read_runs(experiment).to_dict("records")
+    assert row["rule"] == UNTRAINED
+    assert row["trainable"] == 0
+    assert row["train_peak_bytes"] is None or np.isnan(row["train_peak_bytes"])
+
+
+def test_the_condition_forgets_the_seed_and_paths_and_nothing_else(experiment, fake):
+    made = [fake.record("cskt", "icfg", seed=seed) for seed in (1, 2)]
+    made += [
+        fake.record("cskt", "icfg", seed=1, method__lr=1.0),
+        fake.record("cskt", "icfg", train__batch_size=8),
+    ]
+    made += [
+        fake.record("cskt", "icfg", identity="x", fingerprint="other"),
+        fake.record("cskt", "icfg", identity="y", tags={"harness.budget": "9 trials"}),
+    ]
+    for one in made:
+        fake.send(experiment, *one)
+    rows = read_runs(experiment)
+    assert rows["condition"].nunique() == 5
+    assert by(rows, seed=2)[0]["condition"] in {row["condition"] for row in by(rows, seed=1)}
+    assert sorted(rows["budget"])[0] == "9 trials"
+
+
+def test_seeds_are_combined_from_per_query_results_as_the_formula_says(experiment, fake):
+    made = [fake.record("cskt", "icfg", 47, seed=seed, seconds=10 * seed) for seed in (1, 2, 3)]
+    for one in made:
+        fake.send(experiment, *one)
+    (row,) = collect(experiment.runs, _name(experiment)).results.to_dict("records")
+    low, high, mean = naive_interval([arrays["t2i/rank"] == 1 for _, arrays in made])
+    assert (row["n_seeds"], row["seeds"], row["interval"]) == (3, [1, 2, 3], SEVERAL_SEEDS)
+    assert (row["R1"], row["R1_low"], row["R1_high"]) == pytest.approx((mean, low, high))
+    assert row["train_seconds"] == pytest.approx(20)
+
+
+def naive_interval(hits):
+    """Variance over identities of the seed-averaged hits and over seeds, with Satterthwaite's freedom, by loops."""
+    from scipy import stats
+
+    average = [sum(hit[i] for hit in hits) / len(hits) for i in range(len(hits[0]))]
+    persons = [sum(average[i : i + 3]) for i in range(0, len(average), 3)]
+    mean, n = sum(average) / len(average), len(persons)
+    identity = sum((total - 3 * mean) ** 2 for total in persons) / len(average) ** 2 * n / (n - 1)
+    means = [sum(hit) / len(hit) for hit in hits]
+    seed = sum((one - mean) ** 2 for one in means) / (len(hits) - 1) / len(hits)
+    freedom = (identity + seed) ** 2 / (identity**2 / (n - 1) + seed**2 / (len(hits) - 1))
+    half = stats.t.ppf(0.975, freedom) * (identity + seed) ** 0.5
+    return 100 * (mean - half), 100 * (mean + half), 100 * mean
+
+
+def test_a_tracked_group_of_exactly_these_seeds_is_taken_as_it_is(experiment, fake):
+    records = [fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=seed)) for seed in (1, 2)]
+    fake.group(experiment, records, 55.5, 50.0, 61.0)
+    (row,) = collect(experiment.runs, _name(experiment)).results.to_dict("records")
+    assert (row["R1"], row["R1_low"], row["R1_high"]) == (55.5, 50.0, 61.0)
+    fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=3))
+    (row,) = collect(experiment.runs, _name(experiment)).results.to_dict("records")
+    assert row["n_seeds"] == 3
+    assert row["R1"] != 55.5
+
+
+def test_without_per_query_results_several_seeds_have_a_mean_and_no_interval(experiment, fake):
+    for seed in (1, 2):
+        fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=seed))
+    runs = read_runs(experiment)
+    (row,) = combine_seeds(runs, lambda run, name: None).to_dict("records")
+    assert row["interval"] == NO_INTERVAL
+    assert row["R1"] == pytest.approx(runs["R1"].mean())
+    assert row["R1_low"] is None
+
+
+def test_seeds_that_asked_for_different_persons_have_no_common_interval(fake):
+    arrays = {"a": fake.queries(40, 1), "b": fake.queries(40, 2, n_identities=30)}
+    runs = _frame([{"run_id": name, "seed": i} for i, name in enumerate(arrays)])
+    (row,) = combine_seeds(runs, lambda run, name: arrays[run]).to_dict("records")
+    assert row["interval"] == NO_INTERVAL
+
+
+def test_of_a_repeated_run_the_newest_counts(experiment, fake):
+    for r1, day in ((60, 2), (20, 1)):
+        started = f"2026-01-0{day}T00:00:00+00:00"
+        made, arrays = fake.record("cskt", "icfg", r1, identity=f"same{r1}", started=started)
+        fake.send(experiment, made, arrays)
+    (row,) = combine_seeds(read_runs(experiment), lambda run, name: None).to_dict("records")
+    assert row["n_seeds"] == 1
+    assert row["R1"] > 40
+
+
+def test_a_broken_file_of_per_query_results_counts_as_missing(experiment, fake, tmp_path):
+    made = fake.send(experiment, *fake.record("cskt", "icfg"))
+    run_id = made.tracking["run_id"]
+    read = query_reader(experiment, tmp_path)
+    assert set(read(run_id, "queries.npz")) == {"t2i/identity", "t2i/rank", "t2i/AP", "t2i/INP"}
+    assert read(run_id, "transfer/cuhk.npz") is None
+    (tmp_path / "broken.npz").write_bytes(b"PK broken")
+    experiment.client.log_artifact(run_id, str(tmp_path / "broken.npz"))
+    assert read(run_id, "broken.npz") is None
+
+
+def test_unfinished_runs_are_told_apart(experiment, fake):
+    for status in ("finished", "failed", "interrupted"):
+        made, arrays = fake.record("cskt", "icfg", identity=status, status=status)
+        fake.send(experiment, made, arrays)
+    assert sorted(read_unfinished(experiment)["status"]) == ["failed", "interrupted"]
+    assert len(read_runs(experiment)) == 1
+
+
+def test_rows_come_back_from_their_file_as_they_were(tmp_path, fake):
+    rows = _frame([fake.row(r1=float("nan"), config={"a": "=1"}), fake.row(seeds=[1, 2])])
+    write_rows(tmp_path / "rows.json", rows)
+    assert "NaN" not in (tmp_path / "rows.json").read_text()
+    back = load_rows(tmp_path / "rows.json")
+    assert back["seeds"].tolist() == [[1], [1, 2]]
+    assert back["config"].tolist()[0] == {"a": "=1"}
+    assert np.isnan(back["R1"].iloc[0])
+
+
+def test_shared_persons_are_known_both_ways_and_unknown_datasets_share_none():
+    assert shares_persons("icfg", "rstp")
+    assert shares_persons("rstp", "icfg")
+    assert not shares_persons("icfg", "cuhk")
+    assert not shares_persons("icfg", "<script>")
+
+
+def test_reading_never_makes_a_store_or_an_experiment(tmp_path, tracked):
+    assert Store.existing(tmp_path / "none") is None
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(UsageError, match="Did you mean 'laid-out'"):
+        Store.existing(tracked, "laid-oud")
+
+
+def test_query_values_are_hits_or_precisions():
+    arrays = {"t2i/rank": np.array([1, 5, 6]), "t2i/AP": np.array([1, 0.5, 0.2])}
+    assert query_values(arrays, "R5").tolist() == [1, 1, 0]
+    assert query_values(arrays, "mAP").tolist() == [1, 0.5, 0.2]
+
+
+def test_half_widths_of_independent_results_add_as_squares():
+    one = {"R1": 50.0, "R1_low": 46.0, "R1_high": 51.0}
+    other = {"R1": 30.0, "R1_low": 20.0, "R1_high": 33.0}
+    difference, low, high = independent_difference(one, other)
+    assert (difference, low) == (20, 20 - 5)
+    assert high == pytest.approx(20 + 101**0.5)
+
+
+def _name(store):
+    return store.client.get_experiment(store.experiment_id).name
+
+
+def _frame(records):
+    from pandas import DataFrame
+
+    whole = {"condition": "c", "tested_on": "icfg", "group": None, "queries": "queries.npz", "run": "r"}
+    whole |= {"device": "d", "R1": 1.0, "R5": 1.0, "R10": 1.0, "mAP": 1.0}
+    return DataFrame([whole | record for record in records])

@@ -1,0 +1,136 @@
+import shlex
+
+import pytest
+from harness.reports.cross_dataset import CrossDataset, draw_transfer, drop_table, drops, matrix
+from matplotlib import pyplot
+from pandas import DataFrame
+
+from harness.panels import split_panels
+from harness.theme import use_theme
+
+
+def panel_of(*rows):
+    (panel,) = split_panels(DataFrame(list(rows)), CrossDataset.facts)
+    return panel
+
+
+@pytest.fixture
+def whole(fake):
+    return panel_of(
+        fake.row("zero_shot", "icfg", "icfg", 10, rule="untrained", n_seeds=1),
+        fake.row("zero_shot", "icfg", "rstp", 20, rule="untrained"),
+        fake.row("cskt", "icfg", "icfg", 60, n_seeds=3, budget="9 trials"),
+        fake.row("cskt", "icfg", "rstp", 45, n_seeds=2),
+        fake.row("cskt", "rstp", "rstp", 70),
+        fake.row("cskt", "rstp", "icfg", 30),
+    )
+
+
+def test_the_matrix_has_a_line_for_each_method_and_training_set_and_the_floor_first(whole):
+    cells = matrix(whole).cells
+    assert cells["method"].tolist() == ["zero_shot", "cskt", "cskt"]
+    assert cells["trained on"].tolist() == ["–", "icfg", "rstp"]
+    assert cells["on icfg"].tolist() == [
+        "10.0 [7.0, 13.0] (5.0)",
+        "60.0 [57.0, 63.0] (55.0)‡",
+        "30.0 [27.0, 33.0] (25.0)†",
+    ]
+    assert cells["on rstp"].tolist() == [
+        "20.0 [17.0, 23.0] (15.0)",
+        "45.0 [42.0, 48.0] (40.0)†",
+        "70.0 [67.0, 73.0] (65.0)‡",
+    ]
+
+
+def test_the_matrix_shows_rule_seeds_pairs_batch_backbone_and_budget(whole):
+    line = matrix(whole).cells.iloc[1]
+    assert line[["rule", "seeds", "pairs", "batch"]].tolist() == ["val", "2–3", "700", "64"]
+    assert line[["backbone", "budget"]].tolist() == ["tiny 96×32", "9 trials"]
+    assert matrix(whole).cells.iloc[0][["rule", "pairs", "batch"]].tolist() == ["untrained", "–", "–"]
+
+
+def test_titles_say_that_data_are_synthetic(whole):
+    assert all("SYNTHETIC TWIN" in table.title for table in CrossDataset.tables(whole))
+
+
+def test_the_drop_is_against_the_same_method_at_home_on_the_same_test_set(whole):
+    found = drops(whole).set_index(["trained_on", "tested_on"])
+    assert found.loc[("icfg", "rstp"), "drop"] == 45 - 70
+    assert found.loc[("rstp", "icfg"), "drop"] == 30 - 60
+    assert found.loc[("rstp", "icfg"), "drop_low"] == pytest.approx(-30 - 18**0.5)
+    assert len(found) == 2
+    assert drop_table(whole).cells["on icfg"].tolist() == ["–", "−30.0 [−34.2, −25.8]†"]
+
+
+def test_without_training_at_home_there_is_no_drop(fake):
+    panel = panel_of(
+        fake.row("a", "icfg", "icfg", 60), fake.row("a", "icfg", "cuhk", 45), fake.row("b", "cuhk")
+    )
+    assert drops(panel)["drop"].isna().tolist() == [True]
+    assert drop_table(panel).cells["on cuhk"].tolist() == ["–"]
+
+
+def test_of_several_settings_at_home_only_the_same_ones_are_compared(fake):
+    config = fake.row("a")["config"]
+    other = config | {"method.lr": "9"}
+    rows = [
+        fake.row("a", "cuhk", "cuhk", 50, condition="1", config=config),
+        fake.row("a", "cuhk", "cuhk", 40, condition="2", config=other),
+        fake.row("a", "icfg", "cuhk", 30, condition="3", config=config),
+        fake.row("a", "icfg", "cuhk", 20, condition="4", config=other),
+        fake.row("b", "cuhk", "cuhk", 50, condition="5"),
+    ]
+    assert drops(panel_of(*rows))["drop"].tolist() == [-20, -20]
+
+
+def test_one_dataset_gives_a_matrix_no_drop_and_says_what_is_missing(fake):
+    panel = panel_of(fake.row())
+    assert len(drop_table(panel).cells) == 0
+    assert drop_table(panel).latex()
+    gaps = " ".join(gap.what for gap in CrossDataset.gaps([panel]))
+    assert "a transfer needs two" in gaps
+    assert "no untrained method" in gaps
+
+
+def test_gaps_name_untested_pairs_of_each_seed_and_missing_training_sets(fake):
+    panel = panel_of(
+        fake.row("zero_shot", rule="untrained"),
+        fake.row(runs=["run-1", "run-2"]),
+        fake.row(tested_on="cu hk;rm -rf ~", runs=["run-1"]),
+    )
+    found = {gap.what: gap.commands for gap in CrossDataset.gaps([panel])}
+    evaluate = ["harness", "evaluate", "run-2", "--dataset", "cu hk;rm -rf ~"]
+    train = ["harness", "run", "--method", "cskt", "--dataset", "cu hk;rm -rf ~", "--synthetic"]
+    commands = [shlex.split(command) for commands in found.values() for command in commands]
+    assert commands[0] == evaluate
+    assert train in commands
+
+
+def test_a_whole_matrix_has_no_gap(whole):
+    assert CrossDataset.gaps([whole]) == []
+
+
+def test_without_results_the_gaps_say_how_to_begin():
+    (gap,) = CrossDataset.gaps([])
+    assert "harness run --method zero_shot --dataset icfg --synthetic" in gap.commands
+
+
+def test_the_figure_draws_each_trained_result_at_its_place(whole):
+    use_theme()
+    figure = draw_transfer(whole)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["tested on icfg", "tested on rstp"]
+    drawn = [
+        sorted(container.lines[0].get_xdata()[0] for container in axes.containers) for axes in figure.axes
+    ]
+    assert drawn == [[30, 60], [45, 70]]
+    pyplot.close(figure)
+
+
+def test_figures_draw_hostile_names_as_they_are(fake, tmp_path):
+    use_theme()
+    name = r"$\frac{1}$ <script>"
+    figure = draw_transfer(panel_of(fake.row(name, name), fake.row(name, name, "cuhk")))
+    figure.savefig(tmp_path / "x.svg")
+    assert "<script" not in (tmp_path / "x.svg").read_text()
+    pyplot.close(figure)

@@ -1,0 +1,117 @@
+import pytest
+from harness.reports.parameter_efficiency import (
+    ParameterEfficiency,
+    costs_and_fronts,
+    costs_table,
+    draw_costs,
+)
+from matplotlib import pyplot
+from matplotlib.colors import same_color
+from pandas import DataFrame
+
+from harness.panels import split_panels
+from harness.theme import FAINT, use_theme
+
+
+def split(*rows):
+    chosen = ParameterEfficiency.select(DataFrame(list(rows)))
+    return split_panels(chosen, ParameterEfficiency.facts)
+
+
+@pytest.fixture
+def whole(fake):
+    rows = [
+        fake.row("zero_shot", r1=15, rule="untrained"),
+        fake.row("probe", r1=25, trainable=100.0, train_peak_bytes=1e9, train_seconds=9.0),
+        fake.row(
+            "adapter", r1=50, trainable=1e5, train_peak_bytes=2e9, train_seconds=70.0, budget="9 trials"
+        ),
+        fake.row("full", r1=45, trainable=1e6, train_peak_bytes=3e9, train_seconds=60.0),
+        fake.row("broken", r1=10, trainable=1e6, train_peak_bytes=3e9, train_seconds=60.0),
+    ]
+    (panel,) = split(*rows)
+    return panel
+
+
+def test_rows_stand_best_first_with_the_fronts_that_they_are_on(whole):
+    rows = costs_and_fronts(whole)
+    assert rows["label"].tolist() == ["adapter", "full", "probe", "zero_shot", "broken"]
+    assert rows["front"].tolist() == ["P M T", "T", "P M T", "P M T", "–"]
+
+
+def test_results_on_no_front_are_greyed(whole):
+    assert costs_table(whole).faint == {4}
+
+
+def test_the_table_shows_costs_and_conditions(whole):
+    cells = costs_table(whole).cells.set_index("method")
+    line = cells.loc["adapter"]
+    assert line[["trainable", "share", "memory", "time"]].tolist() == [
+        "100,000",
+        "5.00 %",
+        "2,000 MB",
+        "70 s",
+    ]
+    assert line[["rule", "seeds", "pairs", "batch"]].tolist() == ["val", "1", "700", "64"]
+    assert line[["backbone", "budget"]].tolist() == ["tiny 96×32", "9 trials"]
+    assert cells.loc["zero_shot", ["trainable", "memory", "time", "rule"]].tolist() == [
+        "0",
+        "–",
+        "–",
+        "untrained",
+    ]
+    assert "SYNTHETIC TWIN" in costs_table(whole).title
+
+
+def test_the_numbers_for_machines_are_not_rounded(fake):
+    (panel,) = split(fake.row(r1=47.123456))
+    assert costs_table(panel).values["R1"].tolist() == [47.123456]
+
+
+def test_transfers_do_not_count_but_an_untrained_method_does_everywhere(fake):
+    floor = fake.row("zero_shot", "icfg", "cuhk", 12, rule="untrained")
+    panels = split(fake.row(), fake.row(tested_on="cuhk", r1=99), fake.row(trained_on="cuhk"), floor)
+    assert [panel.facts["dataset"] for panel in panels] == ["icfg", "cuhk"]
+    assert [sorted(panel.rows["method"]) for panel in panels] == [["cskt"], ["cskt", "zero_shot"]]
+    assert 99 not in panels[1].rows["R1"].tolist()
+
+
+def test_unlike_devices_stand_apart(fake):
+    panels = split(fake.row("a"), fake.row("b"), fake.row("c", device="gpu"))
+    assert [len(panel.records) for panel in panels] == [2, 1]
+    assert "device is gpu here and cpu-1 there" in panels[1].reasons[0]
+
+
+def test_gaps_name_a_missing_floor_rival_and_cost(fake):
+    (panel,) = split(fake.row(train_seconds=None))
+    found = ParameterEfficiency.gaps([panel])
+    assert [
+        "no untrained" in found[0].what,
+        "needs two" in found[1].what,
+        "not recorded" in found[2].what,
+    ] == [True] * 3
+    assert found[0].commands == ("harness run --method zero_shot --dataset icfg --synthetic",)
+
+
+def test_a_whole_panel_has_no_gap_and_no_result_has_a_beginning(whole):
+    assert ParameterEfficiency.gaps([whole]) == []
+    assert ParameterEfficiency.gaps([])[0].commands
+
+
+def test_the_figure_greys_what_is_beaten_and_shows_parameters_on_a_logarithmic_axis(whole):
+    use_theme()
+    figure = draw_costs(whole)
+    first = figure.axes[0]
+    assert first.get_xscale() == "log"
+    points = {bar.lines[0].get_ydata()[0]: bar.lines[0].get_color() for bar in first.containers}
+    assert {value for value, colour in points.items() if same_color(colour, FAINT)} == {45, 10}
+    assert set(points) == {25, 50, 45, 10}
+    pyplot.close(figure)
+
+
+def test_a_panel_without_trained_methods_or_costs_is_drawn_too(fake):
+    use_theme()
+    for rows in ([fake.row("zero_shot", rule="untrained")], [fake.row(trainable=None, train_seconds=None)]):
+        (panel,) = split(*rows)
+        pyplot.close(draw_costs(panel))
+        assert len(costs_table(panel).cells) == 1
