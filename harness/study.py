@@ -122,11 +122,11 @@ class Study:
         ended = (trial for trial in trials if trial.state in STATES and not _was_cut_off(trial))
         return [_row(trial) for trial in ended if trial.number not in repeated]
 
-    def ask(self) -> Trial:
-        """Begin a trial: one to be repeated, one of the first points, or one that the sampler draws."""
+    def ask(self, n_done: int) -> Trial:
+        """Begin the trial after `n_done` others: one to repeat, a first point, or one that the sampler draws."""
         with _experimental():
             self._study.sampler = optuna.samplers.TPESampler(
-                multivariate=True, seed=int(content_hash([self.seed, self.n_done])[:8], 16)
+                multivariate=True, seed=int(content_hash([self.seed, n_done])[:8], 16)
             )
         return Trial(self._study, self._study.ask(self._space))
 

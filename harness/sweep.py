@@ -98,16 +98,16 @@ class Sweep:
 
     def _search(self) -> None:
         begun = time.monotonic()
-        while self.study.n_done < self.search.trials:
+        while (n_done := self.study.n_done) < self.search.trials:
             if self.search.timeout is not None and time.monotonic() - begun >= self.search.timeout:
                 self.listener.on_note(f"{self.search.timeout:g} s are over: no further trial begins.")
                 return
-            self._trial()
+            self._trial(n_done)
 
-    def _trial(self) -> None:
-        """Run one trial and tell the study how it ended."""
-        trial = self.study.ask()
-        place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials})"
+    def _trial(self, n_done: int) -> None:
+        """Run the trial after `n_done` others and tell the study how it ended."""
+        trial = self.study.ask(n_done)
+        place = f"trial {trial.number} ({n_done + 1} of {self.search.trials})"
         self.listener.on_stage(f"{place}: {told(trial.params)}")
         heard = TrialListener(self.listener, self.study, trial, self.search.objective)
         try:
