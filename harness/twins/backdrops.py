@@ -94,14 +94,18 @@ def _park(draw: ImageDraw.ImageDraw, size: tuple[int, int], horizon: int, random
     ]
     draw.polygon(path, fill=_grey(random, 168, 196, warm=22))
     for _ in range(random.randint(2, 5)):
-        x, wide = random.randint(0, width), random.randint(width // 5, width // 2)
-        leaf = scaled((60, 104, 56), random.uniform(0.7, 1.3))
-        draw.rectangle((x - wide // 10, horizon // 2, x + wide // 10, horizon + 8), fill=(84, 66, 52))
-        for _ in range(5):
-            shift, rise = random.randint(-wide // 2, wide // 2), random.randint(0, max(1, horizon * 3 // 4))
-            draw.ellipse(
-                (x + shift - wide // 2, rise - wide // 2, x + shift + wide // 2, rise + wide // 2), fill=leaf
-            )
+        _tree(draw, width, horizon, random)
+
+
+def _tree(draw: ImageDraw.ImageDraw, width: int, horizon: int, random: Random) -> None:
+    x, wide = random.randint(0, width), random.randint(width // 5, width // 2)
+    leaf = scaled((60, 104, 56), random.uniform(0.7, 1.3))
+    draw.rectangle((x - wide // 10, horizon // 2, x + wide // 10, horizon + 8), fill=(84, 66, 52))
+    for _ in range(5):
+        shift, rise = random.randint(-wide // 2, wide // 2), random.randint(0, max(1, horizon * 3 // 4))
+        draw.ellipse(
+            (x + shift - wide // 2, rise - wide // 2, x + shift + wide // 2, rise + wide // 2), fill=leaf
+        )
 
 
 BACKDROPS: dict[str, Draw] = {"street": _street, "corridor": _corridor, "park": _park}

@@ -150,6 +150,11 @@ class Canvas:
         self._mark.ellipse(box, fill=int(Part.NOTHING))
 
 
+def between(start: Point, end: Point, share: float) -> Point:
+    """Return the point that lies at a share of the way from start to end."""
+    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
+
+
 def _band(start: Point, end: Point, first: float, last: float) -> list[Point]:
     """Return the four corners of a tapering band between two points."""
     across, along = end[0] - start[0], end[1] - start[1]

@@ -40,7 +40,6 @@ _NEEDS = {
     "sleeves": "upper_colour",
     "opening": "upper",
     "inner_colour": "opening",
-    "facing": "gait",
 }
 _RARELY = {"plain": 0.3, "closed": 0.5, "long": 0.8}
 
@@ -68,7 +67,7 @@ def write_caption(sight: Sight, speech: Speech, random: Random) -> Caption:
 
 
 def choose(sight: Sight, detail: float, random: Random) -> dict[str, str]:
-    """Choose what to tell of what is seen, leaving out what makes no sense without a word left out."""
+    """Choose what to tell of what is seen; what hangs on another attribute (a bag's colour) is told only with it."""
     said = {}
     for name, chance in _TOLD.items():
         value = sight.get(name)
@@ -78,7 +77,9 @@ def choose(sight: Sight, detail: float, random: Random) -> dict[str, str]:
     for name, needed in reversed(_NEEDS.items()):
         if name in said and needed in sight:
             said[needed] = sight[needed]
-    said = {name: value for name, value in said.items() if _NEEDS.get(name, name) in said}
+    for name, needed in _NEEDS.items():
+        if needed not in said:
+            said.pop(name, None)
     return said or {
         name: sight[name] for name in ("gender", "upper", "upper_colour", "facing") if name in sight
     }

@@ -2,6 +2,7 @@
 
 from harness.twins.canvas import Canvas, Part
 from harness.twins.colours import FIXED, Colour, scaled
+from harness.twins.dyes import Dyes
 from harness.twins.people import NONE, Person
 from harness.twins.skeleton import Skeleton
 
@@ -14,18 +15,18 @@ def draw_hair_behind(canvas: Canvas, person: Person, bones: Skeleton, hair: Colo
         canvas.polygon([(-0.06, 0.07), (0.06, 0.07), (0.078, 0.25), (-0.078, 0.25)], hair, Part.HAIR)
 
 
-def draw_head(canvas: Canvas, person: Person, bones: Skeleton, hair: Colour, skin: Colour) -> None:
+def draw_head(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
     """Draw the head with its hair."""
     across = _ACROSS if not bones.side else _ACROSS * 1.02
-    canvas.ellipse((0.0, _CENTRE), (across, _DOWN), skin, Part.FACE)
+    canvas.ellipse((0.0, _CENTRE), (across, _DOWN), dyes.skin, Part.FACE)
     if bones.back:
-        _hair_from_back(canvas, person, hair)
+        _hair_from_back(canvas, person, dyes.hair)
     elif bones.side:
-        _face_from_side(canvas, person, skin)
-        _hair_from_side(canvas, person, hair)
+        _face_from_side(canvas, person, dyes.skin)
+        _hair_from_side(canvas, person, dyes.hair)
     else:
-        _face_from_front(canvas, person, bones.turn, skin)
-        _hair_from_front(canvas, person, bones.turn, hair)
+        _face_from_front(canvas, person, bones.turn, dyes.skin)
+        _hair_from_front(canvas, person, dyes.hair)
 
 
 def _face_from_front(canvas: Canvas, person: Person, turn: float, skin: Colour) -> None:
@@ -46,7 +47,7 @@ def _face_from_side(canvas: Canvas, person: Person, skin: Colour) -> None:
     canvas.stroke([(0.03, 0.122), (0.046, 0.12)], 0.008, lips)
 
 
-def _hair_from_front(canvas: Canvas, person: Person, turn: float, hair: Colour) -> None:
+def _hair_from_front(canvas: Canvas, person: Person, hair: Colour) -> None:
     if person.hair == "bald":
         return _scalp(canvas, hair)
     if person.hair == "bun":

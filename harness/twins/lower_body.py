@@ -1,7 +1,8 @@
 """Legs, what covers them, and shoes."""
 
-from harness.twins.canvas import Canvas, Part, Point
+from harness.twins.canvas import Canvas, Part, Point, between
 from harness.twins.colours import FIXED, Colour, contrasting, scaled
+from harness.twins.dyes import Dyes
 from harness.twins.people import Person
 from harness.twins.skeleton import Limb, Skeleton
 
@@ -9,21 +10,20 @@ _WIDTHS = {"trousers": (0.1, 0.08, 0.068), "jeans": (0.098, 0.074, 0.06), "leggi
 _BARE = (0.084, 0.06, 0.044)
 
 
-def draw_lower(
-    canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour, shoe: Colour, skin: Colour
-) -> None:
+def draw_lower(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
     """Draw legs, shoes and the lower garment, the far leg first."""
-    for limb, shade in ((bones.far_leg, 0.8 if bones.side else 1.0), (bones.near_leg, 1.0)):
-        _leg(canvas, person, limb, scaled(cloth, shade), scaled(skin, shade))
-        _shoe(canvas, person, bones, limb, scaled(shoe, shade))
+    for limb, own in ((bones.far_leg, dyes.shaded(0.8) if bones.side else dyes), (bones.near_leg, dyes)):
+        _leg(canvas, person, limb, own)
+        _shoe(canvas, person, bones.back, limb, own.shoes)
     if person.lower in ("skirt", "long skirt"):
-        _skirt(canvas, person, bones, cloth)
+        _skirt(canvas, person, bones, dyes.lower)
     else:
-        _hips(canvas, bones, cloth)
+        _hips(canvas, bones, dyes.lower)
 
 
-def _leg(canvas: Canvas, person: Person, limb: Limb, cloth: Colour, skin: Colour) -> None:
+def _leg(canvas: Canvas, person: Person, limb: Limb, dyes: Dyes) -> None:
     hip, knee, ankle = limb.joints
+    cloth = dyes.lower
     if person.lower in _WIDTHS:
         top, middle, bottom = _WIDTHS[person.lower]
         canvas.limb((hip, knee), (top, middle), cloth, Part.LOWER)
@@ -32,10 +32,9 @@ def _leg(canvas: Canvas, person: Person, limb: Limb, cloth: Colour, skin: Colour
         if person.lower == "jeans":
             _denim(canvas, limb, cloth)
         return
-    top, middle, bottom = _BARE
-    canvas.limb((hip, knee, ankle), (top, middle, bottom), skin, Part.LEG)
+    canvas.limb((hip, knee, ankle), _BARE, dyes.skin, Part.LEG)
     if person.lower == "shorts":
-        canvas.limb((hip, _between(hip, knee, 0.8)), (0.11, 0.1), cloth, Part.LOWER)
+        canvas.limb((hip, between(hip, knee, 0.8)), (0.11, 0.1), cloth, Part.LOWER)
 
 
 def _fold(canvas: Canvas, limb: Limb, width: float, dark: Colour) -> None:
@@ -47,13 +46,11 @@ def _denim(canvas: Canvas, limb: Limb, cloth: Colour) -> None:
     """Draw the worn thigh, the seam and the turned-up hem that tell jeans from trousers."""
     hip, knee, ankle = limb.joints
     pale = scaled(cloth, 1.35)
-    canvas.limb((_between(hip, knee, 0.25), _between(hip, knee, 0.85)), (0.03, 0.022), pale)
-    canvas.ellipse(_between(knee, ankle, 0.12), (0.018, 0.026), pale)
-    seam = [(u - 0.034, v) for u, v in (_between(hip, knee, 0.15), knee, _between(knee, ankle, 0.9))]
+    canvas.limb((between(hip, knee, 0.25), between(hip, knee, 0.85)), (0.03, 0.022), pale)
+    canvas.ellipse(between(knee, ankle, 0.12), (0.018, 0.026), pale)
+    seam = [(u - 0.034, v) for u, v in (between(hip, knee, 0.15), knee, between(knee, ankle, 0.9))]
     canvas.stroke(seam, 0.006, FIXED["denim seam"])
-    canvas.limb(
-        (_between(knee, ankle, 0.86), _between(knee, ankle, 0.96)), (0.066, 0.066), scaled(cloth, 1.6)
-    )
+    canvas.limb((between(knee, ankle, 0.86), between(knee, ankle, 0.96)), (0.066, 0.066), scaled(cloth, 1.6))
 
 
 def _hips(canvas: Canvas, bones: Skeleton, cloth: Colour) -> None:
@@ -86,14 +83,14 @@ def _skirt(canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour) -> No
         canvas.stroke([(top * share, 0.5), (wide * share * 1.05, hem)], 0.007, scaled(cloth, 0.75))
 
 
-def _shoe(canvas: Canvas, person: Person, bones: Skeleton, limb: Limb, colour: Colour) -> None:
+def _shoe(canvas: Canvas, person: Person, back: bool, limb: Limb, colour: Colour) -> None:
     u, v = limb.joints[2]
     if person.shoes == "boots":
-        _shaft(canvas, _between(limb.joints[1], limb.joints[2], 0.5), (u, v), colour)
+        _shaft(canvas, between(limb.joints[1], limb.joints[2], 0.5), (u, v), colour)
     if limb.toes:
         _shoe_from_side(canvas, person, (u, v), colour)
     else:
-        _shoe_from_front(canvas, person, (u, v), colour, bones.back)
+        _shoe_from_front(canvas, person, (u, v), colour, back)
 
 
 def _shaft(canvas: Canvas, top: Point, ankle: Point, colour: Colour) -> None:
@@ -141,7 +138,3 @@ def _sole(person: Person, colour: Colour) -> Colour:
     if person.shoes != "sneakers":
         return scaled(colour, 0.5)
     return FIXED["sole"] if sum(colour) < 640 else (150, 150, 155)
-
-
-def _between(start: Point, end: Point, share: float) -> Point:
-    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share

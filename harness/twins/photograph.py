@@ -10,8 +10,9 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from harness.twins.backdrops import draw_backdrop, draw_passer_by
 from harness.twins.canvas import SUPERSAMPLING, Canvas, Frame, Part
-from harness.twins.colours import CLOTHES, HAIR, SKIN, Colour, contrasting, own_shade, shifted
+from harness.twins.colours import CLOTHES, contrasting
 from harness.twins.domains import Look
+from harness.twins.dyes import Dyes, mix_dyes
 from harness.twins.head import draw_glasses, draw_hair_behind, draw_hat, draw_head, draw_scarf
 from harness.twins.lower_body import draw_lower
 from harness.twins.obstacles import draw_obstacle
@@ -37,7 +38,7 @@ def photograph(person: Person, body_seed: int, view: View, look: Look) -> tuple[
         draw_passer_by(scene, random)
     blurred = scene.reduce(SUPERSAMPLING).resize(scene.size, Image.Resampling.BILINEAR)
     canvas = Canvas(blurred, view.frame)
-    _draw_person(canvas, person, pose_skeleton(person, view), _Dyes(person, body_seed))
+    _draw_person(canvas, person, pose_skeleton(person, view), mix_dyes(person, body_seed))
     if view.obstacle:
         draw_obstacle(canvas, view.obstacle, look.backdrop, random)
     parts = np.asarray(canvas.parts)
@@ -45,47 +46,24 @@ def photograph(person: Person, body_seed: int, view: View, look: Look) -> tuple[
     return _expose(Image.fromarray(drawn).reduce(SUPERSAMPLING), view.light, look, random), parts
 
 
-class _Dyes:
-    """The colours of one person's things, each a shade of its own."""
-
-    def __init__(self, person: Person, seed: int) -> None:
-        random = Random(seed)
-        self.skin: Colour = shifted(random.choice(SKIN), own_shade(random, 4))
-        self.upper, self.inner, self.lower, self.shoes, self.bag, self.hat, self.scarf = (
-            shifted(CLOTHES.get(name, (0, 0, 0)), own_shade(random))
-            for name in (
-                person.upper_colour,
-                person.inner_colour,
-                person.lower_colour,
-                person.shoes_colour,
-                person.bag_colour,
-                person.hat_colour,
-                person.scarf,
-            )
-        )
-        self.hair = (
-            self.skin if person.hair == "bald" else shifted(HAIR[person.hair_colour], own_shade(random, 4))
-        )
-
-
-def _draw_person(canvas: Canvas, person: Person, bones: Skeleton, dyes: _Dyes) -> None:
+def _draw_person(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
     """Draw from the farthest to the nearest part."""
     draw_hair_behind(canvas, person, bones, dyes.hair)
     draw_bag_behind(canvas, person, bones, dyes.bag)
     if bones.side:
-        draw_arm(canvas, person, bones.far_arm, dyes.upper, dyes.skin)
-    draw_lower(canvas, person, bones, dyes.lower, dyes.shoes, dyes.skin)
+        draw_arm(canvas, person, bones.far_arm, dyes)
+    draw_lower(canvas, person, bones, dyes)
     if not bones.side:
-        draw_arm(canvas, person, bones.far_arm, dyes.upper, dyes.skin)
-        draw_arm(canvas, person, bones.near_arm, dyes.upper, dyes.skin)
-    draw_torso(canvas, person, bones, dyes.upper, dyes.inner, dyes.skin)
+        draw_arm(canvas, person, bones.far_arm, dyes)
+        draw_arm(canvas, person, bones.near_arm, dyes)
+    draw_torso(canvas, person, bones, dyes)
     draw_scarf(canvas, person, bones, dyes.scarf)
-    draw_head(canvas, person, bones, dyes.hair, dyes.skin)
+    draw_head(canvas, person, bones, dyes)
     draw_glasses(canvas, person, bones)
     draw_hat(canvas, person, bones, dyes.hat)
-    draw_bag_before(canvas, person, bones, dyes.bag, dyes.upper)
+    draw_bag_before(canvas, person, bones, dyes)
     if bones.side:
-        draw_arm(canvas, person, bones.near_arm, dyes.upper, dyes.skin)
+        draw_arm(canvas, person, bones.near_arm, dyes)
     draw_in_hands(canvas, person, bones, dyes.bag)
 
 

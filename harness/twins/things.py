@@ -2,6 +2,7 @@
 
 from harness.twins.canvas import Canvas, Part, Point
 from harness.twins.colours import FIXED, Colour, luminance, scaled
+from harness.twins.dyes import Dyes
 from harness.twins.people import Person
 from harness.twins.skeleton import Skeleton
 
@@ -16,13 +17,13 @@ def draw_bag_behind(canvas: Canvas, person: Person, bones: Skeleton, colour: Col
         canvas.limb(((back - 0.02, 0.36), (back - 0.02, 0.38)), (0.06, 0.06), scaled(colour, 0.78), Part.BAG)
 
 
-def draw_bag_before(canvas: Canvas, person: Person, bones: Skeleton, colour: Colour, cloth: Colour) -> None:
+def draw_bag_before(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
     """Draw the bags and straps that lie over the clothes."""
-    strap = FIXED["strap dark"] if luminance(cloth) > 90 else FIXED["strap light"]
+    strap = FIXED["strap dark"] if luminance(dyes.upper) > 90 else FIXED["strap light"]
     if person.bag == "backpack":
-        _backpack(canvas, bones, colour, strap)
+        _backpack(canvas, bones, dyes.bag, strap)
     elif person.bag == "shoulder bag":
-        _shoulder_bag(canvas, bones, colour, strap)
+        _shoulder_bag(canvas, bones, dyes.bag, strap)
 
 
 def draw_in_hands(canvas: Canvas, person: Person, bones: Skeleton, colour: Colour) -> None:

@@ -1,7 +1,8 @@
 """Torso, arms and the upper garment with its collar, opening, hood and print."""
 
-from harness.twins.canvas import Canvas, Part, Point
+from harness.twins.canvas import Canvas, Part, Point, between
 from harness.twins.colours import Colour, contrasting, scaled
+from harness.twins.dyes import Dyes
 from harness.twins.people import Person
 from harness.twins.skeleton import Limb, Skeleton
 
@@ -25,13 +26,12 @@ _BULK = {
 }
 
 
-def draw_torso(
-    canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour, inner: Colour, skin: Colour
-) -> None:
+def draw_torso(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
     """Draw neck, torso and everything sewn to it."""
-    canvas.limb(((0.0, 0.12), (0.0, 0.175)), (0.05, 0.056), scaled(skin, 0.9), Part.FACE)
+    cloth = dyes.upper
+    canvas.limb(((0.0, 0.12), (0.0, 0.175)), (0.05, 0.056), scaled(dyes.skin, 0.9), Part.FACE)
     if person.upper == "tank top":
-        canvas.polygon(_outline(bones, 0.3, 0.0), skin, Part.ARM)
+        canvas.polygon(_outline(bones, 0.3, 0.0), dyes.skin, Part.ARM)
     canvas.polygon(_cut(person, bones), cloth, Part.TORSO)
     _hem(canvas, person, bones, cloth)
     if bones.side:
@@ -41,24 +41,24 @@ def draw_torso(
             scaled(cloth, 0.86),
         )
     elif not bones.back:
-        _front(canvas, person, bones, cloth, inner, skin)
+        _front(canvas, person, bones, dyes)
     if person.upper == "hoodie":
         _hood(canvas, bones, cloth)
 
 
-def draw_arm(canvas: Canvas, person: Person, limb: Limb, cloth: Colour, skin: Colour) -> None:
+def draw_arm(canvas: Canvas, person: Person, limb: Limb, dyes: Dyes) -> None:
     """Draw one arm, bare where the sleeve ends."""
     shoulder, elbow, hand = limb.joints
-    bulk = _BULK[person.upper]
+    bulk, cloth, skin = _BULK[person.upper], dyes.upper, dyes.skin
     canvas.limb((shoulder, elbow, hand), (0.05, 0.04, 0.032), skin, Part.ARM)
     canvas.ellipse(hand, (0.02, 0.024), skin, Part.ARM)
     if person.sleeves == "long":
-        wrist = _between(elbow, hand, 0.86)
+        wrist = between(elbow, hand, 0.86)
         canvas.limb((shoulder, elbow, wrist), (bulk + 0.01, bulk, bulk * 0.86), cloth, Part.SLEEVE)
         canvas.stroke([shoulder, elbow, wrist], 0.008, scaled(cloth, 0.82))
     elif person.sleeves == "short":
         canvas.limb(
-            (shoulder, _between(shoulder, elbow, 0.72)), (bulk + 0.012, bulk + 0.014), cloth, Part.SLEEVE
+            (shoulder, between(shoulder, elbow, 0.72)), (bulk + 0.012, bulk + 0.014), cloth, Part.SLEEVE
         )
 
 
@@ -88,18 +88,16 @@ def _hem(canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour) -> None
         )
 
 
-def _front(
-    canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour, inner: Colour, skin: Colour
-) -> None:
-    middle = bones.turn
+def _front(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
+    middle, cloth = bones.turn, dyes.upper
     if person.upper in ("jacket", "coat"):
-        return _opening(canvas, person, middle, cloth, inner)
+        return _opening(canvas, person, middle, dyes)
     if person.upper == "shirt":
         _buttons(canvas, person, middle, cloth)
     elif person.upper == "hoodie":
         _pouch(canvas, middle, cloth)
     elif person.upper != "sweater":
-        canvas.pie((middle, 0.158), (0.042, 0.036), (0, 180), skin, Part.FACE)
+        canvas.pie((middle, 0.158), (0.042, 0.036), (0, 180), dyes.skin, Part.FACE)
     if person.upper == "sweater":
         canvas.limb(((middle - 0.03, 0.162), (middle + 0.03, 0.162)), (0.024, 0.024), scaled(cloth, 0.78))
     if person.pattern == "logo":
@@ -107,13 +105,13 @@ def _front(
     return None
 
 
-def _opening(canvas: Canvas, person: Person, middle: float, cloth: Colour, inner: Colour) -> None:
-    hem = _HEM[person.upper]
+def _opening(canvas: Canvas, person: Person, middle: float, dyes: Dyes) -> None:
+    hem, cloth = _HEM[person.upper], dyes.upper
     if person.opening == "open":
         low = min(hem, 0.54)
         canvas.polygon(
             [(middle - 0.034, 0.16), (middle + 0.034, 0.16), (middle + 0.05, low), (middle - 0.05, low)],
-            inner,
+            dyes.inner,
             Part.INNER,
         )
         for sign in (-1, 1):
@@ -169,7 +167,3 @@ def _hood(canvas: Canvas, bones: Skeleton, cloth: Colour) -> None:
             canvas.limb(
                 ((sign * 0.042, 0.14), (sign * 0.03 + bones.turn, 0.182)), (0.03, 0.026), dark, Part.TORSO
             )
-
-
-def _between(start: Point, end: Point, share: float) -> Point:
-    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share

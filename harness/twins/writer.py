@@ -16,7 +16,7 @@ from harness.datasets import Counts, PersonDataset
 from harness.errors import HarnessError, UsageError
 from harness.twins.camera_roll import develop
 from harness.twins.domains import Domain
-from harness.twins.marker import GENERATOR_VERSION, Marker, read_marker, write_marker
+from harness.twins.marker import GENERATOR_VERSION, MARKER_FILE, Marker, read_marker, write_marker
 from harness.twins.plan import Order, plan_pictures, split_sizes
 
 Progress = Callable[[int, int], None]
@@ -63,7 +63,7 @@ def write_twin(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{dataset.folder}-", dir=folder.parent))
     try:
-        counts = _fill(draft, dataset, domain, orders, workers, progress)
+        counts = _fill(draft, dataset, orders, workers, progress)
         write_marker(draft, Marker(wanted.version, wanted.dataset, seed, wanted.identities, counts))
         draft.chmod(0o755)
         _move_in(draft, folder, wanted)
@@ -83,7 +83,7 @@ def _is_there(folder: Path, wanted: Marker, force: bool) -> bool:
     found = read_marker(folder) if folder.exists() and not force else None
     if found is not None and found.same_twin(wanted):
         return True
-    if folder.exists() and not (folder / "SYNTHETIC.json").is_file() and any(folder.iterdir()):
+    if folder.exists() and not (folder / MARKER_FILE).is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} exists and is no synthetic twin: move it away; it is not overwritten.")
     if found is not None:
         raise UsageError(
@@ -114,12 +114,11 @@ def _move_in(draft: Path, folder: Path, wanted: Marker) -> None:
 def _fill(
     draft: Path,
     dataset: type[PersonDataset],
-    domain: Domain,
     orders: Sequence[Order],
     workers: int | None,
     progress: Progress | None,
 ) -> dict[str, Counts]:
-    images = draft / dataset.image_folder
+    images, domain = draft / dataset.image_folder, _domain_of(dataset)
     for parent in sorted({(images / order.image).parent for order in orders}):
         parent.mkdir(parents=True, exist_ok=True)
     captions: list[list[str]] = []

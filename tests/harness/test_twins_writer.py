@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from harness.datasets import DATASETS, count
 from harness.errors import DataError, UsageError
 from harness.twins import MARKER_FILE, read_marker, write_twin
 
+PATH_OF_THIS = f"import sys; from pathlib import Path; sys.path.insert(0, {str(Path(__file__).parent)!r})"
 NAMES = ["icfg", "cuhk", "rstp"]
 KEYS = {
     "icfg": ["split", "captions", "file_path", "processed_tokens", "id"],
@@ -118,9 +122,11 @@ def test_the_annotation_of_rstp_is_one_line(made):
     assert "\n" not in (folder / dataset.twin.form.annotation_file).read_text()
 
 
-def test_equal_settings_give_equal_bytes_with_any_number_of_workers(tmp_path):
+def test_equal_settings_give_equal_bytes_in_another_process_and_with_any_number_of_workers(tmp_path):
     one = bytes_of(small(tmp_path / "one"))
-    assert one == bytes_of(small(tmp_path / "again"))
+    code = f"{PATH_OF_THIS}; from test_twins_writer import small; small(Path({str(tmp_path / 'again')!r}))"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert one == bytes_of(tmp_path / "again" / "synthetic" / "CUHK-PEDES")
     assert one == bytes_of(small(tmp_path / "two", workers=2))
     assert one != bytes_of(small(tmp_path / "other", seed=1))
 
@@ -180,9 +186,6 @@ def test_real_data_have_no_marker_and_a_broken_one_is_named(tmp_path):
 
 
 def test_the_package_is_light_to_import():
-    import subprocess
-    import sys
-
     heavy = "('torch', 'numpy', 'PIL', 'pandas')"
     code = (
         f"import harness.twins, harness.datasets.icfg, sys; print(*[m for m in {heavy} if m in sys.modules])"
