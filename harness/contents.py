@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)"
 _SETTLED_NS = 2_000_000_000
 _MANY = 1024
+_CHUNK = 256
 MISSING = "missing"
 
 Progress = Callable[[int, int], None]
@@ -29,7 +30,8 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
     """
     paths = [os.path.abspath(file) for file in files]
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
-        stats = list(pool.map(_stat, paths, chunksize=256))
+        chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+        stats = [stat for part in pool.map(_stats, chunks) for stat in part]
         known = _load(index)
         new = {p: s for p, s in zip(paths, stats, strict=True) if s and known.get(p, ())[:2] != s}
         told = progress if len(new) >= _MANY else None
@@ -45,6 +47,10 @@ def _counted(values: Iterable[str], n: int, progress: Progress | None) -> Iterat
         if progress and (done % _MANY == 0 or done == n):
             progress(done, n)
         yield value
+
+
+def _stats(paths: Sequence[str]) -> list[Stat | None]:
+    return [_stat(path) for path in paths]
 
 
 def _stat(path: str) -> Stat | None:

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 64
 _FEW = 1024
-_ABANDONED_SECONDS = 60.0
+_SILENT_SECONDS = 15.0
+_ABANDONED_SECONDS = 600.0
 _WAYS_OUT = "Free some disk, set HARNESS_CACHE to a folder on another disk, or use `--store off`."
 
 
@@ -188,14 +189,14 @@ def _others(plan: Plan, own: Path) -> list[Path]:
 
 def _remove_abandoned(folder: Path) -> None:
     for part in folder.glob(".*.part"):
-        if part.exists() and not _is_alive(part):
+        if part.exists() and not _is_alive(part, _ABANDONED_SECONDS):
             log.info("removing %s, left by a build that did not end", part)
             part.unlink(missing_ok=True)
 
 
-def _is_alive(part: Path) -> bool:
-    """Whether a part was written to within the last minute; its builder is dead otherwise."""
+def _is_alive(part: Path, seconds: float = _SILENT_SECONDS) -> bool:
+    """Whether a part was written to lately, as a builder does several times a second."""
     try:
-        return time.time() - part.stat().st_mtime < _ABANDONED_SECONDS
+        return time.time() - part.stat().st_mtime < seconds
     except FileNotFoundError:
         return False
