@@ -68,7 +68,7 @@ def _hips(canvas: Canvas, bones: Skeleton, cloth: Colour) -> None:
 
 def _skirt(canvas: Canvas, person: Person, bones: Skeleton, cloth: Colour) -> None:
     hem, flare = (0.7, 0.045) if person.lower == "skirt" else (0.9, 0.05)
-    wide = bones.hip + flare + (0.02 if bones.side else 0.0)
+    wide = bones.hip + (0.01 if person.upper == "coat" else flare + (0.02 if bones.side else 0.0))
     top = bones.waist
     points = [
         (-top, 0.42),
