@@ -57,6 +57,15 @@ def test_captions_name_only_textures_sizes_and_shapes_of_their_scene():
             every = {word for words in family.values() for word in words if word}
             false = {word for word in every - true if not any(word in longer for longer in true)}
             assert not said(caption, false), caption
+        marks = {shapes.MARKS[thing.texture] for thing in scene.things if thing.texture != "plain"}
+        assert set(re.findall(r"(\w+)(?= on it|$|[ ,.;])", caption)) & set(shapes.MARKS.values()) <= marks
+
+
+def test_a_second_colour_is_named_only_with_its_marks():
+    pattern = re.compile(rf"with ({'|'.join(shapes.COLOURS)}) (\w+)")
+    for scene, caption, _ in scenes(500):
+        shown = {(t.second, shapes.MARKS[t.texture]) for t in scene.things if t.texture != "plain"}
+        assert set(pattern.findall(caption)) <= shown, caption
 
 
 def test_every_word_of_the_corpus_is_used_and_none_speaks_of_persons():
@@ -120,8 +129,9 @@ def test_training_lowers_the_loss(tmp_path):
     batch = pretraining._collate([dataset[index] for index in range(4)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretraining, "_batches", lambda n, seed, size: iter([batch] * max(1, n // size)))
-        pretrain(config, tmp_path / "a.safetensors", lambda step, loss: losses.append(loss))
+        record = pretrain(config, tmp_path / "a.safetensors", lambda step, loss: losses.append(loss))
     assert losses[-1] < 0.5 * losses[0]
+    assert record["shapes_R1"] == 100
 
 
 def test_recall_counts_ties_against_the_model():
