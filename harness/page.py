@@ -29,7 +29,7 @@ PAGE = """<!doctype html>
 STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #262626; font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
-main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.5rem 4rem; }
+main { max-width: 86rem; margin: 0 auto; padding: 2rem 1.5rem 4rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .4rem; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .4rem; }
 h3 { font-size: 1.05rem; margin: 2rem 0 .3rem; }
 p { margin: .4rem 0; max-width: 52rem; }

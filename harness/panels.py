@@ -126,21 +126,33 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
 
 
 def label(records: Sequence[Row]) -> None:
-    """Give each row a `label`: the method, and the settings by which it differs from another row of the method."""
-    for row in records:
-        rivals = [r for r in records if _place_of(r) == _place_of(row) and r["condition"] != row["condition"]]
-        keys = _differing([row, *rivals])
-        shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:MAX_DIFFERENCES]]
-        more = [] if len(keys) <= MAX_DIFFERENCES else ["…"]
-        settings = ", ".join([*shown, *more])
-        row["label"] = f"{row['method']} ({settings})" if settings else str(row["method"])
-        if rivals and not keys:
-            row["label"] = f"{row['method']} ({row['condition'][:6]})"
+    """Give each row a `label`: the method, and where one training set knows it in several settings, what differs."""
+    for method in {row["method"] for row in records}:
+        own = [row for row in records if row["method"] == method]
+        groups = [
+            [row for row in own if _source(row) == source] for source in dict.fromkeys(map(_source, own))
+        ]
+        keys = list(dict.fromkeys(key for group in groups for key in _differing(group)))
+        for group in groups:
+            twice = len({row["condition"] for row in group}) > len({_settings(row, keys) for row in group})
+            for row in group:
+                row["label"] = _label(row, keys, twice and row["rule"] != UNTRAINED)
 
 
-def _place_of(row: Row) -> tuple[str, str, str]:
-    trained_on = "" if row["rule"] == UNTRAINED else row["trained_on"]
-    return row["method"], trained_on, row["tested_on"]
+def _label(row: Row, keys: Sequence[str], mark: bool) -> str:
+    """Return the method, the settings named by `keys` and, to tell apart what they do not, the condition's mark."""
+    shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:MAX_DIFFERENCES]]
+    shown += ["…"] * (len(keys) > MAX_DIFFERENCES)
+    shown += [row["condition"][:6]] * (mark or len(keys) > MAX_DIFFERENCES)
+    return f"{row['method']} ({', '.join(shown)})" if shown else str(row["method"])
+
+
+def _source(row: Row) -> str:
+    return "" if row["rule"] == UNTRAINED else str(row["trained_on"])
+
+
+def _settings(row: Row, keys: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row["config"].get(key) for key in keys)
 
 
 def _differing(records: Iterable[Row]) -> list[str]:

@@ -142,7 +142,7 @@ def drop_table(panel: Panel) -> Table:
             [_drop_line(part.to_dict("records"), tests) for _, part in parts],
             columns=["method", "trained on", *(f"on {name}" for name in tests)],
         ),
-        notes=DROP_NOTES,
+        notes=DROP_NOTES if len(found) else ("No method is tested on a dataset other than its own yet.",),
         n_left=2,
     )
 
@@ -150,7 +150,7 @@ def drop_table(panel: Panel) -> Table:
 def _drop_line(records: Sequence[dict[Any, Any]], tests: Sequence[str]) -> dict[str, str]:
     cells = {
         row["tested_on"]: interval_text(row["drop"], row["drop_low"], row["drop_high"])
-        + (SHARED if row["shares_persons"] else "")
+        + (SHARED if row["shares_persons"] and row["drop"] == row["drop"] else "")
         for row in records
     }
     first = records[0]
