@@ -1,0 +1,95 @@
+"""Real processes: two of them give one's numbers, and a killed one goes on to the same bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from harness.record import WEIGHTS
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = ["--synthetic", "--set", "train.epochs=2", "--set", "train.batch_size=22", "--set", "train.precision=fp32"]
+
+
+def command(twins, runs, method, *more):
+    places = ["--data-root", str(twins), "--runs", str(runs), "--device", "cpu"]
+    return ["-m", "harness", "run", "--method", method, "--dataset", "icfg", *SETTINGS, *places, *more]
+
+
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": "sqlite:////nowhere/else.db"}
+
+
+def only(runs):
+    (file,) = runs.glob("*/record.json")
+    return file.parent, json.loads(file.read_text())
+
+
+@pytest.mark.parametrize("method", ["full_finetune", "linear_probe"])
+def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, method):
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    for start, runs in (([], one), (torchrun, two)):
+        arguments = [*start, *command(twins, runs, method)]
+        done = subprocess.run([sys.executable, *arguments], env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    (folder_one, record_one), (folder_two, record_two) = only(one), only(two)
+    assert record_one["data"]["train_pairs"] % 22 % 2 == 1, "the last batch must be uneven"
+    assert record_one["identity"] == record_two["identity"]
+    histories = [json.loads((folder / "history.json").read_text()) for folder in (folder_one, folder_two)]
+    for row_one, row_two in zip(*histories, strict=True):
+        assert row_one["train/loss"] == pytest.approx(row_two["train/loss"], rel=1e-5)
+    assert record_one["metrics"] == pytest.approx(record_two["metrics"], abs=1e-5)
+
+
+def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    often = ["--set", "train.checkpoint_seconds=0.01", "--set", "train.epochs=3"]
+    subprocess.run([sys.executable, *command(twins, whole, "adapter_only", *often)], env=environment(), check=True)
+    process = subprocess.Popen([sys.executable, *command(twins, cut, "adapter_only", *often)], env=environment())
+    wait_for_checkpoint(cut, process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert only(cut)[1]["status"] == "running"
+    done = subprocess.run(
+        [sys.executable, *command(twins, cut, "adapter_only", *often)], env=environment(), capture_output=True, text=True
+    )
+    assert "going on from the checkpoint" in done.stderr
+    (folder_one, one), (folder_two, two) = only(whole), only(cut)
+    assert one["metrics"] == two["metrics"]
+    assert one["selection"] == two["selection"]
+    weights = [load_file(folder / WEIGHTS) for folder in (folder_one, folder_two)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(twins, tmp_path):
+    arguments = command(twins, tmp_path, "adapter_only", "--set", "train.checkpoint_seconds=0.01")
+    process = subprocess.Popen(
+        [sys.executable, *arguments], env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for_checkpoint(tmp_path, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "same command goes on" in said
+    folder, record = only(tmp_path)
+    assert record["status"] == "interrupted"
+    assert (folder / "checkpoint.pt").is_file()
+
+
+def wait_for_checkpoint(runs, process):
+    """Wait until a process has written a checkpoint, and a little longer."""
+    deadline = time.monotonic() + 300
+    while not list(runs.glob("*/checkpoint.pt")):
+        assert process.poll() is None, "the run ended before it was killed"
+        assert time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.05)
+    time.sleep(0.3)
