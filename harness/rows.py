@@ -92,7 +92,7 @@ def _protocol(run: Any) -> dict[str, Any]:
     trained = run.data.metrics.get(_COSTS["trainable"], 1) > 0
     return {
         "rule": _tag(run, "rule") if trained else UNTRAINED,
-        "budget": run.data.tags.get("harness.budget", NO_BUDGET),
+        "budget": _budget(run.data.tags.get("harness.budget", "")),
         "backbone": _tag(run, "backbone"),
         "weights": _tag(run, "weights")[:12],
         "image_size": "×".join(re.findall(r"\d+", params.get("backbone.image_size", ""))),
@@ -203,6 +203,11 @@ def _plain(value: Any) -> Any:
 
 def _tag(run: Any, name: str) -> str:
     return str(run.data.tags.get(f"harness.{name}", ""))
+
+
+def _budget(text: str) -> str:
+    """Return how a method's settings were tuned, in words."""
+    return f"{text} trials" if text.isdigit() else text or NO_BUDGET
 
 
 def _number(text: str | None) -> int | None:

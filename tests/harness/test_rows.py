@@ -51,7 +51,7 @@ def test_the_condition_forgets_the_seed_and_paths_and_nothing_else(experiment, f
     ]
     made += [
         fake.record("cskt", "icfg", identity="x", fingerprint="other"),
-        fake.record("cskt", "icfg", identity="y", tags={"harness.budget": "9 trials"}),
+        fake.record("cskt", "icfg", identity="y", tags={"harness.budget": "9"}),
     ]
     for one in made:
         fake.send(experiment, *one)
