@@ -4,30 +4,35 @@
 
 Each trained method that ships tries its own default learning rate times the same factors on the synthetic ICFG twin,
 one seed, no pruning, no test data. The best on validation (t2i R@1, then mAP) goes to `methods/NAME.tiny.yaml`, every
-trial's value to `results/tiny_lr_search.json`. It is no benchmark: it makes no claim, and `make bench` leaves it out.
+trial's value to `results/tiny_lr_search.json`. Trials that are done are not repeated. `make bench` leaves it out.
 """
 
 import argparse
-import json
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import Claim, Outcome, claim, machine, outcome
+from harness.files import write_json, write_text
+
 METHODS = ("full_finetune", "cskt", "adapter_only", "prompt_only", "linear_probe")
 FACTORS = (1, 3, 10, 30, 100, 300)
+KEY, SCORE, TIE = "method.lr", "val/t2i/R1", "val/t2i/mAP"
 COMMAND = "python -m benchmarks.tiny_lr_search"
 ROOT = Path(__file__).resolve().parent
-RESULT = ROOT / "results" / "tiny_lr_search.json"
 PRESET = """\
-# The best of {n} learning rates on the validation split of the synthetic ICFG twin, one seed; found by
-# `{command}`, all values in benchmarks/results/tiny_lr_search.json.
+# The best of {n} learning rates on the validation split of the synthetic ICFG twin, one seed: R@1 {score:.2f},
+# mAP {tie:.2f}. Found by `{command}`, all values in benchmarks/results/tiny_lr_search.json.
 method:
   lr: {lr:g}
 """
 
 
-def search_one(method: str) -> dict[str, Any]:
+def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Try all factors for one method and return its trials and the best learning rate."""
     import torch
 
@@ -41,28 +46,65 @@ def search_one(method: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     default = REGISTRY.get(method).Config().lr  # type: ignore[attr-defined]
     rates = tuple(float(f"{default * factor:.6g}") for factor in FACTORS)
-    config = resolve(method, "icfg", synthetic=True, overrides=[f"method.lr={default}"])
-    points = tuple({"method.lr": rate} for rate in rates)
-    search = Search(trials=len(rates), pruning=False, test=False, points=points)
-    axis = Axis(key="method.lr", over=Choice(values=rates))
-    summary = sweep(config, [axis], search, study=f"tiny-lr-{method}")
+    config = resolve(method, "icfg", synthetic=True, overrides=overrides)
+    points = tuple({KEY: rate} for rate in rates)
+    search = Search(trials=len(rates), objective=SCORE, pruning=False, test=False, points=points)
+    summary = sweep(config, [Axis(key=KEY, over=Choice(values=rates))], search, study=f"tiny-lr-{method}")
     best = summary.best
     assert best is not None, f"no trial of {method} finished"
-    return {"best": best.params["method.lr"], "trials": [row.model_dump(mode="json") for row in summary.trials]}
+    trials = [row.model_dump(mode="json") for row in summary.trials]
+    return {"best": best.model_dump(mode="json"), "rates": rates, "trials": trials, "config": summary.config}
+
+
+def run(methods: Sequence[str] = METHODS, overrides: Sequence[str] = (), processes: int = 1) -> Outcome:
+    """Search for all methods, some of them at the same time."""
+    work = partial(search_one, overrides=overrides)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        found = dict(zip(methods, pool.map(work, methods), strict=True))
+    title = (
+        f"Learning rates at tiny scale: {len(FACTORS)} trials a method, validation of the synthetic ICFG twin"
+    )
+    command = " ".join([COMMAND, *(["--set", *overrides] if overrides else [])])
+    return outcome(title, command, [inside(*item) for item in found.items()], factors=FACTORS, methods=found)
+
+
+def inside(method: str, found: dict[str, Any]) -> Claim:
+    """Judge whether the best rate lies inside the grid: at an end of it, a rate beyond might be better still."""
+    rate = found["best"]["params"][KEY]
+    place = found["rates"].index(rate)
+    name = f"{method}, best at {rate:g}: rates between it and the end of the grid"
+    return claim(name, min(place, len(FACTORS) - 1 - place), at_least=1)
+
+
+def write_presets(result: Outcome, folder: Path) -> None:
+    """Write each method's best rate as its preset `tiny`."""
+    for method, found in result["facts"]["methods"].items():
+        best = found["best"]
+        values = {"score": best["value"], "tie": best["metrics"][TIE], "lr": best["params"][KEY]}
+        text = PRESET.format(n=len(found["trials"]), command=result["command"], **values)
+        write_text(folder / f"{method}.tiny.yaml", text)
 
 
 def main() -> None:
     """Search for all methods and write the result and the presets."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--processes", type=int, default=1)
-    processes = parser.parse_args().processes
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(METHODS, pool.map(search_one, METHODS), strict=True))
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({"command": COMMAND, "factors": FACTORS, "methods": found}, indent=2) + "\n")
-    for method, result in found.items():
-        text = PRESET.format(n=len(FACTORS), command=COMMAND, lr=result["best"])
-        (ROOT.parent / "methods" / f"{method}.tiny.yaml").write_text(text)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--processes", type=int, default=1, help="methods searched at the same time")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=METHODS, help="for a trial: some methods"
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=(), metavar="KEY=VALUE", help="for a trial: other settings"
+    )
+    parser.add_argument("--out", type=Path, help="for a trial: folder of result and presets")
+    options = parser.parse_args()
+    if (options.set or options.methods != METHODS) and not options.out:
+        parser.error("part of the search, or another one, is not the committed result: give --out")
+    result = run(options.methods, options.set, options.processes)
+    facts = {**result, "date": date.today().isoformat(), "machine": machine()}
+    write_json((options.out or ROOT / "results") / "tiny_lr_search.json", facts)
+    write_presets(result, options.out or ROOT.parent / "methods")
 
 
 if __name__ == "__main__":
