@@ -54,7 +54,9 @@ def bare_loop(method: Method, optimiser: torch.optim.Optimizer, batches: Batches
         optimiser.zero_grad(set_to_none=True)
 
 
-def compare(config: RunConfig, material: Material, size: int, folder: Path) -> tuple[list[float], list[float]]:
+def compare(
+    config: RunConfig, material: Material, size: int, folder: Path
+) -> tuple[list[float], list[float]]:
     """Return the seconds of each round, of the bare loop and of the harness."""
     n_steps = STEPS[size]
     engine = accelerator("fp32", "cpu")
@@ -63,7 +65,9 @@ def compare(config: RunConfig, material: Material, size: int, folder: Path) -> t
     training = Training(two, _batches(config, material, size, n_steps), config, engine, RunFolder(folder))
     bare, ours = [], []
     for _ in range(ROUNDS):
-        bare.append(_seconds(lambda: bare_loop(one, optimiser, _batches(config, material, size, n_steps), n_steps)))
+        bare.append(
+            _seconds(lambda: bare_loop(one, optimiser, _batches(config, material, size, n_steps), n_steps))
+        )
         training.state.step = 0
         ours.append(_seconds(lambda: training._steps(1)))
     return bare[1:], ours[1:]

@@ -222,7 +222,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":bool", ":float"))]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\.inf|\.nan)$"),
@@ -231,7 +233,7 @@ _Loader.add_implicit_resolver(
 
 
 def _load(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    return yaml.load(text, _Loader)
 
 
 def _is_section(kind: Any) -> bool:

@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -200,6 +201,7 @@ class Tracker(Listener):
         self.run_id: str | None = None
         self.error: str | None = None
         self._store: Store | None = None
+        self._rows: deque[dict[str, float]] = deque()
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._loop, name="tracking", daemon=True)
         self._thread.start()
@@ -207,11 +209,21 @@ class Tracker(Listener):
 
     def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
         """Hand over an epoch's metrics; returns at once."""
-        self._work.put(lambda: self._open_store().log(str(self.run_id), [row]))
+        self._hand_over([row])
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
         """Hand over the epochs before an interruption; returns at once."""
-        self._work.put(lambda: self._open_store().log(str(self.run_id), history))
+        self._hand_over(history)
+
+    def _hand_over(self, rows: list[dict[str, float]]) -> None:
+        self._rows.extend(rows)
+        self._work.put(self._log_rows)
+
+    def _log_rows(self) -> None:
+        """Log all rows handed over by now in one call: epochs that take milliseconds do not cost a call each."""
+        rows = [self._rows.popleft() for _ in range(len(self._rows))]
+        if rows:
+            self._open_store().log(str(self.run_id), rows)
 
     def finish(self, record: Record) -> dict[str, Any]:
         """Log the end of the run, wait for the store, and return what the record notes of it."""

@@ -18,7 +18,9 @@ def blocks(page, language):
 
 
 def commands():
-    lines = [line.split("#")[0].strip() for block in blocks("README.md", "bash") for line in block.splitlines()]
+    lines = [
+        line.split("#")[0].strip() for block in blocks("README.md", "bash") for line in block.splitlines()
+    ]
     inline = re.findall(r"`(harness [^`]+)`", (ROOT / "README.md").read_text())
     inline = [text for text in inline if "|" not in text]
     return sorted({line for line in [*lines, *inline] if line.startswith("harness ")})

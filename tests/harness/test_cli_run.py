@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("untracked")
 QUICK = ["--set", "backbone.pretrained=null", "--set", "train.epochs=1", "--set", "train.batch_size=16"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def call(twins, tmp_path, capsys, monkeypatch):
     """Call `harness` with arguments on the small twins; return exit code, standard output and error."""
     monkeypatch.setenv("HARNESS_RUNS", str(tmp_path))
@@ -58,7 +58,9 @@ def test_several_methods_are_compared_in_one_table(call):
     methods = ["--method", "zero_shot", "--method", "linear_probe"]
     code, out, _ = call("run", *methods, "--dataset", "icfg", "--synthetic", *QUICK)
     assert code == 0
-    lines = [line.split() for line in out.splitlines() if line.strip().startswith(("zero_shot", "linear_probe"))]
+    lines = [
+        line.split() for line in out.splitlines() if line.strip().startswith(("zero_shot", "linear_probe"))
+    ]
     assert [line[0] for line in lines] == ["zero_shot", "linear_probe"]
 
 
@@ -93,7 +95,10 @@ def test_dry_run_prints_the_plan_and_trains_nothing(call, tmp_path):
         (["run", "-m", "cskt", "-d", "icfg", "--set", "train.epochs=many"], "train.epochs"),
         (["run", "-m", "cskt", "-d", "icfg", "--set", "epochs"], "section.field=value"),
         (["run", "-m", "cskt", "-d", "icfg", "--preset", "relaesed"], "Did you mean 'released'?"),
-        (["run", "-m", "zero_shot", "-d", "icfg", "--synthetic", "--set", "backbone.pretrained=shape"], "shapes"),
+        (
+            ["run", "-m", "zero_shot", "-d", "icfg", "--synthetic", "--set", "backbone.pretrained=shape"],
+            "shapes",
+        ),
         (["run", "-m", "zero_shot", "-d", "icfg", "--synthetic", "--set", "backbone.name=tini"], "tiny"),
         (["runs", "show", "nothing"], "No run 'nothing'"),
         (["runs", "lits"], "Did you mean 'list'?"),
@@ -116,7 +121,9 @@ def test_missing_data_say_where_they_come_from_and_belong(call, tmp_path):
 
 
 def test_a_failed_run_exits_1_and_is_shown_with_its_traceback(call):
-    code, _, err = call("run", "-m", "full_finetune", "-d", "icfg", "--synthetic", *QUICK, "--set", "train.max_loss=1e-6")
+    code, _, err = call(
+        "run", "-m", "full_finetune", "-d", "icfg", "--synthetic", *QUICK, "--set", "train.max_loss=1e-6"
+    )
     assert code == 1
     assert "train.max_loss" in err
     code, out, _ = call("runs", "list", "--status", "failed")

@@ -15,7 +15,15 @@ from harness.record import WEIGHTS
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = ["--synthetic", "--set", "train.epochs=2", "--set", "train.batch_size=22", "--set", "train.precision=fp32"]
+SETTINGS = [
+    "--synthetic",
+    "--set",
+    "train.epochs=2",
+    "--set",
+    "train.batch_size=22",
+    "--set",
+    "train.precision=fp32",
+]
 
 
 def command(twins, runs, method, *more):
@@ -52,14 +60,21 @@ def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, metho
 def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     often = ["--set", "train.checkpoint_seconds=0.01", "--set", "train.epochs=3"]
-    subprocess.run([sys.executable, *command(twins, whole, "adapter_only", *often)], env=environment(), check=True)
-    process = subprocess.Popen([sys.executable, *command(twins, cut, "adapter_only", *often)], env=environment())
+    subprocess.run(
+        [sys.executable, *command(twins, whole, "adapter_only", *often)], env=environment(), check=True
+    )
+    process = subprocess.Popen(
+        [sys.executable, *command(twins, cut, "adapter_only", *often)], env=environment()
+    )
     wait_for_checkpoint(cut, process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert only(cut)[1]["status"] == "running"
     done = subprocess.run(
-        [sys.executable, *command(twins, cut, "adapter_only", *often)], env=environment(), capture_output=True, text=True
+        [sys.executable, *command(twins, cut, "adapter_only", *often)],
+        env=environment(),
+        capture_output=True,
+        text=True,
     )
     assert "going on from the checkpoint" in done.stderr
     (folder_one, one), (folder_two, two) = only(whole), only(cut)
@@ -73,7 +88,11 @@ def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_pa
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(twins, tmp_path):
     arguments = command(twins, tmp_path, "adapter_only", "--set", "train.checkpoint_seconds=0.01")
     process = subprocess.Popen(
-        [sys.executable, *arguments], env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, *arguments],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     wait_for_checkpoint(tmp_path, process)
     process.send_signal(signal.SIGINT)

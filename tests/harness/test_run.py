@@ -75,7 +75,9 @@ def test_metrics_are_those_of_the_per_query_results(world, twins, tmp_path):
 def test_the_hold_out_is_disjoint_from_what_was_trained_on(world, twins, tmp_path):
     record = run(world.quick(twins), runs=tmp_path)
     held = json.loads((tmp_path / record.name / HOLDOUT).read_text())["identities"]
-    full = run(world.quick(twins, "linear_probe", "icfg", "dataset.val=none", "eval.rule=last"), runs=tmp_path)
+    full = run(
+        world.quick(twins, "linear_probe", "icfg", "dataset.val=none", "eval.rule=last"), runs=tmp_path
+    )
     assert len(held) + record.data["train_identities"] == full.data["train_identities"]
 
 
@@ -156,8 +158,9 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(world, twin
     first, second = (run(config, runs=tmp_path / name) for name in "ab")
     assert first.metrics == second.metrics
     other = run(world.quick(twins, "adapter_only", "icfg", "method.lr=0.01", "seed=2"), runs=tmp_path)
-    assert folder_of(other, tmp_path).history()[0]["train/loss"] != (
-        folder_of(first, tmp_path / "a").history()[0]["train/loss"]
+    assert (
+        folder_of(other, tmp_path).history()[0]["train/loss"]
+        != (folder_of(first, tmp_path / "a").history()[0]["train/loss"])
     )
 
 
@@ -188,7 +191,8 @@ def test_the_rule_last_takes_the_last_epoch_and_val_the_best(world, twins, tmp_p
 
 def test_the_oracle_reports_the_best_test_epoch_and_its_gap(world, twins, tmp_path):
     record = run(
-        world.quick(twins, "full_finetune", "icfg", "eval.test_each_epoch=true", "method.lr=1e-3"), runs=tmp_path
+        world.quick(twins, "full_finetune", "icfg", "eval.test_each_epoch=true", "method.lr=1e-3"),
+        runs=tmp_path,
     )
     tested = [row["t2i/R1"] for row in record.oracle["history"]]
     assert record.oracle["metrics"]["t2i/R1"] == max(tested)
@@ -196,7 +200,9 @@ def test_the_oracle_reports_the_best_test_epoch_and_its_gap(world, twins, tmp_pa
     chosen = next(row for row in record.oracle["history"] if row["epoch"] == record.selection["epoch"])
     assert chosen["t2i/R1"] == record.metrics["test/icfg/t2i/R1"]
     oracle = run(
-        world.quick(twins, "full_finetune", "icfg", "eval.test_each_epoch=true", "eval.rule=oracle", "method.lr=1e-3"),
+        world.quick(
+            twins, "full_finetune", "icfg", "eval.test_each_epoch=true", "eval.rule=oracle", "method.lr=1e-3"
+        ),
         runs=tmp_path,
     )
     assert oracle.metrics["test/icfg/t2i/R1"] == max(tested)
@@ -205,7 +211,9 @@ def test_the_oracle_reports_the_best_test_epoch_and_its_gap(world, twins, tmp_pa
 def test_without_test_each_epoch_the_test_split_is_encoded_once(world, twins, tmp_path, monkeypatch):
     seen = []
     encode = run_module.Encoder.encode
-    monkeypatch.setattr(run_module.Encoder, "encode", lambda self, split: (seen.append(split.name), encode(self, split))[1])
+    monkeypatch.setattr(
+        run_module.Encoder, "encode", lambda self, split: (seen.append(split.name), encode(self, split))[1]
+    )
     run(world.quick(twins, "full_finetune"), runs=tmp_path)
     assert seen == ["val", "val", "test"]
 
@@ -227,7 +235,8 @@ def test_impossible_selections_are_refused_with_the_mend(world, twins, tmp_path,
 def test_training_on_val_too_uses_more_pairs(world, twins, tmp_path):
     plain = run(world.quick(twins, "linear_probe", "cuhk"), runs=tmp_path)
     joined = run(
-        world.quick(twins, "linear_probe", "cuhk", "dataset.train_on=train+val", "eval.rule=last"), runs=tmp_path
+        world.quick(twins, "linear_probe", "cuhk", "dataset.train_on=train+val", "eval.rule=last"),
+        runs=tmp_path,
     )
     assert joined.data["train_pairs"] == plain.data["train_pairs"] + plain.data["val_captions"]
 
@@ -261,7 +270,9 @@ def test_a_bad_image_fails_with_its_path_or_is_skipped_and_counted(world, tmp_pa
     victim.write_bytes(b"no image")
     with pytest.raises(UsageError, match=victim.name):
         run(world.quick(data), runs=tmp_path / "runs")
-    record = run(world.quick(data, "linear_probe", "icfg", "dataset.on_bad_image=skip"), runs=tmp_path / "runs")
+    record = run(
+        world.quick(data, "linear_probe", "icfg", "dataset.on_bad_image=skip"), runs=tmp_path / "runs"
+    )
     assert record.data["bad_images"] == 1
 
 
