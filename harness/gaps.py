@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.files import read_json, write_json
+from harness.methods import METHODS
 from harness.panels import Panel
 from harness.rows import UNTRAINED
 from harness.tables import Table
@@ -14,8 +15,6 @@ from harness.tables import Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FLOOR = "zero_shot"
-RIVALS = ("linear_probe", "full_finetune")
 RESUMABLE = ("interrupted", "failed")
 
 
@@ -25,6 +24,12 @@ class Gap:
 
     what: str
     commands: tuple[str, ...] = ()
+
+
+def baselines(trained: bool) -> list[str]:
+    """Return the methods that no comparison should lack: the untrained ones, or the trained ones."""
+    methods = [METHODS.get(name) for name in METHODS.names()]
+    return [method.name for method in methods if method.baseline and method.trained == trained]
 
 
 def run_command(method: str, dataset: str, synthetic: bool) -> str:
@@ -50,7 +55,7 @@ def evaluate_command(run: str, datasets: Sequence[str]) -> str:
 
 def beginning(*datasets: str) -> Gap:
     """Return the gap of a report without any result: how to make some on the synthetic twins."""
-    methods = (FLOOR, *RIVALS)
+    methods = (*baselines(trained=False), *baselines(trained=True))
     commands = [run_command(method, dataset, True) for dataset in datasets for method in methods]
     return Gap("No finished run of the chosen experiment and datasets. To begin:", tuple(commands))
 
@@ -61,7 +66,8 @@ def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
     if (rows["rule"] == UNTRAINED).any():
         return []
     what = f"Protocol {panel.number}: no untrained method, the floor of the comparison."
-    return [Gap(what, (run_command(FLOOR, dataset, bool(rows["synthetic"].iloc[0])),))]
+    synthetic = bool(rows["synthetic"].iloc[0])
+    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in baselines(trained=False)))]
 
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
@@ -78,7 +84,7 @@ def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
     """Return a gap for each dataset that nothing is trained on, with the commands that train the panel's methods."""
     rows = panel.rows
     trained = rows[rows["rule"] != UNTRAINED]
-    methods = sorted(set(trained["method"])) or RIVALS
+    methods = sorted(set(trained["method"])) or baselines(trained=True)
     found = []
     for name in sorted(set(tests) - set(trained["trained_on"])):
         commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)

@@ -93,6 +93,7 @@ class Method(nn.Module):
     Config: ClassVar[type[MethodConfig]] = TrainedConfig
     trained: ClassVar[bool] = True
     caches_embeddings: ClassVar[bool] = False
+    baseline: ClassVar[bool] = False
     recipe: ClassVar[dict[str, Any]] = {}
 
     image_injection: "Injection | None"

@@ -25,6 +25,7 @@ class Config(TrainedConfig):
 class LinearProbe(Method):
     """Frozen towers, one learned map behind each."""
 
+    baseline = True
     Config = Config
     caches_embeddings = True
     recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}

@@ -12,5 +12,6 @@ from harness.methods import Method, register
 class ZeroShot(Method):
     """CLIP's own embeddings."""
 
+    baseline = True
     Config = MethodConfig
     trained = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gaps import RIVALS, beginning, floor_gap, run_command
+from harness.gaps import baselines, beginning, floor_gap, run_command
 from harness.panels import protocol_facts, training_facts
 from harness.pareto import pareto_front
 from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
@@ -205,7 +205,7 @@ def _panel_gaps(panel: Panel) -> list[Gap]:
     found = floor_gap(panel, dataset)
     if len(trained) < 2:
         what = f"Protocol {panel.number}, {dataset}: {len(trained)} trained methods; a comparison needs two."
-        names = [name for name in RIVALS if name not in set(rows["method"])]
+        names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
         found.append(
             Gap(what, tuple(run_command(name, dataset, bool(rows["synthetic"].iloc[0])) for name in names))
         )
