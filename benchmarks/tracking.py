@@ -7,8 +7,9 @@ from pathlib import Path
 
 from benchmarks.common import Outcome, claim, outcome
 from harness.config import content_hash
+from harness.experiments import Store
 from harness.record import Record, RunFolder, now
-from harness.tracking import Store, Tracker
+from harness.tracking import Tracker
 
 EPOCHS, METRICS, REPEATS = 60, 12, 5
 

@@ -60,6 +60,7 @@ class Batches:
         augment: the recipe; its size is that of the images.
         image_embeddings: frozen embeddings in place of pixels [n_image, dim].
         text_embeddings: frozen embeddings in place of tokens [n_caption, dim].
+        cut: cut captions to the longest of a batch, which only some text towers allow (`Clip.cuts`).
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Batches:
         augment: Augment | None = None,
         image_embeddings: Tensor | None = None,
         text_embeddings: Tensor | None = None,
+        cut: bool = True,
     ) -> None:
         assert images is None or augment is not None, "images need a recipe, if only to be normalised"
         self.owners = torch.as_tensor(owners, dtype=torch.int64)
@@ -82,7 +84,7 @@ class Batches:
         self.labels = labels_of(identities)[self.owners]
         self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
         self._tokens, self._images, self._augment = tokens, images, augment
-        self._lengths = None if tokens is None else tokens.argmax(dim=1) + 1
+        self._lengths = None if tokens is None else _lengths(tokens, cut)
         self._embeddings = (image_embeddings, text_embeddings)
         self._raw, self._ready = _Buffers(np.uint8), _Buffers(np.float32)
         # Never joined: an epoch left half-way may end inside garbage collection, where to join can lock up.
@@ -169,6 +171,11 @@ class _Buffers:
 
 _SAMPLE = [object()]
 _UNUSED = sys.getrefcount(_SAMPLE[0])
+
+
+def _lengths(tokens: Tensor, cut: bool) -> Tensor:
+    """Return how many tokens each caption needs [n_caption]: up to its end token, or all where cutting is not exact."""
+    return tokens.argmax(dim=1) + 1 if cut else torch.full((len(tokens),), tokens.shape[1])
 
 
 def _generator(*parts: Any) -> Generator:

@@ -76,7 +76,7 @@ class Clip(nn.Module):
 
     def cut(self, tokens: Tensor) -> Tensor:
         """Cut token ids [n, length] to the longest caption, where that is exact."""
-        return token_batches.cut(tokens) if self._causal else tokens
+        return token_batches.cut(tokens) if self.cuts else tokens
 
     def encode_image(self, images: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed normalised images [n, 3, height, width] as [n, embed_dim]."""
@@ -103,7 +103,8 @@ class Clip(nn.Module):
         return self
 
     @property
-    def _causal(self) -> bool:
+    def cuts(self) -> bool:
+        """Whether captions may be cut to the longest of a batch: causal mask, feature at the largest id."""
         text = getattr(self.model, "text", self.model)
         pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
         unmasked = getattr(text, "attn_mask", None) is None or getattr(text, "cls_emb", None) is not None

@@ -69,7 +69,7 @@ def _places() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
-    from harness.tracking import Store, tracking_uri
+    from harness.experiments import Store, tracking_uri
 
     if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
         yield Finding("MLflow store", "ok", f"{tracking_uri()}, made by the first run")

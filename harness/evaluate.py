@@ -17,7 +17,7 @@ from harness.distributed import deal, gather
 from harness.material import Split
 from harness.methods import Method
 from harness.metrics import CUTOFFS, DIRECTIONS, rank_directions, summarise_directions
-from harness.statistics import bootstrap_interval, intra_identity_correlation
+from harness.statistics import bootstrap_intervals, intra_identity_correlation
 
 PROTOCOL_VERSION = 1
 
@@ -127,9 +127,10 @@ def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float
     """Return the 95 % interval of each metric from a bootstrap over identities, in percent."""
     found: dict[str, tuple[float, float]] = {}
     for direction in DIRECTIONS:
-        identities = queries[f"{direction}/identity"]
-        for name, values in query_values(queries, direction).items():
-            interval = bootstrap_interval(values, identities, replicates=replicates)
+        values = query_values(queries, direction)
+        columns = np.stack(list(values.values()), axis=1)
+        ends = bootstrap_intervals(columns, queries[f"{direction}/identity"], replicates=replicates)
+        for name, interval in zip(values, ends, strict=True):
             found[f"{direction}/{name}"] = (100 * interval.low, 100 * interval.high)
     return found
 

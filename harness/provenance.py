@@ -16,11 +16,7 @@ def environment(device: str) -> dict[str, Any]:
     """Return versions, platform, device and git state, as they stand now."""
     import torch
 
-    name = (
-        torch.cuda.get_device_name()
-        if device.startswith("cuda")
-        else platform.processor() or platform.machine()
-    )
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else _processor()
     return {
         "harness": installed("person-retrieval-harness"),
         "python": sys.version.split()[0],
@@ -31,6 +27,16 @@ def environment(device: str) -> dict[str, Any]:
         "packages": {package: installed(package) for package in PACKAGES},
         "git": git_state(),
     }
+
+
+def _processor() -> str:
+    """Return the processor's model, so that times of unlike ones are told apart."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
 
 
 def installed(package: str) -> str | None:

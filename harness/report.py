@@ -12,6 +12,7 @@ import numpy as np
 from harness.combine import Queries, combine_seeds
 from harness.datasets import DATASETS
 from harness.errors import unknown
+from harness.experiments import Store
 from harness.files import read_json, write_json
 from harness.gaps import Gap, placed, unfinished_gaps, write_gaps
 from harness.listener import Listener
@@ -20,7 +21,6 @@ from harness.page import write_page
 from harness.panels import Panel, split_panels
 from harness.reports import REPORTS, Report
 from harness.rows import UNTRAINED, load_rows, read_runs, read_unfinished, write_rows
-from harness.tracking import Store
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -63,7 +63,8 @@ def check_rule(config: RunConfig, method_class: type[Method]) -> None:
     """Raise `UsageError` when the selection rule cannot be applied to what the run evaluates."""
     if not method_class.trained:
         return
-    validates = config.dataset.val != "none" and config.dataset.train_on == "train"
+    data = config.dataset
+    validates = data.val == "holdout" or (data.val == "own" and data.train_on == "train")
     if config.eval.rule == "val" and not validates:
         raise UsageError(
             "Without a validation split the rule `val` cannot choose an epoch: "

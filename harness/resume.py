@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.experiments import Store
+from harness.files import read_json
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.record import Record, all_runs, all_trials, find_run
 from harness.resolve import build
 from harness.run import run
-from harness.tracking import Store, publish
+from harness.tracking import publish, publish_group
 
 
 def resume_run(
@@ -49,4 +51,15 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
         record.tracking = publish(record, folder, store)
         folder.write(record)
         sent.append(record.name)
+    _sync_groups(root, set(sent))
     return {"sent": sent, "left": left, "uri": store.uri}
+
+
+def _sync_groups(root: Path, sent: set[str]) -> None:
+    """Nest what was sent anew under the parents of its groups of seeds."""
+    folders = {folder.path.name: folder for folder in all_runs(root)}
+    for file in sorted((root / "groups").glob("*.json")):
+        group = read_json(file)
+        if sent & set(group["runs"]) and folders.keys() >= set(group["runs"]):
+            records = [folders[name].read() for name in group["runs"]]
+            publish_group(group, [record for record in records if record is not None], root)

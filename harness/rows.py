@@ -15,7 +15,7 @@ from harness.files import read_json, write_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from harness.tracking import Store
+    from harness.experiments import Store
 
 METRICS = ("R1", "R5", "R10", "mAP")
 UNTRAINED = "untrained"

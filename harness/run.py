@@ -263,6 +263,7 @@ def make_batches(job: Job, method: Method, encoder: Encoder, split: Split, batch
         augment=None if cached else encoder.pixels,
         image_embeddings=image,
         text_embeddings=text,
+        cut=job.clip.cuts,
     )
 
 

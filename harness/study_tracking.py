@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.experiments import STATES, Store
 from harness.files import read_json, write_json
 from harness.record import Record, RunFolder
-from harness.tracking import STATES, Store
 
 PLACE = "tracking.json"
 log = logging.getLogger(__name__)

@@ -43,9 +43,9 @@ def twins(world, tmp_path_factory) -> Path:
 @pytest.fixture
 def untracked(monkeypatch) -> None:
     """Replace MLflow by nothing: for tests that are about the run itself."""
-    from harness import tracking
+    from harness import experiments
 
-    monkeypatch.setattr(tracking.Store, "__init__", _refuse)
+    monkeypatch.setattr(experiments.Store, "__init__", _refuse)
 
 
 def _refuse(self, *arguments, **options) -> None:

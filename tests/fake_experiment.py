@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from harness.experiments import Store
 from harness.record import Record, RunFolder, now
-from harness.tracking import Store, log_transfer, publish, publish_group
+from harness.tracking import log_transfer, publish, publish_group
 
 N_IDENTITIES, N_CAPTIONS = 40, 3
 

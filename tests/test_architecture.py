@@ -22,7 +22,7 @@ HEAVY = {
     "pandas",
     "scipy",
 }
-ONE_OWNER = {"mlflow": {"tracking"}, "accelerate": {"devices"}, "optuna": {"study", "trial", "space"}}
+ONE_OWNER = {"mlflow": {"experiments"}, "accelerate": {"devices"}, "optuna": {"study", "trial", "space"}}
 
 # fmt: off
 GROUND = [
@@ -37,7 +37,8 @@ BLOCKS = [
     "twins", "verify", "verify_faults", "weight_files", "weights",
 ]
 WORK = [
-    "accounting", "audit", "batches", "checkpoint", "devices", "evaluate", "material", "tracking", "train",
+    "accounting", "audit", "batches", "checkpoint", "devices", "evaluate", "experiments", "material", "tracking",
+    "train",
 ]
 RUN = ["oracle", "run"]
 FACES = [

@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from harness.cli.main import cli
 from harness.errors import HarnessError, UsageError
+from harness.experiments import Store
 from harness.gaps import Gap, gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
 from harness.notebook import code_cell, execute, make_notebook, markdown_cell
 from harness.page import write_page
@@ -16,7 +17,6 @@ from harness.report import _chosen, make_report, notebook_cells, panels_of
 from harness.reports import REPORTS, Report
 from harness.rows import load_rows
 from harness.theme import STYLE
-from harness.tracking import Store
 
 NAMES = REPORTS.names()
 SCRIPT = "<script>alert(1)<"

@@ -3,9 +3,9 @@ import pytest
 
 from harness.combine import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds, independent_difference, query_values
 from harness.errors import UsageError
+from harness.experiments import Store
 from harness.report import collect, query_reader
 from harness.rows import UNTRAINED, load_rows, read_runs, read_unfinished, shares_persons, write_rows
-from harness.tracking import Store
 
 
 def by(rows, **fixed):

@@ -19,13 +19,13 @@ from harness.cli.common import INTERRUPTED
 from harness.cli.main import cli, main
 from harness.config import Choice, Range, content_hash
 from harness.errors import DataError, HarnessError, TrainingError, UsageError
+from harness.experiments import PARENT, Store
 from harness.record import Record, RunFolder, all_runs, all_trials, trials_folder
 from harness.resolve import resolve
 from harness.space import Axis, grid
 from harness.study_results import best_of
 from harness.sweep import DATABASE, FRESH_SEED, sweep
 from harness.sweep_settings import Search
-from harness.tracking import PARENT, Store
 from harness.train import Interrupted
 
 RATE = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))
@@ -145,6 +145,15 @@ def test_the_same_command_goes_on_to_the_total_and_draws_what_it_would_have_draw
     assert search_with(third, 8, study="parts").counts["finished"] == 8
     assert first.rates + second.rates == whole.rates
     assert not third.calls
+
+
+def test_another_start_goes_on_with_the_same_study_and_is_tried_next(search_with, config):
+    first, second = Runs(), Runs()
+    search_with(first, 2)
+    moved = config.model_copy(update={"method": config.method.model_copy(update={"lr": 0.05})})
+    assert len(search_with(second, 4, config=moved).trials) == 4
+    assert second.rates[0] == 0.05
+    assert len(second.calls) == 2
 
 
 def test_whole_numbers_stay_whole(search_with):

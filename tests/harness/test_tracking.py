@@ -4,13 +4,14 @@ import time
 
 import pytest
 
-from harness import tracking
+from harness import experiments, tracking
 from harness.config import flatten
+from harness.experiments import PARENT, Store
 from harness.group import run_seeds
 from harness.record import RunFolder, all_runs
 from harness.resume import sync_runs
 from harness.run import run
-from harness.tracking import PARENT, Store, Tracker
+from harness.tracking import Tracker
 from harness.transfer import evaluate_run
 
 
@@ -114,9 +115,9 @@ def test_handing_over_metrics_never_waits_for_the_store(tracked, monkeypatch):
 
 
 def test_the_tracking_uri_of_the_environment_wins(monkeypatch, tmp_path):
-    assert tracking.tracking_uri(tmp_path).startswith("sqlite:///")
+    assert experiments.tracking_uri(tmp_path).startswith("sqlite:///")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert tracking.tracking_uri(tmp_path) == "http://127.0.0.1:9"
+    assert experiments.tracking_uri(tmp_path) == "http://127.0.0.1:9"
 
 
 def _away(self, *arguments):

@@ -1,0 +1,263 @@
+"""One MLflow store and experiment: runs, metrics, tags and artifacts by run id; the only file that knows MLflow."""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.config import flatten
+from harness.errors import unknown
+from harness.files import replaced
+from harness.paths import runs_root
+from harness.record import HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
+
+EXPERIMENT = "text-based-person-retrieval"
+PARENT = "mlflow.parentRunId"
+STATES = {
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "pruned": "KILLED",
+    "interrupted": "KILLED",
+    "running": "RUNNING",
+}
+ARTIFACTS = (RECORD, QUERIES, WEIGHTS, HOLDOUT)
+BATCH = {"metrics": 1000, "params": 100}
+log = logging.getLogger(__name__)
+
+
+def tracking_uri(runs: Path | None = None) -> str:
+    """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
+    default = f"sqlite:///{(runs or runs_root().path).resolve() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+class Store:
+    """One MLflow store and experiment; made once, safe when several processes start at the same time."""
+
+    def __init__(self, runs: Path | None = None, experiment: str | None = None) -> None:
+        self.runs = (runs or runs_root().path).resolve()
+        self.uri = tracking_uri(self.runs)
+        with _quiet(), _one_at_a_time(self.runs):
+            from mlflow import MlflowClient
+
+            _lay_out(self.uri)
+            self.client = MlflowClient(tracking_uri=self.uri)
+            self.experiment_id = self._experiment(
+                experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+            )
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite")
+        place = (self.runs / "mlartifacts" / name).as_uri() if local else None
+        return str(self.client.create_experiment(name, artifact_location=place))
+
+    def create(self, record: Record) -> str:
+        """Open an MLflow run for a record: its name, tags, parameters and dataset; return its id."""
+        run = self.client.create_run(
+            self.experiment_id, milliseconds(record.started), tags(record), record.name
+        )
+        run_id = str(run.info.run_id)
+        self.log_params(run_id, flatten(record.config))
+        self._dataset(run_id, record)
+        return run_id
+
+    def open(self, name: str, marks: dict[str, str], values: dict[str, Any]) -> str:
+        """Open an MLflow run that stands for several, as a study does, with tags and parameters; return its id."""
+        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+        self.log_params(run_id, values)
+        return run_id
+
+    def log(self, run_id: str, rows: Iterable[dict[str, float]]) -> None:
+        """Log epochs' metrics in as few calls as may be; the step is the epoch."""
+        from mlflow.entities import Metric
+
+        stamp = int(time.time() * 1000)
+        metrics = [
+            Metric(key, float(value), stamp, int(row.get("epoch", 0)))
+            for row in rows
+            for key, value in row.items()
+            if key != "epoch"
+        ]
+        for part in _parts(metrics, BATCH["metrics"]):
+            self.client.log_batch(run_id, metrics=part)
+
+    def close(self, run_id: str, record: Record, folder: RunFolder) -> None:
+        """Log results and artifacts and end the run in the record's state."""
+        self.log(run_id, [results(record)])
+        for key, value in tags(record).items():
+            self.client.set_tag(run_id, key, value)
+        for name in ARTIFACTS:
+            if folder.file(name).is_file():
+                self.client.log_artifact(run_id, str(folder.file(name)))
+        self.client.log_dict(run_id, record.config, "config.yaml")
+        self.client.set_terminated(run_id, STATES[record.status], milliseconds(record.finished or now()))
+
+    def adopt(self, parent: str, children: Iterable[str]) -> None:
+        """Nest runs under a parent run."""
+        for child in children:
+            self.client.set_tag(child, PARENT, parent)
+
+    def remove(self, run_id: str) -> None:
+        """Delete a partly logged run, if it is there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.delete_run(run_id)
+        except MlflowException:
+            log.debug("run %s was not there", run_id)
+
+    @classmethod
+    def existing(cls, runs: Path | None = None, experiment: str | None = None) -> "Store | None":
+        """Return the store to read from, or None while there is none; raise `UsageError` for an unknown experiment."""
+        place = (runs or runs_root().path).resolve()
+        uri = tracking_uri(place)
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+            return None
+        if experiment is not None:
+            with _quiet():
+                from mlflow import MlflowClient
+
+                names = [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
+            if experiment not in names:
+                raise unknown("experiment", experiment, names)
+        return cls(runs, experiment)
+
+    def finished_runs(self, kind: str = "run") -> list[Any]:
+        """Return all finished MLflow runs of a kind that the harness logged, newest first."""
+        return self.search(f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'")
+
+    def unfinished_runs(self) -> list[Any]:
+        """Return the MLflow runs that failed, were cut off or still go on, newest first."""
+        return self.search("tags.`harness.kind` = 'run' and attributes.status != 'FINISHED'")
+
+    def search(self, text: str) -> list[Any]:
+        """Return all MLflow runs that fit a filter, newest first."""
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], text, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
+        """Fetch one artifact of a run into a folder of its own there; None when the run has none of that name."""
+        place = folder / run_id
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        try:
+            return Path(self.client.download_artifacts(run_id, name, str(place)))
+        except Exception as error:
+            log.debug("run %s has no %s: %s", run_id, name, error)
+            return None
+
+    def publish_folder(self, name: str, marks: dict[str, str], folder: Path) -> str:
+        """Log a folder's files as the artifacts of a run of their own; return its id."""
+        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+        self.client.log_artifacts(run_id, str(folder))
+        self.client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def log_params(self, run_id: str, values: dict[str, Any]) -> None:
+        """Log parameters as text."""
+        from mlflow.entities import Param
+
+        params = [Param(key, str(value)) for key, value in values.items()]
+        for part in _parts(params, BATCH["params"]):
+            self.client.log_batch(run_id, params=part)
+
+    def _dataset(self, run_id: str, record: Record) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        name = record.config["dataset"]["name"] + ("-twin" if record.synthetic else "")
+        entry = Dataset(
+            name, record.fingerprint[:32], "harness", str(record.config["dataset"]), profile=str(record.data)
+        )
+        self.client.log_inputs(
+            run_id, [DatasetInput(entry, [InputTag("mlflow.data.context", "train, val, test")])]
+        )
+
+
+def tags(record: Record) -> dict[str, str]:
+    """Return the tags by which runs are found and told apart."""
+    config = record.config
+    values = {
+        "harness.kind": "run",
+        "harness.identity": record.identity,
+        "harness.method": config["method"]["name"],
+        "harness.dataset": config["dataset"]["name"],
+        "harness.synthetic": str(record.synthetic).lower(),
+        "harness.rule": config["eval"]["rule"],
+        "harness.seed": str(config["seed"]),
+        "harness.status": record.status,
+        "harness.fingerprint": record.fingerprint,
+        "harness.backbone": str(record.backbone.get("name")),
+        "harness.weights": str(record.backbone.get("sha256") or "random"),
+        "harness.device": str(record.environment.get("device_name") or "unknown"),
+    }
+    values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
+    if record.error:
+        values["harness.error"] = record.error["message"][:500]
+    return values | record.tags
+
+
+def results(record: Record) -> dict[str, float]:
+    """Return a record's final numbers as flat metrics: results, interval ends, accounting and counts."""
+    flat: dict[str, float] = dict(record.metrics)
+    for name, (low, high) in record.intervals.items():
+        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
+    for group in ("accounting", "data", "statistics"):
+        numbers = flatten(getattr(record, group)).items()
+        flat |= {f"{group}/{key}": float(value) for key, value in numbers if isinstance(value, int | float)}
+    return flat
+
+
+def _parts(items: list[Any], size: int) -> Iterator[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def milliseconds(stamp: str) -> int:
+    """Return an ISO 8601 time as MLflow counts it."""
+    return int(datetime.fromisoformat(stamp).timestamp() * 1000)
+
+
+def _lay_out(uri: str) -> None:
+    """Make a new SQLite store beside its place and rename it: one whose creation was killed would never open again."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        with replaced(path) as temporary:
+            MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments(max_results=1)
+
+
+@contextmanager
+def _one_at_a_time(runs: Path) -> Iterator[None]:
+    """Let one process at a time create the store: MLflow's own schema creation is not safe against a second one."""
+    runs.mkdir(parents=True, exist_ok=True)
+    with (runs / ".mlflow.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep schema migrations from filling the terminal."""
+    names = ("alembic", "alembic.runtime.migration", "mlflow.store.db.utils", "mlflow.utils.uvicorn")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
