@@ -73,7 +73,7 @@ def _row(record: Record) -> list[Any]:
         record.name,
         record.status,
         record.selection.get("rule", "–"),
-        f"{record.data.get('train_pairs', 0):,}",
+        f"{record.data.get('train_pairs', 0):,}" if record.selection.get("rule") != "none" else "–",
         cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),
         cell(record.metrics.get(key + "mAP")),
         f"{record.seconds:.0f} s",
