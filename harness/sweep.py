@@ -48,7 +48,7 @@ def sweep(
     """
     check_search(config, axes, search)
     points = start(config, axes) if search.points is None else list(search.points)
-    settings = settings_of(config, axes, search, points)
+    settings = settings_of(config, axes, search)
     name = study_name(study) if study else default_name(config, settings)
     root = runs_root(runs).path
     url = storage or f"sqlite:///{(root / DATABASE).resolve()}"

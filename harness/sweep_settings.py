@@ -48,10 +48,8 @@ def check_search(config: RunConfig, axes: Sequence[Axis], search: Search) -> Non
     check_axes(config, axes)
 
 
-def settings_of(
-    config: RunConfig, axes: Sequence[Axis], search: Search, points: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return what all trials of a study share; budget and searched values are no part of it."""
+def settings_of(config: RunConfig, axes: Sequence[Axis], search: Search) -> dict[str, Any]:
+    """Return what all trials of a study share; budget, searched values and first points are no part of it."""
     searched = {axis.key for axis in axes}
     values = flatten(identity_values(config))
     return {
@@ -59,7 +57,6 @@ def settings_of(
         "space": {axis.key: str(axis) for axis in axes},
         "objective": search.objective,
         "pruning": search.pruning,
-        "first": list(points),
     }
 
 
