@@ -10,7 +10,7 @@ import pytest
 from harness.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "benchmarks/README.md")
+PAGES = ("RESULTS.md", "README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "benchmarks/README.md")
 
 
 def blocks(page, language):

@@ -1,0 +1,101 @@
+"""Configs from names, presets and overrides: which layer wins, what differs, and what is refused."""
+
+import pytest
+
+from harness.config import RunConfig, content_hash, identity_values
+from harness.errors import UsageError
+from harness.methods import METHODS
+from harness.resolve import PRESETS, config_keys, differences, known_presets, parse_override, resolve
+
+
+def test_later_layers_win(tmp_path):
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("method: {lr: 0.5}\ntrain: {epochs: 7, batch_size: 9}\n")
+    assert resolve("cskt", "icfg").train.batch_size == 128, "the method's recipe"
+    assert resolve("cskt", "icfg", synthetic=True).train.batch_size == 64, "the preset tiny"
+    config = resolve("cskt", "icfg", synthetic=True, presets=[str(preset)], overrides=["train.epochs=3"])
+    assert (config.method.lr, config.train.batch_size, config.train.epochs) == (0.5, 9, 3)
+
+
+def test_datasets_bring_their_own_validation_and_text_length():
+    assert resolve("zero_shot", "icfg").dataset.val == "holdout"
+    assert resolve("zero_shot", "cuhk").dataset.val == "own"
+    assert resolve("zero_shot", "ufine").backbone.text_length > 77
+
+
+def test_the_tiny_preset_is_the_same_for_all_methods_but_for_the_learning_rate():
+    configs = [resolve(name, "icfg", synthetic=True) for name in METHODS.names() if METHODS.get(name).trained]
+    assert len({(c.train.epochs, c.train.batch_size, c.method.warmup_epochs, c.backbone) for c in configs}) == 1
+    for config in configs:
+        changed = {key for key, _, _ in differences(config) if key.startswith("method.")}
+        assert changed <= {"method.lr", "method.warmup_epochs"}, config.method.name
+
+
+def test_differences_name_key_default_and_value():
+    config = resolve("cskt", "icfg", overrides=["train.epochs=3", "method.prompt_length=2"])
+    assert set(differences(config)) == {("train.epochs", 60, 3), ("method.prompt_length", 4, 2)}
+    assert not differences(resolve("cskt", "icfg"))
+
+
+def test_the_released_preset_follows_the_authors_code():
+    config = resolve("cskt", "icfg", presets=["released"])
+    assert config.train.precision == "pure-fp16"
+    assert (config.eval.rule, config.eval.test_each_epoch) == ("oracle", True)
+    assert config.train.batch_size == 128
+
+
+def test_every_shipped_preset_resolves_for_every_method():
+    for name in METHODS.names():
+        for preset in known_presets(METHODS.get(name)):
+            assert isinstance(resolve(name, "icfg", presets=[preset]), RunConfig)
+    assert "tiny" in {file.stem for file in PRESETS.glob("*.yaml")}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("off", "off"), ("no", "no"), ("true", True), ("1e-4", 1e-4), ("3", 3), ("[96, 32]", [96, 32]), ("null", None)],
+)
+def test_override_values_are_read_as_yaml_1_2_does(text, value):
+    assert parse_override(f"a.b={text}") == {"a": {"b": value}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"overrides": ["method.lrr=1"]}, "Did you mean 'method.lr'"),
+        ({"overrides": ["train=1"]}, "Unknown config key 'train'"),
+        ({"overrides": ["method.lr=-1"]}, "greater than 0"),
+        ({"overrides": ["=1"]}, "section.field=value"),
+        ({"overrides": ["method.lr=[1"]}, "not valid YAML"),
+        ({"presets": ["nothing.yaml"]}, "cannot be read"),
+        ({"presets": ["tinny"]}, "Did you mean 'tiny'"),
+    ],
+)
+def test_mistakes_name_the_mend(arguments, message):
+    with pytest.raises(UsageError, match=message.replace("[", r"\[")):
+        resolve("cskt", "icfg", **arguments)
+
+
+def test_a_preset_that_is_no_mapping_is_refused(tmp_path):
+    preset = tmp_path / "list.yaml"
+    preset.write_text("- 1\n")
+    with pytest.raises(UsageError, match="must hold sections"):
+        resolve("cskt", "icfg", presets=[str(preset)])
+
+
+def test_every_config_field_has_help():
+    for name in METHODS.names():
+        missing = [key for key, field in config_keys(METHODS.get(name)).items() if not field.description]
+        assert not missing
+
+
+def test_the_identity_leaves_out_what_cannot_change_a_result():
+    one = resolve("cskt", "icfg")
+    same = resolve("cskt", "icfg", overrides=["dataset.root=/elsewhere", "dataset.store=off"])
+    other = resolve("cskt", "icfg", overrides=["seed=2"])
+    hashes = [content_hash(identity_values(config)) for config in (one, same, other)]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_content_hashes_do_not_depend_on_the_order_of_keys():
+    assert content_hash({"a": 1, "b": [2]}) == content_hash({"b": [2], "a": 1}) != content_hash({"a": 1, "b": [3]})
