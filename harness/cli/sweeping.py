@@ -1,5 +1,6 @@
 """What `harness sweep` does with its options: resolve config and space, search, show."""
 
+from textwrap import fill
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from harness.train import Interrupted
 from harness.trial import told
 
 COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
+VALUES_WIDTH = 40
 
 
 def execute(options: dict[str, Any], quiet: bool) -> int:
@@ -59,10 +61,9 @@ def show(summary: Summary, as_json: bool) -> None:
         print_json(summary.model_dump(mode="json"))
         return
     best = summary.best
-    keys = list(dict.fromkeys(key for trial in summary.trials for key in trial.params))
-    rows = [_row(trial, keys, trial == best) for trial in summary.trials]
-    header = ("trial", "state", summary.objective, *(key.rpartition(".")[2] for key in keys), "time")
-    table(f"{summary.study}{_twin(summary)} · validation", header, rows, left=2)
+    header = ("trial", "state", "values", summary.objective, "time")
+    rows = [_row(trial, trial == best) for trial in summary.trials]
+    table(f"{summary.study}{_twin(summary)} · validation", header, rows, left=3)
     counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
     click.echo(f"{len(summary.trials)} trials: {counts}; mean of the finished {_number(summary.mean)}")
     if best is not None:
@@ -86,17 +87,11 @@ def _show_test(summary: Summary) -> None:
     table(title, ("dataset", "query", *COLUMNS), metric_rows(record.metrics, record.intervals), left=2)
 
 
-def _row(trial: TrialRow, keys: list[str], best: bool) -> list[str]:
-    values = [trial.params.get(key, "–") for key in keys]
-    shown = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in values]
+def _row(trial: TrialRow, best: bool) -> list[str]:
     state = trial.state if trial.error is None else f"{trial.state}: {trial.error['type']}"
-    return [
-        f"{trial.number}{' *' if best else ''}",
-        state,
-        _number(trial.value),
-        *shown,
-        f"{trial.seconds:.1f} s",
-    ]
+    values = told({key.rpartition(".")[2]: value for key, value in trial.params.items()})
+    number = f"{trial.number}{' *' if best else ''}"
+    return [number, state, fill(values, VALUES_WIDTH), _number(trial.value), f"{trial.seconds:.1f} s"]
 
 
 def _twin(summary: Summary) -> str:
