@@ -10,7 +10,7 @@ class Base:
     name = ""
 
 
-@pytest.fixture()
+@pytest.fixture
 def kinds(tmp_path, monkeypatch):
     """A registry of plug-ins in a package made for the test."""
     folder = tmp_path / "plugins_of_test"
@@ -33,7 +33,7 @@ def test_an_unknown_name_gets_the_nearest(kinds):
 
 
 def test_a_file_that_cannot_be_imported_is_named_with_the_cause(kinds):
-    with pytest.raises(HarnessError, match="'broken' cannot be imported.*not_there_at_all"):
+    with pytest.raises(HarnessError, match=r"'broken' cannot be imported.*not_there_at_all"):
         kinds.get("broken")
 
 

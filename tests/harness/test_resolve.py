@@ -25,7 +25,9 @@ def test_datasets_bring_their_own_validation_and_text_length():
 
 def test_the_tiny_preset_is_the_same_for_all_methods_but_for_the_learning_rate():
     configs = [resolve(name, "icfg", synthetic=True) for name in METHODS.names() if METHODS.get(name).trained]
-    assert len({(c.train.epochs, c.train.batch_size, c.method.warmup_epochs, c.backbone) for c in configs}) == 1
+    assert (
+        len({(c.train.epochs, c.train.batch_size, c.method.warmup_epochs, c.backbone) for c in configs}) == 1
+    )
     for config in configs:
         changed = {key for key, _, _ in differences(config) if key.startswith("method.")}
         assert changed <= {"method.lr", "method.warmup_epochs"}, config.method.name
@@ -53,7 +55,15 @@ def test_every_shipped_preset_resolves_for_every_method():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("off", "off"), ("no", "no"), ("true", True), ("1e-4", 1e-4), ("3", 3), ("[96, 32]", [96, 32]), ("null", None)],
+    [
+        ("off", "off"),
+        ("no", "no"),
+        ("true", True),
+        ("1e-4", 1e-4),
+        ("3", 3),
+        ("[96, 32]", [96, 32]),
+        ("null", None),
+    ],
 )
 def test_override_values_are_read_as_yaml_1_2_does(text, value):
     assert parse_override(f"a.b={text}") == {"a": {"b": value}}
@@ -98,4 +108,8 @@ def test_the_identity_leaves_out_what_cannot_change_a_result():
 
 
 def test_content_hashes_do_not_depend_on_the_order_of_keys():
-    assert content_hash({"a": 1, "b": [2]}) == content_hash({"b": [2], "a": 1}) != content_hash({"a": 1, "b": [3]})
+    assert (
+        content_hash({"a": 1, "b": [2]})
+        == content_hash({"b": [2], "a": 1})
+        != content_hash({"a": 1, "b": [3]})
+    )
