@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# One thread a worker: two workers with two threads each would wait for one another on two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 DEMO := HARNESS_DATA=$${HARNESS_DATA:-.demo/data} HARNESS_CACHE=$${HARNESS_CACHE:-.demo/cache} HARNESS_RUNS=$${HARNESS_RUNS:-runs}
 
 .PHONY: help install demo test test-all check lint types bench clean
@@ -29,10 +31,10 @@ demo: install
 test: install check
 
 check: lint types
-	$(BIN)/python -m pytest -q -n 2
+	$(PYTEST)
 
 test-all: install check
-	$(BIN)/python -m pytest -q -n 2 -m slow
+	$(PYTEST) -m slow
 
 lint:
 	$(BIN)/ruff check
