@@ -29,18 +29,27 @@ STEPS = {16: 12, 128: 4}
 def run() -> Outcome:
     """Time rounds of steps in turn, the bare loop and the harness, and compare the medians of the ratios."""
     with tempfile.TemporaryDirectory() as folder:
-        config = resolve("full_finetune", "icfg", synthetic=True, overrides=[f"dataset.root={folder}"])
-        reading = read_dataset(config.dataset, Listener())
-        clip = load_clip(config.backbone)
-        material = open_material(reading, config.dataset, config.backbone, clip, Listener())
+        config, material = prepare("icfg", folder)
         claims, facts = [], {}
         for size in STEPS:
             bare, ours = compare(config, material, size, Path(folder))
             ratio = statistics.median(b / a for a, b in zip(bare, ours, strict=True))
             claims.append(claim(f"harness step / bare step, batch {size}", ratio, unit="x", at_most=1.03))
             facts |= {f"bare_ms_{size}": _per_step(bare, size), f"harness_ms_{size}": _per_step(ours, size)}
-        claims.append(claim("full captions / cut captions, batch 128", cut_gain(config, material), unit="x"))
+        gains = {name: cut_gain(*prepare(name, folder)) for name in ("icfg", "cuhk")}
+    claims += [
+        claim(f"full captions / cut ones, {name} twin, batch 128", gain, unit="x")
+        for name, gain in gains.items()
+    ]
     return outcome("Training step", "python -m benchmarks step", claims, **facts)
+
+
+def prepare(dataset: str, folder: str) -> tuple[RunConfig, Material]:
+    """Return config and data of a full fine-tune on a synthetic twin."""
+    config = resolve("full_finetune", dataset, synthetic=True, overrides=[f"dataset.root={folder}"])
+    reading = read_dataset(config.dataset, Listener())
+    clip = load_clip(config.backbone)
+    return config, open_material(reading, config.dataset, config.backbone, clip, Listener())
 
 
 def bare_loop(method: Method, optimiser: torch.optim.Optimizer, batches: Batches, n_steps: int) -> None:
