@@ -4,7 +4,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -212,12 +212,18 @@ def tags(record: Record) -> dict[str, str]:
 
 def results(record: Record) -> dict[str, float]:
     """Return a record's final numbers as flat metrics: results, interval ends, accounting and counts."""
-    flat: dict[str, float] = dict(record.metrics)
-    for name, (low, high) in record.intervals.items():
-        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
+    flat = with_ends(record.metrics, record.intervals)
     for group in ("accounting", "data", "statistics"):
         numbers = flatten(getattr(record, group)).items()
         flat |= {f"{group}/{key}": float(value) for key, value in numbers if isinstance(value, int | float)}
+    return flat
+
+
+def with_ends(metrics: Mapping[str, float], intervals: Mapping[str, Iterable[float]]) -> dict[str, float]:
+    """Return metrics with the ends of their intervals beside them, as `name/low` and `name/high`."""
+    flat = dict(metrics)
+    for name, (low, high) in intervals.items():
+        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
     return flat
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import flatten
-from harness.experiments import Store, milliseconds, tags, tracking_uri
+from harness.experiments import Store, milliseconds, tags, tracking_uri, with_ends
 from harness.files import read_json, write_text
 from harness.listener import Listener
 from harness.record import Record, RunFolder
@@ -114,18 +114,10 @@ def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> b
 
 def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, Any]) -> None:
     dataset = result["dataset"]
-    store.log(run_id, [transfer_metrics(result)])
+    store.log(run_id, [with_ends(result["metrics"], result["intervals"])])
     store.client.log_artifact(run_id, str(folder.file(f"transfer/{dataset}.npz")), "transfer")
     store.client.set_tag(run_id, f"harness.transfer.{dataset}", result["fingerprint"])
     store.client.set_tag(run_id, f"harness.transfer_protocol.{dataset}", str(result["protocol"]))
-
-
-def transfer_metrics(result: dict[str, Any]) -> dict[str, float]:
-    """Return a result on another dataset as flat metrics with interval ends."""
-    flat: dict[str, float] = dict(result["metrics"])
-    for name, (low, high) in result["intervals"].items():
-        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
-    return flat
 
 
 def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> str | None:

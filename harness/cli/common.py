@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
 INTERRUPTED = 130
 PIPED_WIDTH = 160
@@ -31,6 +31,14 @@ def plain(text: str) -> str:
     'ared coat'
     """
     return _CONTROL.sub("", text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return height and width of an `--image-size`, as 384x128."""
+    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
+    if not found or "0" in found.groups():
+        raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
+    return int(found[1]), int(found[2])
 
 
 def print_json(value: Any) -> None:

@@ -1,12 +1,11 @@
 """What the longer `harness data` commands do: check, make and cache, with a bar on a terminal."""
 
-import re
 from typing import Any
 
 import click
 
 from harness.annotations import image_files, locate, missing_twin, read_dataset
-from harness.cli.common import plain
+from harness.cli.common import parse_size, plain
 from harness.cli.show import watching
 from harness.dataset_info import chosen_place
 from harness.datasets import DATASETS, PersonDataset
@@ -63,7 +62,7 @@ def fill_cache(
     from harness.store import disk_bytes, open_images
 
     dataset, place = find(name, root, synthetic)
-    size = _size(image_size)
+    size = parse_size(image_size)
     files = image_files(dataset, place.path, read_dataset(dataset, place))
     needed = disk_bytes(len(files), size)
     amount = f"{needed / 1e9:.2f} GB" if needed >= 1e9 else f"{needed / 1e6:.1f} MB"
@@ -89,10 +88,3 @@ def find(name: str, root: Place, synthetic: bool) -> tuple[type[PersonDataset], 
     if synthetic and locate(dataset, place.path) is None:
         raise missing_twin(dataset, place)
     return dataset, place
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
-    if not found or "0" in found.groups():
-        raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
-    return int(found[1]), int(found[2])

@@ -1,7 +1,6 @@
 """What `harness methods info` tells about a method: built on a backbone without weights, and counted."""
 
 import inspect
-import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.accounting import count_parameters, flops
+from harness.cli.common import parse_size
 from harness.clip import load_clip
 from harness.config import BackboneConfig
 from harness.errors import UsageError
@@ -26,7 +26,7 @@ def describe(name: str, backbone: str, image_size: str, overrides: Iterable[str]
     Raises `UsageError` for an unknown method, backbone, key or value.
     """
     method_class = METHODS.get(name)
-    method = _blueprint(method_class, backbone, _size(image_size), overrides)
+    method = _blueprint(method_class, backbone, parse_size(image_size), overrides)
     config, clip = method.config, method.clip
     counts = count_parameters(method)
     docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
@@ -86,13 +86,6 @@ def _blueprint(
         raise UsageError(explain(error)) from error
     with torch.device("meta"):
         return method_class(clip, config)
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
-    if not found:
-        raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
-    return int(found[1]), int(found[2])
 
 
 def _field(key: str, info: Any, config: Any) -> dict[str, Any]:
