@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from harness.augment import Augment, Draws
 from harness.distributed import deal
+from harness.masking import word_mask
 from harness.methods import Batch
 from harness.store import Images
 
@@ -57,7 +58,7 @@ class Batches:
         seed: of order and augmentation.
         device: where batches are wanted.
         images: pixels by position; with them `augment` says what happens to each.
-        augment: the recipe; its size is that of the images.
+        augment: the recipe; its size is that of the images, and it says whether words are masked.
         image_embeddings: frozen embeddings in place of pixels [n_image, dim].
         text_embeddings: frozen embeddings in place of tokens [n_caption, dim].
         cut: cut captions to the longest of a batch, which only some text towers allow (`Clip.cuts`).
@@ -85,6 +86,7 @@ class Batches:
         self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
         self._tokens, self._images, self._augment = tokens, images, augment
         self._lengths = None if tokens is None else _lengths(tokens, cut)
+        self._mask = word_mask(augment.config.mask_words, tokens, cut) if augment else None
         self._embeddings = (image_embeddings, text_embeddings)
         self._raw, self._ready = _Buffers(np.uint8), _Buffers(np.float32)
         # Never joined: an epoch left half-way may end inside garbage collection, where to join can lock up.
@@ -114,7 +116,7 @@ class Batches:
         image, text = self._embeddings
         batch = Batch(
             images=None,
-            tokens=self._cut(mine),
+            tokens=self._masked(mine, places, len(pairs), (epoch, step)),
             identities=self.labels[pairs],
             image_embeddings=None if image is None else image[self.owners[mine]],
             text_embeddings=None if text is None else text[mine],
@@ -136,6 +138,15 @@ class Batches:
             return draws
         batch.images = self._augment.apply(batch.images, draws, self._ready.take(shape))
         return None
+
+    def _masked(self, mine: Tensor, places: Tensor, n: int, at: tuple[int, int]) -> Tensor | None:
+        """Return the tokens of this process's share of `n` captions, words masked where that is asked for."""
+        tokens = self._cut(mine)
+        if tokens is None or self._tokens is None or self._mask is None:
+            return tokens
+        # Drawn for the whole batch at full length, so that neither processes nor cutting change a caption.
+        written = self._mask.draw(n, self._tokens.shape[1], _generator("mask", self.seed, *at))
+        return self._mask.apply(tokens, written[places, : tokens.shape[1]])
 
     def _cut(self, mine: Tensor) -> Tensor | None:
         """Return the tokens of some captions up to the longest of them [n, length]."""

@@ -82,7 +82,7 @@ class BackboneConfig(Section):
 
 
 class AugmentConfig(Section):
-    """What happens to training images, per sample on whole batches."""
+    """What happens to training images and captions, per sample on whole batches."""
 
     flip: float = setting(0.5, "probability of a horizontal flip", ge=0, le=1)
     pad: int = setting(
@@ -90,6 +90,9 @@ class AugmentConfig(Section):
     )
     erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
     erase_area: tuple[float, float] = setting((0.02, 0.4), "smallest and largest erased share of the area")
+    mask_words: float = setting(
+        0.0, "share of a caption's word pieces that are drawn for masking; CSKT 0, IRRA 0.15", ge=0, le=1
+    )
 
 
 class TrainConfig(Section):
@@ -102,7 +105,7 @@ class TrainConfig(Section):
         "auto",
         "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released",
     )
-    augment: AugmentConfig = setting(AugmentConfig(), "training image augmentation")
+    augment: AugmentConfig = setting(AugmentConfig(), "augmentation of training images and captions")
     patience: int = setting(
         0, "stop after this many validations without a better one; 0 never stops early", ge=0
     )

@@ -31,7 +31,7 @@ GROUND = [
 ]
 BLOCKS = [
     "annotation_entries", "annotations", "architecture", "augment", "caption_check", "clip", "counting",
-    "dataset_info", "datasets", "holdout", "image_check", "images", "injection", "losses", "methods",
+    "dataset_info", "datasets", "holdout", "image_check", "images", "injection", "losses", "masking", "methods",
     "metrics", "pareto", "positions", "precision", "presets", "pretrain", "resolve", "schedule",
     "shape_drawing", "shapes", "statistics", "store", "store_build", "theme", "tiny", "tokens", "towers",
     "twins", "verify", "verify_faults", "weight_files", "weights",

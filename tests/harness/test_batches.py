@@ -9,6 +9,7 @@ from harness import distributed
 from harness.augment import Augment
 from harness.batches import Batches, _Buffers, derived_seed, epoch_order, labels_of
 from harness.config import AugmentConfig
+from harness.errors import UsageError
 from harness.store import open_images
 
 SIZE = (24, 8)
@@ -154,6 +155,49 @@ def test_the_shares_of_several_processes_make_the_batch_of_one(make, monkeypatch
         assert captions[: len(batch.images)] == captions_of(batch)
         assert all(torch.equal(part.identities, batch.identities) for part in parts)
         assert all(part.tokens.shape[1] == max(captions_of(part)) + 4 for part in parts)
+
+
+MASKING = AugmentConfig(mask_words=0.5)
+
+
+def test_words_are_masked_anew_in_every_step_and_epoch_and_never_the_special_tokens(make, tokens):
+    batches = make(batch_size=11, config=MASKING)
+    first, second = next(batches.epoch(1)), next(batches.epoch(2))
+    changed = []
+    for batch in (first, second):
+        whole = tokens[captions_of(batch), : batch.tokens.shape[1]].long()
+        special = (whole == 0) | (whole == END)
+        assert torch.equal(batch.tokens[special], whole[special])
+        changed.append(batch.tokens != whole)
+    n_words = sum(range(3, 3 + N_CAPTIONS))
+    assert 0.3 < changed[0].sum() / n_words < 0.6
+    assert not torch.equal(changed[0][:, :3], changed[1][:, :3]), "every caption has three words and more"
+    assert torch.equal(next(make(batch_size=11).epoch(1)).tokens, tokens[captions_of(first), :14].long())
+
+
+def test_masked_captions_are_the_same_on_several_processes_and_after_an_interruption(make, monkeypatch):
+    whole = list(make(config=MASKING).epoch(1))
+    assert all(equal(a, b) for a, b in zip(whole[1:], make(config=MASKING).epoch(1, 1), strict=True))
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "world", lambda rank=rank: (rank, 2))
+        shares.append(list(make(config=MASKING).epoch(1)))
+    for step, batch in enumerate(whole):
+        rows = [row for share in shares for row in share[step].tokens.tolist()]
+        width = batch.tokens.shape[1]
+        padded = [(row + [0] * width)[:width] for row in rows]
+        assert padded[: len(batch.tokens)] == batch.tokens.tolist()
+
+
+def test_masking_leaves_order_and_images_alone(make):
+    for plain, masked in zip(make().epoch(1), make(config=MASKING).epoch(1), strict=True):
+        assert captions_of(plain) == captions_of(masked)
+        assert torch.equal(plain.images, masked.images)
+
+
+def test_masking_is_refused_where_tokens_may_not_be_cut(make):
+    with pytest.raises(UsageError, match="mask_words"):
+        make(config=MASKING, cut=False)
 
 
 def test_embeddings_come_in_place_of_pixels_and_tokens():
