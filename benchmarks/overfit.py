@@ -1,8 +1,10 @@
 """Can each method learn 32 pairs of 32 identities by heart? A test of what its parameters can express.
 
-All methods get the same optimiser (Adam, rate 1e-3, epsilon 1e-8, no decay), the same pairs of the synthetic CUHK twin
-(its captions fit 77 tokens uncut), one batch, no augmentation, and stop at R@1 = 100 or after the last step. The loss
-curve stands in the result.
+All methods get the same optimiser (Adam, rate 1e-3, epsilon 1e-8, no decay), the same loss (contrastive,
+`itc`), the same pairs of the synthetic CUHK twin (its captions fit 77 tokens uncut), one batch, no augmentation, and stop at R@1 = 100
+or after the last step. The loss curve stands in the result. Not SDM, the loss of training, because it compares the predicted distribution with the true
+one in that order: a pair that is wrong with confidence gets next to no gradient, and at temperature 0.02 one to four of
+the 32 stayed wrong for good (R@1 96.9 for adapter_only in 600 steps, 93.8 for cskt in 1,500), however the rate was set.
 """
 
 import tempfile
@@ -44,7 +46,8 @@ def run() -> Outcome:
 
 def overfit(name: str, folder: str) -> dict[str, Any]:
     """Train one method on one batch; return the best R@1, the steps until it, and the loss curve."""
-    overrides = [f"dataset.root={folder}", "method.eps=1e-8", "method.weight_decay=0", f"method.lr={RATE}"]
+    overrides = [f"dataset.root={folder}", "method.eps=1e-8", "method.weight_decay=0"]
+    overrides += [f"method.lr={RATE}", "method.loss=itc"]
     config = resolve(name, "cuhk", synthetic=True, overrides=overrides)
     clip = load_clip(config.backbone)
     reading = read_dataset(config.dataset, Listener())
