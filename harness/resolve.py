@@ -107,18 +107,18 @@ def known_presets(method_class: type[Method]) -> list[str]:
     return sorted({*(f.stem for f in PRESETS.glob("*.yaml")), *(f.stem.partition(".")[2] for f in own)})
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
-    """Read a YAML mapping; raise `UsageError` naming the file."""
+def read_yaml(
+    file: Path, *, what: str = "preset", holds: str = f"sections ({', '.join(SECTIONS)})"
+) -> dict[str, Any]:
+    """Read a YAML mapping; raise `UsageError` naming the file, as `what`, and what it `holds`."""
     try:
         values = _load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"The preset {file} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"The preset {file} is not valid YAML: {error}") from error
+        raise UsageError(f"The {what} {file} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"The {what} {file} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise UsageError(
-            f"The preset {file} must hold sections ({', '.join(SECTIONS)}), not {type(values).__name__}."
-        )
+        raise UsageError(f"The {what} {file} must hold {holds}, not {type(values).__name__}.")
     return values
 
 
@@ -216,7 +216,18 @@ def _nest(key: str, value: Any) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's reading of plain words: only true and false are truth values, and 1e-4 is a number."""
+    """YAML 1.2's reading: only true and false are truth values, 1e-4 is a number, and no key stands twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {

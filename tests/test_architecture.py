@@ -22,7 +22,7 @@ HEAVY = {
     "pandas",
     "scipy",
 }
-ONE_OWNER = {"mlflow": {"experiments"}, "accelerate": {"devices"}, "optuna": {"study", "trial", "space"}}
+ONE_OWNER = {"mlflow": {"experiments"}, "accelerate": {"devices"}, "optuna": {"study", "studies", "queue", "storage", "worker"}}
 
 # fmt: off
 GROUND = [
@@ -32,8 +32,8 @@ GROUND = [
 BLOCKS = [
     "annotation_entries", "annotations", "architecture", "augment", "caption_check", "clip", "counting",
     "dataset_info", "datasets", "holdout", "image_check", "images", "injection", "losses", "masking", "methods",
-    "metrics", "pareto", "positions", "precision", "presets", "pretrain", "resolve", "schedule",
-    "shape_drawing", "shapes", "statistics", "store", "store_build", "theme", "tiny", "tokens", "towers",
+    "metrics", "pareto", "positions", "precision", "presets", "pretrain", "published", "resolve", "schedule",
+    "shape_drawing", "shapes", "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers",
     "twins", "verify", "verify_faults", "weight_files", "weights",
 ]
 WORK = [
@@ -46,7 +46,8 @@ FACES = [
 ]
 STUDIES = [
     "combine", "gaps", "notebook", "page", "panels", "report", "reports", "rows", "space", "study",
-    "study_results", "study_tracking", "sweep", "sweep_settings", "tables", "trial",
+    "study_results", "study_tracking", "suite_cells", "suite_file", "suite_rows", "sweep", "sweep_settings",
+    "tables", "trial",
 ]
 # fmt: on
 COMMANDS = ["cli", "__main__"]
