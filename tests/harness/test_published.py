@@ -90,6 +90,13 @@ def test_costs_are_those_printed():
     }
 
 
+def test_a_row_may_have_a_protocol_of_its_own():
+    assert TABLES["tbps_clip_main"].selection == "unknown"
+    assert found("tbps_clip_main", "LGUR", "icfg").selection == "unknown"
+    assert "test split" in found("tbps_clip_main", "IRRA", "icfg").selection
+    assert "nothing is trained" in found("clip_baselines", "CLIP zero-shot", "icfg", None).selection
+
+
 @pytest.mark.parametrize("name", ["cskt_ablation", "cskt_transfer"])
 def test_what_was_not_found_is_empty(name):
     assert TABLES[name].rows
