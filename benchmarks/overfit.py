@@ -1,10 +1,11 @@
 """Can each method learn 32 pairs of 32 identities by heart? A test of what its parameters can express.
 
-All methods get the same optimiser (Adam, rate 1e-3, epsilon 1e-8, no decay), the same loss (contrastive,
-`itc`), the same pairs of the synthetic CUHK twin (its captions fit 77 tokens uncut), one batch, no augmentation, and stop at R@1 = 100
-or after the last step. The loss curve stands in the result. Not SDM, the loss of training, because it compares the predicted distribution with the true
-one in that order: a pair that is wrong with confidence gets next to no gradient, and at temperature 0.02 one to four of
-the 32 stayed wrong for good (R@1 96.9 for adapter_only in 600 steps, 93.8 for cskt in 1,500), however the rate was set.
+All methods get the same optimiser (Adam, rate 1e-3, epsilon 1e-8, no decay), the same loss (contrastive, `itc`), the
+same pairs of the synthetic CUHK twin (its captions fit 77 tokens uncut), one batch, no augmentation, and stop at R@1
+= 100 or after the last step. The loss curve stands in the result. Not SDM, the loss of training, because it compares
+the predicted distribution with the true one in that order: a pair that is wrong with confidence gets next to no
+gradient, and at temperature 0.02 one to four of the 32 stayed wrong for good (R@1 96.9 for adapter_only in 600 steps,
+93.8 for cskt in 1,500), however the rate was set.
 """
 
 import tempfile

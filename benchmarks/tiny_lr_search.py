@@ -48,7 +48,7 @@ def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     rates = tuple(float(f"{default * factor:.6g}") for factor in FACTORS)
     config = resolve(method, "icfg", synthetic=True, overrides=overrides)
     points = tuple({KEY: rate} for rate in rates)
-    search = Search(trials=len(rates), objective=SCORE, pruning=False, test=False, points=points)
+    search = Search(trials=len(rates), objectives=(SCORE,), pruner="none", test_seeds=0, points=points)
     summary = sweep(config, [Axis(key=KEY, over=Choice(values=rates))], search, study=f"tiny-lr-{method}")
     best = summary.best
     assert best is not None, f"no trial of {method} finished"

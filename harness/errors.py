@@ -24,6 +24,12 @@ class TrainingError(HarnessError):
     """Training broke (not-a-number loss, dead parameter); the run is recorded as failed."""
 
 
+class Interrupted(HarnessError):
+    """A person or the system asked the work to stop; what is needed to go on is written."""
+
+    exit_code = 130
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the known name most like `name`, or an empty string.
 

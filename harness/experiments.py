@@ -105,6 +105,15 @@ class Store:
         for child in children:
             self.client.set_tag(child, PARENT, parent)
 
+    def is_there(self, run_id: str) -> bool:
+        """Return whether the store has a run that is not deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException:
+            return False
+
     def remove(self, run_id: str) -> None:
         """Delete a partly logged run, if it is there."""
         from mlflow.exceptions import MlflowException

@@ -46,6 +46,10 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+class Busy(HarnessError):
+    """Another process works in the folder."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder's lock, so that two processes never work in it at once; freed by the system at any death."""
@@ -54,5 +58,5 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise HarnessError(f"Another process is working on {folder}: wait for it, or stop it.") from error
+            raise Busy(f"Another process is working on {folder}: wait for it, or stop it.") from error
         yield

@@ -28,6 +28,7 @@ def run_seeds(
     force: bool = False,
     device: str = "auto",
     listener: Listener | None = None,
+    tags: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run `n_seeds` seeds from `config.seed` on; return and record the group with mean and intervals."""
     listener = listener or Listener()
@@ -35,7 +36,7 @@ def run_seeds(
     for seed in range(config.seed, config.seed + n_seeds):
         listener.on_stage(f"seed {seed} ({seed - config.seed + 1} of {n_seeds})")
         one = config.model_copy(update={"seed": seed})
-        records.append(run(one, runs=runs, force=force, device=device, listener=listener))
+        records.append(run(one, runs=runs, force=force, device=device, listener=listener, tags=tags))
     root = runs_root(runs).path
     group = summarise(records, [RunFolder(root / record.name) for record in records])
     if is_main_process():

@@ -77,6 +77,7 @@ def make_report(
     runs: str | None = None,
     experiment: str | None = None,
     datasets: Sequence[str] = (),
+    suite: str | None = None,
     listener: Listener | None = None,
 ) -> Made:
     """Write a report of an experiment's runs to a folder and attach it to an MLflow run.
@@ -87,13 +88,14 @@ def make_report(
         runs: folder of the records and of the default store; else `HARNESS_RUNS`, else `./runs`.
         experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
         datasets: only results trained and tested on these; none means all.
+        suite: only runs that are cells of this suite; none means all.
 
     An experiment without results gives a page that says how to make some.
     """
     report, listener = REPORTS.get(name), listener or Listener()
     folder = Path(out or Path("reports-out") / report.name)
     listener.on_stage("reading runs")
-    found = collect(Path(runs) if runs else None, experiment)
+    found = collect(Path(runs) if runs else None, experiment, suite)
     chosen = _chosen(report, found.results, datasets)
     _clear(folder)
     write_rows(folder / "data" / "runs.json", found.runs)
@@ -108,15 +110,15 @@ def make_report(
     return _finish(made, found.store)
 
 
-def collect(runs: Path | None, experiment: str | None) -> Found:
-    """Read an experiment's runs and combine their seeds; empty while there is no store."""
+def collect(runs: Path | None, experiment: str | None, suite: str | None = None) -> Found:
+    """Read an experiment's runs, or those of one suite, and combine their seeds; empty while there is no store."""
     from pandas import DataFrame
 
     store = Store.existing(runs, experiment)
     if store is None:
         empty = DataFrame(columns=["run", "status"])
         return Found(None, DataFrame(), DataFrame(), empty)
-    single = read_runs(store)
+    single = read_runs(store, suite)
     groups = {str(group.info.run_id): dict(group.data.metrics) for group in store.finished_runs("group")}
     with tempfile.TemporaryDirectory(prefix="harness-report-") as folder:
         results = combine_seeds(single, query_reader(store, Path(folder)), groups)

@@ -37,8 +37,8 @@ _COSTS = {
 }
 
 
-def read_runs(store: "Store") -> "DataFrame":
-    """Return one row for each finished run and test set of a store's experiment, newest first.
+def read_runs(store: "Store", suite: str | None = None) -> "DataFrame":
+    """Return one row for each finished run and test set of a store's experiment, or of one suite, newest first.
 
     A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
     `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), what came out (`R1`, `R1_low`, `R1_high`, ... in
@@ -47,7 +47,10 @@ def read_runs(store: "Store") -> "DataFrame":
     """
     from pandas import DataFrame
 
-    return DataFrame([row for run in store.finished_runs() for row in run_rows(run)])
+    runs = store.finished_runs()
+    if suite is not None:
+        runs = [run for run in runs if f"harness.suite.{suite}" in run.data.tags]
+    return DataFrame([row for run in runs for row in run_rows(run)])
 
 
 def read_unfinished(store: "Store") -> "DataFrame":

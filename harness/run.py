@@ -15,7 +15,7 @@ from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
 from harness.config import RunConfig, content_hash, identity_values
 from harness.devices import Accelerator, accelerator, agreed
-from harness.errors import UsageError
+from harness.errors import Interrupted, UsageError
 from harness.evaluate import PROTOCOL_VERSION, Encoder, correlation, evaluate, intervals
 from harness.files import locked, write_json
 from harness.listener import Listener, Listeners
@@ -27,7 +27,7 @@ from harness.precision import store_half
 from harness.provenance import changed_files, environment, source_files
 from harness.record import HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now, trials_folder
 from harness.tracking import Tracker
-from harness.train import SELECTED, Interrupted, Training
+from harness.train import SELECTED, Training
 
 
 @dataclass

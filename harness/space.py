@@ -13,6 +13,7 @@ from harness.methods import METHODS, Method
 from harness.resolve import build, config_keys, merge, parse_override
 
 MEASURES = ("dataset.", "eval.")
+GRID_POINTS, MOST_POINTS = 4, 10_000
 FORMS = "key=low:high, key=low:high:log or key=a,b,c"
 
 
@@ -38,6 +39,25 @@ class Axis(BaseModel):
         if isinstance(self.over, Choice):
             return value in self.over.values
         return isinstance(value, int | float) and self.over.low <= value <= self.over.high
+
+    @property
+    def named(self) -> bool:
+        """Whether the axis is a list of values and not a range of numbers."""
+        return isinstance(self.over, Choice)
+
+    def points(self, n: int) -> list[Any]:
+        """Return all named values, or `n` evenly spaced ones of a range, both ends included.
+
+        >>> Axis(key="method.lr", over=Range(low=1e-4, high=1e-2, log=True)).points(3)
+        [0.0001, 0.001, 0.01]
+        """
+        if isinstance(self.over, Choice):
+            return list(self.over.values)
+        low, high, log = self.over.low, self.over.high, self.over.log
+        shares = [place / max(n - 1, 1) for place in range(n)]
+        values = [low * (high / low) ** x if log else low + (high - low) * x for x in shares]
+        rounded = [round(value) if self.integer else float(f"{value:.6g}") for value in values]
+        return list(dict.fromkeys(rounded))
 
     def ends(self) -> tuple[Any, ...]:
         """Return the values that show whether the config takes the whole axis: both ends, or every choice."""
@@ -150,10 +170,18 @@ def start(config: RunConfig, axes: Sequence[Axis]) -> list[dict[str, Any]]:
     return [point] if all(axis.holds(point[axis.key]) for axis in axes) else []
 
 
-def grid(axes: Sequence[Axis]) -> list[dict[str, Any]]:
-    """Return every combination of axes of named values, the last axis running fastest."""
-    values = [axis.over.values for axis in axes if isinstance(axis.over, Choice)]
-    assert len(values) == len(axes), "a grid needs named values on every axis"
+def grid(axes: Sequence[Axis], n: int = GRID_POINTS) -> list[dict[str, Any]]:
+    """Return every combination of the axes' values, `n` of each range, the last axis running fastest.
+
+    Raises `UsageError` when they are more than a search can try.
+    """
+    values = [axis.points(n) for axis in axes]
+    size = math.prod(map(len, values))
+    if size > MOST_POINTS:
+        raise UsageError(
+            f"The grid over {', '.join(axis.key for axis in axes)} has {size:,} points, more than {MOST_POINTS:,}: "
+            "hold some keys with --fix, or name fewer values with --space key=a,b,c."
+        )
     return [dict(zip((axis.key for axis in axes), row, strict=True)) for row in product(*values)]
 
 

@@ -146,6 +146,17 @@ def intra_identity_correlation(values: Any, identities: Any) -> float:
     return float((between - within) / spread) if spread > 1e-15 else 0.0
 
 
+def mean_interval(values: Any, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of the mean of independent values by Student's t; at least two values.
+
+    >>> [round(end, 2) for end in mean_interval([1.0, 2.0, 3.0])]
+    [-0.48, 4.48]
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    half = stats.t.ppf((1 + level) / 2, len(rows) - 1) * rows.std(ddof=1) / np.sqrt(len(rows))
+    return float(rows.mean() - half), float(rows.mean() + half)
+
+
 def holm(p_values: Any) -> Array:
     """Return p-values adjusted for their number, in the order given; at most one error among all claims (Holm).
 

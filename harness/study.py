@@ -1,183 +1,149 @@
-"""One Optuna study: opened, drawn from, counted and taken up again; the only file that knows Optuna.
+"""One Optuna study on a queue: points drawn, values told, trials ended early, importance.
 
-The same seed draws the same points however often a study was stopped: the sampler is made anew for each trial,
-seeded by the study's seed and the number of trials done.
+With one worker the same seed draws the same points however often a study was stopped: the sampler is made anew for
+each trial, seeded by the study's seed and the trial's number. Several workers know of one another's running trials
+(constant liar), and which of them ends first decides what the next one knows.
 """
 
-import json
-import logging
-import traceback
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
-from harness.config import Choice, content_hash, flatten
-from harness.errors import UsageError
+from harness.config import Choice, content_hash
+from harness.queue import ERROR, FIXED, Presence, Queue
 from harness.space import Axis
+from harness.storage import experimental
 from harness.study_results import State, TrialRow
+from harness.sweep_settings import Search
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-REPEATS = "repeats"
-ERROR = "error"
 FACTS = "facts"
 STARTUP_TRIALS = 5
 PATIENCE = 1
-
-
-class Changed(UsageError):
-    """A study was begun with other settings, data, weights or versions."""
+POPULATION = 10
+REDUCTION = 3
 
 
 class Trial:
-    """A trial under way."""
+    """A trial under way: `number` counts from 0 and stays the same when a trial is taken up again."""
 
-    def __init__(self, study: optuna.Study, trial: optuna.Trial) -> None:
-        self._study, self._trial = study, trial
-        self.number, self.params = trial.number, dict(trial.params)
+    def __init__(self, study: "Study", job: FrozenTrial, number: int) -> None:
+        self.job, self.number = job, number
+        self._queue, self._trial = study.queue, study.queue.trial(job)
+        self.params = {axis.key: _suggest(self._trial, axis) for axis in study.axes}
 
-    def report(self, epoch: int, value: float) -> bool:
-        """Take the value after an epoch; return whether the trial should end early."""
+    def report(self, step: int, value: float) -> bool:
+        """Take the value at a step; return whether the trial should end early."""
+        if len(self._trial.study.directions) > 1:
+            return False
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*already reported.*")
-            self._trial.report(value, epoch)
+            self._trial.report(value, step)
         return self._trial.should_prune()
 
     def note(self, **facts: Any) -> None:
-        """Keep facts beside the trial: `run`, `metrics`, `seconds`."""
+        """Keep facts beside the trial: `runs`, `metrics`, `seconds`."""
         self._trial.set_user_attr(FACTS, facts)
 
-    def finish(self, value: float) -> None:
-        """End the trial with its value."""
-        self._study.tell(self._trial, value)
+    def weigh(self, excess: Mapping[str, float]) -> None:
+        """Tell how far each cost lies above its limit; 0 or less is within."""
+        with experimental():
+            for name, value in excess.items():
+                self._trial.set_constraint(name, value)
 
-    def prune(self) -> None:
+    def finish(self, values: Sequence[float]) -> bool:
+        """End the trial with its values; False when it was taken from this worker, because it was silent too long."""
+        return self._queue.end(self.job, TrialState.COMPLETE, values)
+
+    def prune(self) -> bool:
         """End the trial because it fell behind."""
-        self._study.tell(self._trial, state=TrialState.PRUNED)
+        return self._queue.end(self.job, TrialState.PRUNED)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> bool:
         """End the trial because it broke, keeping type, message and traceback."""
-        self._trial.set_user_attr(ERROR, fault(error))
-        self._study.tell(self._trial, state=TrialState.FAIL)
+        return self._queue.fail(self.job, error)
 
-    def cut_off(self) -> None:
-        """End the trial because a person stopped it: it is repeated when the study goes on."""
-        self._study.tell(self._trial, state=TrialState.FAIL)
+    def put_back(self) -> None:
+        """Leave the trial because a person stopped it: it is taken up again when the study goes on."""
+        self._queue.put_back(self.job)
 
 
 class Study:
-    """A study that counts ended trials towards a total and repeats those that were cut off.
+    """A study on a queue.
 
     Args:
-        name: name in the storage.
-        url: SQLAlchemy URL of the storage.
-        settings: what makes two studies the same; `Changed` is raised when the study of this name has others.
+        queue: the jobs.
         axes: the search space.
+        search: sampler, pruner, objectives, constraints.
         seed: seed of the sampler.
-        points: what is tried first, in order.
-        prune_after: epochs after which a trial ends early that is behind the median of the others and gets no better;
-            None never ends one.
-
-    One process at a time works on a study: a trial found running was cut off, and is repeated first.
+        epochs: validations of one run, and how many of them warm-up takes.
     """
 
     def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        settings: dict[str, Any],
-        axes: Sequence[Axis],
-        seed: int,
-        points: Sequence[dict[str, Any]] = (),
-        prune_after: int | None = None,
+        self, queue: Queue, axes: Sequence[Axis], search: Search, seed: int, epochs: tuple[int, int]
     ) -> None:
-        self.name, self.seed, self.place = name, seed, _shown(url)
-        self._space = {axis.key: distribution(axis) for axis in axes}
-        self._study = _open(name, url, _pruner(prune_after))
-        self.hold("settings", settings)
-        for point in points:
-            self._study.enqueue_trial(point, skip_if_exists=True)
-        self.repeat_cut_off()
+        self.queue, self.axes, self.search, self.seed = queue, list(axes), search, seed
+        self.name, self.place = queue.name, queue.place
+        queue.study.pruner = _pruner(search, *epochs)
 
     @property
     def n_done(self) -> int:
         """How many trials count towards the total."""
-        return len(self.rows())
+        return sum(job.state.is_finished() for job in self.queue.jobs().values())
 
     def rows(self) -> list[TrialRow]:
-        """Return all ended trials in order; those that were cut off or repeated are left out."""
-        trials = self._study.get_trials(deepcopy=False)
-        repeated = _repeated(trials)
-        ended = (trial for trial in trials if trial.state in STATES and not _was_cut_off(trial))
-        return [_row(trial) for trial in ended if trial.number not in repeated]
+        """Return all ended trials in order."""
+        jobs = self.queue.jobs().items()
+        return [_row(number, job) for number, job in jobs if job.state in STATES and _is_told(job)]
 
-    def ask(self, n_done: int) -> Trial:
-        """Begin the trial after `n_done` others: one to repeat, a first point, or one that the sampler draws."""
-        with _experimental():
-            self._study.sampler = optuna.samplers.TPESampler(
-                multivariate=True, seed=int(content_hash([self.seed, n_done])[:8], 16)
-            )
-        return Trial(self._study, self._study.ask(self._space))
+    def last_ended(self, n: int) -> list[TrialRow]:
+        """Return the trials that ended last, the latest at the end."""
+        jobs = [item for item in self.queue.jobs().items() if item[1].state in STATES and _is_told(item[1])]
+        jobs.sort(key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0]))
+        return [_row(*item) for item in jobs[-n:]]
 
-    def repeat_cut_off(self) -> None:
-        """Queue again what was running, or ended without a reason, when the study stopped."""
-        trials = self._study.get_trials(deepcopy=False)
-        for trial in trials:
-            if trial.state is TrialState.RUNNING:
-                self._study.tell(trial.number, state=TrialState.FAIL)
-        repeated = _repeated(trials)
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-            if _was_cut_off(trial) and trial.number not in repeated:
-                self._again(trial, trial.intermediate_values)
-
-    def repeat(self, numbers: Sequence[int]) -> None:
-        """Take ended trials out of the count and try their points again when the study goes on."""
-        for trial in self._study.get_trials(deepcopy=False):
-            if trial.number in numbers:
-                self._again(trial, {})
-
-    def hold(self, what: str, values: dict[str, Any]) -> None:
-        """Remember what all trials must share; raise `Changed` when the study was begun with something else."""
-        values = json.loads(json.dumps(values, default=str))
-        old = self._study.user_attrs.get(what)
-        if old is None:
-            self._study.set_user_attr(what, values)
-        elif old != values:
-            before, after = flatten(old), flatten(values)
-            keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-            told = "; ".join(f"{key}: {before.get(key)} before, {after.get(key)} now" for key in keys[:5])
-            raise Changed(
-                f"The study {self.name!r} was begun with other {what} ({told}), so its trials cannot be compared "
-                "with new ones: begin another with --study NAME."
-            )
-
-    def _again(self, trial: FrozenTrial, values: dict[int, float]) -> None:
-        again = optuna.create_trial(
-            state=TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs={REPEATS: trial.number},
-            system_attrs=trial.system_attrs,
-            intermediate_values=values,
+    def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Make trials up to the total and let those that have not begun start with `points` not tried yet."""
+        self.queue.fill(self.search.trials)
+        jobs = list(self.queue.jobs().values())[: self.search.trials]
+        tried = [job.params or job.system_attrs.get(FIXED) for job in jobs]
+        free = iter(
+            [job for job, point in zip(jobs, tried, strict=True) if not point and not job.state.is_finished()]
         )
-        self._study.add_trial(again)
+        for point in points:
+            if dict(point) not in tried and (job := next(free, None)) is not None:
+                self.queue.fix(job, point)
 
+    def take(self, worker: Presence) -> Trial | None:
+        """Take the next trial; None when none waits."""
+        job = self.queue.take(worker, self.search.trials)
+        if job is None:
+            return None
+        number = next(number for number, one in self.queue.jobs().items() if one.number == job.number)
+        with experimental():
+            seed = int(content_hash([self.seed, number])[:8], 16)
+            self.queue.study.sampler = _sampler(self.search, seed)
+            return Trial(self, job, number)
 
-def fault(error: Exception) -> dict[str, str]:
-    """Return an error as plain values: type, message and traceback."""
-    text = "".join(traceback.format_exception(error))
-    return {"type": type(error).__name__, "message": str(error), "traceback": text}
+    def importance(self) -> dict[str, float]:
+        """Return each searched key's share in how good a configuration is, as PED-ANOVA estimates it; {} of too few."""
+        finished = self.queue.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len({trial.values[0] for trial in finished}) < 2 or len(finished) < STARTUP_TRIALS:
+            return {}
+        with experimental(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = optuna.importance.get_param_importances(
+                self.queue.study, target=lambda trial: trial.values[0]
+            )
+        return {key: float(value) for key, value in found.items()}
 
 
 def distribution(axis: Axis) -> BaseDistribution:
@@ -192,61 +158,60 @@ def distribution(axis: Axis) -> BaseDistribution:
     )
 
 
-def _open(name: str, url: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
-        storage = optuna.storages.RDBStorage(url)
-        return optuna.create_study(
-            study_name=name, storage=storage, direction="maximize", load_if_exists=True, pruner=pruner
-        )
-    except (SQLAlchemyError, ImportError, OSError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(
-            f"The study storage {_shown(url)} cannot be opened: {reason} "
-            "--storage takes an SQLAlchemy URL such as sqlite:///optuna.db."
-        ) from error
+def _suggest(trial: optuna.Trial, axis: Axis) -> Any:
+    if isinstance(axis.over, Choice):
+        return trial.suggest_categorical(axis.key, axis.over.values)
+    low, high, log = axis.over.low, axis.over.high, axis.over.log
+    if axis.integer:
+        return trial.suggest_int(axis.key, int(low), int(high), log=log)
+    return trial.suggest_float(axis.key, low, high, log=log)
 
 
-def _shown(url: str) -> str:
-    """Return a storage URL without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return repr(url)
+def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of one trial; a grid's points are fixed beforehand, so what draws there does not matter."""
+    samplers = optuna.samplers
+    if search.sampler == "tpe":
+        return samplers.TPESampler(multivariate=True, group=False, constant_liar=True, seed=seed)
+    if search.sampler == "gp":
+        return samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False)
+    if search.sampler == "cmaes":
+        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    if search.sampler == "nsga2":
+        return samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+    return samplers.RandomSampler(seed=seed)
 
 
-def _pruner(warmup: int | None) -> optuna.pruners.BasePruner:
-    if warmup is None:
-        return optuna.pruners.NopPruner()
-    median = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=warmup)
-    with _experimental():
-        return optuna.pruners.PatientPruner(median, patience=PATIENCE)
+def _pruner(search: Search, n_validations: int, warmup: int) -> optuna.pruners.BasePruner:
+    pruners = optuna.pruners
+    with experimental():
+        if search.pruner == "median":
+            median = pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=warmup)
+            return pruners.PatientPruner(median, patience=PATIENCE)
+        if search.pruner == "hyperband":
+            most = max(n_validations * search.seeds, 1)
+            return pruners.HyperbandPruner(
+                min_resource=min(warmup + 1, most), max_resource=most, reduction_factor=REDUCTION
+            )
+        if search.pruner == "wilcoxon":
+            return pruners.WilcoxonPruner(p_threshold=0.1)
+    return pruners.NopPruner()
 
 
-def _repeated(trials: Sequence[FrozenTrial]) -> set[int]:
-    return {trial.user_attrs[REPEATS] for trial in trials if REPEATS in trial.user_attrs}
+def _is_told(job: FrozenTrial) -> bool:
+    """Whether a trial ended by its own; one that was cut off is about to be queued again."""
+    return job.state is not TrialState.FAIL or ERROR in job.user_attrs
 
 
-def _was_cut_off(trial: FrozenTrial) -> bool:
-    return trial.state is TrialState.FAIL and ERROR not in trial.user_attrs
-
-
-def _row(trial: FrozenTrial) -> TrialRow:
-    known = trial.user_attrs
+def _row(number: int, job: FrozenTrial) -> TrialRow:
+    known = job.user_attrs
+    values = job.values or []
     return TrialRow(
-        number=trial.number,
-        state=STATES[trial.state],
-        value=trial.value,
-        params=trial.params,
+        number=number,
+        state=STATES[job.state],
+        value=values[0] if values else None,
+        values=tuple(values),
+        params=job.params,
+        feasible=all(excess <= 0 for excess in job.constraints.values()),
         error=known.get(ERROR),
         **known.get(FACTS, {}),
     )
-
-
-@contextmanager
-def _experimental() -> Iterator[None]:
-    """Silence Optuna's notes on parts that it calls experimental: the tests of the harness hold them down."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield

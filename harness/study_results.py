@@ -14,10 +14,13 @@ from harness.files import write_json, write_text
 from harness.record import Record
 from harness.resolve import build, merge, resolve
 from harness.space import Axis, nest, with_values
+from harness.statistics import mean_interval
+from harness.sweep_settings import Search
 
 TIE = "val/t2i/mAP"
 BEST = "best.yaml"
 SUMMARY = "study.json"
+ENDS = ("low", "high")
 NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
 
 
@@ -25,70 +28,129 @@ State = Literal["finished", "pruned", "failed"]
 
 
 class TrialRow(BaseModel):
-    """What is known of an ended trial; `value` of a pruned one is the last that it reached."""
+    """What is known of an ended trial.
+
+    `value` is that of the first objective, `values` hold all; of a pruned trial the last that it reached. `metrics`
+    hold what else the best is judged by, and the costs. `epochs` are those that ran, over all seeds, of `planned`.
+    """
 
     number: int
     state: State
     value: float | None
+    values: tuple[float, ...] = ()
     params: dict[str, Any]
+    feasible: bool = True
     metrics: dict[str, float] = {}
-    run: str | None = None
+    runs: tuple[str, ...] = ()
     seconds: float = 0.0
+    epochs: int = 0
+    planned: int = 0
     error: dict[str, str] | None = None
 
 
 class Summary(BaseModel):
     """A study's trials, its best configuration, and where both went.
 
-    `mean` is over finished trials; `test` is the record of the best configuration's one tested run.
+    `mean` and `interval` (95 %, Student's t) are of the finished trials' values. `importance` says how much of the
+    spread each key explains. `pruned_share` is the share of trials that were ended early, `epochs_saved` the share of
+    all planned epochs, and `seconds_saved` the time, that this saved. `front` holds the trials that none beats in all
+    objectives. `tests` are the records of the best configuration, trained anew with fresh seeds; `test` combines them.
     """
 
     study: str
-    objective: str
+    objectives: tuple[str, ...]
     synthetic: bool
     space: list[str]
+    sampler: str
+    pruner: str
+    seeds: int
+    budget: int
     trials: list[TrialRow]
     counts: dict[str, int]
     mean: float | None = None
+    interval: tuple[float, float] | None = None
     best: TrialRow | None = None
+    front: list[int] = []
+    importance: dict[str, float] = {}
+    pruned_share: float = 0.0
+    epochs_saved: float = 0.0
+    seconds_saved: float = 0.0
     config: dict[str, Any] | None = None
     preset: str | None = None
     command: str | None = None
     storage: str = ""
-    test: Record | None = None
+    tests: list[Record] = []
+    test: dict[str, Any] | None = None
+
+    @property
+    def objective(self) -> str:
+        """The objective that decides which trial is the best."""
+        return self.objectives[0]
 
     def numbers(self) -> dict[str, float]:
         """Return the study's numbers as flat metrics."""
         flat = {f"trials/{state}": float(number) for state, number in self.counts.items()}
-        if self.best is not None and self.best.value is not None and self.mean is not None:
-            flat |= {f"best/{self.objective}": self.best.value, f"mean/{self.objective}": self.mean}
-        return flat
+        flat |= {"pruned_share": self.pruned_share, "epochs_saved": self.epochs_saved}
+        flat |= {f"importance/{key}": share for key, share in self.importance.items()}
+        if self.best is not None and self.best.value is not None:
+            flat[f"best/{self.objective}"] = self.best.value
+        if self.mean is not None:
+            flat[f"mean/{self.objective}"] = self.mean
+        if self.interval is not None:
+            flat |= {f"mean/{self.objective}/{end}": x for end, x in zip(ENDS, self.interval, strict=True)}
+        return flat | self._tested()
 
     def marks(self) -> dict[str, str]:
         """Return the best configuration and where it was tested as tags."""
-        marks = {"harness.budget": str(len(self.trials))}
+        marks = {"harness.budget": str(self.budget)}
         if self.best is not None:
             marks |= {f"harness.best.{key}": str(value) for key, value in self.best.params.items()}
-        if self.test is not None:
-            marks["harness.tested_run"] = self.test.name
+        if self.tests:
+            marks["harness.tested_run"] = " ".join(record.name for record in self.tests)
         return marks
+
+    def _tested(self) -> dict[str, float]:
+        """Return what the best configuration reached on the test split, with the ends of its intervals."""
+        if self.test is not None:
+            found = self.test["metrics"].items()
+            return {name: one["mean"] for name, one in found} | {
+                f"{name}/{end}": one[end] for name, one in found for end in ENDS
+            }
+        flat: dict[str, float] = {}
+        for record in self.tests:
+            flat |= record.metrics
+            for name, ends in record.intervals.items():
+                flat |= {f"{name}/{end}": x for end, x in zip(ENDS, ends, strict=True)}
+        return flat
 
 
 def summarise(
-    study: str, objective: str, config: RunConfig, axes: Sequence[Axis], trials: list[TrialRow]
+    study: str, config: RunConfig, axes: Sequence[Axis], search: Search, trials: list[TrialRow]
 ) -> Summary:
     """Return what a study found so far."""
     values = [trial.value for trial in trials if trial.state == "finished" and trial.value is not None]
     best = best_of(trials)
+    saved = [trial.planned - trial.epochs for trial in trials if trial.state == "pruned"]
     return Summary(
         study=study,
-        objective=objective,
+        objectives=search.objectives,
         synthetic=config.dataset.synthetic,
         space=[str(axis) for axis in axes],
+        sampler=search.sampler,
+        pruner=search.pruner,
+        seeds=search.seeds,
+        budget=len(trials),
         trials=trials,
         counts={state: sum(trial.state == state for trial in trials) for state in get_args(State)},
         mean=fmean(values) if values else None,
+        interval=_interval(values),
         best=best,
+        front=front_of(trials, search),
+        pruned_share=len(saved) / max(len(trials), 1),
+        epochs_saved=sum(saved) / max(sum(trial.planned for trial in trials), 1),
+        seconds_saved=sum(
+            t.seconds / t.epochs * (t.planned - t.epochs) for t in trials if t.state == "pruned" and t.epochs
+        ),
         config=with_values(config, best.params).model_dump(mode="json") if best else None,
     )
 
@@ -102,13 +164,32 @@ def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> l
         write_preset(preset, config, summary)
         summary.preset, summary.command = str(preset), reuse_command(config, preset, runs)
         files.append(preset)
-    write_json(files[0], summary.model_dump(mode="json", exclude={"test": {"sources", "environment"}}))
+    exclude = {"tests": {"__all__": {"sources", "environment"}}}
+    write_json(files[0], summary.model_dump(mode="json", exclude=exclude))
     return files
 
 
 def best_of(trials: Sequence[TrialRow]) -> TrialRow | None:
-    """Return the finished trial with the highest value, ties by mAP, then the earliest."""
-    return max((trial for trial in trials if trial.state == "finished"), key=_rank, default=None)
+    """Return the finished trial with the highest value among those within the constraints.
+
+    Ties go to the higher mAP, then to the earliest; None when no trial is within them.
+    """
+    fitting = (trial for trial in trials if trial.state == "finished" and trial.feasible)
+    return max(fitting, key=_rank, default=None)
+
+
+def front_of(trials: Sequence[TrialRow], search: Search) -> list[int]:
+    """Return the numbers of the trials that no other beats in one objective without losing in another."""
+    fitting = [trial for trial in trials if trial.state == "finished" and trial.feasible]
+    signs = [1 if way == "maximize" else -1 for way in search.directions]
+    points = [tuple(sign * x for sign, x in zip(signs, t.values, strict=True)) for t in fitting]
+    return [
+        trial.number
+        for trial, point in zip(fitting, points, strict=True)
+        if not any(
+            all(a >= b for a, b in zip(other, point, strict=True)) and other != point for other in points
+        )
+    ]
 
 
 def preset_values(config: RunConfig) -> dict[str, Any]:
@@ -124,6 +205,11 @@ def preset_values(config: RunConfig) -> dict[str, Any]:
 
 def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
     """Write the best configuration as a preset that says where it comes from."""
+    write_text(file, preset_text(config, summary))
+
+
+def preset_text(config: RunConfig, summary: Summary) -> str:
+    """Return the best configuration as a preset."""
     best = summary.best
     assert best is not None
     head = (
@@ -131,7 +217,7 @@ def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
         f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
         "test data played no part.\n"
     )
-    write_text(file, head + yaml.safe_dump(preset_values(config), sort_keys=False))
+    return head + yaml.safe_dump(preset_values(config), sort_keys=False)
 
 
 def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:
@@ -147,3 +233,8 @@ def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> 
 def _rank(trial: TrialRow) -> tuple[float, float, int]:
     assert trial.value is not None, "a finished trial has a value"
     return trial.value, trial.metrics.get(TIE, 0.0), -trial.number
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean; None of fewer than two values."""
+    return mean_interval(values) if len(values) > 1 else None

@@ -1,4 +1,4 @@
-"""Show a study in MLflow: the study is a parent run with a summary, its trials are the children.
+"""Show a study in MLflow: the study is a parent run with a summary, trials are its children, seeds theirs.
 
 Everything goes by run id, so nothing waits for a trial that is under way; what MLflow does not take is a warning
 and arrives when the study goes on, which the same command makes it do.
@@ -10,29 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from harness.experiments import STATES, Store
-from harness.files import read_json, write_json
+from harness.queue import Queue
 from harness.record import Record, RunFolder
 
-PLACE = "tracking.json"
+PLACE = "tracking"
 log = logging.getLogger(__name__)
 
 
 class StudyTracker:
-    """The parent run of one study.
+    """The parent run of one study or suite, shared by all processes that work on it.
 
     Args:
-        name: name of the study.
-        folder: the study's folder, where the id of its MLflow run is kept.
+        queue: the study, which remembers its MLflow run for all workers.
         runs: folder of the runs, for the default store.
+        kind: what the run is: `study` or `suite`.
         tags: what the study is found by.
         params: what all trials share, and the search space.
     """
 
     def __init__(
-        self, name: str, folder: Path, runs: Path, tags: Mapping[str, str], params: Mapping[str, Any]
+        self, queue: Queue, runs: Path, kind: str, tags: Mapping[str, str], params: Mapping[str, Any]
     ) -> None:
-        self.name, self.folder, self.runs = name, folder, runs
-        self.tags = {"harness.kind": "study", "harness.study": name, **tags}
+        self.queue, self.runs = queue, runs
+        self.tags = {"harness.kind": kind, f"harness.{kind}": queue.name, **tags}
         self.params = dict(params)
         self.run_id: str | None = None
         self._store: Store | None = None
@@ -40,12 +40,38 @@ class StudyTracker:
         self._adopted: set[str] = set()
         self._tell(self._begin)
 
-    def adopt(self, records: Iterable[Record]) -> None:
-        """Make runs that reached MLflow children of the study."""
+    def adopt(self, records: Iterable[Record], parent: str | None = None) -> None:
+        """Make runs that reached MLflow children of the study, or of one of its trials."""
         ids = {str(record.tracking["run_id"]) for record in records if record.tracking.get("synced")}
         new = ids - self._adopted
-        self._tell(lambda store: store.adopt(str(self.run_id), new))
+        self._tell(lambda store: store.adopt(parent or str(self.run_id), new))
         self._adopted |= new
+
+    def begin_trial(self, number: int, known: str | None, values: Mapping[str, Any]) -> str | None:
+        """Open the MLflow run of a trial of several seeds, or take up a known one; return its id."""
+        opened: list[str] = []
+
+        def begin(store: Store) -> None:
+            if known is not None and store.is_there(known):
+                store.client.update_run(known, status="RUNNING")
+                opened.append(known)
+                return
+            marks = {**self.tags, "harness.kind": "trial", "harness.trial": str(number)}
+            opened.append(store.open(f"{self.queue.name}-trial-{number}", marks, {**self.params, **values}))
+            store.adopt(str(self.run_id), opened)
+
+        self._tell(begin)
+        return opened[0] if opened else None
+
+    def end_trial(self, run_id: str, status: str, values: Mapping[str, float]) -> None:
+        """Log a trial's numbers and end its run in a record's state."""
+
+        def end(store: Store) -> None:
+            store.log(run_id, [dict(values)])
+            store.client.set_tag(run_id, "harness.status", status)
+            store.client.set_terminated(run_id, STATES[status])
+
+        self._tell(end)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log numbers of the study at a trial's number."""
@@ -65,6 +91,8 @@ class StudyTracker:
 
     def mark(self, record: Record, folder: RunFolder, tags: Mapping[str, str]) -> None:
         """Put tags on a run that was there already, in its record and in MLflow."""
+        if tags.items() <= record.tags.items():
+            return
         record.tags = {**record.tags, **tags}
         folder.write(record)
         if record.tracking.get("synced"):
@@ -73,12 +101,11 @@ class StudyTracker:
 
     def _begin(self, store: Store) -> None:
         """Take up the study's run if this store has it, else open one."""
-        file = self.folder / PLACE
-        known = read_json(file) if file.is_file() else {}
+        known = self.queue.notes.get(PLACE) or {}
         self.run_id = known.get("run_id") if known.get("uri") == store.uri else None
-        if self.run_id is None or not _is_there(store, self.run_id):
-            self.run_id = store.open(self.name, self.tags, self.params)
-            write_json(file, {"uri": store.uri, "run_id": self.run_id})
+        if self.run_id is None or not store.is_there(self.run_id):
+            self.run_id = store.open(self.queue.name, self.tags, self.params)
+            self.queue.remember(PLACE, {"uri": store.uri, "run_id": self.run_id})
         store.client.update_run(self.run_id, status="RUNNING")
 
     def _tell(self, work: Callable[[Store], object]) -> None:
@@ -91,12 +118,7 @@ class StudyTracker:
         except Exception as error:
             self._reached = False
             log.warning(
-                "MLflow did not take the study %s (%s); the same command sends it later", self.name, error
+                "MLflow did not take the study %s (%s); the same command sends it later",
+                self.queue.name,
+                error,
             )
-
-
-def _is_there(store: Store, run_id: str) -> bool:
-    try:
-        return bool(store.client.get_run(run_id).info.lifecycle_stage == "active")
-    except Exception:
-        return False

@@ -1,27 +1,41 @@
-"""Search hyper-parameters: each trial is one run, chosen on validation; no test data until the search is over."""
+"""Search hyper-parameters: each trial is judged on validation; no test data until the search is over."""
 
+import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.config import RunConfig, flatten
-from harness.errors import DataError, HarnessError
+from harness.errors import HarnessError, Interrupted
 from harness.files import locked
+from harness.group import run_seeds
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.record import Record, RunFolder, all_trials, trials_folder
-from harness.run import discard_working_files, run
-from harness.space import Axis, start, with_values
-from harness.study import Changed, Study, Trial
-from harness.study_results import SUMMARY, TIE, Summary, best_of, summarise, write_results
+from harness.queue import Presence, Queue
+from harness.record import Record, RunFolder, all_trials
+from harness.resolve import build
+from harness.run import run
+from harness.space import Axis, grid, start, with_values
+from harness.storage import HEARTBEAT, storage_url
+from harness.study import Study
+from harness.study_results import SUMMARY, Summary, best_of, summarise, write_results
 from harness.study_tracking import StudyTracker
-from harness.sweep_settings import Search, check_search, default_name, settings_of, study_name
-from harness.train import Interrupted
-from harness.trial import Pruned, TrialListener, told
+from harness.sweep_settings import (
+    FRESH_SEED,
+    Search,
+    check_search,
+    default_name,
+    settings_of,
+    study_name,
+)
+from harness.trial import told
+from harness.trial_job import TrialJob
+from harness.worker import Crew, Work, until, work_off
 
-FRESH_SEED = 1000
+KIND = "sweep"
+SPEC = "spec"
 EQUAL_FAILURES = 3
-DATABASE = "optuna.db"
 
 
 def sweep(
@@ -33,60 +47,106 @@ def sweep(
     runs: str | Path | None = None,
     storage: str | None = None,
     device: str = "auto",
+    workers: int = 1,
+    heartbeat: int = HEARTBEAT,
     listener: Listener | None = None,
 ) -> Summary:
-    """Search the space that `axes` span around a config, then test the best configuration once; return the summary.
+    """Search the space that `axes` span around a config, then test the best configuration; return the summary.
 
     The same call goes on with the study, up to the total number of trials. A trial that fails is kept with its
     traceback; after three equal failures in a row the sweep stops, and those trials are tried again next time.
 
     Args:
-        study: name of the study; by default made from config, space and objective.
-        storage: SQLAlchemy URL; by default an SQLite file beside the runs.
+        study: name of the study; by default made from config, space and objectives.
+        storage: SQLAlchemy URL; by default `HARNESS_STORAGE`, else an SQLite file beside the runs.
+        workers: 1 works in this process, more in as many processes of this machine, 0 leaves it to other machines.
+        heartbeat: seconds between two signs of life of a trial.
 
     Raises `UsageError` for what cannot be searched, `Interrupted` when a person stops it.
     """
     check_search(config, axes, search)
-    points = start(config, axes) if search.points is None else list(search.points)
     settings = settings_of(config, axes, search)
     name = study_name(study) if study else default_name(config, settings)
     root = runs_root(runs).path
-    url = storage or f"sqlite:///{(root / DATABASE).resolve()}"
-    with locked(root / "studies" / name):
-        warmup = getattr(config.method, "warmup_epochs", 0) if search.pruning else None
-        opened = Study(
-            name, url, settings=settings, axes=axes, seed=config.seed, points=points, prune_after=warmup
-        )
-        return Sweep(config, axes, search, opened, root, device, listener or Listener()).run()
+    folder = root / "studies" / name
+    with locked(folder):
+        url = storage_url(storage, root)
+        queue = Queue(name, url, directions=search.directions, folder=folder, heartbeat=heartbeat)
+        queue.hold("settings", settings)
+        work = Sweep(config, axes, search, queue, root, device, listener or Listener())
+        return work.run(workers, storage)
 
 
-class Sweep:
-    """One command's work on a study."""
+def open_sweep(queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener) -> "Sweep":
+    """Return the sweep that a study in the storage is, for a worker."""
+    config, axes, search = read_spec(queue)
+    config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"root": data_root})})
+    return Sweep(config, axes, search, queue, root, device, listener)
+
+
+def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:
+    """Return config, space and search of a study in the storage."""
+    spec = queue.notes[SPEC]
+    axes = [Axis.model_validate(axis) for axis in spec["axes"]]
+    return build(spec["config"]), axes, Search.model_validate(spec["search"])
+
+
+def study_on(queue: Queue, config: RunConfig, axes: Sequence[Axis], search: Search) -> Study:
+    """Return the Optuna study that a queue is."""
+    validations = config.train.epochs // config.eval.every
+    return Study(queue, axes, search, config.seed, (validations, getattr(config.method, "warmup_epochs", 0)))
+
+
+def summary_of(study: Study, config: RunConfig) -> Summary:
+    """Return what a study found so far, tests apart."""
+    summary = summarise(study.name, config, study.axes, study.search, study.rows())
+    summary.importance = study.importance()
+    summary.storage = study.place
+    return summary
+
+
+def find_points(config: RunConfig, axes: Sequence[Axis], search: Search) -> list[dict[str, Any]]:
+    """Return what a search tries first: given points, all points of a grid, or the config's own point."""
+    if search.points is not None:
+        return [dict(point) for point in search.points]
+    if search.sampler == "grid":
+        points = grid(axes)
+        if search.trials < len(points):
+            random.Random(config.seed).shuffle(points)
+        return points
+    return start(config, axes)
+
+
+class Sweep(Work):
+    """One process's work on a study: the one that began it, or a worker."""
 
     def __init__(
         self,
         config: RunConfig,
         axes: Sequence[Axis],
         search: Search,
-        study: Study,
+        queue: Queue,
         root: Path,
         device: str,
         listener: Listener,
     ) -> None:
-        self.config, self.axes, self.search, self.study = config, axes, search, study
+        self.config, self.axes, self.search, self.queue = config, list(axes), search, queue
         self.root, self.device, self.listener = root, device, listener
-        self.folder = root / "studies" / study.name
-        self.failures: list[tuple[int, str]] = []
-        self.tested: Record | None = None
-        self.tracker = StudyTracker(study.name, self.folder, root, self._tags(), self._params())
+        self.folder = root / "studies" / queue.name
+        self.study = study_on(queue, config, axes, search)
+        self.tracker = StudyTracker(queue, root, "study", self._tags(), self._params())
+        self.told = {row.number for row in self.study.rows()}
+        self.records: list[Record] = []
+        self.tested: dict[str, Any] | None = None
 
-    def run(self) -> Summary:
+    def run(self, workers: int, storage: str | None) -> Summary:
         """Try points up to the total, then test the best; write and track the summary however it ends."""
         status = "failed"
         try:
-            self._search()
-            if self.search.test:
-                self.tested = self._test()
+            self._prepare()
+            self._search(workers)
+            if self.search.test_seeds:
+                self._test()
             status = "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
@@ -96,105 +156,140 @@ class Sweep:
             summary = self._close(status)
         return summary
 
-    def _search(self) -> None:
-        begun = time.monotonic()
-        while (n_done := self.study.n_done) < self.search.trials:
-            if self.search.timeout is not None and time.monotonic() - begun >= self.search.timeout:
-                self.listener.on_note(f"{self.search.timeout:g} s are over: no further trial begins.")
-                return
-            self._trial(n_done)
-
-    def _trial(self, n_done: int) -> None:
-        """Run the trial after `n_done` others and tell the study how it ended."""
-        trial = self.study.ask(n_done)
-        place = f"trial {trial.number} ({n_done + 1} of {self.search.trials})"
+    def take(self, worker: Presence) -> "TrialJob | None":
+        """Take the next trial, if one waits."""
+        trial = self.study.take(worker)
+        if trial is None:
+            return None
+        place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials})"
         self.listener.on_stage(f"{place}: {told(trial.params)}")
-        heard = TrialListener(self.listener, self.study, trial, self.search.objective)
-        try:
-            heard.record = self._run(trial, heard)
-        except Pruned:
-            self._keep(trial, heard)
-            trial.prune()
-            self.failures.clear()
-        except (Interrupted, KeyboardInterrupt, DataError, Changed):
-            trial.cut_off()
-            raise
-        except Exception as error:
-            self._keep(trial, heard)
-            trial.fail(error)
-            self._stop_if_equal(trial, error)
-        else:
-            self._keep(trial, heard)
-            trial.finish(heard.record.selection[self.search.objective])
-            self.failures.clear()
-        self._say(place)
+        return TrialJob(
+            self.study,
+            trial,
+            self.config,
+            root=self.root,
+            device=self.device,
+            tracker=self.tracker,
+            listener=self.listener,
+            broken=self.keep_failing,
+        )
 
-    def _run(self, trial: Trial, heard: TrialListener) -> Record:
-        name = self.study.name
-        marks = {"harness.kind": "trial", "harness.study": name, "harness.trial": str(trial.number)}
-        config = with_values(self.config, trial.params)
-        return run(config, runs=self.root, device=self.device, listener=heard, tags=marks, study=name)
-
-    def _keep(self, trial: Trial, heard: TrialListener) -> None:
-        """Note beside a trial what is known of its run, nest the run, and free what only training needed."""
-        record = heard.record
-        if record is None:
-            trial.note(seconds=heard.seconds())
-        else:
-            metrics = {name: record.selection[name] for name in (TIE,) if name in record.selection}
-            trial.note(seconds=heard.seconds(), run=record.name, metrics=metrics)
-            discard_working_files(RunFolder(trials_folder(self.root, self.study.name) / record.name))
-            self.tracker.adopt([record])
-
-    def _stop_if_equal(self, trial: Trial, error: Exception) -> None:
-        """Raise when the same failure came three times in a row; those trials will be tried again."""
-        told_error = f"{type(error).__name__}: {error}"
-        self.failures.append((trial.number, told_error))
-        last = self.failures[-EQUAL_FAILURES:]
-        if len(last) == EQUAL_FAILURES and len({text for _, text in last}) == 1:
-            self.study.repeat([number for number, _ in last])
-            raise HarnessError(
-                f"The study {self.study.name} stopped: {EQUAL_FAILURES} trials in a row failed alike. {told_error} "
-                f"{self.folder / SUMMARY} holds the tracebacks; once mended, the same command tries them again."
-            ) from error
-
-    def _say(self, place: str) -> None:
-        """Say how the last trial ended, and the best so far; track both."""
+    def news(self) -> list[str]:
+        """Return how each trial ended that ended since the last call, and the best so far; track both."""
         rows = self.study.rows()
-        last, best = rows[-1], best_of(rows)
-        value = "" if last.value is None else f" at {last.value:.2f}"
+        new = [row for row in rows if row.number not in self.told]
+        self.told |= {row.number for row in new}
+        best = best_of(rows)
         so_far = "" if best is None else f" (best {best.value:.2f}, trial {best.number})"
-        self.listener.on_stage(f"{place}: {last.state}{value}{so_far}")
-        if last.state == "finished" and best is not None:
-            values = {
-                f"trial/{self.search.objective}": last.value,
-                f"best/{self.search.objective}": best.value,
-            }
-            self.tracker.log(last.number, {key: value for key, value in values.items() if value is not None})
+        lines = []
+        for row in new:
+            value = "" if row.value is None else f" at {row.value:.2f}"
+            lines.append(
+                f"trial {row.number}, {len(rows)} of {self.search.trials} done: {row.state}{value}{so_far}"
+            )
+            if (
+                row.state == "finished"
+                and row.value is not None
+                and best is not None
+                and best.value is not None
+            ):
+                name = self.search.objective
+                self.tracker.log(row.number, {f"trial/{name}": row.value, f"best/{name}": best.value})
+        return lines
 
-    def _test(self) -> Record:
-        """Run the best configuration once more with a fresh seed, and test it."""
+    def keep_failing(self, error: Exception) -> None:
+        """Raise when the same failure came three times in a row; those trials will be tried again."""
+        last = self.study.last_ended(EQUAL_FAILURES)
+        words = {f"{row.error['type']}: {row.error['message']}" if row.error else "" for row in last}
+        if len(last) < EQUAL_FAILURES or len(words) > 1 or "" in words:
+            return
+        reason = (
+            f"The study {self.study.name} stopped: {EQUAL_FAILURES} trials in a row failed alike. {words.pop()} "
+            f"{self.folder / SUMMARY} holds the tracebacks; once mended, the same command tries them again."
+        )
+        self.queue.stop(reason, [row.number for row in last])
+        raise HarnessError(reason) from error
+
+    def _prepare(self) -> None:
+        """Tell all workers what to do, and queue the trials."""
+        plain = self.config.model_dump(mode="json")
+        axes = [axis.model_dump(mode="json") for axis in self.axes]
+        spec = {
+            "config": plain,
+            "axes": axes,
+            "search": self.search.model_dump(mode="json", exclude={"points"}),
+        }
+        self.queue.remember("kind", KIND)
+        self.queue.remember(SPEC, spec)
+        self.queue.go_on()
+        self.study.prepare(find_points(self.config, self.axes, self.search))
+
+    def _search(self, workers: int) -> None:
+        deadline = until(self.search.timeout)
+        if workers == 1:
+            work_off(self, deadline, self.listener)
+        else:
+            Crew(self, workers, self._options(), self.listener).run()
+        left = self.search.trials - self.study.n_done
+        if deadline is not None and left and time.monotonic() >= deadline:
+            self.listener.on_note(f"{self.search.timeout:g} s are over: no further trial begins.")
+
+    def _options(self) -> list[str]:
+        """Return the options of `harness worker` that make it work as this process would."""
+        root = self.config.dataset.root
+        options = [
+            "--runs",
+            str(self.root),
+            "--device",
+            self.device,
+            "--heartbeat",
+            str(self.queue.heartbeat),
+        ]
+        options += ["--data-root", root] if root else []
+        return options + (["--timeout", str(self.search.timeout)] if self.search.timeout else [])
+
+    def _test(self) -> None:
+        """Train the best configuration anew with fresh seeds, and test it."""
         best = best_of(self.study.rows())
         if best is None:
-            raise HarnessError(
-                f"No trial of the study {self.study.name} finished: see {self.folder / SUMMARY}."
-            )
+            raise HarnessError(self._nothing())
         marks = {"harness.study": self.study.name, "harness.budget": str(self.study.n_done)}
         config = with_values(self.config, {**best.params, "seed": self.config.seed + FRESH_SEED})
-        self.listener.on_stage(f"testing the best configuration, trained anew with seed {config.seed}")
-        record = run(config, runs=self.root, device=self.device, listener=self.listener, tags=marks)
-        if not marks.items() <= record.tags.items():
+        n = self.search.test_seeds
+        seeds = f"seed {config.seed}" if n == 1 else f"seeds {config.seed} to {config.seed + n - 1}"
+        self.listener.on_stage(f"testing the best configuration, trained anew with {seeds}")
+        common: dict[str, Any] = {
+            "runs": self.root,
+            "device": self.device,
+            "listener": self.listener,
+            "tags": marks,
+        }
+        if n == 1:
+            self.records = [run(config, **common)]
+        else:
+            self.tested = run_seeds(config, n, **common)
+            folders = [RunFolder(self.root / name) for name in self.tested["runs"]]
+            self.records = [record for folder in folders if (record := folder.read()) is not None]
+        for record in self.records:
             self.tracker.mark(record, RunFolder(self.root / record.name), marks)
-        self.tracker.adopt([record])
-        return record
+        if n == 1:
+            self.tracker.adopt(self.records)
+
+    def _nothing(self) -> str:
+        rows = self.study.rows()
+        if any(row.state == "finished" for row in rows):
+            limits = ", ".join(str(constraint) for constraint in self.search.constraints)
+            return f"No trial of the study {self.study.name} keeps within {limits}: relax it, or search elsewhere."
+        return f"No trial of the study {self.study.name} finished: see {self.folder / SUMMARY}."
 
     def _close(self, status: str) -> Summary:
         """Write the summary and the best configuration, put both on the study's MLflow run, and end it."""
-        summary = summarise(self.study.name, self.search.objective, self.config, self.axes, self.study.rows())
-        summary.storage, summary.test = self.study.place, self.tested
+        summary = summary_of(self.study, self.config)
+        summary.tests, summary.test = self.records, self.tested
         files = write_results(self.folder, summary, runs=None if self.root == runs_root().path else self.root)
         records = [folder.read() for folder in all_trials(self.root, self.study.name)]
-        self.tracker.adopt(record for record in records if record is not None)
+        if self.search.seeds == 1:
+            self.tracker.adopt(record for record in records if record is not None)
         self.tracker.log(self.study.n_done, summary.numbers())
         self.tracker.close(status, summary.marks(), files)
         return summary
@@ -207,6 +302,8 @@ class Sweep:
             "harness.synthetic": str(config.dataset.synthetic).lower(),
             "harness.seed": str(config.seed),
             "harness.objective": self.search.objective,
+            "harness.sampler": self.search.sampler,
+            "harness.pruner": self.search.pruner,
         }
 
     def _params(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from harness.batches import Batches
 from harness.checkpoint import CHECKPOINT, Checkpoint, State, save_weights
 from harness.config import RunConfig
 from harness.devices import Accelerator
-from harness.errors import HarnessError, TrainingError
+from harness.errors import Interrupted, TrainingError
 from harness.listener import Listener
 from harness.methods import Batch, Losses, Method
 from harness.record import RunFolder
@@ -28,12 +28,6 @@ LOOK_EVERY = 25
 
 Validate = Callable[[], dict[str, float]]
 Watch = Callable[[int, dict[str, Any]], dict[str, Any]]
-
-
-class Interrupted(HarnessError):
-    """A person or the system asked the run to stop; the checkpoint is written."""
-
-    exit_code = 130
 
 
 class Training:

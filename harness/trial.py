@@ -8,6 +8,7 @@ from harness.errors import HarnessError
 from harness.listener import Listener
 from harness.record import Record
 from harness.study import Study, Trial
+from harness.sweep_settings import COSTS
 
 MATERIAL = ("fingerprint", "backbone", "versions")
 
@@ -23,12 +24,14 @@ class TrialListener(Listener):
 
     Args:
         inner: whoever watches; epochs are not passed on, a sweep says one line per trial.
-        objective: the validation metric that the study maximises.
+        epochs: epochs of one run; several seeds of a trial count on from one another.
     """
 
-    def __init__(self, inner: Listener, study: Study, trial: Trial, objective: str) -> None:
-        self.inner, self.study, self.trial, self.objective = inner, study, trial, objective
-        self.record: Record | None = None
+    def __init__(self, inner: Listener, study: Study, trial: Trial, epochs: int) -> None:
+        self.inner, self.study, self.trial, self.epochs = inner, study, trial, epochs
+        self.objective = study.search.objective
+        self.records: list[Record] = []
+        self.n_ended, self.n_epochs = 0, 0
         self._begun = time.perf_counter()
 
     def on_count(self, done: int, total: int) -> None:
@@ -45,23 +48,48 @@ class TrialListener(Listener):
 
     def on_start(self, name: str, record: Record) -> None:
         """Keep the record; raise `Changed` when data, weights or versions are not those of earlier trials."""
-        self.record = record
-        self.study.hold("material", {part: getattr(record, part) for part in MATERIAL})
+        self.records.append(record)
+        self.study.queue.hold("material", {part: getattr(record, part) for part in MATERIAL})
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
         """Report what was reached before the interruption, as far as the study does not know it."""
+        self.n_epochs += len(history)
         for row in history:
             if self.objective in row:
-                self.trial.report(int(row["epoch"]), row[self.objective])
+                self._report(int(row["epoch"]), row[self.objective])
 
     def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
         """Report a validation; raise `Pruned` when the trial should end."""
-        if self.objective in row and self.trial.report(epoch, row[self.objective]):
-            raise Pruned(f"behind the median of the study {self.study.name} after epoch {epoch}")
+        self.n_epochs += 1
+        if self.objective in row and self._report(epoch, row[self.objective]):
+            raise Pruned(f"behind the others of the study {self.study.name} after epoch {epoch}")
+
+    def on_seed(self, value: float, last: bool) -> None:
+        """Take a seed's value at its end; raise `Pruned` when the trial is behind the best one over its seeds."""
+        self.n_ended += 1
+        by_seed = self.study.search.pruner == "wilcoxon"
+        if by_seed and self.trial.report(self.n_ended - 1, value) and not last:
+            raise Pruned(f"behind the best of the study {self.study.name} after {self.n_ended} seeds")
 
     def seconds(self) -> float:
         """Return the seconds since the trial began."""
         return round(time.perf_counter() - self._begun, 3)
+
+    def _report(self, epoch: int, value: float) -> bool:
+        if self.study.search.pruner == "wilcoxon":
+            return False
+        return self.trial.report(self.n_ended * self.epochs + epoch, value)
+
+
+def costs(record: Record) -> dict[str, float]:
+    """Return what a run cost: trainable parameters, peak memory of training in bytes, seconds of a step."""
+    known = record.accounting
+    values = {
+        "trainable_parameters": known.get("parameters", {}).get("trainable"),
+        "peak_memory": known.get("train_peak_bytes"),
+        "step_seconds": known.get("step_seconds", known.get("train_seconds")),
+    }
+    return {name: float(values[name]) for name in COSTS if values[name] is not None}
 
 
 def told(params: Mapping[str, Any]) -> str:

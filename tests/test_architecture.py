@@ -22,7 +22,7 @@ HEAVY = {
     "pandas",
     "scipy",
 }
-ONE_OWNER = {"mlflow": {"experiments"}, "accelerate": {"devices"}, "optuna": {"study", "studies", "queue", "storage", "worker"}}
+ONE_OWNER = {"mlflow": {"experiments"}, "accelerate": {"devices"}, "optuna": {"study", "queue", "storage"}}
 
 # fmt: off
 GROUND = [
@@ -45,9 +45,10 @@ FACES = [
     "api", "doctor", "group", "plan", "resume", "trained", "transfer",
 ]
 STUDIES = [
-    "combine", "gaps", "notebook", "page", "panels", "report", "reports", "rows", "space", "study",
-    "study_results", "study_tracking", "suite_cells", "suite_file", "suite_rows", "sweep", "sweep_settings",
-    "tables", "trial",
+    "combine", "gaps", "helper", "notebook", "page", "panels", "queue", "report", "reports",
+    "rows", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
+    "suite_cells", "suite_file", "suite_plan", "suite_rows", "sweep", "sweep_settings", "tables", "trial",
+    "trial_job", "worker",
 ]
 # fmt: on
 COMMANDS = ["cli", "__main__"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, Interrupted, UsageError
 
 INTERRUPTED = 130
 PIPED_WIDTH = 160
@@ -21,6 +21,33 @@ data_root_option = click.option(
     type=click.Path(file_okay=False),
     help="Folder that holds the datasets (else HARNESS_DATA).",
 )
+runs_option = click.option(
+    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
+)
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+storage_option = click.option(
+    "--storage",
+    metavar="URL",
+    help="SQLAlchemy URL of the studies (else HARNESS_STORAGE, else optuna.db beside the runs).",
+)
+heartbeat_option = click.option(
+    "--heartbeat",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between signs of life; a worker silent for four of them is taken for dead.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Processes of this machine; cores and GPUs are divided. 0 leaves the work to `harness worker`.",
+)
+report_option = click.option("--report", metavar="NAME", help="Make this report at the end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -50,6 +77,9 @@ def run_safely(command: click.Command, debug: bool) -> int:
     """Call a command and return its exit code; user mistakes end as one message without a traceback."""
     try:
         code = command(standalone_mode=False, prog_name="harness")
+    except Interrupted as stop:
+        click.echo(plain(f"Interrupted: {stop}. The same command goes on from there."), err=True)
+        return INTERRUPTED
     except HarnessError as error:
         return _fail(error, str(error), error.exit_code, debug)
     except click.ClickException as error:

@@ -14,6 +14,8 @@ COMMANDS = {
     "evaluate": ("harness.cli.evaluate:evaluate", "Test a trained run on other datasets."),
     "runs": ("harness.cli.runs:runs", "List, show, resume and sync recorded runs."),
     "sweep": ("harness.cli.sweep:sweep", "Search hyper-parameters with Optuna."),
+    "suite": ("harness.cli.suite:suite", "Run whole tables: methods x datasets x seeds."),
+    "worker": ("harness.cli.worker:worker", "Help with a sweep or suite, from any machine."),
     "report": ("harness.cli.report:report", "Make tables, figures and a notebook from tracked runs."),
     "data": ("harness.cli.data:data", "Describe, check, make and cache datasets."),
     "methods": ("harness.cli.methods:methods", "List methods and count their parameters."),

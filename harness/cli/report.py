@@ -16,6 +16,7 @@ NOTHING = 2
 @click.option(
     "--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated."
 )
+@click.option("--suite", help="Only the runs of this suite.")
 @click.option(
     "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
 )

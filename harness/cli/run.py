@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.common import data_root_option, json_option
+from harness.cli.common import data_root_option, device_option, json_option, report_option, runs_option
 
 
 @click.command()
@@ -33,15 +33,14 @@ from harness.cli.common import data_root_option, json_option
     "--store", type=click.Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time."
 )
 @click.option("--on-bad-image", type=click.Choice(["fail", "skip"]), help="What an unreadable image does.")
-@click.option(
-    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@runs_option
+@device_option
 @click.option("--force", is_flag=True, help="Repeat a finished run; the old record is set aside.")
 @click.option(
     "--dry-run", is_flag=True, help="Print config, cache state, parameters and estimated time; do nothing."
 )
 @data_root_option
+@report_option
 @json_option
 @click.pass_obj
 def run(obj: dict[str, Any], /, **options: Any) -> int:

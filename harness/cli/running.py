@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from harness.cli.common import INTERRUPTED, plain, print_json
+from harness.cli.common import plain, print_json
+from harness.cli.reporting import check_report, report_after
 from harness.cli.show import TerminalListener, comparison_table, record_table, watching
 from harness.config import RunConfig
 from harness.devices import is_main_process
@@ -12,7 +13,6 @@ from harness.group import group_table_rows, run_seeds
 from harness.plan import Plan, make_plan
 from harness.resolve import differences, resolve
 from harness.run import run
-from harness.train import Interrupted
 
 SHORTHANDS = {
     "seed": "seed",
@@ -38,20 +38,17 @@ def config_from(method: str, options: dict[str, Any]) -> RunConfig:
 
 def execute(options: dict[str, Any], quiet: bool) -> int:
     """Run what the options say and return the exit code."""
+    check_report(options["report"])
     configs = [config_from(method, options) for method in options["methods"]]
     if options["dry_run"]:
         show_plans([make_plan(config, options["runs"]) for config in configs], options["as_json"])
         return 0
     quiet = quiet or options["as_json"]
     with watching(quiet) as listener:
-        try:
-            results = [_run_one(config, options, listener, quiet) for config in configs]
-        except Interrupted as stop:
-            listener.close()
-            click.echo(f"Interrupted: {stop}. The same command goes on from there.", err=True)
-            return INTERRUPTED
+        results = [_run_one(config, options, listener, quiet) for config in configs]
     if is_main_process():
         show_results(results, options)
+        report_after(options["report"], options["runs"], quiet)
     return 0
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.common import INTERRUPTED, group_with_nearest, json_option, print_json
+from harness.cli.common import group_with_nearest, json_option, print_json
 
 runs_option = click.option(
     "--runs",
@@ -52,14 +52,9 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
     from harness.cli.running import show_record
     from harness.cli.show import watching
     from harness.resume import resume_run
-    from harness.train import Interrupted
 
     with watching(obj["quiet"] or as_json) as listener:
-        try:
-            record = resume_run(run, root, device=device, listener=listener)
-        except Interrupted as stop:
-            click.echo(f"Interrupted: {stop}. The same command goes on from there.", err=True)
-            return INTERRUPTED
+        record = resume_run(run, root, device=device, listener=listener)
     show_record(record, as_json)
     return 0
 

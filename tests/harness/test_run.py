@@ -8,11 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from harness import run as run_module
-from harness.errors import TrainingError, UsageError
+from harness.errors import Interrupted, TrainingError, UsageError
 from harness.listener import Listener
 from harness.record import HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
 from harness.run import run
-from harness.train import Interrupted
 
 pytestmark = pytest.mark.usefixtures("untracked")
 

@@ -6,27 +6,24 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import optuna
 import pytest
 import yaml
 from click.testing import CliRunner
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from harness import run as run_module
 from harness import sweep as sweep_module
+from harness import trial_job
 from harness.cli.common import INTERRUPTED
 from harness.cli.main import cli, main
 from harness.config import Choice, Range, content_hash
-from harness.errors import DataError, HarnessError, TrainingError, UsageError
+from harness.errors import DataError, HarnessError, Interrupted, TrainingError, UsageError
 from harness.experiments import PARENT, Store
 from harness.record import Record, RunFolder, all_runs, all_trials, trials_folder
 from harness.resolve import resolve
 from harness.space import Axis, grid
 from harness.study_results import best_of
-from harness.sweep import DATABASE, FRESH_SEED, sweep
-from harness.sweep_settings import Search
-from harness.train import Interrupted
+from harness.sweep import sweep
+from harness.sweep_settings import FRESH_SEED, Search
 
 RATE = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))
 WARMUP = Axis(key="method.warmup_epochs", over=Range(low=0, high=10), integer=True)
@@ -86,26 +83,6 @@ class Runs:
         return [config.method.lr for config in self.calls]
 
 
-@pytest.fixture(autouse=True)
-def _quick_storage():
-    """Let SQLite not wait for the disk: these tests are not about a power cut."""
-
-    def relax(connection, record):
-        connection.execute("PRAGMA synchronous=OFF")
-
-    event.listen(Engine, "connect", relax)
-    yield
-    event.remove(Engine, "connect", relax)
-
-
-@pytest.fixture(scope="session")
-def empty_storage(tmp_path_factory):
-    """Return a storage whose tables are there already: making them takes longer than many trials."""
-    file = tmp_path_factory.mktemp("storage") / DATABASE
-    optuna.storages.RDBStorage(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
 def config():
     return resolve("linear_probe", "icfg", synthetic=True)
@@ -118,8 +95,9 @@ def search_with(untracked, monkeypatch, tmp_path, config, empty_storage):
 
     def call(runs, trials=6, axes=(RATE,), config=config, **options):
         monkeypatch.setattr(sweep_module, "run", runs)
+        monkeypatch.setattr(trial_job, "run", runs)
         keep = {key: options.pop(key) for key in ("study", "storage", "listener") if key in options}
-        search = Search(trials=trials, **{"test": False, **options})
+        search = Search(trials=trials, **{"test_seeds": 0, **options})
         return sweep(config, list(axes), search, runs=tmp_path, **keep)
 
     return call
@@ -263,7 +241,7 @@ def test_a_trial_that_falls_and_is_behind_the_median_is_pruned(search_with, conf
     summary = search_with(Falling(), trials=8, config=quick)
     assert [trial.state for trial in summary.trials] == ["finished"] * 5 + ["pruned"] * 3
     assert summary.trials[-1].value == 20.0 - 2 * 2
-    kept = search_with(Falling(), trials=8, config=quick, pruning=False)
+    kept = search_with(Falling(), trials=8, config=quick, pruner="none")
     assert kept.counts["finished"] == 8
 
 
@@ -292,25 +270,25 @@ def test_a_study_begun_with_other_settings_is_refused_by_name(search_with, confi
 
 def test_the_best_is_trained_anew_with_a_fresh_seed_and_tested_once(search_with, tmp_path):
     runs = Runs()
-    summary = search_with(runs, test=True)
+    summary = search_with(runs, test_seeds=1)
     assert runs.studies == [summary.study] * 6 + [None]
     assert runs.calls[-1].seed == 1 + FRESH_SEED
     assert runs.calls[-1].method.lr == summary.best.params["method.lr"]
-    assert summary.test.tags == {"harness.study": summary.study, "harness.budget": "6"}
-    assert [folder.path.name for folder in all_runs(tmp_path)] == [summary.test.name]
+    assert summary.tests[0].tags == {"harness.study": summary.study, "harness.budget": "6"}
+    assert [folder.path.name for folder in all_runs(tmp_path)] == [summary.tests[0].name]
 
 
 def test_a_larger_budget_is_noted_on_a_tested_run_that_is_found(search_with, tmp_path):
     runs = Runs(score=lambda config: 1.0)
-    search_with(runs, test=True)
-    summary = search_with(runs, trials=8, test=True)
+    search_with(runs, test_seeds=1)
+    summary = search_with(runs, trials=8, test_seeds=1)
     (folder,) = all_runs(tmp_path)
-    assert summary.test.tags["harness.budget"] == folder.read().tags["harness.budget"] == "8"
+    assert summary.tests[0].tags["harness.budget"] == folder.read().tags["harness.budget"] == "8"
 
 
 def test_a_study_without_a_finished_trial_says_so(search_with):
     with pytest.raises(HarnessError, match="No trial of the study"):
-        search_with(Runs(breaks={1: ValueError("a"), 2: ValueError("b")}), trials=2, test=True)
+        search_with(Runs(breaks={1: ValueError("a"), 2: ValueError("b")}), trials=2, test_seeds=1)
 
 
 def test_no_trial_begins_after_the_time_is_over(search_with):
@@ -331,7 +309,7 @@ def test_no_trial_begins_after_the_time_is_over(search_with):
 def test_what_would_not_choose_on_validation_is_refused(search_with, overrides, objective, told):
     config = resolve("linear_probe", "icfg", synthetic=True, overrides=overrides)
     with pytest.raises(UsageError, match=told):
-        search_with(Runs(), config=config, objective=objective)
+        search_with(Runs(), config=config, objectives=(objective,))
 
 
 def test_a_sweep_of_several_processes_is_refused(search_with, monkeypatch):
@@ -375,7 +353,7 @@ def test_a_sweep_never_touches_the_test_split(untracked, world, twins, tmp_path,
     monkeypatch.setattr(
         run_module, "evaluate", lambda encoder, split: seen.append(split.name) or real(encoder, split)
     )
-    summary = sweep(world.quick(twins), [RATE], Search(trials=2, test=False), runs=tmp_path)
+    summary = sweep(world.quick(twins), [RATE], Search(trials=2, test_seeds=0), runs=tmp_path)
     assert set(seen) == {"val"}
     for folder in all_trials(tmp_path, summary.study):
         record = folder.read()
@@ -411,6 +389,8 @@ def test_the_command_sweeps_tests_and_says_how_to_reuse_the_best(world, twins, t
         "--synthetic",
         "--trials",
         "2",
+        "--test-seeds",
+        "1",
         "--runs",
         str(tmp_path),
     ]
@@ -432,7 +412,7 @@ def test_the_command_sweeps_tests_and_says_how_to_reuse_the_best(world, twins, t
         *command, "--json", *settings, "--space", "method.lr=1e-4,1e-2", "--fix", "method.temperature=0.05"
     )
     assert again.exit_code == 0, again.output
-    assert json.loads(again.stdout)["test"]["tags"]["harness.budget"] == "2"
+    assert json.loads(again.stdout)["tests"][0]["tags"]["harness.budget"] == "2"
     assert len(Store(tmp_path).search("")) == len(runs)
 
 
@@ -454,7 +434,7 @@ def test_wrong_use_is_one_message_before_anything_runs(arguments, told, tmp_path
 
 
 def test_an_interrupted_command_says_how_to_go_on(untracked, monkeypatch, capsys):
-    monkeypatch.setattr(sweep_module, "run", Runs(breaks={2: KeyboardInterrupt()}))
+    monkeypatch.setattr(trial_job, "run", Runs(breaks={2: KeyboardInterrupt()}))
     monkeypatch.setattr("sys.argv", ["harness", "sweep", "-m", "linear_probe", "-d", "icfg", "--synthetic"])
     with pytest.raises(SystemExit) as stop:
         main()

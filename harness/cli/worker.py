@@ -1,0 +1,45 @@
+"""`harness worker`: help with a sweep or a suite, from any machine that reaches its storage."""
+
+from typing import Any
+
+import click
+
+from harness.cli.common import (
+    data_root_option,
+    device_option,
+    heartbeat_option,
+    runs_option,
+    storage_option,
+)
+
+
+@click.command()
+@click.argument("study")
+@runs_option
+@storage_option
+@device_option
+@heartbeat_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Then no further job begins.",
+)
+@click.option("--follow", type=int, hidden=True)
+@data_root_option
+@click.pass_obj
+def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
+    """Do jobs of STUDY until none is left: trials of a `harness sweep`, or cells of a `harness suite run`.
+
+    \b
+    harness sweep --method cskt --dataset icfg --storage postgresql+psycopg://me@host/optuna --workers 0
+    harness worker cskt-icfg-sweep-1a2b3c4d --storage postgresql+psycopg://me@host/optuna   (on each machine)
+
+    Data and weights are looked for where this machine has them. A job whose worker dies is taken up by another,
+    from its checkpoint where both see the same --runs folder.
+    """
+    from harness.cli.show import watching
+    from harness.helper import help_with
+
+    with watching(obj["quiet"]) as listener:
+        help_with(study, listener=listener, **options)

@@ -1,0 +1,55 @@
+"""What `harness worker` does: find out what a study's jobs are, and do them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import suite, sweep
+from harness.errors import UsageError
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.queue import Queue
+from harness.storage import HEARTBEAT, storage_url
+from harness.worker import Work, until, work_off
+from harness.worker import follow as follow_process
+
+KINDS: dict[str, Callable[..., Work]] = {sweep.KIND: sweep.open_sweep, suite.KIND: suite.open_suite}
+
+
+def help_with(
+    study: str,
+    *,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+    device: str = "auto",
+    data_root: str | None = None,
+    heartbeat: int = HEARTBEAT,
+    timeout: float | None = None,
+    follow: int | None = None,
+    listener: Listener | None = None,
+) -> None:
+    """Do jobs of a study until none is left.
+
+    Args:
+        follow: the process that began this one; when it goes, this one ends in order.
+        timeout: seconds after which no further job begins.
+
+    Raises `UsageError` for a study that the storage does not hold, or that was not made by the harness.
+    """
+    if follow is not None:
+        follow_process(follow)
+    root = runs_root(runs).path
+    queue = Queue(
+        study,
+        storage_url(storage, root),
+        directions=None,
+        folder=root / "studies" / study,
+        heartbeat=heartbeat,
+    )
+    kind = str(queue.notes.get("kind"))
+    if kind not in KINDS:
+        raise UsageError(
+            f"The study {study!r} in {queue.place} was not made by `harness sweep` or `harness suite`."
+        )
+    heard = listener or Listener()
+    work = KINDS[kind](queue, root, device, data_root, heard)
+    work_off(work, until(timeout), heard)

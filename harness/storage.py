@@ -1,0 +1,203 @@
+"""Optuna's relational storage, opened so that many processes may use it at once; what cannot be opened is one message.
+
+SQLite serves one machine, any SQLAlchemy URL of a server many. The schema is made by whoever opens the storage first,
+under a lock: Optuna's own way fails when two do so at once.
+"""
+
+import fcntl
+import logging
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from harness.errors import HarnessError, UsageError
+from harness.files import replaced
+
+DATABASE = "optuna.db"
+VARIABLE = "HARNESS_STORAGE"
+HEARTBEAT = 30
+SILENT_BEATS = 4
+LOCK_WAIT = 120.0
+SCHEMA_LOCK = 0x6861726E657373
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+SECRET = re.compile(r"((?:^|[?&])(?:ssl)?password=)[^&]*")
+EXAMPLES = (
+    "--storage takes an SQLAlchemy URL such as sqlite:///optuna.db or "
+    "postgresql+psycopg://user:password@host/database."
+)
+
+Stale = Callable[[optuna.Study, FrozenTrial], None]
+
+
+def storage_url(given: str | None, root: Path) -> str:
+    """Return the storage that an option names, else `HARNESS_STORAGE`, else an SQLite file beside the runs."""
+    return given or os.environ.get(VARIABLE) or f"sqlite:///{(root / DATABASE).resolve()}"
+
+
+def shown(url: str) -> str:
+    """Return a storage URL without its password; of one that cannot be read only how it begins.
+
+    >>> shown("postgresql://me:secret@host/studies?password=secret")
+    'postgresql://me:***@host/studies?password=***'
+    """
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        return repr(url.partition(":")[0] + ":..." if ":" in url else url)
+    parsed = parsed.set(host=parsed.host.rpartition("@")[2]) if parsed.host else parsed
+    return SECRET.sub(r"\1***", parsed.render_as_string(hide_password=True))
+
+
+def open_storage(
+    url: str, stale: Stale | None = None, heartbeat: int = HEARTBEAT
+) -> optuna.storages.RDBStorage:
+    """Open a storage whose trials die when their worker is silent for four heartbeats.
+
+    Raises `UsageError` naming the URL, its password left out, when it cannot be opened.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with told(url), experimental(), _laid_out(url):
+        return optuna.storages.RDBStorage(
+            url.replace("{", "{{").replace("}", "}}"),
+            engine_kwargs=_options(_parse(url)),
+            heartbeat_interval=heartbeat,
+            grace_period=SILENT_BEATS * heartbeat,
+            heartbeat_stale_trial_callback=stale,
+        )
+
+
+def study_names(url: str) -> list[str]:
+    """Return the names of all studies of a storage, in alphabetical order."""
+    with told(url):
+        return sorted(optuna.get_all_study_names(open_storage(url)))
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite URL; None for another storage, or one in memory."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
+
+
+@contextmanager
+def alone(url: str) -> Iterator[None]:
+    """Hold an SQLite storage for one process: it lets two read a state before either changes it; servers lock rows."""
+    file = sqlite_file(url)
+    if file is None:
+        yield
+        return
+    with _locked(file):
+        yield
+
+
+@contextmanager
+def told(url: str) -> Iterator[None]:
+    """Turn what a storage says when it cannot be reached into one `UsageError`."""
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            f"The study storage {shown(url)} cannot be opened, because its driver is missing: {error} PostgreSQL's "
+            "comes with pip install 'person-retrieval-harness[postgres]', as postgresql+psycopg://."
+        ) from error
+    except (SQLAlchemyError, OSError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"The study storage {shown(url)} cannot be opened: {reason}. {EXAMPLES}") from error
+
+
+@contextmanager
+def lost(place: str) -> Iterator[None]:
+    """Turn a storage that goes away during work into one message."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = error.__cause__ or error
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise HarnessError(
+            f"The study storage {place} was lost: {reason} Results so far are kept; the same command goes on once it "
+            "is back."
+        ) from error
+
+
+@contextmanager
+def experimental() -> Iterator[None]:
+    """Silence Optuna's notes on parts that it calls experimental: the tests of the harness hold them down."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def _parse(url: str) -> URL:
+    """Read a URL; neither a message nor its cause repeats what may be a password."""
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise UsageError(f"The study storage {shown(url)} is no SQLAlchemy URL. {EXAMPLES}") from None
+    if "@" in (parsed.host or ""):
+        raise UsageError(
+            f"The password of the study storage {shown(url)} has an @ in it: write %40 for @, %3A for : and %2F for /."
+        )
+    return parsed
+
+
+def _options(url: URL) -> dict[str, Any]:
+    """Return how to connect: patient with a busy file, not with a server that is gone, and by one clock for all."""
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return {"connect_args": {"timeout": LOCK_WAIT}}
+    if kind != "postgresql":
+        return {"pool_pre_ping": True}
+    patience = PATIENCE if url.get_driver_name().startswith("psycopg") else {}
+    given = {key: value for key, value in patience.items() if key not in url.query}
+    return {"connect_args": given, "pool_pre_ping": True, "pool_events": [(_by_utc, "connect")]}
+
+
+def _by_utc(connection: Any, _: object) -> None:
+    """Let a connection keep time without summer time: Optuna writes heartbeats as local times of the session."""
+    connection.cursor().execute("SET TIME ZONE 'UTC'")
+    connection.commit()
+
+
+@contextmanager
+def _laid_out(url: str) -> Iterator[None]:
+    """Let one process at a time open a storage, which makes its tables; SQLite files get theirs beforehand."""
+    file, parsed = sqlite_file(url), _parse(url)
+    if file is not None:
+        _lay_out(file)
+    if parsed.get_backend_name() != "postgresql":
+        yield
+        return
+    engine = create_engine(parsed, **_options(parsed))
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            yield
+    finally:
+        engine.dispose()
+
+
+def _lay_out(file: Path) -> None:
+    """Make a new SQLite file beside its place and rename it, one process at a time: Optuna's own way is neither."""
+    with _locked(file):
+        if not file.exists():
+            with replaced(file) as temporary:
+                optuna.storages.RDBStorage(f"sqlite:///{temporary}").remove_session()
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.with_name(f".{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,86 @@
+"""Look at studies from outside: list them, read what one found, return its best configuration."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, UsageError
+from harness.files import read_json
+from harness.paths import runs_root
+from harness.queue import Queue, TrialState
+from harness.record import Record
+from harness.resolve import build
+from harness.storage import sqlite_file, storage_url, study_names, told
+from harness.study_results import BEST, SUMMARY, Summary, preset_text, reuse_command
+from harness.sweep import KIND, read_spec, study_on, summary_of
+
+
+def list_studies(runs: str | Path | None = None, storage: str | None = None) -> list[dict[str, Any]]:
+    """Return each study of a storage: kind, how many of its jobs ended, run and wait, and the best value."""
+    root = runs_root(runs).path
+    url = storage_url(storage, root)
+    if not _exists(url):
+        return []
+    return [_line(name, url, root) for name in study_names(url)]
+
+
+def find_summary(study: str, runs: str | Path | None = None, storage: str | None = None) -> Summary:
+    """Return what a study found so far; raise `UsageError` for one that the storage does not hold."""
+    root = runs_root(runs).path
+    queue = open_study(study, root, storage)
+    config, axes, search = read_spec(queue)
+    summary = summary_of(study_on(queue, config, axes, search), config)
+    folder = root / "studies" / study
+    if (folder / SUMMARY).is_file():
+        written = read_json(folder / SUMMARY)
+        summary.tests = [Record.model_validate(record) for record in written["tests"]]
+        summary.test = written["test"]
+    if summary.config is not None and (folder / BEST).is_file():
+        place = None if root == runs_root().path else root
+        summary.preset = str(folder / BEST)
+        summary.command = reuse_command(build(summary.config), folder / BEST, place)
+    return summary
+
+
+def best_preset(study: str, runs: str | Path | None = None, storage: str | None = None) -> str:
+    """Return a study's best configuration as the text of a preset; raise `HarnessError` when no trial finished."""
+    summary = find_summary(study, runs, storage)
+    if summary.config is None:
+        raise HarnessError(f"No trial of the study {study} finished within its constraints yet.")
+    return preset_text(build(summary.config), summary)
+
+
+def open_study(study: str, root: Path, storage: str | None) -> Queue:
+    """Return the queue of a study that a sweep made; raise `UsageError` when there is none of that name."""
+    url = storage_url(storage, root)
+    if not _exists(url):
+        raise UsageError(f"There is no study storage at {sqlite_file(url)} yet: `harness sweep` makes it.")
+    queue = Queue(study, url, directions=None, folder=root / "studies" / study)
+    if queue.notes.get("kind") != KIND:
+        raise UsageError(
+            f"{study!r} is no study of `harness sweep`: `harness sweep list` shows what there is."
+        )
+    return queue
+
+
+def _exists(url: str) -> bool:
+    with told(url):
+        file = sqlite_file(url)
+    return file is None or file.is_file()
+
+
+def _line(name: str, url: str, root: Path) -> dict[str, Any]:
+    queue = Queue(name, url, directions=None, folder=root / "studies" / name)
+    states = [job.state for job in queue.jobs().values()]
+    line: dict[str, Any] = {
+        "study": name,
+        "kind": queue.notes.get("kind", "unknown"),
+        "ended": sum(state.is_finished() for state in states),
+        "running": states.count(TrialState.RUNNING),
+        "waiting": states.count(TrialState.WAITING),
+        "best": None,
+    }
+    if line["kind"] == KIND:
+        config, axes, search = read_spec(queue)
+        best = summary_of(study_on(queue, config, axes, search), config).best
+        line["best"] = None if best is None else best.value
+    return line

@@ -1,0 +1,314 @@
+"""Run a suite: each of its runs is a job on a queue, done once, by this process or any number of workers.
+
+A run that fails is kept with its traceback and does not stop the rest; `retry` queues it anew. A run that is there
+already, whoever made it, is found and not repeated.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.config import RunConfig, content_hash, identity_values
+from harness.errors import HarnessError, Interrupted, UsageError
+from harness.files import locked
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.queue import ERROR, Changed, FrozenTrial, Presence, Queue, TrialState
+from harness.record import Record, RunFolder
+from harness.resolve import build
+from harness.run import run
+from harness.storage import HEARTBEAT, storage_url
+from harness.study_tracking import StudyTracker
+from harness.suite_cells import Cell
+from harness.suite_rows import Suite
+from harness.transfer import evaluate_run
+from harness.worker import Crew, Job, Work, until, when_free, work_off
+
+KIND = "suite"
+SPEC = "spec"
+CELL, RUN, SECONDS = "cell", "run", "seconds"
+
+
+def queue_name(suite: str, synthetic: bool) -> str:
+    """Return the name of a suite's queue in the storage."""
+    return f"suite-{suite}{'-twin' if synthetic else ''}"
+
+
+def cell_key(cell: Cell) -> str:
+    """Return what makes two cells the same: row, configuration and tests, whatever they are called elsewhere."""
+    return content_hash([cell.name, identity_values(cell.config), list(cell.tests)])[:16]
+
+
+def mark_of(suite: str) -> str:
+    """Return the tag that a suite's runs bear; its value is the row's name."""
+    return f"harness.suite.{suite}"
+
+
+def run_suite(
+    suite: Suite,
+    cells: Sequence[Cell],
+    *,
+    synthetic: bool = False,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    heartbeat: int = HEARTBEAT,
+    timeout: float | None = None,
+    retry: bool = False,
+    listener: Listener | None = None,
+) -> "SuiteRun":
+    """Run what is missing of a suite's cells; return the suite with the state of each.
+
+    Args:
+        retry: queue cells that failed anew.
+        timeout: seconds after which no further cell begins.
+
+    Raises `Interrupted` when a person stops it; the same call goes on.
+    """
+    root = runs_root(runs).path
+    name = queue_name(suite.name, synthetic)
+    folder = root / "studies" / name
+    with locked(folder):
+        queue = Queue(name, storage_url(storage, root), folder=folder, heartbeat=heartbeat)
+        _tell_all(queue, suite, cells, synthetic)
+        queue.go_on()
+        _fill(queue, cells, root, retry)
+        data_root = next((c.config.dataset.root for c in cells if c.config.dataset.root), None)
+        work = SuiteRun(queue, root, device, data_root, listener or Listener())
+        work.run(workers, timeout)
+    return work
+
+
+def open_suite(
+    queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener
+) -> "SuiteRun":
+    """Return the suite that a queue in the storage is, for a worker."""
+    return SuiteRun(queue, root, device, data_root, listener)
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How a queued cell stands: `done`, `failed`, `running` or `waiting`, with what is known of its run."""
+
+    key: str
+    name: str
+    state: str
+    run: str | None
+    seconds: float | None
+    error: dict[str, str] | None
+
+
+class SuiteRun(Work):
+    """One process's work on a suite."""
+
+    def __init__(
+        self, queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener
+    ) -> None:
+        self.queue, self.root, self.device, self.data_root, self.listener = (
+            queue,
+            root,
+            device,
+            data_root,
+            listener,
+        )
+        self.folder = root / "studies" / queue.name
+        spec = queue.notes[SPEC]
+        self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
+        tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
+        self.tracker = StudyTracker(queue, root, KIND, tags, {"cells": len(self.wanted)})
+        self.told = {state.key for state in self.states() if state.state in ("done", "failed")}
+
+    def run(self, workers: int, timeout: float | None) -> None:
+        """Do the cells that are missing; tell MLflow how the suite stands however it ends."""
+        status = "failed"
+        try:
+            if workers == 1:
+                work_off(self, until(timeout), self.listener)
+            else:
+                Crew(self, workers, self._options(timeout), self.listener).run()
+            status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
+        except (Interrupted, KeyboardInterrupt) as stop:
+            status = "interrupted"
+            raise Interrupted(f"{self.counts()['done']} of {len(self.wanted)} cells are done") from stop
+        finally:
+            numbers = {f"cells/{state}": float(n) for state, n in self.counts().items()}
+            self.tracker.log(0, numbers)
+            self.tracker.close(status, {}, [])
+
+    def states(self) -> list[CellState]:
+        """Return how each wanted cell stands, in the suite's order."""
+        found = {state.key: state for state in queued(self.queue)}
+        return [found[key] for key in self.queue.notes[SPEC]["cells"] if key in found]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many cells are in each state."""
+        states = [state.state for state in self.states()]
+        return {state: states.count(state) for state in ("done", "failed", "running", "waiting")}
+
+    def take(self, worker: Presence) -> "CellJob | None":
+        """Take the next cell, if one waits."""
+        job = self.queue.take(worker, fits=lambda job: job.user_attrs[CELL]["key"] in self.wanted)
+        if job is None:
+            return None
+        done = sum(state.state in ("done", "failed") for state in self.states())
+        self.listener.on_stage(f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.wanted)})")
+        return CellJob(self, job)
+
+    def news(self) -> list[str]:
+        """Return how each cell ended that ended since the last call."""
+        ended = [state for state in self.states() if state.state in ("done", "failed")]
+        new = [state for state in ended if state.key not in self.told]
+        self.told |= {state.key for state in new}
+        return [f"{one.name}, {len(ended)} of {len(self.wanted)} done: {_told(one)}" for one in new]
+
+    def _options(self, timeout: float | None) -> list[str]:
+        """Return the options of `harness worker` that make it work as this process would."""
+        options = [
+            "--runs",
+            str(self.root),
+            "--device",
+            self.device,
+            "--heartbeat",
+            str(self.queue.heartbeat),
+        ]
+        options += ["--data-root", self.data_root] if self.data_root else []
+        return options + (["--timeout", str(timeout)] if timeout else [])
+
+
+class CellJob(Job):
+    """One cell, taken: its run, its tests on other datasets, and how it ends."""
+
+    def __init__(self, suite: SuiteRun, job: FrozenTrial) -> None:
+        self.suite, self.job, self.cell = suite, job, job.user_attrs[CELL]
+
+    def alive(self) -> AbstractContextManager[None]:
+        """Send heartbeats."""
+        return self.suite.queue.alive(self.job)
+
+    def do(self) -> None:
+        """Run the cell; a failure is kept, and the next cell begins."""
+        begun = time.perf_counter()
+        try:
+            record = when_free(self._run)
+        except (Interrupted, KeyboardInterrupt, Changed):
+            self.suite.queue.put_back(self.job)
+            raise
+        except Exception as error:
+            self.suite.queue.note(self.job, SECONDS, time.perf_counter() - begun)
+            self.suite.queue.fail(self.job, error)
+        else:
+            self.suite.queue.note(self.job, RUN, record.name)
+            self.suite.queue.note(self.job, SECONDS, time.perf_counter() - begun)
+            score = record.metrics[f"test/{record.config['dataset']['name']}/t2i/R1"]
+            self.suite.queue.end(self.job, TrialState.COMPLETE, [score])
+
+    def _run(self) -> Record:
+        """Train and test, then test on the other datasets; note on the run which suite it belongs to."""
+        work = self.suite
+        config = self._config()
+        marks = {mark_of(work.suite): self.cell["row"]}
+        common: dict[str, Any] = {"runs": work.root, "device": work.device, "listener": work.listener}
+        record = run(config, tags=marks, **common)
+        if self.cell["tests"]:
+            evaluate_run(record.name, list(self.cell["tests"]), data_root=config.dataset.root, **common)
+        folder = RunFolder(work.root / record.name)
+        record = folder.read() or record
+        work.tracker.mark(record, folder, marks)
+        if record.tags == marks:
+            work.tracker.adopt([record])
+        return record
+
+    def _config(self) -> RunConfig:
+        config = build(self.cell["config"])
+        if self.suite.data_root is None:
+            return config
+        dataset = config.dataset.model_copy(update={"root": self.suite.data_root})
+        return config.model_copy(update={"dataset": dataset})
+
+
+def queued(queue: Queue) -> list[CellState]:
+    """Return how each cell of a suite's queue stands."""
+    return [_state(job) for job in queue.jobs().values() if CELL in job.user_attrs]
+
+
+def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
+    """Return the i-th of n equal parts of a suite's cells, `text` being `i/n`; all without it.
+
+    Raises `UsageError` for a part that does not exist.
+    """
+    if text is None:
+        return list(cells)
+    part, sign, whole = text.partition("/")
+    if not (sign and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
+        raise UsageError(f"--shard takes i/n with i from 1 to n, as 1/4, but got {text!r}.")
+    return list(cells[int(part) - 1 :: int(whole)])
+
+
+def _tell_all(queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool) -> None:
+    """Tell all workers which cells are wanted."""
+    kind = queue.notes.get("kind", KIND)
+    if kind != KIND:
+        raise HarnessError(
+            f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage."
+        )
+    queue.remember("kind", KIND)
+    keys = [cell_key(cell) for cell in cells]
+    queue.remember(SPEC, {"suite": suite.name, "synthetic": synthetic, "cells": keys})
+
+
+def _fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
+    """Queue cells that are not there yet, and anew those whose run is gone, or that failed and are to be retried."""
+    jobs = {job.user_attrs[CELL]["key"]: (number, job) for number, job in queue.jobs().items()}
+    for cell in cells:
+        key = cell_key(cell)
+        if key not in jobs:
+            queue.add({CELL: _plain(cell, key)})
+            continue
+        number, job = jobs[key]
+        gone = job.state is TrialState.COMPLETE and not _is_there(root, job)
+        if gone or (retry and job.state is TrialState.FAIL):
+            queue.repeat([number])
+
+
+def _plain(cell: Cell, key: str) -> dict[str, Any]:
+    config = cell.config.model_copy(update={"dataset": cell.config.dataset.model_copy(update={"root": None})})
+    return {
+        "key": key,
+        "name": cell.name,
+        "row": cell.row,
+        "config": config.model_dump(mode="json"),
+        "tests": list(cell.tests),
+    }
+
+
+def _is_there(root: Path, job: FrozenTrial) -> bool:
+    """Whether a finished cell's run is still among the runs of this machine, or was never on it."""
+    name = job.user_attrs.get(RUN)
+    if name is None or not job.user_attrs.get("worker", "").startswith(Presence.host()):
+        return True
+    record = RunFolder(root / str(name)).read()
+    return record is not None and record.status == "finished"
+
+
+def _state(job: FrozenTrial) -> CellState:
+    known = job.user_attrs
+    names = {
+        TrialState.COMPLETE: "done",
+        TrialState.FAIL: "failed",
+        TrialState.RUNNING: "running",
+        TrialState.WAITING: "waiting",
+    }
+    state = names[job.state]
+    cell = known[CELL]
+    return CellState(cell["key"], cell["name"], state, known.get(RUN), known.get(SECONDS), known.get(ERROR))
+
+
+def _told(state: CellState) -> str:
+    if state.error is not None:
+        first = state.error["message"].splitlines() or [""]
+        return f"failed: {state.error['type']}: {first[0]}"
+    return f"{state.run} in {state.seconds or 0:.0f} s"

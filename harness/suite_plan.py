@@ -1,0 +1,190 @@
+"""What a suite would do, and how it stands: its cells, those that are done, time and disk that the rest takes."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from harness.accounting import count_parameters
+from harness.clip import load_clip
+from harness.config import RunConfig, content_hash, identity_values
+from harness.datasets import DATASETS
+from harness.errors import UsageError
+from harness.methods import METHODS
+from harness.paths import runs_root
+from harness.queue import Queue
+from harness.record import Record, RunFolder, all_runs
+from harness.resolve import build
+from harness.storage import sqlite_file, storage_url
+from harness.store import disk_bytes
+from harness.suite import CellState, cell_key, queue_name, queued
+from harness.suite_cells import Cell
+from harness.transfer import results_of
+
+STATES = ("done", "failed", "running", "waiting", "missing")
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell and how it stands.
+
+    Attributes:
+        state: one of `STATES`; `missing` is not queued yet.
+        run: its run, when one is there; it may have been made by another suite or by hand.
+        seconds: what it took, or is expected to take after earlier runs of its method; None: nothing to tell from.
+        weights: bytes of weights that it will store.
+    """
+
+    name: str
+    tests: tuple[str, ...]
+    state: str
+    run: str | None
+    seconds: float | None
+    weights: int
+    error: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SuitePlan:
+    """A suite's cells, and what the ones to be done take.
+
+    Attributes:
+        seconds: expected time of all that is not done, one after the other, as far as it can be told.
+        unknown: cells of which no earlier run tells the time.
+        weights: bytes of weights to be stored.
+        stores: bytes of the image stores of the datasets still to be run on, should none of them be there yet.
+    """
+
+    suite: str
+    synthetic: bool
+    cells: tuple[PlannedCell, ...]
+    counts: dict[str, int]
+    seconds: float
+    unknown: int
+    weights: int
+    stores: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return asdict(self)
+
+
+def make_suite_plan(
+    suite: str,
+    cells: Sequence[Cell],
+    *,
+    synthetic: bool,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+) -> SuitePlan:
+    """Return how each cell stands and what the rest takes; reads records and the queue, runs nothing."""
+    root = runs_root(runs).path
+    states = _queued(queue_name(suite, synthetic), root, storage)
+    records = [record for folder in all_runs(root) if (record := folder.read()) is not None]
+    finished = [record for record in records if record.status == "finished"]
+    found = {key: record for record in finished if (key := _config_key(record)) is not None}
+    planned = [_planned(cell, states.get(cell_key(cell)), found, finished, root) for cell in cells]
+    rest = [(cell, plan) for cell, plan in zip(cells, planned, strict=True) if plan.state != "done"]
+    return SuitePlan(
+        suite=suite,
+        synthetic=synthetic,
+        cells=tuple(planned),
+        counts={state: Counter(plan.state for plan in planned)[state] for state in STATES},
+        seconds=sum(plan.seconds or 0.0 for _, plan in rest),
+        unknown=sum(plan.seconds is None for _, plan in rest),
+        weights=sum(plan.weights for _, plan in rest),
+        stores=_store_bytes(cell for cell, _ in rest),
+    )
+
+
+def _queued(name: str, root: Path, storage: str | None) -> dict[str, CellState]:
+    """Return how the cells of a queue stand by key; none while there is no queue."""
+    url = storage_url(storage, root)
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        return {}
+    try:
+        queue = Queue(name, url, directions=None, folder=root / "studies" / name)
+    except UsageError as error:
+        if "Unknown study" not in str(error):
+            raise
+        return {}
+    return {state.key: state for state in queued(queue)}
+
+
+def _planned(
+    cell: Cell, state: CellState | None, found: dict[str, Record], finished: Sequence[Record], root: Path
+) -> PlannedCell:
+    record = found.get(content_hash(identity_values(cell.config)))
+    if record is not None and not _is_tested(cell, RunFolder(root / record.name)):
+        record = None
+    name = "done" if record is not None else "missing"
+    run = record.name if record is not None else None
+    seconds = record.seconds if record is not None else expected_seconds(cell.config, finished)
+    if state is not None and state.state != "done":
+        name, run = state.state, state.run
+    elif state is not None:
+        name, run, seconds = "done", state.run, state.seconds
+    error = state.error if state is not None else None
+    return PlannedCell(cell.name, cell.tests, name, run, seconds, _weights(cell.config), error)
+
+
+def expected_seconds(config: RunConfig, finished: Iterable[Record]) -> float | None:
+    """Return what a run is expected to take: the median of earlier ones of its method, per epoch, on equal data."""
+    rates = [
+        record.seconds / max(record.config["train"]["epochs"], 1)
+        for record in finished
+        if _likeness(record.config) == _likeness(config.model_dump(mode="json"))
+    ]
+    return statistics.median(rates) * max(config.train.epochs, 1) if rates else None
+
+
+def _likeness(config: dict[str, Any]) -> tuple[Any, ...]:
+    backbone, dataset = config["backbone"], config["dataset"]
+    return (
+        config["method"]["name"],
+        dataset["name"],
+        dataset["synthetic"],
+        backbone["name"],
+        tuple(backbone["image_size"]),
+        config["train"]["batch_size"],
+    )
+
+
+def _config_key(record: Record) -> str | None:
+    """Return what makes two configs one run; None for a record of a config that is not understood any more."""
+    try:
+        return content_hash(identity_values(build(record.config)))
+    except (UsageError, ValidationError):
+        return None
+
+
+def _is_tested(cell: Cell, folder: RunFolder) -> bool:
+    return {*cell.tests} <= {result["dataset"] for result in results_of(folder)}
+
+
+def _weights(config: RunConfig) -> int:
+    """Return the bytes of what a run trains."""
+    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None})
+    with torch.device("meta"):
+        method = METHODS.get(config.method.name)(load_clip(backbone, device="meta"), config.method)
+    return count_parameters(method).checkpoint_bytes
+
+
+def _store_bytes(cells: Iterable[Cell]) -> int:
+    """Return the bytes of the image stores of all datasets that real runs read; twins take next to nothing."""
+    needed = {
+        (name, cell.config.backbone.image_size)
+        for cell in cells
+        for name in (cell.dataset, *cell.tests)
+        if not cell.config.dataset.synthetic and cell.config.dataset.store == "disk"
+    }
+    return sum(
+        disk_bytes(sum(counts.images for counts in DATASETS.get(name).expected.values()), size)
+        for name, size in needed
+    )

@@ -1,0 +1,164 @@
+"""The queue: jobs taken once, in order, by the living; what the dead leave behind is taken up."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+from optuna.trial import TrialState
+
+from harness.errors import UsageError
+from harness.queue import ERROR, KILLED, MOST_KILLS, Changed, Presence, Queue
+from harness.storage import DATABASE, shown, storage_url
+
+
+@pytest.fixture
+def url(empty_storage, tmp_path):
+    (tmp_path / DATABASE).write_bytes(empty_storage.read_bytes())
+    return f"sqlite:///{tmp_path / DATABASE}"
+
+
+@pytest.fixture
+def open_queue(url, tmp_path):
+    return lambda name="jobs", **options: Queue(name, url, folder=tmp_path, **options)
+
+
+@pytest.fixture
+def worker(tmp_path):
+    with Presence(tmp_path) as present:
+        yield present
+
+
+def numbers(queue, state):
+    return [number for number, job in queue.jobs().items() if job.state is state]
+
+
+def test_jobs_are_taken_in_order_and_only_as_many_as_are_wanted(open_queue, worker):
+    queue = open_queue()
+    queue.fill(5)
+    queue.fill(5)
+    taken = [queue.take(worker, total=3) for _ in range(4)]
+    assert [job and job.number for job in taken] == [0, 1, 2, None]
+    assert numbers(queue, TrialState.WAITING) == [3, 4]
+    assert queue.take(worker).number == 3
+
+
+def test_no_job_is_taken_twice_by_workers_at_once(open_queue, worker):
+    open_queue().fill(24)
+    taken = []
+
+    def work():
+        queue = open_queue()
+        while (job := queue.take(worker)) is not None:
+            taken.append(job.number)
+            queue.end(job, TrialState.COMPLETE, [1.0])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(taken) == Counter(range(24))
+
+
+def test_the_job_of_a_dead_worker_is_taken_up_first_with_what_it_knew(open_queue, worker, tmp_path):
+    queue = open_queue()
+    queue.fill(3)
+    with Presence(tmp_path) as other:
+        lost = queue.take(other)
+        trial = queue.trial(lost)
+        drawn = trial.suggest_float("rate", 0, 1)
+        trial.report(7.0, 1)
+        trial.set_user_attr("note", "kept")
+        assert queue.recover() == []
+    (tmp_path / "workers" / f"{other.token}.lock").touch()
+    assert queue.recover() == [lost.number]
+    again = queue.take(worker)
+    assert (again.params, again.intermediate_values) == ({"rate": drawn}, {1: 7.0})
+    assert again.user_attrs["note"] == "kept"
+    assert queue.jobs()[0].number == again.number
+    assert len(queue.jobs()) == 3
+
+
+def test_the_job_of_a_living_worker_stays_its_own(open_queue, worker):
+    queue = open_queue()
+    queue.fill(1)
+    job = queue.take(worker)
+    assert open_queue().recover() == []
+    assert queue.end(job, TrialState.COMPLETE, [1.0])
+
+
+def test_a_worker_of_another_machine_is_dead_after_its_heartbeats_stop(open_queue, worker):
+    queue = open_queue(heartbeat=1)
+    queue.storage.grace_period = 1
+    queue.fill(2)
+    worker.token = "elsewhere-1-00000000"
+    job = queue.take(worker)
+    with queue.alive(job):
+        time.sleep(2.2)
+        assert queue.recover() == []
+    time.sleep(2.2)
+    assert queue.recover() == [job.number]
+    assert not queue.end(job, TrialState.COMPLETE, [1.0])
+    assert not queue.fail(job, ValueError("too late"))
+    assert numbers(queue, TrialState.WAITING) == [0, 1]
+
+
+def test_a_job_that_kills_its_workers_is_given_up(open_queue, tmp_path):
+    queue = open_queue()
+    queue.fill(1)
+    for _ in range(MOST_KILLS):
+        with Presence(tmp_path) as doomed:
+            assert queue.take(doomed) is not None
+        (tmp_path / "workers" / f"{doomed.token}.lock").touch()
+        queue.recover()
+    (job,) = queue.jobs().values()
+    assert job.state is TrialState.FAIL
+    assert job.user_attrs[KILLED] == MOST_KILLS
+    assert "died 3 times" in job.user_attrs[ERROR]["message"]
+
+
+def test_a_job_that_a_person_stopped_is_not_counted_as_a_kill(open_queue, worker):
+    queue = open_queue()
+    queue.fill(1)
+    for _ in range(MOST_KILLS + 1):
+        queue.put_back(queue.take(worker))
+    (job,) = queue.jobs().values()
+    assert job.state is TrialState.WAITING
+    assert KILLED not in job.user_attrs
+
+
+def test_a_stopped_queue_says_why_and_tries_the_failed_jobs_again(open_queue, worker):
+    queue = open_queue()
+    queue.fill(2)
+    queue.fail(queue.take(worker), ValueError("no memory"))
+    assert queue.jobs()[0].user_attrs[ERROR]["type"] == "ValueError"
+    queue.stop("three alike", [0])
+    assert open_queue().stopped == "three alike"
+    queue.go_on()
+    assert queue.stopped is None
+    assert numbers(queue, TrialState.WAITING) == [0, 1]
+    assert queue.take(worker).number == 2
+
+
+def test_what_all_jobs_share_cannot_change(open_queue):
+    queue = open_queue()
+    queue.hold("data", {"icfg": {"sha": "a"}, "n": 1})
+    queue.hold("data", {"icfg": {"sha": "a"}, "n": 1})
+    with pytest.raises(Changed, match=r"icfg\.sha: a before, b now"):
+        queue.hold("data", {"icfg": {"sha": "b"}, "n": 1})
+
+
+def test_an_unknown_study_gets_the_nearest_name(open_queue):
+    open_queue("cskt-icfg")
+    with pytest.raises(UsageError, match="Did you mean 'cskt-icfg'"):
+        open_queue("cskt-icgf", directions=None)
+
+
+def test_the_storage_is_the_option_then_the_variable_then_a_file_beside_the_runs(monkeypatch, tmp_path):
+    monkeypatch.delenv("HARNESS_STORAGE", raising=False)
+    assert storage_url(None, tmp_path) == f"sqlite:///{tmp_path / 'optuna.db'}"
+    monkeypatch.setenv("HARNESS_STORAGE", "postgresql://host/a")
+    assert storage_url(None, tmp_path) == "postgresql://host/a"
+    assert storage_url("sqlite:///b", tmp_path) == "sqlite:///b"
+    assert shown("postgresql://me:secret@host/a") == "postgresql://me:***@host/a"

@@ -1,0 +1,247 @@
+"""Suites: cells run once, found, failed, retried, planned and told. A stand-in takes the place of the run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness import suite as suite_module
+from harness.cli.main import cli
+from harness.config import content_hash
+from harness.errors import DataError, Interrupted, UsageError
+from harness.record import Record, RunFolder, all_runs
+from harness.suite import run_suite, shard_of
+from harness.suite_file import expand, load_suite
+from harness.suite_plan import make_suite_plan
+
+TABLE = """
+title: A table
+datasets: [icfg, cuhk]
+seeds: 2
+evaluate: others
+rows:
+  - method: linear_probe
+  - name: probe itc
+    method: linear_probe
+    set: {method.loss: itc}
+"""
+
+
+class Runs:
+    """Stands in for a run: notes what was asked, breaks where told, and leaves a record behind."""
+
+    def __init__(self, breaks=None):
+        self.breaks, self.calls, self.tests = breaks or {}, [], []
+
+    def __call__(self, config, *, runs, device, listener, tags):
+        self.calls.append(config)
+        if error := self.breaks.get(len(self.calls)):
+            raise error
+        dataset = config.dataset.name
+        record = Record(
+            identity=content_hash(config),
+            status="finished",
+            config=config.model_dump(mode="json"),
+            versions={"method": 1},
+            fingerprint="data",
+            backbone={"name": "tiny"},
+            synthetic=True,
+            seconds=10.0,
+            metrics={f"test/{dataset}/t2i/R1": 50.0},
+            tags=tags,
+        )
+        folder = RunFolder(Path(runs) / record.name)
+        known = folder.read()
+        if known is not None:
+            return known
+        folder.write(record)
+        return record
+
+    def evaluate(self, run, datasets, *, data_root, runs, device, listener):
+        self.tests.append((run, tuple(datasets)))
+        for dataset in datasets:
+            file = Path(runs) / run / "transfer" / f"{dataset}.json"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps({"dataset": dataset}))
+
+
+@pytest.fixture
+def table(tmp_path, empty_storage):
+    file = tmp_path / "small.yaml"
+    (tmp_path / "runs").mkdir()
+    shutil.copy(empty_storage, tmp_path / "runs")
+    file.write_text(TABLE)
+    return file
+
+
+@pytest.fixture
+def cells(table):
+    return expand(load_suite(str(table)), synthetic=True).cells
+
+
+@pytest.fixture
+def run_with(untracked, monkeypatch, tmp_path, table, cells):
+    def call(runs, cells=cells, **options):
+        monkeypatch.setattr(suite_module, "run", runs)
+        monkeypatch.setattr(suite_module, "evaluate_run", runs.evaluate)
+        suite = load_suite(str(table))
+        return run_suite(suite, cells, synthetic=True, runs=tmp_path / "runs", **options)
+
+    return call
+
+
+def test_every_cell_is_run_and_tested_once(run_with, cells, tmp_path):
+    runs = Runs()
+    done = run_with(runs)
+    assert done.counts() == {"done": 8, "failed": 0, "running": 0, "waiting": 0}
+    assert [(c.method.loss, c.dataset.name, c.seed) for c in runs.calls] == [
+        (cell.config.method.loss, cell.dataset, cell.seed) for cell in cells
+    ]
+    assert {datasets for _, datasets in runs.tests} == {("cuhk",), ("icfg",)}
+    records = [folder.read() for folder in all_runs(tmp_path / "runs")]
+    assert {record.tags["harness.suite.small"] for record in records} == {"linear_probe", "probe itc"}
+    again = Runs()
+    run_with(again)
+    assert not again.calls
+
+
+def test_a_failing_cell_does_not_stop_the_rest_and_is_kept_until_retried(run_with):
+    broken = Runs(breaks={2: ValueError("no memory"), 3: DataError("not there")})
+    done = run_with(broken)
+    assert len(broken.calls) == 8
+    assert done.counts() == {"done": 6, "failed": 2, "running": 0, "waiting": 0}
+    (first, second) = [state for state in done.states() if state.state == "failed"]
+    assert (first.error["type"], second.error["message"]) == ("ValueError", "not there")
+    assert "in __call__" in first.error["traceback"]
+    left = Runs()
+    assert run_with(left).counts()["failed"] == 2
+    assert not left.calls
+    retried = Runs()
+    assert run_with(retried, retry=True).counts()["done"] == 8
+    assert [c.seed for c in retried.calls] == [2, 1]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("by a signal")])
+def test_an_interrupted_suite_goes_on_with_the_cell_it_was_at(run_with, cells, stop):
+    cut = Runs(breaks={3: stop})
+    with pytest.raises(Interrupted, match="2 of 8 cells are done"):
+        run_with(cut)
+    rest = Runs()
+    assert run_with(rest).counts()["done"] == 8
+    assert len(rest.calls) == 6
+    assert rest.calls[0] == cells[2].config
+
+
+def test_a_run_that_is_gone_is_made_again(run_with, tmp_path):
+    run_with(Runs())
+    folder = all_runs(tmp_path / "runs")[3]
+    folder.file("record.json").unlink()
+    again = Runs()
+    run_with(again)
+    assert len(again.calls) == 1
+
+
+def test_cells_that_a_suite_gains_are_run_and_those_it_loses_are_left_alone(run_with, table):
+    run_with(Runs())
+    table.write_text(TABLE.replace("seeds: 2", "seeds: 3"))
+    more = Runs()
+    run_with(more, cells=expand(load_suite(str(table)), synthetic=True).cells)
+    assert [c.seed for c in more.calls] == [3, 3, 3, 3]
+    fewer = expand(load_suite(str(table)), synthetic=True, seeds=1).cells
+    assert run_with(Runs(), cells=fewer).counts()["done"] == 4
+
+
+def test_the_plan_says_what_is_done_what_is_left_and_what_it_takes(run_with, cells, tmp_path):
+    root = tmp_path / "runs"
+    before = make_suite_plan("small", cells, synthetic=True, runs=root)
+    assert before.counts["missing"] == before.unknown == 8
+    assert before.weights == 8 * 32_768 * 4
+    run_with(Runs(breaks={8: ValueError("no memory")}))
+    plan = make_suite_plan("small", cells, synthetic=True, runs=root)
+    assert plan.counts == {"done": 7, "failed": 1, "running": 0, "waiting": 0, "missing": 0}
+    assert plan.cells[-1].error["message"] == "no memory"
+    assert plan.seconds == plan.cells[-1].seconds == 10.0
+    assert (plan.weights, plan.unknown) == (32_768 * 4, 0)
+
+
+def test_the_plan_finds_runs_that_others_made_but_not_those_without_the_tests(cells, tmp_path):
+    runs = Runs()
+    for cell in cells[:2]:
+        runs(cell.config, runs=tmp_path, device="cpu", listener=None, tags={})
+    plan = make_suite_plan("small", cells, synthetic=True, runs=tmp_path)
+    assert plan.counts["missing"] == 8
+    name = all_runs(tmp_path)[0].path.name
+    runs.evaluate(name, ["cuhk"], data_root=None, runs=tmp_path, device="cpu", listener=None)
+    plan = make_suite_plan("small", cells, synthetic=True, runs=tmp_path)
+    assert (plan.counts["done"], plan.cells[0].run) == (1, name)
+
+
+def test_real_stores_are_counted_once_a_dataset_and_size(table, tmp_path):
+    real = expand(load_suite(str(table))).cells
+    plan = make_suite_plan("small", real, synthetic=False, runs=tmp_path)
+    assert plan.stores == (54_522 + 40_206) * 3 * 384 * 128
+
+
+def test_shards_are_disjoint_and_make_the_whole(cells):
+    parts = [shard_of(cells, f"{index}/3") for index in (1, 2, 3)]
+    assert sorted(cell.name for part in parts for cell in part) == sorted(cell.name for cell in cells)
+    assert [len(part) for part in parts] == [3, 3, 2]
+    for wrong in ("0/3", "4/3", "1", "a/b", "-1/2"):
+        with pytest.raises(UsageError, match="--shard takes i/n"):
+            shard_of(cells, wrong)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli, list(map(str, arguments)), obj={"quiet": False}, standalone_mode=False)
+
+
+def test_the_command_runs_plans_tells_and_retries(untracked, monkeypatch, table, tmp_path):
+    monkeypatch.setenv("HARNESS_RUNS", str(tmp_path / "runs"))
+    broken = Runs(breaks={1: ValueError("no \x1b[31mmemory")})
+    monkeypatch.setattr(suite_module, "run", broken)
+    monkeypatch.setattr(suite_module, "evaluate_run", broken.evaluate)
+    planned = invoke("suite", "plan", table, "--synthetic")
+    assert planned.exit_code == 0, planned.output
+    assert "8 cells: 8 missing" in planned.output
+    ran = invoke("suite", "run", table, "--synthetic")
+    assert ran.return_value == 1
+    assert "8 cells: 7 done, 1 failed" in ran.output
+    assert "harness suite retry" in ran.output
+    status = invoke("suite", "status", table, "--synthetic")
+    assert status.return_value == 1
+    assert "failed: ValueError: no memory" in status.output
+    again = invoke("suite", "retry", table, "--synthetic", "--json")
+    assert again.return_value == 0, again.output
+    assert json.loads(again.stdout)["counts"]["done"] == 8
+    assert invoke("suite", "status", table, "--synthetic").return_value == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "main_result"], "Did you mean 'main_results'"),
+        (["run", "main_results", "--set", "method.lrr=1"], "Did you mean"),
+        (["run", "main_results", "--shard", "5/4"], "--shard takes i/n"),
+        (["plan", "main_results", "--from-study", "cskt=none"], "no study storage"),
+        (["run", "main_results", "--from-study", "cskd=x"], "Did you mean 'cskt'"),
+        (["run", "main_results", "--report", "leaderbord"], "Unknown report"),
+        (["plann"], "Did you mean 'plan'"),
+    ],
+)
+def test_wrong_use_is_one_message_before_anything_runs(arguments, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_RUNS", str(tmp_path / "runs"))
+    result = invoke("suite", *arguments, *(["--synthetic"] if len(arguments) > 1 else []))
+    assert result.exit_code == 2 or getattr(result.exception, "exit_code", None) == 2
+    assert told in result.output + str(result.exception)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_suites_are_listed_and_shown():
+    listed = invoke("suite", "list")
+    assert listed.output.splitlines()[0].startswith("cross_dataset")
+    shown = invoke("suite", "show", "cskt-ablation")
+    assert shown.exit_code == 0, shown.output
+    assert "cskt" in shown.output
+    assert json.loads(invoke("suite", "show", "cskt_ablation", "--json").stdout)["name"] == "cskt_ablation"
