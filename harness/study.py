@@ -134,14 +134,15 @@ class Study:
             return Trial(self, job, number)
 
     def importance(self) -> dict[str, float]:
-        """Return each searched key's share in how good a configuration is, as PED-ANOVA estimates it; {} of too few."""
+        """Return each searched key's share in the spread of values, as fANOVA estimates it; {} of too few trials."""
         finished = self.queue.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len({trial.values[0] for trial in finished}) < 2 or len(finished) < STARTUP_TRIALS:
             return {}
-        with experimental(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with experimental():
             found = optuna.importance.get_param_importances(
-                self.queue.study, target=lambda trial: trial.values[0]
+                self.queue.study,
+                evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
+                target=lambda trial: trial.values[0],
             )
         return {key: float(value) for key, value in found.items()}
 

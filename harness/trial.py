@@ -10,8 +10,6 @@ from harness.record import Record
 from harness.study import Study, Trial
 from harness.sweep_settings import COSTS
 
-MATERIAL = ("fingerprint", "backbone", "versions")
-
 
 class Pruned(HarnessError):
     """A trial fell behind the others; its run is recorded as pruned."""
@@ -49,7 +47,9 @@ class TrialListener(Listener):
     def on_start(self, name: str, record: Record) -> None:
         """Keep the record; raise `Changed` when data, weights or versions are not those of earlier trials."""
         self.records.append(record)
-        self.study.queue.hold("material", {part: getattr(record, part) for part in MATERIAL})
+        backbone = {key: value for key, value in record.backbone.items() if key != "seed"}
+        shared = {"fingerprint": record.fingerprint, "backbone": backbone, "versions": record.versions}
+        self.study.queue.hold("material", shared)
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
         """Report what was reached before the interruption, as far as the study does not know it."""

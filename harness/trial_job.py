@@ -56,6 +56,7 @@ class TrialJob(Job):
         try:
             self._begin()
             self._runs(records)
+            values = self._values(records)
         except Pruned:
             self._keep(records, "pruned")
             self.trial.prune()
@@ -67,7 +68,6 @@ class TrialJob(Job):
             self.trial.fail(error)
             self.broken(error)
         else:
-            values = self._values(records)
             self._keep(records, "finished", values)
             self.trial.weigh({str(c): values[c.cost] - c.at_most for c in self.search.constraints})
             self.trial.finish([values[name] for name in self.search.objectives])

@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.audit import audit_gradients
-from harness.methods import METHODS
+from harness.methods import METHODS, TrainedConfig
 from harness.precision import store_half
 
 SEARCHED = ("lr", "weight_decay", "warmup_epochs", "temperature")
@@ -133,6 +133,12 @@ def test_config_fields_explain_themselves(name):
         for key in SEARCHED:
             search = fields[key].json_schema_extra["search"]
             assert search["low"] <= fields[key].default <= search["high"], key
+
+
+def test_every_field_of_the_method_s_own_structure_can_be_searched(trained_name):
+    fields = METHODS.get(trained_name).Config.model_fields
+    own = {key for key in fields if key not in TrainedConfig.model_fields}
+    assert [key for key in sorted(own) if not (fields[key].json_schema_extra or {}).get("search")] == []
 
 
 def test_a_default_lies_in_its_search_range(name):
