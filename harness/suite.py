@@ -129,7 +129,11 @@ class SuiteRun(Work):
             if workers == 1:
                 work_off(self, until(timeout), self.listener)
             else:
-                Crew(self, workers, self._options(timeout), self.listener).run()
+                if workers == 0:
+                    self.listener.on_note(
+                        f"waiting for others: harness worker {self.queue.name} --storage ..."
+                    )
+                Crew(self, workers, self._options(timeout), self.listener, until(timeout)).run()
             status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
@@ -157,6 +161,11 @@ class SuiteRun(Work):
         done = sum(state.state in ("done", "failed") for state in self.states())
         self.listener.on_stage(f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.wanted)})")
         return CellJob(self, job)
+
+    def left(self) -> int:
+        """Return how many cells have not ended."""
+        counts = self.counts()
+        return counts["running"] + counts["waiting"]
 
     def news(self) -> list[str]:
         """Return how each cell ended that ended since the last call."""

@@ -174,6 +174,10 @@ class Sweep(Work):
             broken=self.keep_failing,
         )
 
+    def left(self) -> int:
+        """Return how many trials have not ended."""
+        return self.search.trials - self.study.n_done
+
     def news(self) -> list[str]:
         """Return how each trial ended that ended since the last call, and the best so far; track both."""
         rows = self.study.rows()
@@ -229,9 +233,10 @@ class Sweep(Work):
         if workers == 1:
             work_off(self, deadline, self.listener)
         else:
-            Crew(self, workers, self._options(), self.listener).run()
-        left = self.search.trials - self.study.n_done
-        if deadline is not None and left and time.monotonic() >= deadline:
+            if workers == 0:
+                self.listener.on_note(f"waiting for others: harness worker {self.study.name} --storage ...")
+            Crew(self, workers, self._options(), self.listener, deadline).run()
+        if deadline is not None and self.left() and time.monotonic() >= deadline:
             self.listener.on_note(f"{self.search.timeout:g} s are over: no further trial begins.")
 
     def _options(self) -> list[str]:

@@ -46,6 +46,10 @@ class Work(ABC):
         """Take the next job; None when none waits."""
 
     @abstractmethod
+    def left(self) -> int:
+        """Return how many jobs have not ended."""
+
+    @abstractmethod
     def news(self) -> list[str]:
         """Return a line for each job that ended since the last call, whoever did it."""
 
@@ -98,13 +102,17 @@ class Crew:
 
     Args:
         work: what they do.
-        n: how many there are.
+        n: how many there are; none watches over the workers of other machines.
         arguments: further options of `harness worker`.
         listener: whoever watches.
+        deadline: of `time.monotonic`, when watching others ends.
     """
 
-    def __init__(self, work: Work, n: int, arguments: Sequence[str], listener: Listener) -> None:
+    def __init__(
+        self, work: Work, n: int, arguments: Sequence[str], listener: Listener, deadline: float | None = None
+    ) -> None:
         self.work, self.n, self.arguments, self.listener = work, n, list(arguments), listener
+        self.deadline = deadline
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.deaths = 0
 
@@ -138,8 +146,18 @@ class Crew:
         self.processes.clear()
         self.work.queue.recover()
 
+    def _goes_on(self) -> bool:
+        """Whether there is something to watch: own workers, or without any the jobs that others do."""
+        if self.n:
+            return bool(self.processes)
+        over = self.deadline is not None and time.monotonic() >= self.deadline
+        return not over and self.work.left() > 0
+
     def _watch(self) -> None:
-        while self.processes:
+        while self._goes_on():
+            check(self.work.queue)
+            if not self.n:
+                self.work.queue.recover()
             for index, process in list(self.processes.items()):
                 code = process.poll()
                 if code is not None:
@@ -162,15 +180,15 @@ class Crew:
             raise HarnessError(f"Worker {index + 1} stopped: {self._last_words(index)}")
         self.deaths += 1
         name = signal.Signals(-code).name
-        numbers = ", ".join(map(str, self.work.queue.recover())) or "none"
         if self.deaths >= MOST_DEATHS:
             raise HarnessError(
                 f"{self.deaths} workers died one after another without ending a job, the last by {name} (out of "
                 f"memory?): use fewer --workers. Their words: {self._log(index)}"
             )
         self.listener.on_note(
-            f"worker {index + 1} was killed by {name}; taken up again: job {numbers}; another worker takes its place."
+            f"worker {index + 1} was killed by {name}: its job is taken up again, and another takes its place."
         )
+        self.work.queue.recover()
         self._start(index)
 
     def _start(self, index: int) -> None:

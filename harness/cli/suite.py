@@ -77,7 +77,10 @@ def list_(as_json: bool) -> None:
 @synthetic_option
 @json_option
 def show(suite: str, synthetic: bool, as_json: bool) -> None:
-    """Show a suite: question, rows, datasets, seeds, report and published tables."""
+    """Show what a suite is.
+
+    Its question, rows, datasets, seeds, report and published tables.
+    """
     from harness.cli.suites import show_suite
 
     show_suite(suite, synthetic, as_json)
@@ -86,7 +89,10 @@ def show(suite: str, synthetic: bool, as_json: bool) -> None:
 @suite.command()
 @cells_options
 def plan(**options: Any) -> None:
-    """Show what `run` would do: each cell, which are done, expected time and disk."""
+    """Show what `run` would do.
+
+    Each cell, which are done, the time that the rest takes after earlier runs, and its disk.
+    """
     from harness.cli.suites import show_plan
 
     show_plan(options)
@@ -95,7 +101,10 @@ def plan(**options: Any) -> None:
 @suite.command()
 @cells_options
 def status(**options: Any) -> int:
-    """Show how a suite stands; exit code 1 when a cell failed."""
+    """Show how a suite stands.
+
+    Exit code 1 when a cell failed.
+    """
     from harness.cli.suites import show_status
 
     return show_status(options)
@@ -115,14 +124,14 @@ def status(**options: Any) -> int:
 @cells_options
 @click.pass_obj
 def run(obj: dict[str, Any], /, **options: Any) -> int:
-    """Run what is missing of a suite and write its report; exit code 1 when a cell failed.
+    """Run what is missing, then write the report.
 
     \b
     harness suite run cross_dataset --synthetic --workers 2
     harness suite run my_table.yaml --seeds 3 --shard 1/4
 
     A failing cell does not stop the rest. The same command goes on after an interruption; other machines help
-    with `harness worker`, given the same --storage.
+    with `harness worker`, given the same --storage. Exit code 1 when a cell failed.
     """
     from harness.cli.suites import execute
 
@@ -143,7 +152,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
 @cells_options
 @click.pass_obj
 def retry(obj: dict[str, Any], /, **options: Any) -> int:
-    """Run the cells anew that failed, and what else is missing."""
+    """Run failed cells anew, and what is missing."""
     from harness.cli.suites import execute
 
     return execute(options, quiet=obj["quiet"], retry=True)

@@ -103,7 +103,10 @@ def sweep(ctx: click.Context, /, **options: Any) -> int | None:
 @storage_option
 @json_option
 def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
-    """List the studies of a storage: how many trials ended, run and wait, and the best value."""
+    """List the studies of a storage.
+
+    With how many jobs of each ended, run and wait, and the best value.
+    """
     from harness.cli.sweeping import show_studies
 
     show_studies(runs, storage, as_json)
@@ -115,7 +118,10 @@ def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
 @storage_option
 @json_option
 def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> None:
-    """Show a study: its trials, importance of each key, best configuration, and what pruning saved."""
+    """Show what a study found.
+
+    Its trials, the importance of each key, the best configuration, its test, and what pruning saved.
+    """
     from harness.cli.sweeping import show_study
 
     show_study(study, runs, storage, as_json)
@@ -129,7 +135,10 @@ def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> No
 @runs_option
 @storage_option
 def export(study: str, out: str | None, runs: str | None, storage: str | None) -> None:
-    """Write a study's best configuration as a preset, for `harness run --preset FILE`."""
+    """Write the best configuration as a preset.
+
+    `harness run --preset FILE` and the rows of a suite take it.
+    """
     from harness.cli.sweeping import export_study
 
     export_study(study, out, runs, storage)

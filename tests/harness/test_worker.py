@@ -32,6 +32,9 @@ class Jobs(Work):
     def take(self, worker):
         return OneCall(self.calls.pop(0)) if self.calls else None
 
+    def left(self):
+        return len(self.calls)
+
     def news(self):
         self.told += 1
         return []
