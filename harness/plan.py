@@ -1,6 +1,5 @@
 """What a run would do: `--dry-run` says it without training."""
 
-import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,11 @@ import yaml
 
 from harness.accounting import count_parameters
 from harness.config import RunConfig
+from harness.expected import expected_seconds, finished_runs
 from harness.listener import Listener
 from harness.material import read_dataset
-from harness.methods import METHODS
 from harness.paths import runs_root
-from harness.record import Record, RunFolder, all_runs
+from harness.record import RunFolder
 from harness.resolve import differences
 
 
@@ -67,7 +66,7 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     counts = count_parameters(build_method(config, clip)).as_dict()
     found = RunFolder(runs_root(runs).path / record.name).read()
     pairs = sum(len(s.captions) for s in reading.samples if s.split in reading.train_splits)
-    seconds, source = _estimate(config, pairs, runs)
+    seconds, n = expected_seconds(config, finished_runs(runs), pairs)
     return Plan(
         config=record.config,
         differences=differences(config),
@@ -76,32 +75,5 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
         parameters=counts,
         train_pairs=pairs,
         estimated_seconds=seconds,
-        estimate_from=source,
+        estimate_from=f"{n} earlier runs" if n else None,
     )
-
-
-def _estimate(config: RunConfig, pairs: int, runs: str | Path | None) -> tuple[float | None, str | None]:
-    """Estimate the training time from the median time per pair of finished runs of the same method and backbone."""
-    if not METHODS.get(config.method.name).trained:
-        return None, None
-    same = [record for record in _finished(runs) if _alike(record, config)]
-    rates = [r.accounting["train_seconds"] / (r.data["train_pairs"] * r.selection["epochs"]) for r in same]
-    if not rates:
-        return None, None
-    return statistics.median(rates) * pairs * config.train.epochs, f"{len(rates)} earlier runs"
-
-
-def _finished(runs: str | Path | None) -> list[Record]:
-    records = [folder.read() for folder in all_runs(runs_root(runs).path)]
-    return [
-        r for r in records if r is not None and r.status == "finished" and r.accounting.get("train_seconds")
-    ]
-
-
-def _alike(record: Record, config: RunConfig) -> bool:
-    backbone = record.config["backbone"]
-    same_backbone = (backbone["name"], tuple(backbone["image_size"])) == (
-        config.backbone.name,
-        config.backbone.image_size,
-    )
-    return bool(record.config["method"]["name"] == config.method.name and same_backbone)

@@ -1,6 +1,5 @@
 """What a suite would do, and how it stands: its cells, those that are done, time and disk that the rest takes."""
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,10 +14,11 @@ from harness.clip import load_clip
 from harness.config import RunConfig, content_hash, identity_values
 from harness.datasets import DATASETS
 from harness.errors import UsageError
+from harness.expected import expected_seconds, finished_runs
 from harness.methods import METHODS
 from harness.paths import runs_root
 from harness.queue import Queue
-from harness.record import Record, RunFolder, all_runs
+from harness.record import Record, RunFolder
 from harness.resolve import build
 from harness.storage import sqlite_file, storage_url
 from harness.store import disk_bytes
@@ -85,8 +85,7 @@ def make_suite_plan(
     """Return how each cell stands and what the rest takes; reads records and the queue, runs nothing."""
     root = runs_root(runs).path
     states = _queued(queue_name(suite, synthetic), root, storage)
-    records = [record for folder in all_runs(root) if (record := folder.read()) is not None]
-    finished = [record for record in records if record.status == "finished"]
+    finished = finished_runs(root)
     found = {key: record for record in finished if (key := _config_key(record)) is not None}
     planned = [_planned(cell, states.get(cell_key(cell)), found, finished, root) for cell in cells]
     rest = [(cell, plan) for cell, plan in zip(cells, planned, strict=True) if plan.state != "done"]
@@ -125,35 +124,13 @@ def _planned(
         record = None
     name = "done" if record is not None else "missing"
     run = record.name if record is not None else None
-    seconds = record.seconds if record is not None else expected_seconds(cell.config, finished)
+    seconds = record.seconds if record is not None else expected_seconds(cell.config, finished)[0]
     if state is not None and state.state != "done":
         name, run = state.state, state.run
     elif state is not None:
         name, run, seconds = "done", state.run, state.seconds
     error = state.error if state is not None else None
     return PlannedCell(cell.name, cell.tests, name, run, seconds, _weights(cell.config), error)
-
-
-def expected_seconds(config: RunConfig, finished: Iterable[Record]) -> float | None:
-    """Return what a run is expected to take: the median of earlier ones of its method, per epoch, on equal data."""
-    rates = [
-        record.seconds / max(record.config["train"]["epochs"], 1)
-        for record in finished
-        if _likeness(record.config) == _likeness(config.model_dump(mode="json"))
-    ]
-    return statistics.median(rates) * max(config.train.epochs, 1) if rates else None
-
-
-def _likeness(config: dict[str, Any]) -> tuple[Any, ...]:
-    backbone, dataset = config["backbone"], config["dataset"]
-    return (
-        config["method"]["name"],
-        dataset["name"],
-        dataset["synthetic"],
-        backbone["name"],
-        tuple(backbone["image_size"]),
-        config["train"]["batch_size"],
-    )
 
 
 def _config_key(record: Record) -> str | None:

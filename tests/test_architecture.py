@@ -42,7 +42,7 @@ WORK = [
 ]
 RUN = ["oracle", "run"]
 FACES = [
-    "api", "doctor", "group", "plan", "resume", "trained", "transfer",
+    "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer",
 ]
 STUDIES = [
     "combine", "gaps", "helper", "notebook", "page", "panels", "queue", "report", "reports",

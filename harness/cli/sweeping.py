@@ -15,7 +15,7 @@ from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.space import Axis, grid, search_space
 from harness.studies import best_preset, find_summary, list_studies
-from harness.study_results import Summary, TrialRow
+from harness.study_results import Summary, TrialRow, best_of
 from harness.sweep import sweep
 from harness.sweep_settings import PRUNERS, SAMPLERS, Search, parse_constraint
 from harness.trial import told
@@ -120,8 +120,9 @@ def show(summary: Summary, as_json: bool) -> None:
         print_json(summary.model_dump(mode="json"))
         return
     best = summary.best
-    header = ("trial", "state", "values", *summary.objectives, "time")
-    rows = [_row(trial, summary, trial == best) for trial in summary.trials]
+    header = ("trial", "state", "values", *summary.objectives, "best so far", "time")
+    so_far = [best_of(summary.trials[: place + 1]) for place in range(len(summary.trials))]
+    rows = [_row(trial, summary, trial == best, so_far[i]) for i, trial in enumerate(summary.trials)]
     table(f"{summary.study}{_twin(summary)} · validation", header, rows, left=3)
     counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
     ends = "" if summary.interval is None else " [{:.2f}, {:.2f}]".format(*summary.interval)
@@ -156,7 +157,7 @@ def _show_test(summary: Summary) -> None:
         table(title, ("dataset", "query", *COLUMNS), metric_rows(record.metrics, record.intervals), left=2)
 
 
-def _row(trial: TrialRow, summary: Summary, best: bool) -> list[str]:
+def _row(trial: TrialRow, summary: Summary, best: bool, so_far: TrialRow | None) -> list[str]:
     state = trial.state if trial.error is None else f"{trial.state}: {trial.error['type']}"
     state = state if trial.feasible else f"{state}, over a limit"
     values = told({key.rpartition(".")[2]: value for key, value in trial.params.items()})
@@ -164,7 +165,8 @@ def _row(trial: TrialRow, summary: Summary, best: bool) -> list[str]:
     several = len(summary.objectives) > 1
     reached = [_plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]
     reached += [_number(None)] * (len(summary.objectives) - len(reached))
-    return [number, state, fill(values, VALUES_WIDTH), *reached, f"{trial.seconds:.1f} s"]
+    leader = _number(so_far.value if so_far else None)
+    return [number, state, fill(values, VALUES_WIDTH), *reached, leader, f"{trial.seconds:.1f} s"]
 
 
 def _twin(summary: Summary) -> str:
