@@ -23,7 +23,7 @@ NOTHING = 2
 @json_option
 @click.pass_obj
 def report(obj: dict[str, Any], /, name: str, as_json: bool, **options: Any) -> int:
-    """Make the report NAME: cross_dataset or parameter_efficiency.
+    """Make the report NAME: cross_dataset, parameter_efficiency or ablation.
 
     \b
     harness report cross_dataset

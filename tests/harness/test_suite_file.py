@@ -13,7 +13,7 @@ from harness.suite_file import Suite, expand, load_suite, suite_names
 from harness.suite_rows import override
 from harness.sweep_settings import FRESH_SEED
 
-PENDING_REPORTS = {"ablation"}
+PENDING_REPORTS: set[str] = set()
 SMALL = {"name": "small", "datasets": ["icfg", "cuhk"], "rows": [{"method": "linear_probe"}]}
 
 

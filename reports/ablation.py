@@ -1,0 +1,293 @@
+"""Which settings of a method matter, and how much?
+
+Rows: trained results on the dataset that a method was trained on. All configurations of one method are set against
+one of them, its reference: the method's defaults where they were run (on a synthetic twin with the preset `tiny`),
+compared in the keys in which the configurations differ; else the configuration that the others differ from in the
+fewest keys, all counted together; of several such, the one of most seeds, then the newest.
+"""
+
+from collections.abc import Sequence
+from math import inf, isfinite, nan
+from typing import TYPE_CHECKING, Any
+
+from harness.combine import independent_difference
+from harness.config import flatten
+from harness.errors import HarnessError
+from harness.gaps import beginning
+from harness.methods import METHODS
+from harness.panels import protocol_facts, training_facts
+from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
+from harness.resolve import config_keys, resolve
+from harness.rows import UNTRAINED
+from harness.tables import DASH, count_text, interval_text
+from harness.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+Row = dict[str, Any]
+DEFAULTS, NEAREST, ONLY = "reference: defaults", "reference: nearest to the others", "only configuration"
+SEVERAL, SAME, UNSET = "several settings", "same settings", "unset"
+MOST_DRAWN = 48
+METRICS, ENDS = ("R1", "R10", "mAP"), ("", "_low", "_high")
+SCORES = [name + end for name in METRICS for end in ENDS]
+COLUMNS = [
+    *("method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
+    *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
+    *("interval", "trainable", "n_seeds", "rule", "budget", "condition"),
+]
+NOTES = (
+    "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
+    "several. Differences in points, a configuration less its method's reference. The interval of a difference "
+    "treats both as independent; they share their queries, so it is, if anything, too wide. Nothing is set in bold.",
+)
+HOLLOW = {"interval holds zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
+SUITE = "harness suite run cskt_ablation"
+
+
+def compared(panel: Panel) -> "DataFrame":
+    """Return every configuration with what it changes, and its differences, against its method's reference.
+
+    The reference comes first, then changes of one key, the key of the largest difference in R@1 leading, then others.
+    """
+    from pandas import DataFrame
+
+    rows = panel.rows.astype(dict.fromkeys(SCORES, float))
+    parts = sorted((part.to_dict("records") for _, part in rows.groupby("method")), key=len, reverse=True)
+    return DataFrame([row for part in parts for row in _ordered(_against_reference(part))])
+
+
+def _against_reference(rows: Sequence[Any]) -> list[Row]:
+    free, defaults = _installed(rows[0])
+    settings = [{key: value for key, value in row["config"].items() if key not in free} for row in rows]
+    place, role = _reference(rows, settings, defaults)
+    found = [
+        row | _changes(own, settings[place]) | _differences(row, rows[place])
+        for row, own in zip(rows, settings, strict=True)
+    ]
+    found[place] |= {"role": role, "group": ""}
+    return found
+
+
+def _installed(row: Row) -> tuple[set[str], Row]:
+    """Return a method's keys that cannot change a result, and its defaults; nothing of one that is not installed."""
+    try:
+        fields = config_keys(METHODS.get(row["method"])).items()
+        config = resolve(row["method"], row["trained_on"], synthetic=bool(row["synthetic"]))
+    except HarnessError:
+        return set(), {}
+    free = {key for key, field in fields if (field.json_schema_extra or {}).get("identity") is False}
+    return free, {key: str(value) for key, value in flatten(config.model_dump(mode="json")).items()}
+
+
+def _reference(rows: Sequence[Row], settings: Sequence[Row], defaults: Row) -> tuple[int, str]:
+    """Return the place of the reference and how it was chosen."""
+    keys = {key for one in settings for key in _differing(one, settings[0])}
+    places = range(len(rows))
+    fits = [i for i in places if defaults and all(settings[i].get(key) == defaults.get(key) for key in keys)]
+    far = [sum(len(_differing(one, other)) for other in settings) for one in settings]
+    chosen = min(fits or places, key=lambda place: (far[place], -rows[place]["n_seeds"]))
+    return chosen, ONLY if len(rows) == 1 else DEFAULTS if fits else NEAREST
+
+
+def _differing(one: Row, other: Row) -> list[str]:
+    """Return the keys that two configurations hold unlike, in alphabetical order."""
+    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+
+
+def _changes(own: Row, reference: Row) -> Row:
+    """Return the keys that differ from the reference, with what they are here and what they are there."""
+    changes = {key: (own.get(key, UNSET), reference.get(key, UNSET)) for key in _differing(own, reference)}
+    return {
+        "role": "",
+        "group": SAME if not changes else SEVERAL if len(changes) > 1 else next(iter(changes)),
+        "n_keys": len(changes),
+        "changes": changes,
+        "change": ", ".join(f"{key}={value}" for key, (value, _) in changes.items()),
+        "instead_of": ", ".join(value for _, value in changes.values()),
+    }
+
+
+def _differences(row: Row, reference: Row) -> Row:
+    found: Row = {}
+    for name in METRICS:
+        three = (nan, nan, nan) if row is reference else independent_difference(row, reference, name)
+        found |= {f"{name}_difference{end}": value for end, value in zip(ENDS, three, strict=True)}
+    return found
+
+
+def _ordered(rows: list[Row]) -> list[Row]:
+    sizes: dict[str, float] = {}
+    for row in rows:
+        known = row["n_keys"] == 1 and isfinite(row["R1_difference"])
+        sizes[row["group"]] = max(sizes.get(row["group"], 0.0), abs(row["R1_difference"]) if known else 0.0)
+    return sorted(
+        rows,
+        key=lambda row: (
+            not row["role"],
+            row["n_keys"] or inf,
+            -sizes[row["group"]],
+            row["group"],
+            [_value_order(value) for value, _ in row["changes"].values()],
+        ),
+    )
+
+
+def _value_order(text: str) -> tuple[bool, float, str]:
+    """Order numbers by size, before words."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    return (not isfinite(number), number if isfinite(number) else 0.0, text)
+
+
+def ablation_table(panel: Panel) -> Table:
+    """Tabulate every method's reference and each other configuration against it."""
+    from pandas import DataFrame
+
+    rows = compared(panel)
+    return Table(
+        name=f"ablation-{panel.number}",
+        title=f"{panel.facts['data']} · {panel.facts['dataset']}: what settings do (protocol {panel.number})",
+        values=rows[COLUMNS],
+        cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
+        notes=(*NOTES, _count_note(int((rows["role"] == "").sum()))),
+        n_left=3,
+    )
+
+
+def _cells(row: dict[Any, Any]) -> dict[str, str]:
+    same = f"{SAME}, another version or budget ({row['condition'][:6]})"
+    return {
+        "method": row["method"],
+        "changed": row["role"] or drawn(row["change"], 90) or same,
+        "instead of": drawn(row["instead_of"], 60) or DASH,
+        "R@1 [95 %]": _interval(row, "R1"),
+        "R@10 [95 %]": _interval(row, "R10"),
+        "mAP [95 %]": _interval(row, "mAP"),
+        "difference in R@1": _interval(row, "R1_difference"),
+        "trainable": count_text(row["trainable"]),
+        "seeds": str(row["n_seeds"]),
+    }
+
+
+def _interval(row: dict[Any, Any], name: str) -> str:
+    return interval_text(*(row[name + end] for end in ENDS)).replace("-", "−")
+
+
+def _count_note(n: int) -> str:
+    if not n:
+        return "One configuration of each method: there is nothing to compare."
+    by_chance = (
+        f"were no setting to matter, up to one interval in 20 would still miss zero, here {0.05 * n:.1f}"
+    )
+    return f"Comparisons in this table: {n}. The intervals are not widened for their number: {by_chance}."
+
+
+def draw_differences(panel: Panel) -> "Figure":
+    """Draw the differences to the reference, grouped by key; a mark is hollow where the interval holds zero."""
+    from matplotlib import pyplot
+
+    rows: list[Any] = [row for row in compared(panel).to_dict("records") if not row["role"]]
+    lines, look = _lines(rows[:MOST_DRAWN]), marks(row["method"] for row in rows)
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.6 + 0.2 * len(lines)), sharey=True)
+    for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
+        _draw_metric(axes, lines, f"{name}_difference", look)
+        axes.set_xlabel(f"{word}, points more than the reference")
+    grid[0].set_yticks(range(len(lines)), [text for text, _ in lines])
+    for tick, (_, row) in zip(grid[0].get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("normal" if row else "bold")
+    grid[0].set_ylim(len(lines) - 0.4, -0.6)
+    legend_below(figure, look | HOLLOW, ())
+    more = f" · the first {MOST_DRAWN} of {len(rows)}" if len(rows) > MOST_DRAWN else ""
+    more = more if rows else " · nothing to compare"
+    title = f"{panel.facts['data']} · {panel.facts['dataset']} · protocol {panel.number}{more}"
+    figure.suptitle(drawn(title, 90), x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
+    """Return the figure's lines from the top: a heading for each method and key, and below it one line a value."""
+    lines: list[tuple[str, Row | None]] = []
+    for before, row in zip([None, *rows], rows, strict=False):
+        alone = next(iter(row["changes"].values())) if row["n_keys"] == 1 else None
+        if before is None or (before["method"], before["group"]) != (row["method"], row["group"]):
+            heading = drawn(f"{row['method']}: {row['group']}", 44)
+            lines.append((f"{heading} ({drawn(alone[1], 12)})" if alone else heading, None))
+        short = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, (value, _) in row["changes"].items())
+        lines.append((drawn(alone[0] if alone else short or row["condition"][:6], 44), row))
+    return lines
+
+
+def _draw_metric(axes: "Axes", lines: Sequence[tuple[str, Row | None]], name: str, look: Looks) -> None:
+    axes.axvline(0, color=INK, linewidth=1, zorder=1)
+    for place, (_, row) in enumerate(lines):
+        if row is None:
+            continue
+        apart = row[f"{name}_low"] > 0 or row[f"{name}_high"] < 0
+        style = look[row["method"]] | ({} if apart else {"markerfacecolor": "white"})
+        axes.errorbar(row[name], place, xerr=error_bar(row, name), capsize=2, markersize=5.5, **style)
+
+
+@register
+class Ablation(Report):
+    """Each configuration of a method against its reference."""
+
+    title = "Ablation"
+    question = "Which settings of a method matter, and how much?"
+    steps = (
+        Step(
+            "Each method's reference, then its other configurations: those that differ in one key, by key, then those "
+            "that differ in several.",
+            'report.ablation_table(panel).save("tables")',
+        ),
+        Step(
+            "Differences to the reference, whose value stands in brackets, with 95 % intervals; a hollow mark's holds "
+            "zero. Keys stand in the order of their largest difference in R@1.",
+            'figure = report.draw_differences(panel)\nsave_figure(figure, f"figures/ablation-{panel.number}");',
+        ),
+    )
+    how_to_read = (
+        "The reference is the method's defaults where they were run (on a synthetic twin with the preset `tiny`), "
+        "compared in the keys in which the configurations differ; else the configuration that the others differ from "
+        "in the fewest keys, all counted together. Settings that cannot change a result are left out; those that make "
+        "another protocol (backbone, image size, selection rule, training data) stand in panels of their own.\n\n"
+        "Each line but a reference is one comparison; the note below a table counts them. One in 20 would miss zero "
+        "by chance alone, and the largest of many differences is larger than it would be the next time. A hollow mark "
+        "says that no difference was seen, not that there is none. With one seed the intervals speak of persons "
+        "alone: another seed moves results too. A difference in several settings says nothing about one of them."
+    )
+
+    @classmethod
+    def select(cls, results: "DataFrame") -> "DataFrame":
+        """Take the results of trained methods on the dataset that they were trained on."""
+        return results[results["in_domain"].astype(bool) & (results["rule"] != UNTRAINED)]
+
+    @classmethod
+    def facts(cls, row: Row) -> Facts:
+        """Fix the protocol, the training data and the dataset."""
+        return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])}
+
+    @classmethod
+    def tables(cls, panel: Panel) -> list[Table]:
+        """Return the one table."""
+        return [ablation_table(panel)]
+
+    @classmethod
+    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
+        """Name panels in which no method has two configurations."""
+        if not panels:
+            begin = Gap(
+                "No finished run of a method that trains. A whole ablation:", (f"{SUITE} --synthetic",)
+            )
+            return [begin, beginning("icfg")]
+        return [_gap(panel) for panel in panels if not panel.rows["method"].duplicated().any()]
+
+
+def _gap(panel: Panel) -> Gap:
+    where = f"Protocol {panel.number}, {panel.facts['dataset']}"
+    command = f"{SUITE} --synthetic" if panel.rows["synthetic"].iloc[0] else SUITE
+    return Gap(f"{where}: one configuration of each method; an ablation needs two.", (command,))

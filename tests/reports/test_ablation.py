@@ -1,0 +1,240 @@
+import pytest
+from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, compared, draw_differences
+from matplotlib import pyplot
+from pandas import DataFrame
+
+from harness.config import flatten
+from harness.panels import split_panels
+from harness.resolve import resolve
+from harness.tables import DASH
+from harness.theme import use_theme
+
+
+def split(*rows):
+    return split_panels(Ablation.select(DataFrame(list(rows))), Ablation.facts)
+
+
+def panel_of(*rows):
+    (panel,) = split(*rows)
+    return panel
+
+
+def configured(fake, r1=40.0, method="mine", **changes):
+    """Return a row of a method whose config has these keys; `a__b` means `a.b`."""
+    settings = {key.replace("__", "."): str(changes.pop(key)) for key in list(changes) if "__" in key}
+    config = {"method.name": method, "dataset.name": "icfg", "method.lr": "0.1", "method.depth": "12"}
+    name = f"{method} {sorted(settings.items())}"
+    return fake.row(method, r1=r1, **({"condition": name, "config": config | settings} | changes))
+
+
+def of_defaults(fake, r1, method="cskt", **settings):
+    """Return a row of an installed method, as it is without any setting on a twin but for these."""
+    values = flatten(resolve(method, "icfg", synthetic=True).model_dump(mode="json")) | settings
+    config = {key: str(value) for key, value in values.items() if key != "seed"}
+    return fake.row(method, r1=r1, condition=str(settings), config=config)
+
+
+@pytest.fixture
+def star(fake):
+    """A reference with one or two changed keys; the reference is neither first nor best."""
+    return panel_of(
+        configured(fake, 38, method__depth=3),
+        configured(fake, 41, method__depth=1),
+        configured(fake, 30, method__lr=9, method__depth=20),
+        configured(fake, 40),
+        configured(fake, 52, method__lr=0.5),
+        configured(fake, 39, method__depth=10),
+    )
+
+
+def test_the_reference_is_the_configuration_that_the_others_differ_from_in_the_fewest_keys(star):
+    first = compared(star).iloc[0]
+    assert first[["R1", "role", "n_keys"]].tolist() == [40, "reference: nearest to the others", 0]
+
+
+def test_the_defaults_are_the_reference_where_they_were_run_even_when_others_are_nearer(fake):
+    rows = [
+        of_defaults(fake, 50, **{"method.prompt_depth": 3}),
+        of_defaults(fake, 51, **{"method.prompt_depth": 3, "method.reduction": 2}),
+        of_defaults(fake, 52, **{"method.prompt_depth": 3, "method.reduction": 4}),
+        of_defaults(fake, 40, **{}),
+    ]
+    found = compared(panel_of(*rows))
+    assert found.iloc[0][["R1", "role"]].tolist() == [40, "reference: defaults"]
+    assert compared(panel_of(*rows[1:3])).iloc[0]["role"] == "reference: nearest to the others"
+    assert found.iloc[1][["change", "instead_of"]].tolist() == ["method.prompt_depth=3", "12"]
+
+
+def test_keys_that_all_configurations_share_do_not_keep_the_defaults_from_being_the_reference(fake):
+    rows = [
+        of_defaults(fake, 40, **{"train.epochs": 3}),
+        of_defaults(fake, 50, **{"train.epochs": 3, "method.init": "zero"}),
+    ]
+    assert compared(panel_of(*rows)).iloc[0][["R1", "role"]].tolist() == [40, "reference: defaults"]
+
+
+def test_of_equally_near_configurations_the_one_of_most_seeds_is_the_reference(fake):
+    rows = [configured(fake, 1), configured(fake, 2, method__lr=9, n_seeds=3)]
+    assert compared(panel_of(*rows))["R1"].tolist() == [2, 1]
+
+
+def test_changes_of_one_key_come_first_by_key_and_value_the_key_of_the_largest_difference_leading(star):
+    rows = compared(star)
+    assert rows["change"].tolist()[1:] == [
+        *("method.lr=0.5", "method.depth=1", "method.depth=3", "method.depth=10"),
+        "method.depth=20, method.lr=9",
+    ]
+    assert rows["instead_of"].tolist()[1:] == ["0.1", "12", "12", "12", "12, 0.1"]
+    assert rows["group"].tolist()[-1] == "several settings"
+
+
+def test_the_difference_is_to_the_methods_own_reference_with_both_results_as_independent(star, fake):
+    row = compared(star).set_index("change").loc["method.lr=0.5"]
+    assert row["R1_difference"] == 12
+    assert row["R1_difference_low"] == pytest.approx(12 - 18**0.5)
+    assert row["mAP_difference_high"] == pytest.approx(12 + 18**0.5)
+    two = [configured(fake, 70, "other"), configured(fake, 60, "other", method__lr=2, n_seeds=9)]
+    rows = compared(panel_of(*star.records, *two)).set_index(["method", "change"])
+    assert rows.loc[("other", "method.lr=0.1"), "R1_difference"] == 10
+
+
+def test_the_table_shows_scores_changes_differences_and_parameters(star):
+    cells = ablation_table(star).cells
+    assert cells.iloc[0].tolist() == [
+        *("mine", "reference: nearest to the others", DASH),
+        *("40.0 [37.0, 43.0]", "40.0 [37.0, 43.0]", "35.0 [32.0, 38.0]", DASH, "1,000", "1"),
+    ]
+    assert cells.iloc[-1][["changed", "instead of", "difference in R@1"]].tolist() == [
+        *("method.depth=20, method.lr=9", "12, 0.1", "−10.0 [−14.2, −5.8]")
+    ]
+    assert "SYNTHETIC TWIN" in ablation_table(star).title
+
+
+def test_the_table_says_how_many_comparisons_it_makes(star, fake):
+    assert "Comparisons in this table: 5." in ablation_table(star).notes[-1]
+    assert "nothing to compare" in ablation_table(panel_of(configured(fake))).notes[-1]
+
+
+def test_the_numbers_for_machines_are_not_rounded(fake):
+    panel = panel_of(configured(fake, 40, n_seeds=2), configured(fake, 41.123456, method__lr=2))
+    assert ablation_table(panel).values["R1_difference"].tolist()[1] == pytest.approx(1.123456)
+    assert ablation_table(panel).as_dict()["rows"][0]["R1_difference"] is None
+
+
+def test_keys_that_cannot_change_a_result_are_no_difference(fake, monkeypatch):
+    from harness.methods import METHODS, setting
+
+    base = METHODS.get("cskt").Config
+
+    class Config(base):
+        """The method's, with a field that cannot change a result."""
+
+        workers: int = setting(1, "of no matter", identity=False)
+
+    monkeypatch.setattr(METHODS.get("cskt"), "Config", Config)
+    rows = [of_defaults(fake, 40), of_defaults(fake, 50, **{"method.workers": 3, "method.init": "zero"})]
+    assert compared(panel_of(*rows))["change"].tolist() == ["", "method.init=zero"]
+
+
+def test_a_key_that_only_one_version_of_a_method_has_is_unset_in_the_other(fake):
+    panel = panel_of(configured(fake, 40, n_seeds=3), configured(fake, 41, method__new=2))
+    assert ablation_table(panel).cells.iloc[1][["changed", "instead of"]].tolist() == [
+        "method.new=2",
+        "unset",
+    ]
+
+
+def test_like_settings_of_another_version_or_budget_are_told_apart_and_come_last(fake):
+    rows = [
+        configured(fake, 40, condition="0123456789", budget="9 trials"),
+        configured(fake, 40, n_seeds=2),
+        configured(fake, 41, method__lr=2),
+    ]
+    cells = ablation_table(panel_of(*rows)).cells
+    assert cells["changed"].tolist()[1:] == [
+        *("method.lr=2", "same settings, another version or budget (012345)")
+    ]
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_without_intervals_there_is_a_difference_and_no_interval(fake, everywhere):
+    none = {f"{name}_{end}": None for name in ("R1", "R10", "mAP") for end in ("low", "high")}
+    first = configured(fake, 40, n_seeds=3, **(none if everywhere else {}))
+    panel = panel_of(first, configured(fake, 41, method__lr=2, **none))
+    assert ablation_table(panel).cells.iloc[1][["R@1 [95 %]", "difference in R@1"]].tolist() == [
+        "41.0",
+        "1.0",
+    ]
+    use_theme()
+    pyplot.close(draw_differences(panel))
+
+
+def test_transfers_and_untrained_methods_do_not_count_and_datasets_stand_apart(fake):
+    panels = split(
+        fake.row(),
+        fake.row(tested_on="cuhk"),
+        fake.row("zero_shot", rule="untrained"),
+        fake.row(trained_on="cuhk"),
+    )
+    assert [panel.facts["dataset"] for panel in panels] == ["icfg", "cuhk"]
+    assert [len(panel.records) for panel in panels] == [1, 1]
+
+
+def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_the_interval_holds_zero(star):
+    use_theme()
+    figure = draw_differences(star)
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert labels == [
+        *("mine: method.lr (0.1)", "0.5", "mine: method.depth (12)", "1", "3", "10"),
+        *("mine: several settings", "depth=20, lr=9"),
+    ]
+    bars = [container.lines[0] for container in figure.axes[0].containers]
+    places = {int(line.get_ydata()[0]): line.get_xdata()[0] for line in bars}
+    assert places == {1: 12, 3: 1, 4: -2, 5: -1, 7: -10}
+    hollow = {int(line.get_ydata()[0]) for line in bars if line.get_markerfacecolor() == "white"}
+    assert hollow == {3, 4, 5}
+    assert figure.axes[0].lines[0].get_xdata() == [0, 0]
+    pyplot.close(figure)
+
+
+def test_of_many_configurations_the_figure_draws_the_first_and_says_so(fake):
+    use_theme()
+    rows = [configured(fake, 40, n_seeds=2), *(configured(fake, 41, method__lr=n + 2) for n in range(60))]
+    panel = panel_of(*rows)
+    figure = draw_differences(panel)
+    assert len(figure.axes[0].containers) == MOST_DRAWN
+    assert figure.get_suptitle().endswith(f"the first {MOST_DRAWN} of 60")
+    assert len(ablation_table(panel).cells) == 61
+    pyplot.close(figure)
+
+
+def test_one_configuration_is_a_gap_and_so_is_none(fake):
+    panel = panel_of(fake.row("a"), fake.row("b"))
+    (gap,) = Ablation.gaps([panel])
+    assert "an ablation needs two" in gap.what
+    assert gap.commands == ("harness suite run cskt_ablation --synthetic",)
+    (real,) = Ablation.gaps([panel_of(fake.row(synthetic=False))])
+    assert real.commands == ("harness suite run cskt_ablation",)
+    assert Ablation.gaps([])[0].commands == ("harness suite run cskt_ablation --synthetic",)
+    use_theme()
+    figure = draw_differences(panel)
+    assert "nothing to compare" in figure.get_suptitle()
+    pyplot.close(figure)
+
+
+def test_two_configurations_of_one_method_are_no_gap(star):
+    assert Ablation.gaps([star]) == []
+
+
+def test_hostile_keys_and_values_stay_text(fake, tmp_path):
+    use_theme()
+    bad = "=cmd|' /C' <script>alert(1)</script> \\input{x} $\\frac$\x1b[31m"
+    panel = panel_of(configured(fake, 40, n_seeds=2), configured(fake, 41, method__lr=bad))
+    table = ablation_table(panel)
+    assert "<script" not in table._repr_html_() + table.markdown()
+    assert r"\input" not in table.latex()
+    assert "\x1b" not in table.csv()
+    figure = draw_differences(panel)
+    figure.savefig(tmp_path / "x.svg")
+    assert "<script" not in (tmp_path / "x.svg").read_text()
+    pyplot.close(figure)
