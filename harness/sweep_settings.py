@@ -44,8 +44,8 @@ class Search(BaseModel):
             minimised; the first decides which trial is the best.
         constraints: costs that the best may not exceed.
         sampler: how points are drawn: `tpe` (multivariate), `gp`, `random`, `grid`, `cmaes`, `nsga2`.
-        pruner: what ends a trial early: `median` (behind the others' median and no better than the validation before),
-            `hyperband`, `wilcoxon` (over the seeds of a trial, against the best one), `none`.
+        pruner: what ends a trial early: `median` (behind the others' median at two validations in a row), `hyperband`,
+            `wilcoxon` (over the seeds of a trial, against the best one), `none`.
         seeds: runs of each trial, with seeds from the config's on; the value is their mean.
         timeout: seconds after which no further trial begins.
         test_seeds: fresh seeds with which the best configuration is trained anew and tested; 0 tests nothing.

@@ -240,7 +240,7 @@ def test_a_trial_that_falls_and_is_behind_the_median_is_pruned(search_with, conf
     quick = config.model_copy(update={"method": config.method.model_copy(update={"warmup_epochs": 0})})
     summary = search_with(Falling(), trials=8, config=quick)
     assert [trial.state for trial in summary.trials] == ["finished"] * 5 + ["pruned"] * 3
-    assert summary.trials[-1].value == 20.0 - 2 * 2
+    assert summary.trials[-1].value == 20.0 - 2
     kept = search_with(Falling(), trials=8, config=quick, pruner="none")
     assert kept.counts["finished"] == 8
 
