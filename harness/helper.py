@@ -1,5 +1,6 @@
 """What `harness worker` does: find out what a study's jobs are, and do them."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def help_with(
     Raises `UsageError` for a study that the storage does not hold, or that was not made by the harness.
     """
     if follow is not None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         follow_process(follow)
     root = runs_root(runs).path
     queue = Queue(

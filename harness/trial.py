@@ -52,7 +52,8 @@ class TrialListener(Listener):
         self.study.queue.hold("material", shared)
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
-        """Report what was reached before the interruption, as far as the study does not know it."""
+        """Pass it on, and report what was reached before the interruption, as far as the study does not know it."""
+        self.inner.on_resume(history, step)
         self.n_epochs += len(history)
         for row in history:
             if self.objective in row:

@@ -1,7 +1,9 @@
 """The `harness` command: a group that imports a subcommand only when it is called."""
 
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -70,5 +72,10 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; errors end as one message and an exit code."""
+    """Run the command line; errors end as one message and an exit code, SIGTERM like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run_safely(cli, debug="--debug" in sys.argv[1:]))
+
+
+def _interrupt(sign: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,14 +1,22 @@
 """Workers: jobs until none is left, a share of the machine each, and what a storage that goes away says."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from harness.errors import HarnessError
+from harness.experiments import PARENT, Store
 from harness.files import Busy
 from harness.listener import Listener
+from harness.queue import Queue, TrialState
 from harness.storage import lost
 from harness.worker import Job, Work, share, until, visible_gpus, when_free, work_off
 
@@ -115,3 +123,94 @@ def test_a_busy_folder_is_waited_for(monkeypatch):
         return "done"
 
     assert when_free(work) == "done"
+
+
+STUDY, TRIALS = "killed", 5
+
+
+@pytest.fixture
+def start_sweep(world, twins, tmp_path):
+    """Return a call that starts a real sweep with two worker processes."""
+    settings = [part for text in world.QUICK for part in ("--set", text)]
+    command = [sys.executable, "-m", "harness", "sweep", "-m", "full_finetune", "-d", "icfg", "--synthetic"]
+    command += ["--runs", str(tmp_path), "--data-root", str(twins), "--study", STUDY, "--workers", "2"]
+    command += ["--trials", str(TRIALS), "--test-seeds", "0", *settings, "--set", "train.epochs=6"]
+    quiet = {
+        "env": os.environ | {"OMP_NUM_THREADS": "1"},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+    }
+    return lambda *more, **options: subprocess.Popen([*command, *more], text=True, **quiet, **options)
+
+
+def running(tmp_path):
+    """Return the process of a worker that is at a trial of which it has reported an epoch, once there is one."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (tmp_path / "optuna.db").is_file() and (tmp_path / "studies" / STUDY / "workers").is_dir():
+            queue = Queue(STUDY, f"sqlite:///{tmp_path / 'optuna.db'}", folder=tmp_path)
+            for job in queue.running():
+                if job.intermediate_values and "worker" in job.user_attrs:
+                    return int(job.user_attrs["worker"].split("-")[-2]), job
+        time.sleep(0.1)
+    raise AssertionError("no worker began a trial")
+
+
+def states(tmp_path):
+    queue = Queue(STUDY, f"sqlite:///{tmp_path / 'optuna.db'}", folder=tmp_path)
+    return [job.state for job in queue.jobs().values()]
+
+
+@pytest.mark.slow
+def test_the_trial_of_a_killed_worker_goes_on_from_its_checkpoint_and_none_is_lost(start_sweep, tmp_path):
+    sweep = start_sweep("--json")
+    victim, _ = running(tmp_path)
+    os.kill(victim, signal.SIGKILL)
+    out, err = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, err
+    summary = json.loads(out)
+    assert [trial["number"] for trial in summary["trials"]] == list(range(TRIALS))
+    assert summary["counts"]["failed"] == 0
+    logs = [file.read_text() for file in (tmp_path / "studies" / STUDY / "workers").glob("*.log")]
+    assert sum("going on from the checkpoint" in log for log in logs) == 1
+    tracked = [run for run in Store(tmp_path).search("") if run.data.tags["harness.kind"] == "trial"]
+    assert Counter(run.data.tags["harness.trial"] for run in tracked) == Counter(map(str, range(TRIALS)))
+    assert len({run.data.tags[PARENT] for run in tracked}) == 1
+    assert {run.info.status for run in tracked} <= {"FINISHED", "KILLED"}
+
+
+def in_background():
+    """Do what a shell does to a command in the background of a script: let it not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sign", "before"), [(signal.SIGINT, None), (signal.SIGTERM, in_background)])
+def test_an_interrupted_sweep_leaves_no_worker_behind_and_goes_on(start_sweep, tmp_path, sign, before):
+    sweep = start_sweep(preexec_fn=before)
+    worker, _ = running(tmp_path)
+    sweep.send_signal(sign)
+    _, err = sweep.communicate(timeout=120)
+    assert sweep.returncode == 130, err
+    assert "The same command goes on from there." in err
+    assert TrialState.RUNNING not in states(tmp_path)
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    again = start_sweep()
+    _, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    assert len(states(tmp_path)) == TRIALS
+    assert all(state.is_finished() for state in states(tmp_path))
+
+
+@pytest.mark.slow
+def test_workers_stop_in_order_when_the_sweep_itself_is_killed(start_sweep, tmp_path):
+    sweep = start_sweep()
+    running(tmp_path)
+    sweep.kill()
+    sweep.communicate()
+    deadline = time.monotonic() + 60
+    while TrialState.RUNNING in states(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert TrialState.RUNNING not in states(tmp_path)
+    assert states(tmp_path).count(TrialState.WAITING) >= 1
