@@ -192,11 +192,11 @@ def draw_differences(panel: Panel) -> "Figure":
     from matplotlib import pyplot
 
     rows: list[Any] = [row for row in compared(panel).to_dict("records") if not row["role"]]
-    lines, look = _lines(rows[:MOST_DRAWN]), marks(row["method"] for row in rows)
-    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.6 + 0.2 * len(lines)), sharey=True)
+    lines, look = _lines(rows[:MOST_DRAWN]), marks(row["method"] for row in rows[:MOST_DRAWN])
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.8 + 0.2 * len(lines)), sharex=True, sharey=True)
     for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
         _draw_metric(axes, lines, f"{name}_difference", look)
-        axes.set_xlabel(f"{word}, points more than the reference")
+        axes.set_xlabel(f"difference in {word} (points)")
     grid[0].set_yticks(range(len(lines)), [text for text, _ in lines])
     for tick, (_, row) in zip(grid[0].get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if row else "bold")
@@ -215,7 +215,7 @@ def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
     for before, row in zip([None, *rows], rows, strict=False):
         alone = next(iter(row["changes"].values())) if row["n_keys"] == 1 else None
         if before is None or (before["method"], before["group"]) != (row["method"], row["group"]):
-            heading = drawn(f"{row['method']}: {row['group']}", 44)
+            heading = f"{drawn(row['method'], 16)}: {drawn(row['group'], 32)}"
             lines.append((f"{heading} ({drawn(alone[1], 12)})" if alone else heading, None))
         short = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, (value, _) in row["changes"].items())
         lines.append((drawn(alone[0] if alone else short or row["condition"][:6], 44), row))
