@@ -35,6 +35,7 @@ EXAMPLES = (
     "--storage takes an SQLAlchemy URL such as sqlite:///optuna.db or "
     "postgresql+psycopg://user:password@host/database."
 )
+GONE = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
 
 Stale = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -122,7 +123,7 @@ def lost(place: str) -> Iterator[None]:
     """Turn a storage that goes away during work into one message."""
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except GONE as error:
         cause = error.__cause__ or error
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         raise HarnessError(

@@ -1,6 +1,7 @@
 """Fixtures of several test folders."""
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -70,3 +71,16 @@ def tracked(fake, tmp_path_factory) -> Path:
 def experiment(fake, tracked, monkeypatch, request):
     """Return a new, empty experiment of that store, named after the test; publishing writes to it."""
     return fake.experiment(tracked, request.node.name, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[object]:
+    """Return a running PostgreSQL server (`tests/postgres.py`); without one the test is skipped."""
+    with _module("postgres").serving() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres) -> str:
+    """Return the URL of an empty database, with its password."""
+    return postgres.create()
