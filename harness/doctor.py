@@ -69,13 +69,13 @@ def _places() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
-    from harness.experiments import Store, tracking_uri
+    from harness.experiments import Store, tracking_uri, without_password
 
     if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
-        yield Finding("MLflow store", "ok", f"{tracking_uri()}, made by the first run")
+        yield Finding("MLflow store", "ok", f"{without_password(tracking_uri())}, made by the first run")
         return
     store = Store()
-    yield Finding("MLflow store", "ok", f"{store.uri}, {len(store.finished_runs())} finished runs")
+    yield Finding("MLflow store", "ok", f"{store.place}, {len(store.finished_runs())} finished runs")
 
 
 def _weights() -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,12 +37,22 @@ def tracking_uri(runs: Path | None = None) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
+def without_password(uri: str) -> str:
+    """Return a URI as it may be written down.
+
+    >>> without_password("postgresql://me:secret@host/mlflow")
+    'postgresql://me:***@host/mlflow'
+    """
+    return re.sub(r"(://[^:/@]*:)[^/]*@", r"\1***@", uri)
+
+
 class Store:
     """One MLflow store and experiment; made once, safe when several processes start at the same time."""
 
     def __init__(self, runs: Path | None = None, experiment: str | None = None) -> None:
         self.runs = (runs or runs_root().path).resolve()
         self.uri = tracking_uri(self.runs)
+        self.place = without_password(self.uri)
         with _quiet(), _one_at_a_time(self.runs):
             from mlflow import MlflowClient
 
@@ -52,12 +63,20 @@ class Store:
             )
 
     def _experiment(self, name: str) -> str:
+        """Return the experiment's id; another machine may make it between the question and the answer."""
+        from mlflow.exceptions import MlflowException
+
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite")
         place = (self.runs / "mlartifacts" / name).as_uri() if local else None
-        return str(self.client.create_experiment(name, artifact_location=place))
+        try:
+            return str(self.client.create_experiment(name, artifact_location=place))
+        except MlflowException:
+            if (found := self.client.get_experiment_by_name(name)) is None:
+                raise
+            return str(found.experiment_id)
 
     def create(self, record: Record) -> str:
         """Open an MLflow run for a record: its name, tags, parameters and dataset; return its id."""

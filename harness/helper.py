@@ -8,7 +8,7 @@ from harness import suite, sweep
 from harness.errors import UsageError
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.queue import Queue
+from harness.queue import BEAT, Queue
 from harness.storage import HEARTBEAT, storage_url
 from harness.worker import Work, until, work_off
 from harness.worker import follow as follow_process
@@ -23,7 +23,7 @@ def help_with(
     storage: str | None = None,
     device: str = "auto",
     data_root: str | None = None,
-    heartbeat: int = HEARTBEAT,
+    heartbeat: int | None = None,
     timeout: float | None = None,
     follow: int | None = None,
     listener: Listener | None = None,
@@ -31,6 +31,7 @@ def help_with(
     """Do jobs of a study until none is left.
 
     Args:
+        heartbeat: seconds between two signs of life; by default those of the study.
         follow: the process that began this one; when it goes, this one ends in order.
         timeout: seconds after which no further job begins.
 
@@ -40,13 +41,11 @@ def help_with(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         follow_process(follow)
     root = runs_root(runs).path
-    queue = Queue(
-        study,
-        storage_url(storage, root),
-        directions=None,
-        folder=root / "studies" / study,
-        heartbeat=heartbeat,
-    )
+    url, folder = storage_url(storage, root), root / "studies" / study
+    queue = Queue(study, url, directions=None, folder=folder, heartbeat=heartbeat or HEARTBEAT)
+    known = queue.notes.get(BEAT)
+    if heartbeat is None and known not in (None, queue.heartbeat):
+        queue = Queue(study, url, directions=None, folder=folder, heartbeat=int(known))
     kind = str(queue.notes.get("kind"))
     if kind not in KINDS:
         raise UsageError(
@@ -54,4 +53,5 @@ def help_with(
         )
     heard = listener or Listener()
     work = KINDS[kind](queue, root, device, data_root, heard)
+    work.helps = follow is None
     work_off(work, until(timeout), heard)

@@ -13,8 +13,7 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -22,20 +21,47 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.config import flatten
-from harness.errors import UsageError, unknown
-from harness.storage import HEARTBEAT, SILENT_BEATS, alone, experimental, open_storage, shown, told
+from harness.errors import HarnessError, UsageError, unknown
+from harness.storage import GONE, HEARTBEAT, alone, experimental, open_storage, shown, told
 
 REPEATS, ERROR, WORKER, KILLED = "repeats", "error", "worker", "killed"
-STOPPED = "stopped"
+STOPPED, OVER, BEAT = "stopped", "over", "heartbeat"
 FIXED = "fixed_params"
 MOST_KILLS = 3
 
 
-__all__ = ["Changed", "FrozenTrial", "Presence", "Queue", "TrialState", "fault", "is_dead"]
+__all__ = [
+    "Changed",
+    "FrozenTrial",
+    "Presence",
+    "Queue",
+    "TakenAway",
+    "TrialState",
+    "fault",
+    "is_cut_off",
+    "is_dead",
+]
 
 
 class Changed(UsageError):
     """A study was begun with other settings, data, weights or versions."""
+
+
+class TakenAway(HarnessError):
+    """A job went to another worker, because this one was silent too long; its run goes on there."""
+
+    run_status = "interrupted"
+
+
+@contextmanager
+def owned(job: FrozenTrial) -> Iterator[None]:
+    """Turn Optuna's refusal to change an ended trial into `TakenAway`."""
+    try:
+        yield
+    except optuna.exceptions.UpdateFinishedTrialError as error:
+        raise TakenAway(
+            f"Job {job.number} was taken up by another worker, because this one was silent too long."
+        ) from error
 
 
 class Queue:
@@ -61,7 +87,7 @@ class Queue:
         heartbeat: int = HEARTBEAT,
     ) -> None:
         self.name, self.place, self.url = name, shown(url), url
-        self.heartbeat, self.grace = heartbeat, timedelta(seconds=SILENT_BEATS * heartbeat)
+        self.heartbeat = heartbeat
         self._locks = folder / "workers"
         self.storage = open_storage(url, lambda _, trial: self._again(trial, killed=True), heartbeat)
         self.study = self._open(directions)
@@ -79,10 +105,10 @@ class Queue:
     def hold(self, what: str, values: dict[str, Any]) -> None:
         """Remember what all jobs must share; raise `Changed` when the study was begun with something else."""
         values = json.loads(json.dumps(values, default=str))
-        old = self.study.user_attrs.get(what)
-        if old is None:
+        if self.study.user_attrs.get(what) is None:
             self.remember(what, values)
-        elif old != values:
+        old = self.study.user_attrs[what]
+        if old != values:
             before, after = flatten(old), flatten(values)
             keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
             said = "; ".join(f"{key}: {before.get(key)} before, {after.get(key)} now" for key in keys[:5])
@@ -101,9 +127,22 @@ class Queue:
             jobs[roots[trial.number]] = trial
         return jobs
 
+    def number_of(self, job: FrozenTrial) -> int:
+        """Return the number that a job had at first."""
+        trials = self.study.get_trials(deepcopy=False)
+        while REPEATS in job.user_attrs:
+            job = trials[job.user_attrs[REPEATS]]
+        return int(job.number)
+
     def running(self) -> list[FrozenTrial]:
         """Return the jobs under way."""
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other process of this machine take or add jobs while the block runs, on SQLite."""
+        with alone(self.url):
+            yield
 
     def add(self, notes: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> None:
         """Append a job, with notes of its own and values that are fixed before it begins."""
@@ -142,8 +181,9 @@ class Queue:
         return optuna.Trial(self.study, self._id(job))
 
     def note(self, job: FrozenTrial, key: str, value: Any) -> None:
-        """Note something beside a running job."""
-        self.storage.set_trial_user_attr(self._id(job), key, value)
+        """Note something beside a running job; raise `TakenAway` when it is no more this worker's."""
+        with owned(job):
+            self.storage.set_trial_user_attr(self._id(job), key, value)
 
     def end(self, job: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """End a taken job; False when it was taken away meanwhile because its worker was silent."""
@@ -151,7 +191,9 @@ class Queue:
             return False
         try:
             self.study.tell(job.number, values=values, state=state)
-        except optuna.exceptions.UpdateFinishedTrialError:
+        except (optuna.exceptions.UpdateFinishedTrialError, ValueError):
+            if self.storage.get_trial(self._id(job)).state is TrialState.RUNNING:
+                raise
             return False
         return True
 
@@ -159,14 +201,15 @@ class Queue:
         """End a job because it broke, keeping type, message and traceback."""
         try:
             self.note(job, ERROR, fault(error))
-        except optuna.exceptions.UpdateFinishedTrialError:
+        except TakenAway:
             return False
         return self.end(job, TrialState.FAIL)
 
     def put_back(self, job: FrozenTrial) -> None:
         """Queue a taken job again because a person stopped its worker."""
-        if self.end(job, TrialState.FAIL):
-            self._again(self.storage.get_trial(self._id(job)), killed=False)
+        with alone(self.url):
+            if self.end(job, TrialState.FAIL):
+                self._again(self.storage.get_trial(self._id(job)), killed=False)
 
     def repeat(self, numbers: Iterable[int]) -> None:
         """Take ended jobs out of the count and queue them anew."""
@@ -190,7 +233,11 @@ class Queue:
         if known:
             self.remember(STOPPED, None)
             self.repeat(known["jobs"])
+        self.remember(OVER, False)
         self.recover()
+        for job in self.jobs().values():
+            if is_cut_off(job):
+                self._again(job, killed=False)
 
     def recover(self) -> list[int]:
         """Queue again the jobs whose worker died; return their numbers."""
@@ -199,10 +246,11 @@ class Queue:
 
     def _recover(self) -> list[int]:
         roots = {job.number: root for root, job in self.jobs().items()}
-        dead = [job for job in self.running() if self._is_dead(job)]
-        for job in dead:
-            if self.end(job, TrialState.FAIL):
+        dead = []
+        for job in self.running():
+            if self._is_dead(job) and self.end(job, TrialState.FAIL):
                 self._again(self.storage.get_trial(self._id(job)), killed=True)
+                dead.append(job)
         before = {job.number for job in self.running()}
         with experimental():
             optuna.storages.fail_stale_trials(self.study)
@@ -212,12 +260,13 @@ class Queue:
 
     @contextmanager
     def alive(self, job: FrozenTrial) -> Iterator[None]:
-        """Send heartbeats for a job while the block runs."""
+        """Send heartbeats for a job while the block runs; one that does not arrive does not end them."""
         stop, key = threading.Event(), self._id(job)
 
         def beat() -> None:
             while not stop.wait(self.heartbeat):
-                self.storage.record_heartbeat(key)
+                with suppress(*GONE):
+                    self.storage.record_heartbeat(key)
 
         self.storage.record_heartbeat(key)
         thread = threading.Thread(target=beat, name=f"heartbeat {job.number}", daemon=True)
@@ -240,13 +289,12 @@ class Queue:
             )
 
     def _take(self, job: FrozenTrial) -> bool:
+        """Set a job running, its first heartbeat before it: one that never had any would never be found dead."""
+        self.storage.record_heartbeat(self._id(job))
         try:
-            taken = self.storage.set_trial_state_values(self._id(job), TrialState.RUNNING)
+            return self.storage.set_trial_state_values(self._id(job), TrialState.RUNNING)
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
-        if taken:
-            self.storage.record_heartbeat(self._id(job))
-        return taken
 
     def _again(self, trial: FrozenTrial, *, killed: bool, anew: bool = False) -> None:
         """Queue a trial's point again; one that killed its worker three times is left as failed instead."""
@@ -262,7 +310,7 @@ class Queue:
                 params=trial.params,
                 distributions=trial.distributions,
                 user_attrs=notes,
-                system_attrs=_without_constraints(trial.system_attrs),
+                system_attrs=_without_marks(trial.system_attrs),
                 intermediate_values={} if anew else trial.intermediate_values,
             )
         )
@@ -284,14 +332,12 @@ class Queue:
 
     def _was_cut_off(self, number: int) -> bool:
         trial = self.study.get_trials(deepcopy=False)[number]
-        return trial.state is TrialState.FAIL and ERROR not in trial.user_attrs
+        return is_cut_off(trial)
 
     def _is_dead(self, job: FrozenTrial) -> bool:
-        """Tell whether a job's worker died: at once on this machine, by the clock where it never sent a heartbeat."""
+        """Tell whether a job's worker left a lock here that nobody holds; heartbeats tell of all others."""
         token = job.user_attrs.get(WORKER)
-        if token is None:
-            return job.datetime_start is not None and datetime.now() - job.datetime_start > self.grace
-        return is_dead(self._locks, token)
+        return token is not None and is_dead(self._locks, token)
 
     def _id(self, job: FrozenTrial) -> int:
         return int(self.storage.get_trial_id_from_study_id_trial_number(self._study_id, job.number))
@@ -305,14 +351,14 @@ class Presence:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.token = f"{self.host()}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.token = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._path = folder / "workers" / f"{self.token}.lock"
         self._file: IO[str] | None = None
 
     @staticmethod
-    def host() -> str:
-        """Return how the tokens of this machine's workers begin."""
-        return f"{socket.gethostname()}-"
+    def is_of_this_machine(token: str) -> bool:
+        """Whether a token is that of a worker of this machine."""
+        return token.rsplit("-", 2)[0] == socket.gethostname()
 
     def __enter__(self) -> "Presence":
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -333,7 +379,7 @@ def is_dead(folder: Path, token: str) -> bool:
 
     False where it never had one: it may work on another machine, or with another --runs, and heartbeats tell.
     """
-    if not token.startswith(Presence.host()):
+    if not Presence.is_of_this_machine(token):
         return False
     try:
         with (folder / f"{token}.lock").open("r+") as file:
@@ -349,5 +395,13 @@ def fault(error: Exception) -> dict[str, str]:
     return {"type": type(error).__name__, "message": str(error), "traceback": text}
 
 
-def _without_constraints(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if not key.startswith("constraints")}
+def is_cut_off(job: FrozenTrial) -> bool:
+    """Whether a job ended without a reason: it is about to be queued again, or its worker died before it could be."""
+    return job.state is TrialState.FAIL and ERROR not in job.user_attrs
+
+
+def _without_marks(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's system attributes without what constraints and pruners noted on its earlier attempt."""
+    return {
+        key: value for key, value in values.items() if not key.startswith(("constraints", "completed_rung"))
+    }

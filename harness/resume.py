@@ -45,14 +45,14 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
         record = folder.read()
         if record is None or record.status == "running":
             continue
-        if record.tracking.get("synced") and record.tracking.get("uri") == store.uri and not everything:
+        if record.tracking.get("synced") and record.tracking.get("uri") == store.place and not everything:
             left += 1
             continue
         record.tracking = publish(record, folder, store)
         folder.write(record)
         sent.append(record.name)
     _sync_groups(root, set(sent))
-    return {"sent": sent, "left": left, "uri": store.uri}
+    return {"sent": sent, "left": left, "uri": store.place}
 
 
 def _sync_groups(root: Path, sent: set[str]) -> None:

@@ -1,16 +1,15 @@
 """Look at studies from outside: list them, read what one found, return its best configuration."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UsageError
-from harness.files import read_json
 from harness.paths import runs_root
 from harness.queue import Queue, TrialState
-from harness.record import Record
 from harness.resolve import build
 from harness.storage import sqlite_file, storage_url, study_names, told
-from harness.study_results import BEST, SUMMARY, Summary, preset_text, reuse_command
+from harness.study_results import BEST, Summary, keep_tests, preset_text, reuse_command
 from harness.sweep import KIND, read_spec, study_on, summary_of
 
 
@@ -23,17 +22,16 @@ def list_studies(runs: str | Path | None = None, storage: str | None = None) -> 
     return [_line(name, url, root) for name in study_names(url)]
 
 
-def find_summary(study: str, runs: str | Path | None = None, storage: str | None = None) -> Summary:
+def find_summary(
+    study: str, runs: str | Path | None = None, storage: str | None = None, importance: bool = True
+) -> Summary:
     """Return what a study found so far; raise `UsageError` for one that the storage does not hold."""
     root = runs_root(runs).path
     queue = open_study(study, root, storage)
     config, axes, search = read_spec(queue)
-    summary = summary_of(study_on(queue, config, axes, search), config)
+    summary = summary_of(study_on(queue, config, axes, search), config, importance)
     folder = root / "studies" / study
-    if (folder / SUMMARY).is_file():
-        written = read_json(folder / SUMMARY)
-        summary.tests = [Record.model_validate(record) for record in written["tests"]]
-        summary.test = written["test"]
+    keep_tests(summary, folder)
     if summary.config is not None and (folder / BEST).is_file():
         place = None if root == runs_root().path else root
         summary.preset = str(folder / BEST)
@@ -43,7 +41,7 @@ def find_summary(study: str, runs: str | Path | None = None, storage: str | None
 
 def best_preset(study: str, runs: str | Path | None = None, storage: str | None = None) -> str:
     """Return a study's best configuration as the text of a preset; raise `HarnessError` when no trial finished."""
-    summary = find_summary(study, runs, storage)
+    summary = find_summary(study, runs, storage, importance=False)
     if summary.config is None:
         raise HarnessError(f"No trial of the study {study} finished within its constraints yet.")
     return preset_text(build(summary.config), summary)
@@ -80,7 +78,8 @@ def _line(name: str, url: str, root: Path) -> dict[str, Any]:
         "best": None,
     }
     if line["kind"] == KIND:
-        config, axes, search = read_spec(queue)
-        best = summary_of(study_on(queue, config, axes, search), config).best
-        line["best"] = None if best is None else best.value
+        with suppress(UsageError):
+            config, axes, search = read_spec(queue)
+            best = summary_of(study_on(queue, config, axes, search), config).best
+            line["best"] = None if best is None else best.value
     return line

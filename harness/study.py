@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.config import Choice, content_hash
-from harness.queue import ERROR, FIXED, Presence, Queue
+from harness.queue import ERROR, FIXED, Presence, Queue, is_cut_off, owned
 from harness.space import Axis
 from harness.storage import experimental
 from harness.study_results import State, TrialRow
@@ -40,7 +40,7 @@ class PatientMedian(optuna.pruners.BasePruner):
     long enough: see `benchmarks/pruning.py`.
 
     Args:
-        warmup: validations after which the first may count; no trial ends before five others have finished.
+        warmup: epochs after which the first validation may count; no trial ends before five others have finished.
         patience: how many validations more than one it must lie behind.
     """
 
@@ -76,18 +76,18 @@ class Trial:
         """Take the value at a step; return whether the trial should end early."""
         if len(self._trial.study.directions) > 1:
             return False
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), owned(self.job):
             warnings.filterwarnings("ignore", message=".*already reported.*")
             self._trial.report(value, step)
-        return self._trial.should_prune()
+            return self._trial.should_prune()
 
     def note(self, **facts: Any) -> None:
         """Keep facts beside the trial: `runs`, `metrics`, `seconds`."""
-        self._trial.set_user_attr(FACTS, facts)
+        self._queue.note(self.job, FACTS, facts)
 
     def weigh(self, excess: Mapping[str, float]) -> None:
         """Tell how far each cost lies above its limit; 0 or less is within."""
-        with experimental():
+        with experimental(), owned(self.job):
             for name, value in excess.items():
                 self._trial.set_constraint(name, value)
 
@@ -116,7 +116,7 @@ class Study:
         axes: the search space.
         search: sampler, pruner, objectives, constraints.
         seed: seed of the sampler.
-        epochs: validations of one run, and how many of them warm-up takes.
+        epochs: epochs of one run, and how many of them warm-up takes.
     """
 
     def __init__(
@@ -129,41 +129,47 @@ class Study:
     @property
     def n_done(self) -> int:
         """How many trials count towards the total."""
-        return sum(job.state.is_finished() for job in self.queue.jobs().values())
+        return len(self.rows())
 
     def rows(self) -> list[TrialRow]:
         """Return all ended trials in order."""
         jobs = self.queue.jobs().items()
-        return [_row(number, job) for number, job in jobs if job.state in STATES and _is_told(job)]
+        return [_row(number, job) for number, job in jobs if job.state in STATES and not is_cut_off(job)]
 
     def last_ended(self, n: int) -> list[TrialRow]:
         """Return the trials that ended last, the latest at the end."""
-        jobs = [item for item in self.queue.jobs().items() if item[1].state in STATES and _is_told(item[1])]
+        jobs = [
+            item for item in self.queue.jobs().items() if item[1].state in STATES and not is_cut_off(item[1])
+        ]
         jobs.sort(key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0]))
         return [_row(*item) for item in jobs[-n:]]
 
     def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Make trials up to the total and let those that have not begun start with `points` not tried yet."""
-        self.queue.fill(self.search.trials)
-        jobs = list(self.queue.jobs().values())[: self.search.trials]
-        tried = [job.params or job.system_attrs.get(FIXED) for job in jobs]
-        free = iter(
-            [job for job, point in zip(jobs, tried, strict=True) if not point and not job.state.is_finished()]
-        )
-        for point in points:
-            if dict(point) not in tried and (job := next(free, None)) is not None:
-                self.queue.fix(job, point)
+        with self.queue.alone():
+            jobs = list(self.queue.jobs().values())[: self.search.trials]
+            tried = [job.params or job.system_attrs.get(FIXED) for job in jobs]
+            new = [dict(point) for point in points if dict(point) not in tried]
+            for job, point in zip(jobs, tried, strict=True):
+                if new and not point and job.state is TrialState.WAITING:
+                    self.queue.fix(job, new.pop(0))
+            for _ in range(self.search.trials - len(jobs)):
+                self.queue.add(params=new.pop(0) if new else None)
 
     def take(self, worker: Presence) -> Trial | None:
         """Take the next trial; None when none waits."""
         job = self.queue.take(worker, self.search.trials)
         if job is None:
             return None
-        number = next(number for number, one in self.queue.jobs().items() if one.number == job.number)
-        with experimental():
-            seed = int(content_hash([self.seed, number])[:8], 16)
-            self.queue.study.sampler = _sampler(self.search, seed)
-            return Trial(self, job, number)
+        try:
+            number = self.queue.number_of(job)
+            with experimental(), owned(job):
+                seed = int(content_hash([self.seed, number])[:8], 16)
+                self.queue.study.sampler = _sampler(self.search, seed)
+                return Trial(self, job, number)
+        except BaseException:
+            self.queue.put_back(job)
+            raise
 
     def importance(self) -> dict[str, float]:
         """Return each searched key's share in the spread of values, as fANOVA estimates it; {} of too few trials."""
@@ -214,24 +220,19 @@ def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     return samplers.RandomSampler(seed=seed)
 
 
-def _pruner(search: Search, n_validations: int, warmup: int) -> optuna.pruners.BasePruner:
+def _pruner(search: Search, n_epochs: int, warmup: int) -> optuna.pruners.BasePruner:
     pruners = optuna.pruners
     with experimental():
         if search.pruner == "median":
             return PatientMedian(warmup)
         if search.pruner == "hyperband":
-            most = max(n_validations * search.seeds, 1)
+            most = max(n_epochs * search.seeds, 1)
             return pruners.HyperbandPruner(
                 min_resource=min(warmup + 1, most), max_resource=most, reduction_factor=REDUCTION
             )
         if search.pruner == "wilcoxon":
             return pruners.WilcoxonPruner(p_threshold=0.1)
     return pruners.NopPruner()
-
-
-def _is_told(job: FrozenTrial) -> bool:
-    """Whether a trial ended by its own; one that was cut off is about to be queued again."""
-    return job.state is not TrialState.FAIL or ERROR in job.user_attrs
 
 
 def _row(number: int, job: FrozenTrial) -> TrialRow:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from harness.config import RunConfig, flatten
-from harness.files import write_json, write_text
+from harness.files import read_json, write_json, write_text
 from harness.record import Record
 from harness.resolve import build, merge, resolve
 from harness.space import Axis, nest, with_values
@@ -167,6 +167,16 @@ def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> l
     exclude = {"tests": {"__all__": {"sources", "environment"}}}
     write_json(files[0], summary.model_dump(mode="json", exclude=exclude))
     return files
+
+
+def keep_tests(summary: Summary, folder: Path) -> None:
+    """Put the tests of an earlier summary into one without, if they are tests of the same best configuration."""
+    if summary.best is None or not (folder / SUMMARY).is_file():
+        return
+    written = read_json(folder / SUMMARY)
+    if (written.get("best") or {}).get("params") == summary.best.params:
+        summary.tests = [Record.model_validate(record) for record in written["tests"]]
+        summary.test = written["test"]
 
 
 def best_of(trials: Sequence[TrialRow]) -> TrialRow | None:

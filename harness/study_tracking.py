@@ -26,12 +26,19 @@ class StudyTracker:
         kind: what the run is: `study` or `suite`.
         tags: what the study is found by.
         params: what all trials share, and the search space.
+        leads: whether this process begins and ends the study; a helper leaves the state of its run alone.
     """
 
     def __init__(
-        self, queue: Queue, runs: Path, kind: str, tags: Mapping[str, str], params: Mapping[str, Any]
+        self,
+        queue: Queue,
+        runs: Path,
+        kind: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        leads: bool = True,
     ) -> None:
-        self.queue, self.runs = queue, runs
+        self.queue, self.runs, self.leads = queue, runs, leads
         self.tags = {"harness.kind": kind, f"harness.{kind}": queue.name, **tags}
         self.params = dict(params)
         self.run_id: str | None = None
@@ -89,6 +96,20 @@ class StudyTracker:
 
         self._tell(end)
 
+    def bury(self) -> None:
+        """End the runs that killed workers left open; only once nobody is at work on the study."""
+
+        def end(store: Store) -> None:
+            name = self.queue.name
+            for left in store.search(f"tags.`harness.study` = '{name}' and attributes.status = 'RUNNING'"):
+                run_id = str(left.info.run_id)
+                if run_id != self.run_id:
+                    store.adopt(str(self.run_id), [run_id])
+                    store.client.set_tag(run_id, "harness.status", "interrupted")
+                    store.client.set_terminated(run_id, STATES["interrupted"])
+
+        self._tell(end)
+
     def mark(self, record: Record, folder: RunFolder, tags: Mapping[str, str]) -> None:
         """Put tags on a run that was there already, in its record and in MLflow."""
         if tags.items() <= record.tags.items():
@@ -101,12 +122,13 @@ class StudyTracker:
 
     def _begin(self, store: Store) -> None:
         """Take up the study's run if this store has it, else open one."""
-        known = self.queue.notes.get(PLACE) or {}
-        self.run_id = known.get("run_id") if known.get("uri") == store.uri else None
+        known = dict(self.queue.notes.get(PLACE) or {})
+        self.run_id = known.get(store.place)
         if self.run_id is None or not store.is_there(self.run_id):
             self.run_id = store.open(self.queue.name, self.tags, self.params)
-            self.queue.remember(PLACE, {"uri": store.uri, "run_id": self.run_id})
-        store.client.update_run(self.run_id, status="RUNNING")
+            self.queue.remember(PLACE, {**known, store.place: self.run_id})
+        if self.leads:
+            store.client.update_run(self.run_id, status="RUNNING")
 
     def _tell(self, work: Callable[[Store], object]) -> None:
         """Do work on the store; after the first that it does not take, keep still."""

@@ -12,20 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import RunConfig, content_hash, identity_values
-from harness.errors import HarnessError, Interrupted, UsageError
+from harness.errors import DataError, Interrupted, UsageError
 from harness.files import locked
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.queue import ERROR, Changed, FrozenTrial, Presence, Queue, TrialState
+from harness.queue import (
+    BEAT,
+    ERROR,
+    Changed,
+    FrozenTrial,
+    Presence,
+    Queue,
+    TakenAway,
+    TrialState,
+    is_cut_off,
+)
 from harness.record import Record, RunFolder
 from harness.resolve import build
 from harness.run import run
-from harness.storage import HEARTBEAT, storage_url
+from harness.storage import GONE, HEARTBEAT, lost, shown, storage_url
 from harness.study_tracking import StudyTracker
 from harness.suite_cells import Cell
 from harness.suite_rows import Suite
 from harness.transfer import evaluate_run
-from harness.worker import Crew, Job, Work, until, when_free, work_off
+from harness.worker import Job, Work, until, when_free, work_with
 
 KIND = "suite"
 SPEC = "spec"
@@ -59,11 +69,14 @@ def run_suite(
     heartbeat: int = HEARTBEAT,
     timeout: float | None = None,
     retry: bool = False,
+    shard: str | None = None,
     listener: Listener | None = None,
 ) -> "SuiteRun":
     """Run what is missing of a suite's cells; return the suite with the state of each.
 
     Args:
+        cells: of the whole suite.
+        shard: `i/n`: only the i-th of n parts.
         retry: queue cells that failed anew.
         timeout: seconds after which no further cell begins.
 
@@ -72,13 +85,16 @@ def run_suite(
     root = runs_root(runs).path
     name = queue_name(suite.name, synthetic)
     folder = root / "studies" / name
-    with locked(folder):
-        queue = Queue(name, storage_url(storage, root), folder=folder, heartbeat=heartbeat)
+    part, url = shard_of(cells, shard), storage_url(storage, root)
+    with locked(folder), lost(shown(url)):
+        queue = Queue(name, url, folder=folder, heartbeat=heartbeat)
         _tell_all(queue, suite, cells, synthetic)
         queue.go_on()
-        _fill(queue, cells, root, retry)
+        with queue.alone():
+            _fill(queue, part, root, retry)
         data_root = next((c.config.dataset.root for c in cells if c.config.dataset.root), None)
-        work = SuiteRun(queue, root, device, data_root, listener or Listener())
+        keys = [cell_key(cell) for cell in part]
+        work = SuiteRun(queue, root, device, data_root, listener or Listener(), part=keys)
         work.run(workers, timeout)
     return work
 
@@ -106,7 +122,13 @@ class SuiteRun(Work):
     """One process's work on a suite."""
 
     def __init__(
-        self, queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener
+        self,
+        queue: Queue,
+        root: Path,
+        device: str,
+        data_root: str | None,
+        listener: Listener,
+        part: Sequence[str] | None = None,
     ) -> None:
         self.queue, self.root, self.device, self.data_root, self.listener = (
             queue,
@@ -118,35 +140,29 @@ class SuiteRun(Work):
         self.folder = root / "studies" / queue.name
         spec = queue.notes[SPEC]
         self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
+        self.part = list(part or spec["cells"])
         tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
-        self.tracker = StudyTracker(queue, root, KIND, tags, {"cells": len(self.wanted)})
+        self.tracker = StudyTracker(queue, root, KIND, tags, {"cells": len(self.wanted)}, part is not None)
         self.told = {state.key for state in self.states() if state.state in ("done", "failed")}
 
     def run(self, workers: int, timeout: float | None) -> None:
         """Do the cells that are missing; tell MLflow how the suite stands however it ends."""
         status = "failed"
         try:
-            if workers == 1:
-                work_off(self, until(timeout), self.listener)
-            else:
-                if workers == 0:
-                    self.listener.on_note(
-                        f"waiting for others: harness worker {self.queue.name} --storage ..."
-                    )
-                Crew(self, workers, self._options(timeout), self.listener, until(timeout)).run()
+            work_with(self, workers, until(timeout), self.listener, self._options())
             status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
-            raise Interrupted(f"{self.counts()['done']} of {len(self.wanted)} cells are done") from stop
+            raise Interrupted(f"{self.counts()['done']} of {len(self.part)} cells are done") from stop
         finally:
             numbers = {f"cells/{state}": float(n) for state, n in self.counts().items()}
             self.tracker.log(0, numbers)
             self.tracker.close(status, {}, [])
 
     def states(self) -> list[CellState]:
-        """Return how each wanted cell stands, in the suite's order."""
+        """Return how each cell of this part stands, in the suite's order."""
         found = {state.key: state for state in queued(self.queue)}
-        return [found[key] for key in self.queue.notes[SPEC]["cells"] if key in found]
+        return [found[key] for key in self.part if key in found]
 
     def counts(self) -> dict[str, int]:
         """Return how many cells are in each state."""
@@ -159,7 +175,7 @@ class SuiteRun(Work):
         if job is None:
             return None
         done = sum(state.state in ("done", "failed") for state in self.states())
-        self.listener.on_stage(f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.wanted)})")
+        self.listener.on_stage(f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.part)})")
         return CellJob(self, job)
 
     def left(self) -> int:
@@ -172,9 +188,9 @@ class SuiteRun(Work):
         ended = [state for state in self.states() if state.state in ("done", "failed")]
         new = [state for state in ended if state.key not in self.told]
         self.told |= {state.key for state in new}
-        return [f"{one.name}, {len(ended)} of {len(self.wanted)} done: {_told(one)}" for one in new]
+        return [f"{one.name}, {len(ended)} of {len(self.part)} done: {_told(one)}" for one in new]
 
-    def _options(self, timeout: float | None) -> list[str]:
+    def _options(self) -> list[str]:
         """Return the options of `harness worker` that make it work as this process would."""
         options = [
             "--runs",
@@ -184,8 +200,7 @@ class SuiteRun(Work):
             "--heartbeat",
             str(self.queue.heartbeat),
         ]
-        options += ["--data-root", self.data_root] if self.data_root else []
-        return options + (["--timeout", str(timeout)] if timeout else [])
+        return options + (["--data-root", self.data_root] if self.data_root else [])
 
 
 class CellJob(Job):
@@ -199,14 +214,26 @@ class CellJob(Job):
         return self.suite.queue.alive(self.job)
 
     def do(self) -> None:
-        """Run the cell; a failure is kept, and the next cell begins."""
+        """Run the cell; a failure is kept, and the next cell begins; what another worker took over is left to it."""
+        try:
+            self._do()
+        except TakenAway as gone:
+            self.suite.listener.on_note(str(gone))
+
+    def _do(self) -> None:
         begun = time.perf_counter()
         try:
             record = when_free(self._run)
         except (Interrupted, KeyboardInterrupt, Changed):
             self.suite.queue.put_back(self.job)
             raise
+        except GONE:
+            self.suite.queue.put_back(self.job)
+            raise
         except Exception as error:
+            if isinstance(error, DataError) and self.suite.helps:
+                self.suite.queue.put_back(self.job)
+                raise
             self.suite.queue.note(self.job, SECONDS, time.perf_counter() - begun)
             self.suite.queue.fail(self.job, error)
         else:
@@ -261,12 +288,11 @@ def _tell_all(queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool
     """Tell all workers which cells are wanted."""
     kind = queue.notes.get("kind", KIND)
     if kind != KIND:
-        raise HarnessError(
-            f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage."
-        )
-    queue.remember("kind", KIND)
+        raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
     keys = [cell_key(cell) for cell in cells]
     queue.remember(SPEC, {"suite": suite.name, "synthetic": synthetic, "cells": keys})
+    queue.remember("kind", KIND)
+    queue.remember(BEAT, queue.heartbeat)
 
 
 def _fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
@@ -297,7 +323,7 @@ def _plain(cell: Cell, key: str) -> dict[str, Any]:
 def _is_there(root: Path, job: FrozenTrial) -> bool:
     """Whether a finished cell's run is still among the runs of this machine, or was never on it."""
     name = job.user_attrs.get(RUN)
-    if name is None or not job.user_attrs.get("worker", "").startswith(Presence.host()):
+    if name is None or not Presence.is_of_this_machine(job.user_attrs.get("worker", "")):
         return True
     record = RunFolder(root / str(name)).read()
     return record is not None and record.status == "finished"
@@ -311,7 +337,7 @@ def _state(job: FrozenTrial) -> CellState:
         TrialState.RUNNING: "running",
         TrialState.WAITING: "waiting",
     }
-    state = names[job.state]
+    state = "waiting" if is_cut_off(job) else names[job.state]
     cell = known[CELL]
     return CellState(cell["key"], cell["name"], state, known.get(RUN), known.get(SECONDS), known.get(ERROR))
 

@@ -125,11 +125,13 @@ def _planned(
     name = "done" if record is not None else "missing"
     run = record.name if record is not None else None
     seconds = record.seconds if record is not None else expected_seconds(cell.config, finished)[0]
-    if state is not None and state.state != "done":
+    if state is not None and state.state == "done" and state.run is not None:
+        here = RunFolder(root / state.run).read()
+        if record is not None or here is None or here.status == "finished":
+            name, run, seconds = "done", state.run, state.seconds
+    elif state is not None and record is None:
         name, run = state.state, state.run
-    elif state is not None:
-        name, run, seconds = "done", state.run, state.seconds
-    error = state.error if state is not None else None
+    error = state.error if state is not None and name != "done" else None
     return PlannedCell(cell.name, cell.tests, name, run, seconds, _weights(cell.config), error)
 
 

@@ -1,25 +1,24 @@
 """Search hyper-parameters: each trial is judged on validation; no test data until the search is over."""
 
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.config import RunConfig, flatten
-from harness.errors import HarnessError, Interrupted
+from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
 from harness.group import run_seeds
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.queue import Presence, Queue
+from harness.queue import BEAT, Presence, Queue, is_cut_off
 from harness.record import Record, RunFolder, all_trials
 from harness.resolve import build
 from harness.run import run
 from harness.space import Axis, grid, start, with_values
-from harness.storage import HEARTBEAT, storage_url
+from harness.storage import HEARTBEAT, lost, shown, storage_url
 from harness.study import Study
-from harness.study_results import SUMMARY, Summary, best_of, summarise, write_results
+from harness.study_results import SUMMARY, Summary, best_of, keep_tests, summarise, write_results
 from harness.study_tracking import StudyTracker
 from harness.sweep_settings import (
     FRESH_SEED,
@@ -31,7 +30,7 @@ from harness.sweep_settings import (
 )
 from harness.trial import told
 from harness.trial_job import TrialJob
-from harness.worker import Crew, Work, until, work_off
+from harness.worker import Work, until, work_with
 
 KIND = "sweep"
 SPEC = "spec"
@@ -69,19 +68,24 @@ def sweep(
     name = study_name(study) if study else default_name(config, settings)
     root = runs_root(runs).path
     folder = root / "studies" / name
-    with locked(folder):
-        url = storage_url(storage, root)
+    url = storage_url(storage, root)
+    with locked(folder), lost(shown(url)):
         queue = Queue(name, url, directions=search.directions, folder=folder, heartbeat=heartbeat)
+        kind = queue.notes.get("kind", KIND)
+        if kind != KIND or ("kind" not in queue.notes and queue.jobs()):
+            raise UsageError(
+                f"{name!r} in {queue.place} is no study of `harness sweep`: choose another --study or --storage."
+            )
         queue.hold("settings", settings)
         work = Sweep(config, axes, search, queue, root, device, listener or Listener())
-        return work.run(workers, storage)
+        return work.run(workers)
 
 
 def open_sweep(queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener) -> "Sweep":
     """Return the sweep that a study in the storage is, for a worker."""
     config, axes, search = read_spec(queue)
     config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"root": data_root})})
-    return Sweep(config, axes, search, queue, root, device, listener)
+    return Sweep(config, axes, search, queue, root, device, listener, leads=False)
 
 
 def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:
@@ -93,14 +97,15 @@ def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:
 
 def study_on(queue: Queue, config: RunConfig, axes: Sequence[Axis], search: Search) -> Study:
     """Return the Optuna study that a queue is."""
-    validations = config.train.epochs // config.eval.every
-    return Study(queue, axes, search, config.seed, (validations, getattr(config.method, "warmup_epochs", 0)))
+    warmup = getattr(config.method, "warmup_epochs", 0)
+    return Study(queue, axes, search, config.seed, (config.train.epochs, warmup))
 
 
-def summary_of(study: Study, config: RunConfig) -> Summary:
-    """Return what a study found so far, tests apart."""
+def summary_of(study: Study, config: RunConfig, importance: bool = False) -> Summary:
+    """Return what a study found so far, tests apart; importance takes seconds with hundreds of trials."""
     summary = summarise(study.name, config, study.axes, study.search, study.rows())
-    summary.importance = study.importance()
+    if importance:
+        summary.importance = study.importance()
     summary.storage = study.place
     return summary
 
@@ -129,23 +134,25 @@ class Sweep(Work):
         root: Path,
         device: str,
         listener: Listener,
+        leads: bool = True,
     ) -> None:
+        self.leads = leads
         self.config, self.axes, self.search, self.queue = config, list(axes), search, queue
         self.root, self.device, self.listener = root, device, listener
         self.folder = root / "studies" / queue.name
         self.study = study_on(queue, config, axes, search)
-        self.tracker = StudyTracker(queue, root, "study", self._tags(), self._params())
+        self.tracker = StudyTracker(queue, root, "study", self._tags(), self._params(), leads)
         self.told = {row.number for row in self.study.rows()}
         self.records: list[Record] = []
         self.tested: dict[str, Any] | None = None
 
-    def run(self, workers: int, storage: str | None) -> Summary:
+    def run(self, workers: int) -> Summary:
         """Try points up to the total, then test the best; write and track the summary however it ends."""
         status = "failed"
         try:
             self._prepare()
-            self._search(workers)
-            if self.search.test_seeds:
+            work_with(self, workers, until(self.search.timeout), self.listener, self._options())
+            if self.search.test_seeds or not self.left():
                 self._test()
             status = "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
@@ -175,8 +182,9 @@ class Sweep(Work):
         )
 
     def left(self) -> int:
-        """Return how many trials have not ended."""
-        return self.search.trials - self.study.n_done
+        """Return how many of the trials wanted have not ended."""
+        wanted = list(self.queue.jobs().values())[: self.search.trials]
+        return sum(not job.state.is_finished() or is_cut_off(job) for job in wanted)
 
     def news(self) -> list[str]:
         """Return how each trial ended that ended since the last call, and the best so far; track both."""
@@ -198,7 +206,8 @@ class Sweep(Work):
                 and best.value is not None
             ):
                 name = self.search.objective
-                self.tracker.log(row.number, {f"trial/{name}": row.value, f"best/{name}": best.value})
+                if self.leads:
+                    self.tracker.log(row.number, {f"trial/{name}": row.value, f"best/{name}": best.value})
         return lines
 
     def keep_failing(self, error: Exception) -> None:
@@ -223,21 +232,11 @@ class Sweep(Work):
             "axes": axes,
             "search": self.search.model_dump(mode="json", exclude={"points"}),
         }
-        self.queue.remember("kind", KIND)
         self.queue.remember(SPEC, spec)
+        self.queue.remember("kind", KIND)
+        self.queue.remember(BEAT, self.queue.heartbeat)
         self.queue.go_on()
         self.study.prepare(find_points(self.config, self.axes, self.search))
-
-    def _search(self, workers: int) -> None:
-        deadline = until(self.search.timeout)
-        if workers == 1:
-            work_off(self, deadline, self.listener)
-        else:
-            if workers == 0:
-                self.listener.on_note(f"waiting for others: harness worker {self.study.name} --storage ...")
-            Crew(self, workers, self._options(), self.listener, deadline).run()
-        if deadline is not None and self.left() and time.monotonic() >= deadline:
-            self.listener.on_note(f"{self.search.timeout:g} s are over: no further trial begins.")
 
     def _options(self) -> list[str]:
         """Return the options of `harness worker` that make it work as this process would."""
@@ -250,14 +249,15 @@ class Sweep(Work):
             "--heartbeat",
             str(self.queue.heartbeat),
         ]
-        options += ["--data-root", root] if root else []
-        return options + (["--timeout", str(self.search.timeout)] if self.search.timeout else [])
+        return options + (["--data-root", root] if root else [])
 
     def _test(self) -> None:
-        """Train the best configuration anew with fresh seeds, and test it."""
+        """Train the best configuration anew with fresh seeds, and test it; raise when there is none."""
         best = best_of(self.study.rows())
         if best is None:
             raise HarnessError(self._nothing())
+        if not self.search.test_seeds:
+            return
         marks = {"harness.study": self.study.name, "harness.budget": str(self.study.n_done)}
         config = with_values(self.config, {**best.params, "seed": self.config.seed + FRESH_SEED})
         n = self.search.test_seeds
@@ -289,12 +289,16 @@ class Sweep(Work):
 
     def _close(self, status: str) -> Summary:
         """Write the summary and the best configuration, put both on the study's MLflow run, and end it."""
-        summary = summary_of(self.study, self.config)
+        summary = summary_of(self.study, self.config, importance=status == "finished")
         summary.tests, summary.test = self.records, self.tested
+        if not self.records:
+            keep_tests(summary, self.folder)
         files = write_results(self.folder, summary, runs=None if self.root == runs_root().path else self.root)
         records = [folder.read() for folder in all_trials(self.root, self.study.name)]
         if self.search.seeds == 1:
             self.tracker.adopt(record for record in records if record is not None)
+        if not self.queue.running():
+            self.tracker.bury()
         self.tracker.log(self.study.n_done, summary.numbers())
         self.tracker.close(status, summary.marks(), files)
         return summary

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import flatten
-from harness.experiments import Store, milliseconds, tags, tracking_uri, with_ends
+from harness.experiments import Store, milliseconds, tags, tracking_uri, with_ends, without_password
 from harness.files import read_json, write_text
 from harness.listener import Listener
 from harness.record import Record, RunFolder
@@ -58,7 +58,7 @@ class Tracker(Listener):
         self._work.put(lambda: self._open_store().close(str(self.run_id), record, self.folder))
         self._work.put(None)
         self._thread.join()
-        uri = tracking_uri(self.runs)
+        uri = without_password(tracking_uri(self.runs))
         return {"synced": self.error is None, "run_id": self.run_id, "uri": uri, "error": self.error}
 
     def _open(self) -> None:
@@ -82,21 +82,21 @@ class Tracker(Listener):
                     self.error = f"{type(error).__name__}: {error}"
                     log.warning(
                         "MLflow at %s: %s; `harness runs sync` sends the run later",
-                        tracking_uri(self.runs),
+                        without_password(tracking_uri(self.runs)),
                         error,
                     )
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     """Send a whole record anew with its results on other datasets, in place of what arrived of it before."""
-    if record.tracking.get("run_id") and record.tracking.get("uri") == store.uri:
+    if record.tracking.get("run_id") and record.tracking.get("uri") == store.place:
         store.remove(record.tracking["run_id"])
     run_id = store.create(record)
     store.log(run_id, folder.history())
     store.close(run_id, record, folder)
     for file in sorted(folder.file("transfer").glob("*.json")):
         _log_result(store, run_id, folder, read_json(file))
-    return {"synced": True, "run_id": run_id, "uri": store.uri, "error": None}
+    return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
 
 
 def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> bool:

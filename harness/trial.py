@@ -88,7 +88,7 @@ def costs(record: Record) -> dict[str, float]:
     values = {
         "trainable_parameters": known.get("parameters", {}).get("trainable"),
         "peak_memory": known.get("train_peak_bytes"),
-        "step_seconds": known.get("step_seconds", known.get("train_seconds")),
+        "step_seconds": known.get("step_seconds"),
     }
     return {name: float(values[name]) for name in COSTS if values[name] is not None}
 

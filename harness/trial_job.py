@@ -8,10 +8,11 @@ from statistics import fmean
 from harness.config import RunConfig
 from harness.errors import DataError, Interrupted, UsageError
 from harness.listener import Listener
-from harness.queue import Changed
+from harness.queue import Changed, TakenAway
 from harness.record import Record, RunFolder, trials_folder
 from harness.run import discard_working_files, run
 from harness.space import with_values
+from harness.storage import GONE
 from harness.study import Study, Trial
 from harness.study_results import TIE
 from harness.study_tracking import StudyTracker
@@ -51,7 +52,13 @@ class TrialJob(Job):
         return self.study.queue.alive(self.trial.job)
 
     def do(self) -> None:
-        """Run the trial and tell the study how it ended."""
+        """Run the trial and tell the study how it ended; what another worker took over is left to it."""
+        try:
+            self._do()
+        except TakenAway as gone:
+            self.heard.on_note(str(gone))
+
+    def _do(self) -> None:
         records: list[Record] = []
         try:
             self._begin()
@@ -60,7 +67,11 @@ class TrialJob(Job):
         except Pruned:
             self._keep(records, "pruned")
             self.trial.prune()
-        except (Interrupted, KeyboardInterrupt, DataError, Changed):
+        except TakenAway:
+            raise
+        except (Interrupted, KeyboardInterrupt, DataError, Changed, *GONE):
+            if self.tracked is not None:
+                self.tracker.end_trial(self.tracked, "interrupted", {})
             self.trial.put_back()
             raise
         except Exception as error:
@@ -105,12 +116,14 @@ class TrialJob(Job):
 
     def _keep(self, records: list[Record], status: str, values: dict[str, float] | None = None) -> None:
         """Note beside a trial what is known of its runs, nest them, and free what only training needed."""
+        own = {record.name for record in self.heard.records}
+        found = [record for record in records if record.name not in own]
         begun = {record.name: record for record in [*self.heard.records, *records]}
         self.trial.note(
             seconds=self.heard.seconds(),
             runs=list(begun),
             metrics=values or {},
-            epochs=self.heard.n_epochs,
+            epochs=self.heard.n_epochs + sum(known.selection.get("epochs", 0) for known in found),
             planned=self.search.seeds * self.config.train.epochs,
         )
         for name in begun:

@@ -15,10 +15,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from harness.errors import HarnessError, Interrupted
+from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import Busy
 from harness.listener import Listener
-from harness.queue import Presence, Queue
+from harness.queue import OVER, Presence, Queue
 from harness.storage import VARIABLE, lost
 
 T = TypeVar("T")
@@ -36,10 +36,12 @@ class Work(ABC):
     Attributes:
         queue: the jobs.
         folder: where this machine keeps what belongs to the study: locks and logs of workers, results.
+        helps: whether this process came to help, so that what it lacks is no fault of the jobs.
     """
 
     queue: Queue
     folder: Path
+    helps: bool = False
 
     @abstractmethod
     def take(self, worker: Presence) -> "Job | None":
@@ -54,6 +56,27 @@ class Work(ABC):
         """Return a line for each job that ended since the last call, whoever did it."""
 
 
+def work_with(
+    work: Work, workers: int, deadline: float | None, listener: Listener, options: Sequence[str]
+) -> None:
+    """Do a study's jobs in this process (1 worker), in several of this machine, or watch others do them (0).
+
+    Args:
+        options: of `harness worker`, so that the processes work as this one would.
+
+    When the time is over, no worker on any machine takes another job.
+    """
+    if workers == 1:
+        work_off(work, deadline, listener)
+    else:
+        if workers == 0:
+            listener.on_note(f"waiting for others: harness worker {work.queue.name} --storage ...")
+        Crew(work, workers, options, listener, deadline).run()
+    if deadline is not None and work.left() and time.monotonic() >= deadline:
+        work.queue.remember(OVER, True)
+        listener.on_note("The time is over: no further job begins.")
+
+
 class Job(ABC):
     """A job that was taken: a context that shows it alive, and a call that does it and ends it."""
 
@@ -66,7 +89,7 @@ class Job(ABC):
         """Do the job and end it in the queue; raises only what must stop the worker."""
 
 
-def work_off(work: Work, deadline: float | None, listener: Listener, tell_news: bool = True) -> None:
+def work_off(work: Work, deadline: float | None, listener: Listener) -> None:
     """Do jobs until none waits and none is under way elsewhere, or until the deadline (of `time.monotonic`).
 
     A worker with nothing to do waits for the others, because it may have to take up what one of them leaves behind.
@@ -75,6 +98,8 @@ def work_off(work: Work, deadline: float | None, listener: Listener, tell_news: 
     with Presence(work.folder) as worker, lost(work.queue.place):
         while deadline is None or time.monotonic() < deadline:
             check(work.queue)
+            if work.queue.notes.get(OVER):
+                return
             for number in work.queue.recover():
                 listener.on_note(f"a worker died at job {number}: it is taken up again.")
             job = work.take(worker)
@@ -85,9 +110,8 @@ def work_off(work: Work, deadline: float | None, listener: Listener, tell_news: 
                 return
             else:
                 time.sleep(IDLE)
-            if tell_news:
-                for line in work.news():
-                    listener.on_stage(line)
+            for line in work.news():
+                listener.on_stage(line)
 
 
 def check(queue: Queue) -> None:
@@ -163,11 +187,15 @@ class Crew:
                 if code is not None:
                     del self.processes[index]
                     self._ended(index, code)
-            for line in self.work.news():
-                self.listener.on_stage(line)
-                self.deaths = 0
+            self._tell()
             time.sleep(LOOK)
+        self._tell()
         check(self.work.queue)
+
+    def _tell(self) -> None:
+        for line in self.work.news():
+            self.listener.on_stage(line)
+            self.deaths = 0
 
     def _ended(self, index: int, code: int) -> None:
         """Go on after a worker that is done, replace one that was killed, pass on what stopped another."""
@@ -177,7 +205,8 @@ class Crew:
         if code == INTERRUPTED:
             raise Interrupted(f"worker {index + 1} was asked to stop")
         if code > 0:
-            raise HarnessError(f"Worker {index + 1} stopped: {self._last_words(index)}")
+            kind = UsageError if code == UsageError.exit_code else HarnessError
+            raise kind(f"Worker {index + 1} stopped: {self._last_words(index)}")
         self.deaths += 1
         name = signal.Signals(-code).name
         if self.deaths >= MOST_DEATHS:
@@ -194,6 +223,8 @@ class Crew:
     def _start(self, index: int) -> None:
         self._log(index).parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "harness", "worker", self.work.queue.name, *self.arguments]
+        if self.deadline is not None:
+            command += ["--timeout", str(max(self.deadline - time.monotonic(), 0.001))]
         with self._log(index).open("ab") as log:
             self.processes[index] = subprocess.Popen(
                 [*command, "--follow", str(os.getpid())],

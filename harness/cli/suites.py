@@ -10,7 +10,7 @@ from harness.cli.common import plain, print_json
 from harness.cli.report import show_made
 from harness.cli.reporting import check_report
 from harness.cli.show import table, watching
-from harness.errors import HarnessError, UsageError, unknown
+from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.report import make_report
@@ -27,18 +27,18 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     check_report(options["report"])
     suite, expansion = _expanded(options)
     quiet = quiet or options["as_json"]
-    cells = shard_of(expansion.cells, options["shard"])
+    shard_of(expansion.cells, options["shard"])
     names = ("synthetic", "runs", "storage", "device", "workers", "heartbeat", "timeout")
     given = {name: options[name] for name in names}
     with watching(quiet) as listener:
         _tell_skipped(expansion, quiet)
-        run_suite(suite, cells, retry=retry, listener=listener, **given)
+        run_suite(suite, expansion.cells, retry=retry, shard=options["shard"], listener=listener, **given)
     plan = _plan(suite, options, expansion)
+    if not options["as_json"]:
+        _show_counts(suite, plan)
     report = _report(suite, plan, options, quiet)
     if options["as_json"]:
         print_json(plan.as_dict() | {"report": report})
-    else:
-        _show_counts(suite, plan)
     return FAILED if plan.counts["failed"] else 0
 
 
@@ -155,12 +155,8 @@ def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool)
     if plan.counts["done"] + plan.counts["failed"] < len(plan.cells):
         return None
     out = Path("reports-out") / f"{suite.name}{'-twin' if plan.synthetic else ''}"
-    try:
-        with watching(quiet) as listener:
-            made = make_report(name, out=out, runs=options["runs"], suite=suite.name, listener=listener)
-    except HarnessError as error:
-        click.echo(plain(f"The report {name} could not be made: {error}"), err=True)
-        return None
+    with watching(quiet) as listener:
+        made = make_report(name, out=out, runs=options["runs"], suite=suite.name, listener=listener)
     if not quiet:
         show_made(made)
     return str(made.page)

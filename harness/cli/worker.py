@@ -7,7 +7,6 @@ import click
 from harness.cli.common import (
     data_root_option,
     device_option,
-    heartbeat_option,
     runs_option,
     storage_option,
 )
@@ -18,7 +17,12 @@ from harness.cli.common import (
 @runs_option
 @storage_option
 @device_option
-@heartbeat_option
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Time between signs of life (default: the study's).",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),

@@ -261,7 +261,8 @@ def check_tracking(tracking):
     assert study.info.status == "FINISHED"
     finished = [run for run in trials if run.info.status == "FINISHED"]
     assert Counter(run.data.tags["harness.trial"] for run in finished) == Counter(map(str, range(N_TRIALS)))
-    assert {run.data.tags[PARENT] for run in finished} == {study.info.run_id}
+    assert {run.data.tags[PARENT] for run in trials} == {study.info.run_id}
+    assert [run.info.status for run in trials if run not in finished] == ["KILLED"]
 
 
 def texts(folder):

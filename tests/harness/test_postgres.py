@@ -11,13 +11,13 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, text
 
-from harness import storage
+from harness import storage, trial_job
 from harness.cli.common import run_safely
 from harness.cli.main import cli
 from harness.config import Range
 from harness.errors import HarnessError, UsageError
 from harness.listener import Listener
-from harness.queue import REPEATS, Presence, Queue
+from harness.queue import KILLED, REPEATS, Presence, Queue
 from harness.space import Axis
 from harness.storage import open_storage
 from harness.sweep import sweep
@@ -132,6 +132,22 @@ def test_a_worker_out_of_sight_is_dead_after_four_heartbeats_are_missing_and_not
     ask(database, silence.format(2))
     assert queue.recover() == [0]
     assert not other.end(job, TrialState.COMPLETE, [1.0])
+
+
+def test_a_worker_that_dies_while_it_takes_a_job_is_found_by_its_first_heartbeat(
+    database, open_queue, tmp_path, monkeypatch
+):
+    queue = open_queue()
+    queue.fill(1)
+    with Presence(tmp_path) as worker, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue.storage, "set_trial_user_attr", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            queue.take(worker)
+    assert queue.recover() == []
+    ask(database, "UPDATE trials SET datetime_start = datetime_start - interval '1 day'")
+    assert queue.recover() == [], "a clock told of its death, not its silence"
+    ask(database, "UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '121 seconds'")
+    assert queue.recover() == [0]
 
 
 def test_heartbeats_keep_one_time_whatever_the_server_calls_local(database, open_queue, tmp_path):
@@ -256,3 +272,30 @@ def test_a_server_that_goes_away_stops_the_sweep_and_the_same_call_goes_on(
     assert [(trial.number, trial.state) for trial in summary.trials] == [(n, "finished") for n in range(3)]
     assert [trial.value for trial in summary.trials] == [trial.value for trial in whole.trials]
     assert outage.steps + rest.steps <= steps.steps + 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
+def test_a_server_that_is_back_before_its_loss_is_told_costs_no_trial(
+    world, twins, postgres, database, tmp_path, monkeypatch
+):
+    config = world.quick(twins)
+    axes = [Axis(key="method.lr", over=Range(low=1e-4, high=1e-1, log=True))]
+    search = Search(trials=2, sampler="random", pruner="none", test_seeds=0)
+    places = {"study": "blip", "runs": tmp_path, "storage": database, "device": "cpu"}
+    real = trial_job.run
+
+    def run_until_it_is_back(*arguments, **options):
+        try:
+            return real(*arguments, **options)
+        finally:
+            postgres.start()
+
+    monkeypatch.setattr(trial_job, "run", run_until_it_is_back)
+    with pytest.raises(HarnessError, match="was lost"):
+        sweep(config, axes, search, listener=Outage(postgres, after=2), **places)
+    summary = sweep(config, axes, search, **places)
+    assert [trial.state for trial in summary.trials] == ["finished"] * 2
+    assert not any(
+        KILLED in job.user_attrs for job in Queue("blip", database, folder=tmp_path).jobs().values()
+    )

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from harness.errors import UsageError
-from harness.queue import ERROR, KILLED, MOST_KILLS, Changed, Presence, Queue
+from harness.queue import ERROR, KILLED, MOST_KILLS, Changed, Presence, Queue, TakenAway, owned
 from harness.storage import DATABASE, shown, storage_url
 
 
@@ -162,3 +162,30 @@ def test_the_storage_is_the_option_then_the_variable_then_a_file_beside_the_runs
     assert storage_url(None, tmp_path) == "postgresql://host/a"
     assert storage_url("sqlite:///b", tmp_path) == "sqlite:///b"
     assert shown("postgresql://me:secret@host/a") == "postgresql://me:***@host/a"
+
+
+def test_a_worker_that_lost_its_job_is_told_so_and_changes_nothing(open_queue, worker):
+    queue = open_queue()
+    queue.fill(1)
+    job = queue.take(worker)
+    queue.put_back(job)
+    for late in (lambda: queue.note(job, "a", 1), lambda: queue.trial(job).set_user_attr("a", 1)):
+        with pytest.raises(TakenAway, match="taken up by another worker"), owned(job):
+            late()
+    assert not queue.fail(job, ValueError("late"))
+    assert numbers(queue, TrialState.WAITING) == [0]
+
+
+def test_what_was_cut_off_before_it_could_be_queued_again_is_taken_up(open_queue, worker):
+    queue = open_queue()
+    queue.fill(2)
+    queue.end(queue.take(worker), TrialState.FAIL)
+    assert numbers(queue, TrialState.WAITING) == [1]
+    queue.go_on()
+    assert numbers(queue, TrialState.WAITING) == [0, 1]
+
+
+def test_a_host_whose_name_begins_like_another_is_not_that_one(open_queue, tmp_path, monkeypatch):
+    with Presence(tmp_path) as other:
+        monkeypatch.setattr("socket.gethostname", lambda: other.token.split("-")[0][:-1])
+        assert not Presence.is_of_this_machine(other.token)

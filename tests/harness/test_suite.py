@@ -11,6 +11,7 @@ from harness import suite as suite_module
 from harness.cli.main import cli
 from harness.config import content_hash
 from harness.errors import DataError, Interrupted, UsageError
+from harness.helper import help_with
 from harness.record import Record, RunFolder, all_runs
 from harness.suite import run_suite, shard_of
 from harness.suite_file import expand, load_suite
@@ -191,6 +192,26 @@ def test_shards_are_disjoint_and_make_the_whole(cells):
     for wrong in ("0/3", "4/3", "1", "a/b", "-1/2"):
         with pytest.raises(UsageError, match="--shard takes i/n"):
             shard_of(cells, wrong)
+
+
+def test_shards_of_one_storage_do_their_own_part(run_with, cells):
+    first, second = Runs(), Runs()
+    assert run_with(first, shard="1/2").counts()["done"] == 4
+    assert run_with(second, shard="2/2").counts()["done"] == 4
+    names = [config.seed for config in first.calls] + [config.seed for config in second.calls]
+    assert len(names) == 8
+    assert run_with(Runs()).counts()["done"] == 8
+
+
+def test_a_helper_without_the_data_leaves_the_cells_to_others(run_with, cells, tmp_path, monkeypatch):
+    with pytest.raises(Interrupted):
+        run_with(Runs(breaks={1: KeyboardInterrupt()}))
+    bare = Runs(breaks=dict.fromkeys(range(1, 9), DataError("not here")))
+    monkeypatch.setattr(suite_module, "run", bare)
+    with pytest.raises(DataError, match="not here"):
+        help_with("suite-small-twin", runs=tmp_path / "runs")
+    assert len(bare.calls) == 1
+    assert run_with(Runs()).counts() == {"done": 8, "failed": 0, "running": 0, "waiting": 0}
 
 
 def invoke(*arguments):

@@ -18,6 +18,8 @@ from harness.cli.main import cli, main
 from harness.config import Choice, Range, content_hash
 from harness.errors import DataError, HarnessError, Interrupted, TrainingError, UsageError
 from harness.experiments import PARENT, Store
+from harness.helper import help_with
+from harness.queue import Queue
 from harness.record import Record, RunFolder, all_runs, all_trials, trials_folder
 from harness.resolve import resolve
 from harness.space import Axis, grid
@@ -120,7 +122,7 @@ def test_the_same_command_goes_on_to_the_total_and_draws_what_it_would_have_draw
     first, second, third = Runs(), Runs(), Runs()
     search_with(first, 3, study="parts")
     search_with(second, 8, study="parts")
-    assert search_with(third, 8, study="parts").counts["finished"] == 8
+    assert len(search_with(third, 8, study="parts").trials) == 8
     assert first.rates + second.rates == whole.rates
     assert not third.calls
 
@@ -320,7 +322,7 @@ def test_a_sweep_of_several_processes_is_refused(search_with, monkeypatch):
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "nonsense", "dialect://me:secret@host/db"])
 def test_a_storage_that_cannot_be_opened_is_one_message_without_its_password(search_with, url):
-    with pytest.raises(UsageError, match="cannot be opened") as error:
+    with pytest.raises(UsageError, match=r"cannot be opened|is no SQLAlchemy URL") as error:
         search_with(Runs(), storage=url)
     assert "secret" not in str(error.value)
 
@@ -530,7 +532,9 @@ def test_a_constraint_keeps_what_costs_too_much_from_being_the_best(search_with)
 
 
 def test_several_objectives_give_a_front(search_with):
-    runs = with_costs(Runs(score=lambda config: 50 + math.log10(config.method.lr)), lambda c: 1e6 * c.method.lr)
+    runs = with_costs(
+        Runs(score=lambda config: 50 + math.log10(config.method.lr)), lambda c: 1e6 * c.method.lr
+    )
     objectives = ("val/t2i/R1", "trainable_parameters")
     summary = search_with(runs, trials=6, objectives=objectives, sampler="nsga2", pruner="none")
     assert all(len(trial.values) == 2 for trial in summary.trials)
@@ -542,9 +546,11 @@ def test_several_objectives_give_a_front(search_with):
         search_with(Runs(), objectives=objectives[::-1], pruner="none")
 
 
-def test_a_cost_that_no_run_tells_cannot_be_an_objective(search_with):
-    summary = search_with(Runs(), trials=1, objectives=("val/t2i/R1", "peak_memory"), pruner="none")
-    assert "peak_memory" in summary.trials[0].error["message"]
+def test_a_cost_that_no_run_tells_cannot_be_an_objective(search_with, tmp_path):
+    with pytest.raises(HarnessError, match="No trial of the study"):
+        search_with(Runs(), trials=1, study="costly", objectives=("val/t2i/R1", "peak_memory"), pruner="none")
+    summary = json.loads((tmp_path / "studies" / "costly" / "study.json").read_text())
+    assert "peak_memory" in summary["trials"][0]["error"]["message"]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "cmaes", "nsga2"])
@@ -598,7 +604,9 @@ def test_limits_are_read_with_their_units():
 def test_studies_are_listed_shown_and_exported(search_with, tmp_path):
     summary = search_with(Runs(), trials=6, study="mine")
     listed = json.loads(invoke("sweep", "list", "--runs", str(tmp_path), "--json").stdout)
-    assert [(one["study"], one["kind"], one["ended"], one["waiting"]) for one in listed] == [("mine", "sweep", 6, 0)]
+    assert [(one["study"], one["kind"], one["ended"], one["waiting"]) for one in listed] == [
+        ("mine", "sweep", 6, 0)
+    ]
     assert listed[0]["best"] == summary.best.value
     shown = invoke("sweep", "show", "mine", "--runs", str(tmp_path))
     assert shown.exit_code == 0, shown.output
@@ -653,3 +661,36 @@ def test_mlflow_shows_study_trials_and_seeds_as_three_generations(monkeypatch, w
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     trials = [run for key, run in runs.items() if kinds[key] == "trial"]
     assert {run.data.metrics["val/t2i/R1"] for run in trials} == {trial.value for trial in summary.trials}
+
+
+def test_a_sweep_does_not_take_over_the_queue_of_a_suite(search_with, tmp_path):
+    queue = Queue("suite-x", f"sqlite:///{tmp_path / 'optuna.db'}", folder=tmp_path)
+    queue.remember("kind", "suite")
+    with pytest.raises(UsageError, match="is no study of `harness sweep`"):
+        search_with(Runs(), study="suite-x")
+    foreign = Queue("foreign", queue.url, folder=tmp_path)
+    foreign.fill(1)
+    with pytest.raises(UsageError, match="is no study of `harness sweep`"):
+        search_with(Runs(), study="foreign")
+
+
+def test_a_sweep_in_which_nothing_finished_fails_without_a_test_too(search_with):
+    with pytest.raises(HarnessError, match="No trial of the study"):
+        search_with(Runs(breaks={1: ValueError("a"), 2: ValueError("b")}), trials=2)
+
+
+def test_the_tests_of_a_best_that_stays_are_kept(search_with, tmp_path):
+    runs = Runs(score=lambda config: 1.0)
+    tested = search_with(runs, trials=2, study="kept", test_seeds=1)
+    again = search_with(Runs(score=lambda config: 1.0), trials=4, study="kept")
+    assert [record.name for record in again.tests] == [record.name for record in tested.tests]
+    better = search_with(Runs(score=lambda config: 2.0), trials=8, study="kept")
+    assert better.best.params != tested.best.params
+    assert better.tests == []
+
+
+def test_a_helper_leaves_the_state_of_a_finished_study_alone(world, twins, tmp_path):
+    summary = sweep(world.quick(twins), [RATE], Search(trials=1, test_seeds=0), runs=tmp_path)
+    help_with(summary.study, runs=tmp_path)
+    (study,) = [run for run in Store(tmp_path).search("") if run.data.tags["harness.kind"] == "study"]
+    assert study.info.status == "FINISHED"

@@ -26,7 +26,7 @@ class Jobs(Work):
 
     def __init__(self, folder, calls, running=0):
         self.folder, self.calls, self.busy, self.queue = folder, list(calls), running, self
-        self.stopped, self.place, self.told = None, "sqlite:///here", 0
+        self.stopped, self.place, self.told, self.notes = None, "sqlite:///here", 0, {}
 
     def recover(self):
         return []
@@ -79,6 +79,14 @@ def test_a_worker_with_nothing_to_do_waits_for_what_others_may_leave_behind(tmp_
 def test_no_job_begins_after_the_deadline(tmp_path):
     done = []
     work_off(Jobs(tmp_path, [lambda: done.append(1)]), until(-1), Listener())
+    assert not done
+
+
+def test_no_job_begins_once_the_time_of_the_whole_study_is_over(tmp_path):
+    done = []
+    jobs = Jobs(tmp_path, [lambda: done.append(1)])
+    jobs.notes = {"over": True}
+    work_off(jobs, None, Listener())
     assert not done
 
 
