@@ -4,16 +4,19 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import suite, sweep
 from harness.errors import UsageError
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.queue import BEAT, Queue
 from harness.storage import HEARTBEAT, storage_url
+from harness.suite import open_suite
+from harness.suite_queue import KIND as SUITE
+from harness.sweep import open_sweep
+from harness.sweep_spec import KIND as SWEEP
 from harness.worker import Work, until, work_off
 from harness.worker import follow as follow_process
 
-KINDS: dict[str, Callable[..., Work]] = {sweep.KIND: sweep.open_sweep, suite.KIND: suite.open_suite}
+KINDS: dict[str, Callable[..., Work]] = {SWEEP: open_sweep, SUITE: open_suite}
 
 
 def help_with(

@@ -5,23 +5,20 @@ taken twice. A worker that dies is noticed at once by those of its machine that 
 frees its lock, and after four silent heartbeats by all others; its job is queued again with all that it knew.
 """
 
-import fcntl
 import json
-import os
-import socket
 import threading
 import traceback
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.config import flatten
 from harness.errors import HarnessError, UsageError, unknown
+from harness.presence import Presence, is_dead
 from harness.storage import GONE, HEARTBEAT, alone, experimental, open_storage, shown, told
 
 REPEATS, ERROR, WORKER, KILLED = "repeats", "error", "worker", "killed"
@@ -33,13 +30,11 @@ MOST_KILLS = 3
 __all__ = [
     "Changed",
     "FrozenTrial",
-    "Presence",
     "Queue",
     "TakenAway",
     "TrialState",
     "fault",
     "is_cut_off",
-    "is_dead",
 ]
 
 
@@ -341,52 +336,6 @@ class Queue:
 
     def _id(self, job: FrozenTrial) -> int:
         return int(self.storage.get_trial_id_from_study_id_trial_number(self._study_id, job.number))
-
-
-class Presence:
-    """Holds a lock file that shows, as long as this process lives, that its worker does.
-
-    Attributes:
-        token: host, process and a random part; jobs carry it while they run.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.token = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._path = folder / "workers" / f"{self.token}.lock"
-        self._file: IO[str] | None = None
-
-    @staticmethod
-    def is_of_this_machine(token: str) -> bool:
-        """Whether a token is that of a worker of this machine."""
-        return token.rsplit("-", 2)[0] == socket.gethostname()
-
-    def __enter__(self) -> "Presence":
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Free the lock; after an error its file stays, so that a job left running is known to be nobody's."""
-        if kind is None:
-            self._path.unlink(missing_ok=True)
-        if self._file is not None:
-            self._file.close()
-
-
-def is_dead(folder: Path, token: str) -> bool:
-    """Tell whether a worker left a lock here that nobody holds any more.
-
-    False where it never had one: it may work on another machine, or with another --runs, and heartbeats tell.
-    """
-    if not Presence.is_of_this_machine(token):
-        return False
-    try:
-        with (folder / f"{token}.lock").open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def fault(error: Exception) -> dict[str, str]:

@@ -10,7 +10,7 @@ from harness.queue import Queue, TrialState
 from harness.resolve import build
 from harness.storage import sqlite_file, storage_url, study_names, told
 from harness.study_results import BEST, Summary, keep_tests, preset_text, reuse_command
-from harness.sweep import KIND, read_spec, study_on, summary_of
+from harness.sweep_spec import KIND, read_spec, study_on, summary_of
 
 
 def list_studies(runs: str | Path | None = None, storage: str | None = None) -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.config import Choice, content_hash
-from harness.queue import ERROR, FIXED, Presence, Queue, is_cut_off, owned
+from harness.presence import Presence
+from harness.queue import ERROR, FIXED, Queue, is_cut_off, owned
 from harness.space import Axis
 from harness.storage import experimental
 from harness.study_results import State, TrialRow

@@ -7,54 +7,41 @@ already, whoever made it, is found and not repeated.
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import RunConfig, content_hash, identity_values
-from harness.errors import DataError, Interrupted, UsageError
+from harness.config import RunConfig
+from harness.crew import work_with
+from harness.errors import DataError, Interrupted
 from harness.files import locked
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.queue import (
-    BEAT,
-    ERROR,
-    Changed,
-    FrozenTrial,
-    Presence,
-    Queue,
-    TakenAway,
-    TrialState,
-    is_cut_off,
-)
+from harness.presence import Presence
+from harness.queue import Changed, FrozenTrial, Queue, TakenAway, TrialState
 from harness.record import Record, RunFolder
 from harness.resolve import build
 from harness.run import run
 from harness.storage import GONE, HEARTBEAT, lost, shown, storage_url
 from harness.study_tracking import StudyTracker
 from harness.suite_cells import Cell
+from harness.suite_queue import (
+    CELL,
+    KIND,
+    RUN,
+    SECONDS,
+    SPEC,
+    CellState,
+    cell_key,
+    fill,
+    mark_of,
+    queue_name,
+    queued,
+    shard_of,
+    tell_all,
+)
 from harness.suite_rows import Suite
 from harness.transfer import evaluate_run
-from harness.worker import Job, Work, until, when_free, work_with
-
-KIND = "suite"
-SPEC = "spec"
-CELL, RUN, SECONDS = "cell", "run", "seconds"
-
-
-def queue_name(suite: str, synthetic: bool) -> str:
-    """Return the name of a suite's queue in the storage."""
-    return f"suite-{suite}{'-twin' if synthetic else ''}"
-
-
-def cell_key(cell: Cell) -> str:
-    """Return what makes two cells the same: row, configuration and tests, whatever they are called elsewhere."""
-    return content_hash([cell.name, identity_values(cell.config), list(cell.tests)])[:16]
-
-
-def mark_of(suite: str) -> str:
-    """Return the tag that a suite's runs bear; its value is the row's name."""
-    return f"harness.suite.{suite}"
+from harness.worker import Job, Work, until, when_free
 
 
 def run_suite(
@@ -88,10 +75,10 @@ def run_suite(
     part, url = shard_of(cells, shard), storage_url(storage, root)
     with locked(folder), lost(shown(url)):
         queue = Queue(name, url, folder=folder, heartbeat=heartbeat)
-        _tell_all(queue, suite, cells, synthetic)
+        tell_all(queue, suite, cells, synthetic)
         queue.go_on()
         with queue.alone():
-            _fill(queue, part, root, retry)
+            fill(queue, part, root, retry)
         data_root = next((c.config.dataset.root for c in cells if c.config.dataset.root), None)
         keys = [cell_key(cell) for cell in part]
         work = SuiteRun(queue, root, device, data_root, listener or Listener(), part=keys)
@@ -104,18 +91,6 @@ def open_suite(
 ) -> "SuiteRun":
     """Return the suite that a queue in the storage is, for a worker."""
     return SuiteRun(queue, root, device, data_root, listener)
-
-
-@dataclass(frozen=True)
-class CellState:
-    """How a queued cell stands: `done`, `failed`, `running` or `waiting`, with what is known of its run."""
-
-    key: str
-    name: str
-    state: str
-    run: str | None
-    seconds: float | None
-    error: dict[str, str] | None
 
 
 class SuiteRun(Work):
@@ -264,82 +239,6 @@ class CellJob(Job):
             return config
         dataset = config.dataset.model_copy(update={"root": self.suite.data_root})
         return config.model_copy(update={"dataset": dataset})
-
-
-def queued(queue: Queue) -> list[CellState]:
-    """Return how each cell of a suite's queue stands."""
-    return [_state(job) for job in queue.jobs().values() if CELL in job.user_attrs]
-
-
-def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
-    """Return the i-th of n equal parts of a suite's cells, `text` being `i/n`; all without it.
-
-    Raises `UsageError` for a part that does not exist.
-    """
-    if text is None:
-        return list(cells)
-    part, sign, whole = text.partition("/")
-    if not (sign and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
-        raise UsageError(f"--shard takes i/n with i from 1 to n, as 1/4, but got {text!r}.")
-    return list(cells[int(part) - 1 :: int(whole)])
-
-
-def _tell_all(queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool) -> None:
-    """Tell all workers which cells are wanted."""
-    kind = queue.notes.get("kind", KIND)
-    if kind != KIND:
-        raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
-    keys = [cell_key(cell) for cell in cells]
-    queue.remember(SPEC, {"suite": suite.name, "synthetic": synthetic, "cells": keys})
-    queue.remember("kind", KIND)
-    queue.remember(BEAT, queue.heartbeat)
-
-
-def _fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
-    """Queue cells that are not there yet, and anew those whose run is gone, or that failed and are to be retried."""
-    jobs = {job.user_attrs[CELL]["key"]: (number, job) for number, job in queue.jobs().items()}
-    for cell in cells:
-        key = cell_key(cell)
-        if key not in jobs:
-            queue.add({CELL: _plain(cell, key)})
-            continue
-        number, job = jobs[key]
-        gone = job.state is TrialState.COMPLETE and not _is_there(root, job)
-        if gone or (retry and job.state is TrialState.FAIL):
-            queue.repeat([number])
-
-
-def _plain(cell: Cell, key: str) -> dict[str, Any]:
-    config = cell.config.model_copy(update={"dataset": cell.config.dataset.model_copy(update={"root": None})})
-    return {
-        "key": key,
-        "name": cell.name,
-        "row": cell.row,
-        "config": config.model_dump(mode="json"),
-        "tests": list(cell.tests),
-    }
-
-
-def _is_there(root: Path, job: FrozenTrial) -> bool:
-    """Whether a finished cell's run is still among the runs of this machine, or was never on it."""
-    name = job.user_attrs.get(RUN)
-    if name is None or not Presence.is_of_this_machine(job.user_attrs.get("worker", "")):
-        return True
-    record = RunFolder(root / str(name)).read()
-    return record is not None and record.status == "finished"
-
-
-def _state(job: FrozenTrial) -> CellState:
-    known = job.user_attrs
-    names = {
-        TrialState.COMPLETE: "done",
-        TrialState.FAIL: "failed",
-        TrialState.RUNNING: "running",
-        TrialState.WAITING: "waiting",
-    }
-    state = "waiting" if is_cut_off(job) else names[job.state]
-    cell = known[CELL]
-    return CellState(cell["key"], cell["name"], state, known.get(RUN), known.get(SECONDS), known.get(ERROR))
 
 
 def _told(state: CellState) -> str:

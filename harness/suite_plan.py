@@ -22,8 +22,8 @@ from harness.record import Record, RunFolder
 from harness.resolve import build
 from harness.storage import sqlite_file, storage_url
 from harness.store import disk_bytes
-from harness.suite import CellState, cell_key, queue_name, queued
 from harness.suite_cells import Cell
+from harness.suite_queue import CellState, cell_key, queue_name, queued
 from harness.transfer import results_of
 
 STATES = ("done", "failed", "running", "waiting", "missing")

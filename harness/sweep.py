@@ -1,24 +1,23 @@
 """Search hyper-parameters: each trial is judged on validation; no test data until the search is over."""
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.config import RunConfig, flatten
+from harness.crew import work_with
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
 from harness.group import run_seeds
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.queue import BEAT, Presence, Queue, is_cut_off
+from harness.presence import Presence
+from harness.queue import BEAT, Queue, is_cut_off
 from harness.record import Record, RunFolder, all_trials
-from harness.resolve import build
 from harness.run import run
-from harness.space import Axis, grid, start, with_values
+from harness.space import Axis, with_values
 from harness.storage import HEARTBEAT, lost, shown, storage_url
-from harness.study import Study
-from harness.study_results import SUMMARY, Summary, best_of, keep_tests, summarise, write_results
+from harness.study_results import SUMMARY, Summary, best_of, keep_tests, write_results
 from harness.study_tracking import StudyTracker
 from harness.sweep_settings import (
     FRESH_SEED,
@@ -28,12 +27,11 @@ from harness.sweep_settings import (
     settings_of,
     study_name,
 )
+from harness.sweep_spec import KIND, SPEC, find_points, read_spec, study_on, summary_of
 from harness.trial import told
 from harness.trial_job import TrialJob
-from harness.worker import Work, until, work_with
+from harness.worker import Work, until
 
-KIND = "sweep"
-SPEC = "spec"
 EQUAL_FAILURES = 3
 
 
@@ -86,40 +84,6 @@ def open_sweep(queue: Queue, root: Path, device: str, data_root: str | None, lis
     config, axes, search = read_spec(queue)
     config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"root": data_root})})
     return Sweep(config, axes, search, queue, root, device, listener, leads=False)
-
-
-def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:
-    """Return config, space and search of a study in the storage."""
-    spec = queue.notes[SPEC]
-    axes = [Axis.model_validate(axis) for axis in spec["axes"]]
-    return build(spec["config"]), axes, Search.model_validate(spec["search"])
-
-
-def study_on(queue: Queue, config: RunConfig, axes: Sequence[Axis], search: Search) -> Study:
-    """Return the Optuna study that a queue is."""
-    warmup = getattr(config.method, "warmup_epochs", 0)
-    return Study(queue, axes, search, config.seed, (config.train.epochs, warmup))
-
-
-def summary_of(study: Study, config: RunConfig, importance: bool = False) -> Summary:
-    """Return what a study found so far, tests apart; importance takes seconds with hundreds of trials."""
-    summary = summarise(study.name, config, study.axes, study.search, study.rows())
-    if importance:
-        summary.importance = study.importance()
-    summary.storage = study.place
-    return summary
-
-
-def find_points(config: RunConfig, axes: Sequence[Axis], search: Search) -> list[dict[str, Any]]:
-    """Return what a search tries first: given points, all points of a grid, or the config's own point."""
-    if search.points is not None:
-        return [dict(point) for point in search.points]
-    if search.sampler == "grid":
-        points = grid(axes)
-        if search.trials < len(points):
-            random.Random(config.seed).shuffle(points)
-        return points
-    return start(config, axes)
 
 
 class Sweep(Work):

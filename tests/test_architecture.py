@@ -45,10 +45,10 @@ FACES = [
     "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer",
 ]
 STUDIES = [
-    "combine", "gaps", "helper", "notebook", "page", "panels", "queue", "report", "reports",
-    "rows", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
-    "suite_cells", "suite_file", "suite_plan", "suite_rows", "sweep", "sweep_settings", "tables", "trial",
-    "trial_job", "worker",
+    "combine", "crew", "gaps", "helper", "notebook", "page", "panels", "presence", "queue", "report",
+    "reports", "rows", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
+    "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
+    "sweep_spec", "tables", "trial", "trial_job", "worker",
 ]
 # fmt: on
 COMMANDS = ["cli", "__main__"]

@@ -47,6 +47,12 @@ workers_option = click.option(
     show_default=True,
     help="Processes of this machine; cores and GPUs are divided. 0 leaves the work to `harness worker`.",
 )
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Then no further job begins.",
+)
 report_option = click.option("--report", metavar="NAME", help="Make this report at the end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 

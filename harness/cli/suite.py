@@ -14,6 +14,7 @@ from harness.cli.common import (
     report_option,
     runs_option,
     storage_option,
+    timeout_option,
     workers_option,
 )
 
@@ -51,6 +52,13 @@ def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
         json_option,
     )
     for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how cells are run."""
+    for option in (report_option, timeout_option, heartbeat_option, device_option, workers_option):
         command = option(command)
     return command
 
@@ -111,16 +119,7 @@ def status(**options: Any) -> int:
 
 
 @suite.command()
-@workers_option
-@device_option
-@heartbeat_option
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Then no further cell begins.",
-)
-@report_option
+@run_options
 @cells_options
 @click.pass_obj
 def run(obj: dict[str, Any], /, **options: Any) -> int:
@@ -139,16 +138,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
 
 
 @suite.command()
-@workers_option
-@device_option
-@heartbeat_option
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Then no further cell begins.",
-)
-@report_option
+@run_options
 @cells_options
 @click.pass_obj
 def retry(obj: dict[str, Any], /, **options: Any) -> int:

@@ -15,9 +15,10 @@ from harness.files import write_text
 from harness.paths import runs_root
 from harness.report import make_report
 from harness.studies import best_preset
-from harness.suite import run_suite, shard_of
+from harness.suite import run_suite
 from harness.suite_file import Expansion, Suite, expand, load_suite, suite_names
 from harness.suite_plan import PlannedCell, SuitePlan, make_suite_plan
+from harness.suite_queue import shard_of
 
 FAILED = 1
 

@@ -13,6 +13,7 @@ from harness.cli.common import (
     report_option,
     runs_option,
     storage_option,
+    timeout_option,
     workers_option,
 )
 
@@ -59,12 +60,7 @@ from harness.cli.common import (
 )
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, gp, random, grid, cmaes or nsga2.")
 @click.option("--pruner", help="median (default; with several objectives none), hyperband, wilcoxon or none.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Then no further trial begins.",
-)
+@timeout_option
 @click.option(
     "--test-seeds",
     type=click.IntRange(0),

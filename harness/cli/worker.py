@@ -9,6 +9,7 @@ from harness.cli.common import (
     device_option,
     runs_option,
     storage_option,
+    timeout_option,
 )
 
 
@@ -23,12 +24,7 @@ from harness.cli.common import (
     metavar="SECONDS",
     help="Time between signs of life (default: the study's).",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Then no further job begins.",
-)
+@timeout_option
 @click.option("--follow", type=int, hidden=True)
 @data_root_option
 @click.pass_obj

@@ -17,7 +17,8 @@ from harness.cli.main import cli
 from harness.config import Range
 from harness.errors import HarnessError, UsageError
 from harness.listener import Listener
-from harness.queue import KILLED, REPEATS, Presence, Queue
+from harness.presence import Presence
+from harness.queue import KILLED, REPEATS, Queue
 from harness.space import Axis
 from harness.storage import open_storage
 from harness.sweep import sweep

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness.queue import Presence, is_dead
+from harness.presence import Presence, is_dead
 
 HOLD = """
 import sys, time

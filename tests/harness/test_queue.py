@@ -8,7 +8,8 @@ import pytest
 from optuna.trial import TrialState
 
 from harness.errors import UsageError
-from harness.queue import ERROR, KILLED, MOST_KILLS, Changed, Presence, Queue, TakenAway, owned
+from harness.presence import Presence
+from harness.queue import ERROR, KILLED, MOST_KILLS, Changed, Queue, TakenAway, owned
 from harness.storage import DATABASE, shown, storage_url
 
 

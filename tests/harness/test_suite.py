@@ -13,9 +13,10 @@ from harness.config import content_hash
 from harness.errors import DataError, Interrupted, UsageError
 from harness.helper import help_with
 from harness.record import Record, RunFolder, all_runs
-from harness.suite import run_suite, shard_of
+from harness.suite import run_suite
 from harness.suite_file import expand, load_suite
 from harness.suite_plan import make_suite_plan
+from harness.suite_queue import shard_of
 
 TABLE = """
 title: A table

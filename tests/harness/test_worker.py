@@ -12,13 +12,14 @@ from contextlib import nullcontext
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from harness.crew import share, visible_gpus
 from harness.errors import HarnessError
 from harness.experiments import PARENT, Store
 from harness.files import Busy
 from harness.listener import Listener
 from harness.queue import Queue, TrialState
 from harness.storage import lost
-from harness.worker import Job, Work, share, until, visible_gpus, when_free, work_off
+from harness.worker import Job, Work, until, when_free, work_off
 
 
 class Jobs(Work):
