@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.config import flatten
 from harness.errors import HarnessError, UsageError, unknown
 from harness.presence import Presence, is_dead
-from harness.storage import GONE, HEARTBEAT, alone, experimental, open_storage, shown, told
+from harness.storage import GONE, HEARTBEAT, alone, exclusive, experimental, open_storage, shown, told
 
 REPEATS, ERROR, WORKER, KILLED = "repeats", "error", "worker", "killed"
 STOPPED, OVER, BEAT = "stopped", "over", "heartbeat"
@@ -134,9 +134,9 @@ class Queue:
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Let no other process of this machine take or add jobs while the block runs, on SQLite."""
-        with alone(self.url):
+    def exclusive(self) -> Iterator[None]:
+        """Let no other process look what is queued and queue more while the block runs."""
+        with exclusive(self.url):
             yield
 
     def add(self, notes: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> None:

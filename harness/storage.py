@@ -28,7 +28,7 @@ VARIABLE = "HARNESS_STORAGE"
 HEARTBEAT = 30
 SILENT_BEATS = 4
 LOCK_WAIT = 120.0
-SCHEMA_LOCK = 0x6861726E657373
+SCHEMA_LOCK, QUEUE_LOCK = 0x6861726E657373, 0x6861726E657374
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 SECRET = re.compile(r"((?:^|[?&])(?:ssl)?password=)[^&]*")
 EXAMPLES = (
@@ -101,6 +101,18 @@ def alone(url: str) -> Iterator[None]:
         return
     with _locked(file):
         yield
+
+
+@contextmanager
+def exclusive(url: str) -> Iterator[None]:
+    """Hold a storage for one process among all machines while it looks what is queued and queues more."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "postgresql":
+        with _advisory_lock(parsed, QUEUE_LOCK):
+            yield
+    else:
+        with alone(url):
+            yield
 
 
 @contextmanager
@@ -180,10 +192,17 @@ def _laid_out(url: str) -> Iterator[None]:
     if parsed.get_backend_name() != "postgresql":
         yield
         return
-    engine = create_engine(parsed, **_options(parsed))
+    with _advisory_lock(parsed, SCHEMA_LOCK):
+        yield
+
+
+@contextmanager
+def _advisory_lock(url: URL, key: int) -> Iterator[None]:
+    """Hold one of PostgreSQL's named locks; the server frees it when the connection ends, however it ends."""
+    engine = create_engine(url, **_options(url))
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             yield
     finally:
         engine.dispose()

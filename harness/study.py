@@ -147,7 +147,7 @@ class Study:
 
     def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Make trials up to the total and let those that have not begun start with `points` not tried yet."""
-        with self.queue.alone():
+        with self.queue.exclusive():
             jobs = list(self.queue.jobs().values())[: self.search.trials]
             tried = [job.params or job.system_attrs.get(FIXED) for job in jobs]
             new = [dict(point) for point in points if dict(point) not in tried]

@@ -5,7 +5,7 @@ already, whoever made it, is found and not repeated.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def run_suite(
     timeout: float | None = None,
     retry: bool = False,
     shard: str | None = None,
+    budgets: Mapping[str, int] | None = None,
     listener: Listener | None = None,
 ) -> "SuiteRun":
     """Run what is missing of a suite's cells; return the suite with the state of each.
@@ -64,6 +65,7 @@ def run_suite(
     Args:
         cells: of the whole suite.
         shard: `i/n`: only the i-th of n parts.
+        budgets: trials of each study that a row stands on; they are noted on its runs.
         retry: queue cells that failed anew.
         timeout: seconds after which no further cell begins.
 
@@ -75,9 +77,9 @@ def run_suite(
     part, url = shard_of(cells, shard), storage_url(storage, root)
     with locked(folder), lost(shown(url)):
         queue = Queue(name, url, folder=folder, heartbeat=heartbeat)
-        tell_all(queue, suite, cells, synthetic)
+        tell_all(queue, suite, cells, synthetic, budgets or {})
         queue.go_on()
-        with queue.alone():
+        with queue.exclusive():
             fill(queue, part, root, retry)
         data_root = next((c.config.dataset.root for c in cells if c.config.dataset.root), None)
         keys = [cell_key(cell) for cell in part]
@@ -115,6 +117,7 @@ class SuiteRun(Work):
         self.folder = root / "studies" / queue.name
         spec = queue.notes[SPEC]
         self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
+        self.budgets = dict(spec.get("budgets", {}))
         self.part = list(part or spec["cells"])
         tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
         self.tracker = StudyTracker(queue, root, KIND, tags, {"cells": len(self.wanted)}, part is not None)
@@ -222,6 +225,8 @@ class CellJob(Job):
         work = self.suite
         config = self._config()
         marks = {mark_of(work.suite): self.cell["row"]}
+        if study := self.cell.get("study"):
+            marks |= {"harness.study": study, "harness.budget": str(work.budgets.get(study, "unknown"))}
         common: dict[str, Any] = {"runs": work.root, "device": work.device, "listener": work.listener}
         record = run(config, tags=marks, **common)
         if self.cell["tests"]:

@@ -26,6 +26,7 @@ class Cell:
         seed: the run's seed, which `config` has too.
         config: the whole configuration.
         tests: other datasets that the run is tested on afterwards.
+        study: the study whose best configuration this is, if it is one's.
     """
 
     row: str
@@ -33,6 +34,7 @@ class Cell:
     seed: int
     config: RunConfig
     tests: tuple[str, ...] = ()
+    study: str | None = None
 
     @property
     def name(self) -> str:
@@ -185,7 +187,7 @@ def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell |
     tests, left_out = _tests(way, name, dataset, trained)
     first = 1 + (FRESH_SEED if row.from_study else 0)
     for seed in range(first, first + (way.n_seeds if trained else 1)):
-        yield Cell(name, dataset, seed, config.model_copy(update={"seed": seed}), tests)
+        yield Cell(name, dataset, seed, config.model_copy(update={"seed": seed}), tests, row.from_study)
     yield from left_out
 
 

@@ -1,6 +1,6 @@
 """A suite's cells as jobs of a queue: which there are, how each stands, and what is still to be queued."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,16 @@ def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
     return list(cells[int(part) - 1 :: int(whole)])
 
 
-def tell_all(queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool) -> None:
-    """Tell all workers which cells are wanted."""
+def tell_all(
+    queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool, budgets: Mapping[str, int]
+) -> None:
+    """Tell all workers which cells are wanted, and how many trials the studies had that rows stand on."""
     kind = queue.notes.get("kind", KIND)
     if kind != KIND:
         raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
     keys = [cell_key(cell) for cell in cells]
-    queue.remember(SPEC, {"suite": suite.name, "synthetic": synthetic, "cells": keys})
+    spec = {"suite": suite.name, "synthetic": synthetic, "cells": keys, "budgets": dict(budgets)}
+    queue.remember(SPEC, spec)
     queue.remember("kind", KIND)
     queue.remember(BEAT, queue.heartbeat)
 
@@ -96,6 +99,7 @@ def _plain(cell: Cell, key: str) -> dict[str, Any]:
         "row": cell.row,
         "config": config.model_dump(mode="json"),
         "tests": list(cell.tests),
+        "study": cell.study,
     }
 
 

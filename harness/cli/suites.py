@@ -14,7 +14,7 @@ from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.report import make_report
-from harness.studies import best_preset
+from harness.studies import best_preset, find_summary
 from harness.suite import run_suite
 from harness.suite_file import Expansion, Suite, expand, load_suite, suite_names
 from harness.suite_plan import PlannedCell, SuitePlan, make_suite_plan
@@ -33,7 +33,15 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     given = {name: options[name] for name in names}
     with watching(quiet) as listener:
         _tell_skipped(expansion, quiet)
-        run_suite(suite, expansion.cells, retry=retry, shard=options["shard"], listener=listener, **given)
+        run_suite(
+            suite,
+            expansion.cells,
+            retry=retry,
+            shard=options["shard"],
+            budgets=_budgets(expansion, options),
+            listener=listener,
+            **given,
+        )
     plan = _plan(suite, options, expansion)
     if not options["as_json"]:
         _show_counts(suite, plan)
@@ -140,6 +148,13 @@ def _study_presets(options: dict[str, Any]) -> Callable[[str, str], str]:
         return str(file)
 
     return preset
+
+
+def _budgets(expansion: Expansion, options: dict[str, Any]) -> dict[str, int]:
+    """Return how many trials each study had that a row stands on."""
+    studies = {cell.study for cell in expansion.cells if cell.study is not None}
+    found = (find_summary(study, options["runs"], options["storage"], importance=False) for study in studies)
+    return {summary.study: summary.budget for summary in found}
 
 
 def _plan(suite: Suite, options: dict[str, Any], expansion: Expansion) -> SuitePlan:

@@ -87,6 +87,19 @@ def test_a_study_that_several_begin_at_once_is_one(open_queue):
     assert opened == ["one"] * 4
 
 
+def test_jobs_that_several_queue_at_once_are_queued_once(open_queue):
+    def fill():
+        queue = open_queue()
+        with queue.exclusive():
+            wanted = 4 - len(queue.jobs())
+            time.sleep(0.2)
+            for _ in range(wanted):
+                queue.add()
+
+    assert at_once(3, fill) == [None] * 3
+    assert len(open_queue().jobs()) == 4
+
+
 def test_no_job_is_taken_twice_by_workers_at_once(open_queue, tmp_path):
     open_queue().fill(40)
     taken = []

@@ -215,6 +215,21 @@ def test_a_helper_without_the_data_leaves_the_cells_to_others(run_with, cells, t
     assert run_with(Runs()).counts() == {"done": 8, "failed": 0, "running": 0, "waiting": 0}
 
 
+def test_a_row_on_a_study_bears_its_budget(run_with, table, tmp_path):
+    table.write_text(TABLE.replace("method: linear_probe", "method: linear_probe\n    from_study: mine", 1))
+    preset = tmp_path / "best.yaml"
+    preset.write_text("method: {lr: 0.5}")
+    cells = expand(
+        load_suite(str(table)), synthetic=True, study_preset=lambda study, dataset: str(preset)
+    ).cells
+    run_with(Runs(), cells=cells, budgets={"mine": 30})
+    tags = {
+        r.config["method"]["loss"]: r.tags for r in (folder.read() for folder in all_runs(tmp_path / "runs"))
+    }
+    assert (tags["sdm"]["harness.study"], tags["sdm"]["harness.budget"]) == ("mine", "30")
+    assert "harness.budget" not in tags["itc"]
+
+
 def invoke(*arguments):
     return CliRunner().invoke(cli, list(map(str, arguments)), obj={"quiet": False}, standalone_mode=False)
 
