@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, Interrupted, UsageError
@@ -20,13 +19,8 @@ STOP_WAIT = 120.0
 ENDED, INTERRUPTED = 0, 130
 
 
-def work_with(
-    work: Work, workers: int, deadline: float | None, listener: Listener, options: Sequence[str]
-) -> None:
+def work_with(work: Work, workers: int, deadline: float | None, listener: Listener) -> None:
     """Do a study's jobs in this process (1 worker), in several of this machine, or watch others do them (0).
-
-    Args:
-        options: of `harness worker`, so that the processes work as this one would.
 
     When the time is over, no worker on any machine takes another job.
     """
@@ -35,7 +29,7 @@ def work_with(
     else:
         if workers == 0:
             listener.on_note(f"waiting for others: harness worker {work.queue.name} --storage ...")
-        Crew(work, workers, options, listener, deadline).run()
+        Crew(work, workers, listener, deadline).run()
     if deadline is not None and work.left() and time.monotonic() >= deadline:
         work.queue.remember(OVER, True)
         listener.on_note("The time is over: no further job begins.")
@@ -47,15 +41,12 @@ class Crew:
     Args:
         work: what they do.
         n: how many there are; none watches over the workers of other machines.
-        arguments: further options of `harness worker`.
         listener: whoever watches.
         deadline: of `time.monotonic`, when watching others ends.
     """
 
-    def __init__(
-        self, work: Work, n: int, arguments: Sequence[str], listener: Listener, deadline: float | None = None
-    ) -> None:
-        self.work, self.n, self.arguments, self.listener = work, n, list(arguments), listener
+    def __init__(self, work: Work, n: int, listener: Listener, deadline: float | None = None) -> None:
+        self.work, self.n, self.listener = work, n, listener
         self.deadline = deadline
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.deaths = 0
@@ -142,7 +133,7 @@ class Crew:
 
     def _start(self, index: int) -> None:
         self._log(index).parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "harness", "worker", self.work.queue.name, *self.arguments]
+        command = [sys.executable, "-m", "harness", "worker", self.work.queue.name, *options_of(self.work)]
         if self.deadline is not None:
             command += ["--timeout", str(max(self.deadline - time.monotonic(), 0.001))]
         with self._log(index).open("ab") as log:
@@ -162,6 +153,14 @@ class Crew:
         lines = self._log(index).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         told = [line for line in lines if line.startswith("Error: ")]
         return (told or lines or ["it said nothing"])[-1].removeprefix("Error: ")
+
+
+def options_of(work: Work) -> list[str]:
+    """Return the options of `harness worker` that make it work as this process would."""
+    options = {"--runs": str(work.root), "--device": work.device, "--heartbeat": str(work.queue.heartbeat)}
+    if work.data_root:
+        options["--data-root"] = work.data_root
+    return [text for option in options.items() for text in option]
 
 
 def share(index: int, n: int) -> dict[str, str]:

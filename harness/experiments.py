@@ -1,6 +1,5 @@
 """One MLflow store and experiment: runs, metrics, tags and artifacts by run id; the only file that knows MLflow."""
 
-import fcntl
 import logging
 import os
 import re
@@ -13,7 +12,7 @@ from typing import Any
 
 from harness.config import flatten
 from harness.errors import unknown
-from harness.files import replaced
+from harness.files import held, replaced
 from harness.paths import runs_root
 from harness.record import HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
 
@@ -278,8 +277,7 @@ def _lay_out(uri: str) -> None:
 def _one_at_a_time(runs: Path) -> Iterator[None]:
     """Let one process at a time create the store: MLflow's own schema creation is not safe against a second one."""
     runs.mkdir(parents=True, exist_ok=True)
-    with (runs / ".mlflow.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with held(runs / ".mlflow.lock"):
         yield
 
 

@@ -46,6 +46,14 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for it; freed by the system at any death."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 class Busy(HarnessError):
     """Another process works in the folder."""
 

@@ -4,13 +4,12 @@ SQLite serves one machine, any SQLAlchemy URL of a server many. The schema is ma
 under a lock: Optuna's own way fails when two do so at once.
 """
 
-import fcntl
 import logging
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import HarnessError, UsageError
-from harness.files import replaced
+from harness.files import held, replaced
 
 DATABASE = "optuna.db"
 VARIABLE = "HARNESS_STORAGE"
@@ -216,8 +215,5 @@ def _lay_out(file: Path) -> None:
                 optuna.storages.RDBStorage(f"sqlite:///{temporary}").remove_session()
 
 
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.with_name(f".{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _locked(file: Path) -> AbstractContextManager[None]:
+    return held(file.with_name(f".{file.name}.lock"))

@@ -134,15 +134,13 @@ class Study:
 
     def rows(self) -> list[TrialRow]:
         """Return all ended trials in order."""
-        jobs = self.queue.jobs().items()
-        return [_row(number, job) for number, job in jobs if job.state in STATES and not is_cut_off(job)]
+        return [_row(*item) for item in self._ended()]
 
     def last_ended(self, n: int) -> list[TrialRow]:
         """Return the trials that ended last, the latest at the end."""
-        jobs = [
-            item for item in self.queue.jobs().items() if item[1].state in STATES and not is_cut_off(item[1])
-        ]
-        jobs.sort(key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0]))
+        jobs = sorted(
+            self._ended(), key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0])
+        )
         return [_row(*item) for item in jobs[-n:]]
 
     def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
@@ -154,8 +152,9 @@ class Study:
             for job, point in zip(jobs, tried, strict=True):
                 if new and not point and job.state is TrialState.WAITING:
                     self.queue.fix(job, new.pop(0))
-            for _ in range(self.search.trials - len(jobs)):
-                self.queue.add(params=new.pop(0) if new else None)
+            for point in new[: self.search.trials - len(jobs)]:
+                self.queue.add(params=point)
+            self.queue.fill(self.search.trials)
 
     def take(self, worker: Presence) -> Trial | None:
         """Take the next trial; None when none waits."""
@@ -184,6 +183,10 @@ class Study:
                 target=lambda trial: trial.values[0],
             )
         return {key: float(value) for key, value in found.items()}
+
+    def _ended(self) -> list[tuple[int, FrozenTrial]]:
+        jobs = self.queue.jobs().items()
+        return [item for item in jobs if item[1].state in STATES and not is_cut_off(item[1])]
 
 
 def distribution(axis: Axis) -> BaseDistribution:

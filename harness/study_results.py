@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from harness.config import RunConfig, flatten
+from harness.experiments import with_ends
 from harness.files import read_json, write_json, write_text
 from harness.record import Record
 from harness.resolve import build, merge, resolve
@@ -20,7 +21,6 @@ from harness.sweep_settings import Search
 TIE = "val/t2i/mAP"
 BEST = "best.yaml"
 SUMMARY = "study.json"
-ENDS = ("low", "high")
 NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
 
 
@@ -97,7 +97,7 @@ class Summary(BaseModel):
         if self.mean is not None:
             flat[f"mean/{self.objective}"] = self.mean
         if self.interval is not None:
-            flat |= {f"mean/{self.objective}/{end}": x for end, x in zip(ENDS, self.interval, strict=True)}
+            flat |= with_ends({}, {f"mean/{self.objective}": self.interval})
         return flat | self._tested()
 
     def marks(self) -> dict[str, str]:
@@ -113,14 +113,11 @@ class Summary(BaseModel):
         """Return what the best configuration reached on the test split, with the ends of its intervals."""
         if self.test is not None:
             found = self.test["metrics"].items()
-            return {name: one["mean"] for name, one in found} | {
-                f"{name}/{end}": one[end] for name, one in found for end in ENDS
-            }
+            means = {name: one["mean"] for name, one in found}
+            return with_ends(means, {name: (one["low"], one["high"]) for name, one in found})
         flat: dict[str, float] = {}
         for record in self.tests:
-            flat |= record.metrics
-            for name, ends in record.intervals.items():
-                flat |= {f"{name}/{end}": x for end, x in zip(ENDS, ends, strict=True)}
+            flat |= with_ends(record.metrics, record.intervals)
         return flat
 
 

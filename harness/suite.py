@@ -127,7 +127,7 @@ class SuiteRun(Work):
         """Do the cells that are missing; tell MLflow how the suite stands however it ends."""
         status = "failed"
         try:
-            work_with(self, workers, until(timeout), self.listener, self._options())
+            work_with(self, workers, until(timeout), self.listener)
             status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
@@ -168,18 +168,6 @@ class SuiteRun(Work):
         self.told |= {state.key for state in new}
         return [f"{one.name}, {len(ended)} of {len(self.part)} done: {_told(one)}" for one in new]
 
-    def _options(self) -> list[str]:
-        """Return the options of `harness worker` that make it work as this process would."""
-        options = [
-            "--runs",
-            str(self.root),
-            "--device",
-            self.device,
-            "--heartbeat",
-            str(self.queue.heartbeat),
-        ]
-        return options + (["--data-root", self.data_root] if self.data_root else [])
-
 
 class CellJob(Job):
     """One cell, taken: its run, its tests on other datasets, and how it ends."""
@@ -202,10 +190,7 @@ class CellJob(Job):
         begun = time.perf_counter()
         try:
             record = when_free(self._run)
-        except (Interrupted, KeyboardInterrupt, Changed):
-            self.suite.queue.put_back(self.job)
-            raise
-        except GONE:
+        except (Interrupted, KeyboardInterrupt, Changed, *GONE):
             self.suite.queue.put_back(self.job)
             raise
         except Exception as error:

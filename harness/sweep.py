@@ -103,6 +103,7 @@ class Sweep(Work):
         self.leads = leads
         self.config, self.axes, self.search, self.queue = config, list(axes), search, queue
         self.root, self.device, self.listener = root, device, listener
+        self.data_root = config.dataset.root
         self.folder = root / "studies" / queue.name
         self.study = study_on(queue, config, axes, search)
         self.tracker = StudyTracker(queue, root, "study", self._tags(), self._params(), leads)
@@ -115,7 +116,7 @@ class Sweep(Work):
         status = "failed"
         try:
             self._prepare()
-            work_with(self, workers, until(self.search.timeout), self.listener, self._options())
+            work_with(self, workers, until(self.search.timeout), self.listener)
             if self.search.test_seeds or not self.left():
                 self._test()
             status = "finished"
@@ -164,14 +165,14 @@ class Sweep(Work):
                 f"trial {row.number}, {len(rows)} of {self.search.trials} done: {row.state}{value}{so_far}"
             )
             if (
-                row.state == "finished"
+                self.leads
+                and row.state == "finished"
                 and row.value is not None
-                and best is not None
+                and best
                 and best.value is not None
             ):
                 name = self.search.objective
-                if self.leads:
-                    self.tracker.log(row.number, {f"trial/{name}": row.value, f"best/{name}": best.value})
+                self.tracker.log(row.number, {f"trial/{name}": row.value, f"best/{name}": best.value})
         return lines
 
     def keep_failing(self, error: Exception) -> None:
@@ -201,19 +202,6 @@ class Sweep(Work):
         self.queue.remember(BEAT, self.queue.heartbeat)
         self.queue.go_on()
         self.study.prepare(find_points(self.config, self.axes, self.search))
-
-    def _options(self) -> list[str]:
-        """Return the options of `harness worker` that make it work as this process would."""
-        root = self.config.dataset.root
-        options = [
-            "--runs",
-            str(self.root),
-            "--device",
-            self.device,
-            "--heartbeat",
-            str(self.queue.heartbeat),
-        ]
-        return options + (["--data-root", root] if root else [])
 
     def _test(self) -> None:
         """Train the best configuration anew with fresh seeds, and test it; raise when there is none."""

@@ -31,11 +31,15 @@ class Work(ABC):
     Attributes:
         queue: the jobs.
         folder: where this machine keeps what belongs to the study: locks and logs of workers, results.
+        root, device, data_root: where the runs lie, what they run on, and where the datasets lie.
         helps: whether this process came to help, so that what it lacks is no fault of the jobs.
     """
 
     queue: Queue
     folder: Path
+    root: Path
+    device: str
+    data_root: str | None
     helps: bool = False
 
     @abstractmethod
