@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.counting import count_below
 from harness.errors import DataError
+from harness.nearest import best_items
 
 CUTOFFS = (1, 5, 10)
 DIRECTIONS = ("t2i", "i2t")
@@ -31,12 +32,15 @@ class QueryResults:
         ap: average precision in 0..1, float64 [n_query].
         inp: inverse negative penalty, n_right / rank of the last right item, float64 [n_query].
         n_right: number of right items in the gallery [n_query].
+        top: gallery places of the best-scored items in the order of their ranks, int32 [n_query, at most `top`];
+            None unless asked for.
     """
 
     first_rank: Tensor
     ap: Tensor
     inp: Tensor
     n_right: Tensor
+    top: Tensor | None = None
 
     def hits(self, k: int) -> Tensor:
         """Return whether each query has a right item among the first k, as float64 [n_query]."""
@@ -44,11 +48,16 @@ class QueryResults:
 
 
 class _Layout(NamedTuple):
-    """Where the right items of each query lie: `gallery[start : start + n_right]` of the gallery by identity."""
+    """Where the right items of each query lie: `gallery[start : start + n_right]` of the gallery by identity.
+
+    `asked` and `identities` are the labels of queries and gallery as they were given.
+    """
 
     gallery: Tensor
     start: Tensor
     n_right: Tensor
+    asked: Tensor
+    identities: Tensor
 
 
 @torch.no_grad()
@@ -59,6 +68,7 @@ def rank_queries(
     gallery_identities: Tensor,
     *,
     chunk: int | None = None,
+    top: int = 0,
 ) -> QueryResults:
     """Rank the gallery for each query by dot product in float32, a chunk of queries at a time.
 
@@ -68,6 +78,7 @@ def rank_queries(
         query_identities: labels [n_query]; equal label means right.
         gallery_identities: labels [n_gallery].
         chunk: queries whose scores are held at once [chunk, n_gallery]; default by device.
+        top: how many of the best-scored items to name as well.
 
     Raises:
         DataError: there is no query, or one without a right item in the gallery.
@@ -84,12 +95,17 @@ def rank_queries(
         return torch.mm(queries[rows].float(), columns, out=buffer[: len(rows)])
 
     with _full_precision():
-        return _rank(score, query_identities, gallery_identities, chunk, queries.device)
+        return _rank(score, query_identities, gallery_identities, chunk, top, queries.device)
 
 
 @torch.no_grad()
 def rank_scores(
-    scores: Tensor, query_identities: Tensor, gallery_identities: Tensor, *, chunk: int | None = None
+    scores: Tensor,
+    query_identities: Tensor,
+    gallery_identities: Tensor,
+    *,
+    chunk: int | None = None,
+    top: int = 0,
 ) -> QueryResults:
     """Rank the gallery for each query by given scores [n_query, n_gallery]; see `rank_queries`.
 
@@ -104,7 +120,7 @@ def rank_scores(
         block = scores[rows]
         return block if block.dtype == torch.float64 else block.float()
 
-    return _rank(score, query_identities, gallery_identities, chunk, scores.device)
+    return _rank(score, query_identities, gallery_identities, chunk, top, scores.device)
 
 
 def summary(results: QueryResults) -> dict[str, float]:
@@ -129,6 +145,7 @@ def rank_directions(
     text_identities: Tensor,
     *,
     chunk: int | None = None,
+    top: int = 0,
 ) -> dict[str, QueryResults]:
     """Rank text to image (every caption a query, each image once) and image to text.
 
@@ -138,14 +155,15 @@ def rank_directions(
         image_identities: labels [n_image].
         text_identities: labels [n_caption].
         chunk: queries at once; default by device.
+        top: how many of the best-scored items to name for each query.
 
     >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
     >>> rank_directions(eye, eye, labels, labels)["i2t"].first_rank
     tensor([1, 1])
     """
     return {
-        "t2i": rank_queries(text, image, text_identities, image_identities, chunk=chunk),
-        "i2t": rank_queries(image, text, image_identities, text_identities, chunk=chunk),
+        "t2i": rank_queries(text, image, text_identities, image_identities, chunk=chunk, top=top),
+        "i2t": rank_queries(image, text, image_identities, text_identities, chunk=chunk, top=top),
     }
 
 
@@ -182,14 +200,15 @@ def _rank(
     query_identities: Tensor,
     gallery_identities: Tensor,
     chunk: int,
+    top: int,
     device: torch.device,
 ) -> QueryResults:
     layout = _lay_out(query_identities.to(device), gallery_identities.to(device))
     by_n_right = layout.n_right.argsort(stable=True)
-    parts = [_rank_rows(score(rows), rows, layout) for rows in by_n_right.split(chunk)]
+    parts = [_rank_rows(score(rows), rows, layout, top) for rows in by_n_right.split(chunk)]
     back = by_n_right.argsort()
-    first_rank, ap, inp = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
-    return QueryResults(first_rank, ap, inp, layout.n_right.cpu())
+    first_rank, ap, inp, best = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
+    return QueryResults(first_rank, ap, inp, layout.n_right.cpu(), best if top else None)
 
 
 def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:
@@ -207,11 +226,16 @@ def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:
             f"the gallery; so have {len(missing)} of {len(n_right)} queries. Every identity that is asked for "
             "must be in the gallery: evaluate captions and images of the same split, or drop these queries."
         )
-    return _Layout(gallery, start, n_right)
+    return _Layout(gallery, start, n_right, query_identities, gallery_identities)
 
 
-def _rank_rows(scores: Tensor, rows: Tensor, layout: _Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Return first rank, AP and INP of some queries; overwrites their scores [n_row, n_gallery]."""
+def _rank_rows(
+    scores: Tensor, rows: Tensor, layout: _Layout, top: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return first rank, AP, INP and best items of some queries; overwrites their scores [n_row, n_gallery]."""
+    best = rows.new_empty(len(rows), 0)
+    if top:
+        best = best_items(scores, layout.identities, layout.asked[rows], top)
     n_right = layout.n_right[rows, None]
     place = torch.arange(int(n_right.max()), device=rows.device)
     real = place < n_right
@@ -223,7 +247,7 @@ def _rank_rows(scores: Tensor, rows: Tensor, layout: _Layout) -> tuple[Tensor, T
     ranks = 1 + place + (scores.shape[1] - n_right) - below
     ap = ((place + 1) / ranks.double()).where(real, 0).sum(dim=1) / n_right[:, 0]
     inp = n_right[:, 0] / ranks.gather(1, n_right - 1)[:, 0].double()
-    return ranks[:, 0], ap, inp
+    return ranks[:, 0], ap, inp, best
 
 
 @contextmanager

@@ -30,9 +30,9 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "clip", "counting",
+    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "clip", "comparison", "counting",
     "dataset_info", "datasets", "holdout", "image_check", "images", "injection", "losses", "masking", "methods",
-    "metrics", "pareto", "positions", "precision", "presets", "pretrain", "published", "resolve", "schedule",
+    "metrics", "nearest", "pareto", "positions", "precision", "presets", "pretrain", "published", "resolve", "schedule",
     "shape_drawing", "shapes", "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers",
     "twins", "verify", "verify_faults", "weight_files", "weights",
 ]
@@ -45,8 +45,8 @@ FACES = [
     "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer",
 ]
 STUDIES = [
-    "combine", "crew", "gaps", "helper", "notebook", "page", "panels", "presence", "queue", "report",
-    "reports", "rows", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
+    "combine", "crew", "gaps", "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
+    "reports", "rows", "source", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
     "sweep_spec", "tables", "trial", "trial_job", "worker",
 ]

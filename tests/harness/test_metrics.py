@@ -112,6 +112,45 @@ def test_the_order_of_the_gallery_changes_nothing(problem, random):
         assert torch.equal(getattr(first, name), getattr(second, name))
 
 
+def naive_order(scores, query_identities, gallery_identities):
+    """Sort each row by score; a wrong item before a right one of the same score, then by place."""
+    orders = []
+    for row, identity in zip(scores.tolist(), query_identities.tolist(), strict=True):
+        keys = []
+        for place, (score, other) in enumerate(zip(row, gallery_identities.tolist(), strict=True)):
+            same = other == identity
+            value = (-math.inf if same else math.inf) if math.isnan(score) else score
+            keys.append((-value, same, place))
+        orders.append([place for _, _, place in sorted(keys)])
+    return torch.tensor(orders)
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.sampled_from([1, 3, 1000]), st.integers(1, 15))
+def test_the_best_items_are_those_of_a_sort_of_the_gallery_and_change_no_value(problem, chunk, top):
+    scores, asked, identities = problem
+    plain = rank_scores(scores, asked, identities, chunk=chunk)
+    results = rank_scores(scores, asked, identities, chunk=chunk, top=top)
+    assert plain.top is None
+    assert results.top.dtype == torch.int32
+    assert torch.equal(results.top.long(), naive_order(scores, asked, identities)[:, :top])
+    for name in ("first_rank", "ap", "inp", "n_right"):
+        assert torch.equal(getattr(results, name), getattr(plain, name))
+
+
+def test_the_best_items_put_the_first_right_one_at_its_rank():
+    torch.manual_seed(0)
+    queries, gallery = torch.randint(-2, 3, (70, 6)).float(), torch.randint(-2, 3, (210, 6)).float()
+    asked, identities = torch.arange(70) % 23, torch.arange(210) % 23
+    results = rank_queries(queries, gallery, asked, identities, chunk=16, top=10)
+    assert torch.equal(results.top.long(), naive_order(queries @ gallery.T, asked, identities)[:, :10])
+    right = identities[results.top.long()] == asked[:, None]
+    near = results.first_rank <= 10
+    assert near.any()
+    assert torch.equal(right.any(dim=1), near)
+    assert torch.equal(right[near].byte().argmax(dim=1) + 1, results.first_rank[near])
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 64, 1000])
 @pytest.mark.parametrize(("n_query", "n_gallery", "n_identity"), [(1, 1, 1), (37, 101, 13), (64, 9, 4)])
 def test_embeddings_are_ranked_like_their_product(n_query, n_gallery, n_identity, chunk):

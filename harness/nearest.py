@@ -1,0 +1,48 @@
+"""The best-scored items of each query, in the order that ranks have: what a picture of the ranking shows."""
+
+import torch
+from torch import Tensor
+
+_TILE = 64
+
+
+def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
+    """Return the items of the k best scores of each row, best first, int32 [n_row, min(k, n_gallery)].
+
+    A wrong item goes before a right one of the same score; otherwise the earlier one in the gallery goes first.
+    A score that is not a number is read as minus infinity for a right item, as plus infinity for a wrong one.
+
+    Args:
+        scores: any order [n_row, n_gallery].
+        right: identity of each item [n_gallery].
+        asked: identity that each row asks for [n_row]; items of that identity are its right ones.
+        k: how many items.
+
+    >>> best_items(torch.tensor([[0.1, 0.9, 0.5, 0.9]]), torch.tensor([1, 1, 2, 2]), torch.tensor([1]), 3)
+    tensor([[3, 1, 2]], dtype=torch.int32)
+    """
+    n_gallery = scores.shape[1]
+    k = min(k, n_gallery)
+    values, items = scores.topk(min(k + 1, n_gallery), dim=1)
+    undecided = values.isnan().any(dim=1)
+    if n_gallery > k:
+        undecided |= values[:, k - 1] == values[:, k]
+    values, items = values[:, :k], items[:, :k]
+    for rows in undecided.nonzero()[:, 0].split(_TILE):
+        values[rows], items[rows] = _decide(scores[rows], right == asked[rows, None], k)
+    order = items.argsort(dim=1)
+    is_right = (right[items] == asked[:, None]).byte()
+    order = order.gather(1, is_right.gather(1, order).argsort(dim=1, stable=True))
+    order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+    return items.gather(1, order).int()
+
+
+def _decide(scores: Tensor, right: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return values and items of the k best where the k-th best score is tied or some are not numbers."""
+    infinity = torch.full_like(scores, torch.inf)
+    scores = scores.where(~scores.isnan(), infinity.where(~right, -infinity))
+    limit = scores.topk(k, dim=1).values[:, -1:]
+    place = torch.arange(scores.shape[1], device=scores.device)
+    lot = torch.where(scores == limit, 1 + right.long(), torch.where(scores > limit, 0, 3))
+    items = (lot * len(place) + place).topk(k, dim=1, largest=False).indices
+    return scores.gather(1, items), items
