@@ -30,7 +30,7 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "clip", "comparison", "counting",
+    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_words", "clip", "comparison", "counting",
     "dataset_info", "datasets", "holdout", "image_check", "images", "injection", "losses", "masking", "methods",
     "metrics", "nearest", "pareto", "positions", "precision", "presets", "pretrain", "published", "resolve", "schedule",
     "shape_drawing", "shapes", "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers",
