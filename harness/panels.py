@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from harness.comparison import Difference
+from harness.persons import Persons, difference, persons_key
 from harness.rows import UNTRAINED
 
 if TYPE_CHECKING:
@@ -27,12 +29,20 @@ class Panel:
         rows: the results, with a `label` that tells the method and, where it must, the settings that differ.
         facts: what holds for all rows, in words.
         reasons: one sentence for each earlier panel that the rows were kept out of.
+        persons: the results person by person, by `persons_key`.
     """
 
     number: int
     facts: Facts
     records: list[Row] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    persons: Mapping[str, Persons] = field(default_factory=dict)
+
+    def difference(
+        self, one: Mapping[Any, Any], other: Mapping[Any, Any], metric: str = "R1"
+    ) -> Difference | None:
+        """Return one result less another on the same persons, in points; None where they cannot be set against."""
+        return difference(self.persons.get(persons_key(one)), self.persons.get(persons_key(other)), metric)
 
     @property
     def rows(self) -> "DataFrame":
@@ -65,12 +75,15 @@ class Panel:
         return f"<div class='panel'><h3>{escape(self.title)}</h3>{lines}</div>"
 
 
-def split_panels(rows: "DataFrame", facts_of: Callable[[Row], Facts]) -> list[Panel]:
+def split_panels(
+    rows: "DataFrame", facts_of: Callable[[Row], Facts], persons: Mapping[str, Persons] | None = None
+) -> list[Panel]:
     """Deal results out to as few panels as their facts allow, the commonest protocol first.
 
     Args:
         rows: results with their seeds combined.
         facts_of: returns what a row fixes; two rows that fix one fact unlike never share a panel.
+        persons: the results person by person, by `persons_key`; without them no difference has an interval.
 
     An untrained method fixes less than a trained one and stands in each panel that it fits.
     """
@@ -87,6 +100,7 @@ def split_panels(rows: "DataFrame", facts_of: Callable[[Row], Facts]) -> list[Pa
             _place(panels, row, facts_of(row))
     for panel in panels:
         label(panel.records)
+        panel.persons = persons or {}
     return panels
 
 

@@ -2,79 +2,91 @@
 
 To add one, write that file: a docstring with the question it answers, functions that compute its tables and
 functions that draw its figures from them (apart, so that a number can be had without a picture), and a class
-with `@register` that names them.
+with `@register` that names them. A report of many results is a `harness.panel_report.PanelReport`, which reads,
+combines and keeps apart by itself; one about a single thing (a run, a study, a dataset) gathers what it needs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
 from harness.gaps import Gap
-from harness.panels import Facts, Panel, protocol_facts
 from harness.registry import Registry, plugin_path
+from harness.source import Source
 from harness.tables import Table
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
 __path__ = plugin_path("reports")
+
+STANDARDS = (
+    "Intervals are 95 %: of one seed a bootstrap over identities, because captions of one person are alike; of "
+    "several seeds the variance of persons and of seeds together, with a t quantile. A difference of two results is "
+    "taken person by person. The gallery is held fixed. The rule says which epoch was tested: `val` the best on "
+    "validation, `last` the last, `oracle` the best on the test set itself, which flatters; `untrained` has no epochs."
+)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One stop of the notebook, made for each panel: words in Markdown, then one short cell of code.
+    """One stop of the notebook: words in Markdown, then one short cell of code.
 
-    The code finds the report's own file as `report` and the results at hand as `panel`, and may call
-    `save_figure`. Write no value into it: values come from the rows, which are hostile text.
+    The code finds the report's own file as `report`, the figures' `save_figure`, what earlier cells named, and the
+    files that `gather` wrote under `data/`. Write no value into it: values come from those files, which hold
+    hostile text.
     """
 
     words: str
-    code: str
+    code: str = ""
+
+
+@dataclass
+class Contents:
+    """What a report found.
+
+    Attributes:
+        n_results: how many results it stands on; 0 makes a page that says how to make some.
+        summary: that, in words for the terminal.
+        steps: the notebook's cells.
+        tables: what the steps show, for machines.
+        gaps: what it misses to be whole.
+    """
+
+    n_results: int
+    summary: str
+    steps: list[Step] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
 
 
 class Report(ABC):
     """A question, answered from tracked runs by tables, figures and words.
 
-    The runner reads all results of an experiment (`harness.rows` says what a row holds), combines seeds, lets
-    `select` choose, splits what `facts` forbids to mix into panels, and makes a notebook: the data, then for
-    each panel the `steps`, then what `gaps` found missing. `tables` returns what the steps show, for machines.
-
     Attributes:
         title: the page's heading.
         question: what the report answers, in one sentence.
-        steps: the notebook's cells for one panel.
+        takes: what must be named on the command line after the report, a word each; nothing by default.
         how_to_read: what a reader must know to not read too much into it, in Markdown.
+        standards: what holds for every figure in it, in Markdown.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     question: ClassVar[str]
-    steps: ClassVar[tuple[Step, ...]]
+    takes: ClassVar[tuple[str, ...]] = ()
     how_to_read: ClassVar[str] = ""
+    standards: ClassVar[str] = STANDARDS
 
     @classmethod
     @abstractmethod
-    def select(cls, results: "DataFrame") -> "DataFrame":
-        """Return the results that the report stands on; `results` has at least one row."""
+    def gather(cls, source: Source, data: Path) -> Contents:
+        """Read what the report needs, write what its notebook reads into the folder `data`, and return the rest.
 
-    @classmethod
-    def facts(cls, row: dict[str, Any]) -> Facts:
-        """Return what a row fixes in words: rows that fix one fact unlike never share a table."""
-        return protocol_facts(row)
-
-    @classmethod
-    @abstractmethod
-    def tables(cls, panel: Panel) -> list[Table]:
-        """Return the tables of one panel."""
-
-    @classmethod
-    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Return what the report misses to be whole. With no panel: how to begin."""
-        return []
+        Raises `UsageError` for a subject that is not there. An empty experiment is no error: return no result, and
+        gaps that say how to begin.
+        """
 
 
 REPORTS: Registry[Report] = Registry("report", __name__, __path__)
 register = REPORTS.register
 
-__all__ = ["REPORTS", "Facts", "Gap", "Panel", "Report", "Step", "Table", "register"]
+__all__ = ["REPORTS", "Contents", "Gap", "Report", "Source", "Step", "Table", "register"]

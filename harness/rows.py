@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,13 @@ from harness.config import RunConfig, Section, content_hash
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
+from harness.persons import METRICS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from harness.experiments import Store
 
-METRICS = ("R1", "R5", "R10", "mAP")
 UNTRAINED = "untrained"
 NO_BUDGET = "none"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
@@ -33,6 +33,10 @@ _COSTS = {
     "seconds_to_best": "accounting/seconds_to_best",
     "image_flops": "accounting/flops.image_forward",
     "text_flops": "accounting/flops.text_forward",
+    "image_training_flops": "accounting/flops.image_training",
+    "text_training_flops": "accounting/flops.text_training",
+    "images_per_second": "accounting/images_per_second",
+    "captions_per_second": "accounting/captions_per_second",
     "train_pairs": "data/train_pairs",
 }
 
@@ -47,17 +51,20 @@ def read_runs(store: "Store", suite: str | None = None) -> "DataFrame":
     """
     from pandas import DataFrame
 
-    runs = store.finished_runs()
-    if suite is not None:
-        runs = [run for run in runs if f"harness.suite.{suite}" in run.data.tags]
+    runs = of_suite(store.finished_runs(), suite)
     return DataFrame([row for run in runs for row in run_rows(run)])
 
 
-def read_unfinished(store: "Store") -> "DataFrame":
-    """Return name, method, dataset and status of the runs that did not finish, newest first."""
+def of_suite(runs: Sequence[Any], suite: str | None) -> list[Any]:
+    """Return the MLflow runs that are cells of a suite; all where none is named."""
+    return [run for run in runs if suite is None or f"harness.suite.{suite}" in run.data.tags]
+
+
+def read_unfinished(store: "Store", suite: str | None = None) -> "DataFrame":
+    """Return name, method, dataset and status of the runs, or of one suite's, that did not finish, newest first."""
     from pandas import DataFrame
 
-    runs = store.unfinished_runs()
+    runs = of_suite(store.unfinished_runs(), suite)
     names = ("method", "dataset", "status")
     rows = [
         {"run": str(run.info.run_name)}

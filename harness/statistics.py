@@ -4,6 +4,7 @@ The gallery is held fixed: the intervals speak of other persons asked for in thi
 query contributes (a hit, its average precision); a figure is their sum over the queries by the number of queries.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,17 +186,62 @@ def seed_summary(per_query: Any, identities: Any, *, level: float = 0.95) -> See
     >>> seed_summary([[1, 0, 1, 0], [1, 0, 1, 0]], [1, 1, 2, 2])
     SeedSummary(estimate=0.5, low=0.5, high=0.5, identity_error=0.0, seed_error=0.0, freedom=inf)
     """
-    rows = np.asarray(per_query, dtype=np.float64)
-    sums, sizes = cluster_sums(rows.mean(axis=0), identities)
-    estimate = float(sums.sum() / sizes.sum())
-    by_identity = _ratio_variance(sums[:, 0], sizes)
-    by_seed = float(rows.mean(axis=1).var(ddof=1)) / len(rows) if len(rows) > 1 else 0.0
-    total = by_identity + by_seed
-    shares = by_identity**2 / max(len(sizes) - 1, 1) + by_seed**2 / max(len(rows) - 1, 1)
-    freedom = total**2 / shares if shares else np.inf
-    half = float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)) if total else 0.0
-    low, high = estimate - half, estimate + half
-    return SeedSummary(estimate, low, high, by_identity**0.5, by_seed**0.5, float(freedom))
+    sums, sizes = cluster_sums(np.asarray(per_query, dtype=np.float64).T, identities)
+    return summarise_sums(sums.T, sizes, level=level)
+
+
+def summarise_sums(sums: Array, sizes: Array, *, level: float = 0.95) -> SeedSummary:
+    """Return what `seed_summary` does, from what each person's queries add up to.
+
+    Args:
+        sums: the values of a person's queries under each seed, added up [n_seed, n_identity].
+        sizes: numbers of queries [n_identity].
+        level: share of such intervals that should hold the truth.
+    """
+    mean = sums.mean(axis=0)
+    by_identity = ratio_variance(mean, sizes)
+    by_seed = seed_variance(sums, sizes)
+    parts = ((by_identity, len(sizes) - 1), (by_seed, len(sums) - 1))
+    freedom = satterthwaite(parts)
+    error = (by_identity + by_seed) ** 0.5
+    half = float(stats.t.ppf((1 + level) / 2, freedom) * error) if error else 0.0
+    estimate = float(mean.sum() / sizes.sum())
+    return SeedSummary(estimate, estimate - half, estimate + half, by_identity**0.5, by_seed**0.5, freedom)
+
+
+def ratio_variance(sums: Array, sizes: Array) -> float:
+    """Return the variance of sum / size over identities, linearised; not a number for one identity.
+
+    Args:
+        sums: the values of a person's queries, added up [n_identity].
+        sizes: numbers of queries [n_identity].
+    """
+    if len(sizes) < 2:
+        return float("nan")
+    residuals = sums - sizes * sums.sum() / sizes.sum()
+    return float((residuals**2).sum() / sizes.sum() ** 2 * len(sizes) / (len(sizes) - 1))
+
+
+def seed_variance(sums: Array, sizes: Array) -> float:
+    """Return the variance that the choice of seeds gives to their mean; 0 for one seed, where it cannot be told.
+
+    Args:
+        sums: the values of a person's queries under each seed, added up [n_seed, n_identity].
+        sizes: numbers of queries [n_identity].
+    """
+    means = sums.sum(axis=1) / sizes.sum()
+    return float(means.var(ddof=1)) / len(means) if len(means) > 1 else 0.0
+
+
+def satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
+    """Return the degrees of freedom of a sum of variances, each given with its own; infinite where all are 0.
+
+    >>> satterthwaite([(1.0, 10), (0.0, 2)])
+    10.0
+    """
+    total = sum(variance for variance, _ in parts)
+    shares = sum(variance**2 / max(freedom, 1) for variance, freedom in parts)
+    return float(total**2 / shares) if shares else float("inf")
 
 
 def _draw(rng: np.random.Generator, count: int, n_identity: int) -> Array:
@@ -205,11 +251,3 @@ def _draw(rng: np.random.Generator, count: int, n_identity: int) -> Array:
     return (
         np.bincount(drawn.ravel(), minlength=count * n_identity).reshape(count, n_identity).astype(np.float64)
     )
-
-
-def _ratio_variance(sums: Array, sizes: Array) -> float:
-    """Return the variance of sum / size over identities, linearised; not a number for one identity."""
-    if len(sizes) < 2:
-        return float("nan")
-    residuals = sums - sizes * sums.sum() / sizes.sum()
-    return float((residuals**2).sum() / sizes.sum() ** 2 * len(sizes) / (len(sizes) - 1))

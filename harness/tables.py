@@ -122,6 +122,17 @@ def interval_text(value: float | None, low: float | None = None, high: float | N
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def p_text(value: float | None) -> str:
+    """Return a p-value with two digits; a dash where there is none.
+
+    >>> p_text(0.0312), p_text(0.00001), p_text(None)
+    ('0.031', '<0.001', '–')
+    """
+    if value is None or value != value:
+        return DASH
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
+
+
 def count_text(value: float | None) -> str:
     """Return a count with thousands apart; a dash where there is none.
 

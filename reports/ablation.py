@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from harness.combine import independent_difference
 from harness.config import flatten
 from harness.errors import HarnessError
 from harness.gaps import beginning
 from harness.methods import METHODS
-from harness.panels import protocol_facts, training_facts
-from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
+from harness.panel_report import PanelReport
+from harness.panels import Facts, Panel, protocol_facts, training_facts
+from harness.reports import Gap, Step, Table, register
 from harness.resolve import config_keys, resolve
 from harness.rows import UNTRAINED
-from harness.tables import DASH, count_text, interval_text
+from harness.statistics import holm
+from harness.tables import DASH, count_text, interval_text, p_text
 from harness.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
 
 if TYPE_CHECKING:
@@ -36,14 +37,15 @@ SCORES = [name + end for name in METRICS for end in ENDS]
 COLUMNS = [
     *("method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
-    *("interval", "trainable", "n_seeds", "rule", "budget", "condition"),
+    *("p", "p_holm", "interval", "trainable", "n_seeds", "rule", "budget", "condition"),
 ]
 NOTES = (
     "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    "several. Differences in points, a configuration less its method's reference. The interval of a difference "
-    "treats both as independent; they share their queries, so it is, if anything, too wide. Nothing is set in bold.",
+    "several. Differences in points, a configuration less its method's reference, taken person by person; their "
+    "intervals speak of persons and, where both have several seeds, of seeds. p: of no difference, adjusted for the "
+    "number of comparisons in the table (Holm). Nothing is set in bold.",
 )
-HOLLOW = {"interval holds zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
+HOLLOW = {"not told apart from zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
 SUITE = "harness suite run cskt_ablation"
 
 
@@ -56,15 +58,18 @@ def compared(panel: Panel) -> "DataFrame":
 
     rows = panel.rows.astype(dict.fromkeys(SCORES, float))
     parts = sorted((part.to_dict("records") for _, part in rows.groupby("method")), key=len, reverse=True)
-    return DataFrame([row for part in parts for row in _ordered(_against_reference(part))])
+    found = DataFrame([row for part in parts for row in _ordered(_against_reference(part, panel))])
+    known = found["p"].notna()
+    found.loc[known, "p_holm"] = holm(found.loc[known, "p"])
+    return found
 
 
-def _against_reference(rows: Sequence[Any]) -> list[Row]:
+def _against_reference(rows: Sequence[Any], panel: Panel) -> list[Row]:
     free, defaults = _installed(rows[0])
     settings = [{key: value for key, value in row["config"].items() if key not in free} for row in rows]
     place, role = _reference(rows, settings, defaults)
     found = [
-        row | _changes(own, settings[place]) | _differences(row, rows[place])
+        row | _changes(own, settings[place]) | _differences(row, rows[place], panel)
         for row, own in zip(rows, settings, strict=True)
     ]
     found[place] |= {"role": role, "group": ""}
@@ -110,11 +115,22 @@ def _changes(own: Row, reference: Row) -> Row:
     }
 
 
-def _differences(row: Row, reference: Row) -> Row:
-    found: Row = {}
+def _differences(row: Row, reference: Row, panel: Panel) -> Row:
+    """Return the differences to the reference, person by person; without intervals where persons are not at hand."""
+    found: Row = {"p": nan, "p_holm": nan}
     for name in METRICS:
-        three = (nan, nan, nan) if row is reference else independent_difference(row, reference, name)
-        found |= {f"{name}_difference{end}": value for end, value in zip(ENDS, three, strict=True)}
+        key, paired = (
+            f"{name}_difference",
+            None if row is reference else panel.difference(row, reference, name),
+        )
+        found |= {
+            key: nan if row is reference else row[name] - reference[name],
+            f"{key}_low": nan,
+            f"{key}_high": nan,
+        }
+        if paired is not None:
+            found |= {key: paired.estimate, f"{key}_low": paired.low, f"{key}_high": paired.high}
+            found |= {"p": paired.p_value} if name == "R1" else {}
     return found
 
 
@@ -169,6 +185,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "R@10 [95 %]": _interval(row, "R10"),
         "mAP [95 %]": _interval(row, "mAP"),
         "difference in R@1": _interval(row, "R1_difference"),
+        "p (Holm)": p_text(row["p_holm"]),
         "trainable": count_text(row["trainable"]),
         "seeds": str(row["n_seeds"]),
     }
@@ -181,14 +198,14 @@ def _interval(row: dict[Any, Any], name: str) -> str:
 def _count_note(n: int) -> str:
     if not n:
         return "One configuration of each method: there is nothing to compare."
-    by_chance = (
-        f"were no setting to matter, up to one interval in 20 would still miss zero, here {0.05 * n:.1f}"
+    by_chance = f"were no setting to matter, one in 20 would still miss zero, here {0.05 * n:.1f}"
+    return (
+        f"Comparisons in this table: {n}. The intervals are not widened for their number, p is: {by_chance}."
     )
-    return f"Comparisons in this table: {n}. The intervals are not widened for their number: {by_chance}."
 
 
 def draw_differences(panel: Panel) -> "Figure":
-    """Draw the differences to the reference, grouped by key; a mark is hollow where the interval holds zero."""
+    """Draw the differences to the reference, grouped by key; a mark is hollow where it is not told apart."""
     from matplotlib import pyplot
 
     rows: list[Any] = [row for row in compared(panel).to_dict("records") if not row["role"]]
@@ -233,7 +250,7 @@ def _draw_metric(axes: "Axes", lines: Sequence[tuple[str, Row | None]], name: st
 
 
 @register
-class Ablation(Report):
+class Ablation(PanelReport):
     """Each configuration of a method against its reference."""
 
     title = "Ablation"

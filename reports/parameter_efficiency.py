@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.gaps import baselines, beginning, floor_gap, run_command
-from harness.panels import protocol_facts, training_facts
+from harness.panel_report import PanelReport
+from harness.panels import Facts, Panel, protocol_facts, training_facts
 from harness.pareto import pareto_front
-from harness.reports import Facts, Gap, Panel, Report, Step, Table, register
+from harness.reports import Gap, Step, Table, register
 from harness.rows import UNTRAINED
 from harness.tables import DASH, count_text, interval_text
 from harness.theme import (
@@ -153,7 +154,7 @@ def _draw_cost(axes: "Axes", rows: "DataFrame", column: str, look: Looks) -> Non
 
 
 @register
-class ParameterEfficiency(Report):
+class ParameterEfficiency(PanelReport):
     """Accuracy against trainable parameters, memory and time, with the front of each."""
 
     title = "Parameter efficiency"

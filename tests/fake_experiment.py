@@ -1,8 +1,11 @@
 """Make tracked runs without training: records with chosen figures, published to a store as real ones are."""
 
+from zlib import crc32
+
 import numpy as np
 
 from harness.experiments import Store
+from harness.persons import METRICS, Persons, persons_key
 from harness.record import Record, RunFolder, now
 from harness.tracking import log_transfer, publish, publish_group
 
@@ -164,6 +167,20 @@ def row(method="cskt", trained_on="icfg", tested_on=None, r1=40.0, **changes):
     return made | changes
 
 
+def persons(rows, seeds=1):
+    """Return the persons of results: 40 of ten queries each, whose figures spread by 8 points around a row's own."""
+    return {persons_key(one): _persons(one, seeds) for one in rows}
+
+
+def _persons(one, seeds):
+    rng = np.random.default_rng(crc32(persons_key(one).encode()))
+    noise = rng.normal(size=(seeds, N_IDENTITIES, len(METRICS)))
+    noise = 0.08 * (noise - noise.mean(axis=1, keepdims=True))
+    means = np.array([one[name] for name in METRICS]) / 100
+    sizes = np.full(N_IDENTITIES, 10.0)
+    return Persons(np.arange(N_IDENTITIES), sizes, (means + noise) * 10, 0.1)
+
+
 def experiment(runs, name, monkeypatch=None):
     """Return the store of a named experiment, and make it the one that publishing writes to."""
     if monkeypatch is not None:
@@ -193,4 +210,15 @@ def fill_whole(store):
         send(store, made, arrays, [("cuhk", 28)])
 
 
-__all__ = ["config", "experiment", "fill_whole", "group", "queries", "record", "row", "scores", "send"]
+__all__ = [
+    "config",
+    "experiment",
+    "fill_whole",
+    "group",
+    "persons",
+    "queries",
+    "record",
+    "row",
+    "scores",
+    "send",
+]

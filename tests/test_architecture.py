@@ -30,19 +30,20 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_words", "clip", "comparison", "counting",
-    "dataset_info", "datasets", "holdout", "image_check", "images", "injection", "losses", "masking", "methods",
-    "metrics", "nearest", "pareto", "positions", "precision", "presets", "pretrain", "published", "resolve", "schedule",
-    "shape_drawing", "shapes", "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers",
-    "twins", "verify", "verify_faults", "weight_files", "weights",
+    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_words", "clip",
+    "comparison", "counting", "dataset_info", "datasets", "embedding_sample", "holdout", "image_check",
+    "images", "injection", "losses", "masking", "methods", "metrics", "nearest", "pareto", "persons", "positions",
+    "precision", "presets", "pretrain", "published", "resolve", "schedule", "shape_drawing", "shapes",
+    "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify",
+    "verify_faults", "weight_files", "weights",
 ]
 WORK = [
     "accounting", "audit", "batches", "checkpoint", "devices", "evaluate", "experiments", "material", "tracking",
-    "train",
+    "tracking_notes", "tracking_views", "train",
 ]
 RUN = ["oracle", "run"]
 FACES = [
-    "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer",
+    "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
 ]
 STUDIES = [
     "combine", "crew", "gaps", "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",

@@ -11,6 +11,7 @@ NOTHING = 2
 
 @click.command()
 @click.argument("name")
+@click.argument("subjects", nargs=-1)
 @click.option("--out", type=click.Path(file_okay=False), help="Folder to write to; default reports-out/NAME.")
 @click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the harness's own).")
 @click.option(
@@ -47,7 +48,7 @@ def report(obj: dict[str, Any], /, name: str, as_json: bool, **options: Any) -> 
 def show_made(made: Any) -> None:
     """Say what was written, what is missing and where to look."""
     if made.n_results:
-        click.echo(f"{made.name}: {made.n_results} results in {made.n_panels} protocols")
+        click.echo(f"{made.name}: {made.summary}")
     else:
         click.echo(f"{made.name}: nothing to report yet", err=True)
     for gap in made.gaps:

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from harness.combine import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds, independent_difference, query_values
+from harness.combine import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.errors import UsageError
 from harness.experiments import Store
-from harness.report import collect, query_reader
+from harness.persons import query_values
 from harness.rows import UNTRAINED, load_rows, read_runs, read_unfinished, shares_persons, write_rows
+from harness.source import Source, query_reader
 
 
 def by(rows, **fixed):
@@ -65,7 +66,7 @@ def test_seeds_are_combined_from_per_query_results_as_the_formula_says(experimen
     made = [fake.record("cskt", "icfg", 47, seed=seed, seconds=10 * seed) for seed in (1, 2, 3)]
     for one in made:
         fake.send(experiment, *one)
-    (row,) = collect(experiment.runs, _name(experiment)).results.to_dict("records")
+    (row,) = _results(experiment)
     low, high, mean = naive_interval([arrays["t2i/rank"] == 1 for _, arrays in made])
     assert (row["n_seeds"], row["seeds"], row["interval"]) == (3, [1, 2, 3], SEVERAL_SEEDS)
     assert (row["R1"], row["R1_low"], row["R1_high"]) == pytest.approx((mean, low, high))
@@ -87,22 +88,36 @@ def naive_interval(hits):
     return 100 * (mean - half), 100 * (mean + half), 100 * mean
 
 
-def test_a_tracked_group_of_exactly_these_seeds_is_taken_as_it_is(experiment, fake):
+def test_a_tracked_group_of_exactly_these_seeds_gives_what_lost_per_query_results_cannot(experiment, fake):
     records = [fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=seed)) for seed in (1, 2)]
     fake.group(experiment, records, 55.5, 50.0, 61.0)
-    (row,) = collect(experiment.runs, _name(experiment)).results.to_dict("records")
+    groups = {group.info.run_id: dict(group.data.metrics) for group in experiment.finished_runs("group")}
+    (row,) = combine_seeds(read_runs(experiment), lambda run, name: None, groups)[0].to_dict("records")
     assert (row["R1"], row["R1_low"], row["R1_high"]) == (55.5, 50.0, 61.0)
-    fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=3))
-    (row,) = collect(experiment.runs, _name(experiment)).results.to_dict("records")
-    assert row["n_seeds"] == 3
+    (row,) = _results(experiment)
     assert row["R1"] != 55.5
+    fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=3))
+    (row,) = combine_seeds(read_runs(experiment), lambda run, name: None, groups)[0].to_dict("records")
+    assert (row["n_seeds"], row["interval"]) == (3, NO_INTERVAL)
+
+
+def test_a_result_tells_what_persons_and_seeds_add_to_its_width_and_how_alike_captions_are(experiment, fake):
+    made = [fake.record("cskt", "icfg", 47, seed=seed) for seed in (1, 2)]
+    for one in made:
+        fake.send(experiment, *one)
+    (row,) = _results(experiment)
+    means = [100 * (arrays["t2i/rank"] == 1).mean() for _, arrays in made]
+    assert row["seed_error"] == pytest.approx(abs(means[0] - means[1]) / 2)
+    assert row["identity_error"] > 0
+    assert row["n_identities"] == fake.N_IDENTITIES
+    assert 0 < row["correlation"] < 1
 
 
 def test_without_per_query_results_several_seeds_have_a_mean_and_no_interval(experiment, fake):
     for seed in (1, 2):
         fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=seed))
     runs = read_runs(experiment)
-    (row,) = combine_seeds(runs, lambda run, name: None).to_dict("records")
+    (row,) = combine_seeds(runs, lambda run, name: None)[0].to_dict("records")
     assert row["interval"] == NO_INTERVAL
     assert row["R1"] == pytest.approx(runs["R1"].mean())
     assert row["R1_low"] is None
@@ -111,7 +126,7 @@ def test_without_per_query_results_several_seeds_have_a_mean_and_no_interval(exp
 def test_seeds_that_asked_for_different_persons_have_no_common_interval(fake):
     arrays = {"a": fake.queries(40, 1), "b": fake.queries(40, 2, n_identities=30)}
     runs = _frame([{"run_id": name, "seed": i} for i, name in enumerate(arrays)])
-    (row,) = combine_seeds(runs, lambda run, name: arrays[run]).to_dict("records")
+    (row,) = combine_seeds(runs, lambda run, name: arrays[run])[0].to_dict("records")
     assert row["interval"] == NO_INTERVAL
 
 
@@ -120,7 +135,7 @@ def test_of_a_repeated_run_the_newest_counts(experiment, fake):
         started = f"2026-01-0{day}T00:00:00+00:00"
         made, arrays = fake.record("cskt", "icfg", r1, identity=f"same{r1}", started=started)
         fake.send(experiment, made, arrays)
-    (row,) = combine_seeds(read_runs(experiment), lambda run, name: None).to_dict("records")
+    (row,) = combine_seeds(read_runs(experiment), lambda run, name: None)[0].to_dict("records")
     assert row["n_seeds"] == 1
     assert row["R1"] > 40
 
@@ -174,12 +189,23 @@ def test_query_values_are_hits_or_precisions():
     assert query_values(arrays, "mAP").tolist() == [1, 0.5, 0.2]
 
 
-def test_half_widths_of_independent_results_add_as_squares():
-    one = {"R1": 50.0, "R1_low": 46.0, "R1_high": 51.0}
-    other = {"R1": 30.0, "R1_low": 20.0, "R1_high": 33.0}
-    difference, low, high = independent_difference(one, other)
-    assert (difference, low) == (20, 20 - 5)
-    assert high == pytest.approx(20 + 101**0.5)
+def test_only_the_cells_of_a_suite_are_read_or_missed(experiment, fake):
+    for name, status in (
+        ("mine", "finished"),
+        ("mine", "failed"),
+        ("other", "finished"),
+        ("other", "failed"),
+    ):
+        tags = {f"harness.suite.{name}": "row"}
+        fake.send(experiment, *fake.record("cskt", "icfg", identity=name + status, status=status, tags=tags))
+    source = Source(str(experiment.runs), _name(experiment), suite="mine")
+    assert (len(source.single_runs), len(source.unfinished)) == (1, 1)
+    assert len(Source(str(experiment.runs), _name(experiment)).unfinished) == 2
+
+
+def _results(store):
+    source = Source(str(store.runs), _name(store))
+    return source.combined(source.single_runs)[0].to_dict("records")
 
 
 def _name(store):

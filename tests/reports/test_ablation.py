@@ -1,17 +1,22 @@
+import re
+
 import pytest
 from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, compared, draw_differences
 from matplotlib import pyplot
 from pandas import DataFrame
+from scipy import stats
 
 from harness.config import flatten
 from harness.panels import split_panels
 from harness.resolve import resolve
+from harness.statistics import holm
 from harness.tables import DASH
 from harness.theme import use_theme
+from tests.fake_experiment import persons
 
 
 def split(*rows):
-    return split_panels(Ablation.select(DataFrame(list(rows))), Ablation.facts)
+    return split_panels(Ablation.select(DataFrame(list(rows))), Ablation.facts, persons(rows))
 
 
 def panel_of(*rows):
@@ -88,25 +93,41 @@ def test_changes_of_one_key_come_first_by_key_and_value_the_key_of_the_largest_d
     assert rows["group"].tolist()[-1] == "several settings"
 
 
-def test_the_difference_is_to_the_methods_own_reference_with_both_results_as_independent(star, fake):
+def test_the_difference_is_to_the_methods_own_reference_person_by_person(star, fake):
     row = compared(star).set_index("change").loc["method.lr=0.5"]
-    assert row["R1_difference"] == 12
-    assert row["R1_difference_low"] == pytest.approx(12 - 18**0.5)
-    assert row["mAP_difference_high"] == pytest.approx(12 + 18**0.5)
+    one, other = (star.persons[f"mine {keys} on icfg"] for keys in ("[('method.lr', '0.5')]", "[]"))
+    gaps = 10 * (one.of("mAP") - other.of("mAP"))[0]
+    half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / len(gaps) ** 0.5
+    assert row["R1_difference"] == pytest.approx(12)
+    assert (row["mAP_difference_low"], row["mAP_difference_high"]) == pytest.approx((12 - half, 12 + half))
     two = [configured(fake, 70, "other"), configured(fake, 60, "other", method__lr=2, n_seeds=9)]
     rows = compared(panel_of(*star.records, *two)).set_index(["method", "change"])
-    assert rows.loc[("other", "method.lr=0.1"), "R1_difference"] == 10
+    assert rows.loc[("other", "method.lr=0.1"), "R1_difference"] == pytest.approx(10)
+
+
+def test_p_is_adjusted_for_all_comparisons_of_the_table(star, fake):
+    found = compared(star)
+    assert found["p_holm"].notna().tolist() == [False, *[True] * 5]
+    assert found["p_holm"].dropna().tolist() == holm(found["p"].dropna()).tolist()
+    assert (found["p_holm"] > found["p"]).any()
+    two = [configured(fake, 70, "other"), configured(fake, 60, "other", method__lr=2)]
+    more = compared(panel_of(*star.records, *two)).set_index("condition")["p_holm"]
+    assert (
+        more["mine [('method.depth', '1')]"]
+        >= found.set_index("condition")["p_holm"]["mine [('method.depth', '1')]"]
+    )
 
 
 def test_the_table_shows_scores_changes_differences_and_parameters(star):
     cells = ablation_table(star).cells
     assert cells.iloc[0].tolist() == [
         *("mine", "reference: nearest to the others", DASH),
-        *("40.0 [37.0, 43.0]", "40.0 [37.0, 43.0]", "35.0 [32.0, 38.0]", DASH, "1,000", "1"),
+        *("40.0 [37.0, 43.0]", "40.0 [37.0, 43.0]", "35.0 [32.0, 38.0]", DASH, DASH, "1,000", "1"),
     ]
-    assert cells.iloc[-1][["changed", "instead of", "difference in R@1"]].tolist() == [
-        *("method.depth=20, method.lr=9", "12, 0.1", "−10.0 [−14.2, −5.8]")
-    ]
+    last = cells.iloc[-1]
+    assert last[["changed", "instead of"]].tolist() == ["method.depth=20, method.lr=9", "12, 0.1"]
+    assert re.fullmatch(r"−10\.0 \[−1\d\.\d, −[67]\.\d\]", last["difference in R@1"])
+    assert last["p (Holm)"] == "<0.001"
     assert "SYNTHETIC TWIN" in ablation_table(star).title
 
 
@@ -156,15 +177,10 @@ def test_like_settings_of_another_version_or_budget_are_told_apart_and_come_last
     ]
 
 
-@pytest.mark.parametrize("everywhere", [False, True])
-def test_without_intervals_there_is_a_difference_and_no_interval(fake, everywhere):
-    none = {f"{name}_{end}": None for name in ("R1", "R10", "mAP") for end in ("low", "high")}
-    first = configured(fake, 40, n_seeds=3, **(none if everywhere else {}))
-    panel = panel_of(first, configured(fake, 41, method__lr=2, **none))
-    assert ablation_table(panel).cells.iloc[1][["R@1 [95 %]", "difference in R@1"]].tolist() == [
-        "41.0",
-        "1.0",
-    ]
+def test_without_the_persons_there_is_a_difference_and_no_interval_and_no_p(fake):
+    rows = DataFrame([configured(fake, 40, n_seeds=3), configured(fake, 41, method__lr=2)])
+    (panel,) = split_panels(rows, Ablation.facts)
+    assert ablation_table(panel).cells.iloc[1][["difference in R@1", "p (Holm)"]].tolist() == ["1.0", DASH]
     use_theme()
     pyplot.close(draw_differences(panel))
 
@@ -180,7 +196,7 @@ def test_transfers_and_untrained_methods_do_not_count_and_datasets_stand_apart(f
     assert [len(panel.records) for panel in panels] == [1, 1]
 
 
-def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_the_interval_holds_zero(star):
+def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_it_is_not_told_apart(star):
     use_theme()
     figure = draw_differences(star)
     labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
@@ -190,7 +206,7 @@ def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_the_int
     ]
     bars = [container.lines[0] for container in figure.axes[0].containers]
     places = {int(line.get_ydata()[0]): line.get_xdata()[0] for line in bars}
-    assert places == {1: 12, 3: 1, 4: -2, 5: -1, 7: -10}
+    assert places == pytest.approx({1: 12, 3: 1, 4: -2, 5: -1, 7: -10})
     hollow = {int(line.get_ydata()[0]) for line in bars if line.get_markerfacecolor() == "white"}
     assert hollow == {3, 4, 5}
     assert figure.axes[0].lines[0].get_xdata() == [0, 0]

@@ -4,13 +4,15 @@ import pytest
 from harness.reports.cross_dataset import CrossDataset, draw_transfer, drop_table, drops, matrix
 from matplotlib import pyplot
 from pandas import DataFrame
+from scipy import stats
 
 from harness.panels import split_panels
 from harness.theme import use_theme
+from tests.fake_experiment import persons
 
 
 def panel_of(*rows):
-    (panel,) = split_panels(DataFrame(list(rows)), CrossDataset.facts)
+    (panel,) = split_panels(DataFrame(list(rows)), CrossDataset.facts, persons(rows))
     return panel
 
 
@@ -57,9 +59,12 @@ def test_the_drop_is_against_the_same_method_at_home_on_the_same_test_set(whole)
     found = drops(whole).set_index(["trained_on", "tested_on"])
     assert found.loc[("icfg", "rstp"), "drop"] == 45 - 70
     assert found.loc[("rstp", "icfg"), "drop"] == 30 - 60
-    assert found.loc[("rstp", "icfg"), "drop_low"] == pytest.approx(-30 - 18**0.5)
+    away, home = (whole.persons[f"cskt-{name} on icfg"].of("R1")[0] for name in ("rstp", "icfg"))
+    half = stats.t.ppf(0.975, len(home) - 1) * 10 * (away - home).std(ddof=1) / len(home) ** 0.5
+    assert found.loc[("rstp", "icfg"), "drop_low"] == pytest.approx(-30 - half)
     assert len(found) == 2
-    assert drop_table(whole).cells["on icfg"].tolist() == ["–", "−30.0 [−34.2, −25.8]†"]
+    shown = f"−30.0 [−{30 + half:.1f}, −{30 - half:.1f}]†"
+    assert drop_table(whole).cells["on icfg"].tolist() == ["–", shown]
 
 
 def test_without_training_at_home_there_is_no_drop(fake):

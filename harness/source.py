@@ -1,0 +1,110 @@
+"""What a report reads: an MLflow experiment, narrowed to what was asked for."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from harness.combine import Queries, combine_seeds
+from harness.datasets import DATASETS
+from harness.errors import unknown
+from harness.experiments import Store
+from harness.persons import Persons
+from harness.rows import UNTRAINED, read_runs, read_unfinished
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Source:
+    """Where a report's numbers come from.
+
+    Attributes:
+        runs: folder of the records and of the default store; else `HARNESS_RUNS`, else `./runs`.
+        experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
+        datasets: only results trained and tested on these; none means all.
+        suite: only runs that are cells of this suite; none means all.
+        subjects: what the report is about, as its `takes` asks for: names of runs, a study, a dataset.
+    """
+
+    runs: str | None = None
+    experiment: str | None = None
+    datasets: Sequence[str] = ()
+    suite: str | None = None
+    subjects: Sequence[str] = ()
+
+    @cached_property
+    def store(self) -> Store | None:
+        """The MLflow store; None while there is none."""
+        return Store.existing(Path(self.runs) if self.runs else None, self.experiment)
+
+    @cached_property
+    def single_runs(self) -> "DataFrame":
+        """One row for each finished run and test set, newest first (`harness.rows.read_runs`)."""
+        from pandas import DataFrame
+
+        rows = read_runs(self.store, self.suite) if self.store else DataFrame()
+        return _narrowed(rows, self.datasets)
+
+    @cached_property
+    def unfinished(self) -> "DataFrame":
+        """The runs that did not finish."""
+        from pandas import DataFrame
+
+        return read_unfinished(self.store, self.suite) if self.store else DataFrame(columns=["run", "status"])
+
+    def combined(self, rows: "DataFrame") -> tuple["DataFrame", dict[str, Persons]]:
+        """Return single runs with their seeds combined, and the persons of each result."""
+        if self.store is None or not len(rows):
+            return combine_seeds(rows, lambda run_id, name: None)
+        groups = {
+            str(group.info.run_id): dict(group.data.metrics) for group in self.store.finished_runs("group")
+        }
+        with tempfile.TemporaryDirectory(prefix="harness-report-") as folder:
+            return combine_seeds(rows, query_reader(self.store, Path(folder)), groups)
+
+
+def query_reader(store: Store, folder: Path) -> Queries:
+    """Return a function that fetches a run's per-query results from MLflow; None for what is not there or broken."""
+
+    def read(run_id: str, name: str) -> Mapping[str, Any] | None:
+        return read_arrays(store, run_id, name, folder, lambda key: key.startswith("t2i/"))
+
+    return read
+
+
+def read_arrays(
+    store: Store, run_id: str, name: str, folder: Path, wanted: Callable[[str], bool] = lambda key: True
+) -> dict[str, Any] | None:
+    """Return the arrays of an `.npz` artifact of a run, fetched into `folder`; None for one not there or broken."""
+    file = store.artifact(run_id, name, folder)
+    if file is None:
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files if wanted(key)}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        log.warning("the file %s of run %s cannot be read: %s", name, run_id, error)
+        return None
+
+
+def _narrowed(rows: "DataFrame", datasets: Sequence[str]) -> "DataFrame":
+    """Return the rows trained and tested on the datasets; an untrained method counts wherever it was called."""
+    names = [name.replace("-", "_") for name in datasets]
+    known = {*DATASETS.names(), *(rows["tested_on"] if len(rows) else ())}
+    for name in names:
+        if name not in known:
+            raise unknown("dataset", name, known)
+    if not names or not len(rows):
+        return rows
+    trained = rows["trained_on"].isin(names) | (rows["rule"] == UNTRAINED)
+    return rows[trained & rows["tested_on"].isin(names)]

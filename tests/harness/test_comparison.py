@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.comparison import Difference, paired_difference, rank_intervals
+from harness.statistics import holm, seed_summary, summarise_sums
+
+
+def sums(seed, n_seed=3, n_identity=30, shift=0.0):
+    """Return sums [n_seed, n_identity] of persons with unequal numbers of queries, and those numbers."""
+    rng = np.random.default_rng(seed)
+    sizes = np.random.default_rng(0).integers(1, 7, n_identity).astype(float)
+    return (rng.random((n_seed, n_identity)) + shift) * sizes, sizes
+
+
+def naive(a, b, sizes):
+    """The same by loops: variance of the paired differences over persons, plus that of each side's seeds."""
+    n, total = len(sizes), sum(sizes)
+    gaps = [sum(row[i] for row in a) / len(a) - sum(row[i] for row in b) / len(b) for i in range(n)]
+    mean = sum(gaps) / total
+    parts = [(sum((gaps[i] - sizes[i] * mean) ** 2 for i in range(n)) / total**2 * n / (n - 1), n - 1)]
+    for side in (a, b):
+        means = [sum(row) / total for row in side]
+        centre = sum(means) / len(means)
+        if len(means) > 1:
+            spread = sum((one - centre) ** 2 for one in means) / (len(means) - 1)
+            parts.append((spread / len(means), len(means) - 1))
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / df for part, df in parts)
+    return mean, variance**0.5, freedom
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(3, 3), (1, 5), (1, 1)])
+def test_a_difference_is_what_the_variance_components_say(n_a, n_b):
+    (a, sizes), (b, _) = sums(1, n_a, shift=0.1), sums(2, n_b)
+    found = paired_difference(a, b, sizes)
+    mean, error, freedom = naive(a, b, sizes)
+    half = stats.t.ppf(0.975, freedom) * error
+    assert (found.estimate, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / error, freedom))
+    assert found.freedom == pytest.approx(freedom)
+
+
+def test_the_p_value_and_the_interval_say_the_same():
+    for seed in range(40):
+        (a, sizes), (b, _) = sums(seed, 2, shift=0.08), sums(seed + 100, 2)
+        found = paired_difference(a, b, sizes)
+        assert (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_a_true_difference_as_large_as_the_detectable_one_is_seen_in_four_of_five_comparisons():
+    rng, n = np.random.default_rng(5), 200
+    sizes, truth = np.full(n, 5.0), 0.05
+    seen, detectable = [], []
+    for _ in range(400):
+        base = rng.random(n)
+        a, b = (base + rng.normal(0, 0.2, n) + shift for shift in (truth, 0.0))
+        found = paired_difference(a[None] * 5, b[None] * 5, sizes)
+        detectable.append(found.detectable)
+        seen.append(
+            paired_difference((a - truth + np.mean(detectable))[None] * 5, b[None] * 5, sizes).low > 0
+        )
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.06)
+
+
+def test_persons_in_common_make_a_difference_sharper_than_two_results_apart():
+    (base, sizes), (noise, _) = sums(3, 1, 300), sums(4, 1, 300)
+    a, b = base + 0.1 * noise, base
+    paired = paired_difference(a, b, sizes)
+    apart = np.hypot(summarise_sums(a, sizes).identity_error, summarise_sums(b, sizes).identity_error)
+    assert paired.identity_error < apart / 3
+
+
+def test_equal_results_do_not_differ_and_one_person_tells_nothing():
+    a, sizes = sums(1, 1)
+    same = paired_difference(a, a, sizes)
+    assert (same.estimate, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    alone = paired_difference(np.ones((1, 1)), np.zeros((1, 1)), np.ones(1))
+    assert np.isnan([alone.low, alone.high, alone.p_value]).all()
+
+
+def test_summaries_from_sums_are_those_of_the_queries():
+    rng = np.random.default_rng(0)
+    identities = rng.integers(0, 20, 200)
+    hits = (rng.random((3, 200)) < 0.4).astype(float)
+    names, sizes = np.unique(identities, return_counts=True)
+    added = np.stack([[row[identities == name].sum() for name in names] for row in hits])
+    direct, from_sums = seed_summary(hits, identities), summarise_sums(added, sizes.astype(float))
+    assert vars(direct) == pytest.approx(vars(from_sums))
+
+
+def told(estimate, p_value):
+    return Difference(estimate, 0.0, 0.0, 0.0, 0.0, 9.0, p_value, 0.0)
+
+
+def test_ranks_count_only_what_is_told_apart_after_holm():
+    rows = [
+        [None, told(0.1, 0.2), told(0.3, 1e-6)],
+        [None, None, told(0.2, 1e-5)],
+        [None, None, None],
+    ]
+    assert rank_intervals(rows) == [(1, 2), (1, 2), (3, 3)]
+    borderline = [[None, told(0.1, 0.03), told(0.3, 0.03)], [None, None, told(0.2, 0.03)], [None] * 3]
+    assert holm([0.03] * 3).min() > 0.05
+    assert rank_intervals(borderline) == [(1, 3)] * 3
+
+
+def test_a_pair_that_cannot_be_compared_tells_nothing_apart():
+    rows = [[None, None, told(0.3, 1e-6)], [None, None, told(float("nan"), float("nan"))], [None] * 3]
+    assert rank_intervals(rows) == [(1, 2), (1, 3), (2, 3)]
+    assert rank_intervals([[None]]) == [(1, 1)]
+    assert rank_intervals([]) == []

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from harness.errors import DataError
+from harness.persons import METRICS, difference, load_persons, persons_of, write_persons
+from harness.statistics import seed_summary
+
+
+def arrays(seed, n=60, n_identity=12):
+    rng = np.random.default_rng(seed)
+    identity = np.random.default_rng(0).integers(0, n_identity, n) * 7
+    rank = rng.integers(1, 14, n)
+    return {"t2i/identity": identity, "t2i/rank": rank, "t2i/AP": 1 / rank}
+
+
+def test_a_summary_of_persons_is_that_of_their_queries():
+    seeds = [arrays(1), arrays(2)]
+    found = persons_of(seeds).summary("R5")
+    naive = seed_summary([one["t2i/rank"] <= 5 for one in seeds], seeds[0]["t2i/identity"])
+    assert (found.estimate, found.low, found.high) == pytest.approx(
+        (100 * naive.estimate, 100 * naive.low, 100 * naive.high)
+    )
+    assert found.freedom == pytest.approx(naive.freedom)
+
+
+def test_a_difference_is_in_points_and_needs_the_same_queries():
+    one, other = persons_of([arrays(1)]), persons_of([arrays(2)])
+    gap = 100 * (arrays(1)["t2i/AP"].mean() - arrays(2)["t2i/AP"].mean())
+    assert difference(one, other, "mAP").estimate == pytest.approx(gap)
+    assert difference(one, persons_of([arrays(2, n_identity=9)])) is None
+    assert difference(one, None) is None
+
+
+def test_seeds_that_were_asked_different_queries_are_refused():
+    with pytest.raises(DataError, match="different queries"):
+        persons_of([arrays(1), arrays(2, n_identity=5)])
+
+
+def test_persons_come_back_from_their_file_whatever_their_names(tmp_path):
+    kept = {"<script> on icfg": persons_of([arrays(1), arrays(2)]), "b": persons_of([arrays(3)])}
+    write_persons(tmp_path / "a" / "persons.npz", kept)
+    back = load_persons(tmp_path / "a" / "persons.npz")
+    assert list(back) == list(kept)
+    for name, one in kept.items():
+        assert back[name].same_test_set(one)
+        assert back[name].sums == pytest.approx(one.sums, abs=1e-5)
+        assert back[name].correlation == pytest.approx(one.correlation, abs=1e-6)
+        assert np.array_equal(back[name].of("R1"), one.of("R1"))
+    write_persons(tmp_path / "again.npz", kept)
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "a" / "persons.npz").read_bytes()
+    assert load_persons(tmp_path / "none.npz") == {}
+
+
+def test_the_metrics_are_those_of_the_rows():
+    assert METRICS == ("R1", "R5", "R10", "mAP")
+    assert persons_of([arrays(1)]).sums.shape[2] == 4
