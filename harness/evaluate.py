@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from harness.augment import Augment
+from harness.caption_words import caption_features, vocabulary
 from harness.config import RunConfig
 from harness.devices import Accelerator, agreed, autocast
 from harness.distributed import deal, gather
@@ -20,6 +21,7 @@ from harness.metrics import CUTOFFS, DIRECTIONS, rank_directions, summarise_dire
 from harness.statistics import bootstrap_intervals, intra_identity_correlation
 
 PROTOCOL_VERSION = 1
+TOP = 10
 
 Queries = dict[str, Any]
 
@@ -101,18 +103,24 @@ class Encoder:
         return gather(torch.cat(parts), len(order))
 
 
-def evaluate(encoder: Encoder, split: Split) -> tuple[Evaluation, Embeddings]:
-    """Encode a split and measure it; all processes return the first one's numbers."""
+def evaluate(encoder: Encoder, split: Split, *, detail: bool = False) -> tuple[Evaluation, Embeddings]:
+    """Encode a split and measure it, in `detail` as `measure` says; all processes return the first one's numbers."""
     embeddings = encoder.encode(split)
-    measured = measure(embeddings, split) if encoder.engine.is_main_process else None
+    measured = measure(embeddings, split, detail=detail) if encoder.engine.is_main_process else None
     shared: Evaluation = agreed(measured)
     return shared, embeddings
 
 
-def measure(embeddings: Embeddings, split: Split) -> Evaluation:
-    """Measure retrieval of a split from its embeddings."""
+def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Evaluation:
+    """Measure retrieval of a split from its embeddings.
+
+    With `detail` the queries also name the `TOP` most similar gallery items of each, best first, and what each
+    caption speaks of: all that galleries and slices of a test need. Validation goes without.
+    """
     owners = {"t2i": split.caption_identities, "i2t": split.identities}
-    results = rank_directions(embeddings.image, embeddings.text, owners["i2t"], owners["t2i"])
+    results = rank_directions(
+        embeddings.image, embeddings.text, owners["i2t"], owners["t2i"], top=TOP if detail else 0
+    )
     queries: Queries = {}
     for direction, result in results.items():
         queries[f"{direction}/identity"] = owners[direction].numpy()
@@ -120,7 +128,15 @@ def measure(embeddings: Embeddings, split: Split) -> Evaluation:
         queries[f"{direction}/AP"] = result.ap.numpy()
         queries[f"{direction}/INP"] = result.inp.numpy()
         queries[f"{direction}/n_right"] = result.n_right.numpy()
-    return Evaluation(summarise_directions(results), queries)
+        if result.top is not None:
+            queries[f"{direction}/top"] = result.top.numpy()
+    return Evaluation(summarise_directions(results), queries | (_spoken(split) if detail else {}))
+
+
+def _spoken(split: Split) -> Queries:
+    """Return what each caption speaks of, and the names that its bits stand for."""
+    features = {f"t2i/{name}": values for name, values in caption_features(split.pairs.captions).items()}
+    return features | {f"words/{name}": names for name, names in vocabulary().items()}
 
 
 def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float]]:

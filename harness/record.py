@@ -16,6 +16,7 @@ RECORD = "record.json"
 HISTORY = "history.json"
 WEIGHTS = "weights.safetensors"
 QUERIES = "queries.npz"
+EMBEDDINGS = "embeddings.npz"
 HOLDOUT = "holdout.json"
 
 

@@ -15,6 +15,7 @@ from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
 from harness.config import RunConfig, content_hash, identity_values
 from harness.devices import Accelerator, accelerator, agreed
+from harness.embedding_sample import sample_embeddings
 from harness.errors import Interrupted, UsageError
 from harness.evaluate import PROTOCOL_VERSION, Encoder, correlation, evaluate, intervals
 from harness.files import locked, write_json
@@ -25,7 +26,7 @@ from harness.oracle import ORACLE, OracleWatch, optimism
 from harness.paths import runs_root
 from harness.precision import store_half
 from harness.provenance import changed_files, environment, source_files
-from harness.record import HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now, trials_folder
+from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now, trials_folder
 from harness.tracking import Tracker
 from harness.train import SELECTED, Training
 
@@ -290,7 +291,7 @@ def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State
     job.listener.on_stage("testing")
     record = job.record
     with accounting.PeakMemory(job.engine.device) as memory:
-        evaluation, embeddings = evaluate(encoder, split)
+        evaluation, embeddings = evaluate(encoder, split, detail=True)
     prefix = f"test/{split.dataset}/"
     record.metrics = {prefix + name: value for name, value in evaluation.metrics.items()}
     record.accounting["test_peak_bytes"] = memory.bytes
@@ -302,6 +303,8 @@ def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State
         record.intervals = {prefix + name: ends for name, ends in found.items()}
         record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
         job.folder.write_queries(evaluation.queries)
+        sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
+        job.folder.write_queries(sample, EMBEDDINGS)
 
 
 def _finish_files(job: Job, method: Method) -> None:

@@ -59,7 +59,7 @@ def _evaluate_one(
             return found
     split, bad = open_test(reading, config, trained.config.backbone, trained.method.clip, listener)
     listener.on_stage(f"testing on {dataset}")
-    evaluation, _ = evaluate(encoder, split)
+    evaluation, _ = evaluate(encoder, split, detail=True)
     return _write(trained, dataset, reading.fingerprint, reading.synthetic, evaluation, len(bad))
 
 

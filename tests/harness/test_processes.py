@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -55,6 +56,14 @@ def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, metho
     for row_one, row_two in zip(*histories, strict=True):
         assert row_one["train/loss"] == pytest.approx(row_two["train/loss"], rel=1e-5)
     assert record_one["metrics"] == pytest.approx(record_two["metrics"], abs=1e-5)
+    for name in ("queries.npz", "embeddings.npz"):
+        with np.load(folder_one / name) as kept_one, np.load(folder_two / name) as kept_two:
+            assert kept_one.files == kept_two.files
+            for key in kept_one.files:
+                if kept_one[key].dtype.kind == "f":
+                    np.testing.assert_allclose(kept_one[key], kept_two[key], atol=1e-3, err_msg=key)
+                else:
+                    np.testing.assert_array_equal(kept_one[key], kept_two[key], err_msg=key)
 
 
 def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path):

@@ -7,10 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness import evaluate as evaluate_module
 from harness import run as run_module
+from harness.caption_words import COLOURS, GARMENTS, caption_features
+from harness.datasets import DATASETS
 from harness.errors import Interrupted, TrainingError, UsageError
 from harness.listener import Listener
-from harness.record import HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
+from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
 from harness.run import run
 
 pytestmark = pytest.mark.usefixtures("untracked")
@@ -69,6 +72,67 @@ def test_metrics_are_those_of_the_per_query_results(world, twins, tmp_path):
     queries = folder_of(record, tmp_path).queries()
     assert record.metrics["test/icfg/t2i/R5"] == pytest.approx(100 * np.mean(queries["t2i/rank"] <= 5))
     assert record.metrics["test/icfg/i2t/mAP"] == pytest.approx(100 * np.mean(queries["i2t/AP"]))
+
+
+def test_a_tested_run_keeps_what_galleries_and_slices_need_and_validation_does_not_make_it(
+    world, twins, tmp_path, monkeypatch
+):
+    asked = []
+    measure = evaluate_module.measure
+    monkeypatch.setattr(
+        evaluate_module, "measure", lambda *a, detail: (asked.append(detail), measure(*a, detail=detail))[1]
+    )
+    record = run(world.quick(twins, "linear_probe", "cuhk"), runs=tmp_path)
+    assert asked == [False, False, True]
+    with np.load(folder_of(record, tmp_path).file(QUERIES), allow_pickle=False) as archive:
+        queries = dict(archive)
+    for direction, other in (("t2i", "i2t"), ("i2t", "t2i")):
+        top, rank = queries[f"{direction}/top"], queries[f"{direction}/rank"]
+        right = queries[f"{other}/identity"][top] == queries[f"{direction}/identity"][:, None]
+        assert (top.dtype, top.shape) == (np.int32, (len(rank), min(10, len(queries[f"{other}/identity"]))))
+        assert np.array_equal(right.any(axis=1), rank <= 10)
+        assert np.array_equal(right[rank <= 10].argmax(axis=1) + 1, rank[rank <= 10])
+    captions = [
+        c for s in DATASETS.get("cuhk").read(twins / "synthetic") if s.split == "test" for c in s.captions
+    ]
+    expected = caption_features(captions)
+    for name in ("n_words", "colours", "garments"):
+        assert np.array_equal(queries[f"t2i/{name}"], expected[name])
+    assert queries["words/colours"].tolist() == list(COLOURS)
+    assert queries["words/garments"].tolist() == list(GARMENTS)
+
+
+def test_a_tested_run_keeps_a_sample_of_its_embeddings_and_other_methods_the_same_persons(
+    world, twins, tmp_path
+):
+    kept = []
+    for method in ("linear_probe", "zero_shot"):
+        record = run(world.quick(twins, method), runs=tmp_path)
+        sample = folder_of(record, tmp_path).queries(EMBEDDINGS)
+        assert sample["image"].shape == sample["text"].shape == (len(sample["place"]), 128)
+        norms = np.linalg.norm(sample["image"].astype(float), axis=1)
+        np.testing.assert_allclose(norms, 1, atol=1e-3)
+        assert np.array_equal(
+            sample["identity"], folder_of(record, tmp_path).queries()["i2t/identity"][sample["place"]]
+        )
+        kept.append(sample)
+    for name in ("place", "caption", "identity"):
+        assert np.array_equal(kept[0][name], kept[1][name])
+
+
+def test_what_is_kept_for_reports_changes_neither_a_metric_nor_the_identity(
+    world, twins, tmp_path, monkeypatch
+):
+    record = run(world.quick(twins), runs=tmp_path / "with")
+    monkeypatch.setattr(run_module, "evaluate", lambda encoder, split, **more: plain(encoder, split))
+    plain = evaluate_module.evaluate
+    bare = run(world.quick(twins), runs=tmp_path / "without")
+    assert "t2i/top" not in folder_of(bare, tmp_path / "without").queries()
+    assert (bare.identity, bare.metrics, bare.intervals) == (
+        record.identity,
+        record.metrics,
+        record.intervals,
+    )
 
 
 def test_the_hold_out_is_disjoint_from_what_was_trained_on(world, twins, tmp_path):
