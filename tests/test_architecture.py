@@ -30,8 +30,8 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_words", "clip",
-    "comparison", "counting", "dataset_info", "datasets", "embedding_sample", "holdout", "image_check",
+    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_slices", "caption_words",
+    "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample", "holdout", "image_check",
     "images", "injection", "losses", "masking", "methods", "metrics", "nearest", "pareto", "persons", "positions",
     "precision", "presets", "pretrain", "published", "resolve", "schedule", "shape_drawing", "shapes",
     "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify",
