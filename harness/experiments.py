@@ -14,7 +14,9 @@ from harness.config import flatten
 from harness.errors import unknown
 from harness.files import held, replaced
 from harness.paths import runs_root
-from harness.record import HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
+from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
+from harness.tracking_notes import NOTE, description, origin, settings_tag
+from harness.tracking_views import EXPERIMENT_TAGS
 
 EXPERIMENT = "text-based-person-retrieval"
 PARENT = "mlflow.parentRunId"
@@ -25,7 +27,7 @@ STATES = {
     "interrupted": "KILLED",
     "running": "RUNNING",
 }
-ARTIFACTS = (RECORD, QUERIES, WEIGHTS, HOLDOUT)
+ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
 BATCH = {"metrics": 1000, "params": 100}
 log = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class Store:
         local = self.uri.startswith("sqlite")
         place = (self.runs / "mlartifacts" / name).as_uri() if local else None
         try:
-            return str(self.client.create_experiment(name, artifact_location=place))
+            return str(self.client.create_experiment(name, place, dict(EXPERIMENT_TAGS)))
         except MlflowException:
             if (found := self.client.get_experiment_by_name(name)) is None:
                 raise
@@ -80,7 +82,7 @@ class Store:
     def create(self, record: Record) -> str:
         """Open an MLflow run for a record: its name, tags, parameters and dataset; return its id."""
         run = self.client.create_run(
-            self.experiment_id, milliseconds(record.started), tags(record), record.name
+            self.experiment_id, milliseconds(record.started), tags(record) | origin(record), record.name
         )
         run_id = str(run.info.run_id)
         self.log_params(run_id, flatten(record.config))
@@ -110,13 +112,26 @@ class Store:
     def close(self, run_id: str, record: Record, folder: RunFolder) -> None:
         """Log results and artifacts and end the run in the record's state."""
         self.log(run_id, [results(record)])
-        for key, value in tags(record).items():
-            self.client.set_tag(run_id, key, value)
+        self.set_tags(run_id, tags(record) | {NOTE: description(record)})
         for name in ARTIFACTS:
             if folder.file(name).is_file():
                 self.client.log_artifact(run_id, str(folder.file(name)))
         self.client.log_dict(run_id, record.config, "config.yaml")
         self.client.set_terminated(run_id, STATES[record.status], milliseconds(record.finished or now()))
+
+    def set_tags(self, run_id: str, values: Mapping[str, str]) -> None:
+        """Set a run's tags in one call."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in values.items()])
+
+    def describe(self, views: Mapping[str, str]) -> None:
+        """Bring the experiment's saved views up to date; its description stays as a person wrote it."""
+        known = self.client.get_experiment(self.experiment_id).tags
+        wanted = {key: known.get(key, value) for key, value in EXPERIMENT_TAGS.items()} | dict(views)
+        for key, value in wanted.items():
+            if known.get(key) != value:
+                self.client.set_experiment_tag(self.experiment_id, key, value)
 
     def adopt(self, parent: str, children: Iterable[str]) -> None:
         """Nest runs under a parent run."""
@@ -160,6 +175,13 @@ class Store:
     def finished_runs(self, kind: str = "run") -> list[Any]:
         """Return all finished MLflow runs of a kind that the harness logged, newest first."""
         return self.search(f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'")
+
+    def newest(self, n: int = 200) -> list[dict[str, str]]:
+        """Return the tags of the newest finished runs, newest first, in one call."""
+        text = "tags.`harness.kind` = 'run' and attributes.status = 'FINISHED'"
+        return [
+            dict(run.data.tags) for run in self.client.search_runs([self.experiment_id], text, max_results=n)
+        ]
 
     def unfinished_runs(self) -> list[Any]:
         """Return the MLflow runs that failed, were cut off or still go on, newest first."""
@@ -225,6 +247,7 @@ def tags(record: Record) -> dict[str, str]:
         "harness.synthetic": str(record.synthetic).lower(),
         "harness.rule": config["eval"]["rule"],
         "harness.seed": str(config["seed"]),
+        "harness.settings": settings_tag(record),
         "harness.status": record.status,
         "harness.fingerprint": record.fingerprint,
         "harness.backbone": str(record.backbone.get("name")),

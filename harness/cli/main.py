@@ -19,6 +19,7 @@ COMMANDS = {
     "suite": ("harness.cli.suite:suite", "Run whole tables: methods x datasets x seeds."),
     "worker": ("harness.cli.worker:worker", "Help with a sweep or suite, from any machine."),
     "report": ("harness.cli.report:report", "Make tables, figures and a notebook from tracked runs."),
+    "ui": ("harness.cli.ui:ui", "Show the tracked runs in MLflow's pages."),
     "data": ("harness.cli.data:data", "Describe, check, make and cache datasets."),
     "methods": ("harness.cli.methods:methods", "List methods and count their parameters."),
     "pretrain": ("harness.cli.pretrain:pretrain", "Make the tiny CLIP that ships with the harness."),

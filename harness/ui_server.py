@@ -1,0 +1,143 @@
+"""An MLflow server for this machine alone: on 127.0.0.1, without telemetry, ended with all its children."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from harness.errors import HarnessError, UsageError
+from harness.experiments import without_password
+
+HOST = "127.0.0.1"
+PORT = 5000
+TRIED_PORTS = 20
+START_SECONDS = 120.0
+END_SECONDS = 5.0
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PYTHONWARNINGS": "ignore",
+}
+# Settings of a public server have no place here.
+DROPPED = re.compile(
+    r"MLFLOW_(HOST|PORT|WORKERS|UVICORN_OPTS|GUNICORN_OPTS|STATIC_PREFIX|SERVER_|READ_REPLICA|ARTIFACTS)"
+)
+Process = subprocess.Popen[bytes]
+
+
+@contextmanager
+def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
+    """Yield the address and process of an MLflow server on 127.0.0.1, which ends with all its children at exit.
+
+    The store's address goes by the environment, so that no process list shows its password.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    with tempfile.TemporaryFile() as said, _stopped_by_hangup():
+        server = subprocess.Popen(
+            command,
+            env=_environment(uri, runs),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            base = f"http://{HOST}:{port}"
+            _wait(server, base, said)
+            yield base, server
+        finally:
+            _end(server)
+
+
+def _environment(uri: str, runs: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not DROPPED.match(name)}
+    store = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri, "MLFLOW_TRACKING_URI": uri}
+    root = {"MLFLOW_DEFAULT_ARTIFACT_ROOT": (runs.resolve() / "mlartifacts").as_uri()}
+    return kept | store | root | QUIET
+
+
+def _wait(server: Process, base: str, said: IO[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(URLError, OSError), urlopen(f"{base}/health", timeout=2):
+            return
+        time.sleep(0.1)
+    said.seek(0)
+    last = said.read().decode(errors="replace").strip().splitlines()[-8:]
+    raise HarnessError(without_password("The MLflow server did not start:\n" + "\n".join(last)))
+
+
+def _end(server: Process) -> None:
+    """End the server's whole group, gently at first."""
+    for sign, seconds in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, END_SECONDS)):
+        deadline = time.monotonic() + seconds
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, sign)
+            while time.monotonic() < deadline:
+                server.poll()
+                os.killpg(server.pid, 0)
+                time.sleep(0.05)
+    server.wait()
+
+
+@contextmanager
+def _stopped_by_hangup() -> Iterator[None]:
+    """Let a closed terminal end the server too: it has a session of its own."""
+
+    def stop(sign: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGHUP, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def free_port(wanted: int | None = None) -> int:
+    """Return the wanted port of 127.0.0.1, or the first free one from 5000 on; raise `UsageError` when taken."""
+    if wanted is not None:
+        if not _is_free(wanted):
+            raise UsageError(
+                f"Port {wanted} of {HOST} is taken: choose another with --port, or leave it out."
+            )
+        return wanted
+    for port in range(PORT, PORT + TRIED_PORTS):
+        if _is_free(port):
+            return port
+    raise UsageError(
+        f"The ports {PORT} to {PORT + TRIED_PORTS - 1} of {HOST} are taken: choose one with --port."
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
