@@ -137,6 +137,10 @@ class RunConfig(Section):
     eval: EvalConfig = EvalConfig()
     seed: int = setting(1, "seed of initialisation, data order and augmentation")
 
+    def on_data(self, root: str | None) -> "RunConfig":
+        """Return the same config with the datasets in another folder; None stands for the default place."""
+        return self.model_copy(update={"dataset": self.dataset.model_copy(update={"root": root})})
+
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one level with dotted keys.

@@ -59,6 +59,7 @@ class Crew:
         """
         try:
             for index in range(self.n):
+                self._log(index).unlink(missing_ok=True)
                 self._start(index)
             with lost(self.work.queue.place):
                 self._watch()

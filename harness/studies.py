@@ -39,12 +39,33 @@ def find_summary(
     return summary
 
 
-def best_preset(study: str, runs: str | Path | None = None, storage: str | None = None) -> str:
-    """Return a study's best configuration as the text of a preset; raise `HarnessError` when no trial finished."""
+def best_preset(
+    study: str,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+    method: str | None = None,
+    synthetic: bool | None = None,
+) -> str:
+    """Return a study's best configuration as the text of a preset.
+
+    Raises `HarnessError` when no trial finished, and `UsageError` when the study searched another method than
+    `method`, or twins where real data are asked for, or the other way round; None asks for nothing.
+    """
     summary = find_summary(study, runs, storage, importance=False)
     if summary.config is None:
         raise HarnessError(f"No trial of the study {study} finished within its constraints yet.")
-    return preset_text(build(summary.config), summary)
+    config = build(summary.config)
+    if method is not None and config.method.name != method:
+        raise UsageError(
+            f"The study {study!r} searched {config.method.name}, not {method}: name a study of {method}."
+        )
+    if synthetic is not None and config.dataset.synthetic != synthetic:
+        worlds = {True: "synthetic twins", False: "real data"}
+        raise UsageError(
+            f"The study {study!r} searched on {worlds[config.dataset.synthetic]}, not on {worlds[synthetic]}: what is "
+            "best on one says nothing of the other."
+        )
+    return preset_text(config, summary)
 
 
 def open_study(study: str, root: Path, storage: str | None) -> Queue:

@@ -1,7 +1,7 @@
 """What a study found: its best trial, its summary, and the preset that reuses the best configuration."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, get_args
@@ -21,6 +21,7 @@ from harness.sweep_settings import Search
 TIE = "val/t2i/mAP"
 BEST = "best.yaml"
 SUMMARY = "study.json"
+STUDY, BUDGET = "harness.study", "harness.budget"
 NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
 
 
@@ -213,6 +214,23 @@ def preset_values(config: RunConfig) -> dict[str, Any]:
 def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
     """Write the best configuration as a preset that says where it comes from."""
     write_text(file, preset_text(config, summary))
+
+
+def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run that a study chose, when another study may have chosen it before.
+
+    All studies are named, and the budget is the largest: two searches that end at one point were not cheaper
+    than the dearer of them.
+
+    >>> old = {"harness.study": "a", "harness.budget": "30"}
+    >>> joined_marks(old, {"harness.study": "b", "harness.budget": "9"})
+    {'harness.study': 'a b', 'harness.budget': '30'}
+    """
+    if STUDY not in marks:
+        return dict(marks)
+    studies = dict.fromkeys([*known.get(STUDY, "").split(), *marks[STUDY].split()])
+    budgets = [text for text in (known.get(BUDGET, ""), marks[BUDGET]) if text.isdigit()]
+    return {**marks, STUDY: " ".join(studies), BUDGET: max(budgets, key=int) if budgets else marks[BUDGET]}
 
 
 def preset_text(config: RunConfig, summary: Summary) -> str:

@@ -22,6 +22,7 @@ from harness.record import Record, RunFolder
 from harness.resolve import build
 from harness.run import run
 from harness.storage import GONE, HEARTBEAT, lost, shown, storage_url
+from harness.study_results import joined_marks
 from harness.study_tracking import StudyTracker
 from harness.suite_cells import Cell
 from harness.suite_queue import (
@@ -218,17 +219,14 @@ class CellJob(Job):
             evaluate_run(record.name, list(self.cell["tests"]), data_root=config.dataset.root, **common)
         folder = RunFolder(work.root / record.name)
         record = folder.read() or record
-        work.tracker.mark(record, folder, marks)
+        work.tracker.mark(record, folder, joined_marks(record.tags, marks))
         if record.tags == marks:
             work.tracker.adopt([record])
         return record
 
     def _config(self) -> RunConfig:
         config = build(self.cell["config"])
-        if self.suite.data_root is None:
-            return config
-        dataset = config.dataset.model_copy(update={"root": self.suite.data_root})
-        return config.model_copy(update={"dataset": dataset})
+        return config if self.suite.data_root is None else config.on_data(self.suite.data_root)
 
 
 def _told(state: CellState) -> str:

@@ -13,7 +13,7 @@ from harness.resolve import parse_override, resolve
 from harness.suite_rows import GIVEN, MOST_SEEDS, OTHERS, Row, Suite, override, variation_name
 from harness.sweep_settings import FRESH_SEED
 
-StudyPreset = Callable[[str, str], str]
+StudyPreset = Callable[[Row, str], str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def expand(
         overrides: `section.field=value`, on top of what the suite and its rows set.
         seeds: how many seeds, in place of the suite's number.
         data_root: folder that holds the datasets.
-        study_preset: gives, for the name of a study and a dataset, the YAML file of the best configuration.
+        study_preset: gives, for a row on a study and a dataset, the YAML file of the best configuration.
 
     Raises `UsageError` that names suite and row for a configuration that cannot be.
     """
@@ -165,10 +165,7 @@ def _config(way: _Way, row: Row, dataset: str, *variation: str) -> RunConfig:
         presets=presets,
         overrides=[*settings, *way.overrides, *variation],
     )
-    if way.data_root is None:
-        return config
-    data = config.dataset.model_copy(update={"root": str(way.data_root)})
-    return config.model_copy(update={"dataset": data})
+    return config if way.data_root is None else config.on_data(str(way.data_root))
 
 
 def _best(way: _Way, row: Row, dataset: str) -> list[str]:
@@ -177,7 +174,7 @@ def _best(way: _Way, row: Row, dataset: str) -> list[str]:
         return []
     if way.study_preset is None:
         raise UsageError(f"It takes the best of study {row.from_study!r}, and no studies are at hand.")
-    return [way.study_preset(row.from_study, dataset)]
+    return [way.study_preset(row, dataset)]
 
 
 def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell | Skipped]:

@@ -92,7 +92,7 @@ def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
 
 
 def _plain(cell: Cell, key: str) -> dict[str, Any]:
-    config = cell.config.model_copy(update={"dataset": cell.config.dataset.model_copy(update={"root": None})})
+    config = cell.config.on_data(None)
     return {
         "key": key,
         "name": cell.name,

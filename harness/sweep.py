@@ -17,7 +17,7 @@ from harness.record import Record, RunFolder, all_trials
 from harness.run import run
 from harness.space import Axis, with_values
 from harness.storage import HEARTBEAT, lost, shown, storage_url
-from harness.study_results import SUMMARY, Summary, best_of, keep_tests, write_results
+from harness.study_results import SUMMARY, Summary, best_of, joined_marks, keep_tests, write_results
 from harness.study_tracking import StudyTracker
 from harness.sweep_settings import (
     FRESH_SEED,
@@ -82,8 +82,7 @@ def sweep(
 def open_sweep(queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener) -> "Sweep":
     """Return the sweep that a study in the storage is, for a worker."""
     config, axes, search = read_spec(queue)
-    config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"root": data_root})})
-    return Sweep(config, axes, search, queue, root, device, listener, leads=False)
+    return Sweep(config.on_data(data_root), axes, search, queue, root, device, listener, leads=False)
 
 
 class Sweep(Work):
@@ -228,7 +227,8 @@ class Sweep(Work):
             folders = [RunFolder(self.root / name) for name in self.tested["runs"]]
             self.records = [record for folder in folders if (record := folder.read()) is not None]
         for record in self.records:
-            self.tracker.mark(record, RunFolder(self.root / record.name), marks)
+            folder = RunFolder(self.root / record.name)
+            self.tracker.mark(record, folder, joined_marks(record.tags, marks))
         if n == 1:
             self.tracker.adopt(self.records)
 

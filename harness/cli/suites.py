@@ -16,7 +16,7 @@ from harness.paths import runs_root
 from harness.report import make_report
 from harness.studies import best_preset, find_summary
 from harness.suite import run_suite
-from harness.suite_file import Expansion, Suite, expand, load_suite, suite_names
+from harness.suite_file import Expansion, Row, Suite, expand, load_suite, suite_names
 from harness.suite_plan import PlannedCell, SuitePlan, make_suite_plan
 from harness.suite_queue import shard_of
 
@@ -139,12 +139,14 @@ def _on_studies(suite: Suite, given: tuple[str, ...]) -> Suite:
     return suite.model_copy(update={"rows": tuple(rows.values())})
 
 
-def _study_presets(options: dict[str, Any]) -> Callable[[str, str], str]:
-    """Return what writes the best configuration of a study as a preset file and names it."""
+def _study_presets(options: dict[str, Any]) -> Callable[[Row, str], str]:
+    """Return what writes the best configuration of a row's study as a preset file and names it."""
 
-    def preset(study: str, dataset: str) -> str:
+    def preset(row: Row, dataset: str) -> str:
+        study = str(row.from_study)
+        text = best_preset(study, options["runs"], options["storage"], row.method, options["synthetic"])
         file = runs_root(options["runs"]).path / "studies" / study / "suite-preset.yaml"
-        write_text(file, best_preset(study, options["runs"], options["storage"]))
+        write_text(file, text)
         return str(file)
 
     return preset

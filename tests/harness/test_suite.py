@@ -220,7 +220,7 @@ def test_a_row_on_a_study_bears_its_budget(run_with, table, tmp_path):
     preset = tmp_path / "best.yaml"
     preset.write_text("method: {lr: 0.5}")
     cells = expand(
-        load_suite(str(table)), synthetic=True, study_preset=lambda study, dataset: str(preset)
+        load_suite(str(table)), synthetic=True, study_preset=lambda row, dataset: str(preset)
     ).cells
     run_with(Runs(), cells=cells, budgets={"mine": 30})
     tags = {

@@ -283,8 +283,8 @@ def test_two_runs_of_one_name_are_refused():
 def test_the_best_of_a_study_comes_after_the_presets_with_fresh_seeds(tmp_path):
     asked = []
 
-    def best(study, dataset):
-        asked.append((study, dataset))
+    def best(row, dataset):
+        asked.append((row.from_study, dataset))
         return written(tmp_path, f"method: {{lr: {0.25 if dataset == 'icfg' else 0.5}}}", f"{dataset}.yaml")
 
     preset = written(tmp_path, "method: {lr: 0.1, loss: itc}", "p.yaml")

@@ -23,6 +23,7 @@ from harness.queue import Queue
 from harness.record import Record, RunFolder, all_runs, all_trials, trials_folder
 from harness.resolve import resolve
 from harness.space import Axis, grid
+from harness.studies import best_preset
 from harness.study_results import best_of
 from harness.sweep import sweep
 from harness.sweep_settings import FRESH_SEED, Constraint, Search, parse_constraint
@@ -364,6 +365,31 @@ def test_a_sweep_never_touches_the_test_split(untracked, world, twins, tmp_path,
         assert record.study == summary.study
         assert sorted(file.suffix for file in folder.path.iterdir()).count(".safetensors") == 0
     assert not all_runs(tmp_path)
+
+
+def test_a_run_that_two_studies_chose_names_both_and_bears_the_larger_budget(search_with, tmp_path):
+    runs = Runs(score=lambda config: 1.0)
+    for study, trials in (("large", 3), ("small", 2)):
+        search_with(runs, trials=trials, study=study, test_seeds=1)
+    (tested,) = (folder.read() for folder in all_runs(tmp_path))
+    assert (tested.tags["harness.study"], tested.tags["harness.budget"]) == ("large small", "3")
+
+
+@pytest.mark.parametrize(
+    ("method", "synthetic", "message"),
+    [
+        ("cskt", True, "searched linear_probe, not cskt"),
+        ("linear_probe", False, "on synthetic twins, not on real"),
+    ],
+)
+def test_the_best_of_a_study_serves_only_its_method_and_its_world(
+    search_with, tmp_path, method, synthetic, message
+):
+    search_with(Runs(), trials=2, study="mine")
+    text = best_preset("mine", tmp_path, method="linear_probe", synthetic=True)
+    assert "# Study mine: trial" in text
+    with pytest.raises(UsageError, match=message):
+        best_preset("mine", tmp_path, method=method, synthetic=synthetic)
 
 
 def test_a_trial_is_never_found_in_place_of_a_tested_run(untracked, world, twins, tmp_path):
