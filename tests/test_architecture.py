@@ -32,8 +32,8 @@ GROUND = [
 BLOCKS = [
     "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_slices", "caption_words",
     "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample", "holdout", "image_check",
-    "images", "injection", "losses", "masking", "methods", "metrics", "nearest", "pareto", "persons", "positions",
-    "precision", "presets", "pretrain", "published", "resolve", "schedule", "shape_drawing", "shapes",
+    "images", "injection", "losses", "masking", "methods", "metrics", "nearest", "pareto", "persons", "pictures", "positions",
+    "precision", "presets", "pretrain", "published", "ranked_gallery", "resolve", "schedule", "shape_drawing", "shapes",
     "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify",
     "verify_faults", "weight_files", "weights",
 ]
@@ -46,7 +46,7 @@ FACES = [
     "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
 ]
 STUDIES = [
-    "combine", "crew", "gaps", "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
+    "combine", "compare", "crew", "gaps", "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
     "reports", "rows", "source", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
     "sweep_spec", "tables", "trial", "trial_job", "worker",
