@@ -1,8 +1,9 @@
 """Bring a recorded run back to life: the trained method on its backbone, ready to encode."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,11 +14,14 @@ from harness.clip import load_clip
 from harness.config import RunConfig
 from harness.devices import accelerator
 from harness.errors import HarnessError, UsageError
-from harness.images import decode
+from harness.images import Pixels, decode
 from harness.methods import Method
 from harness.record import WEIGHTS, Record, RunFolder, find_run
 from harness.resolve import build
 from harness.run import build_method
+
+if TYPE_CHECKING:
+    from harness.gallery import Hit
 
 
 class Trained:
@@ -45,7 +49,10 @@ class Trained:
     @torch.inference_mode()
     def encode_image(self, paths: Sequence[str | Path], batch_size: int = 64) -> Tensor:
         """Embed image files as L2-normalised float32 rows [n_image, dim]; raise `ImageError` naming a bad file."""
-        parts = [self._encode_files(paths[i : i + batch_size]) for i in range(0, len(paths), batch_size)]
+        parts = [
+            self.encode_pixels([self.decode(path) for path in paths[i : i + batch_size]])
+            for i in range(0, len(paths), batch_size)
+        ]
         return torch.cat(parts) if parts else torch.empty(0, self.method.clip.embed_dim)
 
     @torch.inference_mode()
@@ -56,16 +63,36 @@ class Trained:
         ]
         return torch.cat(parts) if parts else torch.empty(0, self.method.clip.embed_dim)
 
+    def search(self, query: str, folder: str | Path, top: int = 10) -> list["Hit"]:
+        """Return the `top` images of a folder for a description, most similar first; each image is encoded once."""
+        from harness.gallery import find_images, open_gallery
+
+        place = Path(folder)
+        gallery = open_gallery(self, find_images(place), place)
+        return gallery.rank(self.encode_text([query]), top)[0]
+
+    def weights_identity(self) -> str:
+        """Return the SHA-256 of what decides an embedding: the run's identity and the weights that it trained."""
+        digest = hashlib.sha256(self.record.identity.encode())
+        if self.method.trained:
+            with self.folder.file(WEIGHTS).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
     def similarity(self, captions: Sequence[str], paths: Sequence[str | Path]) -> Tensor:
         """Return cosine similarities of captions and image files [n_caption, n_image]."""
         return self.encode_text(captions) @ self.encode_image(paths).T
 
-    def _encode_files(self, paths: Sequence[str | Path]) -> Tensor:
+    def decode(self, path: str | Path) -> Pixels:
+        """Return an image file's pixels as the run sees them, uint8 [3, height, width]; raise `ImageError`."""
         backbone = self.config.backbone
-        pixels = [
-            torch.from_numpy(decode(Path(p), backbone.image_size, backbone.interpolation)) for p in paths
-        ]
-        normal = self._pixels.normalise(torch.stack(pixels).to(self.engine.device))
+        return decode(Path(path), backbone.image_size, backbone.interpolation)
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Embed decoded images, each uint8 [3, height, width], as L2-normalised float32 rows [n_image, dim]."""
+        stacked = torch.stack([torch.from_numpy(image) for image in pixels])
+        normal = self._pixels.normalise(stacked.to(self.engine.device))
         return self._unit(self.method.encode_image(normal))
 
     def _encode_captions(self, captions: Sequence[str]) -> Tensor:

@@ -43,11 +43,11 @@ WORK = [
 ]
 RUN = ["oracle", "run"]
 FACES = [
-    "api", "doctor", "expected", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
+    "api", "doctor", "expected", "gallery", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
 ]
 STUDIES = [
     "combine", "compare", "crew", "gaps", "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
-    "reports", "rows", "source", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
+    "reports", "rows", "search", "search_page", "source", "space", "storage", "studies", "study", "study_results", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
     "sweep_spec", "tables", "trial", "trial_job", "worker",
 ]
