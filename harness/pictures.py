@@ -51,7 +51,9 @@ class Pictures:
             self._open(fingerprint, queries or {})
         except (HarnessError, OSError) as error:
             what = (
-                str(error) if isinstance(error, _NotTheSame) else f"{_what(dataset, synthetic)} are not here"
+                str(error)
+                if isinstance(error, _NotTheSame)
+                else f"{_what(dataset, synthetic)} are not on this machine"
             )
             self.missing = f"{what}: `{command}` says where they belong."
 

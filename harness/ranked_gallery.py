@@ -136,7 +136,7 @@ def _entry(queries: Queries, query: int, heading: str, repeats: bool = False) ->
     identity = queries["t2i/identity"][query]
     right = np.asarray(queries["i2t/identity"])[places] == identity
     return Entry(
-        heading if repeats else f"{heading} · caption {query} · person {identity}",
+        f"{heading} · same caption" if repeats else f"{heading} · caption {query} · person {identity}",
         int(query),
         tuple(places.tolist()),
         tuple(right.tolist()),

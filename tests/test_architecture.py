@@ -30,12 +30,13 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_slices", "caption_words",
-    "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample", "holdout", "image_check",
-    "images", "injection", "losses", "masking", "methods", "metrics", "nearest", "pareto", "persons", "pictures", "positions",
-    "precision", "presets", "pretrain", "published", "ranked_gallery", "resolve", "schedule", "shape_drawing", "shapes",
-    "statistics", "store", "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify",
-    "verify_faults", "weight_files", "weights",
+    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_slices",
+    "caption_words", "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample",
+    "holdout", "image_check", "images", "injection", "losses", "masking", "methods", "metrics", "nearest",
+    "pareto", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
+    "ranked_drawing", "ranked_gallery", "resolve", "schedule", "shape_drawing", "shapes", "statistics", "store",
+    "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify", "verify_faults",
+    "weight_files", "weights",
 ]
 WORK = [
     "accounting", "audit", "batches", "checkpoint", "devices", "evaluate", "experiments", "material", "tracking",
