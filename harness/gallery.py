@@ -62,7 +62,8 @@ class Gallery:
 
     def rank(self, queries: Tensor, top: int = 10) -> list[list[Hit]]:
         """Return the `top` images for each query embedding [n_query, dim], the most similar first, ties by path."""
-        similarity = queries @ self.embeddings.T
+        # The last bits depend on an image's place in its batch; copies of one image are to tie.
+        similarity = (queries @ self.embeddings.T).round(decimals=6)
         order = similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
         values = similarity.gather(1, order)
         return [

@@ -16,17 +16,17 @@ from harness.page import PAGE, STYLE
 if TYPE_CHECKING:
     from harness.search import Search
 
-THUMBNAIL = (192, 288)
+THUMBNAIL = (288, 432)
 NAMED = 10
 OWN_STYLE = """
 .twin { display: inline-block; background: #fdf0e3; border-left: 4px solid #D55E00; padding: .3rem .8rem; }
 .facts { color: #5f5f5f; font-size: .9rem; }
 h2.query { margin-top: 2.6rem; max-width: 60rem; overflow-wrap: anywhere; }
-.ranking { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1rem; }
+.ranking { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1rem; }
 .ranking { margin: .8rem 0; padding: 0; list-style: none; }
 .hit { margin: 0; border: 1px solid #e2e2e2; border-radius: 6px; overflow: hidden; break-inside: avoid; }
-.hit .picture { background: #f6f6f6; height: 15rem; display: flex; align-items: center; justify-content: center; }
-.hit img { max-height: 15rem; max-width: 100%; object-fit: contain; display: block; }
+.hit .picture { background: #f6f6f6; height: 18rem; display: flex; align-items: center; justify-content: center; }
+.hit img { height: 18rem; max-width: 100%; object-fit: contain; display: block; }
 .hit .gone { color: #5f5f5f; font-size: .8rem; }
 .hit .line { display: flex; justify-content: space-between; padding: .45rem .6rem 0; }
 .hit .line { font-variant-numeric: tabular-nums; }
@@ -58,12 +58,16 @@ def _head(found: "Search") -> list[str]:
             '<p class="twin"><strong>SYNTHETIC TWIN</strong>: the run was trained on drawn people, not on '
             "photographs.</p>"
         )
+    method, dataset = (html_text(str(config[part]["name"])) for part in ("method", "dataset"))
     lines.append(
-        f'<p class="facts">{len(found.gallery.files):,} images of {gallery}: <code>{html_text(str(found.place))}</code>'
-        f"<br>ranked by <strong>{html_text(str(config['method']['name']))}</strong> trained on "
-        f"{html_text(str(config['dataset']['name']))}, run <code>{html_text(record.name)}</code>{_quality(found)}"
-        "<br>The number at each image is the cosine similarity of image and description. It orders the images of one "
-        "query; it is no probability, and the first image is shown even when nobody fits.</p>"
+        f'<p class="facts">{len(found.gallery.files):,} images of {gallery}, '
+        f"<code>{html_text(str(found.place))}</code>, "
+        f"ranked by <strong>{method}</strong> trained on {dataset} (run <code>{html_text(record.name)}</code>)."
+        f"{_quality(found)}</p>"
+    )
+    lines.append(
+        '<p class="facts">The number at an image is its cosine similarity to the description. It orders the images of '
+        "one description; it is no probability, and a first image is shown even when nobody fits.</p>"
     )
     return lines
 
@@ -75,7 +79,7 @@ def _quality(found: "Search") -> str:
         return ""
     ends = found.record.intervals.get(name)
     text = f"{found.record.metrics[name]:.1f} %" + (f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else "")
-    return f"; on its test split the first image is right for {text} of the captions"
+    return f" On its own test split the first image is right for {text} of the captions."
 
 
 def _card(hit: Hit, place: Path) -> str:

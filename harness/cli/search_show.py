@@ -20,7 +20,10 @@ def show_search(found: "Search", as_json: bool) -> None:
         print_json(found.as_dict())
         return
     for query, hits in zip(found.queries, found.rankings, strict=True):
-        rows = [(f"{hit.rank:>4}", f"{hit.similarity:.3f}", _printable(shown(hit.path, found.place))) for hit in hits]
+        rows = [
+            (f"{hit.rank:>4}", f"{hit.similarity:.3f}", _printable(shown(hit.path, found.place)))
+            for hit in hits
+        ]
         table(f"“{query}”", ("rank", "similarity", "image"), rows, left=3)
     bad = found.gallery.bad
     for path, _ in bad[:NAMED]:
