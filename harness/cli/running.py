@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.common import plain, print_json
-from harness.cli.reporting import check_report, report_after
+from harness.cli.reporting import check_report, data_name, report_after
 from harness.cli.show import TerminalListener, comparison_table, record_table, watching
 from harness.config import RunConfig
 from harness.devices import is_main_process
@@ -38,7 +38,7 @@ def config_from(method: str, options: dict[str, Any]) -> RunConfig:
 
 def execute(options: dict[str, Any], quiet: bool) -> int:
     """Run what the options say and return the exit code."""
-    check_report(options["report"])
+    check_report(options["report"], {"run": len(options["methods"]), "dataset": 1})
     configs = [config_from(method, options) for method in options["methods"]]
     if options["dry_run"]:
         show_plans([make_plan(config, options["runs"]) for config in configs], options["as_json"])
@@ -48,8 +48,14 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
         results = [_run_one(config, options, listener, quiet) for config in configs]
     if is_main_process():
         show_results(results, options)
-        report_after(options["report"], options["runs"], quiet)
+        subjects = {"run": [_name(result) for result in results], "dataset": [data_name(configs[0])]}
+        report_after(options["report"], options["runs"], quiet, subjects)
     return 0
+
+
+def _name(result: Any) -> str:
+    """Return the name of a run; of several seeds that of the first, which stands for all."""
+    return str(result["runs"][0] if isinstance(result, dict) else result.name)
 
 
 def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListener, quiet: bool) -> Any:

@@ -25,7 +25,7 @@ FAILED = 1
 
 def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     """Run what is missing of a suite, write its report, and return the exit code."""
-    check_report(options["report"])
+    check_report(options["report"], {})
     suite, expansion = _expanded(options)
     quiet = quiet or options["as_json"]
     shard_of(expansion.cells, options["shard"])

@@ -8,7 +8,7 @@ import click
 from pydantic import ValidationError
 
 from harness.cli.common import plain, print_json
-from harness.cli.reporting import check_report, report_after
+from harness.cli.reporting import check_report, data_name, report_after
 from harness.cli.running import config_from, say_differences
 from harness.cli.show import metric_rows, table, watching
 from harness.errors import UsageError, unknown
@@ -32,7 +32,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
             raise UsageError(
                 f"harness sweep needs --{name}; `harness sweep --help` shows all, `harness sweep list` the studies."
             )
-    check_report(options["report"])
+    check_report(options["report"], {"study": 1, "dataset": 1})
     axes = axes_from(options)
     config = config_from(
         options["method"], {**options, "overrides": [*options["overrides"], *options["fix"]]}
@@ -46,7 +46,8 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     with watching(quiet) as listener:
         summary = sweep(config, axes, search, listener=listener, **{name: options[name] for name in names})
     show(summary, options["as_json"])
-    report_after(options["report"], options["runs"], quiet)
+    subjects = {"study": [summary.study], "dataset": [data_name(config)]}
+    report_after(options["report"], options["runs"], quiet, subjects)
     return 0
 
 

@@ -1,0 +1,131 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.main import cli
+from harness.compare import compare
+from harness.errors import UsageError
+from harness.persons import persons_of
+from harness.source import Source
+
+
+def source_of(store):
+    return Source(str(store.runs), store.client.get_experiment(store.experiment_id).name)
+
+
+def send(store, fake, method, r1, seeds=(1,), **more):
+    return [fake.send(store, *fake.record(method, "icfg", r1, seed=seed, **more)) for seed in seeds]
+
+
+def test_a_clear_difference_is_a_verdict_and_names_the_better(experiment, fake):
+    (weak,), (strong,) = (send(experiment, fake, *one) for one in (("linear_probe", 10), ("cskt", 80)))
+    found = compare(source_of(experiment), weak.name, strong.name)
+    (test,) = found.tests
+    arrays = [fake.record(method, "icfg", r1)[1] for method, r1 in (("linear_probe", 10), ("cskt", 80))]
+    gap = 100 * ((arrays[0]["t2i/rank"] == 1).mean() - (arrays[1]["t2i/rank"] == 1).mean())
+    assert test.differences["R1"].estimate == pytest.approx(gap)
+    assert test.verdict.startswith("On icfg, B is better than A: R@1 -")
+    assert found.settings == {"method.name": ("linear_probe", "cskt")}
+    assert "persons alone" in found.reach
+
+
+def test_what_is_not_told_apart_is_said_with_what_could_have_been_seen(experiment, fake):
+    one, other = (
+        send(experiment, fake, "cskt", 40, method__lr=1),
+        send(experiment, fake, "cskt", 42, method__lr=2),
+    )
+    (test,) = compare(source_of(experiment), one[0].name, other[0].name).tests
+    assert "not told apart" in test.verdict
+    assert f"below {test.differences['R1'].detectable:.1f} points" in test.verdict
+
+
+def test_a_name_stands_for_all_its_seeds_and_an_untrained_method_has_none(experiment, fake):
+    seeds = send(experiment, fake, "cskt", 60, seeds=(1, 2, 3))
+    (floor,) = send(experiment, fake, "zero_shot", 10, trainable=0)
+    found = compare(source_of(experiment), seeds[1].name[:-3], floor.name)
+    assert found.n_seeds == (3, 1)
+    assert found.reach == "The intervals speak of new persons and of new seeds."
+    fake.group(experiment, seeds[:2], 50, 40, 60)
+    assert compare(source_of(experiment), "group", floor.name).n_seeds == (3, 1)
+
+
+def test_p_is_adjusted_for_the_number_of_test_sets(experiment, fake):
+    for method, r1 in (("a", 45), ("b", 55)):
+        fake.send(experiment, *fake.record(method, "icfg", r1), [("cuhk", r1), ("rstp", r1)])
+    found = compare(source_of(experiment), "a-icfg", "b-icfg")
+    assert {test.tested_on for test in found.tests} == {"icfg", "cuhk", "rstp"}
+    smallest = min(found.tests, key=lambda test: test.differences["R1"].p_value)
+    assert smallest.p_holm == pytest.approx(min(1, 3 * smallest.differences["R1"].p_value))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"synthetic": False}, "data: SYNTHETIC TWIN for A, real data for B"),
+        ({"fingerprint": "else"}, "annotations of icfg: data-of-icfg for A, else for B"),
+        ({"eval__rule": "oracle"}, "selection rule: val for A, oracle for B"),
+        ({"versions": {"method": 1, "dataset": 1, "protocol": 2}}, "protocol version: 1 for A, 2 for B"),
+    ],
+)
+def test_results_that_no_table_may_hold_together_are_refused(experiment, fake, changes, message):
+    send(experiment, fake, "a", 40)
+    send(experiment, fake, "b", 40, **changes)
+    with pytest.raises(UsageError, match=message):
+        compare(source_of(experiment), "a-icfg", "b-icfg")
+
+
+def test_other_backbones_and_budgets_are_compared_and_named(experiment, fake):
+    send(experiment, fake, "a", 40, tags={"harness.budget": "30"})
+    send(experiment, fake, "b", 40, backbone__name="larger")
+    unlike = compare(source_of(experiment), "a-icfg", "b-icfg").unlike
+    assert "tuning budget: 30 trials for A, none for B" in unlike
+    assert any(line.startswith("backbone: tiny") for line in unlike)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ("cskt-icfg-twin", "nothing", "nothing"),
+        ("cskt-icfg-twin", "cskt-icfg-twin", "one and the same result"),
+        ("c", "linear", "fits several results"),
+        ("cskt-icfg-twin", "cskt-cuhk-twin", "tested on different datasets"),
+    ],
+)
+def test_names_that_do_not_make_a_pair_are_one_clear_message(experiment, fake, a, b, message):
+    send(experiment, fake, "cskt", 40)
+    send(experiment, fake, "linear_probe", 40)
+    fake.send(experiment, *fake.record("cskt", "cuhk", 40))
+    with pytest.raises(UsageError, match=message):
+        compare(source_of(experiment), a, b)
+
+
+def test_of_a_run_that_was_made_again_with_another_budget_the_newest_counts(experiment, fake):
+    for budget, day in (("9", 1), ("30", 2)):
+        marks = {"tags": {"harness.budget": budget}, "started": f"2026-01-0{day}T00:00:00+00:00"}
+        send(experiment, fake, "cskt", 40, **marks)
+    send(experiment, fake, "linear_probe", 40)
+    found = compare(source_of(experiment), "cskt-icfg", "linear_probe-icfg")
+    assert found.unlike == ("tuning budget: 30 trials for A, none for B",)
+
+
+def test_an_empty_experiment_says_how_to_begin(experiment):
+    with pytest.raises(UsageError, match="harness run --method"):
+        compare(source_of(experiment), "a", "b")
+
+
+def test_the_command_says_the_verdict_and_its_json_holds_the_numbers(experiment, fake):
+    send(experiment, fake, "a", 20)
+    send(experiment, fake, "b\x1b[31m<script>", 70)
+    source = source_of(experiment)
+    command = ["compare", "a-icfg", "b", "--runs", source.runs, "--experiment", source.experiment]
+    told = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
+    assert told.return_value == 0
+    assert "B is better than A" in told.stdout
+    assert "SYNTHETIC TWIN" in told.stdout
+    assert "\x1b[31m" not in told.stdout
+    asked = CliRunner().invoke(cli, [*command, "--json"], catch_exceptions=False, standalone_mode=False)
+    (test,) = json.loads(asked.stdout)["tests"]
+    persons = persons_of([fake.record("a", "icfg", 20)[1]])
+    assert test["a"]["R1"] == pytest.approx(persons.summary("R1").estimate)
+    assert set(test["differences"]["mAP"]) >= {"estimate", "low", "high", "p_value", "detectable"}
