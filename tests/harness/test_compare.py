@@ -31,10 +31,8 @@ def test_a_clear_difference_is_a_verdict_and_names_the_better(experiment, fake):
 
 
 def test_what_is_not_told_apart_is_said_with_what_could_have_been_seen(experiment, fake):
-    one, other = (
-        send(experiment, fake, "cskt", 40, method__lr=1),
-        send(experiment, fake, "cskt", 42, method__lr=2),
-    )
+    one = send(experiment, fake, "cskt", 40, method__lr=1, identity="a" * 20)
+    other = send(experiment, fake, "cskt", 42, method__lr=2, identity="b" * 20)
     (test,) = compare(source_of(experiment), one[0].name, other[0].name).tests
     assert "not told apart" in test.verdict
     assert f"below {test.differences['R1'].detectable:.1f} points" in test.verdict
