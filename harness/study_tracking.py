@@ -12,6 +12,8 @@ from typing import Any
 from harness.experiments import STATES, Store
 from harness.queue import Queue
 from harness.record import Record, RunFolder
+from harness.study_reading import SEARCH
+from harness.sweep_spec import SPEC
 
 PLACE = "tracking"
 log = logging.getLogger(__name__)
@@ -38,13 +40,14 @@ class StudyTracker:
         params: Mapping[str, Any],
         leads: bool = True,
     ) -> None:
-        self.queue, self.runs, self.leads = queue, runs, leads
+        self.queue, self.runs, self.kind, self.leads = queue, runs, kind, leads
         self.tags = {"harness.kind": kind, f"harness.{kind}": queue.name, **tags}
         self.params = dict(params)
         self.run_id: str | None = None
         self._store: Store | None = None
         self._reached = True
         self._adopted: set[str] = set()
+        self._described = False
         self._tell(self._begin)
 
     def adopt(self, records: Iterable[Record], parent: str | None = None) -> None:
@@ -81,7 +84,8 @@ class StudyTracker:
         self._tell(end)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Log numbers of the study at a trial's number."""
+        """Log numbers of the study at a trial's number, and with the first what it searches and how."""
+        self._tell(self._describe)
         self._tell(lambda store: store.log(str(self.run_id), [{**values, "epoch": float(step)}]))
 
     def close(self, status: str, tags: Mapping[str, str], files: Iterable[Path]) -> None:
@@ -129,6 +133,12 @@ class StudyTracker:
             self.queue.remember(PLACE, {**known, store.place: self.run_id})
         if self.leads:
             store.client.update_run(self.run_id, status="RUNNING")
+
+    def _describe(self, store: Store) -> None:
+        """Keep a study's space and search as they stand in the storage; a suite has neither."""
+        if self.kind == "study" and not self._described:
+            store.client.log_dict(str(self.run_id), self.queue.notes.get(SPEC) or {}, SEARCH)
+            self._described = True
 
     def _tell(self, work: Callable[[Store], object]) -> None:
         """Do work on the store; after the first that it does not take, keep still."""
