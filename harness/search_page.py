@@ -98,9 +98,7 @@ def _skipped(found: "Search") -> list[str]:
         return []
     names = "".join(f"<li>{html_text(shown(path, found.place))}</li>" for path, _ in bad[:NAMED])
     more = f"<li>and {len(bad) - NAMED:,} more</li>" if len(bad) > NAMED else ""
-    return [
-        f'<p class="note">{len(bad):,} images cannot be read and were left out:</p><ul class="note">{names}{more}</ul>'
-    ]
+    return [f'<p class="note">Unreadable and left out: {len(bad):,}</p><ul class="note">{names}{more}</ul>']
 
 
 def shown(path: Path, place: Path) -> str:

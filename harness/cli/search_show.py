@@ -29,8 +29,8 @@ def show_search(found: "Search", as_json: bool) -> None:
     for path, _ in bad[:NAMED]:
         click.echo(_printable(f"cannot be read: {shown(path, found.place)}"), err=True)
     if bad:
-        more = f", {len(bad) - NAMED} of them not named here" if len(bad) > NAMED else ""
-        click.echo(f"{len(bad)} images were left out{more}.", err=True)
+        more = f" ({len(bad) - NAMED} of them not named here)" if len(bad) > NAMED else ""
+        click.echo(f"unreadable and left out: {len(bad)}{more}", err=True)
     twin = "SYNTHETIC TWIN · " if found.record.synthetic else ""
     slowest = 1000 * max(found.seconds)
     click.echo(

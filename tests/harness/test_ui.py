@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -255,6 +256,18 @@ def test_a_real_server_answers_on_this_machine_alone_and_ends_with_its_children(
     time.sleep(0.2)
     assert not [pid for pid in children if _is_alive(pid)]
     assert _listening(port) == set()
+
+
+@pytest.mark.slow
+def test_the_password_of_a_database_is_in_no_process_list(database, tmp_path):
+    password = urlsplit(database).password
+    assert password
+    with ui_server.serving(database, tmp_path, ui_server.free_port()) as (base, server):
+        with urlopen(f"{base}/health", timeout=20) as answer:
+            assert answer.status == 200
+        for pid in (server.pid, *_descendants(server.pid)):
+            with open(f"/proc/{pid}/cmdline") as file:
+                assert password not in file.read()
 
 
 def _until_ready(process):
