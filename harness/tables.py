@@ -26,6 +26,7 @@ class Table:
         notes: sentences below the table.
         n_left: columns set flush left; the others are numbers.
         faint: places of rows that are greyed.
+        faint_cells: places (row, column) of single cells that are greyed.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Table:
     notes: tuple[str, ...] = ()
     n_left: int = 1
     faint: frozenset[int] = frozenset()
+    faint_cells: frozenset[tuple[int, int]] = frozenset()
 
     def save(self, folder: str | Path) -> "Table":
         """Write `NAME.csv`, `NAME.md` and `NAME.tex` and return the table, so that a notebook shows it."""
@@ -59,7 +61,7 @@ class Table:
     def latex(self) -> str:
         """Return the cells as a LaTeX table; needs the packages booktabs, graphicx and xcolor."""
         header, *rows = self._grid(latex_text)
-        shaded = [self._latex_row(row, place in self.faint) for place, row in enumerate(rows)]
+        shaded = [self._latex_row(row, place) for place, row in enumerate(rows)]
         columns = "l" * self.n_left + "r" * (len(header) - self.n_left)
         body = "\n".join([_latex_line(header), r"\midrule", *shaded])
         notes = "".join(f"\n{latex_text(note)}\\par" for note in self.notes)
@@ -74,20 +76,28 @@ class Table:
     def _repr_html_(self) -> str:
         header, *rows = self._grid(html_text)
         head = "".join(f"<th{self._side(place)}>{cell}</th>" for place, cell in enumerate(header))
-        body = "".join(self._html_row(row, place in self.faint) for place, row in enumerate(rows))
+        body = "".join(self._html_row(row, place) for place, row in enumerate(rows))
         notes = "".join(f"<p class='note'>{html_text(note)}</p>" for note in self.notes)
         table = f"<table class='report'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return f"<div class='table'><p class='title'>{html_text(self.title)}</p>{table}{notes}</div>"
 
-    def _html_row(self, row: Sequence[str], faint: bool) -> str:
-        cells = "".join(f"<td{self._side(place)}>{cell}</td>" for place, cell in enumerate(row))
-        return f"<tr style='color:#8a8a8a'>{cells}</tr>" if faint else f"<tr>{cells}</tr>"
+    def _html_row(self, row: Sequence[str], line: int) -> str:
+        sides = [self._side(place, (line, place) in self.faint_cells) for place in range(len(row))]
+        cells = "".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, row, strict=True))
+        return f"<tr style='color:#8a8a8a'>{cells}</tr>" if line in self.faint else f"<tr>{cells}</tr>"
 
-    def _side(self, place: int) -> str:
-        return f" style='text-align:{'left' if place < self.n_left else 'right'}'"
+    def _side(self, place: int, faint: bool = False) -> str:
+        side = "left" if place < self.n_left else "right"
+        return f" style='text-align:{side}{';color:#8a8a8a' if faint else ''}'"
 
-    def _latex_row(self, row: Sequence[str], faint: bool) -> str:
-        return _latex_line([rf"\textcolor{{gray}}{{{cell}}}" for cell in row] if faint else row)
+    def _latex_row(self, row: Sequence[str], line: int) -> str:
+        grey = [line in self.faint or (line, place) in self.faint_cells for place in range(len(row))]
+        return _latex_line(
+            [
+                rf"\textcolor{{gray}}{{{cell}}}" if faint else cell
+                for cell, faint in zip(row, grey, strict=True)
+            ]
+        )
 
     def _grid(self, escaped: Callable[[str], str]) -> list[list[str]]:
         """Return header and rows as escaped text."""

@@ -1,0 +1,448 @@
+"""Which method is best on a dataset, and which are told apart?
+
+Rows: results on the dataset that a method was trained on, and untrained methods. A rank is an interval: any two
+results are compared person by person, all p-values are adjusted for the number of pairs (Holm), and a result's rank
+lies between those that are surely better and those that are surely worse. Results without per-query results stand
+in the table and have no rank.
+"""
+
+from collections.abc import Sequence
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.comparison import Difference, rank_intervals
+from harness.gaps import baselines, beginning, floor_gap, run_command
+from harness.panel_report import PanelReport
+from harness.panels import Facts, Panel, protocol_facts, training_facts
+from harness.persons import METRICS, persons_key
+from harness.reports import Gap, Step, Table, register
+from harness.rows import UNTRAINED
+from harness.statistics import holm
+from harness.tables import DASH, count_text, interval_text, p_text
+from harness.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+Row = dict[Any, Any]
+Compared = dict[tuple[int, int], Difference | None]
+LEVEL = 0.95
+MOST_PAIRED, MOST_DRAWN = 10, 48
+TIED, FIRST, LEADER = "tied for first", "first", "leader"
+SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
+GAP = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
+ERRORS = ["identity_error", "seed_error", "correlation", "n_identities"]
+COLUMNS = ["rank_low", "rank_high", "place", "label", "tested_on", *SCORES, *GAP, "interval", "n_seeds"]
+CONDITIONS = ["label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size", "trainable"]
+PAIR_COLUMNS = ["place", "label", "other_place", "other", *GAP]
+NOTES = (
+    "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
+    "several. No result is set in bold: the rank says what is told apart.",
+)
+CONDITION_NOTES = (
+    "Standard errors of R@1 in points: what other persons would change, and what other seeds would; the interval "
+    "holds both. One seed does not tell what seeds add, and an untrained method has none. Alike: correlation of the "
+    "hits of one person's captions; at 1 a person's captions count as one.",
+)
+
+
+def ranked(panel: Panel) -> "DataFrame":
+    """Return the panel's results, best first, each with its rank interval and its difference to the leader.
+
+    The leader is the best of those whose persons are at hand; the others have neither rank nor difference.
+    """
+    from pandas import DataFrame
+
+    rows, compared = _compared(panel)
+    known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
+    ranks = dict(zip(known, _ranks(compared, known), strict=True))
+    n_first = sum(best == 1 for best, _ in ranks.values())
+    adjusted = _adjusted(compared)
+    lines = []
+    for place, row in enumerate(rows):
+        best, worst = ranks.get(place, (nan, nan))
+        pair = (known[0], place) if known else (place, place)
+        found = _less(compared.get(pair), adjusted.get(pair, nan))
+        words = (FIRST if n_first == 1 else TIED) if best == 1 else "" if place in ranks else DASH
+        own = {"rank_low": best, "rank_high": worst, "place": words, "leads": place in known[:1]}
+        lines.append(row | own | found | _errors(row, panel))
+    return DataFrame(lines)
+
+
+def pairs(panel: Panel) -> "DataFrame":
+    """Return each pair of results, best first, with the difference of the first less the second."""
+    from pandas import DataFrame
+
+    rows, compared = _compared(panel)
+    adjusted = _adjusted(compared)
+    lines = [
+        {"place": i + 1, "label": rows[i]["label"], "other_place": j + 1, "other": rows[j]["label"]}
+        | _more(found, adjusted[i, j])
+        for (i, j), found in compared.items()
+    ]
+    return DataFrame(lines, columns=PAIR_COLUMNS)
+
+
+def _compared(panel: Panel) -> tuple[list[Row], Compared]:
+    """Return the results, best first, and the difference of each two whose persons are at hand, by place."""
+    records = panel.rows.sort_values("R1", ascending=False, kind="stable", ignore_index=True)
+    rows = records.astype(dict.fromkeys(SCORES, float)).to_dict("records")
+    known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
+    pairs = [(i, j) for i in known for j in known if i < j]
+    return rows, {(i, j): panel.difference(rows[i], rows[j]) for i, j in pairs}
+
+
+def _ranks(compared: Compared, known: Sequence[int]) -> list[tuple[int, int]]:
+    return rank_intervals([[compared.get((i, j)) for j in known] for i in known], level=LEVEL)
+
+
+def _adjusted(compared: Compared) -> dict[tuple[int, int], float]:
+    """Return each pair's p-value, adjusted for the number of pairs as the ranks are."""
+    p_values = [1.0 if one is None or np.isnan(one.p_value) else one.p_value for one in compared.values()]
+    return dict(zip(compared, holm(p_values).tolist(), strict=True))
+
+
+def _more(found: Difference | None, adjusted: float) -> dict[str, float]:
+    """Return a difference as columns; not numbers where it cannot be had."""
+    if found is None:
+        return dict.fromkeys(GAP, nan)
+    values = (found.estimate, found.low, found.high, found.p_value, adjusted, found.detectable)
+    return dict(zip(GAP, values, strict=True))
+
+
+def _less(found: Difference | None, adjusted: float) -> dict[str, float]:
+    """Return the difference of the second result less the first."""
+    line = _more(found, adjusted)
+    ends = {"difference_low": -line["difference_high"], "difference_high": -line["difference_low"]}
+    return line | {"difference": -line["difference"]} | ends
+
+
+def _errors(row: Row, panel: Panel) -> dict[str, float]:
+    """Return what persons and seeds add to the standard error of R@1, in points, and how alike captions are."""
+    persons = panel.persons.get(persons_key(row))
+    if persons is None:
+        return dict.fromkeys(ERRORS, nan)
+    summary, several = persons.summary("R1"), len(persons.sums) > 1
+    errors = (summary.identity_error, summary.seed_error if several else nan)
+    return dict(zip(ERRORS, (*errors, persons.correlation, len(persons.sizes)), strict=True))
+
+
+def leaderboard(panel: Panel) -> Table:
+    """Tabulate ranks, scores and the difference to the leader."""
+    from pandas import DataFrame
+
+    rows = ranked(panel)
+    return Table(
+        name=f"leaderboard-{panel.number}",
+        title=f"{_where(panel)}: ranks (protocol {panel.number})",
+        values=rows[COLUMNS],
+        cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
+        notes=(*NOTES, *_rank_notes(rows), *_fairness_notes(rows)),
+        n_left=3,
+    )
+
+
+def _where(panel: Panel) -> str:
+    return f"{panel.facts['data']} · {panel.facts['dataset']}"
+
+
+def _cells(row: Row) -> dict[str, str]:
+    return {
+        "rank": rank_text(row["rank_low"], row["rank_high"]),
+        "method": short(row["label"]),
+        "place": row["place"],
+        "R@1 [95 %]": _interval(row, "R1"),
+        "R@5 [95 %]": _interval(row, "R5"),
+        "R@10 [95 %]": _interval(row, "R10"),
+        "mAP [95 %]": _interval(row, "mAP"),
+        "R@1 less the leader's": LEADER if row["leads"] else _interval(row, "difference"),
+        "p (Holm)": p_text(row["p_holm"]),
+        "detectable": _points(row["detectable"]),
+    }
+
+
+def rank_text(best: float, worst: float) -> str:
+    """Return a rank interval; a dash where there is none.
+
+    >>> rank_text(1, 3), rank_text(2, 2), rank_text(nan, nan)
+    ('1–3', '2', '–')
+    """
+    if best != best:
+        return DASH
+    return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"
+
+
+def _interval(row: Row, name: str) -> str:
+    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"]).replace("-", "−")
+
+
+def _points(value: float, digits: int = 1) -> str:
+    return DASH if value != value else f"{value:.{digits}f}"
+
+
+def _rank_notes(rows: "DataFrame") -> list[str]:
+    """Say how ranks and differences came about, and what difference could have been seen."""
+    known = rows[rows["rank_low"].notna()]
+    missing = rows.loc[rows["rank_low"].isna(), "label"]
+    notes = []
+    if len(known) > 1:
+        n_pairs = len(known) * (len(known) - 1) // 2
+        persons = " or ".join(f"{n:,.0f}" for n in sorted(set(known["n_identities"])))
+        detectable = known["detectable"].dropna()
+        notes = [
+            f"Rank: between which ranks a result may lie, all ranks together at 95 %, by the difference in R@1 of each "
+            f"pair on the same {persons} persons (Student's t); p adjusted for {_counted(n_pairs, 'pair')} of "
+            f"{len(known)} results (Holm). {TIED.capitalize()} are those that no other one is surely better than.",
+            f"Leader: {known['label'].iloc[0]}; the interval of a difference is not widened for the number of pairs. "
+            "Detectable: the true difference to the leader that 80 of 100 such comparisons would see, each taken "
+            f"alone; median {_points(detectable.median())} points.",
+        ]
+        if len(known) > MOST_PAIRED:
+            notes.append(
+                "Each further result makes every pair harder to tell apart; the options --suite and --dataset leave "
+                "out what is not of interest."
+            )
+    elif len(known):
+        notes = ["One result: there is nothing to rank it against."]
+    if len(missing):
+        notes.append(f"Not ranked, as the results person by person are not at hand: {', '.join(missing)}.")
+    return notes
+
+
+def _counted(n: int, word: str) -> str:
+    return f"the one {word}" if n == 1 else f"all {n} {word}s"
+
+
+def _fairness_notes(rows: "DataFrame") -> list[str]:
+    """Name what keeps results from being a fair pair: their seeds and their tuning budgets."""
+    trained = rows[rows["rule"] != UNTRAINED]
+    budgets, notes = list(dict.fromkeys(trained["budget"])), []
+    if len(trained) and (trained["n_seeds"] == 1).all():
+        notes.append(
+            "One seed each: all this speaks of persons alone; another seed may order the methods otherwise."
+        )
+    elif (trained["n_seeds"] == 1).any():
+        notes.append(
+            "Some results have one seed, some several: a difference of two holds the seeds of the side that has "
+            "several, and of the other side persons alone."
+        )
+    if len(budgets) > 1:
+        notes.append(f"Tuning budgets differ ({', '.join(budgets)}): such results are no fair pair.")
+    return notes
+
+
+def conditions(panel: Panel) -> Table:
+    """Tabulate what the intervals are made of and under which conditions the results came about."""
+    from pandas import DataFrame
+
+    rows = ranked(panel)
+    return Table(
+        name=f"leaderboard_conditions-{panel.number}",
+        title=f"{_where(panel)}: what the intervals hold, and the conditions (protocol {panel.number})",
+        values=rows[CONDITIONS],
+        cells=DataFrame([_condition_cells(row) for row in rows.to_dict("records")]),
+        notes=CONDITION_NOTES,
+        n_left=2,
+    )
+
+
+def _condition_cells(row: Row) -> dict[str, str]:
+    return {
+        "rank": rank_text(row["rank_low"], row["rank_high"]),
+        "method": short(row["label"]),
+        "error: persons": _points(row["identity_error"], 2),
+        "error: seeds": _points(row["seed_error"], 2),
+        "alike": _points(row["correlation"], 2),
+        "seeds": str(row["n_seeds"]),
+        "persons": count_text(row["n_identities"]),
+        "budget": row["budget"],
+        "rule": row["rule"],
+        "epochs": count_text(row["epochs"]),
+        "batch": count_text(row["batch_size"]),
+        "trainable": count_text(row["trainable"]),
+    }
+
+
+def pair_table(panel: Panel) -> Table:
+    """Tabulate how much better each of the best results is than those below it, greyed where not told apart."""
+    from pandas import DataFrame
+
+    rows, found = panel.rows, pairs(panel)
+    lines = found[found["other_place"] <= MOST_PAIRED].to_dict("records")
+    n = min(len(rows), MOST_PAIRED)
+    labels = dict(enumerate(ranked(panel)["label"].head(n), start=1))
+    upper = [[DASH if i < j else "" for j in range(2, n + 1)] for i in range(1, n)]
+    cells = DataFrame(upper, index=range(1, n), columns=range(2, n + 1))
+    for line in lines:
+        cells.loc[line["place"], line["other_place"]] = _pair_cell(line)
+    cells = cells.rename(columns=str)
+    cells.insert(0, "method", [f"{place} {short(labels[place])}" for place in cells.index])
+    more = f"The best {n} of {len(rows)} results; the CSV has all pairs. " if len(rows) > n else ""
+    below = f"Column {n} is {labels[n]}. " if n > 1 else "One result: there is no pair. "
+    return Table(
+        name=f"pairs-{panel.number}",
+        title=f"{_where(panel)}: difference in R@1, row less column (protocol {panel.number})",
+        values=found,
+        cells=cells,
+        notes=(
+            f"{more}{below}Columns are the rows' numbers. Points, with p in brackets, adjusted for "
+            f"{_counted(len(found), 'pair')} (Holm). Greyed: not told apart at 5 %.",
+        ),
+        faint_cells=frozenset(
+            (line["place"] - 1, line["other_place"] - 1) for line in lines if not line["p_holm"] <= 1 - LEVEL
+        ),
+    )
+
+
+def _pair_cell(row: Row) -> str:
+    if row["difference"] != row["difference"]:
+        return DASH
+    return f"{row['difference']:+.1f} ({p_text(row['p_holm'])})".replace("-", "−")
+
+
+def short(label: str) -> str:
+    """Return a label cut in its middle when it is long, for its end tells settings apart.
+
+    >>> short("cskt (adapter_towers=both, directions=both, …, 6e8d98)")
+    'cskt (adapter_towers=both, direc… 6e8d98)'
+    """
+    shown = drawn(label, 200)
+    return shown if len(shown) <= 42 else f"{shown[:32]}… {shown[-7:]}"
+
+
+def draw_ranks(panel: Panel) -> "Figure":
+    """Draw R@1 and mAP with their intervals, best first; the mark of a result that nothing surely beats is filled."""
+    from matplotlib import pyplot
+
+    rows: list[Row] = ranked(panel).head(MOST_DRAWN).to_dict("records")
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.5 + 0.28 * len(rows)), sharey=True)
+    for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
+        _draw_metric(axes, rows, name)
+        axes.set_xlabel(f"text-to-image {word} (%)")
+    grid[0].set_yticks(range(len(rows)), [short(row["label"]) for row in rows])
+    grid[0].set_ylim(len(rows) - 0.4, -0.6)
+    _write_ranks(grid[1], rows)
+    n_all = len(panel.records)
+    more = f" · the best {MOST_DRAWN} of {n_all}" if n_all > MOST_DRAWN else ""
+    figure.suptitle(
+        drawn(f"{_where(panel)} · protocol {panel.number}{more}", 90), x=0.01, ha="left", fontweight="bold"
+    )
+    _explain(figure, any(row["rule"] == UNTRAINED for row in rows))
+    return figure
+
+
+def _draw_metric(axes: "Axes", rows: Sequence[Row], name: str) -> None:
+    for place, row in enumerate(rows):
+        first = row["rank_low"] == 1
+        if first:
+            axes.axhspan(place - 0.5, place + 0.5, color="#EFEFEF", linewidth=0, zorder=0)
+        if row["rule"] == UNTRAINED:
+            axes.axvline(row[name], color=INK, linestyle="--", linewidth=1, zorder=1)
+            axes.axvspan(*interval_ends(row, name), color=INK, alpha=0.07, linewidth=0)
+        style: dict[str, Any] = {"color": COLOURS[0], "marker": "o", "markersize": 6, "capsize": 2}
+        style |= {} if first else {"markerfacecolor": "white"}
+        axes.errorbar(row[name], place, xerr=error_bar(row, name), **style)
+    axes.grid(axis="y", visible=False)
+
+
+def _write_ranks(axes: "Axes", rows: Sequence[Row]) -> None:
+    """Write each result's rank beside the figure."""
+    side = axes.secondary_yaxis("right")
+    words = [rank_text(row["rank_low"], row["rank_high"]) for row in rows]
+    words = [
+        f"{text}, {row['place']}" if row["rank_low"] == 1 else text
+        for text, row in zip(words, rows, strict=True)
+    ]
+    side.set_yticks(range(len(rows)), words)
+    side.tick_params(length=0)
+    side.set_ylabel("rank")
+
+
+def _explain(figure: "Figure", untrained: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    mark: dict[str, Any] = {"linestyle": "", "marker": "o", "color": COLOURS[0]}
+    handles = [
+        Line2D([], [], label="nothing is surely better", **mark),
+        Line2D([], [], label="surely not first, or not ranked", markerfacecolor="white", **mark),
+    ]
+    handles += [Line2D([], [], label="untrained", color=INK, linestyle="--", linewidth=1)] * untrained
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+@register
+class Leaderboard(PanelReport):
+    """Ranks as intervals, scores, and the differences of all pairs."""
+
+    title = "Leaderboard"
+    question = "Which method is best on a dataset, and which are told apart?"
+    steps = (
+        Step(
+            "Best first. A rank is an interval, for results that are not told apart have no order. Those that no other "
+            "one is surely better than are tied for first.",
+            'report.leaderboard(panel).save("tables")',
+        ),
+        Step(
+            "Intervals are 95 %. Filled marks on a grey band: nothing is surely better. The dashed line and its band "
+            "are a method that trains nothing.",
+            'figure = report.draw_ranks(panel)\nsave_figure(figure, f"figures/leaderboard-{panel.number}");',
+        ),
+        Step(
+            "What the intervals are made of, and what it took to get there.",
+            'report.conditions(panel).save("tables")',
+        ),
+        Step("Each result against each other.", 'report.pair_table(panel).save("tables")'),
+    )
+    how_to_read = (
+        "The ranks hold all at once: in 95 of 100 such tables no rank lies outside its interval. To be tied for first "
+        "is no proof of being equal; the column `detectable` says how large a difference to the leader would likely "
+        "have been seen. Two intervals of R@1 may overlap while the difference of the two is told apart, for both "
+        "results are asked for the same persons.\n\n"
+        "With one seed all speaks of persons alone: another seed moves results too. A method whose settings were "
+        "tuned in many trials and one whose were not are no fair pair; the budget is in the table of conditions. The "
+        "gallery is held fixed: nothing is said about other galleries, nor about other datasets."
+    )
+
+    @classmethod
+    def select(cls, rows: "DataFrame") -> "DataFrame":
+        """Take the results on the dataset that a method was trained on, and all of one that trains nothing."""
+        return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
+
+    @classmethod
+    def facts(cls, row: dict[str, Any]) -> Facts:
+        """Fix the protocol, the training data and the dataset."""
+        return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])}
+
+    @classmethod
+    def tables(cls, panel: Panel) -> list[Table]:
+        """Return ranks, conditions and pairs."""
+        return [leaderboard(panel), conditions(panel), pair_table(panel)]
+
+    @classmethod
+    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
+        """Name a missing floor, a missing rival and results without persons."""
+        return [gap for panel in panels for gap in _panel_gaps(panel)] if panels else [beginning("icfg")]
+
+
+def _panel_gaps(panel: Panel) -> list[Gap]:
+    rows, dataset = panel.rows, panel.facts["dataset"]
+    trained = rows[rows["rule"] != UNTRAINED]
+    found = floor_gap(panel, dataset)
+    if len(trained) < 2:
+        what = f"Protocol {panel.number}, {dataset}: {len(trained)} trained methods; a leaderboard needs two."
+        names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
+        synthetic = bool(rows["synthetic"].iloc[0])
+        found.append(Gap(what, tuple(run_command(name, dataset, synthetic) for name in names)))
+    return found + [_unranked(row) for row in panel.records if persons_key(row) not in panel.persons]
+
+
+def _unranked(row: Row) -> Gap:
+    what = (
+        f"{row['label']} on {row['tested_on']}: the per-query results of some seed are not at hand, or its seeds were "
+        "asked different queries; so it has no rank."
+    )
+    return Gap(what, ("harness runs sync --all",))
