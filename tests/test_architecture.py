@@ -30,7 +30,7 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "augment", "caption_check", "caption_slices",
+    "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "caption_check", "caption_slices",
     "caption_words", "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample",
     "holdout", "image_check", "images", "injection", "losses", "masking", "methods", "metrics", "nearest",
     "pareto", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
@@ -47,7 +47,8 @@ FACES = [
     "api", "doctor", "expected", "gallery", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
 ]
 STUDIES = [
-    "combine", "compare", "crew", "gaps", "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
+    "combine", "compare", "crew", "dataset_figures", "dataset_profile", "gaps",
+    "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
     "reports", "rows", "search", "search_page", "source", "space", "storage", "studies", "study",
     "study_figures", "study_reading", "study_results", "study_tables", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
