@@ -5,6 +5,7 @@ cross for a wrong one, so that nothing is lost in grey print.
 """
 
 import warnings
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,24 +39,23 @@ def draw_gallery(entries: Sequence[Entry], pictures: Pictures, title: str = "") 
     Where the pictures are not on this machine each is a grey box with its place, and a line below the title says
     why; one that cannot be read is a grey box too. Only small copies of what is drawn are held.
     """
-    with _quiet_glyphs():
-        texts = [_text_of(entry, pictures) for entry in entries]
-        head = wrapped(title, WIDTH, TITLE_SIZE, weight="bold")
-        note = wrapped(pictures.missing or "", WIDTH, SIZE)
-        heights = [max(_tall(lines), TILE_HEIGHT + LABEL) for lines in texts]
-        gaps = [PAIR_GAP if entry.repeats else ROW_GAP for entry in entries]
-        y = len(head) * TITLE_LINE + len(note) * LINE
-        figure, axes = _sheet(y + sum(heights) + sum(gaps) + 2 * LINE)
-        for number, line in enumerate(head):
-            _write(axes, 0, number * TITLE_LINE, line, size=TITLE_SIZE, weight="bold")
-        for number, line in enumerate(note):
-            _write(axes, 0, len(head) * TITLE_LINE + number * LINE, line)
-        for entry, lines, tall, gap in zip(entries, texts, heights, gaps, strict=True):
-            if not entry.repeats:
-                axes.plot([0, WIDTH], [y + gap / 2] * 2, color=_GREY, linewidth=0.7)
-            _draw_row(axes, entry, lines, pictures, y + gap)
-            y += gap + tall
-        _write(axes, 0, y + LINE, LEGEND, color=_DIM)
+    texts = [_text_of(entry, pictures) for entry in entries]
+    head = wrapped(title, WIDTH, TITLE_SIZE, weight="bold")
+    note = wrapped(pictures.missing or "", WIDTH, SIZE)
+    heights = [max(_tall(lines), TILE_HEIGHT + LABEL) for lines in texts]
+    gaps = [PAIR_GAP if entry.repeats else ROW_GAP for entry in entries]
+    y = len(head) * TITLE_LINE + len(note) * LINE
+    figure, axes = _sheet(y + sum(heights) + sum(gaps) + 2 * LINE)
+    for number, line in enumerate(head):
+        _write(axes, 0, number * TITLE_LINE, line, size=TITLE_SIZE, weight="bold")
+    for number, line in enumerate(note):
+        _write(axes, 0, len(head) * TITLE_LINE + number * LINE, line)
+    for entry, lines, tall, gap in zip(entries, texts, heights, gaps, strict=True):
+        if not entry.repeats:
+            axes.plot([0, WIDTH], [y + gap / 2] * 2, color=_GREY, linewidth=0.7)
+        _draw_row(axes, entry, lines, pictures, y + gap)
+        y += gap + tall
+    _write(axes, 0, y + LINE, LEGEND, color=_DIM)
     return figure
 
 
@@ -83,7 +83,10 @@ def wrapped(
     font = FontProperties(family=_FONT, size=size, weight=weight)
 
     def fits(line: str) -> bool:
-        wide: float = text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
+        if len(line) > MOST_SIGNS:
+            return False
+        with _quiet_glyphs():
+            wide: float = text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
         return wide <= 72 * width
 
     words = deque(visible(text[: MOST_SIGNS * most]).split())
@@ -95,13 +98,18 @@ def wrapped(
             line = f"{line} {word}".strip()
             continue
         if not line:
-            n = next(n for n in range(min(len(word), MOST_SIGNS), 0, -1) if n == 1 or fits(word[:n]))
+            n = _most_that_fits(word[:MOST_SIGNS], fits)
             line, word = word[:n], word[n:]
         lines.append(line)
         line = ""
         words.extendleft([word] if word else [])
     lines += [line] if line else []
     return lines if len(lines) <= most else [*lines[: most - 1], _cut(lines[most - 1], fits)]
+
+
+def _most_that_fits(word: str, fits: Callable[[str], bool]) -> int:
+    """Return how many of a word's letters fit into a line, at least one."""
+    return 1 + bisect_left(range(2, len(word) + 1), True, key=lambda n: not fits(word[:n]))
 
 
 def _cut(line: str, fits: Callable[[str], bool]) -> str:
@@ -129,7 +137,8 @@ def _tall(lines: Sequence[Line]) -> float:
 
 def _draw_row(axes: "Axes", entry: Entry, lines: Sequence[Line], pictures: Pictures, y: float) -> None:
     for number, (line, look) in enumerate(lines):
-        _write(axes, 0, y + _tall(lines[:number]), line, **look)
+        if line:
+            _write(axes, 0, y + _tall(lines[:number]), line, **look)
     left = WIDTH - MARGIN - TILE_WIDTH - (SHOWN - 1) * PITCH
     for number, (place, right) in enumerate(zip(entry.places, entry.right, strict=True)):
         x = left + number * PITCH
