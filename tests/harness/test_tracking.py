@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from harness import experiments, tracking
@@ -47,7 +48,15 @@ def test_a_run_arrives_with_parameters_metrics_tags_dataset_and_artifacts(tracke
     assert given.dataset.name == "icfg-twin"
     assert record.fingerprint.startswith(given.dataset.digest)
     names = {file.path for file in store.client.list_artifacts(seen.info.run_id)}
-    assert {"record.json", "queries.npz", "weights.safetensors", "holdout.json", "config.yaml"} <= names
+    kept = {
+        "record.json",
+        "queries.npz",
+        "embeddings.npz",
+        "weights.safetensors",
+        "holdout.json",
+        "config.yaml",
+    }
+    assert kept <= names
 
 
 def test_each_epoch_is_one_point_of_the_curves(tracked):
@@ -76,6 +85,15 @@ def test_a_test_on_another_dataset_is_logged_beside_the_runs_own(tracked):
     metrics = mlflow_run(store, root, group["runs"][0]).data.metrics
     assert "test/cuhk/t2i/R1" in metrics
     assert "test/icfg/t2i/R1" in metrics
+
+
+def test_what_galleries_and_slices_need_is_in_the_store_for_each_test_set(tracked, tmp_path):
+    root, group, store = tracked
+    run_id = RunFolder(root / group["runs"][0]).read().tracking["run_id"]
+    for name in ("queries.npz", "transfer/cuhk.npz"):
+        with np.load(store.artifact(run_id, name, tmp_path), allow_pickle=False) as kept:
+            assert {"t2i/top", "i2t/top", "t2i/n_words", "t2i/colours", "words/garments"} <= set(kept.files)
+            assert len(kept["t2i/top"]) == len(kept["t2i/n_words"]) == len(kept["t2i/rank"])
 
 
 def test_what_did_not_arrive_is_synced_later_and_only_once(world, twins, tmp_path, monkeypatch):
