@@ -198,6 +198,14 @@ class Store:
             if not token:
                 return found
 
+    def history(self, run_id: str, keys: Iterable[str]) -> list[dict[str, float]]:
+        """Return the epochs of a run, each with `epoch` and those of the metrics that were logged for it."""
+        rows: dict[int, dict[str, float]] = {}
+        for key in keys:
+            for metric in self.client.get_metric_history(run_id, key):
+                rows.setdefault(metric.step, {"epoch": metric.step})[key] = metric.value
+        return [rows[epoch] for epoch in sorted(rows)]
+
     def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
         """Fetch one artifact of a run into a folder of its own there; None when the run has none of that name."""
         place = folder / run_id

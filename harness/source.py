@@ -1,6 +1,7 @@
 """What a report reads: an MLflow experiment, narrowed to what was asked for."""
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import numpy as np
 
 from harness.combine import Queries, combine_seeds
 from harness.datasets import DATASETS
-from harness.errors import unknown
+from harness.errors import UsageError, unknown
 from harness.experiments import Store
+from harness.files import replaced
 from harness.persons import Persons
 from harness.rows import UNTRAINED, read_runs, read_unfinished
 
@@ -71,6 +73,31 @@ class Source:
         }
         with tempfile.TemporaryDirectory(prefix="harness-report-") as folder:
             return combine_seeds(rows, query_reader(self.store, Path(folder)), groups)
+
+    def fetch(self, run_id: str, name: str, to: Path) -> bool:
+        """Copy an artifact of a run to a file; say whether the run has it."""
+        with tempfile.TemporaryDirectory(prefix="harness-report-") as folder:
+            found = self.store.artifact(run_id, name, Path(folder)) if self.store else None
+            if found is None:
+                return False
+            with replaced(to) as temporary:
+                shutil.copyfile(found, temporary)
+        return True
+
+    def run_named(self, name: str) -> dict[str, Any]:
+        """Return the row of a run on its own test set, by its name or how that begins; the newest of one name.
+
+        Raises `UsageError` when no finished run, or several, are called so.
+        """
+        rows = self.single_runs
+        own = rows[rows["in_domain"]] if len(rows) else rows
+        fits = own[own["run"].str.startswith(name)] if len(own) else own
+        if not len(fits):
+            raise unknown("run", name, list(own["run"]) if len(own) else [])
+        names = list(dict.fromkeys(fits["run"]))
+        if len(names) > 1 and name not in names:
+            raise UsageError(f"{name!r} fits several runs ({', '.join(names[:5])}): write more of the name.")
+        return dict(fits[fits["run"] == name].iloc[0] if name in names else fits.iloc[0])
 
 
 def query_reader(store: Store, folder: Path) -> Queries:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.escaping import visible
 
@@ -117,14 +117,15 @@ def short_number(value: float, place: Any = None) -> str:
     return f"{value:g}"
 
 
-def log_axis(axes: "Axes") -> None:
-    """Make the horizontal axis logarithmic with plain numbers at its ticks."""
+def log_axis(axes: "Axes", which: Literal["x", "y"] = "x") -> None:
+    """Make an axis logarithmic with plain numbers at its ticks."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.set_xscale("log")
+    axis, ends = (axes.xaxis, axes.get_xlim) if which == "x" else (axes.yaxis, axes.get_ylim)
+    axes.set(**{f"{which}scale": "log"})
     with suppress(ValueError):
-        low, high = axes.get_xlim()
+        low, high = ends()
         wide = high / low > 50
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(short_number))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(short_number))
+    axis.set_minor_formatter(NullFormatter())

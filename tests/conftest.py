@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import nbformat
 import pytest
+
+from harness.theme import STYLE
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +87,23 @@ def postgres() -> Iterator[object]:
 def database(postgres) -> str:
     """Return the URL of an empty database, with its password."""
     return postgres.create()
+
+
+@pytest.fixture
+def no_kernel(monkeypatch) -> None:
+    """Run a report's cells in this process: for tests that are about what is written, not about the kernel."""
+
+    def run(notebook, path):
+        monkeypatch.chdir(path.parent)
+        monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+        names = {}
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                exec(cell["source"], names)
+        pyplot.close("all")
+        path.write_text(nbformat.writes(notebook))
+
+    from matplotlib import pyplot
+
+    monkeypatch.setattr("harness.report.execute", run)
+    monkeypatch.setitem(STYLE, "savefig.dpi", 40)

@@ -17,28 +17,10 @@ from harness.panel_report import PanelReport
 from harness.report import make_report, notebook_cells
 from harness.reports import REPORTS, Report, Step
 from harness.source import _narrowed
-from harness.theme import STYLE
 
 NAMES = REPORTS.names()
 PANELS = [name for name in NAMES if issubclass(REPORTS.get(name), PanelReport)]
 SCRIPT = "<script>alert(1)<"
-
-
-@pytest.fixture
-def no_kernel(monkeypatch):
-    """Run cells in this process: for tests that are about what is written, not about the kernel."""
-
-    def run(notebook, path):
-        monkeypatch.chdir(path.parent)
-        monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
-        names = {}
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                exec(cell["source"], names)
-        path.write_text(nbformat.writes(notebook))
-
-    monkeypatch.setattr("harness.report.execute", run)
-    monkeypatch.setitem(STYLE, "savefig.dpi", 40)
 
 
 def name_of(store):

@@ -1,0 +1,192 @@
+"""Which of two results is better, by how much, how sure is that, and on which queries do they differ?
+
+A report of two results, each a run with all its seeds, on the test sets that both have seen. Queries, slices and
+pictures are those of the first seed of each.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from harness.caption_slices import slice_queries
+from harness.compare import compare
+from harness.errors import DataError
+from harness.files import read_json, write_json
+from harness.gaps import Gap
+from harness.panels import REAL, TWIN
+from harness.persons import METRICS
+from harness.pictures import Pictures
+from harness.ranked_drawing import draw_gallery
+from harness.ranked_gallery import flip_entries, flips
+from harness.reports import Contents, Report, Source, Step, Table, register
+from harness.result_figures import person_shares
+from harness.result_files import FILES, Here, fetch_run, load_arrays
+from harness.tables import DASH, interval_text, p_text
+from harness.theme import COLOURS, FAINT, INK, WIDTH, log_axis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIDES = ("A", "B")
+SHOWN = 3
+
+
+def verdict_table(found: dict[str, Any]) -> Table:
+    """Tabulate the differences on every test set, and say the verdicts below."""
+    from pandas import DataFrame
+
+    values = [
+        {"tested_on": test["tested_on"], "metric": name, "a": test["a"][name], "b": test["b"][name]}
+        | test["differences"][name]
+        | ({"p_holm": test["p_holm"]} if name == "R1" else {})
+        for test in found["tests"]
+        for name in METRICS
+    ]
+    cells = [
+        {
+            "tested on": row["tested_on"],
+            "metric": row["metric"].replace("R", "R@"),
+            "A": f"{row['a']:.1f}",
+            "B": f"{row['b']:.1f}",
+            "A − B [95 %]": interval_text(row["estimate"], row["low"], row["high"]).replace("-", "−"),
+            "from persons": f"±{row['identity_error']:.1f}",
+            "from seeds": f"±{row['seed_error']:.1f}" if max(found["n_seeds"]) > 1 else DASH,
+            "p": p_text(row["p_value"]),
+            "detectable": f"{row['detectable']:.1f}",
+        }
+        for row in values
+    ]
+    world = TWIN if found["synthetic"] else REAL
+    notes = (
+        *(test["verdict"] for test in found["tests"]),
+        found["reach"],
+        "Text to image, points, taken person by person. From persons, from seeds: the standard errors that make the "
+        "interval. p: of no difference; the verdicts adjust it for the number of test sets (Holm). Detectable: the "
+        "true difference whose interval would miss zero in 80 of 100 such comparisons.",
+    )
+    title = f"{world} · A is {found['a']}, B is {found['b']}"
+    return Table("compare-verdict", title, DataFrame(values), DataFrame(cells), notes, n_left=2)
+
+
+def settings_table(found: dict[str, Any]) -> Table:
+    """Tabulate what differs in how the two results came about."""
+    from pandas import DataFrame
+
+    rows = [{"setting": key, "A": one, "B": other} for key, (one, other) in found["settings"].items()]
+    cells = DataFrame(rows or [{"setting": "no setting that both have", "A": "", "B": ""}])
+    seeds = f"Seeds: {found['n_seeds'][0]} of A, {found['n_seeds'][1]} of B."
+    notes = (seeds, *(f"Unlike: {line}." for line in found["unlike"]))
+    return Table("compare-settings", "What differs", cells, cells, notes, n_left=3)
+
+
+def draw_persons(a: dict[str, Any], b: dict[str, Any]) -> "Figure":
+    """Draw each person's share of captions answered at rank 1, A less B, in order; and the ranks of every query."""
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(WIDTH, 3.4), width_ratios=(1.25, 1))
+    gaps = 100 * np.sort(person_shares(a) - person_shares(b))
+    for kind, colour in ((gaps > 0, COLOURS[0]), (gaps < 0, COLOURS[1])):
+        left.bar(np.flatnonzero(kind), gaps[kind], width=1.0, color=colour, linewidth=0)
+    left.axhline(0, color=INK, linewidth=1)
+    left.set(xlabel="persons, in order", ylabel="R@1 of a person's captions, A − B", xticks=[])
+    counts = [int((gaps < 0).sum()), int((gaps == 0).sum()), int((gaps > 0).sum())]
+    left.set_title("{} persons better with B, {} alike, {} with A".format(*counts), fontsize=9)
+    ranks = [np.asarray(one["t2i/rank"]) for one in (a, b)]
+    right.plot(
+        [1, max(map(np.max, ranks))] * 1, [1, max(map(np.max, ranks))], color=FAINT, linewidth=1, zorder=0
+    )
+    right.plot(ranks[0], ranks[1], ".", color=INK, alpha=0.35, markersize=4, markeredgewidth=0)
+    for which in ("x", "y"):
+        log_axis(right, which)
+    right.set(xlabel="rank of the first right image, A", ylabel="the same, B", aspect="equal")
+    return figure
+
+
+def draw_flips(found: dict[str, Any], a: dict[str, Any], b: dict[str, Any], n: int = SHOWN) -> "Figure":
+    """Draw queries that A alone answers at rank 1, then queries that B alone does, both rankings below one another."""
+    side = found["side"]
+    pictures = Pictures(
+        side["dataset"], side["fingerprint"], synthetic=found["synthetic"], root=side["root"], queries=a
+    )
+    flipped = flips(a, b, n)
+    rows = flip_entries(a, b, [*flipped.only_a, *flipped.only_b], SIDES)
+    world = f" · {TWIN}" if found["synthetic"] else ""
+    title = f"{side['dataset']}{world}: {flipped.n_only_a} queries right with A alone, {flipped.n_only_b} with B alone"
+    return draw_gallery(rows, pictures, title)
+
+
+READ = Step(
+    "## Verdict",
+    "from pathlib import Path\n\nfrom harness.files import read_json\n\n"
+    'found = read_json(Path("data/comparison.json"))\nreport.verdict_table(found).save("tables")',
+)
+SETTINGS = Step("", 'report.settings_table(found).save("tables")')
+PERSONS = Step(
+    "## Persons and queries\n\nOn the test set of the data that both were trained on, with the first seed of each. "
+    "Blue: better with A. Right: every query; below the line B finds it sooner.",
+    "from harness.result_files import load_arrays\n\n"
+    'a, b = (load_arrays(f"data/{side}-queries.npz") for side in "ab")\n'
+    'save_figure(report.draw_persons(a, b), "figures/persons");',
+)
+RANKS = Step(
+    "",
+    "from harness.result_figures import draw_ranks\n\n"
+    'save_figure(draw_ranks({"A": a, "B": b}), "figures/ranks");',
+)
+SLICES = Step(
+    "What is asked, and how well each answers it.",
+    "from harness.caption_slices import slice_queries\nfrom harness.result_figures import draw_slices\n\n"
+    'slices = {name: slice_queries(one).rows for name, one in (("A", a), ("B", b))}\n'
+    'save_figure(draw_slices(slices), "figures/slices");',
+)
+FLIPS = Step(
+    "## Flips\n\nQueries that one answers at rank 1 and the other does not, where the other is farthest off.",
+    'save_figure(report.draw_flips(found, a, b), "figures/flips")',
+)
+
+
+@register
+class Compare(Report):
+    """Two results: verdict, differences by person and query, slices, flips."""
+
+    title = "Two results compared"
+    question = "Which of two results is better, how sure is that, and on which queries do they differ?"
+    takes: ClassVar = ("run", "run")
+    how_to_read = (
+        "Not told apart does not mean equal: the column `detectable` says what could have been missed. Figures and "
+        "flips show one seed of each side, and many flips come from chance alone: two seeds of one method flip "
+        "queries, too. The examples are chosen by how far off the other side is; they are no sample."
+    )
+
+    @classmethod
+    def gather(cls, source: Source, data: Path) -> Contents:
+        """Compare, and fetch the per-query results of the first seed of each side."""
+        found = compare(source, *source.subjects)
+        rows = [source.run_named(name) for name in (found.a, found.b)]
+        here = [
+            fetch_run(source, row, data, f"{side.lower()}-") for row, side in zip(rows, SIDES, strict=True)
+        ]
+        run = read_json(data / "a-run.json")["config"]["dataset"]
+        side = {"dataset": run["name"], "root": run["root"], "fingerprint": rows[0]["fingerprint"]}
+        told = found.as_dict() | {"side": side}
+        write_json(data / "comparison.json", told)
+        steps = [READ, SETTINGS, *_query_steps(data, here)]
+        gaps = [Gap(why, commands) for one in here for why, commands in one.missing]
+        tables = [verdict_table(told), settings_table(told)]
+        return Contents(2, f"{found.a} against {found.b}", steps, tables, gaps)
+
+
+def _query_steps(data: Path, here: list[Here]) -> list[Step]:
+    """Return the steps that need per-query results of the same queries on both sides."""
+    if not all(one.queries for one in here):
+        return []
+    a, b = (load_arrays(data / f"{side.lower()}-{FILES['queries']}") for side in SIDES)
+    try:
+        flipped = flips(a, b, 1)
+    except DataError:
+        return []
+    steps = [PERSONS, RANKS, *[SLICES] * (len(slice_queries(a, replicates=50).rows) > 0)]
+    return (
+        [*steps, FLIPS] if all(one.ranked for one in here) and (flipped.only_a or flipped.only_b) else steps
+    )

@@ -1,0 +1,121 @@
+import re
+
+import numpy as np
+import pytest
+
+from harness.errors import UsageError
+from harness.report import make_report
+
+
+def make(name, store, out, *subjects):
+    experiment = store.client.get_experiment(store.experiment_id).name
+    return make_report(name, subjects=subjects, out=out, runs=str(store.runs), experiment=experiment)
+
+
+def tables_of(made):
+    return {table["name"]: table for table in made.tables}
+
+
+def test_a_run_is_told_whole(experiment, whole_run, tmp_path, no_kernel):
+    run = whole_run()
+    made = make("run", experiment, tmp_path, run.name)
+    figures = {file.stem for file in (tmp_path / "figures").glob("*.png")}
+    assert figures == {"curves", "ranks", "slices", "gallery", "map", "probe"}
+    assert made.gaps == []
+    tables = tables_of(made)
+    facts = {row["what"]: row["value"] for row in tables["run-facts"]["rows"]}
+    assert facts["run"] == run.name
+    assert (facts["data"], facts["epoch tested"]) == ("SYNTHETIC TWIN", "2 of 5")
+    scores = {(row["direction"], row["metric"]): row for row in tables["run-results"]["rows"]}
+    assert scores["text to image", "R1"]["value"] == run.metrics["test/icfg/t2i/R1"]
+    assert scores["text to image", "R1"]["low"] == run.intervals["test/icfg/t2i/R1"][0]
+    costs = {row["cost"]: row["value"] for row in tables["run-costs"]["rows"]}
+    assert costs["parameters.trainable"] == 1000
+
+
+def test_the_probe_reads_off_what_is_there_and_nothing_else(experiment, whole_run, tmp_path, no_kernel):
+    made = make("run", experiment, tmp_path, whole_run().name)
+    read_off = {row["attribute"]: row for row in tables_of(made)["run-probe"]["rows"]}
+    assert read_off["shirt"]["accuracy"] > 95
+    assert {"shirt", "sweater"} <= set(read_off)
+    assert all(
+        0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 100
+        for row in read_off.values()
+    )
+
+
+def test_an_older_run_shows_what_it_has_and_says_what_it_lacks(experiment, fake, tmp_path, no_kernel):
+    run = fake.send(experiment, *fake.record("older", "icfg"))
+    made = make("run", experiment, tmp_path, run.name)
+    (gap,) = made.gaps
+    assert re.search("which images it put first, nor what its captions speak of, nor its sample", gap.what)
+    assert "harness run --method older --dataset icfg --synthetic --force" in gap.commands[0]
+    assert {file.stem for file in (tmp_path / "figures").glob("*.png")} == {"ranks"}
+
+
+def test_a_run_is_found_by_how_its_name_begins_and_a_wrong_name_is_one_message(
+    experiment, whole_run, tmp_path, fake
+):
+    whole_run()
+    fake.send(experiment, *fake.record("cslx", "icfg"))
+    with pytest.raises(UsageError, match="fits several runs"):
+        make("run", experiment, tmp_path, "cs")
+    with pytest.raises(UsageError, match="Did you mean"):
+        make("run", experiment, tmp_path, "cskd-icfg-twin-63736b746963")
+    with pytest.raises(UsageError, match="called as `harness report run RUN`; got 0"):
+        make("run", experiment, tmp_path)
+    assert not any(tmp_path.glob("*.html"))
+
+
+def test_hostile_names_stay_text(experiment, whole_run, tmp_path, no_kernel):
+    method = "<script>alert(1)< \\input{x} $x_1$ =1+1"
+    made = make("run", experiment, tmp_path, whole_run(method).name)
+    for file in (
+        *tmp_path.glob("*.ipynb"),
+        *tmp_path.glob("*.html"),
+        *tmp_path.glob("*/*.md"),
+        *tmp_path.glob("*/*.svg"),
+    ):
+        assert "<script" not in file.read_text(), file
+    assert all(r"\input" not in file.read_text() for file in tmp_path.glob("tables/*.tex"))
+    assert made.n_results == 1
+
+
+def test_two_results_are_set_against_each_other(experiment, whole_run, tmp_path, no_kernel):
+    strong, weak = whole_run("cskt", 0.7), whole_run("linear_probe", 0.3, seed=2)
+    made = make("compare", experiment, tmp_path, strong.name, weak.name)
+    assert {file.stem for file in (tmp_path / "figures").glob("*.png")} == {
+        "persons",
+        "ranks",
+        "slices",
+        "flips",
+    }
+    table = tables_of(made)["compare-verdict"]
+    assert table["notes"][0].startswith("On icfg, A is better than B")
+    arrays = [np.load(tmp_path / "data" / f"{side}-queries.npz") for side in "ab"]
+    gap = 100 * ((arrays[0]["t2i/rank"] == 1).mean() - (arrays[1]["t2i/rank"] == 1).mean())
+    (r1,) = (row for row in table["rows"] if row["metric"] == "R1")
+    assert r1["estimate"] == pytest.approx(gap)
+    assert "SYNTHETIC TWIN" in table["title"]
+
+
+def test_two_older_results_are_compared_without_flips(experiment, fake, tmp_path, no_kernel):
+    runs = [fake.send(experiment, *fake.record(method, "icfg", r1)) for method, r1 in (("a", 20), ("b", 60))]
+    made = make("compare", experiment, tmp_path, *(run.name for run in runs))
+    assert len(made.gaps) == 2
+    assert {file.stem for file in (tmp_path / "figures").glob("*.png")} == {"persons", "ranks"}
+
+
+@pytest.mark.slow
+def test_the_notebook_of_a_run_runs_again_from_a_clean_kernel(experiment, whole_run, tmp_path):
+    import nbformat
+
+    from harness.notebook import execute
+
+    make("run", experiment, tmp_path, whole_run().name)
+    notebook = nbformat.read(tmp_path / "run.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    execute(notebook, tmp_path / "again.ipynb")
+    assert (tmp_path / "again.ipynb").read_text() == (tmp_path / "run.ipynb").read_text()
