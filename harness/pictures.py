@@ -9,7 +9,7 @@ from harness.annotations import dataset_fingerprint, dataset_folder, image_files
 from harness.config import content_hash
 from harness.dataset_info import chosen_place
 from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
-from harness.errors import DataError, HarnessError
+from harness.errors import HarnessError
 from harness.images import Pixels, decode
 from harness.paths import data_root
 
@@ -47,15 +47,10 @@ class Pictures:
         self._laid = Pairs([], [], [], [])
         command = shlex.join(["harness", "data", "info", dataset, *["--synthetic"] * synthetic])
         try:
-            self._dataset, self._root = DATASETS.get(dataset), chosen_place(data_root(root), synthetic).path
-            self._open(fingerprint, queries or {})
-        except (HarnessError, OSError) as error:
-            what = (
-                str(error)
-                if isinstance(error, _NotTheSame)
-                else f"{_what(dataset, synthetic)} are not on this machine"
-            )
-            self.missing = f"{what}: `{command}` says where they belong."
+            self._open(dataset, chosen_place(data_root(root), synthetic).path, fingerprint, queries or {})
+        except _NoPictures as reason:
+            what = f"The pictures and captions of {dataset}{' (synthetic twin)' if synthetic else ''}"
+            self.missing = f"{what} {reason}: `{command}` says where they belong."
 
     def caption(self, place: int) -> str:
         """Return the text of a caption by its place among the test split's captions."""
@@ -76,28 +71,31 @@ class Pictures:
         except Exception:  # hostile bytes make decoders raise nearly anything
             return None
 
-    def _open(self, fingerprint: str, queries: Mapping[str, Any]) -> None:
-        if locate(self._dataset, self._root) is None:
-            raise DataError("not found")
-        samples = self._dataset.read(self._root)
-        found = annotation_fingerprint(self._dataset, self._root, samples)
+    def _open(self, name: str, root: Path, fingerprint: str, queries: Mapping[str, Any]) -> None:
+        if name not in DATASETS.names():
+            raise _NoPictures("are not on this machine")
+        try:
+            self._dataset, self._root = DATASETS.get(name), root
+            if locate(self._dataset, root) is None:
+                raise _NoPictures("are not on this machine")
+            samples = self._dataset.read(root)
+            found = annotation_fingerprint(self._dataset, root, samples)
+        except (HarnessError, OSError) as error:
+            raise _NoPictures(f"cannot be read ({str(error).splitlines()[0]})") from error
         if len(fingerprint) < _SHORTEST or not found.startswith(fingerprint):
-            raise _NotTheSame(
-                f"The annotation of {self._dataset.title} on this machine ({found[:12]}) is not the one that was "
-                f"tested on ({fingerprint[:12] or 'unknown'}), so no picture is shown"
+            noted = fingerprint[:12] or "unknown"
+            raise _NoPictures(
+                f"are not shown: the annotation on this machine ({found[:12]}) is not the one tested on ({noted})"
             )
         test = [sample for sample in samples if sample.split == "test"]
         laid = pairs(test, ("test",))
         if not _same_places(laid, queries):
-            raise _NotTheSame(
-                f"The test left out unreadable images of {self._dataset.title}, so it is not known which of them "
-                "a place means, and no picture is shown"
-            )
+            raise _NoPictures("are not shown: the test left out unreadable images, so places may mean others")
         self._test, self._laid = test, laid
 
 
-class _NotTheSame(DataError):
-    """The data on this machine are not those that were tested on."""
+class _NoPictures(Exception):
+    """Why there are no pictures to show, to follow `The pictures of ...`."""
 
 
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: list[Sample]) -> str:
@@ -106,10 +104,6 @@ def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: li
 
     fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
     return content_hash([fingerprint, marker.version]) if marker else fingerprint
-
-
-def _what(dataset: str, synthetic: bool) -> str:
-    return f"The pictures and captions of {dataset}{' (synthetic twin)' if synthetic else ''}"
 
 
 def _same_places(laid: Pairs, queries: Mapping[str, Any]) -> bool:

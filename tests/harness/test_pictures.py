@@ -65,7 +65,7 @@ def test_the_fingerprint_is_the_one_that_runs_note_and_its_beginning_does(twins,
 @pytest.mark.parametrize("fingerprint", ["0" * 64, "", "ab"])
 def test_other_annotations_show_nothing_and_say_so(twins, fingerprint):
     pictures = Pictures("icfg", fingerprint, synthetic=True, root=twins)
-    assert "is not the one that was tested on" in pictures.missing
+    assert "is not the one tested on" in pictures.missing
     assert "`harness data info icfg --synthetic`" in pictures.missing
     assert pictures.thumbnail(0) is None
     assert pictures.caption(7) == "caption 7 (not on this machine)"
@@ -86,10 +86,13 @@ def test_a_dataset_that_is_not_known_here_or_has_a_hostile_name_is_only_missing(
     assert """'other'"'"'; rm -rf ~'""" in pictures.missing
 
 
-def test_a_broken_annotation_is_only_missing(world, tmp_path):
+def test_a_broken_annotation_is_named_and_nothing_is_shown(world, tmp_path):
     root = world.make_twins(tmp_path)
     (root / "synthetic" / "ICFG-PEDES" / "ICFG-PEDES.json").write_text('[{"broken":')
-    assert Pictures("icfg", "a" * 12, synthetic=True, root=root).missing
+    pictures = Pictures("icfg", "a" * 12, synthetic=True, root=root)
+    assert "cannot be read" in pictures.missing
+    assert "ICFG-PEDES.json" in pictures.missing
+    assert pictures.thumbnail(0) is None
 
 
 def test_a_damaged_and_a_lost_image_are_none_and_the_others_are_there(world, tmp_path):
