@@ -169,11 +169,30 @@ def test_a_server_of_others_is_told_and_nothing_is_started(elsewhere, monkeypatc
     assert "secret" not in "\n".join(said)
 
 
+@pytest.mark.parametrize(
+    ("browser", "screen", "opens"), [(None, "", 0), (None, ":0", 1), (True, "", 1), (False, ":0", 0)]
+)
+def test_the_newest_results_are_opened_where_there_is_a_screen(
+    elsewhere, monkeypatch, tmp_path, browser, screen, opens
+):
+    for name in ("WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
+    monkeypatch.setattr(ui.sys, "platform", "linux")
+    monkeypatch.setattr(ui.Store, "existing", classmethod(lambda cls, *a: _Reached()))
+    opened = []
+    monkeypatch.setattr(ui.webbrowser, "open", opened.append)
+    ui.show(tmp_path, browser=browser, tell=lambda line: None)
+    assert len(opened) == opens
+    assert all("harness-results-icfg" in address for address in opened)
+
+
 class _Reached:
     experiment_id = "3"
 
     def newest(self):
-        return []
+        return [{"harness.dataset": "icfg", "harness.synthetic": "false"}]
 
     def describe(self, views):
         raise PermissionError("read only")
