@@ -131,15 +131,14 @@ def faults_table(profile: Profile) -> Table:
         for fault in profile.faults
     ]
     values = DataFrame(lines, columns=["kind", "what", "example", "mend", "n"], dtype=object)
-    lengths = {"what": 80, "example": 70, "mend": 60}
+    lengths = {"what": 100, "example": 70, "mend": 60}
     cells = values.assign(n=values["n"].map(count_text))
-    cells = cells.assign(
-        **{key: cells[key].map(lambda text, n=n: drawn(text, n)) for key, n in lengths.items()}
-    )
+    for key, most in lengths.items():
+        cells[key] = [drawn(text.replace(f"{profile.folder}/", ""), most) for text in cells[key]]
     command = f"harness data verify {profile.name}{' --synthetic' if profile.synthetic else ''}"
     notes = (
         "An error makes results wrong or not comparable; a note is an oddity that the published codes live with.",
-        f"Images were looked for and not decoded: `{command}` decodes each.",
+        f"Images were looked for and not decoded: {command} decodes each.",
     )
     if not lines:
         cells.loc[0] = [DASH, "nothing was found", DASH, DASH, DASH]

@@ -53,8 +53,8 @@ FOUR_OF_FIVE = (0.1, 0.9)
 WORTH = "Trained anew with seeds that the search did not use, validated as before, and then tested once."
 CHANCE = (
     "Expectation, and the band that holds four of five, of the best of n trials drawn at random from those of this "
-    "study; exact, not simulated. It says what a smaller budget would have found if the trials were drawn "
-    "independently, as random search does."
+    "study that keep its limits; exact, not simulated. It says what a smaller budget would have found if the trials "
+    "were drawn independently, as random search does."
 )
 GUIDED = (
     "This study's sampler, {sampler}, learns from earlier trials: here the curve only describes what it drew."
@@ -148,7 +148,7 @@ def steps(study: TrackedStudy) -> list[Step]:
         (finished and not study.importance, Step(f"## What mattered\n\n{NO_IMPORTANCE}")),
         (finished, Step(SLICES, _figure("draw_slices(study, trials)", "slices"))),
         (finished, Step(PARALLEL, _figure("draw_parallel(study, trials)", "parallel"))),
-        (finished, Step(f"## What fewer trials would have found\n\n{CHANCE}{guided}", EXPECTED)),
+        (best, Step(f"## What fewer trials would have found\n\n{CHANCE}{guided}", EXPECTED)),
         (best, Step("## The best trials", 'report.best_table(study).save("tables")')),
         (best, Step("", 'report.configuration_table(study).save("tables")')),
         (best, Step("", 'report.reuse_table(study).save("tables")')),
