@@ -133,7 +133,7 @@ def page_name(queries: Sequence[str]) -> str:
     """Return a file name's stem for a search: words of the first description, and a mark of all.
 
     >>> page_name(["a woman in a red coat"])
-    'a-woman-in-a-red-coat-7ab4b2'
+    'a-woman-in-a-red-coat-bea0c9'
     """
     words = re.sub(r"_+", "-", safe_stem(queries[0]))[:40].strip("-").lower()
     return f"{words}-{sha256(chr(10).join(queries).encode(errors='replace')).hexdigest()[:6]}"
