@@ -41,9 +41,9 @@ class View:
         """The key by which an address opens the view.
 
         >>> View("icfg", True, by="harness.settings").key
-        'harness-compare-icfg-twin'
+        'harness-compared-icfg-twin'
         """
-        what = f"suite-{self.suite}" if self.suite else "compare" if self.by else "results"
+        what = f"suite-{self.suite}" if self.suite else "compared" if self.by else "results"
         return f"harness-{what}-{self.dataset}{'-twin' if self.synthetic else ''}"
 
     @property
