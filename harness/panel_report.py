@@ -20,9 +20,9 @@ class PanelReport(Report):
     """A question about many results.
 
     The runner reads the experiment's runs (`harness.rows` says what a row holds), lets `select` choose, combines
-    seeds, splits what `facts` forbids to mix into panels, and makes a notebook: the data, then for each panel the
-    `steps`, whose code finds the results at hand as `panel`, then what `gaps` found missing. `tables` returns what
-    the steps show, for machines.
+    seeds, lets `extend` add columns, splits what `facts` forbids to mix into panels, and makes a notebook: the
+    data, then for each panel the `steps`, whose code finds the results at hand as `panel`, then what `gaps` found
+    missing. `tables` returns what the steps show, for machines.
 
     Attributes:
         steps: the notebook's cells for one panel.
@@ -34,6 +34,11 @@ class PanelReport(Report):
     @abstractmethod
     def select(cls, rows: "DataFrame") -> "DataFrame":
         """Return the rows that the report stands on, one for each run and test set; there is at least one."""
+
+    @classmethod
+    def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
+        """Return the results, seeds combined, with the report's own columns beside them; none by default."""
+        return results
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:
@@ -55,6 +60,7 @@ class PanelReport(Report):
         """Read, choose, combine and split the experiment's results."""
         runs = source.single_runs
         results, persons = source.combined(cls.select(runs) if len(runs) else runs)
+        results = cls.extend(results, source) if len(results) else results
         write_rows(data / "runs.json", runs)
         write_rows(data / "results.json", results)
         write_persons(data / "persons.npz", persons)

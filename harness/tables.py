@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.escaping import csv_cell, html_text, latex_text, markdown_text, safe_stem
+from harness.escaping import csv_cell, html_text, latex_text, markdown_text, safe_stem, visible
 from harness.files import write_text
 
 if TYPE_CHECKING:
@@ -130,6 +130,16 @@ def interval_text(value: float | None, low: float | None = None, high: float | N
     if _missing(low) or _missing(high):
         return f"{value:.1f}"
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def short_text(text: str, length: int = 42) -> str:
+    """Return text cut in its middle when it is long, for the end of a label tells settings apart.
+
+    >>> short_text("cskt (adapter_towers=both, directions=both, …, 6e8d98)")
+    'cskt (adapter_towers=both, direct… 6e8d98)'
+    """
+    shown = visible(text)
+    return shown if len(shown) <= length else f"{shown[: length - 9]}… {shown[-7:]}"
 
 
 def p_text(value: float | None) -> str:

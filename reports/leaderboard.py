@@ -20,7 +20,7 @@ from harness.persons import METRICS, persons_key
 from harness.reports import Gap, Step, Table, register
 from harness.rows import UNTRAINED
 from harness.statistics import holm
-from harness.tables import DASH, count_text, interval_text, p_text
+from harness.tables import DASH, count_text, interval_text, p_text, short_text
 from harness.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _where(panel: Panel) -> str:
 def _cells(row: Row) -> dict[str, str]:
     return {
         "rank": rank_text(row["rank_low"], row["rank_high"]),
-        "method": short(row["label"]),
+        "method": short_text(row["label"]),
         "place": row["place"],
         "R@1 [95 %]": _interval(row, "R1"),
         "R@5 [95 %]": _interval(row, "R5"),
@@ -253,7 +253,7 @@ def conditions(panel: Panel) -> Table:
 def _condition_cells(row: Row) -> dict[str, str]:
     return {
         "rank": rank_text(row["rank_low"], row["rank_high"]),
-        "method": short(row["label"]),
+        "method": short_text(row["label"]),
         "error: persons": _points(row["identity_error"], 2),
         "error: seeds": _points(row["seed_error"], 2),
         "alike": _points(row["correlation"], 2),
@@ -280,7 +280,7 @@ def pair_table(panel: Panel) -> Table:
     for line in lines:
         cells.loc[line["place"], line["other_place"]] = _pair_cell(line)
     cells = cells.rename(columns=str)
-    cells.insert(0, "method", [f"{place} {short(labels[place])}" for place in cells.index])
+    cells.insert(0, "method", [f"{place} {short_text(labels[place])}" for place in cells.index])
     more = f"The best {n} of {len(rows)} results; the CSV has all pairs. " if len(rows) > n else ""
     below = f"Column {n} is {labels[n]}. " if n > 1 else "One result: there is no pair. "
     return Table(
@@ -304,16 +304,6 @@ def _pair_cell(row: Row) -> str:
     return f"{row['difference']:+.1f} ({p_text(row['p_holm'])})".replace("-", "−")
 
 
-def short(label: str) -> str:
-    """Return a label cut in its middle when it is long, for its end tells settings apart.
-
-    >>> short("cskt (adapter_towers=both, directions=both, …, 6e8d98)")
-    'cskt (adapter_towers=both, direc… 6e8d98)'
-    """
-    shown = drawn(label, 200)
-    return shown if len(shown) <= 42 else f"{shown[:32]}… {shown[-7:]}"
-
-
 def draw_ranks(panel: Panel) -> "Figure":
     """Draw R@1 and mAP with their intervals, best first; the mark of a result that nothing surely beats is filled."""
     from matplotlib import pyplot
@@ -323,7 +313,7 @@ def draw_ranks(panel: Panel) -> "Figure":
     for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
         _draw_metric(axes, rows, name)
         axes.set_xlabel(f"text-to-image {word} (%)")
-    grid[0].set_yticks(range(len(rows)), [short(row["label"]) for row in rows])
+    grid[0].set_yticks(range(len(rows)), [short_text(row["label"]) for row in rows])
     grid[0].set_ylim(len(rows) - 0.4, -0.6)
     _write_ranks(grid[1], rows)
     n_all = len(panel.records)

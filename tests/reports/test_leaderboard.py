@@ -11,7 +11,6 @@ from harness.reports.leaderboard import (
     pair_table,
     pairs,
     ranked,
-    short,
 )
 from matplotlib import pyplot
 from pandas import DataFrame
@@ -20,7 +19,7 @@ from harness.comparison import rank_intervals
 from harness.panels import split_panels
 from harness.persons import METRICS, Persons, persons_key
 from harness.statistics import holm
-from harness.tables import DASH, Table
+from harness.tables import DASH, Table, short_text
 from harness.theme import use_theme
 from tests.fake_experiment import persons
 
@@ -218,9 +217,9 @@ def test_transfers_stay_out_datasets_stand_apart_and_devices_together(fake):
 
 
 def test_long_labels_keep_their_end(fake):
-    assert short("x" * 60 + " 6e8d98)").endswith("… 6e8d98)")
-    assert len(short("x" * 60)) <= 42
-    assert short("cskt (lr=0.1)") == "cskt (lr=0.1)"
+    assert short_text("x" * 60 + " 6e8d98)").endswith("… 6e8d98)")
+    assert len(short_text("x" * 60)) <= 42
+    assert short_text("cskt (lr=0.1)") == "cskt (lr=0.1)"
 
 
 def test_the_numbers_for_machines_are_not_rounded(fake):

@@ -1,0 +1,603 @@
+"""How do the results stand against the published ones?
+
+Rows: all results of the harness, each set against the published figures of the same method, training and test set
+(`harness/suites/published/`; with `--suite`, only the tables that the suite names). A published figure is taken as
+exact. Where the two protocols differ in anything that is known, the row says so: such a difference is no failed
+reproduction. Results on synthetic twins are never set against published figures.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config import flatten
+from harness.datasets import DATASETS
+from harness.errors import HarnessError
+from harness.gaps import beginning, evaluate_command, run_command
+from harness.methods import METHODS
+from harness.panel_report import PanelReport
+from harness.panels import REAL, Facts, Panel, protocol_facts, training_facts
+from harness.persons import METRICS
+from harness.published import PublishedRow, load_published, published_names
+from harness.reports import Contents, Gap, Source, Step, Table, register
+from harness.resolve import known_presets, resolve
+from harness.rows import UNTRAINED
+from harness.tables import DASH, interval_text, short_text
+from harness.theme import COLOURS, WIDTH, drawn, error_bar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+Row = dict[Any, Any]
+RELEASED = "released"
+MOST_DRAWN = 48
+NAMES = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "mAP": "mAP"}
+SAME, OTHER, PARTLY = "same", "other protocol", "partly unknown"
+SHAPES = {SAME: "D", PARTLY: "^", OTHER: "s"}
+HOLLOW: dict[str, Any] = {"linestyle": "", "markerfacecolor": "none", "markeredgecolor": COLOURS[1]}
+CHOSEN = {
+    "oracle": "best on test",
+    "val": "best on validation",
+    "last": "last",
+    UNTRAINED: "none to choose",
+    None: "not published",
+}
+WORDS = (
+    ("test split", "oracle"),
+    ("validation", "val"),
+    ("last epoch", "last"),
+    ("nothing is trained", UNTRAINED),
+)
+SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
+OWN = ("label", "trained_on", "tested_on", "interval", "n_seeds", "rule", "budget", "backbone", "image_size")
+TAKEN = ("condition", "selection", "paper", "table", "quoted_in", "link", "note")
+SIDES = ("rule", "backbone", "image_size")
+TWIN = "A synthetic twin has no published counterpart, so nothing published is set against its results."
+BESIDE = "These are what the same runs on real data, made without --synthetic, would be set against."
+NOTHING = "No published row names these methods and datasets."
+EXACT = (
+    "Text to image, in percent; here with 95 % intervals. Difference: here less published, in points. A published "
+    "figure is taken as exact, so the interval of a difference is that of the result here alone. The published figure "
+    "lies within, below or above that result's interval."
+)
+OTHERS = (
+    "The column protocol names what is known to be unlike (other protocol): there, a figure outside the interval is no "
+    "failed reproduction. Partly unknown: alike in what is published. Settings count as unlike where they differ from "
+    "the method's defaults and from its preset released."
+)
+
+
+def published_tables(suite: str | None) -> list[str]:
+    """Return the names of the published tables that a shipped suite names; all for no suite or one of the user's."""
+    # Importing the suites imports what they run, which a notebook has no need of.
+    from harness.suite_file import load_suite, suite_names
+
+    known = (suite or "").replace("-", "_")
+    return list(load_suite(known).published) if known in suite_names() else published_names()
+
+
+def counterparts(tables: Sequence[str]) -> list[Row]:
+    """Return the published rows that name a method of the harness, each once, however many tables quote it."""
+    found: dict[Any, Row] = {}
+    for name in tables:
+        for row in load_published(name).rows:
+            if row.counterpart is not None:
+                own = _published(row)
+                key = str([own[part] for part in own if part not in ("table", "quoted_in", "note", "method")])
+                found.setdefault(key, own | {"tables": []})["tables"].append(name)
+    return list(found.values())
+
+
+def _published(row: PublishedRow) -> Row:
+    """Return a published row as values that JSON knows."""
+    size = "×".join(map(str, row.image_size)) if row.image_size else None
+    own = ("method", "condition", "trained_on", "tested_on", "backbone", "counterpart", "selection", "note")
+    return {
+        **{name: getattr(row, name) for name in own},
+        **{name: row.metrics.get(f"t2i/{name}") for name in METRICS},  # type: ignore[call-overload]
+        **row.source.model_dump(),
+        "image_size": size,
+        "rule": published_rule(row.selection),
+    }
+
+
+def published_rule(selection: str) -> str | None:
+    """Return how a published epoch was chosen, in the harness's words; None where it is not known.
+
+    >>> published_rule("best epoch by R@1 on the test split, one seed"), published_rule("unknown for this table")
+    ('oracle', None)
+    """
+    if selection.startswith("unknown"):
+        return None
+    return next((rule for words, rule in WORDS if words in selection), None)
+
+
+def stand_beside(row: Mapping[Any, Any], published: Sequence[Row]) -> list[Row]:
+    """Return the published rows of a result's method, training and test set."""
+    trained_on = None if row["rule"] == UNTRAINED else row["trained_on"]
+    cell = (row["method"], trained_on, row["tested_on"])
+    return [one for one in published if (one["counterpart"], one["trained_on"], one["tested_on"]) == cell]
+
+
+def with_published(results: "DataFrame", published: Sequence[Row]) -> "DataFrame":
+    """Return results with the published rows that stand beside each (`published`) and what it sets (`changed`)."""
+    from pandas import Series
+
+    records = results.to_dict("records")
+    beside = Series([stand_beside(row, published) for row in records], index=results.index, dtype=object)
+    settings = [{} if row["synthetic"] else changed_settings(row) for row in records]
+    changed = Series(settings, index=results.index, dtype=object)
+    return results.assign(published=beside, changed=changed)
+
+
+def compared(panel: Panel) -> list[Row]:
+    """Return one row for each result and published counterpart: the differences, and what is unlike.
+
+    No row for a synthetic panel, whatever stands beside it.
+    """
+    rows = [] if _is_twin(panel) else _ordered(panel)
+    return [_against(row, published) for row in rows for published in row["published"]]
+
+
+def _is_twin(panel: Panel) -> bool:
+    return any(row["synthetic"] for row in panel.records)
+
+
+def _ordered(panel: Panel) -> list[Row]:
+    rows = panel.rows.astype(dict.fromkeys(SCORES, float))
+    return rows.sort_values(["label", "trained_on", "tested_on"], kind="stable").to_dict("records")
+
+
+def _against(row: Row, published: Row) -> Row:
+    """Return a result with one published counterpart."""
+    unlike, unknown = _protocols(row, published)
+    figures = {name: _figure(row, published, name) for name in METRICS}
+    return {
+        **{name: row[name] for name in (*OWN, *SCORES)},
+        "published_as": published["method"],
+        **{f"{name}_{part}": value for name, found in figures.items() for part, value in found.items()},
+        **{f"published_{name}": published[name] for name in SIDES},
+        **{name: published[name] for name in TAKEN},
+        "tables": ", ".join(published["tables"]),
+        "protocol": OTHER if unlike else PARTLY if unknown else SAME,
+        "differing": ", ".join(unlike or unknown),
+        "unlike": "; ".join(unlike.values()),
+    }
+
+
+def _figure(row: Row, published: Row, name: str) -> Row:
+    """Return a published figure, the result less it, and where it lies; nothing where a figure is missing."""
+    value, low, high = (nan if row[name + end] is None else row[name + end] for end in ("", "_low", "_high"))
+    there = nan if published[name] is None else float(published[name])
+    lies = "below" if there < low else "above" if there > high else "within" if low <= there <= high else ""
+    less = {"less": value - there, "less_low": low - there, "less_high": high - there}
+    return {"published": there, **less, "lies": lies}
+
+
+def _protocols(row: Row, published: Row) -> tuple[dict[str, str], list[str]]:
+    """Return what is known to be unlike, in a word and in words, and what is not published."""
+    pairs = {
+        "epoch": (CHOSEN[row["rule"]], CHOSEN[published["rule"]] if published["rule"] else None),
+        "backbone": (row["backbone"], published["backbone"]),
+        "image size": (row["image_size"], published["image_size"]),
+    }
+    unlike = {
+        name: f"{name}: {ours} here, {there} there"
+        for name, (ours, there) in pairs.items()
+        if there is not None and _plain(ours) != _plain(there)
+    }
+    if row["rule"] != UNTRAINED and (row["val"] == "holdout" or row["train_on"] != "train"):
+        unlike["training data"] = f"training data: {row['train_on']}, validation {row['val']}"
+    if row["changed"]:
+        unlike["settings"] = (
+            f"settings: {', '.join(f'{key}={value}' for key, value in row['changed'].items())}"
+        )
+    return unlike, [name for name, (_, there) in pairs.items() if there is None]
+
+
+def _plain(name: str) -> str:
+    """Return a model's name as papers and open_clip both may write it.
+
+    >>> _plain("ViT-B/16") == _plain("ViT-B-16-quickgelu")
+    True
+    """
+    return re.sub(r"[^a-z0-9×]", "", name.lower().removesuffix("-quickgelu"))
+
+
+def changed_settings(row: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the settings in which a result differs from its method's defaults, or, where nearer, as released.
+
+    Backbone's name, image size, selection and data are left out, for they are compared by themselves; nothing can be
+    said of a method or dataset that is not installed.
+    """
+    found = []
+    for preset in ((), (RELEASED,)) if has_released(row["method"]) else ((),):
+        try:
+            config = resolve(row["method"], row["trained_on"], presets=preset).model_dump(mode="json")
+        except HarnessError:
+            return {}
+        values = {key: str(value) for key, value in flatten(config).items() if _counts(key)}
+        own = row["config"]
+        found.append({key: own[key] for key, value in values.items() if own.get(key, value) != value})
+    return min(found, key=len)
+
+
+def _counts(key: str) -> bool:
+    apart = ("backbone.name", "backbone.image_size", "train.checkpoint_seconds")
+    return key.startswith(("method.", "train.", "backbone.")) and key not in apart
+
+
+def has_released(method: str) -> bool:
+    """Say whether a method has a preset that repeats the authors' released code."""
+    return method in METHODS.names() and RELEASED in known_presets(METHODS.get(method))
+
+
+def results_table(panel: Panel) -> Table:
+    """Tabulate results against published figures; on a synthetic twin the results alone."""
+    return _own_table(panel) if _is_twin(panel) else _difference_table(panel)
+
+
+def _own_table(panel: Panel) -> Table:
+    from pandas import DataFrame
+
+    rows = _ordered(panel)
+    return Table(
+        name=f"reproduction-{panel.number}",
+        title=f"{panel.facts['data']} · results alone (protocol {panel.number})",
+        values=DataFrame(rows)[[*OWN, *SCORES]],
+        cells=DataFrame([_own_line(row) for row in rows]),
+        notes=(TWIN,),
+        n_left=2,
+    )
+
+
+def _own_line(row: Row) -> dict[str, str]:
+    who = {"method": short_text(row["label"], 40), "dataset": cell_text(row)}
+    scores = {f"{NAMES[name]} [95 %]": _interval(row, name) for name in METRICS}
+    return who | scores | {"rule": row["rule"], "seeds": str(row["n_seeds"]), "budget": row["budget"]}
+
+
+def _difference_table(panel: Panel) -> Table:
+    from pandas import DataFrame
+
+    rows = compared(panel)
+    notes = (EXACT, OTHERS, *_epoch_notes(rows)) if rows else ()
+    return Table(
+        name=f"reproduction-{panel.number}",
+        title=f"{panel.facts['data']} · results against published ones (protocol {panel.number})",
+        values=DataFrame(rows),
+        cells=DataFrame([_difference_line(row, name) for row in rows for name in METRICS]),
+        notes=(*notes, *_alone_notes(panel)),
+        n_left=4,
+    )
+
+
+def _difference_line(row: Row, name: str) -> dict[str, str]:
+    """Return the line of one metric; who, where and how stands in the first line of a result."""
+    shown = name == METRICS[0]
+    differing = f": {row['differing']}" * bool(row["differing"])
+    return {
+        "method": short_text(row["label"], 34) * shown,
+        "dataset": cell_text(row) * shown,
+        "published as": short_text(row["published_as"], 26) * shown,
+        "metric": NAMES[name],
+        "published": printed(row[f"{name}_published"]),
+        "here [95 %]": _interval(row, name),
+        "difference": _interval(row, f"{name}_less"),
+        "published lies": row[f"{name}_lies"] or DASH,
+        "protocol": f"{row['protocol']}{differing}",
+    }
+
+
+def cell_text(row: Mapping[Any, Any]) -> str:
+    """Return where a result was trained and tested; one name for both where they are the same.
+
+    >>> cell_text({"trained_on": "icfg", "tested_on": "cuhk", "rule": "val"})
+    'icfg → cuhk'
+    """
+    alone = row["rule"] == UNTRAINED or row["trained_on"] in (None, row["tested_on"])
+    return str(row["tested_on"]) if alone else f"{row['trained_on']} → {row['tested_on']}"
+
+
+def printed(value: float | None) -> str:
+    """Return a published figure as it is printed; a dash where there is none.
+
+    >>> printed(13.45), printed(None)
+    ('13.45', '–')
+    """
+    return DASH if value is None or value != value else f"{value:.2f}"
+
+
+def _interval(row: Row, name: str) -> str:
+    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"]).replace("-", "−")
+
+
+def _epoch_notes(rows: Sequence[Row]) -> list[str]:
+    """Say for which rows the choice of the epoch is alike, and for which it is not."""
+    trained = [row for row in rows if row["rule"] != UNTRAINED]
+    alike = [row for row in trained if row["rule"] == row["published_rule"]]
+    flattered = [row for row in trained if row["rule"] != "oracle" and row["published_rule"] == "oracle"]
+    notes = []
+    if alike:
+        how = " and ".join(dict.fromkeys(CHOSEN[row["rule"]] for row in alike))
+        notes.append(
+            f"Epoch {how} here and there, so on that point the difference is fair: {_listed(alike)}."
+        )
+    if flattered:
+        notes.append(
+            f"Published with the best epoch on the test set, which flatters, and not so here: {_listed(flattered)}. "
+            "A run with the rule oracle is fair on that point; it stands in a protocol of its own."
+        )
+    return notes
+
+
+def _listed(rows: Sequence[Row]) -> str:
+    return ", ".join(dict.fromkeys(f"{row['label']} on {cell_text(row)}" for row in rows))
+
+
+def _alone_notes(panel: Panel) -> list[str]:
+    """Name the results that no published row stands beside."""
+    alone = [row for row in _ordered(panel) if not row["published"]]
+    return [f"Without a published counterpart: {_listed(alone)}."] if alone else []
+
+
+def published_table(panel: Panel) -> Table:
+    """Tabulate both protocols of each comparison; on a synthetic twin what real data would be set against."""
+    return _beside_table(panel) if _is_twin(panel) else _protocol_table(panel)
+
+
+def _protocol_table(panel: Panel) -> Table:
+    from pandas import DataFrame
+
+    rows, sources = compared(panel), _Sources()
+    return Table(
+        name=f"protocols-{panel.number}",
+        title=f"{panel.facts['data']} · how the published results came about (protocol {panel.number})",
+        values=DataFrame(rows),
+        cells=DataFrame([_protocol_line(row, sources) for row in rows]),
+        notes=(_here(panel), *_unlike_notes(rows), *sources.notes) if rows else (NOTHING,),
+        n_left=3,
+    )
+
+
+def _here(panel: Panel) -> str:
+    row = panel.records[0]
+    return f"All results here: backbone {row['backbone']}, image size {row['image_size']}."
+
+
+def _protocol_line(row: Row, sources: "_Sources") -> dict[str, str]:
+    return {
+        "method": short_text(row["label"], 40),
+        "dataset": cell_text(row),
+        "published as": short_text(row["published_as"]),
+        "epoch here": CHOSEN[row["rule"]],
+        "epoch published": CHOSEN[row["published_rule"]],
+        "backbone published": row["published_backbone"] or CHOSEN[None],
+        "image published": row["published_image_size"] or CHOSEN[None],
+        "seeds": str(row["n_seeds"]),
+        "source": sources.mark(row),
+    }
+
+
+def _unlike_notes(rows: Sequence[Row]) -> list[str]:
+    """Say in full what is unlike, once for all rows that it holds for."""
+    texts = dict.fromkeys(row["unlike"] for row in rows if row["unlike"])
+    return [
+        f"Unlike for {_listed([row for row in rows if row['unlike'] == text])}: {text}." for text in texts
+    ]
+
+
+def _beside_table(panel: Panel) -> Table:
+    from pandas import DataFrame
+
+    sources = _Sources()
+    rows = list({str(one): one for row in _ordered(panel) for one in row["published"]}.values())
+    return Table(
+        name=f"published-{panel.number}",
+        title=f"{REAL} · published results, where protocol {panel.number} has twins",
+        values=DataFrame([row | {"tables": ", ".join(row["tables"])} for row in rows]),
+        cells=DataFrame([_beside_line(row, sources) for row in rows]),
+        notes=(TWIN, *((BESIDE, *sources.notes) if rows else (NOTHING,))),
+        n_left=3,
+    )
+
+
+def _beside_line(row: Row, sources: "_Sources") -> dict[str, str]:
+    return {
+        "method here": row["counterpart"],
+        "dataset": cell_text(row),
+        "published as": short_text(row["method"]),
+        **{NAMES[name]: printed(row[name]) for name in METRICS},
+        "epoch": CHOSEN[row["rule"]],
+        "backbone": row["backbone"] or CHOSEN[None],
+        "image": row["image_size"] or CHOSEN[None],
+        "source": sources.mark(row),
+    }
+
+
+class _Sources:
+    """The sources of a table's rows, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, int] = {}
+
+    def mark(self, row: Row) -> str:
+        """Return the number of a row's source."""
+        return f"[{self._texts.setdefault(source_text(row), len(self._texts) + 1)}]"
+
+    @property
+    def notes(self) -> list[str]:
+        """The sources, as notes below the table."""
+        return [f"[{number}] {text}" for text, number in self._texts.items()]
+
+
+def source_text(row: Mapping[Any, Any]) -> str:
+    """Return where a published row stands, how its epoch was chosen, and what its table says of it."""
+    parts = [short_paper(row["paper"]), row["table"], row["quoted_in"] and f"as quoted in {row['quoted_in']}"]
+    parts = [", ".join(part for part in parts if part), f"Epoch: {row['selection']}", row["note"]]
+    return "".join(f"{part.rstrip('.')}. " for part in parts if part).strip()
+
+
+def short_paper(paper: str) -> str:
+    """Return a paper without its title in quotation marks.
+
+    >>> short_paper('Liu et al., "A Title, of Words", ICASSP 2024')
+    'Liu et al., ICASSP 2024'
+    """
+    return re.sub(r'\s*"[^"]*",?', "", paper)
+
+
+def draw_reproduction(panel: Panel) -> "Figure":
+    """Draw results with their intervals and, hollow, the published figures; on a synthetic twin the results alone."""
+    from matplotlib import pyplot
+
+    twin = _is_twin(panel)
+    rows = [row for row in _ordered(panel) if twin or row["published"]] or _ordered(panel)
+    shown = rows[:MOST_DRAWN]
+    marks = [[] if twin else [_against(row, one) for one in row["published"]] for row in shown]
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.6 + 0.28 * len(shown)), sharey=True)
+    for axes, name in zip(grid, ("R1", "mAP"), strict=True):
+        _draw_metric(axes, shown, marks, name)
+    names = [f"{short_text(row['label'], 34)} · {drawn(cell_text(row), 24)}" for row in shown]
+    grid[0].set_yticks(range(len(shown)), names)
+    grid[0].set_ylim(len(shown) - 0.4, -0.6)
+    more = f" · the first {MOST_DRAWN} of {len(rows)}" if len(rows) > MOST_DRAWN else ""
+    alone = " · results alone: twins have no published counterpart" if twin else ""
+    title = f"{panel.facts['data']} · protocol {panel.number}{more}{alone}"
+    figure.suptitle(drawn(title, 110), x=0.01, ha="left", fontweight="bold")
+    _legend(figure, {one["protocol"] for line in marks for one in line})
+    return figure
+
+
+def _draw_metric(axes: "Axes", rows: Sequence[Row], marks: Sequence[Sequence[Row]], name: str) -> None:
+    for place, (row, published) in enumerate(zip(rows, marks, strict=True)):
+        style: dict[str, Any] = {"color": COLOURS[0], "marker": "o", "markersize": 5.5, "capsize": 2}
+        axes.errorbar(row[name], place, xerr=error_bar(row, name), **style)
+        for one in published:
+            mark: dict[str, Any] = HOLLOW | {"marker": SHAPES[one["protocol"]]}
+            axes.plot(one[f"{name}_published"], place, markersize=7, **mark)
+    axes.set_xlabel(f"text-to-image {NAMES[name]} (%)")
+
+
+def _legend(figure: "Figure", protocols: set[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], linestyle="", marker="o", color=COLOURS[0], label="here, with 95 % interval")]
+    handles += [
+        Line2D([], [], marker=SHAPES[name], label=f"published, protocol {words}", **HOLLOW)
+        for name, words in ((SAME, "the same"), (PARTLY, "partly unknown"), (OTHER, "another"))
+        if name in protocols
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+@register
+class Reproduction(PanelReport):
+    """Each result against the published figures of its method, and what is unlike about the two."""
+
+    title = "Reproduction"
+    question = "How do the results stand against the published ones?"
+    steps = (
+        Step(
+            "Each result against its published counterparts, and whether their protocols are alike. Results on "
+            "synthetic twins stand alone.",
+            'report.results_table(panel).save("tables")',
+        ),
+        Step(
+            "How the published results came about.",
+            'report.published_table(panel).save("tables")',
+        ),
+        Step(
+            "Filled: results with 95 % intervals. Hollow: published figures, their shape says whether the protocols "
+            "are alike.",
+            "figure = report.draw_reproduction(panel)\n"
+            'save_figure(figure, f"figures/reproduction-{panel.number}");',
+        ),
+    )
+    how_to_read = (
+        "A published figure is one number, mostly of one seed and of the best epoch on the test set; it is taken as "
+        "exact here, so an interval of a difference speaks of the harness's persons and seeds alone and is too short "
+        "to that extent. `within` is no proof of a reproduction where the interval is wide, and `below` or `above` no "
+        "proof of a failed one where the protocol is another: the column `protocol` names what is known to be unlike, "
+        "and settings that differ from the method's defaults and from its preset `released` count as unlike.\n\n"
+        "With one seed the intervals speak of persons alone. Figures that could not be found in print are left empty, "
+        "never estimated. Results on synthetic twins are never set against published figures."
+    )
+
+    @classmethod
+    def select(cls, rows: "DataFrame") -> "DataFrame":
+        """Take all results."""
+        return rows
+
+    @classmethod
+    def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
+        """Add to each result the published rows that stand beside it, and the settings it changes."""
+        return with_published(results, counterparts(published_tables(source.suite)))
+
+    @classmethod
+    def facts(cls, row: dict[str, Any]) -> Facts:
+        """Fix the protocol, and the data of each training set."""
+        return protocol_facts(row) | training_facts(row)
+
+    @classmethod
+    def tables(cls, panel: Panel) -> list[Table]:
+        """Return the results and what is published."""
+        return [results_table(panel), published_table(panel)]
+
+    @classmethod
+    def gather(cls, source: Source, data: Path) -> Contents:
+        """Read the results; name the published ones that nothing was run for, unless all is about twins."""
+        contents, panels = super().gather(source, data), cls.panels(data)
+        if not panels or not all(_is_twin(panel) for panel in panels):
+            known = counterparts(published_tables(source.suite))
+            contents.gaps += missing(known, panels, source.datasets)
+        return contents
+
+    @classmethod
+    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
+        """Without results: how to begin."""
+        return [] if panels else [beginning("icfg")]
+
+
+def missing(published: Sequence[Row], panels: Sequence[Panel], datasets: Sequence[str] = ()) -> list[Gap]:
+    """Return one gap for each published method and dataset without a result on real data, with its commands."""
+    rows = [row for panel in panels if not _is_twin(panel) for row in panel.records]
+    there = {str(_cell(row | {"counterpart": row["method"]})) for row in rows}
+    asked = {name.replace("-", "_") for name in datasets}
+    cells: dict[str, list[Row]] = {}
+    for one in published:
+        wanted = not asked or {one["tested_on"], one["trained_on"] or one["tested_on"]} <= asked
+        if wanted and str(_cell(one)) not in there and any(one[name] is not None for name in METRICS):
+            cells.setdefault(str(_cell(one)), []).append(one)
+    return [_missing_gap(rows) for rows in cells.values()]
+
+
+def _cell(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    trained_on = None if row.get("rule") == UNTRAINED else row["trained_on"]
+    return row["counterpart"], trained_on, row["tested_on"]
+
+
+def _missing_gap(rows: Sequence[Row]) -> Gap:
+    first = rows[0]
+    figures = "; ".join(
+        f"R@1 {printed(row['R1'])} ({drawn(row['method'], 60)}, {short_paper(row['paper'])})" for row in rows
+    )
+    what = f"{first['counterpart']} on {cell_text(first)}: published {figures}; no run on real data."
+    return Gap(what, tuple(_commands(first)))
+
+
+def _commands(row: Row) -> list[str]:
+    if row["counterpart"] not in METHODS.names() or row["tested_on"] not in DATASETS.names():
+        return []
+    trained_on = row["trained_on"] or row["tested_on"]
+    command = run_command(row["counterpart"], trained_on, False)
+    command += f" --preset {RELEASED}" * has_released(row["counterpart"])
+    return (
+        [command]
+        if trained_on == row["tested_on"]
+        else [command, evaluate_command("RUN", [row["tested_on"]])]
+    )
