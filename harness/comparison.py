@@ -45,15 +45,17 @@ def paired_difference(a: Array, b: Array, sizes: Array, *, level: float = 0.95) 
     """
     gap = a.mean(axis=0) - b.mean(axis=0)
     estimate, by_identity = float(gap.sum() / sizes.sum()), ratio_variance(gap, sizes)
-    seeds = (seed_variance(a, sizes), seed_variance(b, sizes))
-    freedom = satterthwaite(((by_identity, len(sizes) - 1), (seeds[0], len(a) - 1), (seeds[1], len(b) - 1)))
-    error = (by_identity + sum(seeds)) ** 0.5
+    sides = (seed_variance(a, sizes), seed_variance(b, sizes))
+    by_seed = sum(side.variance for side in sides)
+    total = by_identity + by_seed
+    freedom = satterthwaite(total, [(by_identity, len(sizes) - 1), *sides[0].parts, *sides[1].parts])
+    error = total**0.5
     quantile = float(stats.t.ppf((1 + level) / 2, freedom))
     half = quantile * error if error else 0.0
     p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else float(not estimate)
     detectable = (quantile + float(stats.t.ppf(POWER, freedom))) * error if error else 0.0
     ends = (estimate - half, estimate + half)
-    return Difference(estimate, *ends, by_identity**0.5, sum(seeds) ** 0.5, freedom, p_value, detectable)
+    return Difference(estimate, *ends, by_identity**0.5, by_seed**0.5, freedom, p_value, detectable)
 
 
 def rank_intervals(

@@ -199,14 +199,13 @@ def summarise_sums(sums: Array, sizes: Array, *, level: float = 0.95) -> SeedSum
         level: share of such intervals that should hold the truth.
     """
     mean = sums.mean(axis=0)
-    by_identity = ratio_variance(mean, sizes)
-    by_seed = seed_variance(sums, sizes)
-    parts = ((by_identity, len(sizes) - 1), (by_seed, len(sums) - 1))
-    freedom = satterthwaite(parts)
-    error = (by_identity + by_seed) ** 0.5
-    half = float(stats.t.ppf((1 + level) / 2, freedom) * error) if error else 0.0
+    by_identity, seeds = ratio_variance(mean, sizes), seed_variance(sums, sizes)
+    total = by_identity + seeds.variance
+    freedom = satterthwaite(total, [(by_identity, len(sizes) - 1), *seeds.parts])
+    half = float(stats.t.ppf((1 + level) / 2, freedom) * total**0.5) if total else 0.0
     estimate = float(mean.sum() / sizes.sum())
-    return SeedSummary(estimate, estimate - half, estimate + half, by_identity**0.5, by_seed**0.5, freedom)
+    errors = (by_identity**0.5, seeds.variance**0.5)
+    return SeedSummary(estimate, estimate - half, estimate + half, *errors, freedom)
 
 
 def ratio_variance(sums: Array, sizes: Array) -> float:
@@ -222,24 +221,48 @@ def ratio_variance(sums: Array, sizes: Array) -> float:
     return float((residuals**2).sum() / sizes.sum() ** 2 * len(sizes) / (len(sizes) - 1))
 
 
-def seed_variance(sums: Array, sizes: Array) -> float:
-    """Return the variance that the choice of seeds gives to their mean; 0 for one seed, where it cannot be told.
+@dataclass(frozen=True)
+class SeedVariance:
+    """The variance that the choice of seeds gives to their mean, and what it was estimated from.
+
+    Attributes:
+        variance: never below 0.
+        parts: the estimates in it with their degrees of freedom, for `satterthwaite`.
+    """
+
+    variance: float
+    parts: tuple[tuple[float, int], ...]
+
+
+def seed_variance(sums: Array, sizes: Array) -> SeedVariance:
+    """Return what seeds add to the variance of their mean beyond the persons' own; 0 for one seed: it cannot be told.
+
+    Seeds answer a person's queries differently by chance, which makes their means differ too. That part is within
+    the variance over persons already; counted twice it would make intervals too wide, so it is taken off here
+    (the interaction of the two-way random-effects model).
 
     Args:
         sums: the values of a person's queries under each seed, added up [n_seed, n_identity].
         sizes: numbers of queries [n_identity].
     """
+    n_seed, n_identity = sums.shape
+    if n_seed < 2 or n_identity < 2:
+        return SeedVariance(0.0, ())
     means = sums.sum(axis=1) / sizes.sum()
-    return float(means.var(ddof=1)) / len(means) if len(means) > 1 else 0.0
+    between = float(means.var(ddof=1)) / n_seed
+    rest = sums - sums.mean(axis=0) - sizes * (means - means.mean())[:, None]
+    freedom = (n_seed - 1) * (n_identity - 1)
+    within = float((rest**2).sum() * n_identity / sizes.sum() ** 2) / freedom / n_seed
+    parts = ((between, n_seed - 1), (within, freedom))
+    return SeedVariance(max(between - within, 0.0), parts)
 
 
-def satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
-    """Return the degrees of freedom of a sum of variances, each given with its own; infinite where all are 0.
+def satterthwaite(total: float, parts: Sequence[tuple[float, int]]) -> float:
+    """Return the degrees of freedom of a variance made of estimates with their own; infinite where all are 0.
 
-    >>> satterthwaite([(1.0, 10), (0.0, 2)])
+    >>> satterthwaite(1.0, [(1.0, 10), (0.0, 2)])
     10.0
     """
-    total = sum(variance for variance, _ in parts)
     shares = sum(variance**2 / max(freedom, 1) for variance, freedom in parts)
     return float(total**2 / shares) if shares else float("inf")
 

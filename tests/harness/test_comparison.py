@@ -18,14 +18,19 @@ def naive(a, b, sizes):
     n, total = len(sizes), sum(sizes)
     gaps = [sum(row[i] for row in a) / len(a) - sum(row[i] for row in b) / len(b) for i in range(n)]
     mean = sum(gaps) / total
-    parts = [(sum((gaps[i] - sizes[i] * mean) ** 2 for i in range(n)) / total**2 * n / (n - 1), n - 1)]
+    variance = sum((gaps[i] - sizes[i] * mean) ** 2 for i in range(n)) / total**2 * n / (n - 1)
+    parts = [(variance, n - 1)]
     for side in (a, b):
+        seeds = range(len(side))
         means = [sum(row) / total for row in side]
         centre = sum(means) / len(means)
         if len(means) > 1:
-            spread = sum((one - centre) ** 2 for one in means) / (len(means) - 1)
-            parts.append((spread / len(means), len(means) - 1))
-    variance = sum(part for part, _ in parts)
+            spread = sum((one - centre) ** 2 for one in means) / (len(means) - 1) / len(means)
+            average = [sum(side[s][i] for s in seeds) / len(side) for i in range(n)]
+            rest = [side[s][i] - average[i] - sizes[i] * (means[s] - centre) for s in seeds for i in range(n)]
+            chance = sum(r**2 for r in rest) / (len(side) - 1) * n / (n - 1) / total**2 / len(side)
+            parts += [(spread, len(side) - 1), (chance, (len(side) - 1) * (n - 1))]
+            variance += max(spread - chance, 0)
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
     return mean, variance**0.5, freedom
 

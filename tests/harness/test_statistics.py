@@ -166,11 +166,23 @@ def test_seeds_and_persons_add_up_with_satterthwaites_freedom():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(3, 50)) + rng.normal(size=(3, 1)) * 0.2
     summary = seed_summary(values, np.arange(50))
-    persons, seeds = values.mean(axis=0).var(ddof=1) / 50, values.mean(axis=1).var(ddof=1) / 3
-    freedom = (persons + seeds) ** 2 / (persons**2 / 49 + seeds**2 / 2)
+    persons, between = values.mean(axis=0).var(ddof=1) / 50, values.mean(axis=1).var(ddof=1) / 3
+    chance = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    within = (chance**2).sum() / (2 * 49) / 50 / 3
+    seeds = between - within
+    assert seeds > 0
+    freedom = (persons + seeds) ** 2 / (persons**2 / 49 + between**2 / 2 + within**2 / (2 * 49))
     half = stats.t.ppf(0.975, freedom) * math.sqrt(persons + seeds)
     assert summary.freedom == pytest.approx(freedom)
     assert (summary.high - summary.low) / 2 == pytest.approx(half)
+
+
+def test_chance_that_persons_already_bring_is_not_counted_again_as_seeds():
+    rng = np.random.default_rng(3)
+    values = (rng.random((4, 200)) < 0.5).astype(float)
+    assert seed_summary(values, np.arange(200)).seed_error < values.mean(axis=1).std(ddof=1) / 2
+    same = np.tile(values[0], (4, 1))
+    assert seed_summary(same, np.arange(200)).seed_error == 0
 
 
 def hits(rng, n_seed, n_identity, n_caption, seed_spread):
