@@ -24,13 +24,14 @@ STATES: Looks = {
 }
 BEST_LOOK: dict[str, Any] = {"color": COLOURS[1], "marker": "*"}
 ACROSS, MOST_SLICES, MOST_UPRIGHTS, N_BEST = 4, 24, 14, 5
+LARGE = 10_000
 _FLOOR = 0.03
 
 
 def draw_history(study: TrackedStudy, trials: "DataFrame") -> "Figure":
     """Draw each objective's value of every trial in order, with the best so far as a staircase."""
     from matplotlib import pyplot
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     n = len(study.objectives)
     figure, grid = pyplot.subplots(
@@ -44,6 +45,8 @@ def draw_history(study: TrackedStudy, trials: "DataFrame") -> "Figure":
             end = (trials["number"].iloc[-1], stairs.iloc[-1])
             axes.annotate("best so far", end, (0, 4), textcoords="offset points", ha="right", fontsize=8)
         axes.set_ylabel(drawn(objective, 24))
+        if trials[objective].abs().max() >= LARGE:
+            axes.yaxis.set_major_formatter(FuncFormatter(short_number))
     grid[-1, 0].set_xlabel("trial")
     grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_below(figure, {state: STATES[state] for state in STATES if (trials["state"] == state).any()}, ())
@@ -134,7 +137,10 @@ def draw_expected_best(study: TrackedStudy, expected: "DataFrame") -> "Figure":
     axes.fill_between(
         expected["n"], expected["low"], expected["high"], color=COLOURS[0], alpha=0.15, linewidth=0
     )
-    axes.plot(expected["n"], expected["expected"], color=COLOURS[0], marker="o", markersize=3, linewidth=1.4)
+    marker = "o" if len(expected) <= 60 else ""
+    axes.plot(
+        expected["n"], expected["expected"], color=COLOURS[0], marker=marker, markersize=3, linewidth=1.4
+    )
     axes.set_xlabel("trials")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(f"expected best {drawn(study.objective, 24)}")
@@ -187,7 +193,7 @@ def _draw_states(axes: "Axes", trials: "DataFrame", objective: str) -> None:
         known = rows[rows[objective].notna()]
         axes.plot(known["number"], known[objective], linestyle="", markersize=size, zorder=3, **style)
         lost = rows.loc[rows[objective].isna(), "number"]
-        if len(lost):
+        if state == FAILED and len(lost):
             floor: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "zorder": 3}
             axes.plot(lost, [_FLOOR] * len(lost), linestyle="", markersize=size, **floor, **style)
 

@@ -251,7 +251,7 @@ def _time(stamp: int | None) -> str:
 
 
 STILL = (
-    "This study still runs, or was killed: this is what there is so far, and the same `harness sweep` command goes "
+    "This study still runs, or was killed: this is what there is so far, and the same command of harness sweep goes "
     "on with it."
 )
 UNTOLD = "This study left no summary: what stands here is what the runs of its trials tell."

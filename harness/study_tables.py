@@ -8,9 +8,9 @@ import numpy as np
 from harness.config import Choice
 from harness.escaping import visible
 from harness.space import Axis
-from harness.study_figures import BEYOND, FAILED, FINISHED, PRUNED
-from harness.tables import DASH, Table, count_text, interval_text
-from harness.theme import drawn
+from harness.study_figures import BEYOND, FAILED, FINISHED, LARGE, PRUNED
+from harness.tables import DASH, Table, interval_text
+from harness.theme import drawn, short_number
 from harness.tracked_study import TrackedStudy, Trial
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ BEST_NOTE = (
 )
 BIASED = (
     "The best value of the search is the largest of many noisy ones, so it is biased upwards: the same configuration "
-    "trained anew is expected to reach less. Set the first line against the third. Validation and test galleries "
-    "hold different persons and differ in size, so the distance to the test figures says nothing by itself."
+    "trained anew is expected to reach less."
 )
 
 
@@ -66,7 +65,7 @@ def facts_table(study: TrackedStudy) -> Table:
 
     facts = {**_search_facts(study), **_count_facts(study), **_cost_facts(study)}
     lines = DataFrame({"fact": list(facts), "value": list(facts.values())}, dtype=object)
-    return Table("study", f"{study.title}: the search", lines, lines, _facts_notes(study), n_left=2)
+    return Table("study", f"{study.title}: the search", lines, lines, _twin_note(study), n_left=2)
 
 
 def _search_facts(study: TrackedStudy) -> dict[str, str]:
@@ -113,15 +112,11 @@ def _cost_facts(study: TrackedStudy) -> dict[str, str]:
     }
 
 
-def _facts_notes(study: TrackedStudy) -> tuple[str, ...]:
-    twin = (
-        (
-            "SYNTHETIC TWIN: what is best on rendered persons and a tiny backbone need not be best on real ones.",
-        )
-        if study.synthetic
-        else ()
+def _twin_note(study: TrackedStudy) -> tuple[str, ...]:
+    note = (
+        "SYNTHETIC TWIN: what is best on rendered persons and a tiny backbone need not be best on real ones."
     )
-    return (*study.notes, *twin)
+    return (note,) if study.synthetic else ()
 
 
 def duration(seconds: float) -> str:
@@ -142,9 +137,11 @@ def duration(seconds: float) -> str:
 def best_trials(study: TrackedStudy) -> "DataFrame":
     """Return the ten best trials within the limits, the best first; ties as the study breaks them."""
     rows = trials_frame(study)
-    rows = rows[rows["state"] == FINISHED].assign(mAP=lambda all: all["mAP"].astype(float).fillna(0.0))
-    order = [study.objective, "mAP", "number"]
-    return rows.sort_values(order, ascending=[False, False, True]).head(N_BEST).reset_index(drop=True)
+    rows = rows[rows["state"] == FINISHED].astype({"mAP": float})
+    order = rows.assign(tie=rows["mAP"].fillna(0.0)).sort_values(
+        [study.objective, "tie", "number"], ascending=[False, False, True]
+    )
+    return rows.loc[order.index[:N_BEST]].reset_index(drop=True)
 
 
 def best_table(study: TrackedStudy) -> Table:
@@ -172,7 +169,7 @@ def _best_lines(row: dict[Any, Any], study: TrackedStudy) -> dict[str, str]:
 
 
 def _number_text(value: float) -> str:
-    return DASH if value != value else f"{value:.1f}" if abs(value) < 1000 else count_text(value)
+    return DASH if value != value else f"{value:.1f}" if abs(value) < LARGE else short_number(value)
 
 
 def _setting(value: Any) -> str:
@@ -282,10 +279,19 @@ def tested_table(study: TrackedStudy) -> Table:
     cells = frame[["what", "metric"]].assign(
         value=[interval_text(*line[2:5]) for line in lines], seeds=frame["seeds"]
     )
-    ends = "In brackets: of validation the smallest and the largest seed; of the test 95 % intervals over persons"
-    kind = " and seeds." if n > 1 else "."
     title = f"{study.title}: what the best configuration reached"
-    return Table("tested", title, frame, cells, (BIASED, ends + kind), n_left=2)
+    return Table("tested", title, frame, cells, (BIASED, *_anew_notes(n)), n_left=2)
+
+
+def _anew_notes(n: int) -> tuple[str, ...]:
+    if not n:
+        return ()
+    kind = "persons and seeds" if n > 1 else "persons"
+    return (
+        "Set the first line against the third, which is of the same persons. Test galleries hold other persons and "
+        "differ in size, so the distance to the test figures says nothing by itself.",
+        f"In brackets: of validation the smallest and the largest seed; of the test 95 % intervals over {kind}.",
+    )
 
 
 def _test_metrics(study: TrackedStudy) -> dict[str, tuple[float, float | None, float | None]]:

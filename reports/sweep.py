@@ -50,15 +50,14 @@ __all__ = [
 ]
 ENOUGH = 50
 FOUR_OF_FIVE = (0.1, 0.9)
-WORTH = "Trained anew with seeds that the search did not use, validated as before, and then tested once."
 CHANCE = (
     "Expectation, and the band that holds four of five, of the best of n trials drawn at random from those of this "
     "study that keep its limits; exact, not simulated. It says what a smaller budget would have found if the trials "
     "were drawn independently, as random search does."
 )
-GUIDED = (
-    "This study's sampler, {sampler}, learns from earlier trials: here the curve only describes what it drew."
-)
+GUIDED = " This study's sampler learns from earlier trials, so here the curve only describes what it drew."
+ANEW = "Trained anew with seeds that the search did not use, validated as before, and then tested once."
+NOT_ANEW = "It was not trained anew with other seeds, so all that is known of it is the value that it was chosen for."
 
 
 def expected_best(values: Sequence[float]) -> "DataFrame":
@@ -84,10 +83,14 @@ def expected_best(values: Sequence[float]) -> "DataFrame":
 
 
 def expected_best_frame(study: TrackedStudy) -> "DataFrame":
-    """Return what n of the study's trials would have found; one that was ended early counts with its last value."""
+    """Return what n of the study's trials would have found.
+
+    A trial that was ended early counts with its last value, but with no more than the best: it could not win.
+    """
     rows = trials_frame(study)
-    known = rows[rows["state"].isin((FINISHED, PRUNED))][study.objective].dropna()
-    return expected_best(known.tolist())
+    most = rows.loc[rows["state"] == FINISHED, study.objective].max()
+    known = rows.loc[rows["state"].isin((FINISHED, PRUNED)), study.objective].dropna()
+    return expected_best(known.clip(upper=most).tolist())
 
 
 @register
@@ -133,9 +136,7 @@ def steps(study: TrackedStudy) -> list[Step]:
     """Return the notebook's cells, without those for which the study holds nothing."""
     finished, best = bool(study.finished), study.best is not None
     several = len(study.objectives) > 1 and bool(study.front)
-    guided = (
-        "" if study.sampler in ("random", "grid") else " " + GUIDED.format(sampler="which is named above")
-    )
+    guided = "" if study.sampler in ("random", "grid") else GUIDED
     shown = [
         (True, Step("## The search", LOAD)),
         (True, Step("", 'report.facts_table(study).save("tables")')),
@@ -154,7 +155,10 @@ def steps(study: TrackedStudy) -> list[Step]:
         (best, Step("", 'report.reuse_table(study).save("tables")')),
         (
             best,
-            Step(f"## What the best one is worth\n\n{WORTH}", 'report.tested_table(study).save("tables")'),
+            Step(
+                f"## What the best one is worth\n\n{ANEW if study.test else NOT_ANEW}",
+                'report.tested_table(study).save("tables")',
+            ),
         ),
         (_has_failed(study), Step("## What failed", 'report.failures_table(study).save("tables")')),
     ]

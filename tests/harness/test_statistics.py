@@ -164,7 +164,7 @@ def test_seeds_alone_give_the_t_interval_of_their_means():
 
 def test_seeds_and_persons_add_up_with_satterthwaites_freedom():
     rng = np.random.default_rng(0)
-    values = rng.normal(size=(3, 50)) + rng.normal(size=(3, 1)) * 0.2
+    values = rng.normal(size=(3, 50)) + rng.normal(size=(3, 1)) * 1.0
     summary = seed_summary(values, np.arange(50))
     persons, between = values.mean(axis=0).var(ddof=1) / 50, values.mean(axis=1).var(ddof=1) / 3
     chance = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
