@@ -199,7 +199,7 @@ def _rank_notes(rows: "DataFrame") -> list[str]:
             f"{len(known)} results (Holm). {TIED.capitalize()} are those that no other one is surely better than.",
             f"Leader: {known['label'].iloc[0]}; the interval of a difference is not widened for the number of pairs. "
             "Detectable: the true difference to the leader that 80 of 100 such comparisons would see, each taken "
-            f"alone; median {_points(detectable.median())} points.",
+            f"alone, before the adjustment; median {_points(detectable.median())} points.",
         ]
         if len(known) > MOST_PAIRED:
             notes.append(

@@ -53,7 +53,18 @@ WORDS = (
     ("nothing is trained", UNTRAINED),
 )
 SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
-OWN = ("label", "trained_on", "tested_on", "interval", "n_seeds", "rule", "budget", "backbone", "image_size")
+OWN = (
+    "label",
+    "method",
+    "trained_on",
+    "tested_on",
+    "interval",
+    "n_seeds",
+    "rule",
+    "budget",
+    "backbone",
+    "image_size",
+)
 TAKEN = ("condition", "selection", "paper", "table", "quoted_in", "link", "note")
 SIDES = ("rule", "backbone", "image_size")
 TWIN = "A synthetic twin has no published counterpart, so nothing published is set against its results."
@@ -488,8 +499,8 @@ def _legend(figure: "Figure", protocols: set[str]) -> None:
 
     handles = [Line2D([], [], linestyle="", marker="o", color=COLOURS[0], label="here, with 95 % interval")]
     handles += [
-        Line2D([], [], marker=SHAPES[name], label=f"published, protocol {words}", **HOLLOW)
-        for name, words in ((SAME, "the same"), (PARTLY, "partly unknown"), (OTHER, "another"))
+        Line2D([], [], marker=SHAPES[name], label=f"published, {words}", **HOLLOW)
+        for name, words in ((SAME, "same protocol"), (PARTLY, "protocol partly unknown"), (OTHER, OTHER))
         if name in protocols
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -559,8 +570,25 @@ class Reproduction(PanelReport):
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Without results: how to begin."""
-        return [] if panels else [beginning("icfg")]
+        """Name published results that only other protocols stand beside; without results: how to begin."""
+        return other_protocols(panels) if panels else [beginning("icfg")]
+
+
+def other_protocols(panels: Sequence[Panel]) -> list[Gap]:
+    """Return a gap for each method and dataset run under other protocols alone, though a preset repeats the paper's."""
+    marks: dict[tuple[str, str], set[str]] = {}
+    for row in (row for panel in panels for row in compared(panel)):
+        if row["trained_on"] == row["tested_on"] and has_released(row["method"]):
+            marks.setdefault((row["method"], row["tested_on"]), set()).add(row["protocol"])
+    return [
+        Gap(f"{method} on {dataset}: run under other protocols alone.", (_released_command(method, dataset),))
+        for (method, dataset), found in marks.items()
+        if found == {OTHER}
+    ]
+
+
+def _released_command(method: str, dataset: str) -> str:
+    return run_command(method, dataset, False) + f" --preset {RELEASED}" * has_released(method)
 
 
 def missing(published: Sequence[Row], panels: Sequence[Panel], datasets: Sequence[str] = ()) -> list[Gap]:
@@ -594,8 +622,7 @@ def _commands(row: Row) -> list[str]:
     if row["counterpart"] not in METHODS.names() or row["tested_on"] not in DATASETS.names():
         return []
     trained_on = row["trained_on"] or row["tested_on"]
-    command = run_command(row["counterpart"], trained_on, False)
-    command += f" --preset {RELEASED}" * has_released(row["counterpart"])
+    command = _released_command(row["counterpart"], trained_on)
     return (
         [command]
         if trained_on == row["tested_on"]

@@ -251,6 +251,16 @@ def test_published_cells_without_a_result_are_gaps_one_for_each_method_and_datas
     assert not any("prompt_only" in name or "→" in name for name in found)
 
 
+def test_a_method_with_a_released_preset_that_only_other_protocols_were_run_for_is_a_gap(fake):
+    val, oracle = real(fake, presets=(), condition="val"), real(fake, condition="released")
+    (gap,) = Reproduction.gaps(split(val))
+    assert gap.what == "cskt on cuhk: run under other protocols alone."
+    assert gap.commands == ("harness run --method cskt --dataset cuhk --preset released",)
+    assert Reproduction.gaps(split(val, oracle)) == []
+    assert Reproduction.gaps(split(real(fake, "full_finetune", presets=()))) == []
+    assert Reproduction.gaps(split(fake.row("cskt", "cuhk"))) == []
+
+
 def test_a_twin_fills_no_gap_and_the_asked_datasets_narrow_them(fake):
     twin = split(fake.row("cskt", "cuhk"))
     assert len(missing(ALL, twin)) == 9
