@@ -20,7 +20,7 @@ STATES: Looks = {
     FINISHED: {"color": COLOURS[0], "marker": "o"},
     BEYOND: {"color": COLOURS[3], "marker": "D"},
     PRUNED: {"color": COLOURS[0], "marker": "o", "markerfacecolor": "white"},
-    FAILED: {"color": COLOURS[1], "marker": "X"},
+    FAILED: {"color": COLOURS[1], "marker": "x"},
 }
 BEST_LOOK: dict[str, Any] = {"color": COLOURS[1], "marker": "*"}
 ACROSS, MOST_SLICES, MOST_UPRIGHTS, N_BEST = 4, 24, 14, 5
@@ -44,6 +44,7 @@ def draw_history(study: TrackedStudy, trials: "DataFrame") -> "Figure":
         if stairs.notna().any():
             end = (trials["number"].iloc[-1], stairs.iloc[-1])
             axes.annotate("best so far", end, (0, 4), textcoords="offset points", ha="right", fontsize=8)
+        axes.margins(y=0.12)
         axes.set_ylabel(drawn(objective, 24))
         if trials[objective].abs().max() >= LARGE:
             axes.yaxis.set_major_formatter(FuncFormatter(short_number))
@@ -162,6 +163,7 @@ def draw_front(study: TrackedStudy, trials: "DataFrame") -> "Figure":
             style = STATES[state] | {"color": FAINT} if state == FINISHED else STATES[state]
             axes.plot(rows[objective], rows[study.objective], linestyle="", markersize=5, **style)
         front = trials[shine].sort_values(objective)
+        axes.margins(y=0.12)
         axes.plot(front[objective], front[study.objective], linestyle="", markersize=7, **STATES[FINISHED])
         for row in front.to_dict("records"):
             place = (row[objective], row[study.objective])

@@ -150,7 +150,8 @@ def best_table(study: TrackedStudy) -> Table:
 
     rows = best_trials(study)
     keys = [axis.key for axis in study.axes]
-    lines = {str(row["number"]): _best_lines(row, study) for row in rows.to_dict("records")}
+    told = bool(rows["mAP"].notna().any()) and TIE not in study.objectives
+    lines = {str(row["number"]): _best_lines(row, study, told) for row in rows.to_dict("records")}
     cells = DataFrame(lines).rename_axis("trial").reset_index()
     return Table(
         name="best_trials",
@@ -161,9 +162,9 @@ def best_table(study: TrackedStudy) -> Table:
     )
 
 
-def _best_lines(row: dict[Any, Any], study: TrackedStudy) -> dict[str, str]:
+def _best_lines(row: dict[Any, Any], study: TrackedStudy, told: bool) -> dict[str, str]:
     values = {name: _number_text(row[name]) for name in study.objectives}
-    tie = {} if TIE in study.objectives else {TIE: _number_text(row["mAP"])}
+    tie = {TIE: _number_text(row["mAP"])} if told else {}
     keys = {axis.key: _setting(row[axis.key]) for axis in study.axes}
     return {**values, **tie, "time": duration(row["seconds"]) if row["seconds"] else DASH, **keys}
 

@@ -183,12 +183,13 @@ def test_the_best_so_far_passes_over_what_is_beyond_a_limit_ended_early_or_faile
 def test_of_several_objectives_costs_fall_and_the_front_is_drawn(experiment, fake, tmp_path, no_kernel):
     pairs = [(20.0, 4e9), (30.0, 5e9), (25.0, 3e9), (10.0, 2e9)]
     trials = [trial(n, value, values=(value, cost)) for n, (value, cost) in enumerate(pairs)]
+    trials.append(trial(4, 5.0, state="pruned"))
     send_study(experiment, "two", trials, fake, objectives=(R1, MEMORY))
     made = report_on(experiment, "two", tmp_path)
     assert (tmp_path / "figures" / "front.png").is_file()
     study = read_study(experiment, "two")
     assert study.front == [1, 2, 3]
-    assert study_tables.trials_frame(study)[f"{MEMORY} best so far"].tolist() == [4e9, 4e9, 3e9, 2e9]
+    assert study_tables.trials_frame(study)[f"{MEMORY} best so far"].tolist() == [4e9, 4e9, 3e9, 2e9, 2e9]
     assert "peak_memory" in made.tables[1]["rows"][0]
 
 
@@ -208,6 +209,16 @@ def test_the_expected_best_is_that_of_every_choice_of_n_trials():
             >= 0.9 * len(tops)
             > sum(top < row["high"] for top in tops)
         )
+
+
+def test_a_trial_that_was_ended_early_is_never_the_best_of_n(experiment, fake):
+    from importlib import import_module
+
+    send_study(experiment, "first", [*TRIALS, trial(6, 99.0, state="pruned")], fake)
+    expected = import_module(REPORT).expected_best_frame(read_study(experiment, "first"))
+    assert expected["n"].tolist() == [1, 2, 3, 4, 5]
+    assert expected["expected"].iloc[0] == pytest.approx(fmean([20, 8, 25, 22, 25]))
+    assert expected["expected"].iloc[-1] == expected["high"].max() == 25
 
 
 def test_the_winners_value_stands_beside_what_it_reached_anew_and_on_test(experiment, fake):
