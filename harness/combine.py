@@ -21,6 +21,9 @@ COSTS = (
     "step_seconds",
     "seconds_to_best",
     "checkpoint_bytes",
+    "images_per_second",
+    "captions_per_second",
+    "retention",
 )
 OF_ONE_RUN = ("run_id", "seed", "queries")
 ONE_SEED = "identities"

@@ -15,6 +15,7 @@ from harness.panel_report import PanelReport
 from harness.panels import Facts, Panel, protocol_facts, training_facts
 from harness.pareto import pareto_front
 from harness.reports import Gap, Step, Table, register
+from harness.retention import with_retention
 from harness.rows import UNTRAINED
 from harness.tables import DASH, count_text, interval_text
 from harness.theme import (
@@ -37,28 +38,58 @@ if TYPE_CHECKING:
 
 COSTS = {
     "trainable": ("P", "trainable parameters", 1.0),
+    "pair_flops": ("F", "operations for a training pair (M)", 1e6),
     "train_peak_bytes": ("M", "peak training memory (MB)", 1e6),
     "train_seconds": ("T", "training time (s)", 1.0),
 }
 COLUMNS = [
     *("label", "tested_on", "R1", "R1_low", "R1_high", "mAP", "mAP_low", "mAP_high", "interval"),
-    *("trainable", "total", "inference_extra", "checkpoint_bytes", "train_peak_bytes", "train_seconds"),
-    *("step_seconds", "seconds_to_best", "image_flops", "text_flops", "front", "rule", "n_seeds"),
+    *("trainable", "total", "pair_flops", "train_peak_bytes", "train_seconds", "front", "rule", "n_seeds"),
     *("train_pairs", "batch_size", "epochs", "backbone", "image_size", "budget", "device"),
 ]
 NOTES = (
     "Text-to-image R@1 and mAP in percent with 95 % intervals: over identities for one seed, over seeds and "
     "identities for several. No result is set in bold: overlapping intervals are not told apart here.",
-    "Front: no other result is as good for less of P parameters, M memory, T time. It compares point estimates; where "
-    "intervals overlap, neighbours may change places. Greyed: on no front.",
-    "Memory: the most used while training, on the device for CUDA, of the whole process on a CPU. Time: the "
-    "training loop with its validations, mean over seeds.",
+    "Front: no other result is as good for less of P parameters, F operations, M memory, T time. It compares point "
+    "estimates; where intervals overlap, neighbours may change places. Greyed: on no front.",
+    "Operations: for one image and one caption, forward and backward to what is trained. Memory: the most used while "
+    "training, on the device for CUDA, of the whole process on a CPU. Time: the training loop with its validations, "
+    "mean over seeds.",
+)
+USE_COLUMNS = [
+    *(
+        "label",
+        "tested_on",
+        "checkpoint_bytes",
+        "inference_extra",
+        "image_flops",
+        "text_flops",
+        "images_per_second",
+    ),
+    *(
+        "captions_per_second",
+        "test_peak_bytes",
+        "step_seconds",
+        "seconds_to_best",
+        "retention",
+        "retained_on",
+    ),
+    *("n_seeds", "device"),
+]
+USE_NOTES = (
+    "Beside CLIP: parameters that a method needs after folding what can be folded. Operations and encoding: one image, "
+    "one caption; encoding measured over the test set, mean over seeds. To the best: training time until the chosen "
+    "epoch.",
+    "Retention: R@1 on the other datasets named, less that of the untrained backbone there, in points, mean over "
+    "datasets and seeds; below 0 the training cost skill elsewhere. It needs `harness evaluate RUN --dataset OTHER`.",
 )
 
 
 def costs_and_fronts(panel: Panel) -> "DataFrame":
     """Return the panel's results, best first, with the costs at whose front each stands (`front`)."""
     rows = panel.rows.sort_values("R1", ascending=False, kind="stable").reset_index(drop=True)
+    flops = [rows[f"{kind}_training_flops"].astype(float) for kind in ("image", "text")]
+    rows = rows.assign(pair_flops=flops[0] + flops[1])
     untrained = rows["rule"] == UNTRAINED
     fronts: list[list[str]] = [[] for _ in range(len(rows))]
     for column, (word, _, _) in COSTS.items():
@@ -91,6 +122,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "mAP [95 %]": interval_text(row["mAP"], row["mAP_low"], row["mAP_high"]),
         "trainable": count_text(row["trainable"]),
         "share": _share(row["trainable"], row["total"]),
+        "operations": DASH if untrained else _millions(row["pair_flops"]),
         "memory": DASH if untrained else _megabytes(row["train_peak_bytes"]),
         "time": DASH if untrained else _seconds(row["train_seconds"]),
         "front": row["front"],
@@ -103,14 +135,55 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
     }
 
 
+def use_table(panel: Panel) -> Table:
+    """Tabulate what it takes to keep and use each result, and what it keeps of the untrained method's skill."""
+    from pandas import DataFrame
+
+    rows = costs_and_fronts(panel)
+    return Table(
+        name=f"use-{panel.number}",
+        title=f"{panel.facts['data']} · {rows['tested_on'].iloc[0]}: keeping and using it (protocol {panel.number})",
+        values=rows[USE_COLUMNS],
+        cells=DataFrame([_use_cells(row) for row in rows.to_dict("records")]),
+        notes=USE_NOTES,
+    )
+
+
+def _use_cells(row: dict[Any, Any]) -> dict[str, str]:
+    known = row["retention"] is not None and row["retention"] == row["retention"]
+    flops = [_millions(row[f"{kind}_flops"]) for kind in ("image", "text")]
+    speeds = [count_text(row[f"{kind}_per_second"]) for kind in ("images", "captions")]
+    return {
+        "method": row["label"],
+        "checkpoint": _megabytes(row["checkpoint_bytes"]),
+        "beside CLIP": count_text(row["inference_extra"]),
+        "operations, image / caption": " / ".join(flops),
+        "encoded a second, images / captions": " / ".join(speeds),
+        "memory in test": _megabytes(row["test_peak_bytes"]),
+        "step": _milliseconds(row["step_seconds"]),
+        "to the best": _seconds(row["seconds_to_best"]),
+        "retention": f"{row['retention']:+.1f} ({row['retained_on']})".replace("-", "−") if known else DASH,
+    }
+
+
 def _share(part: float | None, whole: float | None) -> str:
     if part is None or whole is None or part != part or not whole > 0:
         return DASH
     return f"{100 * part / whole:.2f} %"
 
 
+def _millions(value: float | None) -> str:
+    return DASH if value is None or value != value else f"{value / 1e6:,.0f} M"
+
+
 def _megabytes(value: float | None) -> str:
-    return DASH if value is None or value != value else f"{value / 1e6:,.0f} MB"
+    if value is None or value != value:
+        return DASH
+    return f"{value / 1e6:,.0f} MB" if value >= 1e7 else f"{value / 1e6:.2g} MB"
+
+
+def _milliseconds(value: float | None) -> str:
+    return DASH if value is None or value != value else f"{1e3 * value:,.3g} ms"
 
 
 def _seconds(value: float | None) -> str:
@@ -161,10 +234,11 @@ class ParameterEfficiency(PanelReport):
     question = "How accurate is each method for what it trains, holds in memory and waits for?"
     steps = (
         Step(
-            "`front`: no other result is as good for less of P parameters, M memory, T time; greyed rows are on "
-            "no front.",
+            "`front`: no other result is as good for less of P parameters, F operations, M memory, T time; greyed "
+            "rows are on no front.",
             'report.costs_table(panel).save("tables")',
         ),
+        Step("What it takes to keep and use each.", 'report.use_table(panel).save("tables")'),
         Step(
             "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line "
             "is a method that trains nothing; grey results are beaten at no higher cost.",
@@ -181,7 +255,8 @@ class ParameterEfficiency(PanelReport):
     @classmethod
     def select(cls, results: "DataFrame") -> "DataFrame":
         """Take the results on the dataset that a method was trained on, and all of one that trains nothing."""
-        return results[results["in_domain"].astype(bool) | (results["rule"] == UNTRAINED)]
+        rows = with_retention(results)
+        return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:
@@ -191,8 +266,8 @@ class ParameterEfficiency(PanelReport):
 
     @classmethod
     def tables(cls, panel: Panel) -> list[Table]:
-        """Return the one table."""
-        return [costs_table(panel)]
+        """Return costs of training, and of keeping and using."""
+        return [costs_table(panel), use_table(panel)]
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
@@ -201,7 +276,7 @@ class ParameterEfficiency(PanelReport):
 
 
 def _panel_gaps(panel: Panel) -> list[Gap]:
-    rows, dataset = panel.rows, panel.facts["dataset"]
+    rows, dataset = costs_and_fronts(panel), panel.facts["dataset"]
     trained = rows[rows["rule"] != UNTRAINED]
     found = floor_gap(panel, dataset)
     if len(trained) < 2:
@@ -212,5 +287,5 @@ def _panel_gaps(panel: Panel) -> list[Gap]:
         )
     lacking = trained[trained[list(COSTS)].isna().any(axis=1)]
     return found + [
-        Gap(f"{name}: parameters, memory or time were not recorded.") for name in lacking["label"]
+        Gap(f"{name}: parameters, operations, memory or time were not recorded.") for name in lacking["label"]
     ]

@@ -49,7 +49,7 @@ FACES = [
 STUDIES = [
     "combine", "compare", "crew", "dataset_figures", "dataset_profile", "gaps",
     "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
-    "reports", "result_figures", "result_files", "rows", "search", "search_page", "source", "space", "storage", "studies", "study",
+    "reports", "result_figures", "result_files", "retention", "rows", "search", "search_page", "source", "space", "storage", "studies", "study",
     "study_figures", "study_reading", "study_results", "study_tables", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
     "sweep_spec", "tables", "tracked_study", "trial", "trial_job", "worker",

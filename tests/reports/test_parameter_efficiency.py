@@ -4,12 +4,14 @@ from harness.reports.parameter_efficiency import (
     costs_and_fronts,
     costs_table,
     draw_costs,
+    use_table,
 )
 from matplotlib import pyplot
 from matplotlib.colors import same_color
 from pandas import DataFrame
 
 from harness.panels import split_panels
+from harness.retention import with_retention
 from harness.theme import FAINT, use_theme
 
 
@@ -36,7 +38,7 @@ def whole(fake):
 def test_rows_stand_best_first_with_the_fronts_that_they_are_on(whole):
     rows = costs_and_fronts(whole)
     assert rows["label"].tolist() == ["adapter", "full", "probe", "zero_shot", "broken"]
-    assert rows["front"].tolist() == ["P M T", "T", "P M T", "P M T", "–"]
+    assert rows["front"].tolist() == ["P F M T", "T", "P M T", "P F M T", "–"]
 
 
 def test_results_on_no_front_are_greyed(whole):
@@ -61,6 +63,31 @@ def test_the_table_shows_costs_and_conditions(whole):
         "untrained",
     ]
     assert "SYNTHETIC TWIN" in costs_table(whole).title
+
+
+def test_what_it_takes_to_use_a_result_stands_in_a_table_of_its_own(whole):
+    line = use_table(whole).cells.set_index("method").loc["adapter"]
+    assert line["encoded a second, images / captions"] == "500 / –"
+    assert line["memory in test"] == "1,500 MB"
+    assert line["retention"] == "–"
+
+
+def test_retention_is_what_training_leaves_of_the_untrained_skill_elsewhere(fake):
+    rows = [
+        fake.row("zero_shot", "icfg", "icfg", 10, rule="untrained"),
+        fake.row("zero_shot", "icfg", "cuhk", 20, rule="untrained"),
+        fake.row("zero_shot", "icfg", "rstp", 30, rule="untrained", image_size="else"),
+        fake.row("cskt", "icfg", "icfg", 60),
+        fake.row("cskt", "icfg", "cuhk", 14),
+        fake.row("cskt", "icfg", "rstp", 99),
+    ]
+    (panel,) = split_panels(
+        ParameterEfficiency.select(DataFrame(rows[:2] + rows[3:])), ParameterEfficiency.facts
+    )[:1]
+    line = use_table(panel).cells.set_index("method")["retention"]
+    assert line["cskt"] == "−6.0 (cuhk)"
+    assert line["zero_shot"] == "–"
+    assert with_retention(DataFrame(rows))["retention"].tolist()[3] == -6
 
 
 def test_the_numbers_for_machines_are_not_rounded(fake):
