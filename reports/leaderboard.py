@@ -389,9 +389,9 @@ class Leaderboard(PanelReport):
     )
     how_to_read = (
         "The ranks hold all at once: in 95 of 100 such tables or more none lies outside its interval. To be tied for "
-        "first is no proof of being equal; the column `detectable` says how large a difference to the leader would likely "
-        "have been seen. Two intervals of R@1 may overlap while the difference of the two is told apart, for both "
-        "results are asked for the same persons.\n\n"
+        "first is no proof of being equal; the column `detectable` says how large a difference to the leader would "
+        "likely have been seen. Two intervals of R@1 may overlap while the difference of the two is told apart, for "
+        "both results are asked for the same persons.\n\n"
         "With one seed all speaks of persons alone: another seed moves results too. A method whose settings were "
         "tuned in many trials and one whose were not are no fair pair; the budget is in the table of conditions. The "
         "gallery is held fixed: nothing is said about other galleries, nor about other datasets."
