@@ -254,7 +254,7 @@ def reuse_table(study: TrackedStudy) -> Table:
     return Table("reuse", f"{study.title}: to use the best configuration again", frame, frame, n_left=2)
 
 
-def tested_table(study: TrackedStudy) -> Table:
+def worth_table(study: TrackedStudy) -> Table:
     """Tabulate the winner's value beside what the same configuration reached with fresh seeds, and on the test set."""
     from pandas import DataFrame
 

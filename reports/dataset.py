@@ -227,7 +227,7 @@ def _figure(call: str, name: str) -> str:
 LOAD = 'profile = report.load_profile("data/dataset.json")\nreport.facts_table(profile).save("tables")'
 ARRAYS = (
     'captions = report.load_arrays("data/captions.npz")\nimages = report.load_arrays("data/images.npz")\n'
-    "{name: len(values) for name, values in (captions | images).items()}"
+    '{"captions": list(captions), "images": list(images)}'
 )
 SHEET = (
     'pictures = report.load_arrays("data/pictures.npz")\nfigure = report.draw_sheet(profile, pictures)\n'

@@ -31,7 +31,7 @@ from harness.study_tables import (
     facts_table,
     failures_table,
     reuse_table,
-    tested_table,
+    worth_table,
     trials_frame,
 )
 from harness.tracked_study import TrackedStudy, load_study, write_study
@@ -128,7 +128,7 @@ def tables(study: TrackedStudy) -> list[Table]:
     """Return the tables that the steps show."""
     made = [facts_table(study)]
     if study.best is not None:
-        made += [best_table(study), configuration_table(study), reuse_table(study), tested_table(study)]
+        made += [best_table(study), configuration_table(study), reuse_table(study), worth_table(study)]
     return [*made, failures_table(study)] if _has_failed(study) else made
 
 
@@ -157,7 +157,7 @@ def steps(study: TrackedStudy) -> list[Step]:
             best,
             Step(
                 f"## What the best one is worth\n\n{ANEW if study.test else NOT_ANEW}",
-                'report.tested_table(study).save("tables")',
+                'report.worth_table(study).save("tables")',
             ),
         ),
         (_has_failed(study), Step("## What failed", 'report.failures_table(study).save("tables")')),

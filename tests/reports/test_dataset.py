@@ -144,6 +144,16 @@ def test_shapes_come_from_the_heads_of_images_and_pictures_keep_them(data, tmp_p
     assert all((picture != 255).any(axis=(1, 2)).all() for picture in pictures)
 
 
+def test_a_picture_shows_all_of_its_image(tmp_path):
+    image = Image.new("RGB", (100, 200), (255, 0, 0))
+    image.paste((0, 0, 255), (50, 0, 100, 200))
+    image.save(tmp_path / "half.png")
+    picture = dataset_profile._small(tmp_path / "half.png")
+    assert picture.shape == (dataset_profile.TALL, dataset_profile.WIDE, 3)
+    assert (picture == (255, 0, 0)).all(axis=2).sum() == pytest.approx(40 * 160, rel=0.05)
+    assert (picture == (0, 0, 255)).all(axis=2).sum() == pytest.approx(40 * 160, rel=0.05)
+
+
 def test_the_same_persons_are_shown_each_time(twin, tmp_path):
     first, second = (measure("icfg-twin", tmp_path / name) for name in "ab")
     assert first.persons == second.persons

@@ -223,7 +223,7 @@ def test_a_trial_that_was_ended_early_is_never_the_best_of_n(experiment, fake):
 
 def test_the_winners_value_stands_beside_what_it_reached_anew_and_on_test(experiment, fake):
     send_study(experiment, "first", TRIALS, fake)
-    table = study_tables.tested_table(read_study(experiment, "first"))
+    table = study_tables.worth_table(read_study(experiment, "first"))
     shown = table.cells[["what", "metric", "value", "seeds"]].to_numpy().tolist()
     assert shown == [
         ["the search, as chosen", R1, "25.0", "1"],
@@ -238,7 +238,7 @@ def test_the_best_configuration_stands_beside_defaults_and_names_the_edge_of_its
     send_study(experiment, "first", TRIALS, fake)
     study = read_study(experiment, "first")
     rows = study_tables.configuration_table(study).values.set_index("key")
-    assert rows.loc["method.lr", "edge"] == "at the upper edge"
+    assert rows.loc["method.lr", ["best", "edge"]].tolist() == [0.099, "at the upper edge"]
     assert rows.loc["method.prompt_length", "edge"] == ""
     assert rows["default"].notna().all()
     assert "'my best.yaml'" in study_tables.reuse_table(study).cells["command"].tolist()[1]
