@@ -31,8 +31,8 @@ from harness.study_tables import (
     facts_table,
     failures_table,
     reuse_table,
-    worth_table,
     trials_frame,
+    worth_table,
 )
 from harness.tracked_study import TrackedStudy, load_study, write_study
 
