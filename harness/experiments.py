@@ -172,9 +172,10 @@ class Store:
                 raise unknown("experiment", experiment, names)
         return cls(runs, experiment)
 
-    def finished_runs(self, kind: str = "run") -> list[Any]:
-        """Return all finished MLflow runs of a kind that the harness logged, newest first."""
-        return self.search(f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'")
+    def finished_runs(self, kind: str = "run", where: str = "") -> list[Any]:
+        """Return the finished MLflow runs of a kind that the harness logged, newest first; those that fit `where`."""
+        more = f" and {where}" if where else ""
+        return self.search(f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'{more}")
 
     def newest(self, n: int = 200) -> list[dict[str, str]]:
         """Return the tags of the newest finished runs, newest first, in one call."""

@@ -88,14 +88,14 @@ def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 def _metric(per_query: np.ndarray, identities: np.ndarray) -> dict[str, Any]:
-    """Summarise one metric of several seeds [n_seed, n_query], in percent."""
+    """Summarise one metric of several seeds [n_seed, n_query], in percent; intervals are cut at 0 and 100."""
     summary = seed_summary(per_query, identities)
     values = 100 * per_query.mean(axis=1)
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return {
         "mean": 100 * summary.estimate,
-        "low": 100 * summary.low,
-        "high": 100 * summary.high,
+        "low": max(100 * summary.low, 0.0),
+        "high": min(100 * summary.high, 100.0),
         "sd": sd,
         "values": values.tolist(),
     }

@@ -5,7 +5,7 @@ can be compared without going back to the runs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +38,9 @@ class Persons:
     correlation: float
 
     def summary(self, metric: str) -> SeedSummary:
-        """Return the mean over seeds with its interval over seeds and persons, in percent."""
-        return in_percent(summarise_sums(self.of(metric), self.sizes))
+        """Return the mean over seeds with its interval over seeds and persons, in percent, cut at 0 and 100."""
+        found = in_percent(summarise_sums(self.of(metric), self.sizes))
+        return replace(found, low=max(found.low, 0.0), high=min(found.high, 100.0))
 
     def of(self, metric: str) -> Array:
         """Return the sums of one metric [n_seed, n_identity]."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNTRAINED = "untrained"
 NO_BUDGET = "none"
+_NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
 _COSTS = {
     "trainable": "accounting/parameters.trainable",
@@ -41,18 +42,28 @@ _COSTS = {
 }
 
 
-def read_runs(store: "Store", suite: str | None = None) -> "DataFrame":
-    """Return one row for each finished run and test set of a store's experiment, or of one suite, newest first.
+def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] = ()) -> "DataFrame":
+    """Return one row for each finished run and test set of a store's experiment, newest first.
 
     A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
     `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), what came out (`R1`, `R1_low`, `R1_high`, ... in
     percent, text to image) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of
     the same `condition` differ in nothing but the seed.
+
+    Args:
+        store: where the runs are tracked.
+        suite: only the cells of this suite; None means all.
+        datasets: only runs trained on these, and those that trained nothing; none means all. MLflow looks them up, so
+            that a large store costs little.
     """
     from pandas import DataFrame
 
-    runs = of_suite(store.finished_runs(), suite)
-    return DataFrame([row for run in runs for row in run_rows(run)])
+    wanted = (
+        [*(f"tags.`harness.dataset` = '{name}'" for name in datasets), _NOTHING_TRAINED] if datasets else [""]
+    )
+    found = {run.info.run_id: run for where in wanted for run in store.finished_runs(where=where)}
+    newest = sorted(found.values(), key=lambda run: -run.info.start_time)
+    return DataFrame([row for run in of_suite(newest, suite) for row in run_rows(run)])
 
 
 def of_suite(runs: Sequence[Any], suite: str | None) -> list[Any]:

@@ -54,8 +54,11 @@ class Source:
         """One row for each finished run and test set, newest first (`harness.rows.read_runs`)."""
         from pandas import DataFrame
 
-        rows = read_runs(self.store, self.suite) if self.store else DataFrame()
-        return _narrowed(rows, self.datasets)
+        names = [name.replace("-", "_") for name in self.datasets]
+        if self.store is None:
+            return _narrowed(DataFrame(), names)
+        safe = [name for name in names if name.isidentifier()]
+        return _narrowed(read_runs(self.store, self.suite, safe), names)
 
     @cached_property
     def unfinished(self) -> "DataFrame":
@@ -124,9 +127,8 @@ def read_arrays(
         return None
 
 
-def _narrowed(rows: "DataFrame", datasets: Sequence[str]) -> "DataFrame":
+def _narrowed(rows: "DataFrame", names: Sequence[str]) -> "DataFrame":
     """Return the rows trained and tested on the datasets; an untrained method counts wherever it was called."""
-    names = [name.replace("-", "_") for name in datasets]
     known = {*DATASETS.names(), *(rows["tested_on"] if len(rows) else ())}
     for name in names:
         if name not in known:

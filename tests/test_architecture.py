@@ -30,7 +30,8 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "caption_check", "caption_slices",
+    "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "caption_check",
+    "caption_slices",
     "caption_words", "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample",
     "holdout", "image_check", "images", "injection", "losses", "masking", "methods", "metrics", "nearest",
     "pareto", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
@@ -49,7 +50,8 @@ FACES = [
 STUDIES = [
     "combine", "compare", "crew", "dataset_figures", "dataset_profile", "gaps",
     "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
-    "reports", "result_figures", "result_files", "retention", "rows", "search", "search_page", "source", "space", "storage", "studies", "study",
+    "reports", "result_figures", "result_files", "retention", "rows",
+    "search", "search_page", "source", "space", "storage", "studies", "study",
     "study_figures", "study_reading", "study_results", "study_tables", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
     "sweep_spec", "tables", "tracked_study", "trial", "trial_job", "worker",

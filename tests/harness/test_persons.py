@@ -18,7 +18,7 @@ def test_a_summary_of_persons_is_that_of_their_queries():
     found = persons_of(seeds).summary("R5")
     naive = seed_summary([one["t2i/rank"] <= 5 for one in seeds], seeds[0]["t2i/identity"])
     assert (found.estimate, found.low, found.high) == pytest.approx(
-        (100 * naive.estimate, 100 * naive.low, 100 * naive.high)
+        (100 * naive.estimate, max(100 * naive.low, 0), min(100 * naive.high, 100))
     )
     assert found.freedom == pytest.approx(naive.freedom)
 
@@ -54,3 +54,11 @@ def test_persons_come_back_from_their_file_whatever_their_names(tmp_path):
 def test_the_metrics_are_those_of_the_rows():
     assert METRICS == ("R1", "R5", "R10", "mAP")
     assert persons_of([arrays(1)]).sums.shape[2] == 4
+
+
+def test_an_interval_of_a_percentage_ends_at_nought():
+    hard = arrays(1) | {"t2i/rank": np.r_[1, np.full(59, 9)]}
+    easy = arrays(1) | {"t2i/rank": np.r_[np.ones(20, int), np.full(40, 9)]}
+    assert persons_of([hard, easy]).summary("R1").low == 0.0
+    flipped = [one | {"t2i/rank": 10 - one["t2i/rank"]} for one in (hard, easy)]
+    assert persons_of(flipped).summary("R1").high == 100.0

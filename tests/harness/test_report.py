@@ -63,7 +63,7 @@ def test_a_report_is_whole_from_the_command_line(name, experiment, fake, tmp_pat
     done = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
     made = json.loads(done.stdout)
     endings = {re.sub(r"\d+", "", file.suffix) for file in out.rglob("*.*")}
-    assert endings == {".ipynb", ".html", ".json", ".csv", ".md", ".tex", ".png", ".svg"}
+    assert endings == {".ipynb", ".html", ".json", ".npz", ".csv", ".md", ".tex", ".png", ".svg"}
     assert made["missing"] == []
     page = (out / f"{name}.html").read_text()
     assert page.count("data:image/png;base64,") >= 1

@@ -207,6 +207,25 @@ def test_only_the_cells_of_a_suite_are_read_or_missed(experiment, fake):
     assert len(Source(str(experiment.runs), _name(experiment)).unfinished) == 2
 
 
+def test_a_dataset_is_looked_up_by_mlflow_and_untrained_methods_with_it(experiment, fake, monkeypatch):
+    fake.send(experiment, *fake.record("cskt", "icfg"), [("cuhk", 20)])
+    fake.send(experiment, *fake.record("cskt", "cuhk"), [("icfg", 20)])
+    fake.send(experiment, *fake.record("zero_shot", "cuhk", trainable=0), [("icfg", 20)])
+    asked = []
+    search = Store.search
+    monkeypatch.setattr(Store, "search", lambda store, text: asked.append(text) or search(store, text))
+    rows = Source(str(experiment.runs), _name(experiment), datasets=["icfg"]).single_runs
+    assert sorted(zip(rows["method"], rows["tested_on"], strict=True)) == [
+        ("cskt", "icfg"),
+        ("zero_shot", "icfg"),
+    ]
+    assert any("= 'icfg'" in text for text in asked)
+    assert all(" and " in text.removeprefix("tags.`harness.kind` = 'run' and ") for text in asked)
+    for name in ("icgf", "' or tags.x = '"):
+        with pytest.raises(UsageError, match="dataset"):
+            _ = Source(str(experiment.runs), _name(experiment), datasets=[name]).single_runs
+
+
 def _results(store):
     source = Source(str(store.runs), _name(store))
     return source.combined(source.single_runs)[0].to_dict("records")
