@@ -205,6 +205,17 @@ def test_images_that_are_not_here_leave_words_and_counts(data, tmp_path, no_kern
     assert any("No image could be opened" in gap.what for gap in made.gaps)
 
 
+@pytest.mark.slow
+def test_a_page_of_hostile_captions_made_by_a_kernel_runs_nothing(data, tmp_path):
+    write_icfg(data, [("train", 0, BAD), ("train", 1, BAD), ("test", 2, BAD)])
+    report_on("icfg", tmp_path)
+    page = (tmp_path / "dataset.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("data:image/png;base64,") == 4
+    assert "Warning" not in page
+
+
 def test_hostile_captions_stay_text_everywhere(data, tmp_path, no_kernel):
     entries = [
         (split, identity, f"{BAD} {identity}") for identity, split in enumerate(["train", "train", "test"])

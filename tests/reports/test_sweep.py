@@ -344,47 +344,58 @@ def test_failures_of_one_error_stand_together_with_its_first_line(experiment, fa
     assert rows == [["0, 2", "2", "TrainingError: the loss is nan"], ["1", "1", "DataError: no file"]]
 
 
-def test_hostile_text_stays_text_everywhere(experiment, fake, tmp_path, no_kernel):
-    bad = "=1+1 <script>alert(1)</script> \\input{x} $\\frac$ \x1b[31m|`"
-    axes = (Axis(key=f"method.{bad}", over=Choice(values=(bad, "b"))), RATE)
-    error = {"type": bad, "message": bad, "traceback": bad}
+BAD = "=1+1 <script>alert(1)</script> \\input{x} $\\frac$ \x1b[31m|`"
+
+
+def send_hostile(store, fake):
+    """Publish a study whose every text is hostile."""
+    axes = (Axis(key=f"method.{BAD}", over=Choice(values=(BAD, "b"))), RATE)
+    error = {"type": BAD, "message": BAD, "traceback": BAD}
     trials = [
-        trial(0, 20.0, params={f"method.{bad}": bad, "method.lr": 0.1}),
-        trial(1, 10.0, params={f"method.{bad}": "b", "method.lr": float("nan")}),
+        trial(0, 20.0, params={f"method.{BAD}": BAD, "method.lr": 0.1}),
+        trial(1, 10.0, params={f"method.{BAD}": "b", "method.lr": float("nan")}),
         trial(2, state="failed", error=error),
     ]
-    parent = open_study(experiment, bad, axes=(RATE,), **{"harness.method": bad, "harness.dataset": bad})
+    parent = open_study(store, BAD, axes=(RATE,), **{"harness.method": BAD, "harness.dataset": BAD})
     spec = {"axes": [axis.model_dump(mode="json") for axis in axes], "search": {"trials": 3}}
-    experiment.client.log_dict(parent, spec, SEARCH)
-    found = summary(bad, trials, fake, importance={f"method.{bad}": 1.0}, command=bad)
-    experiment.client.log_dict(parent, found.model_dump(mode="json"), "study.json")
-    experiment.client.log_text(parent, bad, "best.yaml")
-    experiment.client.set_terminated(parent, "FINISHED")
-    made = report_on(experiment, bad, tmp_path)
+    store.client.log_dict(parent, spec, SEARCH)
+    found = summary(BAD, trials, fake, importance={f"method.{BAD}": 1.0}, command=BAD)
+    store.client.log_dict(parent, found.model_dump(mode="json"), "study.json")
+    store.client.log_text(parent, BAD, "best.yaml")
+    store.client.set_terminated(parent, "FINISHED")
+
+
+def hostile_files(out):
+    return [f for ending in ("*.ipynb", "*.html", "*/*.md", "*/*.svg") for f in out.glob(ending)]
+
+
+def test_hostile_text_stays_text_everywhere(experiment, fake, tmp_path, no_kernel):
+    send_hostile(experiment, fake)
+    made = report_on(experiment, BAD, tmp_path)
     assert made.n_results == 2
-    for file in (
-        *tmp_path.glob("*.ipynb"),
-        *tmp_path.glob("*.html"),
-        *tmp_path.glob("*/*.md"),
-        *tmp_path.glob("*/*.svg"),
-    ):
+    for file in hostile_files(tmp_path):
         assert "<script" not in file.read_text(), file
     for file in tmp_path.glob("tables/*.csv"):
         assert not re.search(r"(^|,)\"?=", file.read_text(), re.MULTILINE), file
     for file in tmp_path.glob("tables/*.tex"):
         assert r"\input" not in file.read_text(), file
-    study = read_study(experiment, bad)
-    shown = "".join(
-        table._repr_html_()
-        for table in (
-            study_tables.facts_table(study),
-            study_tables.configuration_table(study),
-            study_tables.failures_table(study),
-        )
-    )
+    study = read_study(experiment, BAD)
+    made_of = (study_tables.facts_table, study_tables.configuration_table, study_tables.failures_table)
+    shown = "".join(make(study)._repr_html_() for make in made_of)
     assert "<script" not in shown + study._repr_html_()
     assert "&lt;script&gt;" in shown
     assert "\x1b" not in shown + made.summary
+
+
+@pytest.mark.slow
+def test_a_page_of_hostile_text_made_by_a_kernel_runs_nothing(experiment, fake, tmp_path):
+    send_hostile(experiment, fake)
+    report_on(experiment, BAD, tmp_path)
+    page = (tmp_path / "sweep.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("data:image/png;base64,") == 5
+    assert "Warning" not in page
 
 
 def test_the_words_of_an_axis_give_the_axis_back():
