@@ -69,7 +69,8 @@ def _places() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
-    from harness.experiments import Store, tracking_uri, without_password
+    from harness.addresses import without_password
+    from harness.experiments import Store, tracking_uri
 
     if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
         yield Finding("MLflow store", "ok", f"{without_password(tracking_uri())}, made by the first run")

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.addresses import without_password
 from harness.config import flatten
 from harness.errors import unknown
 from harness.files import held, replaced
@@ -36,15 +36,6 @@ def tracking_uri(runs: Path | None = None) -> str:
     """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
     default = f"sqlite:///{(runs or runs_root().path).resolve() / 'mlflow.db'}"
     return os.environ.get("MLFLOW_TRACKING_URI") or default
-
-
-def without_password(uri: str) -> str:
-    """Return a URI as it may be written down.
-
-    >>> without_password("postgresql://me:secret@host/mlflow")
-    'postgresql://me:***@host/mlflow'
-    """
-    return re.sub(r"(://[^:/@]*:)[^/]*@", r"\1***@", uri)
 
 
 class Store:

@@ -6,7 +6,6 @@ under a lock: Optuna's own way fails when two do so at once.
 
 import logging
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from harness.addresses import without_password
 from harness.errors import HarnessError, UsageError
 from harness.files import held, replaced
 
@@ -29,7 +29,6 @@ SILENT_BEATS = 4
 LOCK_WAIT = 120.0
 SCHEMA_LOCK, QUEUE_LOCK = 0x6861726E657373, 0x6861726E657374
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-SECRET = re.compile(r"((?:^|[?&])(?:ssl)?password=)[^&]*")
 EXAMPLES = (
     "--storage takes an SQLAlchemy URL such as sqlite:///optuna.db or "
     "postgresql+psycopg://user:password@host/database."
@@ -51,11 +50,10 @@ def shown(url: str) -> str:
     'postgresql://me:***@host/studies?password=***'
     """
     try:
-        parsed = make_url(url)
+        make_url(url)
     except (SQLAlchemyError, ValueError):
         return repr(url.partition(":")[0] + ":..." if ":" in url else url)
-    parsed = parsed.set(host=parsed.host.rpartition("@")[2]) if parsed.host else parsed
-    return SECRET.sub(r"\1***", parsed.render_as_string(hide_password=True))
+    return without_password(url)
 
 
 def open_storage(

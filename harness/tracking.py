@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.addresses import without_password
 from harness.config import flatten
-from harness.experiments import Store, milliseconds, tags, tracking_uri, with_ends, without_password
+from harness.experiments import Store, milliseconds, tags, tracking_uri, with_ends
 from harness.files import read_json, write_text
 from harness.listener import Listener
 from harness.record import Record, RunFolder

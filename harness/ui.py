@@ -11,8 +11,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
+from harness.addresses import without_password
 from harness.errors import HarnessError, UsageError
-from harness.experiments import EXPERIMENT, Store, tracking_uri, without_password
+from harness.experiments import EXPERIMENT, Store, tracking_uri
 from harness.paths import runs_root
 from harness.tracking_views import View, views
 from harness.ui_server import PORT, free_port, serving

@@ -16,8 +16,8 @@ from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from harness.addresses import without_password
 from harness.errors import HarnessError, UsageError
-from harness.experiments import without_password
 
 HOST = "127.0.0.1"
 PORT = 5000

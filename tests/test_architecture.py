@@ -26,7 +26,7 @@ ONE_OWNER = {"mlflow": {"experiments"}, "accelerate": {"devices"}, "optuna": {"s
 
 # fmt: off
 GROUND = [
-    "config", "contents", "distributed", "errors", "escaping", "files", "listener", "paths", "provenance",
+    "addresses", "config", "contents", "distributed", "errors", "escaping", "files", "listener", "paths", "provenance",
     "record", "registry", "__init__",
 ]
 BLOCKS = [

@@ -10,7 +10,7 @@ NOTHING = 2
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.argument("subjects", nargs=-1)
 @click.option("--out", type=click.Path(file_okay=False), help="Folder to write to; default reports-out/NAME.")
 @click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the harness's own).")
@@ -23,16 +23,21 @@ NOTHING = 2
 )
 @json_option
 @click.pass_obj
-def report(obj: dict[str, Any], /, name: str, as_json: bool, **options: Any) -> int:
-    """Make the report NAME: cross_dataset, parameter_efficiency or ablation.
+def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: Any) -> int:
+    """Make the report NAME, of many results or of the one thing that SUBJECTS name; without NAME, list the reports.
 
     \b
-    harness report cross_dataset
+    harness report leaderboard --suite main_results
     harness report parameter_efficiency --dataset icfg --out efficiency
+    harness report run cskt-icfg-twin-1a2b
+    harness report compare cskt-icfg-twin full_finetune-icfg-twin
 
     Reads MLflow only. Writes an executed notebook, a page that needs no network, tables as CSV, Markdown and
     LaTeX, figures as PNG and SVG, and attaches them to an MLflow run. Exit code 2 when there is nothing to report.
     """
+    if name is None:
+        show_reports(as_json)
+        return 0
     from harness.cli.show import watching
     from harness.report import make_report
 
@@ -43,6 +48,22 @@ def report(obj: dict[str, Any], /, name: str, as_json: bool, **options: Any) -> 
     else:
         show_made(made)
     return 0 if made.n_results else NOTHING
+
+
+def show_reports(as_json: bool) -> None:
+    """List the reports: what each takes and which question it answers."""
+    from harness.reports import REPORTS
+
+    reports = [REPORTS.get(name) for name in REPORTS.names()]
+    if as_json:
+        print_json(
+            [{"report": one.name, "takes": list(one.takes), "question": one.question} for one in reports]
+        )
+        return
+    from harness.cli.show import table
+
+    rows = [[" ".join([one.name, *(word.upper() for word in one.takes)]), one.question] for one in reports]
+    table("reports", ["report", "question"], rows, left=2)
 
 
 def show_made(made: Any) -> None:

@@ -204,6 +204,14 @@ def test_each_report_is_documented_and_puts_no_value_into_its_cells(name):
     assert max(len(cell["source"].splitlines()) for cell in cells if cell["cell_type"] == "code") <= 10
 
 
+def test_without_a_name_the_reports_are_listed_with_what_they_take(capsys):
+    done = CliRunner().invoke(cli, ["report"], catch_exceptions=False, standalone_mode=False)
+    assert done.return_value == 0
+    assert all(name in done.stdout for name in NAMES)
+    listed = json.loads(CliRunner().invoke(cli, ["report", "--json"], standalone_mode=False).stdout)
+    assert {"report": "compare", "takes": ["run", "run"]}.items() <= listed[NAMES.index("compare")].items()
+
+
 def test_gaps_survive_their_file_and_point_to_the_chosen_place(tmp_path):
     (gap,) = placed([Gap("x", ("harness run",))], "my runs", "my exp")
     assert gap.commands == ("MLFLOW_EXPERIMENT_NAME='my exp' harness run --runs 'my runs'",)
