@@ -15,7 +15,7 @@ from harness.comparison import paired_difference
 from harness.statistics import bootstrap_interval, cluster_sums, summarise_sums
 
 REPETITIONS = 600
-CORRELATIONS, IDENTITIES, SEEDS = (0.1, 0.3), (200, 1_000), (3, 5)
+CORRELATIONS, IDENTITIES, SEEDS = (0.1, 0.3), (200, 1_000), (2, 3, 5)
 TRUTH, SEED_SD, OWN = 0.6, 0.006, 0.3
 BOUNDS = (93.0, 97.0)
 REPLICATES = 1_000

@@ -260,11 +260,15 @@ def seed_variance(sums: Array, sizes: Array) -> SeedVariance:
 def satterthwaite(total: float, parts: Sequence[tuple[float, int]]) -> float:
     """Return the degrees of freedom of a variance made of estimates with their own; infinite where all are 0.
 
+    Never fewer than those of its least sure estimate, which a difference of estimates would give.
+
     >>> satterthwaite(1.0, [(1.0, 10), (0.0, 2)])
     10.0
     """
-    shares = sum(variance**2 / max(freedom, 1) for variance, freedom in parts)
-    return float(total**2 / shares) if shares else float("inf")
+    known = [(variance, max(freedom, 1)) for variance, freedom in parts if variance]
+    if not known:
+        return float("inf")
+    return float(max(total**2 / sum(v**2 / f for v, f in known), min(f for _, f in known)))
 
 
 def _draw(rng: np.random.Generator, count: int, n_identity: int) -> Array:

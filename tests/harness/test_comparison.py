@@ -31,7 +31,7 @@ def naive(a, b, sizes):
             chance = sum(r**2 for r in rest) / (len(side) - 1) * n / (n - 1) / total**2 / len(side)
             parts += [(spread, len(side) - 1), (chance, (len(side) - 1) * (n - 1))]
             variance += max(spread - chance, 0)
-    freedom = variance**2 / sum(part**2 / df for part, df in parts)
+    freedom = max(variance**2 / sum(part**2 / df for part, df in parts), min(df for _, df in parts))
     return mean, variance**0.5, freedom
 
 

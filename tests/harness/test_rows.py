@@ -88,6 +88,7 @@ def naive_interval(hits):
     within = sum(one**2 for one in rest) / (len(hits) - 1) * n / (n - 1) / len(average) ** 2 / len(hits)
     seed, k = max(between - within, 0), len(hits) - 1
     freedom = (identity + seed) ** 2 / (identity**2 / (n - 1) + between**2 / k + within**2 / (k * (n - 1)))
+    freedom = max(freedom, k)
     half = stats.t.ppf(0.975, freedom) * (identity + seed) ** 0.5
     return 100 * (mean - half), 100 * (mean + half), 100 * mean
 

@@ -15,6 +15,7 @@ from harness.statistics import (
     intra_identity_correlation,
     paired_interval,
     resampled_ratios,
+    satterthwaite,
     seed_summary,
 )
 
@@ -183,6 +184,12 @@ def test_chance_that_persons_already_bring_is_not_counted_again_as_seeds():
     assert seed_summary(values, np.arange(200)).seed_error < values.mean(axis=1).std(ddof=1) / 2
     same = np.tile(values[0], (4, 1))
     assert seed_summary(same, np.arange(200)).seed_error == 0
+
+
+def test_an_interval_is_never_wider_than_its_least_sure_estimate_makes_it():
+    assert satterthwaite(0.5, [(0.1, 200), (1.0, 1), (0.6, 200)]) == 1
+    assert satterthwaite(2.0, [(1.0, 10), (1.0, 10)]) == 20
+    assert satterthwaite(0.0, [(0.0, 3)]) == float("inf")
 
 
 def hits(rng, n_seed, n_identity, n_caption, seed_spread):
