@@ -48,7 +48,7 @@ FACES = [
     "api", "doctor", "expected", "gallery", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
 ]
 STUDIES = [
-    "combine", "compare", "crew", "dataset_figures", "dataset_profile", "gaps",
+    "combine", "compare", "counterparts", "crew", "dataset_figures", "dataset_profile", "gaps",
     "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
     "reports", "result_figures", "result_files", "retention", "rows",
     "search", "search_page", "source", "space", "storage", "studies", "study",

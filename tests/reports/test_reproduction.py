@@ -2,26 +2,28 @@ import json
 
 import pytest
 from harness.reports.reproduction import (
-    OTHER,
-    PARTLY,
-    SAME,
     Reproduction,
-    changed_settings,
-    compared,
-    counterparts,
     draw_reproduction,
     missing,
-    published_rule,
     published_table,
-    published_tables,
     results_table,
-    short_paper,
-    with_published,
 )
 from matplotlib import pyplot
 from pandas import DataFrame
 
 from harness.config import flatten
+from harness.counterparts import (
+    OTHER,
+    PARTLY,
+    SAME,
+    changed_settings,
+    compared,
+    counterparts,
+    published_rule,
+    published_tables,
+    short_paper,
+    with_published,
+)
 from harness.gaps import load_gaps
 from harness.panels import split_panels
 from harness.published import load_published, published_names
