@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics import bootstrap_interval
+from harness.statistics import cluster_sums, resampled_ratios
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -87,10 +87,21 @@ def lay_out(sample: Arrays, how: str = "pca", *, seed: int = 0) -> NDArray[np.fl
 def _read_off(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) -> dict[str, float]:
     """Return the balanced accuracy of predictions for held-out persons, with its interval."""
     right = _predict(features, has, identities, seed) == has
-    weights = np.where(has, 0.5 / has.mean(), 0.5 / (1 - has.mean()))
-    interval = bootstrap_interval(right * weights, identities, replicates=2_000)
-    low, high = (100 * min(max(end, 0.0), 1.0) for end in (interval.low, interval.high))
-    return {"accuracy": 100 * interval.estimate, "accuracy_low": low, "accuracy_high": high}
+    sums, sizes = cluster_sums(np.stack([right & has, has, right & ~has, ~has], axis=1), identities)
+    # A set of persons of whom all have the attribute, or none has it, has no balanced accuracy.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = _balanced(resampled_ratios(sums, sizes, replicates=2_000))
+    low, high = 100 * np.nanquantile(drawn, [0.025, 0.975])
+    return {
+        "accuracy": 100 * float(_balanced(sums.sum(axis=0))),
+        "accuracy_low": float(low),
+        "accuracy_high": float(high),
+    }
+
+
+def _balanced(counts: Any) -> Any:
+    """Return the balanced accuracy of right and all images that have an attribute, then that have not [..., 4]."""
+    return (counts[..., 0] / counts[..., 1] + counts[..., 2] / counts[..., 3]) / 2
 
 
 def _predict(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) -> NDArray[np.bool_]:
