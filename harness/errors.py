@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_NAMED = 20
+
 
 class HarnessError(Exception):
     """Something failed while the harness worked; the command line exits with 1."""
@@ -42,5 +44,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Build the one error for an unknown name: what was given, the nearest match, what is allowed."""
-    names = sorted(known)
-    return UsageError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}.")
+    names = sorted(set(known))
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    named = f"{', '.join(names[:MOST_NAMED]) or 'none'}{more}"
+    return UsageError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {named}.")
