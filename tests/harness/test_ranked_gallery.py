@@ -207,6 +207,7 @@ def test_the_same_rows_give_the_same_file(tmp_path):
     assert "<script>" not in (tmp_path / "a.svg").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_wrapped_lines_fit_and_lose_no_word(text):
     from matplotlib.font_manager import FontProperties
