@@ -86,7 +86,7 @@ def _read(members: Members, queries: Queries) -> Persons | None:
     arrays = [one for one in read if one is not None]
     try:
         return persons_of(arrays) if len(arrays) == len(members) else None
-    except (DataError, KeyError):
+    except (DataError, KeyError, ValueError):
         return None
 
 

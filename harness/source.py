@@ -3,6 +3,7 @@
 import logging
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from harness.rows import UNTRAINED, read_runs, read_unfinished
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 log = logging.getLogger(__name__)
 
 
@@ -122,7 +124,7 @@ def read_arrays(
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files if wanted(key)}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except BROKEN as error:
         log.warning("the file %s of run %s cannot be read: %s", name, run_id, error)
         return None
 

@@ -1,4 +1,6 @@
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,6 +53,47 @@ def test_an_older_run_shows_what_it_has_and_says_what_it_lacks(experiment, fake,
     assert re.search("which images it put first, nor what its captions speak of, nor its sample", gap.what)
     assert "harness run --method older --dataset icfg --synthetic --force" in gap.commands[0]
     assert {file.stem for file in (tmp_path / "figures").glob("*.png")} == {"ranks"}
+
+
+def artifacts(store, run):
+    """Return the folder in which MLflow keeps a run's files."""
+    (folder,) = (store.runs / "mlartifacts").glob(f"*/{run.tracking['run_id']}/artifacts")
+    return folder
+
+
+def scrambled(path):
+    """Break a file within its compressed numbers, which zlib notices and no zip directory tells."""
+    content = bytearray(path.read_bytes())
+    content[80:200] = bytes(120)
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("broken", [scrambled, lambda path: path.write_bytes(b"PK"), Path.unlink])
+@pytest.mark.parametrize("name", ["queries.npz", "embeddings.npz"])
+def test_arrays_that_cannot_be_read_are_told_as_missing(
+    experiment, whole_run, tmp_path, no_kernel, broken, name
+):
+    run = whole_run()
+    broken(artifacts(experiment, run) / name)
+    (gap,) = make("run", experiment, tmp_path, run.name).gaps
+    assert {"queries.npz": "per-query results", "embeddings.npz": "sample of embeddings"}[name] in gap.what
+    assert not (tmp_path / "data" / name).exists()
+
+
+def test_results_with_broken_arrays_stand_in_a_leaderboard_without_a_rank(
+    experiment, whole_run, tmp_path, no_kernel
+):
+    scrambled(artifacts(experiment, whole_run("cskt")) / "queries.npz")
+    whole_run("linear_probe", seed=2)
+    rows = tables_of(make("leaderboard", experiment, tmp_path))["leaderboard-1"]["rows"]
+    assert {row["label"]: row["rank_low"] for row in rows} == {"cskt": None, "linear_probe": 1}
+
+
+def test_a_run_whose_artifacts_are_gone_is_one_message_that_names_the_mend(experiment, whole_run, tmp_path):
+    run = whole_run()
+    shutil.rmtree(artifacts(experiment, run))
+    with pytest.raises(UsageError, match=r"not among its artifacts.*harness runs sync.*--force"):
+        make("run", experiment, tmp_path, run.name)
 
 
 def test_a_run_is_found_by_how_its_name_begins_and_a_wrong_name_is_one_message(
