@@ -24,9 +24,9 @@ from harness.images import MAX_PIXELS, decode
 from harness.panels import REAL, TWIN
 from harness.paths import Place, data_root
 from harness.pictures import annotation_fingerprint
+from harness.record import TWIN_ENDING
 from harness.verify import VerifyReport, verify
 
-TWIN_ENDING = "-twin"
 MOST_MEASURED, N_PERSONS, N_PICTURES = 2000, 6, 5
 TALL, WIDE = 160, 96
 FILES = {"captions": "captions.npz", "images": "images.npz", "pictures": "pictures.npz"}

@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.addresses import without_password
+from harness.addresses import must_answer, without_password
 from harness.config import flatten
-from harness.errors import unknown
+from harness.errors import HarnessError, UsageError, unknown
 from harness.files import held, replaced
 from harness.paths import runs_root
-from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now
+from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
 from harness.tracking_notes import NOTE, description, origin, settings_tag
 from harness.tracking_views import EXPERIMENT_TAGS
 
@@ -149,19 +149,20 @@ class Store:
 
     @classmethod
     def existing(cls, runs: Path | None = None, experiment: str | None = None) -> "Store | None":
-        """Return the store to read from, or None while there is none; raise `UsageError` for an unknown experiment."""
+        """Return the store to read from, or None while there is none.
+
+        Raises `UsageError` for an unknown experiment and for a store that does not answer or open.
+        """
         place = (runs or runs_root().path).resolve()
         uri = tracking_uri(place)
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
             return None
-        if experiment is not None:
-            with _quiet():
-                from mlflow import MlflowClient
-
-                names = [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
-            if experiment not in names:
+        if uri.startswith(("http://", "https://")):
+            must_answer(uri)
+        with _opening(uri):
+            if experiment is not None and experiment not in (names := _experiments(uri)):
                 raise unknown("experiment", experiment, names)
-        return cls(runs, experiment)
+            return cls(runs, experiment)
 
     def finished_runs(self, kind: str = "run", where: str = "") -> list[Any]:
         """Return the finished MLflow runs of a kind that the harness logged, newest first; those that fit `where`."""
@@ -227,7 +228,7 @@ class Store:
     def _dataset(self, run_id: str, record: Record) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        name = record.config["dataset"]["name"] + ("-twin" if record.synthetic else "")
+        name = twin_name(record.config["dataset"]["name"], record.synthetic)
         entry = Dataset(
             name, record.fingerprint[:32], "harness", str(record.config["dataset"]), profile=str(record.data)
         )
@@ -294,6 +295,29 @@ def _lay_out(uri: str) -> None:
     if uri.startswith("sqlite:///") and not path.exists():
         with replaced(path) as temporary:
             MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments(max_results=1)
+
+
+def _experiments(uri: str) -> list[str]:
+    """Return the names of a store's experiments."""
+    with _quiet():
+        from mlflow import MlflowClient
+
+        return [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
+
+
+@contextmanager
+def _opening(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow and its database say of a store that cannot be opened into one message."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        first = without_password((str(error).strip().splitlines() or [""])[0])
+        raise UsageError(
+            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): mend it, "
+            "or name another by MLFLOW_TRACKING_URI or --runs."
+        ) from error
 
 
 @contextmanager

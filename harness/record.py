@@ -12,6 +12,7 @@ from harness.files import read_json, replaced, write_json
 from harness.paths import runs_root
 
 Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
+TWIN_ENDING = "-twin"
 RECORD = "record.json"
 HISTORY = "history.json"
 WEIGHTS = "weights.safetensors"
@@ -64,7 +65,16 @@ class Record(BaseModel):
 
 def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:
     """Return `method-dataset-identity`, the dataset marked as a twin when it is one."""
-    return f"{method}-{dataset}{'-twin' if synthetic else ''}-{identity[:12]}"
+    return f"{method}-{twin_name(dataset, synthetic)}-{identity[:12]}"
+
+
+def twin_name(name: str, synthetic: bool) -> str:
+    """Return what a dataset, or a suite, is called where its synthetic twin must not be taken for it.
+
+    >>> twin_name("icfg", True), twin_name("icfg", False)
+    ('icfg-twin', 'icfg')
+    """
+    return f"{name}{TWIN_ENDING}" if synthetic else name
 
 
 class RunFolder:

@@ -9,7 +9,7 @@ from harness.config import content_hash, identity_values
 from harness.errors import UsageError
 from harness.presence import Presence
 from harness.queue import BEAT, ERROR, FrozenTrial, Queue, TrialState, is_cut_off
-from harness.record import RunFolder
+from harness.record import RunFolder, twin_name
 from harness.suite_cells import Cell
 from harness.suite_rows import Suite
 
@@ -20,7 +20,7 @@ CELL, RUN, SECONDS = "cell", "run", "seconds"
 
 def queue_name(suite: str, synthetic: bool) -> str:
     """Return the name of a suite's queue in the storage."""
-    return f"suite-{suite}{'-twin' if synthetic else ''}"
+    return f"suite-{twin_name(suite, synthetic)}"
 
 
 def cell_key(cell: Cell) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.config import RunConfig, content_hash, flatten, identity_values
 from harness.errors import UsageError, unknown
 from harness.metrics import CUTOFFS, DIRECTIONS
+from harness.record import twin_name
 from harness.run import check_trial
 from harness.space import Axis, check_axes
 
@@ -140,8 +141,8 @@ def settings_of(config: RunConfig, axes: Sequence[Axis], search: Search) -> dict
 
 def default_name(config: RunConfig, settings: dict[str, Any]) -> str:
     """Return the name of a study that nobody named: equal settings, equal name."""
-    twin = "-twin" if config.dataset.synthetic else ""
-    return f"{config.method.name}-{config.dataset.name}{twin}-sweep-{content_hash(settings)[:8]}"
+    data = twin_name(config.dataset.name, config.dataset.synthetic)
+    return f"{config.method.name}-{data}-sweep-{content_hash(settings)[:8]}"
 
 
 def study_name(text: str) -> str:

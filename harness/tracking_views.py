@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.record import twin_name
 from harness.tracking_notes import NAMES, NOTE
 
 SETTINGS = "harness.settings"
@@ -44,7 +45,7 @@ class View:
         'harness-compared-icfg-twin'
         """
         what = f"suite-{self.suite}" if self.suite else "compared" if self.by else "results"
-        return f"harness-{what}-{self.dataset}{'-twin' if self.synthetic else ''}"
+        return f"harness-{what}-{twin_name(self.dataset, self.synthetic)}"
 
     @property
     def title(self) -> str:

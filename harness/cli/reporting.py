@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.cli.show import watching
 from harness.config import RunConfig
+from harness.record import twin_name
 
 Subjects = Mapping[str, Sequence[str]]
 
@@ -30,7 +31,7 @@ def check_report(name: str | None, known: Mapping[str, int]) -> None:
 
 def data_name(config: RunConfig) -> str:
     """Return what a report calls a run's data: the dataset, or its synthetic twin."""
-    return config.dataset.name + ("-twin" if config.dataset.synthetic else "")
+    return twin_name(config.dataset.name, config.dataset.synthetic)
 
 
 def report_after(name: str | None, runs: str | None, quiet: bool, subjects: Subjects) -> None:

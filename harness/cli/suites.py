@@ -13,6 +13,7 @@ from harness.cli.show import table, watching
 from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.paths import runs_root
+from harness.record import twin_name
 from harness.report import make_report
 from harness.studies import best_preset, find_summary
 from harness.suite import run_suite
@@ -172,7 +173,7 @@ def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool)
         return None
     if plan.counts["done"] + plan.counts["failed"] < len(plan.cells):
         return None
-    out = Path("reports-out") / f"{suite.name}{'-twin' if plan.synthetic else ''}"
+    out = Path("reports-out") / twin_name(suite.name, plan.synthetic)
     with watching(quiet) as listener:
         made = make_report(name, out=out, runs=options["runs"], suite=suite.name, listener=listener)
     if not quiet:
