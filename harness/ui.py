@@ -7,11 +7,8 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import urlopen
 
-from harness.addresses import without_password
+from harness.addresses import without_password, without_user
 from harness.errors import HarnessError, UsageError
 from harness.experiments import EXPERIMENT, Store, tracking_uri
 from harness.paths import runs_root
@@ -65,7 +62,7 @@ def show(
     """
     tracked = find(runs, experiment)
     if tracked.is_served:
-        _present(tracked, _without_user(tracked.uri), browser, tell)
+        _present(tracked, without_user(tracked.uri), browser, tell)
         tell("That server is shown as it is; nothing was started.")
         return
     chosen = free_port(port)
@@ -82,9 +79,7 @@ def find(runs: str | Path | None = None, experiment: str | None = None) -> Track
     """Return the experiment that runs are logged to, its saved views brought up to date."""
     place = runs_root(runs)
     uri = tracking_uri(place.path)
-    if uri.startswith(("http://", "https://")):
-        _must_answer(uri)
-    elif uri.startswith("databricks"):
+    if uri.startswith("databricks"):
         raise UsageError("Databricks shows its own pages: open them there.")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     store = Store.existing(place.path, name)
@@ -119,25 +114,6 @@ def _present(tracked: Tracked, base: str, browser: bool | None, tell: Tell) -> N
         tell(f"  {what}: {address}")
     if browser or (browser is None and _has_screen()):
         webbrowser.open(list(pages.values())[min(1, len(pages) - 1)])
-
-
-def _must_answer(uri: str) -> None:
-    base = _without_user(uri)
-    try:
-        urlopen(f"{base.rstrip('/')}/health", timeout=5).close()
-    except HTTPError:
-        return
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise UsageError(
-            f"The MLflow server {base} of MLFLOW_TRACKING_URI does not answer ({reason}): start it, or unset the "
-            "variable to see the store beside the runs."
-        ) from error
-
-
-def _without_user(uri: str) -> str:
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _has_screen() -> bool:

@@ -188,6 +188,25 @@ def test_reading_never_makes_a_store_or_an_experiment(tmp_path, tracked):
         Store.existing(tracked, "laid-oud")
 
 
+@pytest.mark.parametrize("experiment", [None, "laid-out"])
+def test_a_store_that_is_none_is_one_message(tmp_path, monkeypatch, experiment):
+    (tmp_path / "mlflow.db").write_text("not a database at all" * 100)
+    with pytest.raises(UsageError, match=r"mlflow.db cannot be opened .*not a database\): mend it") as caught:
+        Store.existing(tmp_path, experiment)
+    assert "\n" not in str(caught.value)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://me:secret@host")
+    with pytest.raises(UsageError, match=r"nonsense://me:\*\*\*@host cannot be opened") as caught:
+        Store.existing(tmp_path, experiment)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_down_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(UsageError, match="does not answer") as caught:
+        Store.existing(tmp_path)
+    assert "secret" not in str(caught.value)
+
+
 def test_query_values_are_hits_or_precisions():
     arrays = {"t2i/rank": np.array([1, 5, 6]), "t2i/AP": np.array([1, 0.5, 0.2])}
     assert query_values(arrays, "R5").tolist() == [1, 1, 0]
