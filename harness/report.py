@@ -1,6 +1,8 @@
 """Make a report: read MLflow, write the data, run the notebook, print the page, attach it all to an MLflow run."""
 
 import logging
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +68,8 @@ def make_report(
     Args:
         name: of the report.
         subjects: what it is about, for a report that is about one thing: names of runs, a study, a dataset.
-        out: the folder; else `reports-out/NAME`. What an earlier report left there is replaced.
+        out: the folder; else `reports-out/NAME`. What an earlier report left there is replaced, once this one has
+            what it needs.
         runs: folder of the records and of the default store; else `HARNESS_RUNS`, else `./runs`.
         experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
         datasets: only results trained and tested on these; none means all.
@@ -79,9 +82,14 @@ def make_report(
     _check_subjects(report, subjects)
     source = Source(runs, experiment, datasets, suite, subjects)
     folder = Path(out or Path("reports-out") / report.name)
+    _ready(folder)
     listener.on_stage("reading runs")
-    _clear(folder)
-    contents = report.gather(source, folder / "data")
+    with tempfile.TemporaryDirectory(prefix="harness-report-") as private:
+        data = Path(private) / "data"
+        data.mkdir()
+        contents = report.gather(source, data)
+        _clear(folder)
+        shutil.copytree(data, folder / "data", dirs_exist_ok=True)
     gaps = placed(contents.gaps, runs, experiment)
     write_gaps(folder / "data" / "missing.json", gaps)
     listener.on_stage(f"running the notebook {folder / report.name}.ipynb")
@@ -134,12 +142,23 @@ def _finish(made: Made, store: Store | None) -> Made:
     return made
 
 
+def _ready(folder: Path) -> None:
+    """Make a folder; raise `UsageError` where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(
+            f"The report cannot be written to {folder} ({error.strerror}): give another --out."
+        ) from error
+
+
 def _clear(folder: Path) -> None:
     """Remove the files that an earlier report noted as its own, and nothing else."""
-    folder.mkdir(parents=True, exist_ok=True)
     if not (folder / MANIFEST).is_file():
         return
-    for name in read_json(folder / MANIFEST).get("files", []):
+    noted = read_json(folder / MANIFEST)
+    for name in noted.get("files", []) if isinstance(noted, dict) else []:
         file = (folder / name).resolve()
         if file.is_relative_to(folder.resolve()) and file.is_file():
             file.unlink()

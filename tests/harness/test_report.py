@@ -173,6 +173,25 @@ def test_what_an_earlier_report_left_is_replaced_and_other_files_are_kept(
     assert outside.is_file()
 
 
+def test_a_wrong_name_leaves_the_report_that_was_made_before(experiment, fake, tmp_path, no_kernel):
+    fake.fill_whole(experiment)
+    call = {"out": tmp_path, "runs": str(experiment.runs), "experiment": name_of(experiment)}
+    make_report("leaderboard", **call)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match="Unknown dataset"):
+        make_report("leaderboard", datasets=["icgf"], **call)
+    with pytest.raises(UsageError, match="Unknown run"):
+        make_report("run", subjects=["nobody"], **call)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_place_that_cannot_be_written_to_is_one_message(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below", "/proc/none", "x" * 300):
+        with pytest.raises(UsageError, match=r"cannot be written to .*give another --out"):
+            make_report("leaderboard", out=place, runs=str(tmp_path / "none"))
+
+
 def test_datasets_narrow_training_and_test_sets_but_not_an_untrained_methods_origin(fake):
     rows = [
         fake.row(),
