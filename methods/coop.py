@@ -1,0 +1,106 @@
+"""CoOp: a few learned vectors before every caption; both towers stay frozen.
+
+Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, https://arxiv.org/abs/2109.01134,
+code https://github.com/KaiyangZhou/CoOp. The vectors stand between the start token and the caption's own
+embeddings and are trained alone. By default there are four, which start as the words "a pedestrian photo
+of", as in the few-shot comparison of TBPS-CLIP (Cao et al., AAAI 2024, https://arxiv.org/abs/2308.10045);
+loss, batch and Adam are the harness's own, the same for all methods, and the learning rate is a choice.
+The preset `released` has the sixteen random vectors and the optimiser of the code.
+
+What deviates: the paper completes the prompt with class names, here with captions. A caption that no longer
+fits loses its last words and keeps its end token. Class-specific vectors, which need classes, and other
+places than before the text are left out.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.errors import UsageError
+from harness.injection import Injection, tower_shapes
+from harness.injection.prompts import DEVIATION, make_room
+from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
+from harness.tokens import lengths
+
+WORDS = "a pedestrian photo of"
+MOMENTUM = 0.9
+
+
+class Config(TrainedConfig):
+    """The context's size and start; a few vectors bear larger steps than whole towers do."""
+
+    lr: float = setting(
+        1e-3, "learning rate after warm-up", search=Range(low=1e-5, high=1e-1, log=True), gt=0
+    )
+    n_context: int = setting(
+        4, "learned vectors before a caption; 16 in CoOp", search=Range(low=1, high=16), ge=1
+    )
+    init: Literal["words", "random"] = setting(
+        "words",
+        f'start: the word pieces of "{WORDS}" nearest the caption, random ones before them; or all random',
+        search=Choice(values=("words", "random")),
+    )
+    optimiser: Literal["adam", "sgd"] = setting(
+        "adam",
+        f"adam as for other methods, or sgd with momentum {MOMENTUM} as CoOp's code",
+        search=Choice(values=("adam", "sgd")),
+    )
+
+
+class Context(Injection):
+    """Learned vectors [n_context, width] between the start token and the caption, in the text tower's input."""
+
+    def __init__(self, vectors: Tensor, text_length: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(vectors)
+        self._text_length = text_length
+
+    def tokens(self, tokens: Tensor) -> Tensor:
+        """Make room for the vectors behind the start token."""
+        return make_room(tokens, len(self.vectors), self._text_length)
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Write the vectors into the room; they get the positions that stand there."""
+        vectors = self.vectors.to(x.dtype).expand(len(x), -1, -1)
+        return torch.cat([x[:, :1], vectors, x[:, 1 + len(self.vectors) :]], dim=1)
+
+
+@register
+class Coop(Method):
+    """Frozen towers, a learned beginning of every caption."""
+
+    Config = Config
+
+    def adapt(self) -> None:
+        """Put the context before the captions."""
+        tower_shapes(self.clip)
+        n_context, text_length = self.config.n_context, self.clip.text_length
+        if n_context + 3 > text_length:
+            raise UsageError(
+                f"method.n_context={n_context} leaves no room for a caption in {text_length} tokens: "
+                "choose a smaller one or a larger backbone.text_length."
+            )
+        self.text_injection = Context(self._start(), text_length)
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Return the optimiser that the config names."""
+        if self.config.optimiser == "adam":
+            return super().optimiser()
+        return torch.optim.SGD(self.param_groups(), momentum=MOMENTUM)
+
+    def _start(self) -> Tensor:
+        """Return the vectors before training [n_context, width]: N(0, 0.02^2), the last ones words if so set."""
+        table: Tensor = self.clip.model.token_embedding.weight.detach()
+        vectors = table.new_empty(self.config.n_context, table.shape[1]).normal_(std=DEVIATION)
+        if self.config.init == "words":
+            pieces = self._pieces(len(table))[-len(vectors) :].to(table.device)
+            vectors[len(vectors) - len(pieces) :] = table[pieces]
+        return vectors
+
+    def _pieces(self, vocabulary: int) -> Tensor:
+        """Return the token ids of the words, without start and end, as far as the backbone knows them."""
+        with torch.device("cpu"):
+            tokens = self.clip.tokenize([WORDS])[0]
+            pieces: Tensor = tokens[1 : int(lengths(tokens)) - 1]
+            return pieces[pieces < vocabulary]
