@@ -6,14 +6,14 @@ default, help and search range, and a class with `@register`. The training loop 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from harness.config import Choice, MethodConfig, Range, setting
 from harness.distributed import gather_with_gradient
-from harness.losses import itc, sdm
+from harness.losses import LOSSES, LossName
 from harness.registry import Registry, plugin_path
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ class TrainedConfig(MethodConfig):
     eps: float = setting(1e-8, "Adam's epsilon", gt=0)
     warmup_epochs: int = setting(5, "epochs of linear warm-up", search=Range(low=0, high=10), ge=0)
     warmup_factor: float = setting(0.1, "share of lr that warm-up starts from", gt=0, le=1)
-    loss: Literal["sdm", "itc"] = setting(
-        "sdm", "similarity distribution matching, or contrastive", search=None
+    loss: LossName = setting(
+        "sdm",
+        "sdm: similarity distribution matching; itc: contrastive (CLIP); n_itc, r_itc, c_itc: contrastive over "
+        "identities, reversed, cyclic (TBPS-CLIP); cmpm: projection matching",
+        search=None,
     )
     temperature: float = setting(
         0.02, "softmax temperature of the loss", search=Range(low=0.005, high=0.1, log=True), gt=0
@@ -139,10 +142,9 @@ class Method(nn.Module):
         return first, second
 
     def training_step(self, batch: Batch) -> Losses:
-        """Return the losses of one global batch; default: the contrastive loss that the config names."""
+        """Return the losses of one global batch; default: the matching loss that the config names."""
         image, text = self.embed(batch)
-        losses = {"sdm": sdm, "itc": itc}
-        loss = losses[self.config.loss]
+        loss = LOSSES[self.config.loss]
         return Losses({self.config.loss: loss(image, text, batch.identities, self.config.temperature)})
 
     def forward(self, batch: Batch) -> Losses:
