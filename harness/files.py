@@ -3,12 +3,13 @@
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
 
 @contextmanager
@@ -44,6 +45,15 @@ def read_json(path: Path) -> Any:
         raise HarnessError(
             f"{path} cannot be read ({error}): remove it, or repeat the run with --force."
         ) from error
+
+
+def writable(folder: Path) -> None:
+    """Make a folder to write results to; raise `UsageError` where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written to ({error.strerror}): give another --out.") from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.experiments import Store
-from harness.files import read_json, write_json
+from harness.files import read_json, writable, write_json
 from harness.gaps import Gap, placed, write_gaps
 from harness.listener import Listener
 from harness.notebook import code_cell, execute, make_notebook, markdown_cell
@@ -82,7 +82,7 @@ def make_report(
     _check_subjects(report, subjects)
     source = Source(runs, experiment, datasets, suite, subjects)
     folder = Path(out or Path("reports-out") / report.name)
-    _ready(folder)
+    writable(folder)
     listener.on_stage("reading runs")
     with tempfile.TemporaryDirectory(prefix="harness-report-") as private:
         data = Path(private) / "data"
@@ -140,17 +140,6 @@ def _finish(made: Made, store: Store | None) -> Made:
         except Exception as error:
             log.warning("MLflow did not take the report: %s", error)
     return made
-
-
-def _ready(folder: Path) -> None:
-    """Make a folder; raise `UsageError` where nothing can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise UsageError(
-            f"The report cannot be written to {folder} ({error.strerror}): give another --out."
-        ) from error
 
 
 def _clear(folder: Path) -> None:

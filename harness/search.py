@@ -11,6 +11,7 @@ from typing import Any
 from harness.annotations import image_files
 from harness.errors import UsageError
 from harness.escaping import safe_stem, visible
+from harness.files import writable
 from harness.gallery import Gallery, Hit, find_images, open_gallery
 from harness.listener import Listener
 from harness.material import read_dataset
@@ -97,6 +98,8 @@ def search(
         listener: told what goes on.
     """
     listener = listener or Listener()
+    page = Path(out) if out else OUT / f"{page_name(queries)}.html"
+    writable(page.parent)
     trained = Trained(find_run(run, runs_root(runs).path), device=device)
     place, files = (
         (Path(gallery), find_images(Path(gallery))) if gallery else _test_images(trained, data_root, listener)
@@ -107,7 +110,6 @@ def search(
         start = time.perf_counter()
         rankings += images.rank(trained.encode_text([query]), top)
         seconds.append(time.perf_counter() - start)
-    page = Path(out) if out else OUT / f"{page_name(queries)}.html"
     found = Search(trained.record, place, not gallery, images, list(queries), rankings, seconds, page)
     write_search_page(found)
     return found

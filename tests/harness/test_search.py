@@ -158,6 +158,12 @@ def test_no_folder_no_images_and_only_broken_ones_are_one_message_each(trained, 
         opened(trained, tmp_path)
 
 
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot be written to .*give another --out"):
+        search("not even a run", ["red"], out=tmp_path / "file" / "page.html", runs=tmp_path)
+
+
 def test_the_page_shows_hostile_names_and_queries_as_text_and_holds_everything_itself(
     trained, photos, tmp_path
 ):
