@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from harness.comparison import Difference
@@ -46,8 +47,12 @@ class Compared:
         if self.p_holm < LEVEL:
             better, worse = ("A", "B") if found.estimate > 0 else ("B", "A")
             return f"On {self.tested_on}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}."
+        if isnan(found.detectable):
+            return f"On {self.tested_on}, nothing can be told of A and B: {numbers.split(' [')[0]} on a single person."
         if found.detectable == 0:
-            return f"On {self.tested_on}, A and B answer every query alike."
+            return (
+                f"On {self.tested_on}, A and B have the same R@1 on every person: nothing tells them apart."
+            )
         return (
             f"On {self.tested_on}, A and B are not told apart: {numbers}, p {_p(self.p_holm)}; a difference below "
             f"{found.detectable:.1f} points would often go unseen here."

@@ -1,12 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import cli
-from harness.compare import compare
+from harness.compare import Compared, compare
 from harness.errors import UsageError
-from harness.persons import persons_of
+from harness.persons import difference, persons_of
 from harness.source import Source
 
 
@@ -36,6 +37,23 @@ def test_what_is_not_told_apart_is_said_with_what_could_have_been_seen(experimen
     (test,) = compare(source_of(experiment), one[0].name, other[0].name).tests
     assert "not told apart" in test.verdict
     assert f"below {test.differences['R1'].detectable:.1f} points" in test.verdict
+
+
+def verdict(fake, places, **changes):
+    """Return what is said of a result and a changed copy of it, of the queries at some places."""
+    arrays = {key: values[places] for key, values in fake.record("cskt", "icfg", 40)[1].items()}
+    gap = difference(persons_of([arrays]), persons_of([arrays | changes]))
+    return Compared("icfg", {}, {}, {"R1": gap}, gap.p_value).verdict
+
+
+def test_equal_hits_are_not_said_to_be_equal_answers_and_one_person_tells_nothing(fake):
+    n = len(fake.record("cskt", "icfg", 40)[1]["t2i/AP"])
+    same = verdict(fake, slice(None), **{"t2i/AP": np.zeros(n)})
+    assert "same R@1 on every person" in same
+    assert "every query" not in same
+    alone = verdict(fake, slice(0, 2), **{"t2i/rank": np.array([1, 99])})
+    assert "nothing can be told" in alone
+    assert "nan" not in alone
 
 
 def test_a_name_stands_for_all_its_seeds_and_an_untrained_method_has_none(experiment, fake):
