@@ -24,6 +24,7 @@ from harness.rows import UNTRAINED, read_runs, read_unfinished
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+SUITE = "harness.suite."
 BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 log = logging.getLogger(__name__)
 
@@ -53,14 +54,20 @@ class Source:
 
     @cached_property
     def single_runs(self) -> "DataFrame":
-        """One row for each finished run and test set, newest first (`harness.rows.read_runs`)."""
+        """One row for each finished run and test set, newest first (`harness.rows.read_runs`).
+
+        Raises `UsageError` for an unknown dataset, and for a suite of which no run is tracked.
+        """
         from pandas import DataFrame
 
         names = [name.replace("-", "_") for name in self.datasets]
         if self.store is None:
             return _narrowed(DataFrame(), names)
         safe = [name for name in names if name.isidentifier()]
-        return _narrowed(read_runs(self.store, self.suite, safe), names)
+        rows = _narrowed(read_runs(self.store, self.suite, safe), names)
+        if self.suite is not None and not len(rows):
+            _must_be_tracked(self.store, self.suite)
+        return rows
 
     @cached_property
     def unfinished(self) -> "DataFrame":
@@ -127,6 +134,14 @@ def read_arrays(
     except BROKEN as error:
         log.warning("the file %s of run %s cannot be read: %s", name, run_id, error)
         return None
+
+
+def _must_be_tracked(store: Store, suite: str) -> None:
+    """Raise `UsageError` with the nearest match where no run, finished or not, is a cell of the suite."""
+    runs = [*store.finished_runs(), *store.unfinished_runs()]
+    known = {key.removeprefix(SUITE) for run in runs for key in run.data.tags if key.startswith(SUITE)}
+    if suite not in known:
+        raise unknown("suite of tracked runs", suite, known)
 
 
 def _narrowed(rows: "DataFrame", names: Sequence[str]) -> "DataFrame":

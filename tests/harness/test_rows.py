@@ -207,6 +207,17 @@ def test_a_server_that_is_down_is_told_at_once(tmp_path, monkeypatch):
     assert "secret" not in str(caught.value)
 
 
+def test_an_unknown_suite_gets_the_nearest_of_those_that_are_tracked(experiment, fake):
+    fake.send(experiment, *fake.record("cskt", "icfg", tags={"harness.suite.table_one": "cskt"}))
+    fake.send(experiment, *fake.record("coop", "icfg", status="failed", tags={"harness.suite.begun": "coop"}))
+    place = (str(experiment.runs), experiment.client.get_experiment(experiment.experiment_id).name)
+    with pytest.raises(UsageError, match=r"tracked runs 'table_on'. Did you mean 'table_one'"):
+        Source(*place, suite="table_on").single_runs  # noqa: B018
+    assert len(Source(*place, suite="table_one").single_runs) == 1
+    assert not len(Source(*place, suite="begun").single_runs)
+    assert not len(Source(*place, suite="table_one", datasets=["cuhk"]).single_runs)
+
+
 def test_query_values_are_hits_or_precisions():
     arrays = {"t2i/rank": np.array([1, 5, 6]), "t2i/AP": np.array([1, 0.5, 0.2])}
     assert query_values(arrays, "R5").tolist() == [1, 1, 0]
