@@ -45,3 +45,9 @@ def gather_with_gradient(rows: Tensor, n_global: int) -> Tensor:
 def gather(rows: Tensor, n_global: int) -> Tensor:
     """Gather shares [n_local, ...] of all processes to [n_global, ...] without gradient."""
     return gather_with_gradient(rows.detach(), n_global)
+
+
+def leave() -> None:
+    """Leave the group of processes, if this one is in any: threads of a group that is left open may abort the exit."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

@@ -77,7 +77,12 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
 def main() -> None:
     """Run the command line; errors end as one message and an exit code, SIGTERM like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run_safely(cli, debug="--debug" in sys.argv[1:]))
+    code = run_safely(cli, debug="--debug" in sys.argv[1:])
+    if "torch" in sys.modules:
+        from harness.distributed import leave
+
+        leave()
+    sys.exit(code)
 
 
 def _interrupt(sign: int, frame: FrameType | None) -> None:
