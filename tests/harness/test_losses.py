@@ -39,10 +39,10 @@ def dot(one, other):
 
 
 def directions(image, text, temperature):
-    """Rows of scaled scores of each query, images first: (query number, scores)."""
+    """Scores of each query, images first, by the directions of the items: (query number, scores)."""
     for queries, gallery in ((image, text), (text, image)):
         for i, query in enumerate(queries):
-            yield i, [dot(query, item) / temperature for item in gallery]
+            yield i, [dot(query, item) / math.hypot(*item) / temperature for item in gallery]
 
 
 def naive_divergence(image, text, identities, temperature, epsilon, norm):
@@ -209,11 +209,10 @@ def test_itc_ignores_identities():
 
 
 def test_cmpm_takes_the_length_of_an_embedding_for_its_inverse_temperature():
-    image, text = pairs()
+    image, text = pairs() * torch.linspace(0.5, 6, 10, dtype=torch.float64).reshape(2, 5, 1)
     identities = torch.tensor([7, 3, 7, 1, 0])
-    assert float(cmpm(5 * image, 5 * text, identities)) == pytest.approx(
-        naive_cmpm(image.tolist(), text.tolist(), identities.tolist(), 1 / 5), rel=1e-9
-    )
+    expected = naive_cmpm(image.tolist(), text.tolist(), identities.tolist(), 1)
+    assert float(cmpm(image, text, identities)) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("progress", [0, 0.1, 0.5, 1, 1.5, 5])
