@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics import bootstrap_intervals, cluster_sums, resampled_ratios
+from harness.statistics import bootstrap_intervals, cluster_sums, resampled_ratios, share_bounds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -176,7 +176,8 @@ def _row(inside: _Asked, rest: _Asked, replicates: int) -> dict[str, float]:
     found = bootstrap_intervals(inside.values, inside.identities, replicates=replicates)
     differences = _differences(inside, rest, replicates)
     for name, one, (estimate, low, high) in zip(METRICS, found, differences, strict=True):
-        row |= {name: 100 * one.estimate, f"{name}_low": 100 * one.low, f"{name}_high": 100 * one.high}
+        ends = share_bounds(one, inside.n_identities)
+        row |= {name: 100 * one.estimate, f"{name}_low": 100 * ends[0], f"{name}_high": 100 * ends[1]}
         row |= {f"{name}_less_rest": 100 * estimate}
         row |= {f"{name}_less_rest_low": 100 * low, f"{name}_less_rest_high": 100 * high}
     return row

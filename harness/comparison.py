@@ -20,7 +20,8 @@ class Difference(SeedSummary):
     """A difference with its interval, its p-value and the smallest true difference that would likely be seen.
 
     Attributes:
-        p_value: of no difference, two-sided, by Student's t; 1 where both results are the same everywhere.
+        p_value: of no difference, two-sided, by Student's t; where all persons differ alike, of so many equal signs;
+            1 where both results are the same everywhere.
         detectable: the true difference whose interval would miss zero in 80 of 100 such comparisons.
     """
 
@@ -52,7 +53,8 @@ def paired_difference(a: Array, b: Array, sizes: Array, *, level: float = 0.95) 
     error = total**0.5
     quantile = float(stats.t.ppf((1 + level) / 2, freedom))
     half = quantile * error if error else 0.0
-    p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else float(not estimate)
+    alike = 2.0 ** (1 - len(sizes)) if estimate else 1.0
+    p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else alike
     detectable = (quantile + float(stats.t.ppf(POWER, freedom))) * error if error else 0.0
     ends = (estimate - half, estimate + half)
     return Difference(estimate, *ends, by_identity**0.5, by_seed**0.5, freedom, p_value, detectable)

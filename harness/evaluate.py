@@ -18,7 +18,7 @@ from harness.distributed import deal, gather
 from harness.material import Split
 from harness.methods import Method
 from harness.metrics import CUTOFFS, DIRECTIONS, rank_directions, summarise_directions
-from harness.statistics import bootstrap_intervals, intra_identity_correlation
+from harness.statistics import bootstrap_intervals, intra_identity_correlation, share_bounds
 
 PROTOCOL_VERSION = 1
 TOP = 10
@@ -146,8 +146,10 @@ def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float
         values = query_values(queries, direction)
         columns = np.stack(list(values.values()), axis=1)
         ends = bootstrap_intervals(columns, queries[f"{direction}/identity"], replicates=replicates)
+        n_identity = len(np.unique(queries[f"{direction}/identity"]))
         for name, interval in zip(values, ends, strict=True):
-            found[f"{direction}/{name}"] = (100 * interval.low, 100 * interval.high)
+            low, high = share_bounds(interval, n_identity)
+            found[f"{direction}/{name}"] = (100 * low, 100 * high)
     return found
 
 

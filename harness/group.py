@@ -14,7 +14,7 @@ from harness.metrics import DIRECTIONS
 from harness.paths import runs_root
 from harness.record import Record, RunFolder, now
 from harness.run import run
-from harness.statistics import seed_summary
+from harness.statistics import seed_summary, share_bounds
 from harness.tracking import publish_group
 
 NAMES = ("R1", "R5", "R10", "mAP", "mINP")
@@ -90,12 +90,13 @@ def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]
 def _metric(per_query: np.ndarray, identities: np.ndarray) -> dict[str, Any]:
     """Summarise one metric of several seeds [n_seed, n_query], in percent; intervals are cut at 0 and 100."""
     summary = seed_summary(per_query, identities)
+    low, high = share_bounds(summary, len(np.unique(identities)))
     values = 100 * per_query.mean(axis=1)
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return {
         "mean": 100 * summary.estimate,
-        "low": max(100 * summary.low, 0.0),
-        "high": min(100 * summary.high, 100.0),
+        "low": 100 * low,
+        "high": 100 * high,
         "sd": sd,
         "values": values.tolist(),
     }

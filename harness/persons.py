@@ -14,7 +14,14 @@ import numpy as np
 from harness.comparison import Difference, paired_difference
 from harness.errors import DataError
 from harness.files import replaced
-from harness.statistics import Array, SeedSummary, cluster_sums, intra_identity_correlation, summarise_sums
+from harness.statistics import (
+    Array,
+    SeedSummary,
+    cluster_sums,
+    intra_identity_correlation,
+    share_bounds,
+    summarise_sums,
+)
 
 METRICS = ("R1", "R5", "R10", "mAP")
 PARTS = ("identities", "sizes", "sums", "correlation")
@@ -39,8 +46,9 @@ class Persons:
 
     def summary(self, metric: str) -> SeedSummary:
         """Return the mean over seeds with its interval over seeds and persons, in percent, cut at 0 and 100."""
-        found = in_percent(summarise_sums(self.of(metric), self.sizes))
-        return replace(found, low=max(found.low, 0.0), high=min(found.high, 100.0))
+        found = summarise_sums(self.of(metric), self.sizes)
+        low, high = share_bounds(found, len(self.sizes))
+        return in_percent(replace(found, low=low, high=high))
 
     def of(self, metric: str) -> Array:
         """Return the sums of one metric [n_seed, n_identity]."""

@@ -96,6 +96,25 @@ def bootstrap_intervals(
     return [Interval(*map(float, three)) for three in zip(estimates, *bounds, strict=True)]
 
 
+def share_bounds(interval: Interval, n_identity: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of the interval of a share, also where it is 0 or 1 and no draw of persons can differ.
+
+    There the exact binomial bound of that many persons takes the place of an end that would claim certainty: of ten
+    persons none found still leaves a share of 31 %.
+
+    >>> low, high = share_bounds(Interval(0.0, 0.0, 0.0), 10)
+    >>> low, round(high, 2)
+    (0.0, 0.31)
+    """
+    reach = ((1 - level) / 2) ** (1 / n_identity)
+    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
+    if interval.estimate == 0.0:
+        high = max(high, 1 - reach)
+    if interval.estimate == 1.0:
+        low = min(low, reach)
+    return low, high
+
+
 def paired_interval(
     a: Any, b: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> Interval:

@@ -84,6 +84,12 @@ def test_equal_results_do_not_differ_and_one_person_tells_nothing():
     assert np.isnan([alone.low, alone.high, alone.p_value]).all()
 
 
+def test_two_persons_who_differ_alike_prove_nothing():
+    found = paired_difference(np.ones((1, 2)), np.zeros((1, 2)), np.ones(2))
+    assert (found.estimate, found.p_value) == (1, 0.5)
+    assert paired_difference(np.ones((1, 9)), np.zeros((1, 9)), np.ones(9)).p_value == 2 / 2**9
+
+
 def test_summaries_from_sums_are_those_of_the_queries():
     rng = np.random.default_rng(0)
     identities = rng.integers(0, 20, 200)

@@ -17,6 +17,7 @@ from harness.statistics import (
     resampled_ratios,
     satterthwaite,
     seed_summary,
+    share_bounds,
 )
 
 
@@ -184,6 +185,16 @@ def test_chance_that_persons_already_bring_is_not_counted_again_as_seeds():
     assert seed_summary(values, np.arange(200)).seed_error < values.mean(axis=1).std(ddof=1) / 2
     same = np.tile(values[0], (4, 1))
     assert seed_summary(same, np.arange(200)).seed_error == 0
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_a_share_of_nought_or_all_is_as_sure_as_that_many_persons_make_it(n):
+    none, all_ = (bootstrap_interval(np.full(n, value), np.arange(n)) for value in (0.0, 1.0))
+    exact = stats.binomtest(0, n).proportion_ci(0.95, "exact")
+    assert share_bounds(none, n) == pytest.approx((exact.low, exact.high))
+    assert share_bounds(all_, n) == pytest.approx((1 - exact.high, 1.0))
+    between = bootstrap_interval(np.arange(n) % 2, np.arange(n))
+    assert share_bounds(between, n) == (between.low, between.high)
 
 
 def test_an_interval_is_never_wider_than_its_least_sure_estimate_makes_it():
