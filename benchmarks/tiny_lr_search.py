@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.common import Claim, Outcome, claim, machine, outcome
 from harness.files import write_json, write_text
 
-METHODS = ("full_finetune", "cskt", "adapter_only", "prompt_only", "linear_probe")
+METHODS = ("full_finetune", "cskt", "adapter_only", "prompt_only", "linear_probe", "clip_adapter", "coop")
 FACTORS = (1, 3, 10, 30, 100, 300)
 KEY, SCORE, TIE = "method.lr", "val/t2i/R1", "val/t2i/mAP"
 COMMAND = "python -m benchmarks.tiny_lr_search"

@@ -88,11 +88,11 @@ def test_frozen_parts_keep_no_graph(build, batch, name):
     trained = {id(parameter) for _, parameter in method.trainable()}
     image = method.encode_image(batch.images)
     text = method.encode_text(batch.tokens)
-    assert image.requires_grad == text.requires_grad == bool(trained)
+    assert (image.requires_grad or text.requires_grad) == bool(trained)
     leaves = set()
     for embeddings in (image, text):
         leaves |= _leaves(embeddings.grad_fn)
-    assert leaves <= trained
+    assert leaves == trained
 
 
 def test_the_same_seed_makes_the_same_method(build, batch, name):
