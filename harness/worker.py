@@ -22,6 +22,7 @@ from harness.storage import lost
 
 T = TypeVar("T")
 IDLE = 1.0
+AGAIN = 30.0
 BUSY_WAIT = 2.0
 
 
@@ -100,12 +101,17 @@ def check(queue: Queue) -> None:
 
 
 def follow(process: int) -> None:
-    """Interrupt this process, in order, once the one that started it is gone."""
+    """Interrupt this process, in order, once the one that started it is gone.
+
+    One that comes while a library calls back may be swallowed there, so it is repeated while the process lives.
+    """
 
     def watch() -> None:
         while os.getppid() == process:
             time.sleep(IDLE)
-        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(AGAIN)
 
     threading.Thread(target=watch, name="follow", daemon=True).start()
 

@@ -212,6 +212,28 @@ def test_an_interrupted_sweep_leaves_no_worker_behind_and_goes_on(start_sweep, t
     assert all(state.is_finished() for state in states(tmp_path))
 
 
+FOLLOWER = """
+import time
+from harness import worker
+
+worker.AGAIN = 0.3
+try:
+    worker.follow(0)
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("swallowed", flush=True)
+try:
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("heard", flush=True)
+"""
+
+
+def test_a_worker_whose_starter_is_gone_is_interrupted_again_when_the_first_time_was_swallowed():
+    done = subprocess.run([sys.executable, "-c", FOLLOWER], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["swallowed", "heard"]
+
+
 @pytest.mark.slow
 def test_workers_stop_in_order_when_the_sweep_itself_is_killed(start_sweep, tmp_path):
     sweep = start_sweep()
