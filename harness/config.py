@@ -26,7 +26,12 @@ class Choice(BaseModel):
 
 
 def setting(
-    default: Any, help: str, *, search: Range | Choice | None = None, identity: bool = True, **limits: Any
+    default: Any,
+    help: str,
+    *,
+    search: Range | Choice | None = None,
+    identity: bool | Literal["changed"] = True,
+    **limits: Any,
 ) -> Any:
     """Declare a config field.
 
@@ -35,6 +40,8 @@ def setting(
         help: one line for `--help`, the docs and the MLflow page.
         search: the range that a sweep draws from; None keeps the field out of sweeps.
         identity: False for a field that cannot change a result (workers, paths): it stays out of the run's hash.
+            `changed` for a field that came later: only another value than the default enters the hash, so runs made
+            before it keep theirs.
         limits: pydantic's own limits (`ge`, `le`, `gt`, ...).
     """
     extra: dict[str, Any] = {"search": search.model_dump() if search else None, "identity": identity}
@@ -63,6 +70,14 @@ class DatasetConfig(Section):
         "own", "validation: the dataset's own split, an identity-disjoint 10 % of train, or none"
     )
     train_on: Literal["train", "train+val"] = setting("train", "splits that training sees")
+    few_shot: float = setting(
+        1.0,
+        "share of the training images that a run learns from; which ones depends on few_shot_seed alone",
+        gt=0,
+        le=1,
+        identity="changed",
+    )
+    few_shot_seed: int = setting(0, "seed of the choice of few_shot images", ge=0, identity="changed")
     on_bad_image: Literal["fail", "skip"] = setting("fail", "what an unreadable image does to the run")
     store: Literal["disk", "off"] = setting(
         "disk", "keep decoded images in a store, or decode each time", identity=False
@@ -79,6 +94,67 @@ class BackboneConfig(Section):
     text_length: int = setting(77, "tokens per caption; beyond 77 the positions are interpolated", ge=4)
     interpolation: Literal["bilinear", "bicubic"] = setting("bilinear", "how images are resized")
     normalisation: Literal["clip", "imagenet"] = setting("clip", "channel mean and deviation")
+    captions: Literal["as_written", "tbps_clip"] = setting(
+        "as_written",
+        'what a caption is before it is tokenised: as the tokeniser cleans it, or lower-cased, without . ! " ( ) * # : '
+        "; ~ and cut to 77 words, as TBPS-CLIP does",
+        identity="changed",
+    )
+    init_from: str | None = setting(
+        None, "a finished run whose trained towers are the start, in place of CLIP's own", identity="changed"
+    )
+
+
+ImageOperation = Literal[
+    "resized_crop",
+    "erasing",
+    "grayscale",
+    "color_jitter",
+    "horizontal_flip",
+    "rotation",
+    "gaussian_blur",
+    "hue_jitter",
+    "vertical_flip",
+]
+POOL: tuple[ImageOperation, ...] = (
+    "resized_crop",
+    "erasing",
+    "grayscale",
+    "color_jitter",
+    "horizontal_flip",
+    "rotation",
+)
+
+
+class PoolConfig(Section):
+    """TBPS-CLIP's image operations and how strong they are; recipes `pool` and `stack` use them."""
+
+    operations: tuple[ImageOperation, ...] = setting(
+        POOL, "operations to draw from, or to stack in this order", min_length=1
+    )
+    draws: int = setting(2, "operations drawn for each image, with replacement", ge=1)
+    crop_area: float = setting(0.9, "smallest share of the area that resized_crop keeps", gt=0, le=1)
+    erase_area: tuple[float, float] = setting((0.1, 0.2), "smallest and largest share that erasing takes")
+    jitter: float = setting(0.1, "color_jitter: brightness, contrast, saturation change by up to", ge=0, le=1)
+    hue: float = setting(0.1, "hue_jitter: hue turns by up to this part of the circle", ge=0, le=0.5)
+    degrees: float = setting(15.0, "rotation: largest angle either way", ge=0, le=180)
+    blur_kernel: int = setting(3, "gaussian_blur: width of the kernel in pixels, odd", ge=1)
+
+
+class TextAugmentConfig(Section):
+    """What happens to training captions, before they are tokenised; all off unless asked for."""
+
+    back_translation: float = setting(
+        0.0, "probability that a caption is replaced by its back translation", ge=0, le=1
+    )
+    synonym_replacement: float = setting(0.0, "share of the words replaced by a synonym", ge=0, le=1)
+    random_insertion: float = setting(0.0, "share of the words of which a synonym is inserted", ge=0, le=1)
+    random_swap: float = setting(0.0, "share of the words that change places with another", ge=0, le=1)
+    random_deletion: float = setting(0.0, "probability of each word to be dropped", ge=0, le=1)
+    eda: float = setting(
+        0.0, "strength of one of the four word operations, drawn for each caption (EDA)", ge=0, le=1
+    )
+    synonyms: str | None = setting(None, "file of synonyms in place of the shipped table")
 
 
 class AugmentConfig(Section):
@@ -93,6 +169,21 @@ class AugmentConfig(Section):
     mask_words: float = setting(
         0.0, "share of a caption's word pieces that are drawn for masking; CSKT 0, IRRA 0.15", ge=0, le=1
     )
+    recipe: Literal["flip_crop_erase", "pool", "stack", "auto", "rand", "trivial"] = setting(
+        "flip_crop_erase",
+        "images: flip, pad and erase above (IRRA, CSKT); operations drawn from a pool, or all of it (TBPS-CLIP); "
+        "torchvision's AutoAugment, RandAugment or TrivialAugment",
+        identity="changed",
+    )
+    pool: PoolConfig = setting(PoolConfig(), "operations of the recipes pool and stack", identity="changed")
+    views_from: Literal["files", "store"] = setting(
+        "files",
+        "self-supervised views are cropped from the image files, decoded each time, or from the store's resized images",
+        identity="changed",
+    )
+    text: TextAugmentConfig = setting(
+        TextAugmentConfig(), "augmentation of training captions", identity="changed"
+    )
 
 
 class TrainConfig(Section):
@@ -106,6 +197,16 @@ class TrainConfig(Section):
         "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released",
     )
     augment: AugmentConfig = setting(AugmentConfig(), "augmentation of training images and captions")
+    drop_last: bool = setting(
+        False, "leave out an epoch's last batch where it is smaller than the others", identity="changed"
+    )
+    part_size: int = setting(
+        0,
+        "pairs embedded at a time, with the loss still over the whole batch (gradient caching): less memory, twice "
+        "the forward passes; 0 embeds all at once",
+        ge=0,
+        identity="changed",
+    )
     patience: int = setting(
         0, "stop after this many validations without a better one; 0 never stops early", ge=0
     )
@@ -158,14 +259,28 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def identity_values(section: Section) -> dict[str, Any]:
-    """Return a section's values without the fields that cannot change a result."""
+    """Return a section's values without the fields that cannot change a result, and later ones left as they are."""
+    return _kept(section, without_free=True)
+
+
+def recorded_values(config: RunConfig) -> dict[str, Any]:
+    """Return what a record says of a config, JSON-able: all but later fields left as they are.
+
+    So a run's settings read alike, whether the field existed when it was made or not.
+    """
+    kept: dict[str, Any] = json.loads(json.dumps(_kept(config, without_free=False), default=_plain))
+    return kept
+
+
+def _kept(section: Section, *, without_free: bool) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("identity") is False:
-            continue
+        rule = extra.get("identity") if isinstance(extra, dict) else True
         value = getattr(section, name)
-        kept[name] = identity_values(value) if isinstance(value, Section) else value
+        if (rule is False and without_free) or (rule == "changed" and value == field.default):
+            continue
+        kept[name] = _kept(value, without_free=without_free) if isinstance(value, Section) else value
     return kept
 
 

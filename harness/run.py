@@ -13,7 +13,7 @@ from harness.audit import audit_gradients
 from harness.batches import Batches
 from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
-from harness.config import RunConfig, content_hash, identity_values
+from harness.config import RunConfig, content_hash, identity_values, recorded_values
 from harness.devices import Accelerator, accelerator, agreed
 from harness.embedding_sample import sample_embeddings
 from harness.errors import Interrupted, UsageError
@@ -135,7 +135,7 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | Non
         parts["tested"] = False
     return Record(
         identity=content_hash(parts),
-        config=config.model_dump(mode="json"),
+        config=recorded_values(config),
         versions=versions,
         fingerprint=reading.fingerprint,
         backbone=backbone,
