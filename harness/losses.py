@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 MatchingLoss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+Columns = tuple[Tensor, Tensor]
 LossName = Literal["n_itc", "r_itc", "c_itc", "cmpm", "sdm", "itc"]
 
 
@@ -33,7 +34,16 @@ def sdm(image: Tensor, text: Tensor, identities: Tensor, temperature: float | Te
     return 2 * r_itc(image, text, identities, temperature, epsilon=1e-8)
 
 
-def itc(image: Tensor, text: Tensor, identities: Tensor, temperature: float | Tensor = 0.02) -> Tensor:
+def itc(
+    image: Tensor,
+    text: Tensor,
+    identities: Tensor,
+    temperature: float | Tensor = 0.02,
+    *,
+    soft: float = 0.0,
+    teacher: tuple[Tensor, Tensor] | None = None,
+    columns: Columns | None = None,
+) -> Tensor:
     """Contrastive loss of CLIP (InfoNCE): only the pair itself matches; mean of both directions.
 
     Args:
@@ -41,14 +51,14 @@ def itc(image: Tensor, text: Tensor, identities: Tensor, temperature: float | Te
         text: L2-normalised text embeddings [n, dim].
         identities: not used: persons that occur twice stay negatives, as published.
         temperature: softmax temperature.
+        soft, teacher, columns: as in `n_itc`.
 
     >>> eye = torch.eye(2)
     >>> round(float(itc(eye, eye, torch.tensor([0, 1]), temperature=1.0)), 4)
     0.3133
     """
-    scores = scaled_similarity(image, text, temperature)
-    labels = torch.arange(len(scores), device=scores.device)
-    return (cross_entropy(scores, labels) + cross_entropy(scores.T, labels)) / 2
+    pairs = torch.arange(len(image), device=image.device)
+    return n_itc(image, text, pairs, temperature, soft=soft, teacher=teacher, columns=columns)
 
 
 def n_itc(
@@ -59,6 +69,7 @@ def n_itc(
     *,
     soft: float = 0.0,
     teacher: tuple[Tensor, Tensor] | None = None,
+    columns: Columns | None = None,
 ) -> Tensor:
     """Normalised contrastive loss N-ITC (TBPS-CLIP, AAAI 2024): all pairs of a person match, in equal shares.
 
@@ -73,6 +84,8 @@ def n_itc(
         soft: share of the soft labels in the target, 0 to 1.
         teacher: image and text embeddings [n, dim] that soft labels come from, as released those of a second pass with
             other dropout; None takes this pass's own.
+        columns: image and text embeddings [n, dim] that texts and images are compared with, where these are not the
+            anchors themselves: without gradient, they stand for negatives gathered from elsewhere.
 
     >>> eye, one_person = torch.eye(2), torch.tensor([4, 4])
     >>> round(float(n_itc(eye, eye, one_person, temperature=1.0)), 4)
@@ -80,11 +93,11 @@ def n_itc(
     >>> round(float(n_itc(eye, eye, one_person, temperature=1.0, soft=0.5)), 4)
     0.6977
     """
-    scores = scaled_similarity(image, text, temperature)
-    guess = scores.detach() if teacher is None else scaled_similarity(*teacher, temperature).detach()
-    hard = (1 - soft) * match_distribution(identities, scores.dtype)
+    forward, backward = _both_directions(image, text, temperature, columns)
+    guess = forward.detach() if teacher is None else scaled_similarity(*teacher, temperature).detach()
+    hard = (1 - soft) * match_distribution(identities, forward.dtype)
     image_target, text_target = hard + soft * guess.softmax(dim=1), hard + soft * guess.T.softmax(dim=1)
-    return (cross_entropy(scores, image_target) + cross_entropy(scores.T, text_target)) / 2
+    return (cross_entropy(forward, image_target) + cross_entropy(backward, text_target)) / 2
 
 
 def soft_share(progress: float, final: float = 0.5, ramp: float = 1.0) -> float:
@@ -105,6 +118,7 @@ def r_itc(
     temperature: float | Tensor = 0.02,
     *,
     epsilon: float = 1e-2,
+    columns: Columns | None = None,
 ) -> Tensor:
     """Reversed contrastive loss R-ITC (TBPS-CLIP, AAAI 2024): divergence with the prediction first.
 
@@ -117,14 +131,15 @@ def r_itc(
         identities: labels [n]; equal label means a true match.
         temperature: softmax temperature.
         epsilon: what a wrong match is taken to be worth; smaller punishes harder.
+        columns: as in `n_itc`.
 
     >>> eye = torch.eye(2)
     >>> round(float(r_itc(eye, eye, torch.tensor([0, 1]), temperature=1.0)), 4)
     0.649
     """
-    scores = scaled_similarity(image, text, temperature)
-    target = torch.log(match_distribution(identities, scores.dtype) + epsilon)
-    return (_divergence(scores, target) + _divergence(scores.T, target)) / 2
+    forward, backward = _both_directions(image, text, temperature, columns)
+    target = torch.log(match_distribution(identities, forward.dtype) + epsilon)
+    return (_divergence(forward, target) + _divergence(backward, target)) / 2
 
 
 def c_itc(
@@ -211,6 +226,16 @@ def scaled_similarity(rows: Tensor, columns: Tensor, temperature: float | Tensor
     """Return dot products over a temperature [n_row, n_column], of embeddings [n, dim]."""
     with torch.autocast(rows.device.type, enabled=False):
         return (full_precision(rows) @ full_precision(columns).T) / temperature
+
+
+def _both_directions(
+    image: Tensor, text: Tensor, temperature: float | Tensor, columns: Columns | None
+) -> tuple[Tensor, Tensor]:
+    """Return scores of images against texts and of texts against images, each [n, n]."""
+    if columns is None:
+        scores = scaled_similarity(image, text, temperature)
+        return scores, scores.T
+    return scaled_similarity(image, columns[1], temperature), scaled_similarity(text, columns[0], temperature)
 
 
 def full_precision(values: Tensor) -> Tensor:

@@ -75,22 +75,27 @@ def _is_plain(transformer: Any) -> bool:
     )
 
 
+def run_block(block: Any, layer: int, x: Tensor, injection: Injection, *, causal: bool) -> Tensor:
+    """Pass the residual stream [n, length, width] through one block, `layer` counted from 0."""
+    x = injection.before_block(layer, x)
+    dropout = injection.attention_dropout if injection.training else 0.0
+    u = x + block.ls_1(_attention(block.attn, layer_norm(block.ln_1, x), causal, dropout))
+    x = u + block.ls_2(block.mlp(layer_norm(block.ln_2, u)))
+    beside = injection.beside_mlp(layer, u)
+    return x if beside is None else x + beside
+
+
 def _blocks(transformer: Any, x: Tensor, injection: Injection, causal: bool) -> Tensor:
     for layer, block in enumerate(transformer.resblocks):
-        x = injection.before_block(layer, x)
-        u = x + block.ls_1(_attention(block.attn, layer_norm(block.ln_1, x), causal))
-        x = u + block.ls_2(block.mlp(layer_norm(block.ln_2, u)))
-        beside = injection.beside_mlp(layer, u)
-        if beside is not None:
-            x = x + beside
+        x = run_block(block, layer, x, injection, causal=causal)
     return x
 
 
-def _attention(attention: Any, x: Tensor, causal: bool) -> Tensor:
+def _attention(attention: Any, x: Tensor, causal: bool, dropout: float) -> Tensor:
     """Self-attention over [n, length, width] with the weights of a `MultiheadAttention`."""
     projected = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
     heads = projected.view(*x.shape[:2], 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
     query, key, value = heads.unbind()
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal, dropout_p=dropout)
     merged: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
     return merged

@@ -37,7 +37,12 @@ class Injection(nn.Module):
     working type; what a hook returns has that type too. A hook for another place (a factor on a
     projection, keys and values in front of others, a scale after an operation) belongs here, with its
     call in `harness.towers`.
+
+    Attributes:
+        attention_dropout: share of every block's attention weights that is dropped while training.
     """
+
+    attention_dropout: float = 0.0
 
     def tokens(self, tokens: Tensor) -> Tensor:
         """Re-lay token ids [n, length] before they are looked up; text tower only."""
@@ -68,6 +73,7 @@ class Chain(Injection):
         self._names = [name for name, part in parts.items() if part is not None]
         for name in self._names:
             self.add_module(name, parts[name])
+        self.attention_dropout = max((part.attention_dropout for part in self.parts), default=0.0)
 
     @property
     def parts(self) -> list[Injection]:
@@ -100,3 +106,11 @@ class Chain(Injection):
             if added is not None:
                 total = added if total is None else total + added
         return total
+
+
+class AttentionDropout(Injection):
+    """Drops attention weights of all blocks while training, and does nothing else."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.attention_dropout = share
