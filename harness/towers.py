@@ -37,26 +37,43 @@ def supports(model: nn.Module) -> bool:
 def encode_image(model: Any, images: Tensor, injection: Injection | None = None) -> Tensor:
     """Embed normalised images [n, 3, height, width] as [n, dim], not L2-normalised."""
     injection = injection or Injection()
-    visual = model.visual
-    patches = visual.conv1(images.to(visual.conv1.weight.dtype)).flatten(2).mT
-    class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-    x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
-    x = layer_norm(visual.ln_pre, injection.embedded(x))
-    x = _blocks(visual.transformer, x, injection, causal=False)
-    projection: Tensor = visual.proj
-    return layer_norm(visual.ln_post, x[:, 0]) @ projection
+    x = begin_image(model, images, injection)
+    return finish_image(model, _blocks(model.visual.transformer, x, injection, causal=False))
 
 
 def encode_text(model: Any, tokens: Tensor, injection: Injection | None = None) -> Tensor:
     """Embed token ids [n, length], of any length up to the model's, as [n, dim], not L2-normalised."""
     injection = injection or Injection()
+    x, ends = begin_text(model, tokens, injection)
+    return finish_text(model, _blocks(model.transformer, x, injection, causal=True), ends)
+
+
+def begin_image(model: Any, images: Tensor, injection: Injection) -> Tensor:
+    """Return what the first block reads of images [n, 3, height, width]: [n, length, width]."""
+    visual = model.visual
+    patches = visual.conv1(images.to(visual.conv1.weight.dtype)).flatten(2).mT
+    class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+    x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
+    return layer_norm(visual.ln_pre, injection.embedded(x))
+
+
+def finish_image(model: Any, x: Tensor) -> Tensor:
+    """Return the embeddings [n, dim] of what the last block gives [n, length, width]."""
+    projection: Tensor = model.visual.proj
+    return layer_norm(model.visual.ln_post, x[:, 0]) @ projection
+
+
+def begin_text(model: Any, tokens: Tensor, injection: Injection) -> tuple[Tensor, Tensor]:
+    """Return what the first block reads of token ids [n, length], and the places [n] that are read at the end."""
     tokens = injection.tokens(tokens)
     x = injection.embedded(model.token_embedding(tokens).to(model.transformer.get_cast_dtype()))
-    x = x + model.positional_embedding[: tokens.shape[1]].to(x.dtype)
-    x = _blocks(model.transformer, x, injection, causal=True)
-    ends = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]
+    return x + model.positional_embedding[: tokens.shape[1]].to(x.dtype), tokens.argmax(dim=1)
+
+
+def finish_text(model: Any, x: Tensor, ends: Tensor) -> Tensor:
+    """Return the embeddings [n, dim] of what the last block gives, read at the places `ends` [n]."""
     projection: Tensor = model.text_projection
-    return layer_norm(model.ln_final, ends) @ projection
+    return layer_norm(model.ln_final, x[torch.arange(len(x), device=x.device), ends]) @ projection
 
 
 @torch.no_grad()
@@ -77,10 +94,20 @@ def _is_plain(transformer: Any) -> bool:
 
 def run_block(block: Any, layer: int, x: Tensor, injection: Injection, *, causal: bool) -> Tensor:
     """Pass the residual stream [n, length, width] through one block, `layer` counted from 0."""
-    x = injection.before_block(layer, x)
+    u = attend(block, injection.before_block(layer, x), injection, causal=causal)
+    return feed(block, layer, u, injection)
+
+
+def attend(block: Any, x: Tensor, injection: Injection, *, causal: bool) -> Tensor:
+    """Return the stream [n, length, width] after a block's attention."""
     dropout = injection.attention_dropout if injection.training else 0.0
-    u = x + block.ls_1(_attention(block.attn, layer_norm(block.ln_1, x), causal, dropout))
-    x = u + block.ls_2(block.mlp(layer_norm(block.ln_2, u)))
+    u: Tensor = x + block.ls_1(_attention(block.attn, layer_norm(block.ln_1, x), causal, dropout))
+    return u
+
+
+def feed(block: Any, layer: int, u: Tensor, injection: Injection) -> Tensor:
+    """Return the stream [n, length, width] after a block's MLP and what stands beside it."""
+    x: Tensor = u + block.ls_2(block.mlp(layer_norm(block.ln_2, u)))
     beside = injection.beside_mlp(layer, u)
     return x if beside is None else x + beside
 
