@@ -1,21 +1,21 @@
 """Deal training batches: the same global batches on any number of processes, from any step on."""
 
 import hashlib
-import math
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from harness.augment import Augment, Draws
+from harness.buffers import Buffers
 from harness.distributed import deal
+from harness.errors import UsageError
 from harness.masking import word_mask
-from harness.methods import Batch
+from harness.methods import Batch, Views
 from harness.store import Images
 
 
@@ -44,6 +44,23 @@ def labels_of(identities: Sequence[int]) -> Tensor:
     return labels
 
 
+class Rewrite(Protocol):
+    """Makes the tokens of a caption as it stands in one batch, from its position and a seed."""
+
+    def __call__(self, captions: Sequence[int], seeds: Sequence[int]) -> Tensor:
+        """Return token ids [n, length]; equal positions and seeds give equal tokens."""
+
+
+class Contrast(Protocol):
+    """Makes self-supervised views of training images (`harness.contrast_views`)."""
+
+    def draw(self, n: int, generator: Generator) -> Any:
+        """Return what happens to `n` samples, to be indexed by positions."""
+
+    def apply(self, images: Sequence[int], draws: Any, device: torch.device) -> Tensor:
+        """Return the views of the images at some positions, normalised float32 [n, 3, height, width]."""
+
+
 class Batches:
     """The training batches of a split: each caption once an epoch, beside its image.
 
@@ -62,6 +79,12 @@ class Batches:
         image_embeddings: frozen embeddings in place of pixels [n_image, dim].
         text_embeddings: frozen embeddings in place of tokens [n_caption, dim].
         cut: cut captions to the longest of a batch, which only some text towers allow (`Clip.cuts`).
+        views: further views of images and captions that the method asks for.
+        rewrite: makes augmented captions anew for each batch; None takes `tokens` as they are.
+        contrast: makes the self-supervised views.
+        drop_last: leave out a last batch that is smaller than the others.
+
+    Raises `UsageError` where that leaves no batch at all.
     """
 
     def __init__(
@@ -78,6 +101,10 @@ class Batches:
         image_embeddings: Tensor | None = None,
         text_embeddings: Tensor | None = None,
         cut: bool = True,
+        views: Views | None = None,
+        rewrite: Rewrite | None = None,
+        contrast: Contrast | None = None,
+        drop_last: bool = False,
     ) -> None:
         assert images is None or augment is not None, "images need a recipe, if only to be normalised"
         self.owners = torch.as_tensor(owners, dtype=torch.int64)
@@ -88,65 +115,98 @@ class Batches:
         self._lengths = None if tokens is None else _lengths(tokens, cut)
         self._mask = word_mask(augment.config.mask_words, tokens, cut) if augment else None
         self._embeddings = (image_embeddings, text_embeddings)
-        self._raw, self._ready = _Buffers(np.uint8), _Buffers(np.float32)
+        self._views, self._rewrite, self._contrast, self._cuts = views or Views(), rewrite, contrast, cut
+        self._drop_last = drop_last
+        if not len(self):
+            raise UsageError(
+                f"train.drop_last leaves nothing of {len(self.owners)} pairs in batches of {batch_size}: "
+                "lower train.batch_size, or set train.drop_last=false."
+            )
+        self._raw, self._ready = Buffers(np.uint8), Buffers(np.float32, 3 * (1 + self._views.images))
         # Never joined: an epoch left half-way may end inside garbage collection, where to join can lock up.
         self._maker = ThreadPoolExecutor(1, "batches", _stay_single)
 
     def __len__(self) -> int:
         """Return the number of steps of an epoch."""
-        return -(-len(self.owners) // self.batch_size)
+        n_full, rest = divmod(len(self.owners), self.batch_size)
+        return n_full + bool(rest and not self._drop_last)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """Yield this process's batches of an epoch, from a step on (counted from 0)."""
         order = epoch_order(len(self.owners), self.seed, epoch)
         torch.get_num_threads()  # settles this thread's own number before the other thread sets one
-        coming: list[Future[tuple[Batch, Draws | None]]] = []
+        coming: list[Future[_Made]] = []
         for step in range(start_step, len(self)):
             coming.append(self._maker.submit(self._make, order, epoch, step))
             if len(coming) > 1:
-                yield self._deliver(*coming.pop(0).result())
+                yield self._deliver(coming.pop(0).result())
         for last in coming:
-            yield self._deliver(*last.result())
+            yield self._deliver(last.result())
 
-    def _make(self, order: Tensor, epoch: int, step: int) -> tuple[Batch, Draws | None]:
+    def _make(self, order: Tensor, epoch: int, step: int) -> "_Made":
         """Make this process's share of a batch, with the draws of an augmentation still to be done elsewhere."""
         pairs = order[step * self.batch_size : (step + 1) * self.batch_size]
         places = deal(torch.arange(len(pairs)))
-        mine = pairs[places]
+        share = _Share(pairs[places], places, len(pairs), (self.seed, epoch, step))
         image, text = self._embeddings
         batch = Batch(
             images=None,
-            tokens=self._masked(mine, places, len(pairs), (epoch, step)),
+            tokens=self._captions(share, view=0),
             identities=self.labels[pairs],
-            image_embeddings=None if image is None else image[self.owners[mine]],
-            text_embeddings=None if text is None else text[mine],
+            image_embeddings=None if image is None else image[self.owners[share.pairs]],
+            text_embeddings=None if text is None else text[share.pairs],
+            token_views=tuple(
+                tokens
+                for view in range(1, self._views.captions + 1)
+                if (tokens := self._captions(share, view)) is not None
+            ),
+            places=places,
+            seed=derived_seed("method", *share.at),
         )
-        draws = self._fill_images(batch, pairs, places, (epoch, step)) if self._images else None
-        return batch, draws
+        if self._contrast is not None:
+            batch.contrast_views = tuple(
+                self._contrasted(share, view) for view in range(self._views.contrast)
+            )
+        return _Made(batch, *self._read_images(batch, share))
 
-    def _fill_images(self, batch: Batch, pairs: Tensor, places: Tensor, at: tuple[int, int]) -> Draws | None:
-        """Read the images, and augment them here if they stay here; else return the draws."""
-        assert self._images is not None
-        assert self._augment is not None
+    def _read_images(self, batch: Batch, share: "_Share") -> tuple[Tensor | None, list[Draws]]:
+        """Read the images, and augment them here if they stay here; else return pixels and the draws of each view."""
+        if self._images is None or self._augment is None:
+            return None, []
         # Drawn for the whole batch, so that each sample is treated alike on any number of processes.
-        draws = self._augment.draw(len(pairs), _generator("augment", self.seed, *at))[places]
-        shape = (len(places), 3, *self._images.size)
+        draws = [
+            self._augment.draw(share.n, share.generator("augment", view))[share.places]
+            for view in range(1 + self._views.images)
+        ]
+        shape = (len(share.places), 3, *self._images.size)
         pinned = self.device.type == "cuda"
         out = torch.empty(shape, dtype=torch.uint8, pin_memory=True) if pinned else self._raw.take(shape)
-        batch.images = self._images.read(self.owners[pairs[places]], out)
+        pixels = self._images.read(self.owners[share.pairs], out)
         if self.device.type != "cpu":
-            return draws
-        batch.images = self._augment.apply(batch.images, draws, self._ready.take(shape))
-        return None
+            return pixels, draws
+        first, *more = (self._augment.apply(pixels, one, self._ready.take(shape)) for one in draws)
+        batch.images, batch.image_views = first, tuple(more)
+        return None, []
 
-    def _masked(self, mine: Tensor, places: Tensor, n: int, at: tuple[int, int]) -> Tensor | None:
-        """Return the tokens of this process's share of `n` captions, words masked where that is asked for."""
-        tokens = self._cut(mine)
+    def _contrasted(self, share: "_Share", view: int) -> Tensor:
+        assert self._contrast is not None
+        draws = self._contrast.draw(share.n, share.generator("contrast", view + 1))[share.places]
+        return self._contrast.apply(self.owners[share.pairs].tolist(), draws, self.device)
+
+    def _captions(self, share: "_Share", view: int) -> Tensor | None:
+        """Return the tokens of a view of this process's captions, words masked where that is asked for."""
+        tokens = self._rewritten(share, view) if self._rewrite else self._cut(share.pairs)
         if tokens is None or self._tokens is None or self._mask is None:
             return tokens
         # Drawn for the whole batch at full length, so that neither processes nor cutting change a caption.
-        written = self._mask.draw(n, self._tokens.shape[1], _generator("mask", self.seed, *at))
-        return self._mask.apply(tokens, written[places, : tokens.shape[1]])
+        written = self._mask.draw(share.n, self._tokens.shape[1], share.generator("mask", view))
+        return self._mask.apply(tokens, written[share.places, : tokens.shape[1]])
+
+    def _rewritten(self, share: "_Share", view: int) -> Tensor:
+        assert self._rewrite is not None
+        seeds = torch.randint(2**62, (share.n,), generator=share.generator("captions", view))[share.places]
+        tokens = self._rewrite(share.pairs.tolist(), seeds.tolist())
+        return tokens[:, : int(_lengths(tokens, self._cuts).max())].long()
 
     def _cut(self, mine: Tensor) -> Tensor | None:
         """Return the tokens of some captions up to the longest of them [n, length]."""
@@ -154,34 +214,40 @@ class Batches:
             return None
         return self._tokens[mine, : int(self._lengths[mine].max())].long()
 
-    def _deliver(self, batch: Batch, draws: Draws | None) -> Batch:
+    def _deliver(self, made: "_Made") -> Batch:
         """Move a batch to the device; there, one kernel treats many images faster than the processor one."""
-        moved = {name: tensor.to(self.device, non_blocking=True) for name, tensor in _tensors(batch)}
-        if draws is not None and self._augment is not None:
-            moved["images"] = self._augment.apply(moved["images"], draws)
-        return replace(batch, **moved)
+        moved = {name: self._moved(value) for name, value in vars(made.batch).items() if name != "places"}
+        if made.pixels is not None and self._augment is not None:
+            pixels = self._moved(made.pixels)
+            first, *more = (self._augment.apply(pixels, draws) for draws in made.draws)
+            moved |= {"images": first, "image_views": tuple(more)}
+        return replace(made.batch, **moved)
+
+    def _moved(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(self._moved(part) for part in value)
+        return value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
 
 
-class _Buffers:
-    """Hands out memory that nobody holds any more: to write into fresh pages costs thrice the work itself."""
+class _Share(NamedTuple):
+    """A process's share of a global batch: its pairs, their places in the batch of `n`, and (seed, epoch, step)."""
 
-    def __init__(self, dtype: type[np.generic]) -> None:
-        self._dtype = dtype
-        self._kept: list[np.ndarray[Any, Any]] = []
+    pairs: Tensor
+    places: Tensor
+    n: int
+    at: tuple[int, int, int]
 
-    def take(self, shape: tuple[int, ...]) -> Tensor:
-        """Return a tensor of a shape with any content, in memory that no other living tensor sees."""
-        n = math.prod(shape)
-        for place in range(len(self._kept)):
-            # A tensor made from an array, and all that shares its memory, holds a reference to the array.
-            if sys.getrefcount(self._kept[place]) == _UNUSED and self._kept[place].size >= n:
-                return torch.from_numpy(self._kept[place][:n].reshape(shape))
-        self._kept = [*self._kept[-2:], np.empty(n, self._dtype)]
-        return torch.from_numpy(self._kept[-1].reshape(shape))
+    def generator(self, use: str, view: int) -> Generator:
+        """Return the generator of one use in one view; the first view draws as it did before there were others."""
+        return _generator(use, *self.at, *([view] if view else []))
 
 
-_SAMPLE = [object()]
-_UNUSED = sys.getrefcount(_SAMPLE[0])
+class _Made(NamedTuple):
+    """A batch from the maker, with pixels and draws that are still to be augmented on the device."""
+
+    batch: Batch
+    pixels: Tensor | None
+    draws: list[Draws]
 
 
 def _lengths(tokens: Tensor, cut: bool) -> Tensor:
@@ -191,10 +257,6 @@ def _lengths(tokens: Tensor, cut: bool) -> Tensor:
 
 def _generator(*parts: Any) -> Generator:
     return Generator().manual_seed(derived_seed(*parts))
-
-
-def _tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
-    return ((name, value) for name, value in vars(batch).items() if isinstance(value, Tensor))
 
 
 def _stay_single() -> None:

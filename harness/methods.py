@@ -4,9 +4,9 @@ To add one, write that file: a docstring (paper, link, what deviates from it), a
 default, help and search range, and a class with `@register`. The training loop knows no method's name.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from harness.config import Choice, MethodConfig, Range, setting
 from harness.distributed import gather_with_gradient
 from harness.losses import LOSSES, LossName
 from harness.registry import Registry, plugin_path
+from harness.schedule import Progress, learning_rate_factor
 
 if TYPE_CHECKING:
     from harness.clip import Clip
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 __path__ = plugin_path("methods")
 
 
-class TrainedConfig(MethodConfig):
-    """Optimisation fields that every trained method shares."""
+class OptimisedConfig(MethodConfig):
+    """Optimisation fields that every trained method has."""
 
     lr: float = setting(
         1e-5, "learning rate after warm-up", search=Range(low=1e-6, high=1e-2, log=True), gt=0
@@ -32,9 +33,17 @@ class TrainedConfig(MethodConfig):
     weight_decay: float = setting(
         4e-5, "L2 weight decay; 0 on biases", search=Range(low=1e-6, high=1e-2, log=True), ge=0
     )
-    bias_lr_factor: float = setting(2.0, "learning rate of biases relative to lr", gt=0)
     eps: float = setting(1e-8, "Adam's epsilon", gt=0)
     warmup_epochs: int = setting(5, "epochs of linear warm-up", search=Range(low=0, high=10), ge=0)
+    temperature: float = setting(
+        0.02, "softmax temperature of the loss", search=Range(low=0.005, high=0.1, log=True), gt=0
+    )
+
+
+class TrainedConfig(OptimisedConfig):
+    """Fields of the recipe that most methods share: Adam, a schedule by epochs, one matching loss."""
+
+    bias_lr_factor: float = setting(2.0, "learning rate of biases relative to lr", gt=0)
     warmup_factor: float = setting(0.1, "share of lr that warm-up starts from", gt=0, le=1)
     loss: LossName = setting(
         "sdm",
@@ -42,9 +51,20 @@ class TrainedConfig(MethodConfig):
         "identities, reversed, cyclic (TBPS-CLIP); cmpm: projection matching",
         search=None,
     )
-    temperature: float = setting(
-        0.02, "softmax temperature of the loss", search=Range(low=0.005, high=0.1, log=True), gt=0
-    )
+
+
+class Views(NamedTuple):
+    """What a method asks of a batch beside each image and its caption, every view with random draws of its own.
+
+    Attributes:
+        images: further augmented versions of the images.
+        captions: further augmented versions of the captions.
+        contrast: self-supervised views of the images (`harness.contrast_views`).
+    """
+
+    images: int = 0
+    captions: int = 0
+    contrast: int = 0
 
 
 @dataclass
@@ -57,6 +77,12 @@ class Batch:
         identities: labels of the global batch [n_global]; equal label means same person.
         image_embeddings: frozen backbone embeddings [n_local, dim], for a method that caches them.
         text_embeddings: likewise for the captions [n_local, dim].
+        image_views: further augmented versions of the images, shaped like them, as many as `Method.views` says.
+        token_views: further augmented versions of the captions [n_local, length].
+        contrast_views: self-supervised views of the images, shaped like them.
+        places: where in the global batch this process's rows stand [n_local]; None for all, in order.
+        seed: of draws that a method makes itself, alike on every process; one that draws for the global batch and takes
+            its `places` treats each sample alike on any number of them.
     """
 
     images: Tensor | None
@@ -64,6 +90,29 @@ class Batch:
     identities: Tensor
     image_embeddings: Tensor | None = None
     text_embeddings: Tensor | None = None
+    image_views: tuple[Tensor, ...] = ()
+    token_views: tuple[Tensor, ...] = ()
+    contrast_views: tuple[Tensor, ...] = ()
+    places: Tensor | None = None
+    seed: int = 0
+
+    @property
+    def n_local(self) -> int:
+        """How many pairs this process has, padding included."""
+        rows = self.images if self.images is not None else self.image_embeddings
+        assert rows is not None
+        return len(rows)
+
+    def rows(self, chosen: slice) -> "Batch":
+        """Return some of this process's rows; identities stay those of the global batch."""
+        places = torch.arange(self.n_local) if self.places is None else self.places
+        cut: dict[str, Any] = {"places": places[chosen]}
+        for key, value in vars(self).items():
+            if isinstance(value, tuple):
+                cut[key] = tuple(view[chosen] for view in value)
+            elif isinstance(value, Tensor) and key not in ("identities", "places"):
+                cut[key] = value[chosen]
+        return replace(self, **cut)
 
 
 @dataclass
@@ -87,8 +136,8 @@ class Method(nn.Module):
     A new method should implement `adapt`, which makes its parameters and unfreezes what it trains (the
     backbone comes frozen), and set `Config`. It may give `image_injection` / `text_injection`, which
     act inside the frozen towers, and may override `head_image` / `head_text` (after the towers),
-    `training_step`, `param_groups` and the hooks. `recipe` holds dotted config keys whose default
-    differs for this method.
+    `features` and `losses`, `param_groups` and the hooks. `recipe` holds dotted config keys whose default
+    differs for this method. Submodules and parameters that only the losses need are named in `training_only`.
     """
 
     name: ClassVar[str]
@@ -98,6 +147,7 @@ class Method(nn.Module):
     caches_embeddings: ClassVar[bool] = False
     baseline: ClassVar[bool] = False
     recipe: ClassVar[dict[str, Any]] = {}
+    training_only: ClassVar[tuple[str, ...]] = ()
 
     image_injection: "Injection | None"
     text_injection: "Injection | None"
@@ -128,28 +178,51 @@ class Method(nn.Module):
         """Embed token ids [n, length] as [n, dim], not yet L2-normalised."""
         return self.head_text(self.clip.encode_text(tokens, self.text_injection))
 
-    def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return L2-normalised float32 embeddings of the global batch, images and texts [n_global, dim]."""
+    def views(self) -> Views:
+        """Return which further views of images and captions the losses need; default: none."""
+        return Views()
+
+    def features(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what the losses need of each pair of this process [n_local, ...], by name.
+
+        Each row depends on its own pair alone, so that parts of a batch can be embedded one after another; the
+        batch's `identities` belong to `losses`. Default: L2-normalised float32 embeddings `image` and `text`.
+        """
         if batch.image_embeddings is not None and batch.text_embeddings is not None:
             image, text = self.head_image(batch.image_embeddings), self.head_text(batch.text_embeddings)
         else:
             assert batch.images is not None
             assert batch.tokens is not None
             image, text = self.encode_image(batch.images), self.encode_text(batch.tokens)
-        n_global = len(batch.identities)
-        normal = (nn.functional.normalize(x.float(), dim=-1) for x in (image, text))
-        first, second = (gather_with_gradient(x, n_global) for x in normal)
-        return first, second
+        return {"image": unit(image), "text": unit(text)}
 
-    def training_step(self, batch: Batch) -> Losses:
-        """Return the losses of one global batch; default: the matching loss that the config names."""
-        image, text = self.embed(batch)
+    def losses(self, features: dict[str, Tensor], batch: Batch) -> Losses:
+        """Return the losses of one global batch from this process's features.
+
+        Default: the matching loss that the config names.
+        """
+        image, text = (
+            gather_with_gradient(features[key], len(batch.identities)) for key in ("image", "text")
+        )
         loss = LOSSES[self.config.loss]
         return Losses({self.config.loss: loss(image, text, batch.identities, self.config.temperature)})
 
-    def forward(self, batch: Batch) -> Losses:
-        """Run `training_step`, so that wrappers of distributed training see one call."""
-        return self.training_step(batch)
+    def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return L2-normalised float32 embeddings of the global batch, images and texts [n_global, dim]."""
+        features, n_global = self.features(batch), len(batch.identities)
+        image, text = (gather_with_gradient(features[key], n_global) for key in ("image", "text"))
+        return image, text
+
+    def training_step(self, batch: Batch) -> Losses:
+        """Return the losses of one global batch."""
+        return self.losses(self.features(batch), batch)
+
+    def forward(self, batch: Batch, rest: "Callable[[dict[str, Tensor]], Losses] | None" = None) -> Losses:
+        """Run one step, so that wrappers of distributed training see one call.
+
+        With `rest` the losses are what it makes of the batch's features, as `harness.gradient_cache` needs.
+        """
+        return self.training_step(batch) if rest is None else rest(self.features(batch))
 
     def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained."""
@@ -176,13 +249,28 @@ class Method(nn.Module):
     def folded_parameters(self) -> int:
         """Return how many parameters inference needs beside the backbone's, after `fold`."""
         own = {id(p) for p in self.clip.parameters()}
-        return sum(p.numel() for p in self.parameters() if id(p) not in own)
+        return sum(
+            p.numel()
+            for name, p in self.named_parameters()
+            if id(p) not in own and name.split(".")[0] not in self.training_only
+        )
 
     def fold(self) -> None:
-        """Merge, for inference, what can be merged without changing embeddings. Default: nothing can."""
+        """Merge, for inference, what can be merged without changing embeddings. Default: drop `training_only`."""
+        for name in self.training_only:
+            setattr(self, name, None)
 
-    def on_epoch_start(self, epoch: int) -> None:
-        """Hook: called before each epoch, counted from 1."""
+    def learning_rate(self, peak: float, at: Progress) -> float:
+        """Return a group's learning rate for the step at hand; `peak` is the group's `lr`. Default: by epochs."""
+        return peak * learning_rate_factor(
+            at.epoch,
+            epochs=at.epochs,
+            warmup_epochs=getattr(self.config, "warmup_epochs", 0),
+            warmup_factor=getattr(self.config, "warmup_factor", 1.0),
+        )
+
+    def on_step_start(self, at: Progress) -> None:
+        """Hook: called before each training step."""
 
     @classmethod
     def skip(cls, dataset: str) -> str | None:
@@ -190,7 +278,26 @@ class Method(nn.Module):
         return None
 
 
+def unit(rows: Tensor) -> Tensor:
+    """Return rows [n, dim] in float32 with length 1."""
+    return nn.functional.normalize(rows.float(), dim=-1)
+
+
 METHODS: Registry[Method] = Registry("method", __name__, __path__)
 register = METHODS.register
 
-__all__ = ["METHODS", "Batch", "Choice", "Losses", "Method", "Range", "TrainedConfig", "register", "setting"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Choice",
+    "Losses",
+    "Method",
+    "OptimisedConfig",
+    "Progress",
+    "Range",
+    "TrainedConfig",
+    "Views",
+    "register",
+    "setting",
+    "unit",
+]

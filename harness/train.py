@@ -15,12 +15,13 @@ from torch import Tensor
 from harness.batches import Batches
 from harness.checkpoint import CHECKPOINT, Checkpoint, State, save_weights
 from harness.config import RunConfig
-from harness.devices import Accelerator
+from harness.devices import Accelerator, autocast
 from harness.errors import Interrupted, TrainingError
+from harness.gradient_cache import GradientCache
 from harness.listener import Listener
 from harness.methods import Batch, Losses, Method
 from harness.record import RunFolder
-from harness.schedule import learning_rate_factor
+from harness.schedule import Progress
 
 SELECTED = "selected.safetensors"
 SCORE = ("t2i/R1", "t2i/mAP")
@@ -67,6 +68,7 @@ class Training:
         self.losses = LossTrace(config.train.max_loss, engine.device)
         self.step_seconds: list[float] = []
         self.stop_requested = False
+        self.cache = self._gradient_cache() if config.train.part_size else None
 
     def run(self) -> State:
         """Train to the last epoch, or until patience is at its end, from the checkpoint if there is one.
@@ -84,8 +86,6 @@ class Training:
 
     def _epoch(self, epoch: int) -> None:
         start = time.perf_counter()
-        self._set_rates(epoch)
-        self.method.on_epoch_start(epoch)
         self.method.train()
         self.method.clip.eval()
         self._steps(epoch)
@@ -97,6 +97,7 @@ class Training:
         n_steps = -(-len(self.batches) // parts)
         clock = time.perf_counter()
         for group in groups:
+            self._prepare_step(Progress(epoch, self.state.step, n_steps, self.config.train.epochs))
             self._step(group)
             self.state.step += 1
             if self.losses.full:
@@ -110,12 +111,27 @@ class Training:
         for index, batch in enumerate(parts):
             last = index == len(parts) - 1
             with nullcontext() if last else self.engine.no_sync(self.model):
-                losses: Losses = self.model(batch)
-                total = losses.total
-                self.engine.backward(total * (self.engine.num_processes / len(parts)))
-            self.losses.add(self.state.step + 1, total, losses)
+                losses = self._forward_backward(batch, self.engine.num_processes / len(parts))
+            self.losses.add(self.state.step + 1, losses.total, losses)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+
+    def _forward_backward(self, batch: Batch, factor: float) -> Losses:
+        """Add the gradient of a batch, times a factor, to the parameters; return its losses."""
+        if self.cache and batch.n_local > self.cache.part_size:
+            return self.cache.step(batch, lambda total: self.engine.backward(total * factor))
+        losses: Losses = self.model(batch)
+        self.engine.backward(losses.total * factor)
+        return losses
+
+    def _gradient_cache(self) -> GradientCache:
+        return GradientCache(
+            self.method,
+            self.model,
+            self.config.train.part_size,
+            autocast=lambda: autocast(self.engine),
+            no_sync=lambda: self.engine.no_sync(self.model),
+        )
 
     def _look(self, epoch: int) -> None:
         """Add up the losses since the last look; a bad one stops the run with step and culprit."""
@@ -171,16 +187,10 @@ class Training:
         ]
         return len(later) >= patience
 
-    def _set_rates(self, epoch: int) -> None:
-        method = self.config.method
-        factor = learning_rate_factor(
-            epoch,
-            epochs=self.config.train.epochs,
-            warmup_epochs=getattr(method, "warmup_epochs", 0),
-            warmup_factor=getattr(method, "warmup_factor", 1.0),
-        )
+    def _prepare_step(self, at: Progress) -> None:
+        self.method.on_step_start(at)
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * factor
+            group["lr"] = self.method.learning_rate(rate, at)
 
     def _save(self) -> None:
         if self.engine.is_main_process:

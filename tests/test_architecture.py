@@ -41,7 +41,7 @@ BLOCKS = [
     "weight_files", "weights",
 ]
 WORK = [
-    "accounting", "audit", "batches", "checkpoint", "devices", "evaluate", "experiments", "material", "tracking",
+    "accounting", "audit", "batches", "buffers", "checkpoint", "devices", "evaluate", "experiments", "gradient_cache", "material", "tracking",
     "tracking_notes", "tracking_views", "train",
 ]
 RUN = ["oracle", "run"]
