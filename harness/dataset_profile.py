@@ -19,7 +19,7 @@ from harness.caption_words import caption_features, vocabulary
 from harness.dataset_info import chosen_place, describe
 from harness.datasets import DATASETS, SPLITS, PersonDataset, Sample
 from harness.errors import DataError
-from harness.files import read_json, replaced, write_json
+from harness.files import read_json, write_arrays, write_json
 from harness.images import MAX_PIXELS, decode
 from harness.panels import REAL, TWIN
 from harness.paths import Place, data_root
@@ -110,9 +110,9 @@ def measure(subject: str, data: Path) -> Profile:
         files = image_files(dataset, place.path, samples)
         profile.n_images = len(samples)
         profile.fingerprint = annotation_fingerprint(dataset, place.path, samples)
-        _write(data / FILES["captions"], _captions(samples) | _named_words())
-        _write(data / FILES["images"], _persons(samples) | _shapes(files, samples, profile))
-        _write(data / FILES["pictures"], _pictures(files, samples, profile))
+        write_arrays(data / FILES["captions"], _captions(samples) | _named_words())
+        write_arrays(data / FILES["images"], _persons(samples) | _shapes(files, samples, profile))
+        write_arrays(data / FILES["pictures"], _pictures(files, samples, profile))
     write_json(data / "dataset.json", profile.model_dump(mode="json"))
     return profile
 
@@ -120,12 +120,6 @@ def measure(subject: str, data: Path) -> Profile:
 def load_profile(path: str | Path) -> Profile:
     """Return the profile that `measure` wrote."""
     return Profile.model_validate(read_json(Path(path)))
-
-
-def load_arrays(path: str | Path) -> Arrays:
-    """Return arrays that `measure` wrote, by name."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _missing(dataset: type[PersonDataset], place: Place) -> DataError:
@@ -232,8 +226,3 @@ def _small(file: Path) -> NDArray[Any] | None:
     left = (WIDE - width) // 2
     sheet[TALL - height :, left : left + width] = pixels
     return sheet
-
-
-def _write(path: Path, arrays: Arrays) -> None:
-    with replaced(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

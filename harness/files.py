@@ -4,12 +4,16 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from harness.errors import HarnessError, UsageError
+
+BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 
 
 @contextmanager
@@ -45,6 +49,27 @@ def read_json(path: Path) -> Any:
         raise HarnessError(
             f"{path} cannot be read ({error}): remove it, or repeat the run with --force."
         ) from error
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays as a compressed NumPy archive, atomically; equal arrays give an equal file."""
+    import numpy as np
+
+    with replaced(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_arrays(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, Any]:
+    """Return the arrays of an `.npz` file by name, read without pickles; one of `BROKEN` is raised where it is broken.
+
+    Args:
+        path: the file.
+        wanted: the names to read; the others cost nothing.
+    """
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files if wanted(name)}
 
 
 def writable(folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.comparison import Difference, paired_difference
 from harness.errors import DataError
-from harness.files import replaced
+from harness.files import load_arrays, write_arrays
 from harness.statistics import (
     Array,
     SeedSummary,
@@ -113,21 +113,19 @@ def write_persons(path: Path, results: Mapping[str, Persons]) -> None:
         for i, one in enumerate(results.values())
         for part in PARTS
     }
-    with replaced(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, names=names, **arrays)
+    write_arrays(path, {"names": names} | arrays)
 
 
 def load_persons(path: str | Path) -> dict[str, Persons]:
     """Return what `write_persons` wrote; nothing where there is no such file."""
     if not Path(path).is_file():
         return {}
-    with np.load(path, allow_pickle=False) as archive:
-        names = [str(name) for name in archive["names"]]
-        return {name: _unpacked(archive, place) for place, name in enumerate(names)}
+    arrays = load_arrays(path)
+    return {str(name): _unpacked(arrays, place) for place, name in enumerate(arrays["names"])}
 
 
-def _unpacked(archive: Mapping[str, Any], place: int) -> Persons:
-    identities, sizes, sums, correlation = (archive[f"{place}/{part}"] for part in PARTS)
+def _unpacked(arrays: Mapping[str, Any], place: int) -> Persons:
+    identities, sizes, sums, correlation = (arrays[f"{place}/{part}"] for part in PARTS)
     return Persons(identities, sizes.astype(np.float64), sums.astype(np.float64), float(correlation))
 
 

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import UsageError, nearest
-from harness.files import read_json, replaced, write_json
+from harness.files import load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
 
 Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
@@ -104,13 +103,11 @@ class RunFolder:
 
     def write_queries(self, arrays: dict[str, Any], name: str = QUERIES) -> None:
         """Write per-query results as a compressed, pickle-free NumPy archive."""
-        with replaced(self.file(name)) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        write_arrays(self.file(name), arrays)
 
     def queries(self, name: str = QUERIES) -> dict[str, Any]:
         """Return the per-query results by name."""
-        with np.load(self.file(name), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        return load_arrays(self.file(name))
 
     def set_aside(self) -> None:
         """Rename the folder to `name~n`, so that a repeated run loses nothing."""

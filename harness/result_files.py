@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.errors import UsageError
-from harness.files import write_json
+from harness.files import BROKEN, load_arrays, write_json
 from harness.gaps import run_command
 from harness.record import QUERIES, RECORD
-from harness.source import BROKEN, Source
+from harness.source import Source
 
 FILES = {"queries": QUERIES, "embeddings": "embeddings.npz"}
 Missing = tuple[str, tuple[str, ...]]
@@ -66,12 +64,6 @@ def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "")
         *["its sample of embeddings"] * (not found["embeddings"]),
     ]
     return Here(found["queries"], found["embeddings"], ranked, words, _told(row, lacking))
-
-
-def load_arrays(path: str | Path) -> dict[str, Any]:
-    """Return the arrays of an `.npz` file, read without pickles."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _is_whole(file: Path) -> bool:

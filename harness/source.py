@@ -3,21 +3,17 @@
 import logging
 import shutil
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
-
-import numpy as np
 
 from harness.combine import Queries, combine_seeds
 from harness.datasets import DATASETS
 from harness.errors import UsageError, unknown
 from harness.experiments import Store
-from harness.files import replaced
+from harness.files import BROKEN, load_arrays, replaced
 from harness.persons import Persons
 from harness.rows import UNTRAINED, read_runs, read_unfinished
 
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 SUITE = "harness.suite."
-BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 log = logging.getLogger(__name__)
 
 
@@ -129,8 +124,7 @@ def read_arrays(
     if file is None:
         return None
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files if wanted(key)}
+        return load_arrays(file, wanted)
     except BROKEN as error:
         log.warning("the file %s of run %s cannot be read: %s", name, run_id, error)
         return None

@@ -12,7 +12,7 @@ import numpy as np
 from harness.caption_slices import slice_queries
 from harness.compare import compare
 from harness.errors import DataError
-from harness.files import read_json, write_json
+from harness.files import load_arrays, read_json, write_json
 from harness.gaps import Gap
 from harness.panels import REAL, TWIN
 from harness.persons import METRICS
@@ -21,7 +21,7 @@ from harness.ranked_drawing import draw_gallery
 from harness.ranked_gallery import flip_entries, flips
 from harness.reports import Contents, Report, Source, Step, Table, register
 from harness.result_figures import person_shares
-from harness.result_files import FILES, Here, fetch_run, load_arrays
+from harness.result_files import FILES, Here, fetch_run
 from harness.tables import DASH, interval_text, p_text
 from harness.theme import COLOURS, FAINT, INK, WIDTH, log_axis
 
@@ -125,7 +125,7 @@ SETTINGS = Step("", 'report.settings_table(found).save("tables")')
 PERSONS = Step(
     "## Persons and queries\n\nOn the test set of the data that both were trained on, with the first seed of each. "
     "Blue: better with A. Right: every query; below the line B finds it sooner.",
-    "from harness.result_files import load_arrays\n\n"
+    "from harness.files import load_arrays\n\n"
     'a, b = (load_arrays(f"data/{side}-queries.npz") for side in "ab")\n'
     'save_figure(report.draw_persons(a, b), "figures/persons");',
 )

@@ -12,7 +12,7 @@ import numpy as np
 from harness.attribute_probe import MIN_PERSONS, probe
 from harness.caption_slices import slice_queries
 from harness.config import flatten
-from harness.files import read_json, write_json
+from harness.files import load_arrays, read_json, write_json
 from harness.gaps import Gap
 from harness.metrics import DIRECTIONS
 from harness.panels import REAL, TWIN
@@ -21,7 +21,7 @@ from harness.ranked_drawing import draw_gallery
 from harness.ranked_gallery import choose, entries
 from harness.record import run_name
 from harness.reports import Contents, Report, Source, Step, Table, register
-from harness.result_files import FILES, fetch_run, load_arrays
+from harness.result_files import FILES, fetch_run
 from harness.tables import DASH, count_text, interval_text
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _amount(value: float, sign: str) -> str:
 
 READ = Step(
     "## The run",
-    "from harness.files import read_json\nfrom harness.result_files import load_arrays\nfrom pathlib import Path\n\n"
+    "from pathlib import Path\n\nfrom harness.files import load_arrays, read_json\n\n"
     'run = read_json(Path("data/run.json"))\nreport.facts_table(run).save("tables")',
 )
 RESULTS = Step("What it reached on the test set.", 'report.results_table(run).save("tables")')

@@ -10,8 +10,9 @@ from PIL import Image
 
 from harness import dataset_figures, dataset_profile
 from harness.cli.main import cli
-from harness.dataset_profile import load_arrays, load_profile, measure
+from harness.dataset_profile import load_profile, measure
 from harness.errors import UsageError
+from harness.files import load_arrays
 from harness.listener import Listener
 from harness.material import read_dataset
 from harness.report import make_report
