@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.annotation_entries import merge, parse_entries
+from harness.config import content_hash
 from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
 from harness.errors import DataError
 from harness.paths import Place
@@ -157,6 +158,14 @@ def dataset_fingerprint(samples: Sequence[Sample]) -> str:
     """Return the SHA-256 of images, identities, captions and splits in order: what a run learns from."""
     content = [(s.image, s.identity, s.captions, s.split, s.captions_bt) for s in samples]
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
+    """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
+    from harness.twins import read_marker
+
+    fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
+    return content_hash([fingerprint, marker.version]) if marker else fingerprint
 
 
 def _whole(dataset: type[PersonDataset], folder: Path) -> dict[str, Path]:

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from harness.annotations import image_files, locate, missing_data, missing_twin, read_dataset
+from harness.annotations import (
+    annotation_fingerprint,
+    image_files,
+    locate,
+    missing_data,
+    missing_twin,
+    read_dataset,
+)
 from harness.caption_words import caption_features, vocabulary
 from harness.dataset_info import chosen_place, describe
 from harness.datasets import DATASETS, SPLITS, PersonDataset, Sample
@@ -23,7 +30,6 @@ from harness.files import read_json, write_arrays, write_json
 from harness.images import MAX_PIXELS, decode
 from harness.panels import REAL, TWIN
 from harness.paths import Place, data_root
-from harness.pictures import annotation_fingerprint
 from harness.record import TWIN_ENDING
 from harness.verify import VerifyReport, verify
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.annotations import dataset_fingerprint, dataset_folder, image_files
+from harness.annotations import annotation_fingerprint, dataset_folder, image_files
 from harness.annotations import read_dataset as read_samples
 from harness.clip import Clip
-from harness.config import BackboneConfig, DatasetConfig, content_hash
+from harness.config import BackboneConfig, DatasetConfig
 from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
 from harness.holdout import arrange
 from harness.listener import Listener
@@ -91,8 +91,6 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
     place = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root)
     samples = read_samples(dataset, place)
     arranged = arrange(samples, dataset, config.val, config.train_on)
-    marker = read_marker(dataset_folder(dataset, place.path))
-    fingerprint = dataset_fingerprint(samples)
     return Reading(
         dataset,
         place.path,
@@ -100,8 +98,8 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
         arranged.train_splits,
         arranged.has_val,
         arranged.holdout,
-        content_hash([fingerprint, marker.version]) if marker else fingerprint,
-        synthetic=marker is not None,
+        annotation_fingerprint(dataset, place.path, samples),
+        synthetic=read_marker(dataset_folder(dataset, place.path)) is not None,
     )
 
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.annotations import dataset_fingerprint, dataset_folder, image_files, locate
-from harness.config import content_hash
+from harness.annotations import annotation_fingerprint, image_files, locate
 from harness.dataset_info import chosen_place
-from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
+from harness.datasets import DATASETS, Pairs, Sample, pairs
 from harness.errors import HarnessError
 from harness.images import Pixels, decode
 from harness.paths import data_root
@@ -96,14 +95,6 @@ class Pictures:
 
 class _NoPictures(Exception):
     """Why there are no pictures to show, to follow `The pictures of ...`."""
-
-
-def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: list[Sample]) -> str:
-    """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
-    from harness.twins import read_marker
-
-    fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
-    return content_hash([fingerprint, marker.version]) if marker else fingerprint
 
 
 def _same_places(laid: Pairs, queries: Mapping[str, Any]) -> bool:
