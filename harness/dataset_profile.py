@@ -27,7 +27,7 @@ from harness.dataset_info import chosen_place, describe
 from harness.datasets import DATASETS, SPLITS, PersonDataset, Sample
 from harness.errors import DataError
 from harness.files import read_json, write_arrays, write_json
-from harness.images import MAX_PIXELS, decode
+from harness.images import decode, extent_of, fitted
 from harness.panels import REAL, TWIN
 from harness.paths import Place, data_root
 from harness.record import TWIN_ENDING
@@ -186,18 +186,6 @@ def _shapes(files: Sequence[Path], samples: Sequence[Sample], profile: Profile) 
     return {"height": table[:, 0], "width": table[:, 1], "measured_split": table[:, 2]}
 
 
-def extent_of(file: Path) -> tuple[int, int] | None:
-    """Return height and width of an image from its head alone; None of a file that is none, or too large to decode."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-    except Exception:  # hostile bytes make decoders raise nearly anything
-        return None
-    return (height, width) if 0 < height * width <= MAX_PIXELS else None
-
-
 def _pictures(files: Sequence[Path], samples: Sequence[Sample], profile: Profile) -> Arrays:
     """Return pictures of a few persons [n, 160, 96, 3], always the same ones, and note whose they are."""
     owned: dict[tuple[str, int], list[int]] = {}
@@ -222,8 +210,7 @@ def _small(file: Path) -> NDArray[Any] | None:
     extent = extent_of(file)
     if extent is None:
         return None
-    scale = min(TALL / extent[0], WIDE / extent[1])
-    height, width = (max(1, round(side * scale)) for side in extent)
+    height, width = fitted(extent, (TALL, WIDE), enlarge=True)
     try:
         pixels = decode(file, (height, width)).transpose(1, 2, 0)
     except DataError:

@@ -39,6 +39,27 @@ def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
 
 
+def extent_of(path: str | Path) -> tuple[int, int] | None:
+    """Return height and width of an image from its head alone; None of a file that is none, or too large to decode."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except Exception:  # hostile bytes make decoders raise nearly anything
+        return None
+    return (height, width) if 0 < height * width <= MAX_PIXELS else None
+
+
+def fitted(extent: tuple[int, int], box: tuple[int, int], *, enlarge: bool = False) -> tuple[int, int]:
+    """Return height and width of an image made to fit a box (height, width), its shape unchanged.
+
+    >>> fitted((100, 50), (50, 50)), fitted((10, 5), (50, 50)), fitted((10, 5), (50, 50), enlarge=True)
+    ((50, 25), (10, 5), (50, 25))
+    """
+    scale = min(box[0] / extent[0], box[1] / extent[1])
+    height, width = (max(1, round(side * (scale if enlarge else min(scale, 1.0)))) for side in extent)
+    return height, width
+
+
 def _check_extent(extent: tuple[int, int]) -> None:
     if extent[0] * extent[1] > MAX_PIXELS:
         raise ValueError(f"{extent[0]}x{extent[1]} pixels are more than the {MAX_PIXELS} allowed")

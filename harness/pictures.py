@@ -9,7 +9,7 @@ from harness.annotations import annotation_fingerprint, image_files, locate
 from harness.dataset_info import chosen_place
 from harness.datasets import DATASETS, Pairs, Sample, pairs
 from harness.errors import HarnessError
-from harness.images import Pixels, decode
+from harness.images import Pixels, decode, extent_of, fitted
 from harness.paths import data_root
 
 THUMBNAIL = (240, 160)
@@ -66,7 +66,8 @@ class Pictures:
             return None
         try:
             (file,) = image_files(self._dataset, self._root, [self._test[place]])
-            return decode(file, _small(file)).transpose(1, 2, 0)
+            extent = extent_of(file)
+            return decode(file, fitted(extent, THUMBNAIL)).transpose(1, 2, 0) if extent else None
         except Exception:  # hostile bytes make decoders raise nearly anything
             return None
 
@@ -102,13 +103,3 @@ def _same_places(laid: Pairs, queries: Mapping[str, Any]) -> bool:
     captions = [laid.identities[owner] for owner in laid.owners]
     wanted = {"i2t/identity": laid.identities, "t2i/identity": captions}
     return all(queries[key].tolist() == here for key, here in wanted.items() if key in queries)
-
-
-def _small(file: Path) -> tuple[int, int]:
-    """Return height and width of an image made to fit a thumbnail, its shape unchanged; small ones stay."""
-    from PIL import Image
-
-    with Image.open(file) as image:
-        width, height = image.size
-    scale = min(THUMBNAIL[0] / height, THUMBNAIL[1] / width, 1.0)
-    return max(1, round(height * scale)), max(1, round(width * scale))
