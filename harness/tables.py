@@ -1,6 +1,6 @@
 """A table once, as CSV, Markdown, LaTeX and HTML; every cell is hostile text and escaped for where it goes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +130,15 @@ def interval_text(value: float | None, low: float | None = None, high: float | N
     if _missing(low) or _missing(high):
         return f"{value:.1f}"
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def row_interval(row: Mapping[Any, Any], name: str) -> str:
+    """Return the interval that a row keeps as `name`, `name_low` and `name_high`, with the sign of a minus.
+
+    >>> row_interval({"drop": -2.5, "drop_low": -4.0, "drop_high": -1.0}, "drop")
+    '−2.5 [−4.0, −1.0]'
+    """
+    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"]).replace("-", "−")
 
 
 def short_text(text: str, length: int = 42) -> str:

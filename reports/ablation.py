@@ -20,7 +20,7 @@ from harness.reports import Gap, Step, Table, register
 from harness.resolve import config_keys, resolve
 from harness.rows import UNTRAINED
 from harness.statistics import holm
-from harness.tables import DASH, count_text, interval_text, p_text
+from harness.tables import DASH, count_text, p_text, row_interval
 from harness.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
 
 if TYPE_CHECKING:
@@ -181,18 +181,14 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "method": row["method"],
         "changed": row["role"] or drawn(row["change"], 90) or same,
         "instead of": drawn(row["instead_of"], 60) or DASH,
-        "R@1 [95 %]": _interval(row, "R1"),
-        "R@10 [95 %]": _interval(row, "R10"),
-        "mAP [95 %]": _interval(row, "mAP"),
-        "difference in R@1": _interval(row, "R1_difference"),
+        "R@1 [95 %]": row_interval(row, "R1"),
+        "R@10 [95 %]": row_interval(row, "R10"),
+        "mAP [95 %]": row_interval(row, "mAP"),
+        "difference in R@1": row_interval(row, "R1_difference"),
         "p (Holm)": p_text(row["p_holm"]),
         "trainable": count_text(row["trainable"]),
         "seeds": str(row["n_seeds"]),
     }
-
-
-def _interval(row: dict[Any, Any], name: str) -> str:
-    return interval_text(*(row[name + end] for end in ENDS)).replace("-", "−")
 
 
 def _count_note(n: int) -> str:

@@ -14,7 +14,7 @@ from harness.panel_report import PanelReport
 from harness.panels import Facts, Panel, protocol_facts, training_facts
 from harness.reports import Gap, Step, Table, register
 from harness.rows import UNTRAINED
-from harness.tables import DASH, count_text, interval_text
+from harness.tables import DASH, count_text, row_interval
 from harness.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _line(records: Sequence[dict[Any, Any]], tests: Sequence[str]) -> dict[str, 
 def _cell(row: dict[Any, Any]) -> str:
     mark = OWN if row["in_domain"] else SHARED if row["shares_persons"] and row["trained_on"] != DASH else ""
     score = f"{row['mAP']:.1f}" if row["mAP"] == row["mAP"] else DASH
-    return f"{interval_text(row['R1'], row['R1_low'], row['R1_high'])} ({score}){mark}"
+    return f"{row_interval(row, 'R1')} ({score}){mark}"
 
 
 def drops(panel: Panel) -> "DataFrame":
@@ -153,12 +153,12 @@ def drop_table(panel: Panel) -> Table:
 
 def _drop_line(records: Sequence[dict[Any, Any]], tests: Sequence[str]) -> dict[str, str]:
     cells = {
-        row["tested_on"]: interval_text(row["drop"], row["drop_low"], row["drop_high"])
+        row["tested_on"]: row_interval(row, "drop")
         + (SHARED if row["shares_persons"] and row["drop"] == row["drop"] else "")
         for row in records
     }
     first = records[0]
-    shown = {f"on {name}": cells.get(name, DASH).replace("-", "−") for name in tests}
+    shown = {f"on {name}": cells.get(name, DASH) for name in tests}
     return {"method": first["label"], "trained on": first["trained_on"], **shown}
 
 

@@ -20,7 +20,7 @@ from harness.persons import METRICS, persons_key
 from harness.reports import Gap, Step, Table, register
 from harness.rows import UNTRAINED
 from harness.statistics import holm
-from harness.tables import DASH, count_text, interval_text, p_text, short_text
+from harness.tables import DASH, count_text, p_text, row_interval, short_text
 from harness.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
 
 if TYPE_CHECKING:
@@ -155,11 +155,11 @@ def _cells(row: Row) -> dict[str, str]:
         "rank": rank_text(row["rank_low"], row["rank_high"]),
         "method": short_text(row["label"]),
         "place": row["place"],
-        "R@1 [95 %]": _interval(row, "R1"),
-        "R@5 [95 %]": _interval(row, "R5"),
-        "R@10 [95 %]": _interval(row, "R10"),
-        "mAP [95 %]": _interval(row, "mAP"),
-        "R@1 less the leader's": LEADER if row["leads"] else _interval(row, "difference"),
+        "R@1 [95 %]": row_interval(row, "R1"),
+        "R@5 [95 %]": row_interval(row, "R5"),
+        "R@10 [95 %]": row_interval(row, "R10"),
+        "mAP [95 %]": row_interval(row, "mAP"),
+        "R@1 less the leader's": LEADER if row["leads"] else row_interval(row, "difference"),
         "p (Holm)": p_text(row["p_holm"]),
         "detectable": _points(row["detectable"]),
     }
@@ -174,10 +174,6 @@ def rank_text(best: float, worst: float) -> str:
     if best != best:
         return DASH
     return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"
-
-
-def _interval(row: Row, name: str) -> str:
-    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"]).replace("-", "−")
 
 
 def _points(value: float, digits: int = 1) -> str:

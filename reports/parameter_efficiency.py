@@ -17,7 +17,7 @@ from harness.pareto import pareto_front
 from harness.reports import Gap, Step, Table, register
 from harness.retention import with_retention
 from harness.rows import UNTRAINED
-from harness.tables import DASH, count_text, interval_text
+from harness.tables import DASH, count_text, row_interval
 from harness.theme import (
     FAINT,
     INK,
@@ -118,8 +118,8 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
     untrained = row["rule"] == UNTRAINED
     return {
         "method": row["label"],
-        "R@1 [95 %]": interval_text(row["R1"], row["R1_low"], row["R1_high"]),
-        "mAP [95 %]": interval_text(row["mAP"], row["mAP_low"], row["mAP_high"]),
+        "R@1 [95 %]": row_interval(row, "R1"),
+        "mAP [95 %]": row_interval(row, "mAP"),
         "trainable": count_text(row["trainable"]),
         "share": _share(row["trainable"], row["total"]),
         "operations": DASH if untrained else _millions(row["pair_flops"]),

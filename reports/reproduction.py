@@ -38,7 +38,7 @@ from harness.panels import REAL, Facts, Panel, protocol_facts, training_facts
 from harness.persons import METRICS
 from harness.reports import Contents, Gap, Source, Step, Table, register
 from harness.rows import UNTRAINED
-from harness.tables import DASH, interval_text, short_text
+from harness.tables import DASH, row_interval, short_text
 from harness.theme import COLOURS, WIDTH, drawn, error_bar
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _own_table(panel: Panel) -> Table:
 
 def _own_line(row: Row) -> dict[str, str]:
     who = {"method": short_text(row["label"], 40), "dataset": cell_text(row)}
-    scores = {f"{NAMES[name]} [95 %]": _interval(row, name) for name in METRICS}
+    scores = {f"{NAMES[name]} [95 %]": row_interval(row, name) for name in METRICS}
     return who | scores | {"rule": row["rule"], "seeds": str(row["n_seeds"]), "budget": row["budget"]}
 
 
@@ -115,8 +115,8 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
         "published as": short_text(row["published_as"], 26) * shown,
         "metric": NAMES[name],
         "published": printed(row[f"{name}_published"]),
-        "here [95 %]": _interval(row, name),
-        "difference": _interval(row, f"{name}_less"),
+        "here [95 %]": row_interval(row, name),
+        "difference": row_interval(row, f"{name}_less"),
         "published lies": row[f"{name}_lies"] or DASH,
         "protocol": f"{row['protocol']}{differing}",
     }
@@ -139,10 +139,6 @@ def printed(value: float | None) -> str:
     ('13.45', '–')
     """
     return DASH if value is None or value != value else f"{value:.2f}"
-
-
-def _interval(row: Row, name: str) -> str:
-    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"]).replace("-", "−")
 
 
 def _epoch_notes(rows: Sequence[Row]) -> list[str]:

@@ -22,7 +22,7 @@ from harness.ranked_gallery import choose, entries
 from harness.record import run_name
 from harness.reports import Contents, Report, Source, Step, Table, register
 from harness.result_files import FILES, fetch_run
-from harness.tables import DASH, count_text, interval_text
+from harness.tables import DASH, count_text, interval_text, row_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +114,7 @@ def slices_table(queries: dict[str, Any]) -> Table:
             "slice": row["slice"],
             "queries": count_text(row["n_queries"]),
             "persons": count_text(row["n_identities"]),
-            "R@1 [95 %]": interval_text(row["R1"], row["R1_low"], row["R1_high"]),
+            "R@1 [95 %]": row_interval(row, "R1"),
             "less the rest": interval_text(
                 row["R1_less_rest"], row["R1_less_rest_low"], row["R1_less_rest_high"]
             ),
@@ -141,9 +141,7 @@ def probe_table(read_off: "DataFrame") -> Table:
         {
             "attribute": row["attribute"],
             "share of images": f"{row['share']:.0f} %",
-            "balanced accuracy [95 %]": interval_text(
-                row["accuracy"], row["accuracy_low"], row["accuracy_high"]
-            ),
+            "balanced accuracy [95 %]": row_interval(row, "accuracy"),
         }
         for row in rows.to_dict("records")
     ]
