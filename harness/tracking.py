@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.addresses import without_password
+from harness.compression_measures import RESULT
 from harness.config import flatten
 from harness.experiments import Store, milliseconds, tags, tracking_uri, with_ends
 from harness.files import read_json, write_text
@@ -97,6 +98,8 @@ def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     store.close(run_id, record, folder)
     for file in sorted(folder.file("transfer").glob("*.json")):
         _log_result(store, run_id, folder, read_json(file))
+    if folder.file(RESULT).is_file():
+        _log_file(store, run_id, folder, RESULT)
     return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
 
 
@@ -111,6 +114,24 @@ def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> b
         log.warning("MLflow did not take the result on %s: %s", result["dataset"], error)
         return False
     return True
+
+
+def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
+    """Add a file of a finished run's folder to its MLflow run; False when the store did not take it."""
+    run_id = record.tracking.get("run_id")
+    if not record.tracking.get("synced") or run_id is None:
+        return False
+    try:
+        _log_file(Store(folder.path.parent), run_id, folder, name)
+    except Exception as error:
+        log.warning("MLflow did not take %s of %s: %s", name, record.name, error)
+        return False
+    return True
+
+
+def _log_file(store: Store, run_id: str, folder: RunFolder, name: str) -> None:
+    store.client.log_artifact(run_id, str(folder.file(name)))
+    store.client.set_tag(run_id, f"harness.file.{name}", "sent")
 
 
 def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, Any]) -> None:

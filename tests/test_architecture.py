@@ -32,21 +32,24 @@ GROUND = [
 BLOCKS = [
     "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "caption_check",
     "caption_slices",
-    "caption_words", "clip", "comparison", "counting", "dataset_info", "datasets", "embedding_sample",
+    "caption_words", "clip", "comparison", "compression_measures", "counting", "dataset_info", "datasets",
+    "embedding_sample",
     "holdout", "image_check", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
     "nearest",
-    "pareto", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
+    "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
     "ranked_drawing", "ranked_gallery", "resolve", "schedule", "shape_drawing", "shapes", "statistics", "store",
     "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify", "verify_faults",
     "weight_files", "weights",
 ]
 WORK = [
-    "accounting", "audit", "batches", "buffers", "checkpoint", "devices", "evaluate", "experiments", "gradient_cache", "material", "tracking",
+    "accounting", "audit", "batches", "buffers", "checkpoint", "compression_points", "compression_probes",
+    "devices", "evaluate", "experiments", "gradient_cache", "material", "tracking",
     "tracking_notes", "tracking_views", "train",
 ]
 RUN = ["oracle", "run"]
 FACES = [
-    "api", "doctor", "expected", "gallery", "group", "plan", "resume", "trained", "transfer", "ui", "ui_server",
+    "api", "compression", "doctor", "expected", "gallery", "group", "plan", "resume", "trained", "transfer", "ui",
+    "ui_server",
 ]
 STUDIES = [
     "combine", "compare", "counterparts", "crew", "dataset_figures", "dataset_profile", "gaps",

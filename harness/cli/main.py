@@ -20,6 +20,7 @@ COMMANDS = {
     "worker": ("harness.cli.worker:worker", "Help with a sweep or suite, from any machine."),
     "compare": ("harness.cli.compare:compare", "Say whether one result is better than another."),
     "report": ("harness.cli.report:report", "Make tables, figures and a notebook from tracked runs."),
+    "probe": ("harness.cli.probe:probe", "Take a trained run apart to see what it needs."),
     "search": ("harness.cli.search:search", "Find images by a description, with a trained run."),
     "ui": ("harness.cli.ui:ui", "Show the tracked runs in MLflow's pages."),
     "data": ("harness.cli.data:data", "Describe, check, make and cache datasets."),
