@@ -1,16 +1,21 @@
-"""Augment whole batches of training images: flip, padded crop, normalisation and erasing, drawn per sample.
+"""Augment whole batches of training images, drawn per sample.
 
-The order is the published one: horizontal flip, zero padding with a random crop back to size, normalisation,
-and erasing of a rectangle, filled with the mean triplet after normalisation (as released).
+The recipe `flip_crop_erase` has the published order: horizontal flip, zero padding with a random crop back to size,
+normalisation, and erasing of a rectangle, filled with the mean triplet after normalisation (as released). The other
+recipes (`image_pool`, `image_policies`) change pixels first and normalise last.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Generator, Tensor
 
 from harness.config import AugmentConfig
+from harness.image_draws import Changes, erase_boxes
+from harness.image_operations import inside
+from harness.image_policies import PolicyAugment
+from harness.image_pool import pool_operations
 
 Normalisation = Literal["clip", "imagenet"]
 
@@ -18,8 +23,6 @@ STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-_ERASE_ASPECT = (0.3, 3.3)
-_ERASE_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,40 @@ class Draws:
         flip: whether the image is mirrored [n].
         offset: row and column where the crop begins in the padded image [n, 2].
         box: top, left, height and width of the erased rectangle, height 0 for none [n, 4].
+        changes: what the other recipes do, in place of the three.
     """
 
     flip: Tensor
     offset: Tensor
     box: Tensor
+    changes: Changes | None = None
 
     def __len__(self) -> int:
         return len(self.flip)
 
     def __getitem__(self, indices: Tensor | slice) -> "Draws":
         """Return the draws of some samples, such as this process's share of a global batch."""
-        return Draws(self.flip[indices], self.offset[indices], self.box[indices])
+        changes = None if self.changes is None else self.changes[indices]
+        return Draws(self.flip[indices], self.offset[indices], self.box[indices], changes)
+
+
+class Recipe(Protocol):
+    """What changes the pixels of images before they are normalised."""
+
+    def draw(self, n: int, generator: Generator) -> Changes:
+        """Draw the changes of `n` images."""
+
+    def apply(self, images: Tensor, changes: Changes) -> Tensor:
+        """Return changed pixels of uint8 images [n, 3, height, width]: uint8, or float32 between 0 and 1."""
+
+
+def recipe_of(config: AugmentConfig, size: tuple[int, int]) -> Recipe | None:
+    """Return the recipe that a config names, for images of a size; None for `flip_crop_erase`, which is here."""
+    if config.recipe == "flip_crop_erase":
+        return None
+    if config.recipe == "pool" or config.recipe == "stack":
+        return pool_operations(config.pool, size, all_in_order=config.recipe == "stack")
+    return PolicyAugment(config.recipe, size)
 
 
 class Augment:
@@ -53,6 +78,7 @@ class Augment:
         self.config = config or AugmentConfig(flip=0, pad=0, erase=0)
         self.size = size
         mean, deviation = STATISTICS[normalisation]
+        self._recipe = recipe_of(self.config, size)
         self._mean = torch.tensor(mean).view(3, 1, 1)
         self._deviation = torch.tensor(deviation).view(3, 1, 1)
         pad = self.config.pad
@@ -60,9 +86,14 @@ class Augment:
 
     def draw(self, n: int, generator: Generator) -> Draws:
         """Draw what happens to `n` samples; equal generators give equal draws, wherever they are applied."""
+        if self._recipe is not None:
+            nothing = torch.zeros(n, 4, dtype=torch.int64)
+            return Draws(nothing[:, 0] > 0, nothing[:, :2], nothing, self._recipe.draw(n, generator))
         flip = torch.rand(n, generator=generator) < self.config.flip
         offset = torch.randint(0, 2 * self.config.pad + 1, (n, 2), generator=generator)
-        return Draws(flip, offset, self._draw_boxes(n, generator))
+        erased = torch.rand(n, generator=generator) < self.config.erase
+        box = erase_boxes(n, self.size, self.config.erase_area, generator)
+        return Draws(flip, offset, box * erased[:, None])
 
     def apply(self, images: Tensor, draws: Draws, out: Tensor | None = None) -> Tensor:
         """Augment and normalise uint8 images [n, 3, height, width]; returns float32 of that shape.
@@ -70,6 +101,8 @@ class Augment:
         `out` is written to if given. One caller at a time: the padding buffer is the object's own.
         """
         assert images.shape[1:] == (3, *self.size), f"{list(images.shape)} is not of size {self.size}"
+        if draws.changes is not None:
+            return self._apply_changes(images, draws.changes, out)
         if images.device.type != "cpu":
             return self._apply_gathered(images, draws)
         out = torch.empty(images.shape) if out is None else out[: len(images)]
@@ -90,22 +123,16 @@ class Augment:
             self._normalise_into(image, target)
         return out
 
-    def _draw_boxes(self, n: int, generator: Generator) -> Tensor:
-        """Draw rectangles [n, 4] of random area and aspect; of ten tries the first that fits counts."""
-        height, width = self.size
-        erase = torch.rand(n, generator=generator) < self.config.erase
-        first, second, top, left = torch.rand(4, n, _ERASE_ATTEMPTS, generator=generator, dtype=torch.float64)
-        low, high = self.config.erase_area
-        area = height * width * (low + (high - low) * first)
-        bounds = torch.tensor(_ERASE_ASPECT, dtype=torch.float64).log()
-        aspect = (bounds[0] + (bounds[1] - bounds[0]) * second).exp()
-        box_height, box_width = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
-        fits = (box_height < height) & (box_width < width)
-        top, left = (top * (height - box_height + 1)).floor(), (left * (width - box_width + 1)).floor()
-        boxes = torch.stack([top, left, box_height, box_width], dim=-1)
-        chosen = boxes[torch.arange(n), fits.int().argmax(dim=1)].long()
-        chosen[~(erase & fits.any(dim=1))] = 0
-        return chosen
+    def _apply_changes(self, images: Tensor, changes: Changes, out: Tensor | None) -> Tensor:
+        """Change pixels and normalise: image by image on the processor, the whole batch at once elsewhere."""
+        assert self._recipe is not None, "drawn for another recipe"
+        if images.device.type != "cpu":
+            return self._to_normal(self._recipe.apply(images, changes))
+        out = torch.empty(images.shape) if out is None else out[: len(images)]
+        for place in range(len(images)):
+            one = slice(place, place + 1)
+            self._normalise_into(self._recipe.apply(images[one], changes[one])[0], out[place])
+        return out
 
     def _crop(self, image: Tensor, flip: bool, offset: list[int]) -> Tensor:
         image = image.flip(-1) if flip else image
@@ -118,7 +145,10 @@ class Augment:
         return self._padded[:, top : top + height, left : left + width]
 
     def _normalise_into(self, image: Tensor, target: Tensor) -> None:
-        target.copy_(image).div_(255).sub_(self._mean).div_(self._deviation)
+        target.copy_(image)
+        if image.dtype == torch.uint8:
+            target.div_(255)
+        target.sub_(self._mean).div_(self._deviation)
 
     def _erase(self, target: Tensor, box: list[int]) -> None:
         top, left, height, width = box
@@ -126,7 +156,8 @@ class Augment:
 
     def _to_normal(self, images: Tensor) -> Tensor:
         mean, deviation = self._mean.to(images.device), self._deviation.to(images.device)
-        return images.float().div_(255).sub_(mean).div_(deviation)
+        between = images.float().div_(255) if images.dtype == torch.uint8 else images
+        return (between - mean).div_(deviation)
 
     def _apply_gathered(self, images: Tensor, draws: Draws) -> Tensor:
         """Augment on an accelerator: a few operations on the whole batch instead of many small ones."""
@@ -140,14 +171,4 @@ class Augment:
         # Advanced indices around a slice put the channels last.
         crop = padded[sample, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         normal = self._to_normal(crop.contiguous())
-        return torch.where(self._erased(box)[:, None], self._mean.to(device), normal)
-
-    def _erased(self, box: Tensor) -> Tensor:
-        """Return a mask of the erased pixels [n, height, width]."""
-        top, left, box_height, box_width = box.T[:, :, None]
-        rows = torch.arange(self.size[0], device=box.device)
-        columns = torch.arange(self.size[1], device=box.device)
-        in_rows = (rows >= top) & (rows < top + box_height)
-        in_columns = (columns >= left) & (columns < left + box_width)
-        mask: Tensor = in_rows[:, :, None] & in_columns[:, None, :]
-        return mask
+        return torch.where(inside(box, images)[:, None], self._mean.to(device), normal)

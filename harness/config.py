@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
 
 class Range(BaseModel):
@@ -129,9 +129,7 @@ POOL: tuple[ImageOperation, ...] = (
 class PoolConfig(Section):
     """TBPS-CLIP's image operations and how strong they are; recipes `pool` and `stack` use them."""
 
-    operations: tuple[ImageOperation, ...] = setting(
-        POOL, "operations to draw from, or to stack in this order", min_length=1
-    )
+    operations: tuple[ImageOperation, ...] = setting(POOL, "operations to draw from, or to stack in this order")
     draws: int = setting(2, "operations drawn for each image, with replacement", ge=1)
     crop_area: float = setting(0.9, "smallest share of the area that resized_crop keeps", gt=0, le=1)
     erase_area: tuple[float, float] = setting((0.1, 0.2), "smallest and largest share that erasing takes")
@@ -139,6 +137,30 @@ class PoolConfig(Section):
     hue: float = setting(0.1, "hue_jitter: hue turns by up to this part of the circle", ge=0, le=0.5)
     degrees: float = setting(15.0, "rotation: largest angle either way", ge=0, le=180)
     blur_kernel: int = setting(3, "gaussian_blur: width of the kernel in pixels, odd", ge=1)
+
+    @field_validator("operations")
+    @classmethod
+    def _some(cls, operations: tuple[ImageOperation, ...]) -> tuple[ImageOperation, ...]:
+        if not operations:
+            raise ValueError(
+                f"name at least one operation, of {', '.join(get_args(ImageOperation))}; for no augmentation take "
+                "recipe flip_crop_erase with flip, pad and erase at 0"
+            )
+        return operations
+
+    @field_validator("erase_area")
+    @classmethod
+    def _ascending_shares(cls, area: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= area[0] <= area[1] <= 1:
+            raise ValueError("needs two shares of the area, the smaller first, between 0 and 1")
+        return area
+
+    @field_validator("blur_kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"needs an odd width, such as {kernel - 1} or {kernel + 1}")
+        return kernel
 
 
 class TextAugmentConfig(Section):

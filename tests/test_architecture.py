@@ -34,7 +34,7 @@ BLOCKS = [
     "caption_slices",
     "caption_words", "clip", "comparison", "compression_measures", "counting", "dataset_info", "datasets",
     "embedding_sample",
-    "holdout", "image_check", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
+    "holdout", "image_check", "image_draws", "image_operations", "image_policies", "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
     "nearest",
     "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
     "ranked_drawing", "ranked_gallery", "resolve", "schedule", "shape_drawing", "shapes", "statistics", "store",
