@@ -1,5 +1,6 @@
 """Decode image files to pixels of one size: the one place that decides what is seen of a picture."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -29,14 +30,34 @@ def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation
     what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, no image or larger
     than `MAX_PIXELS`.
     """
+    return _read(path, lambda image: image.resize((size[1], size[0]), _FILTERS[interpolation]))
+
+
+def decode_whole(path: str | Path, short_side: int | None = None) -> Pixels:
+    """Return a file's pixels as `decode` does, uint8 [3, height, width], in their own size and aspect.
+
+    With `short_side`, a larger image is reduced, bilinearly with antialiasing, to a short side of so many pixels.
+    """
+    return _read(path, lambda image: _reduced(image, short_side or min(image.size)))
+
+
+def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> Pixels:
     try:
         with Image.open(path) as image:
             _check_extent(image.size)
             rgb = _to_rgb(image)
-        resized = rgb.resize((size[1], size[0]), _FILTERS[interpolation])
+        resized = resize(rgb)
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise ImageError(f"{path} cannot be read as an image: {type(error).__name__}: {error}") from error
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+
+
+def _reduced(image: Image.Image, short_side: int) -> Image.Image:
+    share = short_side / min(image.size)
+    if share >= 1:
+        return image
+    width, height = (max(1, round(side * share)) for side in image.size)
+    return image.resize((width, height), _FILTERS["bilinear"])
 
 
 def extent_of(path: str | Path) -> tuple[int, int] | None:

@@ -112,7 +112,7 @@ def open_images(
     """
     folder = folder or cache_root().path / "images"
     make_folder(folder)
-    workers = workers or _n_cores()
+    workers = workers or n_cores()
     row_bytes = disk_bytes(1, size) if store == "disk" else 0
     path = folder / _file_name(
         content_hashes(files, folder / "contents.sqlite"), size, interpolation, row_bytes
@@ -133,7 +133,8 @@ def _file_name(hashes: Sequence[str], size: tuple[int, int], interpolation: str,
     return f"{kind}-{digest[:40]}.images"
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
