@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.persons import query_values
 from harness.statistics import bootstrap_intervals, cluster_sums, resampled_ratios, share_bounds
 
 if TYPE_CHECKING:
@@ -139,9 +140,8 @@ class _Asked(NamedTuple):
 
 
 def _asked(queries: Queries, direction: str) -> _Asked:
-    rank = np.asarray(queries[f"{direction}/rank"])
-    columns = (rank <= 1, rank <= 10, np.asarray(queries[f"{direction}/AP"]))
-    return _Asked(np.stack(columns, axis=1).astype(np.float64), np.asarray(queries[f"{direction}/identity"]))
+    columns = [query_values(queries, name, direction) for name in METRICS]
+    return _Asked(np.stack(columns, axis=1), np.asarray(queries[f"{direction}/identity"]))
 
 
 def _parts(queries: Queries) -> tuple[dict[str, dict[str, Flags]], list[str]]:

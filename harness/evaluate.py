@@ -17,7 +17,8 @@ from harness.devices import Accelerator, agreed, autocast
 from harness.distributed import deal, gather
 from harness.material import Split
 from harness.methods import Method
-from harness.metrics import CUTOFFS, DIRECTIONS, rank_directions, summarise_directions
+from harness.metrics import DIRECTIONS, rank_directions, summarise_directions
+from harness.persons import ALL_METRICS, query_values
 from harness.statistics import bootstrap_intervals, intra_identity_correlation, share_bounds
 
 PROTOCOL_VERSION = 1
@@ -143,26 +144,18 @@ def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float
     """Return the 95 % interval of each metric from a bootstrap over identities, in percent."""
     found: dict[str, tuple[float, float]] = {}
     for direction in DIRECTIONS:
-        values = query_values(queries, direction)
-        columns = np.stack(list(values.values()), axis=1)
+        columns = np.stack([query_values(queries, name, direction) for name in ALL_METRICS], axis=1)
         ends = bootstrap_intervals(columns, queries[f"{direction}/identity"], replicates=replicates)
         n_identity = len(np.unique(queries[f"{direction}/identity"]))
-        for name, interval in zip(values, ends, strict=True):
+        for name, interval in zip(ALL_METRICS, ends, strict=True):
             low, high = share_bounds(interval, n_identity)
             found[f"{direction}/{name}"] = (100 * low, 100 * high)
     return found
 
 
-def query_values(queries: Queries, direction: str) -> Queries:
-    """Return what each query contributes to each metric, between 0 and 1."""
-    rank = queries[f"{direction}/rank"]
-    hits = {f"R{k}": (rank <= k).astype(np.float64) for k in CUTOFFS}
-    return hits | {"mAP": queries[f"{direction}/AP"], "mINP": queries[f"{direction}/INP"]}
-
-
 def correlation(queries: Queries) -> float:
     """Return how alike the t2i R@1 outcomes of one identity's captions are (ANOVA estimator)."""
-    return intra_identity_correlation(query_values(queries, "t2i")["R1"], queries["t2i/identity"])
+    return intra_identity_correlation(query_values(queries, "R1"), queries["t2i/identity"])
 
 
 def _unit(rows: Tensor) -> Tensor:

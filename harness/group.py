@@ -7,17 +7,15 @@ import numpy as np
 
 from harness.config import RunConfig, content_hash
 from harness.devices import is_main_process
-from harness.evaluate import query_values
 from harness.files import write_json
 from harness.listener import Listener
 from harness.metrics import DIRECTIONS
 from harness.paths import runs_root
+from harness.persons import ALL_METRICS, query_values
 from harness.record import Record, RunFolder, now
 from harness.run import run
 from harness.statistics import seed_summary, share_bounds
 from harness.tracking import publish_group
-
-NAMES = ("R1", "R5", "R10", "mAP", "mINP")
 
 
 def run_seeds(
@@ -53,9 +51,8 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
     metrics = {}
     for direction in DIRECTIONS:
         identities = queries[0][f"{direction}/identity"]
-        values = [query_values(q, direction) for q in queries]
-        for name in NAMES:
-            per_query = np.stack([value[name] for value in values])
+        for name in ALL_METRICS:
+            per_query = np.stack([query_values(one, name, direction) for one in queries])
             metrics[f"test/{dataset}/{direction}/{name}"] = _metric(per_query, identities)
     identity = content_hash([record.identity for record in records])
     n_seeds = len(records)

@@ -24,6 +24,7 @@ from harness.statistics import (
 )
 
 METRICS = ("R1", "R5", "R10", "mAP")
+ALL_METRICS = (*METRICS, "mINP")
 PARTS = ("identities", "sizes", "sums", "correlation")
 S = TypeVar("S", bound=SeedSummary)
 
@@ -76,15 +77,15 @@ def persons_of(seeds: Sequence[Mapping[str, Any]]) -> Persons:
     )
 
 
-def query_values(arrays: Mapping[str, Any], name: str) -> Array:
-    """Return what each text query contributes to a metric, between 0 and 1 [n_query].
+def query_values(arrays: Mapping[str, Any], name: str, direction: str = "t2i") -> Array:
+    """Return what each query of a direction contributes to one of `ALL_METRICS`, between 0 and 1 [n_query].
 
     >>> query_values({"t2i/rank": np.array([1, 3])}, "R1").tolist()
     [1.0, 0.0]
     """
     if name.startswith("R"):
-        return (np.asarray(arrays["t2i/rank"]) <= int(name[1:])).astype(np.float64)
-    return np.asarray(arrays[f"t2i/{name.removeprefix('m')}"], dtype=np.float64)
+        return (np.asarray(arrays[f"{direction}/rank"]) <= int(name[1:])).astype(np.float64)
+    return np.asarray(arrays[f"{direction}/{name.removeprefix('m')}"], dtype=np.float64)
 
 
 def difference(a: Persons | None, b: Persons | None, metric: str = "R1") -> Difference | None:
