@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.caption_words import named_by
 from harness.statistics import cluster_sums, resampled_ratios
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def attributes(sample: Arrays, queries: Arrays) -> dict[str, NDArray[np.bool_]]:
         if f"t2i/{kind}" not in queries:
             continue
         masks = np.asarray(queries[f"t2i/{kind}"])[np.asarray(sample["caption"])]
-        for bit, name in enumerate(queries[f"words/{kind}"]):
-            found[str(name)] = (masks >> np.uint32(bit)) & 1 == 1
+        found |= named_by(masks, queries[f"words/{kind}"])
     known = {name: has for name, has in found.items() if _n_even(has, sample["identity"]) >= MIN_PERSONS}
     order = sorted(known, key=lambda name: abs(float(known[name].mean()) - 0.5))
     return {name: known[name] for name in order[:MOST_ATTRIBUTES]}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.caption_words import named_by
 from harness.persons import query_values
 from harness.statistics import bootstrap_intervals, cluster_sums, resampled_ratios, share_bounds
 
@@ -120,9 +121,7 @@ def bit_slices(masks: Any, names: Any) -> dict[str, Flags]:
     >>> {name: inside.tolist() for name, inside in bit_slices([1, 0], ["red"]).items()}
     {'red': [True, False], 'none': [False, True]}
     """
-    bits = np.asarray(masks, dtype=np.uint32)
-    found = {str(name): (bits >> np.uint32(bit) & 1).astype(bool) for bit, name in enumerate(names)}
-    return found | {"none": bits == 0}
+    return named_by(masks, names) | {"none": np.asarray(masks) == 0}
 
 
 class _Asked(NamedTuple):

@@ -86,14 +86,24 @@ def vocabulary() -> dict[str, NDArray[Any]]:
     return {"colours": np.array(list(COLOURS)), "garments": np.array(list(GARMENTS))}
 
 
-def named(masks: Iterable[int], names: Iterable[str]) -> list[list[str]]:
+def named_by(masks: Any, names: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
+    """Return of each name which numbers have its bit set [n].
+
+    >>> {name: inside.tolist() for name, inside in named_by([1, 0], ["black"]).items()}
+    {'black': [True, False]}
+    """
+    bits = np.asarray(masks, dtype=np.uint32)
+    return {str(name): (bits >> np.uint32(bit) & 1).astype(bool) for bit, name in enumerate(names)}
+
+
+def named(masks: Any, names: Iterable[str]) -> list[list[str]]:
     """Return the names whose bits are set in each number.
 
     >>> named([5, 0], ["black", "white", "grey"])
     [['black', 'grey'], []]
     """
-    order = list(names)
-    return [[name for bit, name in enumerate(order) if int(mask) >> bit & 1] for mask in masks]
+    found = named_by(masks, names)
+    return [[name for name, inside in found.items() if inside[place]] for place in range(len(masks))]
 
 
 class _Bits:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.caption_words import named_by
 from harness.dataset_profile import Arrays, Profile
 from harness.datasets import SPLITS
 from harness.theme import COLOURS, FAINT, INK, WIDTH, Looks, drawn, legend_below
@@ -34,9 +35,7 @@ def words_frame(captions: Arrays) -> "DataFrame":
 
     lines = []
     for kind in ("colours", "garments"):
-        names = [str(name) for name in captions[f"{kind}_names"]]
-        for bit, name in enumerate(names):
-            says = (captions[kind] >> bit) & 1
+        for name, says in named_by(captions[kind], captions[f"{kind}_names"]).items():
             line: dict[str, Any] = {"kind": kind, "name": name, "all": _percent(says)}
             line |= {split: _percent(says[captions["split"] == place]) for place, split in enumerate(SPLITS)}
             lines.append(line)
