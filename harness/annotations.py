@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.annotation_entries import merge, parse_entries
+from harness.back_translation import FILE, read_translations, with_translations
 from harness.config import content_hash
 from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
 from harness.errors import DataError
@@ -57,6 +58,7 @@ def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, one per image, in file order; a known wrong file is logged as a warning.
 
+    Back translations are the annotation's own, else those of the file beside it (`harness.back_translation`).
     Raises `MissingData` when no annotation is found under `root`, `DataError` when it is faulty.
     """
     location = locate(dataset, root)
@@ -73,7 +75,7 @@ def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     samples = merge(samples)
     for wrong in recognise(dataset, count(samples)):
         log.warning("%s: %s. %s", location.folder, wrong.what, wrong.mend)
-    return samples
+    return with_translations(samples, read_translations(location.folder / FILE))
 
 
 def read_dataset(dataset: type[PersonDataset], place: Place) -> list[Sample]:

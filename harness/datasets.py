@@ -98,12 +98,14 @@ class Pairs(NamedTuple):
         identities: identity of each image [n_image].
         captions: all captions, in file order [n_caption].
         owners: index of the image that each caption describes [n_caption].
+        captions_bt: back translation of each caption, "" where a caption has none [n_caption]; empty where none has.
     """
 
     images: list[str]
     identities: list[int]
     captions: list[str]
     owners: list[int]
+    captions_bt: list[str] = []
 
 
 def pairs(samples: Sequence[Sample], splits: Sequence[str]) -> Pairs:
@@ -111,7 +113,9 @@ def pairs(samples: Sequence[Sample], splits: Sequence[str]) -> Pairs:
     chosen = [sample for sample in samples if sample.split in splits]
     captions = [caption for sample in chosen for caption in sample.captions]
     owners = [index for index, sample in enumerate(chosen) for _ in sample.captions]
-    return Pairs([s.image for s in chosen], [s.identity for s in chosen], captions, owners)
+    translated = [text for s in chosen for text in s.captions_bt or [""] * len(s.captions)]
+    images, identities = [s.image for s in chosen], [s.identity for s in chosen]
+    return Pairs(images, identities, captions, owners, translated if any(translated) else [])
 
 
 def count(samples: Sequence[Sample]) -> dict[str, Counts]:

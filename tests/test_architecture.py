@@ -30,17 +30,15 @@ GROUND = [
     "record", "registry", "__init__",
 ]
 BLOCKS = [
-    "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "caption_check",
-    "caption_slices",
-    "caption_words", "clip", "comparison", "compression_measures", "counting", "dataset_info", "datasets",
-    "embedding_sample",
-    "holdout", "image_check", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
-    "nearest",
-    "contrast_views", "image_draws", "image_operations", "image_policies", "image_pool",
-    "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets", "pretrain", "published",
-    "ranked_drawing", "ranked_gallery", "resolve", "schedule", "shape_drawing", "shapes", "statistics", "store",
-    "store_build", "suites", "theme", "tiny", "tokens", "towers", "twins", "verify", "verify_faults",
-    "weight_files", "weights",
+    "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "back_translation",
+    "caption_augment", "caption_check", "caption_cleaning", "caption_slices", "caption_words", "clip",
+    "comparison", "compression_measures", "contrast_views", "counting", "dataset_info", "datasets",
+    "embedding_sample", "holdout", "image_check", "image_draws", "image_operations", "image_policies",
+    "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
+    "nearest", "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets",
+    "pretrain", "published", "ranked_drawing", "ranked_gallery", "resolve", "schedule", "shape_drawing",
+    "shapes", "statistics", "store", "store_build", "suites", "synonyms", "theme", "tiny", "tokens", "towers",
+    "twins", "verify", "verify_faults", "weight_files", "weights",
 ]
 WORK = [
     "accounting", "audit", "batches", "buffers", "checkpoint", "compression_points", "compression_probes",

@@ -3,6 +3,7 @@
 import click
 
 from harness.cli.common import data_root_option, group_with_nearest, json_option, print_json
+from harness.cli.data_translate import back_translate
 from harness.paths import data_root as root_place
 
 synthetic_option = click.option(
@@ -144,3 +145,6 @@ def cache(
     fill_cache(
         name, root_place(data_root), synthetic, image_size, quiet=ctx.find_root().obj["quiet"], **options
     )
+
+
+data.add_command(back_translate)
