@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import open_clip
@@ -14,6 +15,7 @@ from torch.nn.functional import pad
 from harness import tokens as token_batches
 from harness import towers
 from harness.architecture import build_model, load_state, resize_timm
+from harness.caption_cleaning import clean as clean_caption
 from harness.config import BackboneConfig, content_hash
 from harness.errors import UsageError
 from harness.injection import Injection
@@ -22,7 +24,10 @@ from harness.weights import Weights, check_names, load_weights
 
 @dataclass(frozen=True)
 class BackboneIdentity:
-    """What decides a backbone's embeddings; `sha256` is that of the weights, None for random ones."""
+    """What decides a backbone's embeddings; `sha256` is that of the weights, None for random ones.
+
+    `captions` says how captions are cleaned; as the tokeniser does, it is left out of the values.
+    """
 
     name: str
     pretrained: str | None
@@ -31,10 +36,14 @@ class BackboneIdentity:
     image_size: tuple[int, int]
     text_length: int
     quick_gelu: bool
+    captions: str = "as_written"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-able values."""
-        return asdict(self) | {"image_size": list(self.image_size)}
+        values = asdict(self) | {"image_size": list(self.image_size)}
+        if self.captions == "as_written":
+            del values["captions"]
+        return values
 
     @property
     def hash(self) -> str:
@@ -70,9 +79,14 @@ class Clip(nn.Module):
         return token_batches.build_tokenizer(self.identity.name, self.text_length)
 
     def tokenize(self, captions: Sequence[str]) -> Tensor:
-        """Return token ids [n, text_length]; a caption too long is cut, end-of-text set last."""
-        tokens: Tensor = self.tokenizer(list(captions), context_length=self.text_length)
+        """Return token ids [n, text_length] of cleaned captions; one too long is cut, end-of-text set last."""
+        tokens: Tensor = self.tokenizer(self.clean(captions), context_length=self.text_length)
         return tokens
+
+    def clean(self, captions: Sequence[str]) -> list[str]:
+        """Return captions as `backbone.captions` wants them, before the tokeniser's own cleaning."""
+        plain = self.identity.captions == "as_written"
+        return list(captions) if plain else [clean_caption(caption) for caption in captions]
 
     def cut(self, tokens: Tensor) -> Tensor:
         """Cut token ids [n, length] to the longest caption, where that is exact."""
@@ -102,6 +116,44 @@ class Clip(nn.Module):
                 module.eval()
         return self
 
+    def drop_text_layers(self, layers: Sequence[int]) -> None:
+        """Take blocks out of the text tower, counted from 1 nearest the input; raise `UsageError` if impossible."""
+        blocks = self._text_blocks(layers, "dropped")
+        if layers and len(set(layers)) == len(blocks):
+            raise UsageError(f"All {len(blocks)} text layers cannot be dropped: leave one.")
+        kept = [block for place, block in enumerate(blocks, start=1) if place not in layers]
+        if layers:
+            self.model.transformer.resblocks = type(blocks)(kept)
+            self.model.transformer.layers = self.text_layers = len(kept)
+
+    def freeze_text_layers(self, layers: Sequence[int]) -> None:
+        """Keep blocks of the text tower from training, counted from 1 among those that are there."""
+        blocks = self._text_blocks(layers, "frozen")
+        for place in layers:
+            blocks[place - 1].requires_grad_(False)
+
+    def freeze_patches(self) -> None:
+        """Keep the patch embedding of the image tower from training; raise `UsageError` where there is none."""
+        if not isinstance(self.model.visual, VisionTransformer):
+            raise UsageError(
+                f"The backbone {self.identity.name} has no patch embedding to freeze: set method.freeze_patches=false."
+            )
+        self.model.visual.conv1.requires_grad_(False)
+
+    def _text_blocks(self, layers: Sequence[int], done: str) -> Any:
+        """Return the blocks of the text tower after checking the numbers of some of them."""
+        if layers and not self.injectable:
+            raise UsageError(
+                f"Text layers of the backbone {self.identity.name} cannot be {done}: leave them."
+            )
+        blocks = self.model.transformer.resblocks if self.injectable else []
+        wrong = [layer for layer in layers if not 1 <= layer <= len(blocks)]
+        if wrong:
+            raise UsageError(
+                f"Text layer {wrong[0]} cannot be {done}: {self.identity.name} has layers 1 to {len(blocks)}."
+            )
+        return blocks
+
     @property
     def cuts(self) -> bool:
         """Whether captions may be cut to the longest of a batch: causal mask, feature at the largest id."""
@@ -118,7 +170,14 @@ class Clip(nn.Module):
             )
 
 
-def load_clip(config: BackboneConfig, *, random: bool = False, seed: int = 0, device: str = "cpu") -> Clip:
+def load_clip(
+    config: BackboneConfig,
+    *,
+    random: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+    runs: Path | None = None,
+) -> Clip:
     """Build the backbone that a config names.
 
     Args:
@@ -126,10 +185,16 @@ def load_clip(config: BackboneConfig, *, random: bool = False, seed: int = 0, de
         random: leave the weights at random; so it is, too, when the config has neither tag nor file.
         seed: of the random weights; the global generators stay untouched.
         device: where it goes; `meta` makes no tensors, for counting.
+        runs: folder of the records, for `init_from`; else the default one.
     """
     check_names(config)
-    random = random or device == "meta" or not (config.pretrained or config.weights)
-    weights = None if random else load_weights(config)
+    random = random or device == "meta" or not (config.pretrained or config.weights or config.init_from)
+    if config.init_from and not random:
+        from harness.inherited import inherited_weights
+
+        weights: Weights | None = inherited_weights(config.init_from, config.name, runs)
+    else:
+        weights = None if random else load_weights(config)
     identity = _identity(config, weights, seed)
     model = _build(config, weights, identity, meta=device == "meta")
     return Clip(model, identity).eval().to(device)
@@ -167,6 +232,7 @@ def _identity(config: BackboneConfig, weights: Weights | None, seed: int) -> Bac
         image_size=config.image_size,
         text_length=config.text_length,
         quick_gelu=_config(config.name).get("quick_gelu", False) or bool(weights and weights.quick_gelu),
+        captions=config.captions,
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
@@ -55,8 +55,12 @@ class Section(BaseModel):
 
 
 class MethodConfig(Section):
-    """What every method's config has; a method file extends it with its own fields."""
+    """What every method's config has; a method file extends it with its own fields.
 
+    `held` names fields without a search range, which a sweep leaves alone unless it is told otherwise.
+    """
+
+    held: ClassVar[tuple[str, ...]] = ()
     name: str = setting("", "registry name of the method")
 
 
@@ -93,6 +97,11 @@ class BackboneConfig(Section):
     image_size: tuple[int, int] = setting((384, 128), "height and width in pixels")
     text_length: int = setting(77, "tokens per caption; beyond 77 the positions are interpolated", ge=4)
     interpolation: Literal["bilinear", "bicubic"] = setting("bilinear", "how images are resized")
+    train_interpolation: Literal["same", "bilinear", "bicubic"] = setting(
+        "same",
+        "how training images are resized, where otherwise than those of val and test",
+        identity="changed",
+    )
     normalisation: Literal["clip", "imagenet"] = setting("clip", "channel mean and deviation")
     captions: Literal["as_written", "tbps_clip"] = setting(
         "as_written",
@@ -129,7 +138,9 @@ POOL: tuple[ImageOperation, ...] = (
 class PoolConfig(Section):
     """TBPS-CLIP's image operations and how strong they are; recipes `pool` and `stack` use them."""
 
-    operations: tuple[ImageOperation, ...] = setting(POOL, "operations to draw from, or to stack in this order")
+    operations: tuple[ImageOperation, ...] = setting(
+        POOL, "operations to draw from, or to stack in this order"
+    )
     draws: int = setting(2, "operations drawn for each image, with replacement", ge=1)
     crop_area: float = setting(0.9, "smallest share of the area that resized_crop keeps", gt=0, le=1)
     erase_area: tuple[float, float] = setting((0.1, 0.2), "smallest and largest share that erasing takes")

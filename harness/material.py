@@ -1,7 +1,7 @@
 """What a run works on: samples read, splits arranged, images opened, captions tokenised."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from harness.annotations import read_dataset as read_samples
 from harness.clip import Clip
 from harness.config import BackboneConfig, DatasetConfig
 from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
-from harness.holdout import arrange
+from harness.holdout import arrange, few_shot
 from harness.listener import Listener
 from harness.paths import Place, data_root
 from harness.store import Images, disk_bytes, open_images
@@ -20,7 +20,10 @@ from harness.store import Images, disk_bytes, open_images
 
 @dataclass(frozen=True)
 class Reading:
-    """A dataset's samples as a run uses them, before any image is opened."""
+    """A dataset's samples as a run uses them, before any image is opened.
+
+    `holdout` holds the identities held out of train, `few` the training images where only some are learned from.
+    """
 
     dataset: type[PersonDataset]
     root: Path
@@ -30,6 +33,7 @@ class Reading:
     holdout: list[int]
     fingerprint: str
     synthetic: bool
+    few: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,21 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
     place = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root)
     samples = read_samples(dataset, place)
     arranged = arrange(samples, dataset, config.val, config.train_on)
+    chosen, few = arranged.samples, list[str]()
+    if config.few_shot < 1:
+        chosen, few = few_shot(
+            chosen, config.few_shot, splits=arranged.train_splits, seed=config.few_shot_seed
+        )
     return Reading(
         dataset,
         place.path,
-        arranged.samples,
+        chosen,
         arranged.train_splits,
         arranged.has_val,
         arranged.holdout,
         annotation_fingerprint(dataset, place.path, samples),
         synthetic=read_marker(dataset_folder(dataset, place.path)) is not None,
+        few=few,
     )
 
 
@@ -117,11 +127,18 @@ def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listen
 def open_material(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, clip: Clip, listener: Listener
 ) -> Material:
-    """Open all images of a dataset through one store and lay out its splits."""
+    """Open all images of a dataset and lay out its splits; training images resized otherwise have their own store."""
     images, samples, bad = open_samples(reading, config, backbone, listener)
     make = _splitter(reading.dataset.name, images, samples, clip)
     val = make(("val",), "val") if reading.has_val else None
-    return Material(make(reading.train_splits, "train"), val, make(("test",), "test"), bad)
+    own = backbone.train_interpolation
+    if own in ("same", backbone.interpolation):
+        return Material(make(reading.train_splits, "train"), val, make(("test",), "test"), bad)
+    only = replace(reading, samples=[s for s in reading.samples if s.split in reading.train_splits])
+    resized = backbone.model_copy(update={"interpolation": own})
+    images, samples, _ = open_samples(only, config, resized, listener)
+    train = _splitter(reading.dataset.name, images, samples, clip)(reading.train_splits, "train")
+    return Material(train, val, make(("test",), "test"), bad)
 
 
 def open_test(

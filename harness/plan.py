@@ -61,14 +61,14 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     from harness.run import build_method, new_record
 
     reading = read_dataset(config.dataset, Listener())
-    clip = load_clip(config.backbone, seed=config.seed)
+    clip = load_clip(config.backbone, seed=config.seed, runs=runs_root(runs).path)
     record = new_record(config, reading, clip)
     counts = count_parameters(build_method(config, clip)).as_dict()
     found = RunFolder(runs_root(runs).path / record.name).read()
     pairs = sum(len(s.captions) for s in reading.samples if s.split in reading.train_splits)
     seconds, n = expected_seconds(config, finished_runs(runs), pairs)
     return Plan(
-        config=record.config,
+        config=config.model_dump(mode="json"),
         differences=differences(config),
         name=record.name,
         state=f"{found.status}: found" if found else "new",

@@ -18,6 +18,7 @@ WEIGHTS = "weights.safetensors"
 QUERIES = "queries.npz"
 EMBEDDINGS = "embeddings.npz"
 HOLDOUT = "holdout.json"
+FEW_SHOT = "few_shot.json"
 
 
 class Record(BaseModel):

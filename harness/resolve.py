@@ -188,8 +188,12 @@ def explain(error: ValidationError) -> str:
     """Return pydantic's complaints as one readable message."""
     lines = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
-        lines.append(f"{key}: {item['msg']}, but got {item['input']!r}")
+        key, message = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
+        # A rule between fields stands for the whole section, whose values would drown it.
+        whole = isinstance(item["input"], Mapping | BaseModel)
+        lines.append(
+            ": ".join(filter(None, [key, message])) + ("" if whole else f", but got {item['input']!r}")
+        )
     return "Wrong value in the configuration: " + "; ".join(lines)
 
 

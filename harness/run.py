@@ -2,18 +2,20 @@
 
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness import accounting
 from harness.audit import audit_gradients
-from harness.batches import Batches
+from harness.batches import Batches, Contrast, Rewrite
 from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
-from harness.config import RunConfig, content_hash, identity_values, recorded_values
+from harness.config import RunConfig, TextAugmentConfig, content_hash, identity_values, recorded_values
 from harness.devices import Accelerator, accelerator, agreed
 from harness.embedding_sample import sample_embeddings
 from harness.errors import Interrupted, UsageError
@@ -26,7 +28,17 @@ from harness.oracle import ORACLE, OracleWatch, optimism
 from harness.paths import runs_root
 from harness.precision import store_half
 from harness.provenance import changed_files, environment, source_files
-from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, WEIGHTS, Record, RunFolder, now, trials_folder
+from harness.record import (
+    EMBEDDINGS,
+    FEW_SHOT,
+    HISTORY,
+    HOLDOUT,
+    WEIGHTS,
+    Record,
+    RunFolder,
+    now,
+    trials_folder,
+)
 from harness.tracking import Tracker
 from harness.train import SELECTED, Training
 
@@ -98,10 +110,10 @@ def prepare(
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
         reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
-    clip = load_clip(config.backbone, seed=config.seed)
+    root = runs_root(runs).path
+    clip = load_clip(config.backbone, seed=config.seed, runs=root)
     record = new_record(config, reading, clip, study)
     record.tags = tags
-    root = runs_root(runs).path
     folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
     heard = listener if engine.is_main_process else Listener()
     return Job(config, engine, reading, clip, record, folder, heard, root)
@@ -201,6 +213,8 @@ def _work(job: Job) -> Record:
     record.data = material.describe()
     if job.main and job.reading.holdout:
         write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
+    if job.main and job.reading.few:
+        write_json(job.folder.file(FEW_SHOT), {"images": job.reading.few})
     method = build_method(config, job.clip).to(engine.device)
     encoder = Encoder(method, config, engine)
     record.accounting["parameters"] = accounting.count_parameters(method).as_dict()
@@ -228,7 +242,8 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     job.listener.on_stage("checking that every trained parameter gets a gradient")
     train = config.train
     batches = make_batches(job, method, encoder, material.train, -(-train.batch_size // train.accumulation))
-    audit_gradients(method, next(make_batches(job, method, encoder, material.train, 2).epoch(1)))
+    quiet = replace(job, listener=Listener())
+    audit_gradients(method, next(make_batches(quiet, method, encoder, material.train, 2).epoch(1)))
     val = material.val
     watch = OracleWatch(encoder, material.test, method, job.folder) if config.eval.test_each_epoch else None
     training = Training(
@@ -251,20 +266,54 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
 
 def make_batches(job: Job, method: Method, encoder: Encoder, split: Split, batch_size: int) -> Batches:
     """Return training batches: pixels, or the frozen backbone's embeddings where the method asks for them."""
-    cached = method.caches_embeddings
+    cached, config, views = method.caches_embeddings, job.config, method.views()
     image, text = encoder.frozen(split) if cached else (None, None)
     return Batches(
         owners=split.owners.tolist(),
         identities=split.identities.tolist(),
         tokens=None if cached else split.tokens,
         batch_size=batch_size,
-        seed=job.config.seed,
+        seed=config.seed,
         device=job.engine.device,
         images=None if cached else split.images,
         augment=None if cached else encoder.pixels,
         image_embeddings=image,
         text_embeddings=text,
         cut=job.clip.cuts,
+        views=views,
+        rewrite=None if cached else rewriting(config, split, job.clip, job.listener),
+        contrast=contrast_views(config, split) if views.contrast and not cached else None,
+        drop_last=config.train.drop_last,
+    )
+
+
+def rewriting(config: RunConfig, split: Split, clip: Clip, listener: Listener) -> Rewrite | None:
+    """Return what makes the tokens of augmented captions, None where captions stay as they are."""
+    wanted = config.train.augment.text
+    if wanted == TextAugmentConfig():
+        return None
+    from harness.caption_augment import caption_augment
+
+    captions, translations = clip.clean(split.pairs.captions), clip.clean(split.pairs.captions_bt)
+    augment, notices = caption_augment(wanted, captions, translations, wanted.synonyms)
+    for notice in notices:
+        listener.on_note(notice)
+    if augment is None:
+        return None
+
+    def rewrite(captions: Sequence[int], seeds: Sequence[int]) -> Tensor:
+        return clip.tokenize([augment.caption(*each) for each in zip(captions, seeds, strict=True)])
+
+    return rewrite
+
+
+def contrast_views(config: RunConfig, split: Split) -> Contrast:
+    """Return what makes the self-supervised views of a split's images."""
+    from harness.contrast_views import ContrastSource
+
+    backbone = config.backbone
+    return ContrastSource(
+        split.images, backbone.image_size, backbone.normalisation, config.train.augment.views_from
     )
 
 

@@ -86,8 +86,15 @@ def captions():
 
 @pytest.fixture
 def batch(captions):
-    """Return six pairs of four persons."""
+    """Return six pairs of four persons, with every view that a method may ask for."""
     generator = torch.Generator().manual_seed(2)
-    images = torch.randn(6, 3, 32, 16, generator=generator)
+    images, view, *contrast = torch.randn(4, 6, 3, 32, 16, generator=generator)
     identities = torch.tensor([0, 1, 1, 2, 3, 0])
-    return Batch(images, captions(4, 6, 9, 5, 7, 3, length=10), identities)
+    return Batch(
+        images,
+        captions(4, 6, 9, 5, 7, 3, length=10),
+        identities,
+        image_views=(view,),
+        token_views=(captions(5, 4, 3, 6, 3, 4, length=10),),
+        contrast_views=tuple(contrast),
+    )
