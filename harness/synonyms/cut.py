@@ -120,7 +120,7 @@ class WordNet:
             for key in self.senses[pos, word]
             if self.fit(key)
             for lemma in self.synsets[key].lemmas
-            if not _NAME.match(lemma) and not self._unfit.intersection(re.split("[_-]", lemma.lower()))
+            if not _NAME.match(lemma) and not self._unfit & {lemma.lower(), *re.split("[_-]", lemma.lower())}
         }
         return sorted(lemmas - {word} - STOP_WORDS)
 
