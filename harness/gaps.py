@@ -60,6 +60,18 @@ def beginning(*datasets: str) -> Gap:
     return Gap("No finished run of the chosen experiment and datasets. To begin:", tuple(commands))
 
 
+def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
+    """Return a gap when the panel has fewer than two trained methods, which its kind of report needs."""
+    rows = panel.rows
+    n_trained = int((rows["rule"] != UNTRAINED).sum())
+    if n_trained > 1:
+        return []
+    what = f"Protocol {panel.number}, {dataset}: {n_trained} trained methods; a {kind} needs two."
+    names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
+    synthetic = bool(rows["synthetic"].iloc[0])
+    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in names))]
+
+
 def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
     """Return a gap when the panel has no method that trains nothing."""
     rows = panel.rows

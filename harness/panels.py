@@ -139,6 +139,16 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
     }
 
 
+def dataset_facts(row: Mapping[str, Any]) -> Facts:
+    """Return what results of one dataset must share: the protocol, the training data and the dataset."""
+    return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])}
+
+
+def on_own_dataset(rows: "DataFrame") -> "DataFrame":
+    """Return the results on the dataset that a method was trained on, and all of one that trains nothing."""
+    return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
+
+
 def label(records: Sequence[Row]) -> None:
     """Give each row a `label`: the method, and where one training set knows it in several settings, what differs."""
     for method in {row["method"] for row in records}:

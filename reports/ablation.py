@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.gaps import beginning
 from harness.methods import METHODS
 from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, protocol_facts, training_facts
+from harness.panels import Facts, Panel, dataset_facts
 from harness.reports import Gap, Step, Table, register
 from harness.resolve import config_keys, resolve
 from harness.rows import UNTRAINED
@@ -282,7 +282,7 @@ class Ablation(PanelReport):
     @classmethod
     def facts(cls, row: Row) -> Facts:
         """Fix the protocol, the training data and the dataset."""
-        return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])}
+        return dataset_facts(row)
 
     @classmethod
     def tables(cls, panel: Panel) -> list[Table]:

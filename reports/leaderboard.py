@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.comparison import Difference, rank_intervals
-from harness.gaps import baselines, beginning, floor_gap, run_command
+from harness.gaps import beginning, floor_gap, rival_gap
 from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, protocol_facts, training_facts
+from harness.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.persons import METRICS, persons_key
 from harness.reports import Gap, Step, Table, register
 from harness.rows import UNTRAINED
@@ -396,12 +396,12 @@ class Leaderboard(PanelReport):
     @classmethod
     def select(cls, rows: "DataFrame") -> "DataFrame":
         """Take the results on the dataset that a method was trained on, and all of one that trains nothing."""
-        return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
+        return on_own_dataset(rows)
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:
         """Fix the protocol, the training data and the dataset."""
-        return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])}
+        return dataset_facts(row)
 
     @classmethod
     def tables(cls, panel: Panel) -> list[Table]:
@@ -415,15 +415,9 @@ class Leaderboard(PanelReport):
 
 
 def _panel_gaps(panel: Panel) -> list[Gap]:
-    rows, dataset = panel.rows, panel.facts["dataset"]
-    trained = rows[rows["rule"] != UNTRAINED]
-    found = floor_gap(panel, dataset)
-    if len(trained) < 2:
-        what = f"Protocol {panel.number}, {dataset}: {len(trained)} trained methods; a leaderboard needs two."
-        names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
-        synthetic = bool(rows["synthetic"].iloc[0])
-        found.append(Gap(what, tuple(run_command(name, dataset, synthetic) for name in names)))
-    return found + [_unranked(row) for row in panel.records if persons_key(row) not in panel.persons]
+    dataset = panel.facts["dataset"]
+    unranked = [_unranked(row) for row in panel.records if persons_key(row) not in panel.persons]
+    return [*floor_gap(panel, dataset), *rival_gap(panel, dataset, "leaderboard"), *unranked]
 
 
 def _unranked(row: Row) -> Gap:

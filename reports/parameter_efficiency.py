@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gaps import baselines, beginning, floor_gap, run_command
+from harness.gaps import beginning, floor_gap, rival_gap
 from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, protocol_facts, training_facts
+from harness.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.pareto import pareto_front
 from harness.reports import Gap, Step, Table, register
 from harness.retention import with_retention
@@ -255,14 +255,13 @@ class ParameterEfficiency(PanelReport):
     @classmethod
     def select(cls, results: "DataFrame") -> "DataFrame":
         """Take the results on the dataset that a method was trained on, and all of one that trains nothing."""
-        rows = with_retention(results)
-        return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
+        return on_own_dataset(with_retention(results))
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:
         """Fix the training data, the dataset and, for a trained method, the device."""
         device = {} if row["rule"] == UNTRAINED else {"device": str(row["device"])}
-        return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])} | device
+        return dataset_facts(row) | device
 
     @classmethod
     def tables(cls, panel: Panel) -> list[Table]:
@@ -278,14 +277,8 @@ class ParameterEfficiency(PanelReport):
 def _panel_gaps(panel: Panel) -> list[Gap]:
     rows, dataset = costs_and_fronts(panel), panel.facts["dataset"]
     trained = rows[rows["rule"] != UNTRAINED]
-    found = floor_gap(panel, dataset)
-    if len(trained) < 2:
-        what = f"Protocol {panel.number}, {dataset}: {len(trained)} trained methods; a comparison needs two."
-        names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
-        found.append(
-            Gap(what, tuple(run_command(name, dataset, bool(rows["synthetic"].iloc[0])) for name in names))
-        )
     lacking = trained[trained[list(COSTS)].isna().any(axis=1)]
-    return found + [
+    unknown = [
         Gap(f"{name}: parameters, operations, memory or time were not recorded.") for name in lacking["label"]
     ]
+    return [*floor_gap(panel, dataset), *rival_gap(panel, dataset, "comparison"), *unknown]
