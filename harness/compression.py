@@ -99,12 +99,10 @@ def measure(probe: SplitProbe, points: Points, epsilon: float, listener: Listene
     every = modules(probe)
     _pass(probe, points, [Probe(module) for module in every], "without each module", listener)
     moved = [module for module in every if probe.blends[module.tower].moves(module)]
-    number = 1
     while wanted := [
         Probe(module, kept) for module in moved for kept in next_points(points.within(module, epsilon))
     ]:
-        _pass(probe, points, wanted, f"with less of each module's training, round {number}", listener)
-        number += 1
+        _pass(probe, points, wanted, "with part of a module's training", listener)
 
 
 def start_of(trained: Trained) -> dict[TowerName, list[dict[str, Tensor]]]:
