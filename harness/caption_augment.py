@@ -140,12 +140,11 @@ def replaced(words: Words, share: float, random: Random, synonyms: Synonyms) -> 
 def inserted(words: Words, share: float, random: Random, synonyms: Synonyms) -> Words:
     """Insert `times` synonyms of words of the caption, each before a word drawn by chance."""
     words = list(words)
-    for _ in range(times(words, share)):
-        known = [word for word in words if synonyms.of(word)]
-        if not known:
-            break
+    known = [word for word in words if synonyms.of(word)]
+    for _ in range(times(words, share) if known else 0):
         synonym = random.choice(synonyms.of(random.choice(known)))
         words.insert(random.randrange(len(words)), synonym)
+        known += [synonym] if synonyms.of(synonym) else []
     return words
 
 
