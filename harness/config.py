@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic.fields import FieldInfo
 
 
 class Range(BaseModel):
@@ -305,12 +306,35 @@ def recorded_values(config: RunConfig) -> dict[str, Any]:
     return kept
 
 
+def is_free(field: FieldInfo) -> bool:
+    """Say whether a field cannot change a result, such as a folder."""
+    return _identity(field) is False
+
+
+def free_keys(section: type[Section], prefix: str = "") -> set[str]:
+    """Return the dotted keys of the config fields that cannot change a result.
+
+    >>> sorted(free_keys(RunConfig))
+    ['backbone.weights', 'dataset.root', 'dataset.store', 'train.checkpoint_seconds']
+    """
+    found = set()
+    for name, field in section.model_fields.items():
+        if is_free(field):
+            found.add(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= free_keys(field.annotation, f"{prefix}{name}.")
+    return found
+
+
+def _identity(field: FieldInfo) -> Any:
+    extra = field.json_schema_extra
+    return extra.get("identity") if isinstance(extra, dict) else True
+
+
 def _kept(section: Section, *, without_free: bool) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
-        extra = field.json_schema_extra
-        rule = extra.get("identity") if isinstance(extra, dict) else True
-        value = getattr(section, name)
+        rule, value = _identity(field), getattr(section, name)
         if (rule is False and without_free) or (rule == "changed" and value == field.default):
             continue
         kept[name] = _kept(value, without_free=without_free) if isinstance(value, Section) else value

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config import RunConfig, Section, content_hash
+from harness.config import RunConfig, content_hash, free_keys
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
@@ -183,22 +183,6 @@ def _condition(run: Any) -> str:
 def _config(run: Any) -> dict[str, str]:
     dropped = free_keys(RunConfig) | {"seed"}
     return {key: str(value) for key, value in run.data.params.items() if key not in dropped}
-
-
-def free_keys(section: type[Section], prefix: str = "") -> set[str]:
-    """Return the dotted keys of the config fields that cannot change a result.
-
-    >>> sorted(free_keys(RunConfig))
-    ['backbone.weights', 'dataset.root', 'dataset.store', 'train.checkpoint_seconds']
-    """
-    found = set()
-    for name, field in section.model_fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("identity") is False:
-            found.add(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found |= free_keys(field.annotation, f"{prefix}{name}.")
-    return found
 
 
 def write_rows(path: Path, rows: "DataFrame") -> None:

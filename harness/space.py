@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.config import Choice, Range, RunConfig, flatten
+from harness.config import Choice, Range, RunConfig, flatten, is_free
 from harness.errors import UsageError, unknown
 from harness.methods import METHODS, Method
 from harness.resolve import build, config_keys, merge, parse_override
@@ -191,8 +191,7 @@ def _refuse(key: str, info: Any) -> None:
         raise UsageError(
             f"{key} decides what a trial is measured on, so values of it cannot be compared: --fix it."
         )
-    extra = info.json_schema_extra
-    if key == "method.name" or (isinstance(extra, dict) and extra.get("identity") is False):
+    if key == "method.name" or is_free(info):
         raise UsageError(f"{key} is not something to search: it does not change how good a configuration is.")
 
 

@@ -2,9 +2,8 @@
 
 import getpass
 from contextlib import suppress
-from functools import cache
 
-from harness.config import RunConfig, content_hash, flatten
+from harness.config import RunConfig, content_hash, flatten, free_keys
 from harness.escaping import markdown_text
 from harness.record import Record
 
@@ -48,20 +47,9 @@ def origin(record: Record) -> dict[str, str]:
 
 def settings_tag(record: Record) -> str:
     """Return a short name of all settings that decide a result but the seed: runs that share it are one condition's."""
-    rest = {key: value for key, value in flatten(record.config).items() if key not in _free()}
+    left_out = free_keys(RunConfig) | {"seed"}
+    rest = {key: value for key, value in flatten(record.config).items() if key not in left_out}
     return f"{record.config['method']['name']} {content_hash(rest)[:4]}"
-
-
-@cache
-def _free() -> set[str]:
-    """Return the seed and the dotted keys of settings that cannot change a result, such as a folder."""
-    found = {"seed"}
-    for section, outer in RunConfig.model_fields.items():
-        for name, field in getattr(outer.annotation, "model_fields", {}).items():
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("identity") is False:
-                found.add(f"{section}.{name}")
-    return found
 
 
 def _headline(record: Record) -> str:

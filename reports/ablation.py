@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from harness.config import flatten
+from harness.config import flatten, is_free
 from harness.errors import HarnessError
 from harness.gaps import beginning
 from harness.methods import METHODS
@@ -83,7 +83,7 @@ def _installed(row: Row) -> tuple[set[str], Row]:
         config = resolve(row["method"], row["trained_on"], synthetic=bool(row["synthetic"]))
     except HarnessError:
         return set(), {}
-    free = {key for key, field in fields if (field.json_schema_extra or {}).get("identity") is False}
+    free = {key for key, field in fields if is_free(field)}
     return free, {key: str(value) for key, value in flatten(config.model_dump(mode="json")).items()}
 
 
