@@ -115,18 +115,6 @@ def share_bounds(interval: Interval, n_identity: int, *, level: float = 0.95) ->
     return low, high
 
 
-def paired_interval(
-    a: Any, b: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Return the mean difference a - b of two results on the same queries, with its interval.
-
-    >>> paired_interval([1.0, 1.0], [0.0, 0.0], [1, 2])
-    Interval(estimate=1.0, low=1.0, high=1.0)
-    """
-    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    return bootstrap_interval(difference, identities, replicates=replicates, level=level, seed=seed)
-
-
 def resampled_ratios(sums: Array, sizes: Array, *, replicates: int = 10_000, seed: int = 0) -> Array:
     """Return the figures of drawn sets of persons [replicates, n_value], each a sum over persons by their queries.
 

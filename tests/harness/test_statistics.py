@@ -13,7 +13,6 @@ from harness.statistics import (
     cluster_sums,
     holm,
     intra_identity_correlation,
-    paired_interval,
     resampled_ratios,
     satterthwaite,
     seed_summary,
@@ -95,13 +94,6 @@ def test_one_person_allows_no_interval():
     assert interval.estimate == 0.5
     assert math.isnan(interval.low)
     assert math.isnan(seed_summary([[0.0, 1.0], [0.0, 1.0]], [4, 4]).low)
-
-
-def test_a_paired_difference_drops_what_both_share():
-    rng = np.random.default_rng(0)
-    values, identities = unequal(rng, n_identity=200)
-    interval = paired_interval(values + 0.01, values, identities, replicates=500)
-    assert [interval.estimate, interval.low, interval.high] == pytest.approx([0.01] * 3)
 
 
 def test_a_wider_level_gives_a_wider_interval():
