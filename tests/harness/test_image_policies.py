@@ -7,7 +7,7 @@ from torchvision.transforms import v2
 
 from harness.augment import Augment
 from harness.config import AugmentConfig
-from harness.image_policies import NAMES, PolicyAugment, strengths
+from harness.image_policies import NAMES, PolicyAugment, _imagenet, strengths
 
 SIZE = (48, 40)
 THEIRS = {"auto": v2.AutoAugment, "rand": v2.RandAugment, "trivial": v2.TrivialAugmentWide}
@@ -45,6 +45,27 @@ def test_strengths_equal_those_of_torchvision(policy, bins):
             expected = torch.zeros(bins) if expected is None else expected
             assert torch.equal(table[number], expected.double()), name
             assert bool(signed[number]) == has_sign, name
+
+
+def test_the_policy_learned_on_imagenet_equals_that_of_torchvision():
+    theirs = v2.AutoAugment()._get_policies(v2.AutoAugmentPolicy.IMAGENET)
+    ours = [
+        tuple(
+            (theirs_named(NAMES[int(kind)]), round(probability, 4), int(level))
+            for kind, probability, level in pair
+        )
+        for pair in _imagenet().tolist()
+    ]
+    assert ours == [tuple((name, p, level or 0) for name, p, level in pair) for pair in theirs]
+
+
+@pytest.mark.parametrize("policy", THEIRS)
+def test_half_of_the_signed_strengths_are_negative(policy):
+    recipe = PolicyAugment(policy, SIZE)
+    changes = recipe.draw(N, generator())
+    strength = changes.parameters[:, :, 0][recipe._signed[changes.kind]]
+    negative = (strength[strength != 0] < 0).double()
+    assert abs(negative.mean() - 0.5) < 4 * 0.5 / len(negative) ** 0.5
 
 
 @pytest.mark.parametrize("policy", THEIRS)
