@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.record import METRIC_NAMES
 from harness.theme import COLOURS, FAINT, INK, MARKS, WIDTH, drawn, error_bar, marks
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def draw_slices(slices: Mapping[str, "DataFrame"], metric: str = "R1") -> "Figur
     for tick, (_, one) in zip(axes.get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if one else "bold")
     axes.set_ylim(len(lines) - 0.4, -0.6)
-    axes.set_xlabel(f"{metric.replace('R', 'R@')} (%), with the number of queries in brackets")
+    axes.set_xlabel(f"{METRIC_NAMES[metric]} (%), with the number of queries in brackets")
     if len(slices) > 1:
         handles = [axes.plot([], [], linestyle="", label=drawn(name), **look[name])[0] for name in slices]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)

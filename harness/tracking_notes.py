@@ -5,10 +5,9 @@ from contextlib import suppress
 
 from harness.config import RunConfig, content_hash, flatten, free_keys
 from harness.escaping import markdown_text
-from harness.record import Record
+from harness.record import METRIC_NAMES, Record
 
 NOTE = "mlflow.note.content"
-NAMES = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "mAP": "mAP", "mINP": "mINP"}
 
 
 def description(record: Record) -> str:
@@ -74,9 +73,10 @@ def _outcome(record: Record) -> list[str]:
     if not places:
         return [f"{record.status.capitalize()}; no results."]
     first = f"{markdown_text(places[0])}: **R@1 {_value(record, f'{places[0]}/R1')}**, {_rule(record)}"
-    head = f"| % | {' | '.join(NAMES.values())} |\n|{'---|' * (len(NAMES) + 1)}"
+    head = f"| % | {' | '.join(METRIC_NAMES.values())} |\n|{'---|' * (len(METRIC_NAMES) + 1)}"
     rows = [
-        f"| {markdown_text(p)} | {' | '.join(_value(record, f'{p}/{n}') for n in NAMES)} |" for p in places
+        f"| {markdown_text(p)} | {' | '.join(_value(record, f'{p}/{n}') for n in METRIC_NAMES)} |"
+        for p in places
     ]
     return [first, "\n".join([head, *rows]), "In brackets: 95 % intervals over persons."]
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.record import twin_name
-from harness.tracking_notes import NAMES, NOTE
+from harness.record import METRIC_NAMES, twin_name
+from harness.tracking_notes import NOTE
 
 SETTINGS = "harness.settings"
 SUITE = "harness.suite."
@@ -128,7 +128,7 @@ def _charts(dataset: str) -> dict[str, Any]:
     result = {name: f"test/{dataset}/t2i/{name}" for name in ("R1", "mAP")}
     sections = [f"Test on {dataset}", "Costs", "Training"]
     charts = [
-        *(_chart("BAR", 0, f"test {NAMES[name]}", metricKey=key) for name, key in result.items()),
+        *(_chart("BAR", 0, f"test {METRIC_NAMES[name]}", metricKey=key) for name, key in result.items()),
         _scatter("trainable parameters and R@1", TRAINABLE, result["R1"]),
         _scatter("training seconds and R@1", SECONDS, result["R1"]),
         *(

@@ -19,6 +19,7 @@ from harness.persons import METRICS
 from harness.pictures import Pictures
 from harness.ranked_drawing import draw_gallery
 from harness.ranked_gallery import flip_entries, flips
+from harness.record import METRIC_NAMES
 from harness.reports import Contents, Report, Source, Step, Table, register
 from harness.result_figures import person_shares
 from harness.result_files import FILES, Here, fetch_run
@@ -46,7 +47,7 @@ def verdict_table(found: dict[str, Any]) -> Table:
     cells = [
         {
             "tested on": row["tested_on"],
-            "metric": row["metric"].replace("R", "R@"),
+            "metric": METRIC_NAMES[row["metric"]],
             "A": f"{row['a']:.1f}",
             "B": f"{row['b']:.1f}",
             "A − B [95 %]": interval_text(row["estimate"], row["low"], row["high"]).replace("-", "−"),

@@ -36,6 +36,7 @@ from harness.methods import METHODS
 from harness.panel_report import PanelReport
 from harness.panels import REAL, Facts, Panel, protocol_facts, training_facts
 from harness.persons import METRICS
+from harness.record import METRIC_NAMES
 from harness.reports import Contents, Gap, Source, Step, Table, register
 from harness.rows import UNTRAINED
 from harness.tables import DASH, row_interval, short_text
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_DRAWN = 48
-NAMES = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "mAP": "mAP"}
 SHAPES = {SAME: "D", PARTLY: "^", OTHER: "s"}
 HOLLOW: dict[str, Any] = {"linestyle": "", "markerfacecolor": "none", "markeredgecolor": COLOURS[1]}
 TWIN = "A synthetic twin has no published counterpart, so nothing published is set against its results."
@@ -86,7 +86,7 @@ def _own_table(panel: Panel) -> Table:
 
 def _own_line(row: Row) -> dict[str, str]:
     who = {"method": short_text(row["label"], 40), "dataset": cell_text(row)}
-    scores = {f"{NAMES[name]} [95 %]": row_interval(row, name) for name in METRICS}
+    scores = {f"{METRIC_NAMES[name]} [95 %]": row_interval(row, name) for name in METRICS}
     return who | scores | {"rule": row["rule"], "seeds": str(row["n_seeds"]), "budget": row["budget"]}
 
 
@@ -113,7 +113,7 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
         "method": short_text(row["label"], 34) * shown,
         "dataset": cell_text(row) * shown,
         "published as": short_text(row["published_as"], 26) * shown,
-        "metric": NAMES[name],
+        "metric": METRIC_NAMES[name],
         "published": printed(row[f"{name}_published"]),
         "here [95 %]": row_interval(row, name),
         "difference": row_interval(row, f"{name}_less"),
@@ -236,7 +236,7 @@ def _beside_line(row: Row, sources: "Sources") -> dict[str, str]:
         "method here": row["counterpart"],
         "dataset": cell_text(row),
         "published as": short_text(row["method"]),
-        **{NAMES[name]: printed(row[name]) for name in METRICS},
+        **{METRIC_NAMES[name]: printed(row[name]) for name in METRICS},
         "epoch": CHOSEN[row["rule"]],
         "backbone": row["backbone"] or CHOSEN[None],
         "image": row["image_size"] or CHOSEN[None],
@@ -273,7 +273,7 @@ def _draw_metric(axes: "Axes", rows: Sequence[Row], marks: Sequence[Sequence[Row
         for one in published:
             mark: dict[str, Any] = HOLLOW | {"marker": SHAPES[one["protocol"]]}
             axes.plot(one[f"{name}_published"], place, markersize=7, **mark)
-    axes.set_xlabel(f"text-to-image {NAMES[name]} (%)")
+    axes.set_xlabel(f"text-to-image {METRIC_NAMES[name]} (%)")
 
 
 def _legend(figure: "Figure", protocols: set[str]) -> None:

@@ -19,7 +19,7 @@ from harness.panels import REAL, TWIN
 from harness.pictures import Pictures
 from harness.ranked_drawing import draw_gallery
 from harness.ranked_gallery import choose, entries
-from harness.record import run_name
+from harness.record import METRIC_NAMES, run_name
 from harness.reports import Contents, Report, Source, Step, Table, register
 from harness.result_files import FILES, fetch_run
 from harness.tables import DASH, count_text, interval_text, row_interval
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-METRICS = ("R1", "R5", "R10", "mAP", "mINP")
+METRICS = tuple(METRIC_NAMES)
 SHOWN = 3
 COSTS = {
     "parameters.trainable": ("trainable parameters", 1.0, ""),
@@ -86,7 +86,10 @@ def results_table(run: dict[str, Any]) -> Table:
             {"direction": words, "metric": n, "value": v, "low": ends[n][0], "high": ends[n][1]}
             for n, v in score.items()
         ]
-        cells.append({"query": words} | {_name(n): interval_text(v, *ends[n]) for n, v in score.items()})
+        cells.append(
+            {"query": words}
+            | {f"{METRIC_NAMES[n]} [95 %]": interval_text(v, *ends[n]) for n, v in score.items()}
+        )
     world = TWIN if run["synthetic"] else REAL
     notes = ("Percent with 95 % intervals over persons: they speak of other persons, not of another seed.",)
     return Table("run-results", f"{world} · test on {dataset}", DataFrame(values), DataFrame(cells), notes)
@@ -162,10 +165,6 @@ def draw_examples(run: dict[str, Any], queries: dict[str, Any], n: int = SHOWN) 
     world = f" · {TWIN}" if run["synthetic"] else ""
     title = f"{run['config']['method']['name']} on {config['name']}{world}: best, median and worst queries"
     return draw_gallery(entries(queries, choose(queries, n)), pictures, title)
-
-
-def _name(metric: str) -> str:
-    return f"{metric.replace('R', 'R@')} [95 %]"
 
 
 def _amount(value: float, sign: str) -> str:

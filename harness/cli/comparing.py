@@ -8,6 +8,7 @@ from harness.cli.common import plain, print_json
 from harness.cli.show import table
 from harness.compare import Compared, Comparison, compare
 from harness.persons import METRICS
+from harness.record import METRIC_NAMES
 from harness.source import Source
 from harness.tables import interval_text, p_text
 
@@ -53,7 +54,7 @@ def _show_test(test: Compared, synthetic: bool) -> None:
             interval_text(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for row in (test.a, test.b)
         ]
         told = interval_text(gap.estimate, gap.low, gap.high)
-        rows.append([name.replace("R", "R@"), *ends, told, p_text(gap.p_value), f"{gap.detectable:.1f}"])
+        rows.append([METRIC_NAMES[name], *ends, told, p_text(gap.p_value), f"{gap.detectable:.1f}"])
     table(
         f"{test.tested_on}{twin} · {test.a['n_identities']} persons · text to image, percent",
         header,
