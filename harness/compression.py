@@ -21,9 +21,8 @@ from harness.compression_measures import (
     contributions,
     criticality,
     least_important,
-    next_points,
 )
-from harness.compression_points import Points
+from harness.compression_points import Points, measure, modules
 from harness.compression_probes import Probe, SplitProbe
 from harness.errors import DataError, UsageError, unknown
 from harness.evaluate import PROTOCOL_VERSION
@@ -31,7 +30,7 @@ from harness.files import locked, read_json, write_json
 from harness.listener import Listener
 from harness.material import Reading, Split, open_material, read_dataset
 from harness.methods import Method
-from harness.partial_towers import PARTS, TOWERS, Module, TowerName, trained_weights
+from harness.partial_towers import TowerName, trained_weights
 from harness.paths import runs_root
 from harness.record import find_run, now
 from harness.run import build_method
@@ -40,7 +39,6 @@ from harness.trained import Trained
 
 VERSION = 1
 SPLITS = ("val", "test")
-AT_ONCE = 64
 Result = dict[str, Any]
 
 
@@ -86,25 +84,6 @@ def probe_compression(
         return _write(trained, _measured(trained, reading, settings, force, listener), listener)
 
 
-def modules(probe: SplitProbe) -> list[Module]:
-    """Return all modules of both towers."""
-    sizes = {name: len(tower.blocks) for name, tower in probe.towers.items()}
-    return [
-        Module(name, layer, part) for name in TOWERS for layer in range(1, sizes[name] + 1) for part in PARTS
-    ]
-
-
-def measure(probe: SplitProbe, points: Points, epsilon: float, listener: Listener) -> None:
-    """Measure R@1 without each module, then with shares of its training until its C² is known."""
-    every = modules(probe)
-    _pass(probe, points, [Probe(module) for module in every], "without each module", listener)
-    moved = [module for module in every if probe.blends[module.tower].moves(module)]
-    while wanted := [
-        Probe(module, kept) for module in moved for kept in next_points(points.within(module, epsilon))
-    ]:
-        _pass(probe, points, wanted, "with part of a module's training", listener)
-
-
 def start_of(trained: Trained) -> dict[TowerName, list[dict[str, Tensor]]]:
     """Return what the trained parameters of each layer were when the run began, by tower and name in the layer."""
     names = {name: trained_weights(blocks) for name, blocks in _blocks(trained.method).items()}
@@ -124,19 +103,6 @@ def start_of(trained: Trained) -> dict[TowerName, list[dict[str, Tensor]]]:
 def _blocks(method: Method) -> dict[TowerName, Sequence[Any]]:
     model = method.clip.model
     return {"text": list(model.transformer.resblocks), "image": list(model.visual.transformer.resblocks)}
-
-
-def _pass(probe: SplitProbe, points: Points, wanted: Sequence[Probe], stage: str, listener: Listener) -> None:
-    """Measure what is wanted and not known, tower by tower, and keep it."""
-    for tower in TOWERS:
-        left = [one for one in wanted if one.module.tower == tower and points.value(one) is None]
-        left.sort(key=lambda one: one.module.layer)
-        for some in (left[place : place + AT_ONCE] for place in range(0, len(left), AT_ONCE)):
-            listener.on_stage(f"{tower} tower {stage}: {len(some)} values of R@1")
-            before = probe.layer_forwards
-            values = probe.measure(tower, some, listener.on_count)
-            naive = len(some) * len(probe.towers[tower].blocks)
-            points.add(dict(zip(some, values, strict=True)), probe.layer_forwards - before, naive)
 
 
 def _measured(
@@ -160,6 +126,7 @@ def _measured(
     points.begin(probe.recall(), probe.layer_forwards)
     measure(probe, points, settings["epsilon"], listener)
     counts = {"n_queries": len(material.owners), "n_images": len(material.images)}
+    counts["text_layer_parameters"] = sum(p.numel() for p in probe.towers["text"].blocks[0].parameters())
     rows = list(_rows(probe, points, settings))
     order = _order(rows)
     cost = {"layer_forwards": points.passed, "layer_forwards_naive": points.naive}

@@ -1,17 +1,19 @@
-"""The R@1 values that a probe of a run has measured, kept on disk as they come."""
+"""Which R@1 values the two measures need, measured and kept on disk as they come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.compression_measures import STEPS
-from harness.compression_probes import Probe
+from harness.compression_measures import STEPS, next_points
+from harness.compression_probes import Probe, SplitProbe
 from harness.files import read_json, write_json
-from harness.partial_towers import Module
+from harness.listener import Listener
+from harness.partial_towers import PARTS, TOWERS, Module
 from harness.record import RunFolder
 
 FILE = "compression_points.json"
 REMOVED = "removed"
 ROUNDING = 9
+AT_ONCE = 64
 
 
 class Points:
@@ -82,6 +84,38 @@ class Points:
         tried = {int(share): value for share, value in values.items() if share != REMOVED}
         found = {share: round(self.recall - value, ROUNDING) < epsilon for share, value in tried.items()}
         return found | ({STEPS: True} if found else {})
+
+
+def modules(probe: SplitProbe) -> list[Module]:
+    """Return all modules of both towers."""
+    sizes = {name: len(tower.blocks) for name, tower in probe.towers.items()}
+    return [
+        Module(name, layer, part) for name in TOWERS for layer in range(1, sizes[name] + 1) for part in PARTS
+    ]
+
+
+def measure(probe: SplitProbe, points: Points, epsilon: float, listener: Listener) -> None:
+    """Measure R@1 without each module, then with shares of its training until its C² is known."""
+    every = modules(probe)
+    _pass(probe, points, [Probe(module) for module in every], "without each module", listener)
+    moved = [module for module in every if probe.blends[module.tower].moves(module)]
+    while wanted := [
+        Probe(module, kept) for module in moved for kept in next_points(points.within(module, epsilon))
+    ]:
+        _pass(probe, points, wanted, "with part of a module's training", listener)
+
+
+def _pass(probe: SplitProbe, points: Points, wanted: Sequence[Probe], stage: str, listener: Listener) -> None:
+    """Measure what is wanted and not known, tower by tower, and keep it."""
+    for tower in TOWERS:
+        left = [one for one in wanted if one.module.tower == tower and points.value(one) is None]
+        left.sort(key=lambda one: one.module.layer)
+        for some in (left[place : place + AT_ONCE] for place in range(0, len(left), AT_ONCE)):
+            listener.on_stage(f"{tower} tower {stage}: {len(some)} values of R@1")
+            before = probe.layer_forwards
+            values = probe.measure(tower, some, listener.on_count)
+            naive = len(some) * len(probe.towers[tower].blocks)
+            points.add(dict(zip(some, values, strict=True)), probe.layer_forwards - before, naive)
 
 
 def _key(probe: Probe) -> str:

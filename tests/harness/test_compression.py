@@ -14,7 +14,7 @@ from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
 from harness import compression as compression_module
 from harness.cli.main import cli
-from harness.compression import measure, modules, probe_compression, start_of
+from harness.compression import probe_compression, start_of
 from harness.compression_measures import (
     RESULT,
     chosen_layers,
@@ -25,7 +25,7 @@ from harness.compression_measures import (
     next_points,
     notes,
 )
-from harness.compression_points import FILE, Points
+from harness.compression_points import FILE, Points, measure, modules
 from harness.compression_probes import Probe, SplitProbe, Tally
 from harness.compression_published import published
 from harness.errors import DataError, UsageError

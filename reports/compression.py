@@ -1,0 +1,316 @@
+"""Which layers does a trained run need, and which text layers could be frozen or left out?
+
+About one run that `harness probe compression RUN` has taken apart, from its result in MLflow; beside it stand the heat
+maps of TBPS-CLIP (Cao et al., AAAI 2024), which the two measures are from.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from harness.compression_measures import METHOD_KEYS, RESULT, chosen_layers, least_important, notes
+from harness.compression_published import published
+from harness.files import read_json, write_json
+from harness.gaps import Gap
+from harness.panels import REAL, TWIN
+from harness.reports import Contents, Report, Source, Step, Table, register
+from harness.tables import DASH, count_text
+from harness.theme import FAINT, INK, WIDTH, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Found = Mapping[str, Any]
+PARTS = ("SA", "FF", "Whole")
+MEASURES = {"C1": "C¹", "C2": "C²"}
+TOWERS = ("text", "image")
+LOOKS = "the test split: what is chosen from it is chosen on the test"
+NOT_TRAINED = f"{DASH}: not trained, so C² is 0 by definition."
+NO_CORRELATION = f"{DASH}: all values alike, or towers of unlike depth."
+
+
+def facts_table(found: Found) -> Table:
+    """Tabulate what was probed, where and how."""
+    from pandas import DataFrame
+
+    cut = "none" if found["clip"] is None else f"at {found['clip']:g} points (unpublished)"
+    cost = found["cost"]
+    rows = {
+        "run": found["run"],
+        "data": TWIN if found["synthetic"] else REAL,
+        "method": found["method"],
+        "dataset": found["dataset"],
+        "backbone": found["backbone"],
+        "measured on": LOOKS if found["split"] == "test" else "the validation split",
+        "captions and images": f"{found['n_queries']:,} and {found['n_images']:,}",
+        "R@1, text to image": f"{found['R1']:.1f}",
+        "epsilon, the loss that C² tolerates": f"{found['epsilon']:g} points",
+        "cut of losses before C¹": cut,
+        "passes of a layer": f"{cost['layer_forwards']:,.0f}; one by one {cost['layer_forwards_naive']:,.0f}",
+    }
+    cells = DataFrame({"what": list(rows), "value": list(rows.values())})
+    return Table("compression-facts", "What was probed", cells, cells, tuple(notes(found)), n_left=2)
+
+
+def modules_table(found: Found, tower: str) -> Table:
+    """Tabulate both measures of a tower's modules, and the points of R@1 lost without each, last layer on top."""
+    from pandas import DataFrame
+
+    rows = [row for row in found["modules"] if row["tower"] == tower]
+    by = {(row["layer"], row["part"]): row for row in rows}
+    layers = sorted({row["layer"] for row in rows}, reverse=True)
+    cells = [
+        {"layer": str(layer)}
+        | {f"loss without {part}": f"{by[layer, part]['drop']:.1f}" for part in PARTS}
+        | {
+            f"{sign} {part}": _cell(by[layer, part], name)
+            for name, sign in MEASURES.items()
+            for part in PARTS
+        }
+        for layer in layers
+    ]
+    said = [
+        "Loss: points of R@1; below zero R@1 rises.",
+        *[NOT_TRAINED] * (not all(row["trained"] for row in rows)),
+    ]
+    return Table(
+        f"compression-{tower}", f"{tower.capitalize()} tower", DataFrame(rows), DataFrame(cells), tuple(said)
+    )
+
+
+def order_table(found: Found) -> Table:
+    """Tabulate the text layers from the least important on, by C¹ + C² of the whole layer."""
+    from pandas import DataFrame
+
+    whole = _whole(found["modules"])
+    rows = [
+        {"place": place, "layer": layer, **whole[layer], "sum": sum(whole[layer].values())}
+        for place, layer in enumerate(_order(found["modules"]), start=1)
+    ]
+    cells = [
+        {
+            "place": str(row["place"]),
+            "layer": str(row["layer"]),
+            "C¹ Whole": f"{row['C1']:.2f}",
+            "C² Whole": f"{row['C2']:.2f}",
+            "sum": f"{row['sum']:.2f}",
+        }
+        for row in rows
+    ]
+    note = "On a tie the layer nearer the input comes first."
+    title = "Text layers, the least important first"
+    return Table("compression-order", title, DataFrame(rows), DataFrame(cells), (note,))
+
+
+def choice_table(found: Found, paper: Found) -> Table:
+    """Tabulate which x text layers to freeze or leave out first, with the settings that do it."""
+    from pandas import DataFrame
+
+    theirs = dict(chosen_layers(_order(paper["modules"])))
+    rows = [
+        {
+            "x": x,
+            "layers": _listed(layers),
+            "published": _listed(theirs.get(x, [])),
+            "parameters": x * found["text_layer_parameters"],
+        }
+        | {key: f"--set '{key}={_listed(layers, '[')}'" for key in METHOD_KEYS}
+        for x, layers in chosen_layers(found["least_important"])
+    ]
+    names = {key: key.rpartition(".")[2].replace("_", " ") for key in METHOD_KEYS}
+    columns = ["x", "layers", "published", "parameters", *METHOD_KEYS]
+    values = DataFrame(rows, columns=columns)
+    cells = values.assign(parameters=values["parameters"].map(count_text)).astype(str)
+    said = (
+        "Settings for a new run of a method that knows them, as TBPS-CLIP does; layers count from 1, the one nearest "
+        "the input, among those that this run has. Parameters: those of the x layers, frozen or saved.",
+        "In the paper freezing such layers costs little and dropping them much: 73.5 without either, 72.2 with five "
+        "frozen, 52.6 with five dropped (R@1 on CUHK-PEDES, read off a plot).",
+    )
+    return Table(
+        "compression-choice",
+        "Which to take first",
+        values,
+        cells.rename(columns={"published": "in TBPS-CLIP", **names}),
+        said,
+        n_left=len(columns),
+    )
+
+
+def agreement_table(found: Found, paper: Found) -> Table:
+    """Tabulate how alike the two measures order a tower's modules, and how alike the run and the paper do."""
+    from pandas import DataFrame
+
+    rows = [_agreement(found["modules"], paper["modules"], tower) for tower in TOWERS]
+    cells = [
+        {name: value if isinstance(value, str) else _number(value) for name, value in row.items()}
+        for row in rows
+    ]
+    said = ("Spearman's correlation over a tower's modules: 1 is the same order, 0 none.", NO_CORRELATION)
+    return Table("compression-agreement", "Do the measures agree?", DataFrame(rows), DataFrame(cells), said)
+
+
+def draw_heat_maps(found: Found, paper: Found) -> "Figure":
+    """Draw both measures of both towers, the run above and the paper below, last layer on top."""
+    from matplotlib import pyplot
+
+    world = f" · {TWIN}" if found["synthetic"] else ""
+    looks = " · test split" if found["split"] == "test" else ""
+    ours, theirs = drawn(f"{found['run']}{world}{looks}", 100), drawn(f"Published: {paper['title']}", 100)
+    lines = {ours: found["modules"], theirs: paper["modules"]}
+    heights = [max(row["layer"] for row in modules) + 1.5 for modules in lines.values()]
+    figure = pyplot.figure(figsize=(WIDTH, 0.8 + 0.27 * sum(heights)))
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    for part, (title, modules) in zip(parts, lines.items(), strict=True):
+        part.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
+        kinds = [(tower, name) for tower in TOWERS for name in MEASURES]
+        for axes, (tower, name) in zip(list(part.subplots(1, len(kinds))), kinds, strict=True):
+            _draw_one(axes, [row for row in modules if row["tower"] == tower], name)
+            axes.set_title(f"{tower}, {MEASURES[name]}", fontweight="normal", fontsize=9.5)
+    return figure
+
+
+def _draw_one(axes: "Axes", rows: Sequence[Found], name: str) -> None:
+    import seaborn
+
+    layers = sorted({row["layer"] for row in rows}, reverse=True)
+    by = {(row["layer"], row["part"]): row for row in rows}
+    values = np.array([[_value(by[layer, part], name) for part in PARTS] for layer in layers])
+    texts = np.array([[_cell(by[layer, part], name) for part in PARTS] for layer in layers])
+    axes.set_facecolor(FAINT)
+    seaborn.heatmap(
+        values,
+        annot=texts,
+        fmt="",
+        vmin=0,
+        vmax=1,
+        cmap="Blues",
+        cbar=False,
+        linewidths=0.6,
+        annot_kws={"fontsize": 7.5},
+        xticklabels=list(PARTS),
+        yticklabels=[str(layer) for layer in layers],
+        ax=axes,
+    )
+    axes.grid(visible=False)
+    axes.tick_params(length=0, labelsize=8, colors=INK)
+    axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
+
+
+def _value(row: Found, name: str) -> float:
+    """Return a module's value; no number for C² of what was not trained."""
+    return float("nan") if name == "C2" and not row.get("trained", True) else float(row[name])
+
+
+def _cell(row: Found, name: str) -> str:
+    return _number(_value(row, name))
+
+
+def _whole(modules: Sequence[Found]) -> dict[int, dict[str, float]]:
+    """Return both measures of each whole text layer."""
+    return {
+        row["layer"]: {name: row[name] for name in MEASURES}
+        for row in modules
+        if (row["tower"], row["part"]) == ("text", "Whole")
+    }
+
+
+def _order(modules: Sequence[Found]) -> list[int]:
+    whole = _whole(modules)
+    c1, c2 = ({layer: values[name] for layer, values in whole.items()} for name in MEASURES)
+    return least_important(c1, c2, len(whole))
+
+
+def _agreement(ours: Sequence[Found], theirs: Sequence[Found], tower: str) -> dict[str, Any]:
+    own, other = (
+        {name: [row[name] for row in modules if row["tower"] == tower] for name in MEASURES}
+        for modules in (ours, theirs)
+    )
+    return {
+        "tower": tower,
+        "C¹ and C²": _correlation(own["C1"], own["C2"]),
+        "C¹ and C² in the paper": _correlation(other["C1"], other["C2"]),
+        "C¹ here and in the paper": _correlation(own["C1"], other["C1"]),
+        "C² here and in the paper": _correlation(own["C2"], other["C2"]),
+    }
+
+
+def _correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return Spearman's correlation of two lists; no number where lengths differ or a list is constant."""
+    from scipy.stats import spearmanr
+
+    if len(one) != len(other) or len(set(one)) == 1 or len(set(other)) == 1:
+        return float("nan")
+    return float(spearmanr(one, other).statistic)
+
+
+def _number(value: float) -> str:
+    return DASH if value != value else f"{value:.2f}"
+
+
+def _listed(layers: Sequence[int], bracket: str = "") -> str:
+    text = ("," if bracket else ", ").join(str(layer) for layer in layers)
+    return f"[{text}]" if bracket else text or DASH
+
+
+READ = Step(
+    "## What was probed",
+    "from harness.files import read_json\nfrom pathlib import Path\n\n"
+    'found = read_json(Path("data/compression.json"))\npaper = read_json(Path("data/published.json"))\n'
+    'report.facts_table(found).save("tables")',
+)
+MAPS = Step(
+    "## Heat maps\n\n**C¹** is how much R@1 falls without a module, relative to the largest fall: 0 is not missed, 1 "
+    "is missed most. **C²** is the smallest share of a module's training with which R@1 falls by less than epsilon: 0 "
+    "could have stayed as it was before training, 1 needs all of it. SA is the attention of a layer, FF its MLP, Whole "
+    "both; the top row is the last layer. Grey was not trained: its C² is 0 by definition. Above this run, below the "
+    "paper.",
+    'save_figure(report.draw_heat_maps(found, paper), "figures/heat_maps");',
+)
+TEXT = Step("## Numbers", 'report.modules_table(found, "text").save("tables")')
+IMAGE = Step("", 'report.modules_table(found, "image").save("tables")')
+ORDER = Step(
+    "## Which text layers first\n\nFrozen while training, they save trained parameters and change nothing at test; "
+    "left out, they save time too.",
+    'report.order_table(found).save("tables")',
+)
+CHOICE = Step("", 'report.choice_table(found, paper).save("tables")')
+AGREE = Step("", 'report.agreement_table(found, paper).save("tables")')
+
+
+@register
+class Compression(Report):
+    """One run taken apart: C¹ and C² of every module, and which text layers matter least."""
+
+    title = "Which layers a run needs"
+    question = "Which layers does a trained run need, and which text layers could be frozen or left out?"
+    takes: ClassVar = ("run",)
+    how_to_read = (
+        "Each value takes one module of one trained run away and trains nothing again: it says what this run relies "
+        "on, not what a model trained without the module would reach. Differences between modules carry no interval; "
+        "another seed moves them, most where few captions were asked. C² goes back to the backbone as the run loaded "
+        "it, in hundredths. Its interval is halved, which assumes that R@1 does not fall where more of the training is "
+        "kept; where the neighbour of what was found contradicts that, every smaller share is tried. A LayerNorm "
+        "counts with the attention or the MLP that it stands before, an adapter beside an MLP with that MLP; prompts "
+        "stay. The paper does not say which start its C² goes back to, where it cut losses, nor on what grid."
+    )
+    standards = ""
+
+    @classmethod
+    def gather(cls, source: Source, data: Path) -> Contents:
+        """Fetch what the probe found of the run; without it, say how to make it."""
+        row = source.run_named(source.subjects[0])
+        if not source.fetch(row["run_id"], RESULT, data / "compression.json"):
+            what = f"The run {row['run']} was not probed, or its result has not reached MLflow."
+            command = f"harness probe compression {row['run']}"
+            return Contents(0, f"the run {row['run']} was not probed", gaps=[Gap(what, (command,))])
+        write_json(data / "published.json", published())
+        write_json(data / "subject.json", {"run": row["run"], "run_id": row["run_id"]})
+        found, paper = read_json(data / "compression.json"), read_json(data / "published.json")
+        tables = [facts_table(found), *(modules_table(found, tower) for tower in TOWERS), order_table(found)]
+        tables += [choice_table(found, paper), agreement_table(found, paper)]
+        steps = [READ, MAPS, TEXT, IMAGE, ORDER, CHOICE, AGREE]
+        return Contents(1, f"the run {row['run']}", steps, tables)
