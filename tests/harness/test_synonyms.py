@@ -136,8 +136,8 @@ LICENCE = "  1 The licence.\n  2 \n  3 All of it.\n"
 NOUNS = """\
 00000001 06 n 02 jean 0 blue_jean 0 001 @ 00000002 n 0000 | trousers of denim
 00000002 06 n 01 clothing 0 001 ~ 00000001 n 0000 | what is worn
-00000003 06 n 02 man 0 gentleman 0 000 | an adult
-00000004 06 n 02 Man 0 Isle_of_Man 0 000 | an island
+00000003 06 n 03 man 0 gentleman 0 Sir_John 0 000 | an adult
+00000004 06 n 03 Man 0 Isle_of_Man 0 island 0 000 | an island
 00000005 18 n 02 man 0 rude_word 0 001 ;u 00000006 n 0000 | a person
 00000006 10 n 01 ethnic_slur 0 000 | a slur
 00000007 18 n 02 man 0 other_word 0 000 | offensive name for a person; "a word"
@@ -194,7 +194,7 @@ def test_the_table_is_cut_from_the_database_files(wordnet, tmp_path):
 
 def test_a_synonym_with_a_word_that_is_also_a_slur_is_left_out(wordnet):
     more = "00000020 06 n 02 hat 0 rude_word 0 000 | a hat\n00000021 18 n 02 person 0 oaf 0 000 | derogatory term\n"
-    more += "00000022 06 n 03 hat 0 oaf-hat 0 lid 0 000 | a hat\n"
+    more += "00000022 06 n 03 hat 0 oaf-hat 0 lid 0 000 | a hat\n00000023 18 n 02 hat 0 jean 0 000 | obscene name\n"
     with (wordnet / "data.noun").open("a") as file:
         file.write(more)
     assert cut.WordNet(wordnet).synonyms("n", "hat") == ["lid"]
