@@ -5,9 +5,10 @@ times in five, turned to grey one time in five; half of the views are blurred an
 
 As released, all is done by Pillow, whose every step rounds to whole levels. Here the crop is rounded, and what follows
 is computed in floating point; the blur is a true Gaussian up to three deviations, where Pillow approaches one by three
-boxes. `python -m benchmarks contrast_views` measures what that changes, and what it changes to crop from
-files decoded with a short side of at most 256 pixels, or from the store's resized images: those lack the detail of the
-original, and since they have another aspect than it, crops from them have another place and aspect too.
+boxes. That changes a pixel by one level of 255 on average (`python -m benchmarks contrast_views`).
+
+Views of the store's images deviate more: these have been resized to another aspect than the files', so that the same
+draws crop another part of the picture in another aspect, and they lack the files' detail.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,6 @@ from harness.image_pool import Operations, blur, jitter, plain, sometimes
 from harness.images import decode_whole
 from harness.store import Images, n_cores
 
-SHORT_SIDE = 256
 _LEAST_AREA = 0.2
 _BLUR_KERNEL = 13  # three standard deviations of the strongest blur, 2 pixels, to either side
 
@@ -103,7 +103,7 @@ class ContrastViews:
 
     def _finish(self, cropped: Tensor, changes: Changes) -> Tensor:
         mean, deviation = self._mean.to(cropped.device), self._deviation.to(cropped.device)
-        return self._operations.apply(cropped, changes).sub_(mean).div_(deviation)
+        return self._operations.apply(cropped, changes).sub(mean).div_(deviation)
 
 
 class ContrastSource:
@@ -146,25 +146,16 @@ class ContrastSource:
         return self._last[1]
 
 
-def originals(
-    images: Images,
-    positions: Tensor | Sequence[int],
-    *,
-    short_side: int | None = SHORT_SIDE,
-    workers: int = 1,
-) -> list[Tensor]:
-    """Decode the files at some positions, uint8 [3, height, width] each, in their own aspect.
+def originals(images: Images, positions: Tensor | Sequence[int], *, workers: int = 1) -> list[Tensor]:
+    """Decode the files at some positions in their own size, uint8 [3, height, width] each.
 
     Args:
         images: whose files they are.
         positions: of readable images [n].
-        short_side: larger images are reduced until their short side has this many pixels; None keeps them.
         workers: threads that decode.
 
     Raises `ImageError` for a file that can no longer be read.
     """
     places = positions.tolist() if isinstance(positions, Tensor) else list(positions)
     with ThreadPoolExecutor(workers, "originals") as pool:
-        return list(
-            pool.map(lambda place: torch.from_numpy(decode_whole(images.files[place], short_side)), places)
-        )
+        return list(pool.map(lambda place: torch.from_numpy(decode_whole(images.files[place])), places))

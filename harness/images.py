@@ -33,12 +33,9 @@ def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation
     return _read(path, lambda image: image.resize((size[1], size[0]), _FILTERS[interpolation]))
 
 
-def decode_whole(path: str | Path, short_side: int | None = None) -> Pixels:
-    """Return a file's pixels as `decode` does, uint8 [3, height, width], in their own size and aspect.
-
-    With `short_side`, a larger image is reduced, bilinearly with antialiasing, to a short side of so many pixels.
-    """
-    return _read(path, lambda image: _reduced(image, short_side or min(image.size)))
+def decode_whole(path: str | Path) -> Pixels:
+    """Return a file's pixels as `decode` does, uint8 [3, height, width], in their own size."""
+    return _read(path, lambda image: image)
 
 
 def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> Pixels:
@@ -50,14 +47,6 @@ def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> Pix
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise ImageError(f"{path} cannot be read as an image: {type(error).__name__}: {error}") from error
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
-
-
-def _reduced(image: Image.Image, short_side: int) -> Image.Image:
-    share = short_side / min(image.size)
-    if share >= 1:
-        return image
-    width, height = (max(1, round(side * share)) for side in image.size)
-    return image.resize((width, height), _FILTERS["bilinear"])
 
 
 def extent_of(path: str | Path) -> tuple[int, int] | None:
