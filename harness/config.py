@@ -104,7 +104,7 @@ class BackboneConfig(Section):
         identity="changed",
     )
     normalisation: Literal["clip", "imagenet"] = setting("clip", "channel mean and deviation")
-    captions: Literal["as_written", "tbps_clip"] = setting(
+    captions: Literal["as_written", "cleaned"] = setting(
         "as_written",
         'what a caption is before it is tokenised: as the tokeniser cleans it, or lower-cased, without . ! " ( ) * # : '
         "; ~ and cut to 77 words, as TBPS-CLIP does",

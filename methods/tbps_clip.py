@@ -155,7 +155,7 @@ class TbpsClip(Method):
         "backbone.normalisation": "imagenet",
         "backbone.interpolation": "bicubic",
         "backbone.train_interpolation": "bilinear",
-        "backbone.captions": "tbps_clip",
+        "backbone.captions": "cleaned",
         "train.epochs": 5,
         "train.batch_size": 320,
         "train.drop_last": True,
