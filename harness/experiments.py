@@ -28,6 +28,7 @@ STATES = {
     "running": "RUNNING",
 }
 ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
+FINISHED = "tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
 BATCH = {"metrics": 1000, "params": 100}
 log = logging.getLogger(__name__)
 
@@ -167,14 +168,12 @@ class Store:
     def finished_runs(self, kind: str = "run", where: str = "") -> list[Any]:
         """Return the finished MLflow runs of a kind that the harness logged, newest first; those that fit `where`."""
         more = f" and {where}" if where else ""
-        return self.search(f"tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'{more}")
+        return self.search(FINISHED.format(kind=kind) + more)
 
     def newest(self, n: int = 200) -> list[dict[str, str]]:
         """Return the tags of the newest finished runs, newest first, in one call."""
-        text = "tags.`harness.kind` = 'run' and attributes.status = 'FINISHED'"
-        return [
-            dict(run.data.tags) for run in self.client.search_runs([self.experiment_id], text, max_results=n)
-        ]
+        found = self.client.search_runs([self.experiment_id], FINISHED.format(kind="run"), max_results=n)
+        return [dict(run.data.tags) for run in found]
 
     def unfinished_runs(self) -> list[Any]:
         """Return the MLflow runs that failed, were cut off or still go on, newest first."""
