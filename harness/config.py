@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 from pydantic.fields import FieldInfo
@@ -63,6 +63,13 @@ class MethodConfig(Section):
 
     held: ClassVar[tuple[str, ...]] = ()
     name: str = setting("", "registry name of the method")
+
+    def fitted(self, n_identities: int) -> Self:
+        """Return the config with what follows from the training data; default: nothing does.
+
+        A field that is filled here is `identity=False`: the data are part of a run's identity by themselves.
+        """
+        return self
 
 
 class DatasetConfig(Section):
@@ -271,6 +278,10 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
     seed: int = setting(1, "seed of initialisation, data order and augmentation")
+
+    def fitted(self, n_identities: int) -> "RunConfig":
+        """Return the config with what its method takes from the training data."""
+        return self.model_copy(update={"method": self.method.fitted(n_identities)})
 
     def on_data(self, root: str | None) -> "RunConfig":
         """Return the same config with the datasets in another folder; None stands for the default place."""

@@ -35,6 +35,11 @@ class Reading:
     synthetic: bool
     few: list[str] = field(default_factory=list)
 
+    @property
+    def n_identities(self) -> int:
+        """How many persons training sees."""
+        return len({sample.identity for sample in self.samples if sample.split in self.train_splits})
+
 
 @dataclass(frozen=True)
 class Split:

@@ -61,6 +61,7 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     from harness.run import build_method, new_record
 
     reading = read_dataset(config.dataset, Listener())
+    config = config.fitted(reading.n_identities)
     clip = load_clip(config.backbone, seed=config.seed, runs=runs_root(runs).path)
     record = new_record(config, reading, clip)
     counts = count_parameters(build_method(config, clip)).as_dict()

@@ -110,6 +110,7 @@ def prepare(
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
         reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
+    config = config.fitted(reading.n_identities)
     root = runs_root(runs).path
     clip = load_clip(config.backbone, seed=config.seed, runs=root)
     record = new_record(config, reading, clip, study)
