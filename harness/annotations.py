@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harness.annotation_entries import merge, parse_entries
 from harness.back_translation import FILE, read_translations, with_translations
-from harness.config import content_hash
 from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
 from harness.errors import DataError
 from harness.paths import Place
@@ -164,6 +163,7 @@ def dataset_fingerprint(samples: Sequence[Sample]) -> str:
 
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
     """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
+    from harness.config import content_hash
     from harness.twins import read_marker
 
     fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
