@@ -129,6 +129,8 @@ def choice_table(found: Found, paper: Found) -> Table:
         "the input, among those that this run has. Parameters: those of the x layers, frozen or saved.",
         "In the paper freezing such layers costs little and dropping them much: 73.5 without either, 72.2 with five "
         "frozen, 52.6 with five dropped (R@1 on CUHK-PEDES, read off a plot).",
+        "The paper: {paper}, {table}, {link}.".format(**paper["source"]),
+        paper["note"],
     )
     return Table(
         "compression-choice",
@@ -273,8 +275,8 @@ MAPS = Step(
 TEXT = Step("## Numbers", 'report.modules_table(found, "text").save("tables")')
 IMAGE = Step("", 'report.modules_table(found, "image").save("tables")')
 ORDER = Step(
-    "## Which text layers first\n\nFrozen while training, they save trained parameters and change nothing at test; "
-    "left out, they save time too.",
+    "## Which text layers first\n\nFrozen, they save trained parameters and training's memory, and cost as much as "
+    "before at test; left out, they save time too.",
     'report.order_table(found).save("tables")',
 )
 CHOICE = Step("", 'report.choice_table(found, paper).save("tables")')

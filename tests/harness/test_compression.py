@@ -1,6 +1,7 @@
 """The probe of a run's modules: its two measures, its shortcut against the naive way, what it keeps, and its errors."""
 
 import copy
+import gc
 import json
 import shutil
 from functools import partial
@@ -29,9 +30,11 @@ from harness.compression_points import FILE, Points, measure, modules
 from harness.compression_probes import Probe, SplitProbe, Tally
 from harness.compression_published import published
 from harness.errors import DataError, UsageError
+from harness.evaluate import Encoder, evaluate
 from harness.experiments import Store
 from harness.files import read_json
 from harness.listener import Listener
+from harness.material import open_test, read_dataset
 from harness.metrics import rank_queries, rank_scores, summary
 from harness.partial_towers import PARTS, TOWERS, Blend, Module, PartialTower
 from harness.record import RunFolder
@@ -450,23 +453,52 @@ def test_methods_that_leave_the_layers_as_they_are_have_no_criticality(
     assert "C² is 0 by definition" in " ".join(notes(found))
 
 
-def test_what_stands_beside_the_mlp_goes_with_it_and_prompts_stay(world, twins, tmp_path, untracked):
-    record = run(world.quick(twins, "cskt"), runs=tmp_path)
+def silenced(method, module):
+    """Return a copy of a method with prompts and adapters whose module adds nothing to the stream."""
+    made = copy.deepcopy(method)
+    injection = made.text_injection if module.tower == "text" else made.image_injection
+    block = block_of(made.clip.model, module)
+    mlp = [block.mlp.c_proj, injection.adapters.layers[module.layer - 1].up]
+    last = {"SA": [block.attn.out_proj], "FF": mlp, "Whole": [block.attn.out_proj, *mlp]}
+    with torch.no_grad():
+        for linear in last[module.part]:
+            linear.weight.zero_()
+            linear.bias.zero_()
+    return made
+
+
+def test_what_stands_beside_an_mlp_goes_with_it_and_prompts_stay(world, twins, tmp_path, untracked):
+    lively = ("backbone.pretrained=shapes", "method.image_scale=4")
+    record = run(world.quick(twins, "cskt", "icfg", *lively), runs=tmp_path)
+    found = probe_compression(record.name, runs=tmp_path, split="test")
     trained = Trained(RunFolder(tmp_path / record.name))
-    method = trained.method
-    tokens = method.clip.tokenize(["a man in a red coat", "a woman with a blue bag on her back"])
-    tower = PartialTower(method.clip.model, "text", method.text_injection)
-    with torch.inference_mode():
-        x, ends = tower.begin(tokens)
-        x = tower.enter(0, x)
-        shortcut = tower.finish(tower.onward(1, tower.attend(0, x)), ends)
-        block = method.clip.model.transformer.resblocks[0]
-        for p in (
-            *block.mlp.c_proj.parameters(),
-            *method.text_injection.adapters.layers[0].up.parameters(),
-        ):
-            p.zero_()
-        torch.testing.assert_close(shortcut, method.encode_text(tokens))
+    config = trained.config
+    reading = read_dataset(config.dataset, SILENT)
+    split, _ = open_test(reading, config.dataset, config.backbone, trained.method.clip, SILENT)
+    for row in found["modules"]:
+        module = Module(row["tower"], row["layer"], row["part"])
+        method = silenced(trained.method, module)
+        naive, _ = evaluate(Encoder(method, config, trained.engine), split)
+        assert found["R1"] - row["drop"] == pytest.approx(naive.metrics["t2i/R1"]), module
+    assert len({round(row["drop"], 3) for row in found["modules"]}) > 6
+
+
+def test_of_a_batch_only_the_way_so_far_and_the_probe_under_way_are_kept(monkeypatch):
+    probe = probe_of(clip_of(12), n=5)
+    real, calls, alive = PartialTower.feed, [], []
+
+    def watched(tower, layer, u, block=None):
+        calls.append(layer)
+        if len(calls) % 11 == 0:
+            streams = [o for o in gc.get_objects() if type(o) is torch.Tensor and o.shape == u.shape]
+            alive.append(len({stream.data_ptr() for stream in streams}))
+        return real(tower, layer, u, block)
+
+    monkeypatch.setattr(PartialTower, "feed", watched)
+    probes = [Probe(Module("image", layer, part)) for layer in range(1, 13) for part in PARTS]
+    probe.measure("image", probes, lambda *_: None)
+    assert len(calls) == 11 + 12 + 3 * 66
+    assert max(alive) <= 5
 
 
 def test_the_start_is_the_backbone_as_it_was_loaded(tuned):
