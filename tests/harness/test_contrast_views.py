@@ -46,6 +46,16 @@ def test_views_are_those_of_pillow_but_for_rounding_and_the_shape_of_the_blur():
     assert difference.max() < 6
 
 
+def test_crops_of_large_detailed_pictures_are_reduced_with_antialiasing():
+    random = np.random.default_rng(1)
+    noise = [random.integers(0, 256, (300, 250, 3), dtype=np.uint8) for _ in range(8)]
+    draws = ContrastViews(SIZE).draw(8, generator())
+    draws.changes.acts[:] = False
+    expected = 255 * torch.stack([by_pillow(Image.fromarray(x), draws, i, SIZE) for i, x in enumerate(noise)])
+    views = ContrastViews(SIZE).apply([torch.from_numpy(x).permute(2, 0, 1) for x in noise], draws)
+    assert (levels(views) - expected).abs().mean() < 0.5
+
+
 def test_probabilities_and_ranges_are_those_of_the_paper():
     draws = ContrastViews(SIZE).draw(N, generator())
     for place, probability in enumerate((0.8, 0.2, 0.5, 0.5)):
