@@ -1,8 +1,8 @@
-"""The learning rate of each epoch."""
+"""The learning rate of each epoch and step."""
 
 import pytest
 
-from harness.schedule import learning_rate_factor
+from harness.schedule import Progress, learning_rate_factor, stepwise_rate
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,26 @@ def test_a_run_shorter_than_the_warm_up_ends_inside_it(epochs):
 
 def test_without_warm_up_the_first_epoch_has_the_full_rate():
     assert learning_rate_factor(1, epochs=1, warmup_epochs=0, warmup_factor=0.1) == 1
+
+
+RELEASED = {0: 1e-6, 1: 1.4692e-6, 106: 5.0735e-5, 211: 1e-4, 212: 1e-4, 213: 9.99997e-5}
+RELEASED |= {424: 8.6088e-5, 636: 5.25e-5, 848: 1.8912e-5, 1059: 5.00033e-6}
+
+
+@pytest.mark.parametrize(("iteration", "rate"), RELEASED.items())
+def test_stepwise_rates_are_those_of_the_released_table(iteration, rate):
+    epoch, step = divmod(iteration, 212)
+    at = Progress(epoch + 1, step, 212, 5)
+    assert stepwise_rate(at, start=1e-6, peak=1e-4, end=5e-6, warmup_epochs=1) == pytest.approx(
+        rate, rel=1e-4
+    )
+
+
+def test_a_run_as_short_as_its_warm_up_ends_inside_it():
+    rates = [
+        stepwise_rate(Progress(1, step, 3, 1), start=0.1, peak=1.0, end=0.0, warmup_epochs=1)
+        for step in range(3)
+    ]
+    assert rates == pytest.approx([0.1, 0.55, 1.0])
+    assert stepwise_rate(Progress(1, 0, 1, 2), start=0.1, peak=1.0, end=0.0, warmup_epochs=1) == 1.0
+    assert stepwise_rate(Progress(1, 0, 4, 2), start=0.1, peak=1.0, end=0.2, warmup_epochs=0) == 1.0
