@@ -1,11 +1,19 @@
-"""Fixtures of the engine's tests: study storages that are quick to make and to write."""
+"""Fixtures of the engine's tests: study storages that are quick to make and to write, and a sweep on one."""
+
+import shutil
 
 import optuna
 import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from harness import sweep as sweep_module
+from harness import trial_job
+from harness.resolve import resolve
 from harness.storage import DATABASE
+from harness.sweep import sweep
+from harness.sweep_settings import Search
+from tests.sweep_runs import RATE
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +35,24 @@ def empty_storage(tmp_path_factory):
     file = tmp_path_factory.mktemp("storage") / DATABASE
     optuna.storages.RDBStorage(f"sqlite:///{file}")
     return file
+
+
+@pytest.fixture
+def config():
+    """Return the config that sweeps begin at."""
+    return resolve("linear_probe", "icfg", synthetic=True)
+
+
+@pytest.fixture
+def search_with(untracked, monkeypatch, tmp_path, config, empty_storage):
+    """Return a sweep in this test's folder that uses a stand-in for the run."""
+    shutil.copy(empty_storage, tmp_path)
+
+    def call(runs, trials=6, axes=(RATE,), config=config, **options):
+        monkeypatch.setattr(sweep_module, "run", runs)
+        monkeypatch.setattr(trial_job, "run", runs)
+        keep = {key: options.pop(key) for key in ("study", "storage", "listener") if key in options}
+        search = Search(trials=trials, **{"test_seeds": 0, **options})
+        return sweep(config, list(axes), search, runs=tmp_path, **keep)
+
+    return call
