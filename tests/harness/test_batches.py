@@ -11,6 +11,7 @@ from harness.batches import Batches, derived_seed, epoch_order, labels_of
 from harness.buffers import Buffers
 from harness.config import AugmentConfig
 from harness.errors import UsageError
+from harness.methods import Views
 from harness.store import open_images
 
 SIZE = (24, 8)
@@ -319,3 +320,99 @@ def test_one_batch_is_read_ahead_and_no_more(make, images, monkeypatch):
     next(stream)
     batches._maker.submit(lambda: None).result()
     assert len(reads) == 2
+
+
+VIEWS = Views(images=2, captions=1)
+
+
+def test_further_views_of_images_are_drawn_anew_and_the_first_stays_as_it_was(make):
+    plain, viewed = next(make(batch_size=11).epoch(1)), next(make(batch_size=11, views=VIEWS).epoch(1))
+    assert torch.equal(plain.images, viewed.images)
+    assert [view.shape for view in viewed.image_views] == [plain.images.shape] * 2
+    every = (viewed.images, *viewed.image_views)
+    assert all(not torch.equal(a, b) for place, a in enumerate(every) for b in every[:place])
+    again = next(make(batch_size=11, views=VIEWS).epoch(1))
+    assert equal(viewed, again)
+
+
+def test_a_view_shows_the_image_of_its_pair(make, images):
+    batch = next(make(batch_size=11, views=VIEWS, config=AugmentConfig(flip=1, pad=0, erase=0)).epoch(1))
+    mirrored = Augment(None, SIZE).normalise(images.read(range(N_IMAGES))).flip(-1)
+    owners = [OWNERS[caption] for caption in captions_of(batch)]
+    assert all(torch.equal(view, mirrored[owners]) for view in (batch.images, *batch.image_views))
+
+
+def rewritten(captions, seeds):
+    """Tokens that tell of which caption and seed they were made."""
+    rows = torch.zeros(len(captions), 20, dtype=torch.int32)
+    for row, caption, seed in zip(rows, captions, seeds, strict=True):
+        row[0], row[1], row[2 + caption % 3] = 1 + caption, 1 + seed % 50, END
+    return rows
+
+
+def test_captions_are_written_anew_for_every_view_step_and_epoch(make):
+    batches = make(batch_size=11, views=VIEWS, rewrite=rewritten)
+    first, later = next(batches.epoch(1)), next(batches.epoch(2))
+    order = epoch_order(N_CAPTIONS, 1, 1)
+    assert [row[0] - 1 for row in first.tokens.tolist()] == order.tolist()
+    assert [row[0] for row in first.token_views[0].tolist()] == [row[0] for row in first.tokens.tolist()]
+    seeds = [sorted(rows[:, 1].tolist()) for rows in (first.tokens, first.token_views[0], later.tokens)]
+    assert len({tuple(one) for one in seeds}) == 3
+    assert len(set(first.tokens[:, 1].tolist())) > 5, "every caption has a seed of its own"
+    assert first.tokens.shape[1] == 5, "cut to the longest"
+
+
+class Told:
+    """Contrast views that show what they were asked for."""
+
+    def draw(self, n, generator):
+        return torch.rand(n, generator=generator)
+
+    def apply(self, images, draws, device):
+        return torch.stack([torch.tensor(images, dtype=torch.float32), draws], dim=1)
+
+
+def test_contrast_views_are_those_of_the_batch_s_images_with_draws_of_their_own(make):
+    batch = next(make(batch_size=11, views=Views(contrast=2), contrast=Told()).epoch(1))
+    one, two = batch.contrast_views
+    owners = [OWNERS[caption] for caption in captions_of(batch)]
+    assert one[:, 0].tolist() == two[:, 0].tolist() == owners
+    assert not torch.equal(one[:, 1], two[:, 1])
+
+
+@pytest.mark.parametrize("n_processes", [2, 3])
+def test_views_are_the_same_on_any_number_of_processes(make, monkeypatch, n_processes):
+    options = {"views": Views(1, 1, 1), "rewrite": rewritten, "contrast": Told()}
+    whole = list(make(**options).epoch(1))
+    shares = []
+    for rank in range(n_processes):
+        monkeypatch.setattr(distributed, "world", lambda rank=rank: (rank, n_processes))
+        shares.append(list(make(**options).epoch(1)))
+    for step, batch in enumerate(whole):
+        parts, n = [share[step] for share in shares], len(batch.images)
+        assert {part.seed for part in parts} == {batch.seed}
+        assert torch.cat([part.places for part in parts])[:n].tolist() == list(range(n))
+        for name in ("image_views", "contrast_views"):
+            joined = torch.cat([getattr(part, name)[0] for part in parts])[:n]
+            assert torch.equal(joined, getattr(batch, name)[0])
+        rows = [row[:3] for part in parts for row in part.token_views[0].tolist()][:n]
+        assert rows == [row[:3] for row in batch.token_views[0].tolist()]
+
+
+def test_every_step_has_a_seed_of_its_own_for_what_a_method_draws(make):
+    batches = make()
+    assert len({batch.seed for epoch in (1, 2) for batch in batches.epoch(epoch)}) == 6
+
+
+def test_a_short_last_batch_is_left_out_where_asked(make):
+    batches = make(drop_last=True)
+    assert [len(batch.identities) for batch in batches.epoch(1)] == [4, 4]
+    assert len(batches) == 2
+    assert len(make(batch_size=11, drop_last=True)) == 1
+
+
+def test_leaving_out_the_only_batch_is_one_clear_error(make):
+    with pytest.raises(
+        UsageError, match=r"leaves nothing of 11 pairs in batches of 12: lower train.batch_size"
+    ):
+        make(batch_size=12, drop_last=True)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.datasets import DATASETS, Sample, pairs
 from harness.errors import DataError, UsageError
-from harness.holdout import arrange, holdout
+from harness.holdout import arrange, few_shot, holdout
 
 ICFG, CUHK = DATASETS.get("icfg"), DATASETS.get("cuhk")
 
@@ -108,3 +108,36 @@ def test_with_a_hold_out_the_own_split_can_join_train():
     own = identities(samples, "val")
     assert identities(joined.samples, "train") == identities(alone.samples, "train") | own
     assert identities(joined.samples, "val") == set(joined.holdout)
+
+
+def images_of(samples, split="train"):
+    return {sample.image for sample in samples if sample.split == split}
+
+
+def test_a_few_shots_are_a_share_of_the_images_with_all_their_captions():
+    samples = samples_of(100, n_val=3)
+    chosen, kept = few_shot(samples, 0.05)
+    assert len(kept) == 10
+    assert kept == sorted(images_of(chosen))
+    assert [sample for sample in samples if sample in chosen] == chosen
+    assert images_of(chosen, "val") == images_of(samples, "val")
+    assert images_of(chosen, "test") == images_of(samples, "test")
+    assert all(len(sample.captions) == 2 for sample in chosen)
+
+
+def test_the_published_five_percent_of_cuhk_are_1702_images():
+    samples = [Sample(f"{place}.jpg", place // 3, ("a",), "train") for place in range(34_054)]
+    assert [len(few_shot(samples, share)[1]) for share in (0.01, 0.05, 0.1)] == [340, 1_702, 3_405]
+
+
+def test_a_smaller_share_is_part_of_a_larger_and_the_file_s_order_does_not_matter():
+    samples = samples_of(200)
+    few, more = (set(few_shot(samples, share)[1]) for share in (0.02, 0.2))
+    assert few < more
+    shuffled = random.Random(3).sample(samples, len(samples))
+    assert few_shot(shuffled, 0.02)[1] == sorted(few)
+    assert few_shot(samples, 0.02, seed=1)[1] != sorted(few)
+
+
+def test_at_least_one_image_is_kept():
+    assert len(few_shot(samples_of(5), 0.001)[1]) == 1

@@ -1,0 +1,93 @@
+"""Trained towers as the start of another run, and training on a few images: whole runs on a small twin."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from harness.clip import load_clip
+from harness.errors import UsageError
+from harness.listener import Listener
+from harness.record import FEW_SHOT, WEIGHTS, RunFolder
+from harness.run import run
+from harness.trained import Trained
+
+pytestmark = pytest.mark.usefixtures("untracked")
+
+
+@pytest.fixture
+def source(world, twins, tmp_path):
+    return run(world.quick(twins, "full_finetune", "icfg", "train.epochs=1"), runs=tmp_path), tmp_path
+
+
+def test_a_run_starts_from_the_towers_that_another_trained(world, twins, source):
+    record, runs = source
+    config = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}")
+    started = run(config, runs=runs)
+    assert started.metrics == record.metrics, "zero-shot with the trained towers is the trained run"
+    assert started.backbone["sha256"] != record.backbone["sha256"]
+    loaded = Trained(RunFolder(runs / started.name))
+    trained = load_file(runs / record.name / WEIGHTS)
+    own = loaded.method.clip.model.state_dict()
+    assert all(torch.equal(own[key.removeprefix("clip.model.")], value) for key, value in trained.items())
+
+
+def test_positions_are_fitted_to_another_image_size(world, twins, source):
+    record, runs = source
+    config = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}")
+    backbone = config.backbone.model_copy(update={"image_size": (64, 64)})
+    clip = load_clip(backbone, runs=runs)
+    n_patches = 1 + (64 // 8) * (64 // 8)
+    assert clip.model.visual.positional_embedding.shape[0] in (n_patches, 1 + (64 // 16) ** 2)
+    assert clip.encode_image(torch.zeros(1, 3, 64, 64)).shape == (1, clip.embed_dim)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [("linear_probe", "trained nothing of the towers"), ("zero_shot", "trained nothing")],
+)
+def test_a_run_that_left_the_towers_alone_is_no_start(world, twins, tmp_path, method, message):
+    record = run(world.quick(twins, method, "icfg"), runs=tmp_path)
+    with pytest.raises(UsageError, match=message):
+        run(world.quick(twins, "full_finetune", "icfg", f"backbone.init_from={record.name}"), runs=tmp_path)
+
+
+def test_an_unknown_run_and_another_model_are_one_clear_error(world, twins, source):
+    record, runs = source
+    with pytest.raises(UsageError, match="No run 'nowhere'"):
+        run(world.quick(twins, "zero_shot", "icfg", "backbone.init_from=nowhere"), runs=runs)
+    other = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}").backbone
+    with pytest.raises(UsageError, match=r"has the backbone tiny, not RN50: set backbone.name=tiny"):
+        load_clip(other.model_copy(update={"name": "RN50", "pretrained": None}), runs=runs)
+
+
+class Notes(Listener):
+    def __init__(self):
+        self.notes = []
+
+    def on_note(self, text):
+        self.notes.append(text)
+
+
+def test_a_few_shot_run_learns_from_its_images_alone_and_lists_them(world, twins, tmp_path):
+    whole = run(world.quick(twins, "linear_probe"), runs=tmp_path)
+    few = run(world.quick(twins, "linear_probe", "icfg", "dataset.few_shot=0.5"), runs=tmp_path)
+    listed = json.loads((tmp_path / few.name / FEW_SHOT).read_text())["images"]
+    assert few.data["train_images"] == len(listed) == whole.data["train_images"] // 2
+    assert few.data["test_images"] == whole.data["test_images"]
+    assert few.identity != whole.identity
+    assert not (tmp_path / whole.name / FEW_SHOT).exists()
+
+
+def test_augmented_captions_change_what_is_learned_and_a_missing_translation_is_said_once(
+    world, twins, tmp_path
+):
+    plain = run(world.quick(twins, "full_finetune", "icfg", "train.epochs=1"), runs=tmp_path)
+    notes = Notes()
+    overrides = ("train.augment.text.random_deletion=0.5", "train.augment.text.back_translation=0.5")
+    config = world.quick(twins, "full_finetune", "icfg", "train.epochs=1", *overrides)
+    changed = run(config, runs=tmp_path, listener=notes)
+    weights = [load_file(tmp_path / record.name / WEIGHTS) for record in (plain, changed)]
+    assert any(not torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert sum("Back translation is off" in note for note in notes.notes) == 1
