@@ -1,10 +1,11 @@
 """The learning rates of the preset `tiny`: the same number of trials for each method, chosen on validation.
 
-    python -m benchmarks.tiny_lr_search [--processes 2]
+    python -m benchmarks.tiny_lr_search [--processes 2] [--methods NAME ...]
 
 Each trained method that ships tries its own default learning rate times the same factors on the synthetic ICFG twin,
 one seed, no pruning, no test data. The best on validation (t2i R@1, then mAP) goes to `methods/NAME.tiny.yaml`, every
-trial's value to `results/tiny_lr_search.json`. Trials that are done are not repeated. `make bench` leaves it out.
+trial's value to `results/tiny_lr_search.json`, where methods that were not searched this time stay as they were. Trials
+that are done are not repeated. `make bench` leaves it out.
 """
 
 import argparse
@@ -17,9 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Claim, Outcome, claim, machine, outcome
-from harness.files import write_json, write_text
+from harness.files import read_json, write_json, write_text
 
-METHODS = ("full_finetune", "cskt", "adapter_only", "prompt_only", "linear_probe", "clip_adapter", "coop")
+METHODS = (
+    "full_finetune",
+    "tbps_clip",
+    "irra",
+    "cskt",
+    "adapter_only",
+    "prompt_only",
+    "linear_probe",
+    "clip_adapter",
+    "coop",
+)
 FACTORS = (1, 3, 10, 30, 100, 300)
 KEY, SCORE, TIE = "method.lr", "val/t2i/R1", "val/t2i/mAP"
 COMMAND = "python -m benchmarks.tiny_lr_search"
@@ -92,19 +103,28 @@ def main() -> None:
     )
     parser.add_argument("--processes", type=int, default=1, help="methods searched at the same time")
     parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=METHODS, help="for a trial: some methods"
+        "--methods", nargs="+", choices=METHODS, default=METHODS, help="search some methods alone"
     )
     parser.add_argument(
         "--set", nargs="+", default=(), metavar="KEY=VALUE", help="for a trial: other settings"
     )
     parser.add_argument("--out", type=Path, help="for a trial: folder of result and presets")
     options = parser.parse_args()
-    if (options.set or options.methods != METHODS) and not options.out:
-        parser.error("part of the search, or another one, is not the committed result: give --out")
+    if options.set and not options.out:
+        parser.error("another search is not the committed result: give --out")
     result = run(options.methods, options.set, options.processes)
     facts = {**result, "date": date.today().isoformat(), "machine": machine()}
-    write_json((options.out or ROOT / "results") / "tiny_lr_search.json", facts)
+    file = (options.out or ROOT / "results") / "tiny_lr_search.json"
     write_presets(result, options.out or ROOT.parent / "methods")
+    write_json(file, joined(read_json(file), facts) if file.is_file() else facts)
+
+
+def joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with the methods of an earlier one that were not searched again."""
+    searched = after["facts"]["methods"]
+    kept = [row for row in before["claims"] if row["name"].partition(",")[0] not in searched]
+    methods = {**before["facts"]["methods"], **searched}
+    return {**after, "claims": kept + after["claims"], "facts": {**after["facts"], "methods": methods}}
 
 
 if __name__ == "__main__":
