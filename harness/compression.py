@@ -15,6 +15,7 @@ from torch import Tensor
 from harness.augment import Augment
 from harness.clip import load_clip
 from harness.compression_measures import (
+    LEFT_OUT,
     MOST_LAYERS,
     RESULT,
     contradicted,
@@ -90,7 +91,8 @@ def start_of(trained: Trained) -> dict[TowerName, list[dict[str, Tensor]]]:
     if not any(name for layers in names.values() for name in layers):
         return {tower: [{} for _ in layers] for tower, layers in names.items()}
     config, device = trained.config, trained.engine.device
-    fresh = _blocks(build_method(config, load_clip(config.backbone, seed=config.seed)))
+    loaded = load_clip(config.backbone, seed=config.seed, runs=trained.folder.path.parent)
+    fresh = _blocks(build_method(config, loaded))
     return {
         tower: [
             {name: p.detach().to(device) for name, p in block.named_parameters() if name in wanted}
@@ -165,6 +167,7 @@ def _settings(trained: Trained, split: str, epsilon: float, clip: float | None) 
         "dataset": config.dataset.name,
         "synthetic": record.synthetic,
         "backbone": config.backbone.name,
+        "left_out": list(getattr(config.method, LEFT_OUT, ())),
         "split": split,
         "epsilon": epsilon,
         "clip": clip,

@@ -10,7 +10,8 @@ from typing import Any
 RESULT = "compression.json"
 STEPS = 100
 MOST_LAYERS = 5
-METHOD_KEYS = ("method.freeze_text_layers", "method.drop_text_layers")
+LEFT_OUT = "drop_text_layers"
+METHOD_KEYS = ("method.freeze_text_layers", f"method.{LEFT_OUT}")
 
 
 def contributions(drops: Mapping[str, float], clip: float | None = None) -> dict[str, float]:
@@ -117,6 +118,12 @@ def notes(found: Mapping[str, Any]) -> list[str]:
         )
     if found["R1"] <= found["epsilon"]:
         said.append(f"R@1 is no larger than epsilon, {found['epsilon']:g}: C² can only be 0.")
+    if found["left_out"]:
+        gone = ", ".join(map(str, found["left_out"]))
+        said.append(
+            f"The run has left out text layers {gone}: layers count among those that it has, so settings for "
+            f"{LEFT_OUT} must count those in."
+        )
     if any(row["contradicted"] for row in modules):
         names = ", ".join(f"{m['tower']} {m['layer']} {m['part']}" for m in modules if m["contradicted"])
         said.append(f"R@1 does not only rise with the share kept, so every smaller one was tried: {names}.")

@@ -453,6 +453,33 @@ def test_methods_that_leave_the_layers_as_they_are_have_no_criticality(
     assert "C² is 0 by definition" in " ".join(notes(found))
 
 
+def test_layers_left_out_do_not_count_and_frozen_ones_have_no_criticality(world, twins, tmp_path, untracked):
+    changes = ("method.drop_text_layers=[1]", "method.freeze_text_layers=[2]", "train.batch_size=64")
+    record = run(world.quick(twins, "tbps_clip", "icfg", *changes), runs=tmp_path)
+    found = probe_compression(record.name, runs=tmp_path, split="test", epsilon=0.5)
+    assert found["R1"] == pytest.approx(record.metrics["test/icfg/t2i/R1"])
+    trained = {(row["tower"], row["layer"]): row["trained"] for row in found["modules"]}
+    assert {layer: trained["text", layer] for tower, layer in trained if tower == "text"} == {
+        1: True,
+        2: False,
+    }
+    assert all(trained["image", layer] for layer in (1, 2, 3, 4))
+    said = " ".join(notes(found))
+    assert "has left out text layers 1" in said
+    assert "C² of 3 of 18 modules is 0 by definition" in said
+
+
+def test_the_start_of_a_run_that_took_another_ones_towers_are_those_towers(tuned, world, twins):
+    root, record = tuned
+    changes = (f"backbone.init_from={record.name}", "method.lr=1e-3", "seed=5")
+    later = run(world.quick(twins, "full_finetune", "icfg", *changes), runs=root)
+    first, then = (Trained(RunFolder(root / made.name)) for made in (record, later))
+    weights = dict(first.method.clip.model.transformer.resblocks[0].named_parameters())
+    start = start_of(then)["text"][0]
+    assert start.keys() == weights.keys()
+    assert all(torch.equal(start[name], p) for name, p in weights.items())
+
+
 def silenced(method, module):
     """Return a copy of a method with prompts and adapters whose module adds nothing to the stream."""
     made = copy.deepcopy(method)

@@ -28,6 +28,7 @@ def result(record, layers=None, **changes):
         "dataset": "icfg",
         "synthetic": record.synthetic,
         "backbone": "ViT-B-16-quickgelu",
+        "left_out": [],
         "split": "val",
         "epsilon": 3.0,
         "clip": None,
