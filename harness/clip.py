@@ -108,6 +108,14 @@ class Clip(nn.Module):
         embeddings: Tensor = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
         return embeddings
 
+    def image_tokens(self, images: Tensor, injection: Injection | None = None) -> Tensor:
+        """Embed every place of images as [n, 1 + n_patch, embed_dim], the image itself first; needs `injectable`."""
+        return towers.image_tokens(self.model, images, injection)
+
+    def text_tokens(self, tokens: Tensor, injection: Injection | None = None) -> tuple[Tensor, Tensor]:
+        """Embed every place of token ids as [n, length, embed_dim], with the caption's own [n]; needs `injectable`."""
+        return towers.text_tokens(self.model, tokens, injection)
+
     def train(self, mode: bool = True) -> Self:
         """Switch to training; frozen batch normalisation keeps its statistics, as everything frozen does."""
         super().train(mode)

@@ -48,6 +48,23 @@ def encode_text(model: Any, tokens: Tensor, injection: Injection | None = None) 
     return finish_text(model, _blocks(model.transformer, x, injection, causal=True), ends)
 
 
+def image_tokens(model: Any, images: Tensor, injection: Injection | None = None) -> Tensor:
+    """Embed every place of normalised images as [n, 1 + n_patch, dim]; the first is what `encode_image` gives."""
+    injection = injection or Injection()
+    x = begin_image(model, images, injection)
+    return _project_image(model, _blocks(model.visual.transformer, x, injection, causal=False))
+
+
+def text_tokens(model: Any, tokens: Tensor, injection: Injection | None = None) -> tuple[Tensor, Tensor]:
+    """Embed every place of token ids [n, length] as [n, length, dim]; return the caption's own place [n] beside it.
+
+    At that place stands what `encode_text` gives. An injection that adds places gives as many more.
+    """
+    injection = injection or Injection()
+    x, ends = begin_text(model, tokens, injection)
+    return _project_text(model, _blocks(model.transformer, x, injection, causal=True)), ends
+
+
 def begin_image(model: Any, images: Tensor, injection: Injection) -> Tensor:
     """Return what the first block reads of images [n, 3, height, width]: [n, length, width]."""
     visual = model.visual
@@ -59,8 +76,7 @@ def begin_image(model: Any, images: Tensor, injection: Injection) -> Tensor:
 
 def finish_image(model: Any, x: Tensor) -> Tensor:
     """Return the embeddings [n, dim] of what the last block gives [n, length, width]."""
-    projection: Tensor = model.visual.proj
-    return layer_norm(model.visual.ln_post, x[:, 0]) @ projection
+    return _project_image(model, x[:, 0])
 
 
 def begin_text(model: Any, tokens: Tensor, injection: Injection) -> tuple[Tensor, Tensor]:
@@ -72,8 +88,17 @@ def begin_text(model: Any, tokens: Tensor, injection: Injection) -> tuple[Tensor
 
 def finish_text(model: Any, x: Tensor, ends: Tensor) -> Tensor:
     """Return the embeddings [n, dim] of what the last block gives, read at the places `ends` [n]."""
+    return _project_text(model, x[torch.arange(len(x), device=x.device), ends])
+
+
+def _project_image(model: Any, x: Tensor) -> Tensor:
+    projection: Tensor = model.visual.proj
+    return layer_norm(model.visual.ln_post, x) @ projection
+
+
+def _project_text(model: Any, x: Tensor) -> Tensor:
     projection: Tensor = model.text_projection
-    return layer_norm(model.ln_final, x[torch.arange(len(x), device=x.device), ends]) @ projection
+    return layer_norm(model.ln_final, x) @ projection
 
 
 @torch.no_grad()

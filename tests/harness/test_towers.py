@@ -51,6 +51,32 @@ def test_embeddings_equal_those_of_open_clip(vision, text, options):
         torch.testing.assert_close(caption, clip.encode_text(tokens), atol=1e-5, rtol=1e-5)
 
 
+def test_each_place_is_embedded_as_the_one_that_is_read():
+    clip, tokens = model(), captions()
+    images = torch.randn(3, 3, 32, 16)
+    with torch.no_grad():
+        places, (words, ends) = towers.image_tokens(clip, images), towers.text_tokens(clip, tokens)
+        assert places.shape == (3, 1 + 4 * 2, 16)
+        torch.testing.assert_close(places[:, 0], towers.encode_image(clip, images))
+        torch.testing.assert_close(words[torch.arange(4), ends], towers.encode_text(clip, tokens))
+        for place in range(1, 20):
+            cut = tokens[3:, : place + 1].clone()
+            cut[0, place] = 59
+            changed = torch.cat([cut, tokens[3:, place + 1 :]], dim=1)
+            torch.testing.assert_close(
+                towers.text_tokens(clip, changed)[0][:, place], towers.encode_text(clip, cut)
+            )
+
+
+def test_the_places_of_an_image_are_those_of_open_clip():
+    clip, images = model(), torch.randn(3, 3, 32, 16)
+    clip.visual.output_tokens = True
+    with torch.no_grad():
+        _, patches = clip.visual(images)
+        own = towers.image_tokens(clip, images)[:, 1:]
+        torch.testing.assert_close(own, patches @ clip.visual.proj, atol=1e-5, rtol=1e-5)
+
+
 def test_training_mode_takes_the_same_path():
     clip = model()
     images, tokens = torch.randn(2, 3, 32, 16), captions()
