@@ -36,11 +36,15 @@ class WordMask:
 
     def draw(self, n: int, length: int, generator: Generator) -> Tensor:
         """Draw what is written at each place of `n` captions, 0 where nothing is [n, length]."""
+        return self.draw_places(n, length, generator)[0]
+
+    def draw_places(self, n: int, length: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return what `draw` does, and all places that were drawn, also those that keep their word [n, length]."""
         chance = torch.rand(n, length, generator=generator)
         written = torch.randint(1, self.mask, (n, length), generator=generator)
         written[chance < MASKED * self.share] = self.mask
         written[chance >= MASKED_OR_RANDOM * self.share] = 0
-        return written
+        return written, chance < self.share
 
     def apply(self, tokens: Tensor, written: Tensor) -> Tensor:
         """Return token ids [n, length] with the drawn ones in place of words; start, end and padding stay.
@@ -49,8 +53,25 @@ class WordMask:
         >>> WordMask(0.5, end=9).apply(torch.tensor([[8, 1, 2, 9, 0, 0]]), written)
         tensor([[8, 7, 5, 9, 0, 0]])
         """
-        is_word = (tokens > 0) & (tokens < self.mask)
-        return torch.where(is_word & (written > 0), written, tokens)
+        return torch.where(self._is_word(tokens) & (written > 0), written, tokens)
+
+    def to_guess(self, tokens: Tensor, written: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Return masked token ids, and the true ones at drawn words, elsewhere 0, both [n, length].
+
+        A caption of which nothing was drawn has its first word masked, as IRRA released.
+
+        >>> tokens, nothing = torch.tensor([[8, 1, 2, 9, 0]]), torch.tensor([[0, 0, 0, 0, 0]])
+        >>> WordMask(0.5, end=9).to_guess(tokens, nothing, nothing > 0)
+        (tensor([[8, 7, 2, 9, 0]]), tensor([[0, 1, 0, 0, 0]]))
+        """
+        drawn = drawn & self._is_word(tokens)
+        first = torch.zeros_like(drawn)
+        first[:, 1] = ~drawn.any(dim=1)
+        labels = torch.where((drawn | first) & self._is_word(tokens), tokens, 0)
+        return self.apply(tokens, torch.where(first, self.mask, written)), labels
+
+    def _is_word(self, tokens: Tensor) -> Tensor:
+        return (tokens > 0) & (tokens < self.mask)
 
 
 def word_mask(share: float, tokens: Tensor | None, end_is_largest: bool) -> WordMask | None:

@@ -69,3 +69,54 @@ def test_nothing_is_masked_by_default_or_without_tokens():
 def test_tokens_of_unknown_kind_are_refused():
     with pytest.raises(UsageError, match=r"mask_words needs .* set it to 0"):
         word_mask(0.15, torch.tensor([[3, 1, 9]]), False)
+
+
+def guessed(tokens, share=0.15, seed=1):
+    mask = WordMask(share, END)
+    written, drawn = mask.draw_places(*tokens.shape, torch.Generator().manual_seed(seed))
+    return mask.to_guess(tokens, written, drawn)
+
+
+def long_captions(n=4000, length=50):
+    tokens = torch.randint(1, END - 2, (n, length), generator=torch.Generator().manual_seed(7))
+    tokens[:, 0], tokens[:, -3], tokens[:, -2:] = END - 1, END, 0
+    return tokens
+
+
+def test_what_is_written_does_not_depend_on_whether_the_places_are_asked_for():
+    written, places = MASK.draw_places(30, 40, torch.Generator().manual_seed(1))
+    assert torch.equal(written, drawn(30, 40))
+    assert (places | (written == 0)).all(), "whatever is written stands at a drawn place"
+
+
+def test_of_the_words_to_guess_eight_in_ten_are_masked_one_is_random_and_one_stays():
+    tokens = long_captions()
+    masked, labels = guessed(tokens)
+    words, asked = (tokens > 0) & (tokens < END - 2), labels > 0
+    assert asked.sum() / words.sum() == pytest.approx(0.15, abs=0.003)
+    assert (masked == MASK.mask)[asked].float().mean() == pytest.approx(0.8, abs=0.005)
+    assert (masked == tokens)[asked].float().mean() == pytest.approx(0.1, abs=0.005)
+
+
+def test_labels_are_the_true_words_at_drawn_places_and_nothing_else_changes():
+    tokens = long_captions(500)
+    masked, labels = guessed(tokens)
+    asked = labels > 0
+    assert torch.equal(labels[asked], tokens[asked])
+    assert torch.equal(masked[~asked], tokens[~asked])
+    assert not asked[:, [0, -3, -2, -1]].any(), "neither start, end nor padding is guessed"
+
+
+def test_a_caption_of_which_nothing_was_drawn_has_its_first_word_masked():
+    tokens = torch.tensor([[END - 1, 320, 530, END, 0], [END - 1, END, 0, 0, 0]])
+    masked, labels = guessed(tokens, share=0.0)
+    assert labels.tolist() == [[0, 320, 0, 0, 0], [0] * 5], "a caption without words has nothing to guess"
+    assert masked.tolist() == [[END - 1, END - 2, 530, END, 0], tokens[1].tolist()]
+
+
+def test_a_caption_with_a_drawn_word_that_stays_needs_no_further_one():
+    tokens = torch.tensor([[END - 1, 320, 530, END]])
+    kept = torch.tensor([[False, False, True, False]])
+    masked, labels = MASK.to_guess(tokens, torch.zeros_like(tokens), kept)
+    assert torch.equal(masked, tokens)
+    assert labels.tolist() == [[0, 0, 530, 0]]
