@@ -32,7 +32,7 @@ GROUND = [
 BLOCKS = [
     "annotation_entries", "annotations", "architecture", "attribute_probe", "augment", "back_translation",
     "caption_augment", "caption_check", "caption_cleaning", "caption_slices", "caption_words", "clip",
-    "comparison", "compression_measures", "compression_published", "contrast_views", "counting",
+    "comparison", "compression_measures", "compression_published", "contrast_views", "counting", "cross_modal",
     "dataset_info", "datasets",
     "embedding_sample", "holdout", "inherited", "image_check", "image_draws", "image_operations", "image_policies",
     "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
