@@ -1,0 +1,78 @@
+"""Gradient caching: memory and time of 320 pairs embedded 32 at a time, beside plain steps of 320 and of 32."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+from benchmarks.common import Outcome, claim, cpu_seconds, outcome
+
+COMMAND = "python -m benchmarks gradient_cache"
+LARGE, SMALL = 320, 32
+CAPTION = (
+    "a young woman with long dark hair wears a red coat, blue jeans and white shoes and carries a brown bag"
+)
+
+
+def one_step(n: int, part_size: int) -> tuple[int, float]:
+    """Return the bytes that a step of `n` pairs takes beyond model and batch, and its processor seconds."""
+    import torch
+
+    from harness.accounting import PeakMemory, resident_high_water
+    from harness.clip import load_clip
+    from harness.gradient_cache import GradientCache
+    from harness.methods import METHODS, Batch
+    from harness.resolve import resolve
+
+    torch.set_num_threads(1)
+    config = resolve("tbps_clip", "icfg", synthetic=True, presets=["simplified"])
+    clip = load_clip(config.backbone)
+    method = METHODS.get("tbps_clip")(clip, config.method).train()
+    batch = Batch(
+        torch.randn(n, 3, *clip.image_size), clip.cut(clip.tokenize([CAPTION] * n)), torch.arange(n) // 2
+    )
+    cache = GradientCache(method, method, part_size)
+
+    def step() -> None:
+        if part_size:
+            cache.step(batch, lambda total: total.backward())
+        else:
+            method(batch).total.backward()
+
+    for parameter in method.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    with PeakMemory("cpu") as nothing:
+        pass
+    with PeakMemory("cpu") as memory:
+        step()
+    assert resident_high_water() >= memory.bytes
+    return memory.bytes - nothing.bytes, cpu_seconds(step)
+
+
+def apart(n: int, part_size: int) -> tuple[int, float]:
+    """Measure one way in a process of its own, whose memory no other way has touched."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(one_step, n, part_size).result()
+
+
+def run() -> Outcome:
+    """Measure the three ways on the tiny CLIP, Simplified TBPS-CLIP, one thread."""
+    whole, small, cached = apart(LARGE, 0), apart(SMALL, 0), apart(LARGE, SMALL)
+    claims = [
+        claim(
+            f"memory of {LARGE} pairs, {SMALL} at a time, over that of {SMALL}",
+            cached[0] / small[0],
+            unit="x",
+            at_most=2,
+        ),
+        claim(f"memory of {LARGE} pairs at once over that of {SMALL}", whole[0] / small[0], unit="x"),
+        claim(
+            f"time of {LARGE} pairs, {SMALL} at a time, over all at once",
+            cached[1] / whole[1],
+            unit="x",
+            at_most=2,
+        ),
+    ]
+    facts = {
+        name: {"bytes": found[0], "seconds": found[1]}
+        for name, found in (("whole", whole), ("small", small), ("cached", cached))
+    }
+    return outcome("Gradient caching", COMMAND, claims, **facts)
