@@ -185,6 +185,7 @@ def load_clip(
     seed: int = 0,
     device: str = "cpu",
     runs: Path | None = None,
+    weights: Weights | None = None,
 ) -> Clip:
     """Build the backbone that a config names.
 
@@ -194,15 +195,12 @@ def load_clip(
         seed: of the random weights; the global generators stay untouched.
         device: where it goes; `meta` makes no tensors, for counting.
         runs: folder of the records, for `init_from`; else the default one.
+        weights: taken in place of those that the config names.
     """
     check_names(config)
     random = random or device == "meta" or not (config.pretrained or config.weights or config.init_from)
-    if config.init_from and not random:
-        from harness.inherited import inherited_weights
-
-        weights: Weights | None = inherited_weights(config.init_from, config.name, runs)
-    else:
-        weights = None if random else load_weights(config)
+    if weights is None and not random:
+        weights = _named_weights(config, runs)
     identity = _identity(config, weights, seed)
     model = _build(config, weights, identity, meta=device == "meta")
     return Clip(model, identity).eval().to(device)
@@ -211,6 +209,14 @@ def load_clip(
 def count_parameters(config: BackboneConfig) -> int:
     """Return how many parameters a backbone has, without making them."""
     return sum(parameter.numel() for parameter in load_clip(config, device="meta").parameters())
+
+
+def _named_weights(config: BackboneConfig, runs: Path | None) -> Weights:
+    if not config.init_from:
+        return load_weights(config)
+    from harness.inherited import inherited_weights
+
+    return inherited_weights(config.init_from, config.name, runs)
 
 
 def _build(

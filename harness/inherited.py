@@ -43,7 +43,7 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
             f"The run {record.name} trained nothing of the towers, so there is nothing to start from: "
             "take a run of a method that trains them, such as tbps_clip or full_finetune."
         )
-    clip = load_clip(config, seed=int(record.config["seed"]), runs=runs)
+    clip = load_clip(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
     state = {**clip.model.state_dict(), **towers}
     digest = content_hash([record.identity, clip.identity.sha256])
     return Weights(state, file, digest, clip.identity.quick_gelu)

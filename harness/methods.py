@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from harness.config import Choice, MethodConfig, Range, setting
 from harness.distributed import gather_with_gradient
+from harness.errors import UsageError
 from harness.losses import LOSSES, LossName
 from harness.registry import Registry, plugin_path
 from harness.schedule import Progress, learning_rate_factor
@@ -271,6 +272,17 @@ class Method(nn.Module):
 
     def on_step_start(self, at: Progress) -> None:
         """Hook: called before each training step."""
+
+    @classmethod
+    def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return an authors' checkpoint under this method's own names; those of the towers begin with `clip.model.`.
+
+        A tensor that is not needed is left out, one whose name is not known keeps it and is reported. Default: raises
+        `UsageError`, for no map is known.
+        """
+        raise UsageError(
+            f"The method {cls.name} has no map for authors' checkpoints: override `imported` in its file."
+        )
 
     @classmethod
     def skip(cls, dataset: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.config import BackboneConfig
 from harness.errors import UsageError, nearest
 from harness.files import load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
@@ -20,6 +21,8 @@ EMBEDDINGS = "embeddings.npz"
 HOLDOUT = "holdout.json"
 METRIC_NAMES = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "mAP": "mAP", "mINP": "mINP"}
 FEW_SHOT = "few_shot.json"
+BACKBONE = "backbone.safetensors"
+IMPORTED = "harness.imported"
 
 
 class Record(BaseModel):
@@ -63,6 +66,11 @@ class Record(BaseModel):
             self.config["method"]["name"], self.config["dataset"]["name"], self.synthetic, self.identity
         )
 
+    @property
+    def imported(self) -> str | None:
+        """The authors' checkpoint that the run was made of, None for a run that was trained here."""
+        return self.tags.get(IMPORTED)
+
 
 def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:
     """Return `method-dataset-identity`, the dataset marked as a twin when it is one."""
@@ -97,6 +105,11 @@ class RunFolder:
     def write(self, record: Record) -> None:
         """Write the record atomically."""
         write_json(self.file(RECORD), record.model_dump(mode="json"))
+
+    def backbone(self, config: BackboneConfig) -> BackboneConfig:
+        """Return a run's backbone with the weights in the run's own folder, where it was imported with them."""
+        own = self.file(BACKBONE)
+        return config.model_copy(update={"weights": str(own)}) if own.is_file() else config
 
     def history(self) -> list[dict[str, float]]:
         """Return the metrics of each finished epoch."""

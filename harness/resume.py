@@ -28,6 +28,8 @@ def resume_run(
         raise UsageError(
             f"{old.name} is a trial of the study {old.study}: the `harness sweep` that began it goes on with it."
         )
+    if old.imported:
+        raise UsageError(f"{old.name} was imported from {old.imported}: there is no training to go on with.")
     record = run(build(old.config), runs=folder.path.parent, device=device, listener=listener)
     if record.identity != old.identity:
         raise UsageError(

@@ -17,9 +17,8 @@ from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
 from harness.config import RunConfig, TextAugmentConfig, content_hash, identity_values, recorded_values
 from harness.devices import Accelerator, accelerator, agreed
-from harness.embedding_sample import sample_embeddings
 from harness.errors import Interrupted, UsageError
-from harness.evaluate import PROTOCOL_VERSION, Encoder, correlation, evaluate, intervals
+from harness.evaluate import PROTOCOL_VERSION, Encoder, evaluate
 from harness.files import locked, write_json
 from harness.listener import Listener, Listeners
 from harness.material import Material, Reading, Split, open_material, read_dataset
@@ -29,7 +28,6 @@ from harness.paths import runs_root
 from harness.precision import store_half
 from harness.provenance import changed_files, environment, source_files
 from harness.record import (
-    EMBEDDINGS,
     FEW_SHOT,
     HISTORY,
     HOLDOUT,
@@ -39,6 +37,7 @@ from harness.record import (
     now,
     trials_folder,
 )
+from harness.tested import take_test
 from harness.tracking import Tracker
 from harness.train import SELECTED, Training
 
@@ -339,22 +338,8 @@ def _choose(job: Job, method: Method, state: State) -> None:
 def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State) -> None:
     """Touch the test split, once."""
     job.listener.on_stage("testing")
-    record = job.record
-    with accounting.PeakMemory(job.engine.device) as memory:
-        evaluation, embeddings = evaluate(encoder, split, detail=True)
-    prefix = f"test/{split.dataset}/"
-    record.metrics = {prefix + name: value for name, value in evaluation.metrics.items()}
-    record.accounting["test_peak_bytes"] = memory.bytes
-    record.accounting["images_per_second"] = len(split.images) / max(embeddings.image_seconds, 1e-9)
-    record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
-    record.oracle = optimism(state.watch, evaluation.metrics)
-    if job.main:
-        found = intervals(evaluation.queries, job.config.eval.replicates)
-        record.intervals = {prefix + name: ends for name, ends in found.items()}
-        record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
-        job.folder.write_queries(evaluation.queries)
-        sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
-        job.folder.write_queries(sample, EMBEDDINGS)
+    metrics = take_test(job.record, job.folder, encoder, split, job.config.eval.replicates)
+    job.record.oracle = optimism(state.watch, metrics)
 
 
 def _finish_files(job: Job, method: Method) -> None:

@@ -37,7 +37,8 @@ class Trained:
         self.folder, self.record = folder, _finished(folder)
         self.config: RunConfig = build(self.record.config)
         self.engine = accelerator(self.config.train.precision, device)
-        clip = load_clip(self.config.backbone, seed=self.config.seed, runs=folder.path.parent)
+        named = folder.backbone(self.config.backbone)
+        clip = load_clip(named, seed=self.config.seed, runs=folder.path.parent)
         _same_backbone(self.record, clip.identity.as_dict())
         method = build_method(self.config, clip)
         if method.trained:

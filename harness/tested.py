@@ -1,0 +1,36 @@
+"""The one look at the test split: metrics, intervals and speeds into the record, queries into the folder."""
+
+from harness.accounting import PeakMemory
+from harness.embedding_sample import sample_embeddings
+from harness.evaluate import Encoder, correlation, evaluate, intervals
+from harness.material import Split
+from harness.record import EMBEDDINGS, Record, RunFolder
+
+
+def take_test(
+    record: Record, folder: RunFolder, encoder: Encoder, split: Split, replicates: int
+) -> dict[str, float]:
+    """Test a run, note what came out in record and folder, and return the metrics by `direction/name`.
+
+    Args:
+        record: of the run; changed in place.
+        folder: of the run; the main process writes to it.
+        encoder: of the method with the chosen weights.
+        split: what it is tested on.
+        replicates: of the bootstrap behind the intervals.
+    """
+    with PeakMemory(encoder.engine.device) as memory:
+        evaluation, embeddings = evaluate(encoder, split, detail=True)
+    prefix = f"test/{split.dataset}/"
+    record.metrics = {prefix + name: value for name, value in evaluation.metrics.items()}
+    record.accounting["test_peak_bytes"] = memory.bytes
+    record.accounting["images_per_second"] = len(split.images) / max(embeddings.image_seconds, 1e-9)
+    record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
+    if encoder.engine.is_main_process:
+        found = intervals(evaluation.queries, replicates)
+        record.intervals = {prefix + name: ends for name, ends in found.items()}
+        record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
+        folder.write_queries(evaluation.queries)
+        sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
+        folder.write_queries(sample, EMBEDDINGS)
+    return evaluation.metrics
