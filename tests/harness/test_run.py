@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from harness import evaluate as evaluate_module
 from harness import run as run_module
+from harness import tested
 from harness.caption_words import COLOURS, GARMENTS, caption_features
 from harness.datasets import DATASETS
 from harness.errors import Interrupted, TrainingError, UsageError
@@ -124,7 +125,7 @@ def test_what_is_kept_for_reports_changes_neither_a_metric_nor_the_identity(
     world, twins, tmp_path, monkeypatch
 ):
     record = run(world.quick(twins), runs=tmp_path / "with")
-    monkeypatch.setattr(run_module, "evaluate", lambda encoder, split, **more: plain(encoder, split))
+    monkeypatch.setattr(tested, "evaluate", lambda encoder, split, **more: plain(encoder, split))
     plain = evaluate_module.evaluate
     bare = run(world.quick(twins), runs=tmp_path / "without")
     assert "t2i/top" not in folder_of(bare, tmp_path / "without").queries()

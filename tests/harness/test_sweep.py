@@ -10,6 +10,7 @@ from harness import run as run_module
 from harness.cli.common import INTERRUPTED
 from harness.config import Choice, Range
 from harness.errors import DataError, HarnessError, Interrupted, TrainingError, UsageError
+from harness.evaluate import Encoder
 from harness.experiments import Store
 from harness.helper import help_with
 from harness.queue import Queue
@@ -259,10 +260,8 @@ def test_the_exported_preset_gives_the_best_configuration(search_with):
 
 def test_a_sweep_never_touches_the_test_split(untracked, world, twins, tmp_path, monkeypatch):
     seen = []
-    real = run_module.evaluate
-    monkeypatch.setattr(
-        run_module, "evaluate", lambda encoder, split: seen.append(split.name) or real(encoder, split)
-    )
+    real = Encoder.encode
+    monkeypatch.setattr(Encoder, "encode", lambda self, split: seen.append(split.name) or real(self, split))
     summary = sweep(world.quick(twins), [RATE], Search(trials=2, test_seeds=0), runs=tmp_path)
     assert set(seen) == {"val"}
     for folder in all_trials(tmp_path, summary.study):
