@@ -30,6 +30,17 @@ from harness.cli.common import data_root_option, device_option, json_option, rep
 @click.option("--val", type=click.Choice(["own", "holdout", "none"]), help="Validation split.")
 @click.option("--train-on", type=click.Choice(["train", "train+val"]), help="Splits to train on.")
 @click.option(
+    "--few-shot",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Learn from this share of the training images, e.g. 0.05.",
+)
+@click.option(
+    "--init-from",
+    metavar="RUN",
+    help="Start from the towers that a finished run trained, not from CLIP's own.",
+)
+@click.option(
     "--store", type=click.Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time."
 )
 @click.option("--on-bad-image", type=click.Choice(["fail", "skip"]), help="What an unreadable image does.")
@@ -50,6 +61,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
     harness run --method cskt --dataset icfg --synthetic
     harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
     harness run --method zero_shot --method linear_probe --dataset icfg --synthetic
+    harness run --method irra --dataset icfg --init-from tbps_clip-icfg-1a2b
 
     A finished identical run is shown instead of repeated; an interrupted one goes on from its checkpoint.
     """

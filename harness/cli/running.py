@@ -1,5 +1,6 @@
 """What `harness run` does with its options: resolve, say what is unusual, run, show."""
 
+import json
 from typing import Any
 
 import click
@@ -10,7 +11,9 @@ from harness.cli.show import TerminalListener, comparison_table, record_table, w
 from harness.config import RunConfig
 from harness.devices import is_main_process
 from harness.group import group_table_rows, run_seeds
+from harness.paths import runs_root
 from harness.plan import Plan, make_plan
+from harness.record import find_run
 from harness.resolve import differences, resolve
 from harness.run import run
 
@@ -18,6 +21,7 @@ SHORTHANDS = {
     "seed": "seed",
     "val": "dataset.val",
     "train_on": "dataset.train_on",
+    "few_shot": "dataset.few_shot",
     "store": "dataset.store",
     "on_bad_image": "dataset.on_bad_image",
     "data_root": "dataset.root",
@@ -27,6 +31,8 @@ SHORTHANDS = {
 def config_from(method: str, options: dict[str, Any]) -> RunConfig:
     """Resolve the command's options to a config; a shorthand counts as the override it stands for."""
     short = [f"{key}={options[name]}" for name, key in SHORTHANDS.items() if options.get(name) is not None]
+    if options.get("init_from"):
+        short.append(f"backbone.init_from={json.dumps(_full_name(options['init_from'], options['runs']))}")
     return resolve(
         method,
         options["dataset"],
@@ -34,6 +40,13 @@ def config_from(method: str, options: dict[str, Any]) -> RunConfig:
         presets=options["presets"],
         overrides=[*options["overrides"], *short],
     )
+
+
+def _full_name(run: str, runs: str | None) -> str:
+    """Return the whole name of a run, or its folder where it lies elsewhere: each start has one identity."""
+    root = runs_root(runs).path
+    folder = find_run(run, root).path
+    return folder.name if folder.parent.resolve() == root.resolve() else str(folder.resolve())
 
 
 def execute(options: dict[str, Any], quiet: bool) -> int:

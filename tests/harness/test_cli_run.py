@@ -152,3 +152,39 @@ def test_doctor_tells_what_is_missing_without_failing(call):
     assert findings["tiny CLIP"]["state"] == "ok"
     assert findings["torchvision loads"]["state"] == "ok"
     assert code == (1 if any(f["state"] == "broken" for f in findings.values()) else 0)
+
+
+def test_a_run_starts_from_another_by_the_beginning_of_its_name(call):
+    call("run", "-m", "full_finetune", "-d", "icfg", "--synthetic", *QUICK)
+    name = json.loads(call("runs", "list", "--json")[1])[0]["identity"][:12]
+    arguments = [
+        "run",
+        "-m",
+        "zero_shot",
+        "-d",
+        "icfg",
+        "--synthetic",
+        "--init-from",
+        name[:6],
+        *QUICK,
+        "--json",
+    ]
+    code, out, _ = call(*arguments)
+    assert code == 0
+    assert json.loads(out)["config"]["backbone"]["init_from"] == f"full_finetune-icfg-twin-{name}"
+    code, _, err = call(
+        "run", "-m", "zero_shot", "-d", "icfg", "--synthetic", "--init-from", "nowhere", *QUICK
+    )
+    assert code == 2
+    assert "No run 'nowhere'" in err
+
+
+def test_a_share_of_the_images_is_given_in_short(call):
+    code, out, _ = call(
+        "run", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--few-shot", "0.5", *QUICK, "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["config"]["dataset"]["few_shot"] == 0.5
+    code, _, err = call("run", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--few-shot", "0", *QUICK)
+    assert code == 2
+    assert "is not in the range 0<x<=1" in err
