@@ -5,6 +5,7 @@ import io
 import pickle
 import warnings
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.", "model.")
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 SCALES = ("logit_scale", "logit_bias")
+# What training scripts save beside the tensors. Settings are read as plain mappings, NumPy's numbers not at all: by
+# these names no code of the packages runs, and they need not be installed.
+SETTINGS = ("easydict.EasyDict", "yacs.config.CfgNode", "argparse.Namespace")
+NUMBERS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 
 
 class WeightFile(NamedTuple):
@@ -25,6 +30,19 @@ class WeightFile(NamedTuple):
 
     state: dict[str, Tensor]
     openai: bool
+
+
+class Unread:
+    """Stands in for a number that is saved beside the tensors, and keeps nothing of it."""
+
+    def __init__(self, *parts: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        """Take a state and forget it."""
+
+
+BESIDE = [*((OrderedDict, name) for name in SETTINGS), *((Unread, name) for name in NUMBERS)]
 
 
 def read_weights(path: Path) -> WeightFile:
@@ -89,7 +107,8 @@ def _read_tensors(path: Path) -> Any:
 
         return load_file(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(BESIDE):  # type: ignore[arg-type]
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
             f"{path} holds more than tensors, or is no weight file, and was not unpickled, because that could"

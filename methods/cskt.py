@@ -10,10 +10,29 @@ validation and not on the test split, and weights are float32 under autocast and
 loss scaling. The preset `released` follows the code in both.
 """
 
+import re
+
+from torch import Tensor
+
+from harness.import_keys import Replacement, numbered, renamed, stacked
 from harness.injection import Chain
 from harness.injection.adapters import AdapterFields, build_adapters
 from harness.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts
 from harness.methods import Method, Range, TrainedConfig, register, setting
+
+BLOCK = r"base_model\.(visual\.)?transformer\.resblocks\.(\d+)\."
+MAPS = {"": "text_to_image", "_vision": "image_to_text"}
+OWN = {"text_own": ("ctx", "compound_prompts_text"), "image_own": ("vision", "compound_prompts_vision")}
+RELEASED: dict[str, Replacement] = {
+    BLOCK + r"ln_3\.": lambda found: f"{_adapter(found)}.norm.",
+    BLOCK + r"adapter_mlp\.": lambda found: f"{_adapter(found)}.",
+    r"base_model\.": "clip.model.",
+    r"prompt_learner\.tmap\.": "prompts.text_to_image.0.",
+    r"prompt_learner\.vmap\.": "prompts.image_to_text.0.",
+    r"prompt_learner\.compound_prompt_projections(_vision)?\.(\d+)\.": lambda found: (
+        f"prompts.{MAPS[found[1] or '']}.{int(found[2]) + 1}."
+    ),
+}
 
 
 class Config(PromptFields, AdapterFields, TrainedConfig):
@@ -47,3 +66,19 @@ class Cskt(Method):
     def fold(self) -> None:
         """Replace the coupling maps by what they make."""
         self.prompts.fold()
+
+    @classmethod
+    def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Read the released code's names; it keeps the prompts of the first block apart from those of the others."""
+        names = {
+            f"prompts.{own}": [
+                f"prompt_learner.{first}",
+                *numbered(state, f"prompt_learner.{others}."),
+            ]
+            for own, (first, others) in OWN.items()
+        }
+        return renamed(stacked(state, names), RELEASED, ignored=[r"(base_model\.)?logit_scale"])
+
+
+def _adapter(found: re.Match[str]) -> str:
+    return f"{'image' if found[1] else 'text'}_injection.adapters.layers.{found[2]}"

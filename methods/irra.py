@@ -19,6 +19,7 @@ from torch.nn.functional import pad
 from harness.cross_modal import CrossModalEncoder, WordHead, guess_losses
 from harness.distributed import gather_with_gradient
 from harness.errors import UsageError
+from harness.import_keys import renamed
 from harness.losses import sdm
 from harness.losses_auxiliary import id_loss
 from harness.masking import WordMask
@@ -28,6 +29,17 @@ CUHK_PERSONS = 11_003
 CLASSIFIER_DEVIATION = 0.001
 NEW = ("classifier", "word_head")
 NEW_UNLESS_BIAS = ("cross_modal.attention", "cross_modal.blocks")
+RELEASED = {
+    r"base_model\.": "clip.model.",
+    r"cross_attn\.": "cross_modal.attention.",
+    r"cross_modal_transformer\.resblocks\.": "cross_modal.blocks.",
+    r"ln_pre_t\.": "cross_modal.before_text.",
+    r"ln_pre_i\.": "cross_modal.before_image.",
+    r"ln_post\.": "cross_modal.after.",
+    r"mlm_head\.ln\.": "word_head.norm.",
+    r"mlm_head\.fc\.": "word_head.words.",
+    r"mlm_head\.": "word_head.",
+}
 
 
 class Config(OptimisedConfig):
@@ -189,3 +201,8 @@ class Irra(Method):
         if config.mlm:
             terms["mlm"] = of["word_losses"].sum() / of["n_masked"].sum().clamp(min=1)
         return Losses(terms, {name: getattr(config, name) for name in terms})
+
+    @classmethod
+    def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Read the released code's names."""
+        return renamed(state, RELEASED, ignored=[r"(base_model\.)?logit_scale"])

@@ -19,6 +19,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from harness.distributed import gather_with_gradient
+from harness.import_keys import renamed
 from harness.injection import AttentionDropout
 from harness.losses import c_itc, itc, n_itc, r_itc, soft_share
 from harness.losses_auxiliary import multi_view, nt_xent
@@ -39,6 +40,12 @@ from harness.schedule import stepwise_rate
 
 MAX_SCALE = 100.0
 NO_DECAY = ("bias", "ln", "bn")
+RELEASED = {
+    r"visual\.": "clip.model.visual.",
+    r"encode_text\.": "clip.model.",
+    r"simclr_mlp\.": "ss_image_head.",
+    r"logit_scale$": "log_scale",
+}
 
 
 class Config(OptimisedConfig):
@@ -308,6 +315,11 @@ class TbpsClip(Method):
         assert self.log_scale is not None
         scale = self.log_scale.exp()
         return 1 / (scale - (scale - scale.clamp(max=MAX_SCALE)).detach())
+
+    @classmethod
+    def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Read the released code's names."""
+        return renamed(state, RELEASED)
 
 
 def _numbered(name: str, index: int) -> str:
