@@ -109,7 +109,8 @@ def test_labels_are_the_true_words_at_drawn_places_and_nothing_else_changes():
 
 def test_a_caption_of_which_nothing_was_drawn_has_its_first_word_masked():
     tokens = torch.tensor([[END - 1, 320, 530, END, 0], [END - 1, END, 0, 0, 0]])
-    masked, labels = guessed(tokens, share=0.0)
+    no_words = (tokens == 0) | (tokens == END)
+    masked, labels = MASK.to_guess(tokens, torch.where(no_words, 7, 0), no_words)
     assert labels.tolist() == [[0, 320, 0, 0, 0], [0] * 5], "a caption without words has nothing to guess"
     assert masked.tolist() == [[END - 1, END - 2, 530, END, 0], tokens[1].tolist()]
 

@@ -1,0 +1,90 @@
+"""A batch of IRRA in parts and in shares of several processes: masked, scored and learned from as one."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.functional import pad
+
+from harness.gradient_cache import GradientCache
+
+SHARES = {2: [[0, 1, 2], [3, 4, 5]], 4: [[0, 1], [2, 3], [4, 5], [5, 5]]}
+
+
+@pytest.fixture
+def irra(build):
+    """Return IRRA on a small CLIP with many words to guess."""
+    return build("irra", backbone="shallow", n_identities=5, mask_share=0.5)
+
+
+@pytest.fixture
+def batch(batch):
+    """Return six pairs whose own draws have a seed."""
+    batch.seed = 11
+    return batch
+
+
+def test_other_seeds_mask_other_words_and_the_same_seed_the_same(irra, batch):
+    first, again = irra.features(batch), irra.features(batch)
+    assert torch.equal(first["word_losses"], again["word_losses"])
+    batch.seed += 1
+    assert not torch.equal(first["word_losses"], irra.features(batch)["word_losses"])
+
+
+def test_the_length_to_which_a_batch_was_cut_changes_nothing(irra, batch):
+    short = irra.features(batch)
+    batch.tokens = pad(batch.tokens, (0, 30))
+    for name, rows in irra.features(batch).items():
+        torch.testing.assert_close(rows, short[name], msg=name)
+
+
+def gradients(method):
+    return {name: p.grad.clone() for name, p in method.trainable() if p.grad is not None}
+
+
+@pytest.fixture
+def whole(irra, batch):
+    """Return the losses and gradients of the batch on one process in one part."""
+    irra.zero_grad()
+    losses = irra(batch)
+    losses.total.backward()
+    return losses, gradients(irra)
+
+
+@pytest.mark.parametrize("part_size", [1, 2, 4])
+def test_gradient_caching_gives_the_whole_batch(irra, batch, whole, part_size):
+    irra.zero_grad()
+    losses = GradientCache(irra, irra, part_size).step(batch, torch.Tensor.backward)
+    assert_same(losses, gradients(irra), whole)
+
+
+def share(batch, places):
+    """What one process has of a batch, captions cut to the longest of its own."""
+    tokens = batch.tokens[places]
+    length = int(tokens.argmax(dim=1).max()) + 1
+    return replace(batch, images=batch.images[places], tokens=tokens[:, :length], places=torch.tensor(places))
+
+
+def gathered(features, name, rank):
+    """Rows of all processes as `gather_with_gradient` joins them: a graph stands behind those of one alone."""
+    return torch.cat([of[name] if place == rank else of[name].detach() for place, of in enumerate(features)])
+
+
+@pytest.mark.parametrize("n_processes", SHARES)
+def test_processes_together_make_the_losses_and_gradients_of_one(irra, batch, whole, n_processes):
+    shares = [share(batch, places) for places in SHARES[n_processes]]
+    irra.zero_grad()
+    features = [irra.features(share) for share in shares]
+    for rank, own in enumerate(shares):
+        losses = irra.losses({name: gathered(features, name, rank) for name in features[rank]}, own)
+        losses.total.backward(retain_graph=True)
+    assert_same(losses, gradients(irra), whole)
+
+
+def assert_same(losses, found, whole):
+    expected_losses, expected = whole
+    for name, term in expected_losses.terms.items():
+        torch.testing.assert_close(losses.terms[name], term, msg=name)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-3, msg=name)
