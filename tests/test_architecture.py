@@ -34,27 +34,27 @@ BLOCKS = [
     "caption_augment", "caption_check", "caption_cleaning", "caption_slices", "caption_words", "clip",
     "comparison", "compression_measures", "compression_published", "contrast_views", "counting", "cross_modal",
     "dataset_info", "datasets",
-    "embedding_sample", "holdout", "inherited", "image_check", "image_draws", "image_operations", "image_policies",
-    "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
+    "embedding_sample", "holdout", "import_keys", "inherited", "image_check", "image_draws", "image_operations",
+    "image_policies", "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
     "nearest", "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets",
-    "pretrain", "published", "ranked_drawing", "ranked_gallery", "resolve", "schedule", "shape_drawing",
+    "pretrain", "published", "ranked_drawing", "ranked_gallery", "released", "resolve", "schedule", "shape_drawing",
     "shapes", "statistics", "store", "store_build", "suites", "synonyms", "theme", "tiny", "tokens", "towers",
     "twins", "verify", "verify_faults", "weight_files", "weights",
 ]
 WORK = [
     "accounting", "audit", "batches", "buffers", "checkpoint", "compression_points", "compression_probes",
-    "devices", "evaluate", "experiments", "gradient_cache", "material", "tracking",
+    "devices", "evaluate", "experiments", "gradient_cache", "material", "tested", "tracking",
     "tracking_notes", "tracking_views", "train",
 ]
 RUN = ["oracle", "run"]
 FACES = [
-    "api", "compression", "doctor", "expected", "gallery", "group", "plan", "resume", "trained", "transfer", "ui",
-    "ui_server",
+    "api", "compression", "doctor", "expected", "gallery", "group", "importing", "plan", "resume", "trained", "transfer",
+    "ui", "ui_server",
 ]
 STUDIES = [
     "combine", "compare", "counterparts", "crew", "dataset_figures", "dataset_profile", "gaps",
-    "helper", "notebook", "page", "panel_report", "panels", "presence", "queue", "report",
-    "reports", "result_figures", "result_files", "retention", "rows",
+    "helper", "notebook", "page", "panel_report", "panels", "presence", "published_gaps", "published_settings",
+    "queue", "report", "reports", "result_figures", "result_files", "retention", "rows",
     "search", "search_page", "source", "space", "storage", "studies", "study",
     "study_figures", "study_reading", "study_results", "study_tables", "study_tracking", "suite",
     "suite_cells", "suite_file", "suite_plan", "suite_queue", "suite_rows", "sweep", "sweep_settings",
@@ -63,7 +63,7 @@ STUDIES = [
 # fmt: on
 COMMANDS = ["cli", "__main__"]
 # Reports named after what they are about, of which the engine speaks for itself.
-SUBJECTS = {"compare", "dataset", "run", "sweep"}
+SUBJECTS = {"compare", "dataset", "few_shot", "run", "sweep"}
 FLOORS = [GROUND, BLOCKS, WORK, RUN, FACES, STUDIES, COMMANDS]
 
 

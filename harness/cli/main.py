@@ -14,6 +14,7 @@ from harness.errors import nearest
 COMMANDS = {
     "run": ("harness.cli.run:run", "Train and test one method on one dataset."),
     "evaluate": ("harness.cli.evaluate:evaluate", "Test a trained run on other datasets."),
+    "import": ("harness.cli.import_:import_checkpoint", "Make a run of a checkpoint that authors released."),
     "runs": ("harness.cli.runs:runs", "List, show, resume and sync recorded runs."),
     "sweep": ("harness.cli.sweep:sweep", "Search hyper-parameters with Optuna."),
     "suite": ("harness.cli.suite:suite", "Run whole tables: methods x datasets x seeds."),

@@ -73,10 +73,12 @@ def record_table(record: Any) -> None:
 def _facts(record: Any) -> str:
     parameters = record.accounting.get("parameters", {})
     share = 100 * parameters.get("trainable", 0) / max(parameters.get("total", 1), 1)
-    epoch = record.selection.get("epoch", 0)
+    epoch = f"epoch {record.selection.get('epoch', 0)} of {record.selection.get('epochs', 0)}"
+    if record.imported:
+        chosen = {"oracle": "on the test split, which flatters"}.get(record.selection["rule"], "otherwise")
+        epoch = f"epoch chosen by the authors {chosen}\nimported from {plain(record.imported)}"
     return (
-        f"trained on {record.data.get('train_pairs', 0):,} pairs · "
-        f"epoch {epoch} of {record.selection.get('epochs', 0)}\n"
+        f"trained on {record.data.get('train_pairs', 0):,} pairs · {epoch}\n"
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
     )

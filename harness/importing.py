@@ -1,0 +1,226 @@
+"""Make a finished run of a checkpoint that a method's authors released: its towers, its weights and its record."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from harness import accounting
+from harness.addresses import without_password
+from harness.annotations import MissingData
+from harness.checkpoint import save_weights
+from harness.clip import Clip, load_clip
+from harness.config import RunConfig, content_hash, identity_values, recorded_values
+from harness.datasets import DATASETS
+from harness.devices import Accelerator, accelerator
+from harness.errors import UsageError
+from harness.evaluate import PROTOCOL_VERSION, Encoder
+from harness.experiments import Store, tracking_uri
+from harness.files import locked, replaced
+from harness.listener import Listener
+from harness.material import Reading, open_test, read_dataset
+from harness.methods import METHODS, Method
+from harness.paths import runs_root
+from harness.provenance import environment, source_files
+from harness.record import BACKBONE, IMPORTED, WEIGHTS, Record, RunFolder, now
+from harness.released import Checkpoint, read_checkpoint
+from harness.resolve import resolve
+from harness.run import build_method
+from harness.tested import take_test
+from harness.tracking import publish
+from harness.weight_files import state_hash
+from harness.weights import Weights
+
+AS_RELEASED = ("dataset.val=none", "eval.test_each_epoch=true", "eval.rule=oracle")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Import:
+    """What the steps of an import share; `reading` is None where the run is not tested."""
+
+    config: RunConfig
+    checkpoint: Checkpoint
+    reading: Reading | None
+    clip: Clip
+    engine: Accelerator
+    listener: Listener
+
+
+def released_config(
+    method: str, dataset: str, *, presets: Sequence[str] = (), overrides: Iterable[str] = ()
+) -> RunConfig:
+    """Return a method's config as authors train and choose: no validation, the epoch that is best on test."""
+    return resolve(method, dataset, presets=presets, overrides=[*AS_RELEASED, *overrides])
+
+
+def import_checkpoint(
+    config: RunConfig,
+    file: str | Path,
+    *,
+    runs: str | Path | None = None,
+    test: bool | None = None,
+    device: str = "auto",
+    force: bool = False,
+    listener: Listener | None = None,
+) -> Record:
+    """Make a finished run of a checkpoint, tested once where the data are there; a run that is there is returned.
+
+    Args:
+        config: what the checkpoint was trained with (`released_config`).
+        file: the authors' file; nothing in it is executed.
+        runs: folder of the records; else `HARNESS_RUNS`, else `./runs`.
+        test: test it; None tests where the dataset is found.
+        device: `auto`, `cpu` or `cuda`.
+        force: make the run anew; the old folder is set aside.
+        listener: hears of the stages.
+
+    Raises `UsageError` for a file that does not hold what the config describes, and `DataError` for one that cannot
+    be read safely, or without data where `test` asks for them.
+    """
+    work = prepare(config, Path(file), test, device, listener or Listener())
+    root, record = runs_root(runs).path, new_record(work)
+    folder = RunFolder(root / record.name)
+    with locked(folder.path):
+        found = folder.read()
+        if found is not None and not force and not _is_wanting(found, work.reading):
+            work.listener.on_note(f"found the run {found.name}, imported from {found.imported}: shown.")
+            return found
+        if found is not None and (found.metrics or force):
+            folder.set_aside()
+            folder.path.mkdir()
+        elif found is not None:
+            record.tracking = found.tracking
+        return _write(work, record, folder, root)
+
+
+def prepare(config: RunConfig, file: Path, test: bool | None, device: str, listener: Listener) -> Import:
+    """Read data and checkpoint, and build the backbone from the checkpoint's towers."""
+    if config.backbone.weights or config.backbone.init_from:
+        raise UsageError(f"The towers come from {file}: leave out backbone.weights and backbone.init_from.")
+    reading = read_own(config, test, listener)
+    config = config.fitted(_n_identities(config, reading))
+    listener.on_stage(f"reading {file}")
+    checkpoint = read_checkpoint(config, file)
+    if checkpoint.absent:
+        parts = ", ".join(sorted({name.split(".")[0] for name in checkpoint.absent}))
+        listener.on_note(
+            f"{parts}: not in the file as --preset and --set have it, and only training needs it."
+        )
+    towers = Weights(checkpoint.towers, file, state_hash(checkpoint.towers), quick_gelu=True)
+    named = config.backbone.model_copy(update={"weights": str(file)})
+    clip = load_clip(named, seed=config.seed, weights=towers)
+    return Import(config, checkpoint, reading, clip, accelerator(config.train.precision, device), listener)
+
+
+def read_own(config: RunConfig, test: bool | None, listener: Listener) -> Reading | None:
+    """Read the dataset that a checkpoint is tested on; None where it is not to be, or where it is not found."""
+    if test is False:
+        return None
+    try:
+        reading = read_dataset(config.dataset, listener)
+    except MissingData:
+        if test:
+            raise
+        name = config.dataset.name
+        listener.on_note(f"{name} is not on this machine: not tested. Import the file again once it is.")
+        return None
+    if reading.synthetic != config.dataset.synthetic:
+        raise UsageError(
+            f"{reading.root} holds a synthetic twin of {config.dataset.name}, and the checkpoint is of the real "
+            "dataset: name another --data-root, or give --no-test."
+        )
+    return reading
+
+
+def new_record(work: Import) -> Record:
+    """Return the record of an import, whose identity is that of its settings and tensors, whatever the data."""
+    config, method = work.config, METHODS.get(work.config.method.name)
+    dataset = DATASETS.get(config.dataset.name)
+    versions = {"method": method.version, "dataset": dataset.version, "protocol": PROTOCOL_VERSION}
+    parts = {"config": identity_values(config), "imported": work.checkpoint.hash, "versions": versions}
+    return Record(
+        identity=content_hash(parts),
+        config=recorded_values(config),
+        versions=versions,
+        fingerprint=work.reading.fingerprint if work.reading else "",
+        backbone=work.clip.identity.as_dict(),
+        synthetic=config.dataset.synthetic,
+        started=now(),
+        environment=environment(str(work.engine.device)),
+        sources=source_files(method, dataset),
+        selection={"rule": config.eval.rule},
+        tags={IMPORTED: work.checkpoint.said},
+    )
+
+
+def _n_identities(config: RunConfig, reading: Reading | None) -> int:
+    """Return how many persons the checkpoint was trained on: those of the data, else as many as are expected."""
+    if reading is not None:
+        return reading.n_identities
+    expected = DATASETS.get(config.dataset.name).expected.get("train")
+    return expected.identities if expected else 0
+
+
+def _is_wanting(found: Record, reading: Reading | None) -> bool:
+    """Say whether a run that is there has not been tested on these data, which are there."""
+    return reading is not None and not (found.metrics and found.fingerprint == reading.fingerprint)
+
+
+def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Record:
+    """Write towers and weights, test, and write the record last, so that a cut-off import leaves no run."""
+    start = time.perf_counter()
+    checkpoint = work.checkpoint
+    method = build_method(work.config, work.clip)
+    method.load_state_dict(checkpoint.rest, strict=False)
+    method.to(work.engine.device)
+    mark = {"identity": record.identity, "method": method.name}
+    with replaced(folder.file(BACKBONE)) as temporary:
+        save_file(checkpoint.towers, temporary, metadata=mark)
+    save_weights(method, folder.file(WEIGHTS), mark)
+    record.accounting = {
+        "parameters": accounting.count_parameters(method).as_dict(),
+        "checkpoint_bytes": folder.file(WEIGHTS).stat().st_size,
+    }
+    if work.reading is not None:
+        _test(work, work.reading, method, record, folder)
+    record.accounting["flops"] = accounting.flops(method)
+    record.status, record.finished = "finished", now()
+    record.seconds = time.perf_counter() - start
+    folder.write(record)
+    record.tracking = _tracked(record, folder, root)
+    folder.write(record)
+    return record
+
+
+def _test(work: Import, reading: Reading, method: Method, record: Record, folder: RunFolder) -> None:
+    """Touch the test split, once, and count what the authors trained on."""
+    config = work.config
+    split, bad = open_test(reading, config.dataset, config.backbone, work.clip, work.listener)
+    trained = [sample for sample in reading.samples if sample.split in reading.train_splits]
+    record.data = {
+        "train_pairs": sum(len(sample.captions) for sample in trained),
+        "train_images": len(trained),
+        "train_identities": reading.n_identities,
+        "val_captions": 0,
+        "test_captions": len(split.owners),
+        "test_images": len(split.images),
+        "test_identities": len(split.identities.unique()),
+        "bad_images": len(bad),
+    }
+    work.listener.on_stage("testing")
+    take_test(record, folder, Encoder(method, config, work.engine), split, config.eval.replicates)
+
+
+def _tracked(record: Record, folder: RunFolder, root: Path) -> dict[str, Any]:
+    """Send the run to MLflow; a store that does not take it gets it later."""
+    try:
+        return publish(record, folder, Store(root))
+    except Exception as error:
+        place = without_password(tracking_uri(root))
+        log.warning("MLflow at %s: %s; `harness runs sync` sends the run later", place, error)
+        return {"synced": False, "run_id": None, "uri": place, "error": f"{type(error).__name__}: {error}"}
