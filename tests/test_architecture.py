@@ -35,8 +35,8 @@ BLOCKS = [
     "comparison", "compression_measures", "compression_published", "contrast_views", "counting", "cross_modal",
     "dataset_info", "datasets",
     "embedding_sample", "holdout", "import_keys", "inherited", "image_check", "image_draws", "image_operations",
-    "image_policies", "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods", "metrics",
-    "nearest", "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets",
+    "image_policies", "image_pool", "images", "injection", "losses", "losses_auxiliary", "masking", "methods",
+    "metrics", "nearest", "pareto", "partial_towers", "persons", "pictures", "positions", "precision", "presets",
     "pretrain", "published", "ranked_drawing", "ranked_gallery", "released", "resolve", "schedule", "shape_drawing",
     "shapes", "statistics", "store", "store_build", "suites", "synonyms", "theme", "tiny", "tokens", "towers",
     "twins", "verify", "verify_faults", "weight_files", "weights",
@@ -48,8 +48,8 @@ WORK = [
 ]
 RUN = ["oracle", "run"]
 FACES = [
-    "api", "compression", "doctor", "expected", "gallery", "group", "importing", "plan", "resume", "trained", "transfer",
-    "ui", "ui_server",
+    "api", "compression", "doctor", "expected", "gallery", "group", "importing", "plan", "resume", "trained",
+    "transfer", "ui", "ui_server",
 ]
 STUDIES = [
     "combine", "compare", "counterparts", "crew", "dataset_figures", "dataset_profile", "gaps",
