@@ -337,6 +337,22 @@ def free_keys(section: type[Section], prefix: str = "") -> set[str]:
     return found
 
 
+def later_defaults(section: type[Section], prefix: str = "", later: bool = False) -> dict[str, Any]:
+    """Return the defaults of the fields that came later, by dotted key: what a record leaves out has these.
+
+    >>> later_defaults(RunConfig)["backbone.captions"]
+    'as_written'
+    """
+    found: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        came = later or _identity(field) == "changed"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= later_defaults(field.annotation, f"{prefix}{name}.", came)
+        elif came:
+            found[prefix + name] = json.loads(json.dumps(field.default, default=_plain))
+    return found
+
+
 def _identity(field: FieldInfo) -> Any:
     extra = field.json_schema_extra
     return extra.get("identity") if isinstance(extra, dict) else True

@@ -9,20 +9,16 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.config import flatten
-from harness.errors import HarnessError
-from harness.methods import METHODS
 from harness.panels import Panel
 from harness.persons import METRICS
 from harness.published import PublishedRow, load_published, published_names
-from harness.resolve import known_presets, resolve
+from harness.published_settings import nearest, plain_model
 from harness.rows import UNTRAINED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = dict[Any, Any]
-RELEASED = "released"
 SAME, OTHER, PARTLY = "same", "other protocol", "partly unknown"
 CHOSEN = {
     "oracle": "best on test",
@@ -81,6 +77,8 @@ def _published(row: PublishedRow) -> Row:
     own = ("method", "condition", "trained_on", "tested_on", "backbone", "counterpart", "selection", "note")
     return {
         **{name: getattr(row, name) for name in own},
+        "presets": list(row.presets),
+        "set": row.set,
         **{name: row.metrics.get(f"t2i/{name}") for name in METRICS},  # type: ignore[call-overload]
         **row.source.model_dump(),
         "image_size": size,
@@ -100,21 +98,24 @@ def published_rule(selection: str) -> str | None:
 
 
 def stand_beside(row: Mapping[Any, Any], published: Sequence[Row]) -> list[Row]:
-    """Return the published rows of a result's method, training and test set."""
+    """Return the published rows of a result's method, training and test set, those nearest in their settings.
+
+    Each says what the result has `changed` of its settings, which is nothing on a twin.
+    """
     trained_on = None if row["rule"] == UNTRAINED else row["trained_on"]
     cell = (row["method"], trained_on, row["tested_on"])
-    return [one for one in published if (one["counterpart"], one["trained_on"], one["tested_on"]) == cell]
+    own = [one for one in published if (one["counterpart"], one["trained_on"], one["tested_on"]) == cell]
+    found = nearest(row, own)
+    return [one | {"changed": {}} for one in found] if row["synthetic"] else found
 
 
 def with_published(results: "DataFrame", published: Sequence[Row]) -> "DataFrame":
-    """Return results with the published rows that stand beside each (`published`) and what it sets (`changed`)."""
+    """Return results with the published rows that stand beside each (`published`)."""
     from pandas import Series
 
     records = results.to_dict("records")
     beside = Series([stand_beside(row, published) for row in records], index=results.index, dtype=object)
-    settings = [{} if row["synthetic"] else changed_settings(row) for row in records]
-    changed = Series(settings, index=results.index, dtype=object)
-    return results.assign(published=beside, changed=changed)
+    return results.assign(published=beside)
 
 
 def compared(panel: Panel) -> list[Row]:
@@ -173,52 +174,14 @@ def _protocols(row: Row, published: Row) -> tuple[dict[str, str], list[str]]:
     unlike = {
         name: f"{name}: {ours} here, {there} there"
         for name, (ours, there) in pairs.items()
-        if there is not None and _plain(ours) != _plain(there)
+        if there is not None and plain_model(ours) != plain_model(there)
     }
     if row["rule"] != UNTRAINED and (row["val"] == "holdout" or row["train_on"] != "train"):
         unlike["training data"] = f"training data: {row['train_on']}, validation {row['val']}"
-    if row["changed"]:
-        unlike["settings"] = (
-            f"settings: {', '.join(f'{key}={value}' for key, value in row['changed'].items())}"
-        )
+    if published["changed"]:
+        settings = ", ".join(f"{key}={value}" for key, value in published["changed"].items())
+        unlike["settings"] = f"settings: {settings}"
     return unlike, [name for name, (_, there) in pairs.items() if there is None]
-
-
-def _plain(name: str) -> str:
-    """Return a model's name as papers and open_clip both may write it.
-
-    >>> _plain("ViT-B/16") == _plain("ViT-B-16-quickgelu")
-    True
-    """
-    return re.sub(r"[^a-z0-9×]", "", name.lower().removesuffix("-quickgelu"))
-
-
-def changed_settings(row: Mapping[Any, Any]) -> dict[str, str]:
-    """Return the settings in which a result differs from its method's defaults, or, where nearer, as released.
-
-    Backbone's name, image size, selection and data are left out, for they are compared by themselves; nothing can be
-    said of a method or dataset that is not installed.
-    """
-    found = []
-    for preset in ((), (RELEASED,)) if has_released(row["method"]) else ((),):
-        try:
-            config = resolve(row["method"], row["trained_on"], presets=preset).model_dump(mode="json")
-        except HarnessError:
-            return {}
-        values = {key: str(value) for key, value in flatten(config).items() if _counts(key)}
-        own = row["config"]
-        found.append({key: own[key] for key, value in values.items() if own.get(key, value) != value})
-    return min(found, key=len)
-
-
-def _counts(key: str) -> bool:
-    apart = ("backbone.name", "backbone.image_size", "train.checkpoint_seconds")
-    return key.startswith(("method.", "train.", "backbone.")) and key not in apart
-
-
-def has_released(method: str) -> bool:
-    """Say whether a method has a preset that repeats the authors' released code."""
-    return method in METHODS.names() and RELEASED in known_presets(METHODS.get(method))
 
 
 class Sources:

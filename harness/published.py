@@ -57,6 +57,7 @@ class PublishedRow(_Part):
         costs: parameters in millions, share in percent, memory in MB, times in seconds.
         backbone, image_size: the CLIP and its input, height and width.
         counterpart: the harness's method that does the same.
+        presets, set: the counterpart's presets and config overrides, where the method alone does not say the row.
         selection: how the epoch was chosen, and over how many seeds, or that this is unknown.
     """
 
@@ -69,6 +70,8 @@ class PublishedRow(_Part):
     backbone: str | None = None
     image_size: tuple[int, int] | None = None
     counterpart: str | None = None
+    presets: tuple[str, ...] = ()
+    set: dict[str, Any] = {}
     source: Source
     selection: str
     note: str | None = None
@@ -93,6 +96,8 @@ class _Line(_Part):
     backbone: str | None = None
     image_size: tuple[int, int] | None = None
     counterpart: str | None = None
+    presets: tuple[str, ...] = ()
+    set: dict[str, Any] = {}
     source: Source | None = None
     selection: str | None = None
     note: str | None = None
@@ -156,7 +161,8 @@ def _row(file: _File, line: _Line, key: str) -> PublishedRow:
     source = line.source or file.source
     assert source is not None, "checked when the file was read"
     own: dict[str, Any] = {
-        name: getattr(line, name) for name in ("method", "condition", "counterpart", "note")
+        name: getattr(line, name)
+        for name in ("method", "condition", "counterpart", "presets", "set", "note")
     }
     return PublishedRow(
         **own,

@@ -39,6 +39,7 @@ _COSTS = {
     "images_per_second": "accounting/images_per_second",
     "captions_per_second": "accounting/captions_per_second",
     "train_pairs": "data/train_pairs",
+    "train_images": "data/train_images",
 }
 
 

@@ -157,13 +157,13 @@ def _no_twin(way: _Way, dataset: str) -> str | None:
 
 def _config(way: _Way, row: Row, dataset: str, *variation: str) -> RunConfig:
     presets = [*way.suite.presets, *row.presets, *_best(way, row, dataset)]
-    settings = (override(key, value) for key, value in (way.suite.set | row.set).items())
+    settings = way.suite.settings(way.synthetic) | row.settings(way.synthetic)
     config = resolve(
         row.method,
         dataset,
         synthetic=way.synthetic,
         presets=presets,
-        overrides=[*settings, *way.overrides, *variation],
+        overrides=[*(override(key, value) for key, value in settings.items()), *way.overrides, *variation],
     )
     return config if way.data_root is None else config.on_data(str(way.data_root))
 

@@ -104,6 +104,7 @@ class Row(_Part):
         method: registry name.
         presets: presets on top of the suite's.
         set: config overrides by dotted key, on top of the suite's.
+        synthetic_set: in place of `set`, key by key, when the suite runs on synthetic twins.
         from_study: name of a study whose best configuration comes on top of the presets; such rows run with
             seeds that no study uses.
         vary: values by dotted key; each makes one more row, `key=value`, that differs from this one in that key.
@@ -114,6 +115,7 @@ class Row(_Part):
     method: PlugIn
     presets: tuple[str, ...] = ()
     set: Settings = {}
+    synthetic_set: Settings = {}
     from_study: str | None = None
     vary: Variations = {}
     synthetic_vary: Variations = {}
@@ -141,6 +143,10 @@ class Row(_Part):
                 ) from error
         return self
 
+    def settings(self, synthetic: bool) -> Settings:
+        """Return the row's own overrides by dotted key."""
+        return self.set | self.synthetic_set if synthetic else self.set
+
     def variations(self, synthetic: bool) -> list[tuple[str, Any]]:
         """Return the (key, value) pairs that make a row each."""
         lists = self.vary | self.synthetic_vary if synthetic else self.vary
@@ -160,6 +166,7 @@ class Suite(_Part):
         rows: the table's lines.
         presets: presets of all rows.
         set: config overrides of all rows, by dotted key.
+        synthetic_set: in place of `set`, key by key, on synthetic twins: the tiny CLIP in place of a real one.
         evaluate: datasets that each run is also tested on; `others` stands for the suite's other datasets.
         published: names of published tables that the report sets the results against.
     """
@@ -174,6 +181,7 @@ class Suite(_Part):
     rows: tuple[Row, ...] = Field(min_length=1)
     presets: tuple[str, ...] = ()
     set: Settings = {}
+    synthetic_set: Settings = {}
     evaluate: tuple[PlugIn, ...] = ()
     published: tuple[PlugIn, ...] = ()
 
@@ -197,6 +205,10 @@ class Suite(_Part):
         if double:
             raise ValueError(f"two rows are called {double!r}: give each a `name` of its own")
         return self
+
+    def settings(self, synthetic: bool) -> Settings:
+        """Return the overrides of all rows by dotted key."""
+        return self.set | self.synthetic_set if synthetic else self.set
 
 
 def variation_name(key: str, value: Any) -> str:

@@ -6,7 +6,7 @@ exact. Where the two protocols differ in anything that is known, the row says so
 reproduction. Results on synthetic twins are never set against published figures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from harness.counterparts import (
     OTHER,
     OWN,
     PARTLY,
-    RELEASED,
     SAME,
     SCORES,
     Row,
@@ -23,19 +22,17 @@ from harness.counterparts import (
     against,
     compared,
     counterparts,
-    has_released,
     is_twin,
     ordered,
     published_tables,
-    short_paper,
     with_published,
 )
-from harness.datasets import DATASETS
-from harness.gaps import beginning, evaluate_command, run_command
-from harness.methods import METHODS
+from harness.gaps import beginning
 from harness.panel_report import PanelReport
 from harness.panels import REAL, Facts, Panel, protocol_facts, training_facts
 from harness.persons import METRICS
+from harness.published_gaps import cell_text, missing, printed, released_command
+from harness.published_settings import has_released
 from harness.record import METRIC_NAMES
 from harness.reports import Contents, Gap, Source, Step, Table, register
 from harness.rows import UNTRAINED
@@ -120,25 +117,6 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
         "published lies": row[f"{name}_lies"] or DASH,
         "protocol": f"{row['protocol']}{differing}",
     }
-
-
-def cell_text(row: Mapping[Any, Any]) -> str:
-    """Return where a result was trained and tested; one name for both where they are the same.
-
-    >>> cell_text({"trained_on": "icfg", "tested_on": "cuhk", "rule": "val"})
-    'icfg → cuhk'
-    """
-    alone = row["rule"] == UNTRAINED or row["trained_on"] in (None, row["tested_on"])
-    return str(row["tested_on"]) if alone else f"{row['trained_on']} → {row['tested_on']}"
-
-
-def printed(value: float | None) -> str:
-    """Return a published figure as it is printed; a dash where there is none.
-
-    >>> printed(13.45), printed(None)
-    ('13.45', '–')
-    """
-    return DASH if value is None or value != value else f"{value:.2f}"
 
 
 def _epoch_notes(rows: Sequence[Row]) -> list[str]:
@@ -363,50 +341,7 @@ def other_protocols(panels: Sequence[Panel]) -> list[Gap]:
         if row["trained_on"] == row["tested_on"] and has_released(row["method"]):
             marks.setdefault((row["method"], row["tested_on"]), set()).add(row["protocol"])
     return [
-        Gap(f"{method} on {dataset}: run under other protocols alone.", (_released_command(method, dataset),))
+        Gap(f"{method} on {dataset}: run under other protocols alone.", (released_command(method, dataset),))
         for (method, dataset), found in marks.items()
         if found == {OTHER}
     ]
-
-
-def _released_command(method: str, dataset: str) -> str:
-    return run_command(method, dataset, False) + f" --preset {RELEASED}" * has_released(method)
-
-
-def missing(published: Sequence[Row], panels: Sequence[Panel], datasets: Sequence[str] = ()) -> list[Gap]:
-    """Return one gap for each published method and dataset without a result on real data, with its commands."""
-    rows = [row for panel in panels if not is_twin(panel) for row in panel.records]
-    there = {str(_cell(row | {"counterpart": row["method"]})) for row in rows}
-    asked = {name.replace("-", "_") for name in datasets}
-    cells: dict[str, list[Row]] = {}
-    for one in published:
-        wanted = not asked or {one["tested_on"], one["trained_on"] or one["tested_on"]} <= asked
-        if wanted and str(_cell(one)) not in there and any(one[name] is not None for name in METRICS):
-            cells.setdefault(str(_cell(one)), []).append(one)
-    return [_missing_gap(rows) for rows in cells.values()]
-
-
-def _cell(row: Mapping[Any, Any]) -> tuple[Any, ...]:
-    trained_on = None if row.get("rule") == UNTRAINED else row["trained_on"]
-    return row["counterpart"], trained_on, row["tested_on"]
-
-
-def _missing_gap(rows: Sequence[Row]) -> Gap:
-    first = rows[0]
-    figures = "; ".join(
-        f"R@1 {printed(row['R1'])} ({drawn(row['method'], 60)}, {short_paper(row['paper'])})" for row in rows
-    )
-    what = f"{first['counterpart']} on {cell_text(first)}: published {figures}; no run on real data."
-    return Gap(what, tuple(_commands(first)))
-
-
-def _commands(row: Row) -> list[str]:
-    if row["counterpart"] not in METHODS.names() or row["tested_on"] not in DATASETS.names():
-        return []
-    trained_on = row["trained_on"] or row["tested_on"]
-    command = _released_command(row["counterpart"], trained_on)
-    return (
-        [command]
-        if trained_on == row["tested_on"]
-        else [command, evaluate_command("RUN", [row["tested_on"]])]
-    )

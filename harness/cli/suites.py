@@ -1,6 +1,6 @@
 """What `harness suite` does with its options: expand, plan, run, show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from harness.suite import run_suite
 from harness.suite_file import Expansion, Row, Suite, expand, load_suite, suite_names
 from harness.suite_plan import PlannedCell, SuitePlan, make_suite_plan
 from harness.suite_queue import shard_of
+from harness.suite_rows import variation_name
 
 FAILED = 1
 
@@ -76,16 +77,20 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
         "tested on": ", ".join(suite.evaluate) or "its own dataset",
         "report": suite.report or "none",
         "published": ", ".join(suite.published) or "none",
-        "settings": ", ".join(f"{key}={value}" for key, value in suite.set.items()) or "none",
+        "settings": ", ".join(_settings(suite.settings(synthetic))) or "none",
     }
     click.echo(plain(f"{suite.name}: {suite.title}\n{suite.question}".strip()))
     for key, value in facts.items():
         click.echo(plain(f"  {key:<10} {value}"))
     rows = []
     for row in suite.rows:
-        settings = ", ".join([*row.presets, *(f"{key}={value}" for key, value in row.set.items())])
+        settings = ", ".join([*row.presets, *_settings(row.settings(synthetic))])
         rows.append([row.name, row.method, settings or "–", str(len(row.variations(synthetic)))])
     table("rows", ("row", "method", "presets and settings", "variations"), rows, left=3)
+
+
+def _settings(values: Mapping[str, Any]) -> list[str]:
+    return [variation_name(key, value) for key, value in values.items()]
 
 
 def show_plan(options: dict[str, Any]) -> None:

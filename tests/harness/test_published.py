@@ -6,6 +6,8 @@ from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.published import load_published, published_names, read_published
+from harness.resolve import resolve
+from harness.suite_rows import override
 
 TABLES = {name: load_published(name) for name in published_names()}
 ROWS = [(name, row) for name, table in TABLES.items() for row in table.rows]
@@ -40,7 +42,15 @@ def figures(row):
         (("parameter_efficient", "DM-Adapter", "icfg"), [62.64, 79.53, 85.32, 36.50]),
         (("parameter_efficient", "IRRA", "rstp"), [60.20, 81.30, 88.20, 47.17]),
         (("parameter_efficient", "CFine", "cuhk"), [69.57, 85.93, 91.15, None]),
-        (("tbps_clip_main", "Simplified TBPS-CLIP", "cuhk"), [72.66, 88.14, 92.72, 64.97]),
+        (("tbps_clip_main", "Simplified TBPS-CLIP", "icfg"), [64.52, 80.03, 85.39, 39.54]),
+        (("tbps_clip_tricks", "CLIP + GlobalGrad", "cuhk"), [63.66, 84.08, 90.11, 56.46]),
+        (("tbps_clip_tricks", "CLIP*", "cuhk"), [64.34, 84.05, 90.51, 57.53]),
+        (("tbps_clip_image_augmentation", "RandomRotation", "cuhk"), [65.50, 85.20, 91.13, 58.92]),
+        (("tbps_clip_image_augmentation", "TrivialAugment", "cuhk"), [65.59, 84.58, 90.81, 58.58]),
+        (("tbps_clip_text_augmentation", "EDA", "cuhk"), [63.43, 83.77, 90.27, 56.15]),
+        (("tbps_clip_text_augmentation", "CLIP*+Aug", "cuhk"), [66.78, 85.98, 91.23, 59.68]),
+        (("tbps_clip_losses", "MVS-IT", "cuhk"), [67.01, 85.66, 91.33, 59.83]),
+        (("tbps_clip_losses", "C-ITC", "cuhk"), [67.15, 86.31, 92.04, 60.58]),
         (("tbps_clip_main", "TP-TPS", "icfg"), [60.64, 75.97, 81.76, 42.78]),
         (("tbps_clip_main", "DSSL", "rstp"), [39.05, 62.60, 73.95, None]),
         (("transfer_icl", "IRRA", "icfg", "cuhk"), [42.41, 62.11, 69.62, 21.77]),
@@ -67,10 +77,18 @@ def test_figures_of_rows_with_a_setting_are_those_printed():
     ]
     coop = found("tbps_clip_few_shot", "CoOp", "cuhk", condition="5 % of the training data")
     assert figures(coop) == [11.37, 24.19, 32.46, 10.48]
-    loss = found("tbps_clip_ablation", "R-ITC", "cuhk")
+    loss = found("tbps_clip_losses", "R-ITC", "cuhk")
     assert figures(loss) == [68.19, 86.01, 90.94, 60.90]
-    pool = found("tbps_clip_ablation", "Augmentation pool", "cuhk")
+    pool = found("tbps_clip_image_augmentation", "Augmentation pool", "cuhk")
     assert figures(pool) == [66.13, 85.38, 91.21, 59.30]
+    blur = found("tbps_clip_strength", "GaussianBlur", "cuhk", condition="blur_kernel 11")
+    assert figures(blur) == [46.48, 70.60, None, 42.09]
+    swap = found("tbps_clip_strength", "Random swap", "cuhk", condition="alpha 0.1")
+    assert figures(swap) == [51.06, 74.72, 83.16, 45.16]
+    dropped = found("tbps_clip_compression", "TBPS-CLIP", "cuhk", condition="text layers 3, 5, 7, 8 dropped")
+    assert figures(dropped) == [60.60, None, None, None]
+    small = found("tbps_clip_main", "Simplified TBPS-CLIP", "cuhk", condition="batches of 160")
+    assert figures(small) == [71.22, 87.77, 92.19, 63.85]
     irra = found("tbps_clip_irra", "IRRA", "icfg", condition="starts from TBPS-CLIP")
     assert irra.metrics["t2i/mINP"] == 9.36
     nam = found("transfer_nam", "IRRA", "icfg", "rstp", condition="starts from WebPerson 5M (GA-DMS)")
@@ -118,6 +136,26 @@ def test_every_row_has_source_protocol_and_names_that_exist(name, row):
     assert row.counterpart is None or row.counterpart in METHODS.names()
     assert all(value is None or 0 < value < 100 for value in row.metrics.values())
     assert row.metrics or row.costs
+
+
+def test_a_row_that_names_settings_names_ones_that_its_counterpart_has():
+    for name, row in ROWS:
+        if row.presets or row.set:
+            overrides = [override(key, value) for key, value in row.set.items()]
+            config = resolve(row.counterpart, row.tested_on, presets=row.presets, overrides=overrides)
+            assert config.method.name == row.counterpart, name
+
+
+def test_no_two_rows_of_tbps_clip_have_the_same_settings_backbone_and_dataset():
+    rows = [row for name, row in ROWS if row.presets and row.counterpart == "tbps_clip"]
+    keys = []
+    for row in rows:
+        overrides = [override(key, value) for key, value in row.set.items()]
+        config = resolve("tbps_clip", row.tested_on, presets=row.presets, overrides=overrides)
+        keys.append((row.tested_on, row.backbone, config.model_dump_json()))
+    doubles = {key[:2] for key in keys if keys.count(key) > 1}
+    assert len(rows) > 80
+    assert not doubles
 
 
 def test_recalls_and_precision_are_in_order():

@@ -62,7 +62,11 @@ def test_every_shipped_suite_takes_less_than_half_an_hour_on_two_cores(name):
 
 
 def test_the_shipped_suites_are_those_demanded():
-    assert suite_names() == ["cross_dataset", "cskt_ablation", "main_results", "parameter_efficiency"]
+    assert set(suite_names()) == {
+        *("cross_dataset", "cskt_ablation", "main_results", "parameter_efficiency"),
+        *("tbps_clip_tricks", "tbps_clip_image_augmentation", "tbps_clip_text_augmentation"),
+        *("tbps_clip_strength", "tbps_clip_losses", "few_shot", "compression"),
+    }
     assert load_suite("main-results") == load_suite("main_results")
 
 
@@ -210,6 +214,22 @@ def test_a_method_may_decline_a_dataset(monkeypatch):
     )
 
 
+def test_twins_may_have_settings_of_their_own_which_come_in_place_of_the_others():
+    row = {"method": "cskt", "set": {"method.prompt_length": 8}, "synthetic_set": {"method.prompt_length": 2}}
+    given = suite(
+        [row, {"method": "linear_probe", "set": {"train.epochs": 9}}],
+        set={"backbone.name": "ViT-B-32-quickgelu", "train.epochs": 7, "train.batch_size": 5},
+        synthetic_set={"backbone.name": "tiny", "train.epochs": 3},
+    )
+    real, twin = (expand(given, synthetic=synthetic).cells for synthetic in (False, True))
+    assert [(c.config.backbone.name, c.config.train.epochs) for c in real[:2]] == [
+        *(("ViT-B-32-quickgelu", 7), ("ViT-B-32-quickgelu", 9))
+    ]
+    assert [(c.config.backbone.name, c.config.train.epochs) for c in twin[:2]] == [("tiny", 3), ("tiny", 9)]
+    assert (real[0].config.method.prompt_length, twin[0].config.method.prompt_length) == (8, 2)
+    assert {cell.config.train.batch_size for cell in (*real, *twin)} == {5}
+
+
 # -- variations
 
 
@@ -344,6 +364,7 @@ HEAD = "datasets: [icfg]\n"
         ),
         (HEAD + "rows: [{method: cskt, set: {method: {lr: 1}}}]", r"written with dots, as method.lr"),
         (HEAD + "rows: [{method: cskt, set: {seed: 1}}]", r"seed is given by `seeds`"),
+        (HEAD + "rows: [{method: cskt, synthetic_set: {seed: 1}}]", r"seed is given by `seeds`"),
         (HEAD + "rows: [{method: cskt, set: {'a=b': 1}}]", r"a config key is written with dots"),
         (HEAD + "rows: [{method: cskt, set: {method.lr: .inf}}]", r"a value is a number, text"),
         (HEAD + "rows: [{method: cskt, set: {3: 1}}]", r"must be text"),

@@ -1,0 +1,283 @@
+"""How good is each method when it learns from few of the training images?
+
+Rows: results on the dataset that a method was trained on, of each setting that was run with a share of the training
+images (`dataset.few_shot`) below 1; where the same setting learned from all images, that result joins. A setting is a
+method with its preset. Methods that train nothing are the floor.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+from harness.config import content_hash
+from harness.counterparts import Sources, counterparts, is_twin, published_tables, with_published
+from harness.gaps import floor_gap
+from harness.panel_report import PanelReport
+from harness.panels import Facts, Panel, dataset_facts, on_own_dataset
+from harness.published_settings import SHARE, preset_of, share_of
+from harness.reports import Gap, Source, Step, Table, register
+from harness.rows import UNTRAINED
+from harness.tables import DASH, count_text, p_text, row_interval
+from harness.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, log_axis, marks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+Row = dict[Any, Any]
+SUITE = "harness suite run few_shot"
+REFERENCE = "tbps_clip clip_baseline"
+METRICS = {"R1": "R@1", "mAP": "mAP"}
+ENDS = ("", "_low", "_high")
+MOST_SETTINGS = 2
+COLUMNS = [
+    *("line", "tested_on", "share", "train_images", "train_pairs"),
+    *(name + end for name in METRICS for end in ENDS),
+    *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
+    *("p", "interval", "n_seeds", "rule", "budget", "condition"),
+]
+NOTES = (
+    "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
+    f"several. Differences in points, less {REFERENCE} that learned from the same images, taken person by person; p: "
+    "of no difference in R@1, not adjusted for the number of comparisons.",
+    "All seeds learn from the same images, so no interval speaks of other images. A smaller share is part of a larger "
+    "one. The test set is always whole.",
+)
+BESIDE = (
+    "Published: which images the shares had, and which backbone and epochs, is not published; one seed, the best epoch "
+    "on the test set."
+)
+
+
+def curves(panel: Panel) -> "DataFrame":
+    """Return one row for each setting and share, with its `line` and differences, the reference's line first."""
+    from pandas import DataFrame
+
+    trained = [row for row in panel.records if row["rule"] != UNTRAINED]
+    names = _lines(trained)
+    rows = [row | {"line": name} for row, name in zip(trained, names, strict=True)]
+    reference = {row["share"]: row for row in rows if row["line"] == REFERENCE}
+    found = [row | _differences(row, reference.get(row["share"]), panel) for row in rows]
+    found.sort(key=lambda row: (row["line"] != REFERENCE, row["line"], row["share"]))
+    return DataFrame(found)
+
+
+def _lines(rows: Sequence[Row]) -> list[str]:
+    """Return each result's line: its method, the preset, and settings in which results of these two differ."""
+    names = []
+    for row in rows:
+        own = [one["departures"] for one in rows if _who(one) == _who(row)]
+        keys = sorted({key for one in own for key in one if len({str(each.get(key)) for each in own}) > 1})
+        shown = [f"{key.rpartition('.')[2]}={row['departures'].get(key, 'preset')}" for key in keys]
+        more = ["…", row["setting"][:6]] if len(shown) > MOST_SETTINGS else []
+        seed = row["config"].get(f"{SHARE}_seed", "0")
+        shown = [*shown[:MOST_SETTINGS], *more, *([f"images {seed}"] if seed != "0" else [])]
+        names.append(" ".join([_who(row), *([f"({', '.join(shown)})"] if shown else [])]))
+    return names
+
+
+def _who(row: Row) -> str:
+    return f"{row['method']} {row['preset']}".strip()
+
+
+def _differences(row: Row, reference: Row | None, panel: Panel) -> Row:
+    """Return the differences to the reference of the same share; nothing for itself, or where there is none."""
+    found: Row = {"p": nan} | {f"{name}_difference{end}": nan for name in METRICS for end in ENDS}
+    if reference is None or row["line"] == REFERENCE:
+        return found
+    for name in METRICS:
+        key, paired = f"{name}_difference", panel.difference(row, reference, name)
+        found[key] = row[name] - reference[name]
+        if paired is not None:
+            found |= {key: paired.estimate, f"{key}_low": paired.low, f"{key}_high": paired.high}
+            found |= {"p": paired.p_value} if name == "R1" else {}
+    return found
+
+
+def shares_table(panel: Panel) -> Table:
+    """Tabulate every setting at every share, with its difference to the reference and what is published."""
+    from pandas import DataFrame
+
+    rows, sources = curves(panel), Sources()
+    rows[[*COLUMNS[5:11]]] = rows[[*COLUMNS[5:11]]].astype(float)
+    records = rows.to_dict("records")
+    beside = any(row["published"] for row in records) and not is_twin(panel)
+    cells = [_cells(row) | (_published_cells(row, sources) if beside else {}) for row in records]
+    notes = (*NOTES, *((BESIDE, *sources.notes) if beside else ()))
+    return Table(
+        name=f"few_shot-{panel.number}",
+        title=f"{panel.facts['data']} · {panel.facts['dataset']}: few training images (protocol {panel.number})",
+        values=rows[[name for name in COLUMNS if name in rows]],
+        cells=DataFrame(cells),
+        notes=notes,
+        n_left=2,
+    )
+
+
+def _cells(row: Row) -> dict[str, str]:
+    return {
+        "method": row["line"],
+        "share": share_text(row["share"]),
+        "images": count_text(row.get("train_images")),
+        "pairs": count_text(row["train_pairs"]),
+        "R@1 [95 %]": row_interval(row, "R1"),
+        "mAP [95 %]": row_interval(row, "mAP"),
+        "difference in R@1": row_interval(row, "R1_difference"),
+        "difference in mAP": row_interval(row, "mAP_difference"),
+        "p": p_text(row["p"]),
+        "seeds": str(row["n_seeds"]),
+    }
+
+
+def _published_cells(row: Row, sources: Sources) -> dict[str, str]:
+    theirs = row["published"][0] if row["published"] else None
+    figures = {word: theirs[name] if theirs else None for name, word in METRICS.items()}
+    shown = {
+        f"published {word}": DASH if value is None else f"{value:.2f}" for word, value in figures.items()
+    }
+    return shown | {"source": sources.mark(theirs) if theirs else DASH}
+
+
+def share_text(share: float) -> str:
+    """Return a share of the images in percent.
+
+    >>> share_text(0.05), share_text(0.125), share_text(1.0)
+    ('5 %', '12.5 %', 'all')
+    """
+    return "all" if share == 1 else f"{100 * share:g} %"
+
+
+def draw_shares(panel: Panel) -> "Figure":
+    """Draw R@1 and mAP over the share of training images, one line a setting, the published ones dashed."""
+    from matplotlib import pyplot
+
+    rows = curves(panel)
+    look = marks(rows["line"])
+    floors = [row for row in panel.records if row["rule"] == UNTRAINED]
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 4.0), sharex=True)
+    for axes, (name, word) in zip(grid, METRICS.items(), strict=True):
+        _draw_metric(axes, rows.to_dict("records"), name, look)
+        if not is_twin(panel):
+            _draw_published(axes, rows.to_dict("records"), name, look)
+        for floor in floors:
+            axes.axhline(floor[name], color=INK, linestyle=":", linewidth=1, zorder=1)
+            axes.axhspan(*interval_ends(floor, name), color=INK, alpha=0.07, linewidth=0)
+        axes.set_ylabel(f"text-to-image {word} (%)")
+        axes.set_xlabel("training images (%)")
+        log_axis(axes)
+        axes.set_xticks(shares := sorted(set(100 * rows["share"])), [f"{share:g}" for share in shares])
+    dashed = any(row["published"] for row in rows.to_dict("records")) and not is_twin(panel)
+    legend_below(figure, look, ["published, in the line's colour"] if dashed else [])
+    below = f" · dotted: {', '.join(drawn(row['label'], 30) for row in floors)}" if floors else ""
+    title = f"{panel.facts['data']} · {panel.facts['dataset']} · protocol {panel.number}{below}"
+    figure.suptitle(drawn(title, 110), x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _draw_metric(axes: "Axes", rows: Sequence[Row], name: str, look: Looks) -> None:
+    """Draw each line with its intervals, lines a little apart so that intervals at one share can be told."""
+    for place, (line, style) in enumerate(look.items()):
+        own = [row for row in rows if row["line"] == line]
+        shift = 1 + 0.03 * (place - (len(look) - 1) / 2)
+        xs = [100 * row["share"] * shift for row in own]
+        axes.plot(xs, [row[name] for row in own], linewidth=1.3, color=style["color"], zorder=2)
+        for x, row in zip(xs, own, strict=True):
+            axes.errorbar(x, row[name], yerr=error_bar(row, name), capsize=2, markersize=5.5, **style)
+
+
+def _draw_published(axes: "Axes", rows: Sequence[Row], name: str, look: Looks) -> None:
+    for line, style in look.items():
+        own = [
+            (row["share"], row["published"][0]) for row in rows if row["line"] == line and row["published"]
+        ]
+        points = [(100 * share, one[name]) for share, one in own if one[name] is not None]
+        hollow = {**style, "markerfacecolor": "none", "markersize": 5}
+        axes.plot(*zip(*points, strict=True), linestyle="--", linewidth=1, **hollow) if points else None
+
+
+@register
+class FewShot(PanelReport):
+    """Results over the share of training images, each setting a curve."""
+
+    title = "Few training images"
+    question = "How good is each method when it learns from few of the training images?"
+    steps = (
+        Step(
+            f"Every setting at every share of the training images, the reference `{REFERENCE}` first.",
+            'report.shares_table(panel).save("tables")',
+        ),
+        Step(
+            "One line a setting, with 95 % intervals; the axis of shares is logarithmic, and lines are set a little "
+            "apart. Dashed and hollow: published. Dotted: what a method reaches that trains nothing.",
+            'figure = report.draw_shares(panel)\nsave_figure(figure, f"figures/few_shot-{panel.number}");',
+        ),
+    )
+    how_to_read = (
+        "The choice of images follows from `dataset.few_shot_seed` alone; its list lies in the run's folder, in "
+        "`few_shot.json`. A share counts images, with all their captions. With the same number of epochs a smaller "
+        "share means fewer steps, so a curve shows both less to learn from and less training. Results on all images "
+        "join where the same setting was run on them; settings without any smaller share are left out."
+    )
+
+    @classmethod
+    def select(cls, rows: "DataFrame") -> "DataFrame":
+        """Take the settings that were run with a smaller share, those on all images too, and untrained methods."""
+        own = on_own_dataset(rows)
+        settings = own.apply(_setting, axis=1) if len(own) else own["run"]
+        few = own["config"].map(share_of) < 1
+        trained = own["rule"] != UNTRAINED
+        kept = trained & settings.isin(set(settings[few & trained]))
+        return own[kept | ~trained] if kept.any() else own[kept]
+
+    @classmethod
+    def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
+        """Add share, setting, preset and its departures, and the published rows beside each result."""
+        records = results.to_dict("records")
+        presets = [preset_of(row) for row in records]
+        columns: dict[str, Any] = {
+            "share": [share_of(row["config"]) for row in records],
+            "setting": [_setting(row) for row in records],
+            "preset": [name for name, _ in presets],
+            "departures": [departures for _, departures in presets],
+        }
+        found = with_published(results, counterparts(published_tables(source.suite)))
+        return found.assign(**columns)
+
+    @classmethod
+    def facts(cls, row: Row) -> Facts:
+        """Fix the protocol, the dataset and its annotations, but not how many pairs are learned from."""
+        return {name: value for name, value in dataset_facts(row).items() if "training pairs" not in name}
+
+    @classmethod
+    def tables(cls, panel: Panel) -> list[Table]:
+        """Return the one table."""
+        return [shares_table(panel)]
+
+    @classmethod
+    def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
+        """Name shares that a line has not, a missing reference and a missing floor."""
+        if not panels:
+            what = "No finished run that learned from a share of the training images. A whole comparison:"
+            return [Gap(what, (f"{SUITE} --synthetic",))]
+        return [gap for panel in panels for gap in _panel_gaps(panel)]
+
+
+def _setting(row: Mapping[Any, Any]) -> str:
+    """Return the hash of all settings but the share, the same for all points of a curve."""
+    config = {key: value for key, value in row["config"].items() if key != SHARE}
+    return content_hash([row["method"], row["trained_on"], row["synthetic"], config])[:16]
+
+
+def _panel_gaps(panel: Panel) -> list[Gap]:
+    rows = curves(panel)
+    where = f"Protocol {panel.number}, {panel.facts['dataset']}"
+    command = (f"{SUITE} --synthetic" if is_twin(panel) else SUITE,)
+    shares, found = set(rows["share"]), []
+    for line, part in rows.groupby("line", sort=False):
+        missing = ", ".join(share_text(share) for share in sorted(shares - set(part["share"])))
+        if missing:
+            found.append(Gap(f"{where}: {line} has no result with {missing} of the images.", command))
+    if REFERENCE not in set(rows["line"]):
+        found.append(Gap(f"{where}: no {REFERENCE}, which differences are taken to.", command))
+    return [*found, *floor_gap(panel, str(panel.facts["dataset"]))]
