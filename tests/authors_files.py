@@ -1,0 +1,88 @@
+"""Checkpoints as the authors' code writes them, in its names and shapes, with random tensors of any backbone."""
+
+import torch
+
+from harness.clip import Clip
+
+
+def clip_state(clip: Clip, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Return random towers by OpenAI's names, shaped like a backbone's; on `meta` where it is."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: _random(value.shape, generator, value.device) for name, value in clip.model.state_dict().items()
+    }
+
+
+def tbps_clip(clip: Clip, *, full: bool = True, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Return the state dict of TBPS-CLIP's model, with the self-supervised head where it is the full variant."""
+    towers, make = clip_state(clip, seed), _maker(clip, seed)
+    state = {
+        name if name.startswith("visual.") else f"encode_text.{name}": value for name, value in towers.items()
+    }
+    state["logit_scale"] = make()
+    if full:
+        dim = clip.embed_dim
+        state |= _linear("simclr_mlp.0", dim, 128, make) | _linear("simclr_mlp.2", 128, dim, make)
+    return state
+
+
+def irra(clip: Clip, *, persons: int, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Return the state dict of IRRA's model, trained on so many persons."""
+    towers, make, dim = clip_state(clip, seed), _maker(clip, seed), clip.embed_dim
+    words = towers["token_embedding.weight"].shape[0]
+    state = {f"base_model.{name}": value for name, value in towers.items()}
+    state |= _linear("classifier", dim, persons, make) | _attention("cross_attn", dim, make)
+    for name in ("ln_pre_t", "ln_pre_i", "ln_post", "mlm_head.ln"):
+        state |= _norm(name, dim, make)
+    for layer in range(4):
+        block = f"cross_modal_transformer.resblocks.{layer}"
+        state |= _attention(f"{block}.attn", dim, make)
+        state |= _norm(f"{block}.ln_1", dim, make) | _norm(f"{block}.ln_2", dim, make)
+        state |= _linear(f"{block}.mlp.c_fc", dim, 4 * dim, make)
+        state |= _linear(f"{block}.mlp.c_proj", 4 * dim, dim, make)
+    return state | _linear("mlm_head.dense", dim, dim, make) | _linear("mlm_head.fc", dim, words, make)
+
+
+def cskt(clip: Clip, *, length: int = 4, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Return the state dict of CSKT's model, with prompts in as many blocks as the shallower tower has."""
+    make, image, text = _maker(clip, seed), clip.image_width, clip.text_width
+    state = {f"base_model.{name}": value for name, value in clip_state(clip, seed).items()}
+    for tower, layers, width in (("visual.", clip.image_layers, image), ("", clip.text_layers, text)):
+        for layer in range(layers):
+            block = f"base_model.{tower}transformer.resblocks.{layer}"
+            state |= _norm(f"{block}.ln_3", width, make)
+            state |= _linear(f"{block}.adapter_mlp.down", width, width // 8, make)
+            state |= _linear(f"{block}.adapter_mlp.up", width // 8, width, make)
+    state |= {"prompt_learner.ctx": make(length, text), "prompt_learner.vision": make(length, image)}
+    state |= _linear("prompt_learner.tmap", text, image, make)
+    state |= _linear("prompt_learner.vmap", image, text, make)
+    for deep in range(min(clip.image_layers, clip.text_layers) - 1):
+        state[f"prompt_learner.compound_prompts_text.{deep}"] = make(length, text)
+        state[f"prompt_learner.compound_prompts_vision.{deep}"] = make(length, image)
+        state |= _linear(f"prompt_learner.compound_prompt_projections.{deep}", text, image, make)
+        state |= _linear(f"prompt_learner.compound_prompt_projections_vision.{deep}", image, text, make)
+    return state
+
+
+def _maker(clip, seed):
+    generator, device = torch.Generator().manual_seed(seed + 1), next(clip.model.parameters()).device
+    return lambda *shape: _random(shape, generator, device)
+
+
+def _random(shape, generator, device):
+    if device.type == "meta":
+        return torch.empty(shape, device="meta")
+    return 0.1 * torch.randn(shape, generator=generator)
+
+
+def _linear(name, width_in, width_out, make):
+    return {f"{name}.weight": make(width_out, width_in), f"{name}.bias": make(width_out)}
+
+
+def _norm(name, width, make):
+    return {f"{name}.weight": make(width), f"{name}.bias": make(width)}
+
+
+def _attention(name, dim, make):
+    own = {f"{name}.in_proj_weight": make(3 * dim, dim), f"{name}.in_proj_bias": make(3 * dim)}
+    return own | _linear(f"{name}.out_proj", dim, dim, make)
