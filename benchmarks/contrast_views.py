@@ -33,9 +33,9 @@ _ADJUST = (
 def by_pillow(image: Image.Image, draws: ViewDraws, place: int, size: tuple[int, int] = SIZE) -> Tensor:
     """Return the view of one image, 0 to 1 [3, height, width], made by Pillow from the drawn parameters."""
     numbers, changes = draws.crop[place : place + 1].transpose(0, 1), draws.changes
-    top, left, height, width = crop_boxes(numbers, torch.tensor([[image.height, image.width]]), 0.2)[
-        0
-    ].tolist()
+    extent = torch.tensor([[image.height, image.width]])
+    (box,) = crop_boxes(numbers, extent, 0.2, shape=size[1] / size[0]).tolist()
+    top, left, height, width = box
     view = functional.resized_crop(image, top, left, height, width, list(size))
     jitter, grey, blur, flip = changes.acts[place].tolist()
     parameters = changes.parameters[place].tolist()

@@ -94,7 +94,8 @@ class ContrastViews:
         """Return crops of originals, resized with antialiasing, uint8 [n, 3, height, width]."""
         out = torch.empty((len(images), 3, *self.size), dtype=torch.uint8)
         sizes = torch.tensor([image.shape[1:] for image in images]).view(-1, 2)
-        boxes = crop_boxes(numbers.transpose(0, 1), sizes, _LEAST_AREA)
+        height, width = self.size
+        boxes = crop_boxes(numbers.transpose(0, 1), sizes, _LEAST_AREA, shape=width / height)
         for image, target, (top, left, height, width) in zip(images, out, boxes.tolist(), strict=True):
             target.copy_(
                 functional.resized_crop(image, top, left, height, width, list(self.size), antialias=True)

@@ -64,25 +64,28 @@ def crop_numbers(n: int, generator: Generator) -> Tensor:
     return torch.rand(4, n, _ATTEMPTS, generator=generator, dtype=torch.float64)
 
 
-def crop_boxes(numbers: Tensor, sizes: Tensor, least_area: float) -> Tensor:
+def crop_boxes(numbers: Tensor, sizes: Tensor, least_area: float, *, shape: float = 1.0) -> Tensor:
     """Return crops from drawn numbers [4, n, 10]: top, left, height and width, int64 [n, 4].
 
     As torchvision's RandomResizedCrop: a share of the area between `least_area` and 1, an aspect between 3:4 and 4:3,
-    the first of ten tries that fits, else the largest central crop of an allowed aspect.
+    the first of ten tries that fits, else the largest central crop of an allowed aspect. The aspect is relative to that
+    of what the crop is resized to, which as published is a square; torchvision takes it absolutely, and would cut a
+    picture three times as tall as wide down to its middle and stretch that.
 
     Args:
         numbers: of `crop_numbers`.
         sizes: height and width of each image, integers [n, 2].
         least_area: smallest share of the area.
+        shape: width over height of what the crop is resized to.
     """
     first, second, top, left = numbers
     height, width = sizes.double().T[:, :, None]
     pixels = height * width * (least_area + (1 - least_area) * first)
-    aspect = _between(_CROP_ASPECT, second)
+    aspect = _between(_CROP_ASPECT, second) * shape
     box_height, box_width = (pixels / aspect).sqrt().round(), (pixels * aspect).sqrt().round()
     fits = (box_height > 0) & (box_height <= height) & (box_width > 0) & (box_width <= width)
     boxes = _first(_placed(box_height, box_width, top, left, height, width), fits)
-    return torch.where(fits.any(dim=1)[:, None], boxes, _central(height[:, 0], width[:, 0])).long()
+    return torch.where(fits.any(dim=1)[:, None], boxes, _central(height[:, 0], width[:, 0], shape)).long()
 
 
 def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
@@ -111,9 +114,9 @@ def _first(boxes: Tensor, fits: Tensor) -> Tensor:
     return first
 
 
-def _central(height: Tensor, width: Tensor) -> Tensor:
+def _central(height: Tensor, width: Tensor, shape: float) -> Tensor:
     """Return the largest central crops whose aspect is allowed [n, 4]."""
-    low, high = _CROP_ASPECT
+    low, high = (bound * shape for bound in _CROP_ASPECT)
     box_height = torch.where(width / height < low, (width / low).round(), height)
     box_width = torch.where(width / height > high, (height * high).round(), width)
     return torch.stack(

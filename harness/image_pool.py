@@ -132,7 +132,8 @@ def _known(config: PoolConfig, size: tuple[int, int]) -> dict[ImageOperation, Op
         return lambda n, generator: uniform((n, 1), -limit, limit, generator)
 
     def crops(n: int, generator: Generator) -> Tensor:
-        return crop_boxes(crop_numbers(n, generator), torch.tensor([size]).expand(n, 2), config.crop_area)
+        numbers, sizes = crop_numbers(n, generator), torch.tensor([size]).expand(n, 2)
+        return crop_boxes(numbers, sizes, config.crop_area, shape=size[1] / size[0])
 
     return {
         "resized_crop": Operation(1, 4, crops, pixels.resized_crop),

@@ -230,6 +230,16 @@ def test_blurs_are_drawn_as_in_torchvision():
     assert same_distribution(drawn_parameters("gaussian_blur")[:, 0], theirs)
 
 
+@pytest.mark.parametrize("size", [(96, 32), (384, 128), (64, 128)])
+def test_crops_of_tall_and_wide_images_keep_their_area_and_nearly_their_shape(size):
+    recipe = augment("stack", size, operations=("resized_crop",))
+    boxes = recipe.draw(N, generator()).changes.parameters[:, 0]
+    height, width = boxes[:, 2] / size[0], boxes[:, 3] / size[1]
+    assert (height * width).min() > 0.85
+    assert 0.7 < (width / height).min() < 0.95
+    assert 1.05 < (width / height).max() < 1.4
+
+
 def test_the_crop_area_and_the_erased_area_are_those_of_the_config():
     size = (224, 224)
     for area in (0.3, 0.9):
