@@ -22,15 +22,15 @@ from harness.evaluate import PROTOCOL_VERSION, Encoder
 from harness.experiments import Store, tracking_uri
 from harness.files import locked, replaced
 from harness.listener import Listener
-from harness.material import Reading, open_test, read_dataset
-from harness.methods import METHODS, Method
+from harness.material import Reading, read_dataset
+from harness.methods import METHODS
 from harness.paths import runs_root
 from harness.provenance import environment, source_files
 from harness.record import BACKBONE, IMPORTED, WEIGHTS, Record, RunFolder, now
 from harness.released import Checkpoint, read_checkpoint
 from harness.resolve import resolve
 from harness.run import build_method
-from harness.tested import take_test
+from harness.tested import refuse_twin, take_own_test
 from harness.tracking import publish
 from harness.weight_files import state_hash
 from harness.weights import Weights
@@ -127,13 +127,11 @@ def read_own(config: RunConfig, test: bool | None, listener: Listener) -> Readin
         if test:
             raise
         name = config.dataset.name
-        listener.on_note(f"{name} is not on this machine: not tested. Import the file again once it is.")
-        return None
-    if reading.synthetic != config.dataset.synthetic:
-        raise UsageError(
-            f"{reading.root} holds a synthetic twin of {config.dataset.name}, and the checkpoint is of the real "
-            "dataset: name another --data-root, or give --no-test."
+        listener.on_note(
+            f"{name} is not on this machine: not tested. Once it is, `harness evaluate` tests the run."
         )
+        return None
+    refuse_twin(reading, config)
     return reading
 
 
@@ -187,36 +185,18 @@ def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Recor
         "checkpoint_bytes": folder.file(WEIGHTS).stat().st_size,
     }
     if work.reading is not None:
-        _test(work, work.reading, method, record, folder)
+        encoder = Encoder(method, work.config, work.engine)
+        take_own_test(record, folder, encoder, work.reading, work.config, work.listener)
     record.accounting["flops"] = accounting.flops(method)
     record.status, record.finished = "finished", now()
     record.seconds = time.perf_counter() - start
     folder.write(record)
-    record.tracking = _tracked(record, folder, root)
+    record.tracking = tracked(record, folder, root)
     folder.write(record)
     return record
 
 
-def _test(work: Import, reading: Reading, method: Method, record: Record, folder: RunFolder) -> None:
-    """Touch the test split, once, and count what the authors trained on."""
-    config = work.config
-    split, bad = open_test(reading, config.dataset, config.backbone, work.clip, work.listener)
-    trained = [sample for sample in reading.samples if sample.split in reading.train_splits]
-    record.data = {
-        "train_pairs": sum(len(sample.captions) for sample in trained),
-        "train_images": len(trained),
-        "train_identities": reading.n_identities,
-        "val_captions": 0,
-        "test_captions": len(split.owners),
-        "test_images": len(split.images),
-        "test_identities": len(split.identities.unique()),
-        "bad_images": len(bad),
-    }
-    work.listener.on_stage("testing")
-    take_test(record, folder, Encoder(method, config, work.engine), split, config.eval.replicates)
-
-
-def _tracked(record: Record, folder: RunFolder, root: Path) -> dict[str, Any]:
+def tracked(record: Record, folder: RunFolder, root: Path) -> dict[str, Any]:
     """Send the run to MLflow; a store that does not take it gets it later."""
     try:
         return publish(record, folder, Store(root))

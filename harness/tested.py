@@ -1,9 +1,12 @@
 """The one look at the test split: metrics, intervals and speeds into the record, queries into the folder."""
 
 from harness.accounting import PeakMemory
+from harness.config import RunConfig
 from harness.embedding_sample import sample_embeddings
+from harness.errors import UsageError
 from harness.evaluate import Encoder, correlation, evaluate, intervals
-from harness.material import Split
+from harness.listener import Listener
+from harness.material import Reading, Split, open_test
 from harness.record import EMBEDDINGS, Record, RunFolder
 
 
@@ -34,3 +37,39 @@ def take_test(
         sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
         folder.write_queries(sample, EMBEDDINGS)
     return evaluation.metrics
+
+
+def take_own_test(
+    record: Record,
+    folder: RunFolder,
+    encoder: Encoder,
+    reading: Reading,
+    config: RunConfig,
+    listener: Listener,
+) -> None:
+    """Test a run of an authors' checkpoint on its own dataset, and count what it was trained on."""
+    refuse_twin(reading, config)
+    split, bad = open_test(reading, config.dataset, config.backbone, encoder.method.clip, listener)
+    trained = [sample for sample in reading.samples if sample.split in reading.train_splits]
+    record.fingerprint = reading.fingerprint
+    record.data = {
+        "train_pairs": sum(len(sample.captions) for sample in trained),
+        "train_images": len(trained),
+        "train_identities": reading.n_identities,
+        "val_captions": 0,
+        "test_captions": len(split.owners),
+        "test_images": len(split.images),
+        "test_identities": len(split.identities.unique()),
+        "bad_images": len(bad),
+    }
+    listener.on_stage("testing")
+    take_test(record, folder, encoder, split, config.eval.replicates)
+
+
+def refuse_twin(reading: Reading, config: RunConfig) -> None:
+    """Raise `UsageError` where a checkpoint of a real dataset would be tested on its twin."""
+    if reading.synthetic != config.dataset.synthetic:
+        raise UsageError(
+            f"{reading.root} holds a synthetic twin of {config.dataset.name}, and the checkpoint is of the real "
+            "dataset: name another --data-root."
+        )

@@ -6,10 +6,12 @@ from typing import Any
 from harness.datasets import DATASETS
 from harness.evaluate import PROTOCOL_VERSION, Encoder, evaluate, intervals
 from harness.files import read_json, write_json
+from harness.importing import tracked
 from harness.listener import Listener
-from harness.material import open_test, read_dataset
+from harness.material import Reading, open_test, read_dataset
 from harness.paths import runs_root
 from harness.record import RunFolder, find_run, now
+from harness.tested import take_own_test
 from harness.tracking import log_transfer
 from harness.trained import Trained
 
@@ -49,6 +51,8 @@ def _evaluate_one(
     config = trained.config.dataset.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
     config = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(config, listener)
+    if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
+        return _own(trained, encoder, reading, force, listener)
     file = trained.folder.file(f"transfer/{dataset}.json")
     if file.is_file() and not force:
         found: Result = read_json(file)
@@ -61,6 +65,29 @@ def _evaluate_one(
     listener.on_stage(f"testing on {dataset}")
     evaluation, _ = evaluate(encoder, split, detail=True)
     return _write(trained, dataset, reading.fingerprint, reading.synthetic, evaluation, len(bad))
+
+
+def _own(trained: Trained, encoder: Encoder, reading: Reading, force: bool, listener: Listener) -> Result:
+    """Test an imported run on the dataset it was trained on, where that was not done when it was imported."""
+    record, folder = trained.record, trained.folder
+    if force or not record.metrics or record.fingerprint != reading.fingerprint:
+        take_own_test(record, folder, encoder, reading, trained.config, listener)
+        folder.write(record)
+        record.tracking = tracked(record, folder, folder.path.parent)
+        folder.write(record)
+    else:
+        listener.on_note(f"found the result of the import of {record.finished}: shown (--force repeats).")
+    return {
+        "run": record.name,
+        "dataset": trained.config.dataset.name,
+        "synthetic": record.synthetic,
+        "fingerprint": record.fingerprint,
+        "protocol": PROTOCOL_VERSION,
+        "finished": record.finished,
+        "bad_images": record.data["bad_images"],
+        "metrics": record.metrics,
+        "intervals": record.intervals,
+    }
 
 
 def _write(

@@ -73,8 +73,12 @@ def _row(record: Record) -> list[Any]:
         record.name,
         record.status,
         record.selection.get("rule", "–"),
-        f"{record.data.get('train_pairs', 0):,}" if record.selection.get("rule") != "none" else "–",
+        f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
         cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),
         cell(record.metrics.get(key + "mAP")),
         f"{record.seconds:.0f} s",
     ]
+
+
+def _has_pairs(record: Record) -> bool:
+    return "train_pairs" in record.data and record.selection.get("rule") != "none"

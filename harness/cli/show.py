@@ -77,8 +77,12 @@ def _facts(record: Any) -> str:
     if record.imported:
         chosen = {"oracle": "on the test split, which flatters"}.get(record.selection["rule"], "otherwise")
         epoch = f"epoch chosen by the authors {chosen}\nimported from {plain(record.imported)}"
+        if not record.metrics:
+            dataset = record.config["dataset"]["name"]
+            epoch += f", not tested yet: harness evaluate {record.name} --dataset {dataset}"
+    pairs = f"{record.data['train_pairs']:,}" if "train_pairs" in record.data else "unknown"
     return (
-        f"trained on {record.data.get('train_pairs', 0):,} pairs · {epoch}\n"
+        f"trained on {pairs} pairs · {epoch}\n"
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
     )

@@ -218,6 +218,22 @@ def test_without_data_it_is_untested_until_it_is_imported_where_they_are(
     assert tested.fingerprint
 
 
+def test_evaluating_an_untested_run_on_its_own_dataset_tests_it(bring, states, tmp_path):
+    record = bring("tbps_clip", states["tbps_clip"])
+    (result,) = evaluate_run(record.name, ["icfg"], runs=tmp_path / "runs", device="cpu")
+    folder = RunFolder(tmp_path / "runs" / record.name)
+    tested = folder.read()
+    assert tested.metrics == result["metrics"]
+    assert tested.data["train_pairs"] > 0
+    assert tested.fingerprint
+    assert folder.queries()
+    heard = Notes()
+    again = evaluate_run(record.name, ["icfg"], runs=tmp_path / "runs", device="cpu", listener=heard)
+    assert again == [result]
+    assert "shown" in heard.notes[-1]
+    assert tested == bring("tbps_clip", states["tbps_clip"], test=True)
+
+
 def _missing(dataset, root, listener):
     from harness.annotations import missing_twin
     from harness.paths import data_root
