@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.common import Claim, Outcome, claim, machine, outcome
 from harness.files import read_json, write_json, write_text
+from harness.resolve import read_yaml
 
 METHODS = (
     "full_finetune",
@@ -88,12 +89,16 @@ def inside(method: str, found: dict[str, Any]) -> Claim:
 
 
 def write_presets(result: Outcome, folder: Path) -> None:
-    """Write each method's best rate as its preset `tiny`."""
+    """Write each method's best rate into its preset `tiny`; what else that says of the method stays."""
     for method, found in result["facts"]["methods"].items():
         best = found["best"]
         values = {"score": best["value"], "tie": best["metrics"][TIE], "lr": best["params"][KEY]}
         text = PRESET.format(n=len(found["trials"]), command=result["command"], **values)
-        write_text(folder / f"{method}.tiny.yaml", text)
+        name = f"{method}.tiny.yaml"
+        shipped = ROOT.parent / "methods" / name
+        before = read_yaml(shipped)["method"] if shipped.is_file() else {}
+        others = [f"  {key}: {value}\n" for key, value in before.items() if key != "lr"]
+        write_text(folder / name, text + "".join(others))
 
 
 def main() -> None:

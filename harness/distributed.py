@@ -42,6 +42,15 @@ def gather_with_gradient(rows: Tensor, n_global: int) -> Tensor:
     return torch.cat(parts)[:n_global]
 
 
+def same_on_all(parameter: Tensor) -> Tensor:
+    """Return a parameter that every process uses in the whole loss, such as a temperature, its gradient shared out.
+
+    What a process does with its own rows adds up over processes; what all do alike would count once for each of them.
+    """
+    size = world()[1]
+    return parameter if size == 1 else parameter.detach() + (parameter - parameter.detach()) / size
+
+
 def gather(rows: Tensor, n_global: int) -> Tensor:
     """Gather shares [n_local, ...] of all processes to [n_global, ...] without gradient."""
     return gather_with_gradient(rows.detach(), n_global)

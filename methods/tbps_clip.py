@@ -8,7 +8,9 @@ differs, its form is a value of the setting. The presets are its ladder: `clip_b
 What deviates by default: the epoch is chosen on validation and not on the test split; autocast is bfloat16 where
 there is it; soft labels take the image embeddings that are there, and a second pass of the texts only where dropout
 makes it another one. Without `global_gradients` what an embedding is compared with carries no gradient, on any number
-of processes. The masked-word, identity and mixing losses that the released code has switched off are not here.
+of processes. The temperature starts at that of CLIP's weights; the shipped tiny CLIP's was not kept, so its preset
+takes the 0.07 that its training began with. The masked-word, identity and mixing losses that the released code has
+switched off are not here.
 """
 
 from math import log
@@ -18,7 +20,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from harness.distributed import gather_with_gradient
+from harness.distributed import gather_with_gradient, same_on_all
 from harness.import_keys import renamed
 from harness.injection import AttentionDropout
 from harness.losses import c_itc, itc, n_itc, r_itc, soft_share
@@ -313,7 +315,7 @@ class TbpsClip(Method):
     def _temperature(self) -> Tensor:
         """Return the temperature; below its bound the gradient is that of the unbounded one, as released."""
         assert self.log_scale is not None
-        scale = self.log_scale.exp()
+        scale = same_on_all(self.log_scale).exp()
         return 1 / (scale - (scale - scale.clamp(max=MAX_SCALE)).detach())
 
     @classmethod

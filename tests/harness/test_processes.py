@@ -46,7 +46,13 @@ TBPS_CLIP = ["method.text_dropout=0", "train.drop_last=false", "train.part_size=
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"), [("full_finetune", []), ("linear_probe", []), ("tbps_clip", TBPS_CLIP)]
+    ("method", "settings"),
+    [
+        ("full_finetune", []),
+        ("linear_probe", []),
+        ("tbps_clip", TBPS_CLIP),
+        ("irra", ["train.part_size=5"]),
+    ],
 )
 def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, method, settings):
     settings = [part for setting in settings for part in ("--set", setting)]

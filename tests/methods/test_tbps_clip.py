@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from harness import distributed
 from harness.accounting import count_parameters
 from harness.clip import load_clip
 from harness.config import BackboneConfig
@@ -304,3 +305,16 @@ def test_presets_are_the_ladder_of_the_paper():
     assert (ladder["full"].method.ss_image, ladder["simplified"].method.ss_image) == (0.4, 0.0)
     assert ladder["full"] == resolve("tbps_clip", "cuhk")
     assert (ladder["full"].train.batch_size, ladder["full"].train.epochs) == (320, 5)
+
+
+def test_the_temperature_learns_as_much_on_any_number_of_processes(build, batch, monkeypatch):
+    """Every process meets it in the whole loss, and the loop adds the processes' gradients up."""
+    method = build("tbps_clip", backbone="shallow", temperature=0.05)
+    (1 / method._temperature()).backward()
+    alone = method.log_scale.grad.clone()
+    method.zero_grad()
+    monkeypatch.setattr(distributed, "world", lambda: (0, 4))
+    temperature = method._temperature()
+    assert temperature.item() == pytest.approx(0.05)
+    (1 / temperature).backward()
+    torch.testing.assert_close(4 * method.log_scale.grad, alone)
