@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 UNTRAINED = "untrained"
 NO_BUDGET = "none"
+INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
 _COSTS = {
@@ -64,7 +66,8 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     )
     found = {run.info.run_id: run for where in wanted for run in store.finished_runs(where=where)}
     newest = sorted(found.values(), key=lambda run: -run.info.start_time)
-    return DataFrame([row for run in of_suite(newest, suite) for row in run_rows(run)])
+    known = {str(run.info.run_name): run for run in reversed(newest)}
+    return DataFrame([row for run in of_suite(newest, suite) for row in run_rows(run, known)])
 
 
 def of_suite(runs: Sequence[Any], suite: str | None) -> list[Any]:
@@ -87,36 +90,58 @@ def read_unfinished(store: "Store", suite: str | None = None) -> "DataFrame":
     return DataFrame(rows, columns=["run", *names, "synthetic"])
 
 
-def run_rows(run: Any) -> Iterator[dict[str, Any]]:
-    """Yield one row for each dataset that an MLflow run was tested on."""
-    shared = _who(run) | _protocol(run) | _costs(run)
+def run_rows(run: Any, known: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield one row for each dataset that an MLflow run was tested on.
+
+    A run that starts from one of the `known` runs, by name, has that run's condition in place of its name, and the
+    weights that it began with in turn: so seeds whose starts differ in the seed alone are one condition.
+    """
+    start = _start(run, known or {})
+    shared = _who(run, start) | _protocol(run, start) | _costs(run)
     for key in run.data.metrics:
         if found := _TESTED.fullmatch(key):
             yield shared | _tested(run, found.group(1)) | _scores(run.data.metrics, found.group(1))
 
 
-def _who(run: Any) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Start:
+    """What a run's towers start from: in words for its config, and the weights at the beginning of all."""
+
+    words: str | None
+    weights: str
+
+
+def _start(run: Any, known: Mapping[str, Any]) -> _Start:
+    name = run.data.params.get(INIT_FROM)
+    source = known.get(name) if name else None
+    if source is None or source is run:
+        return _Start(name, _tag(run, "weights"))
+    before = _start(source, {key: value for key, value in known.items() if key != name})
+    return _Start(f"{_tag(source, 'method')} {_condition(source, before)[:6]}", before.weights)
+
+
+def _who(run: Any, start: _Start) -> dict[str, Any]:
     return {
         "run_id": str(run.info.run_id),
         "run": str(run.info.run_name),
         "group": run.data.tags.get("mlflow.parentRunId"),
-        "condition": _condition(run),
+        "condition": _condition(run, start),
         "method": _tag(run, "method"),
         "trained_on": _tag(run, "dataset"),
         "seed": _number(_tag(run, "seed")),
         "synthetic": _tag(run, "synthetic") == "true",
-        "config": dict(sorted(_config(run).items())),
+        "config": dict(sorted(_config(run, start).items())),
     }
 
 
-def _protocol(run: Any) -> dict[str, Any]:
+def _protocol(run: Any, start: _Start) -> dict[str, Any]:
     params = run.data.params
     trained = run.data.metrics.get(_COSTS["trainable"], 1) > 0
     return {
         "rule": _tag(run, "rule") if trained else UNTRAINED,
         "budget": _budget(run.data.tags.get("harness.budget", "")),
         "backbone": _tag(run, "backbone"),
-        "weights": _tag(run, "weights")[:12],
+        "weights": start.weights[:12],
         "image_size": "×".join(re.findall(r"\d+", params.get("backbone.image_size", ""))),
         "text_length": params.get("backbone.text_length", ""),
         "preprocessing": f"{params.get('backbone.interpolation')}, {params.get('backbone.normalisation')}",
@@ -173,17 +198,20 @@ def _shared(dataset: str) -> tuple[str, ...]:
         return ()
 
 
-def _condition(run: Any) -> str:
+def _condition(run: Any, start: _Start) -> str:
     """Return the hash of all that decides a result but the seed."""
     tags = run.data.tags
     versions = {key: value for key, value in tags.items() if key.startswith("harness.version.")}
-    marks = [tags.get(f"harness.{name}") for name in ("fingerprint", "weights", "synthetic", "budget")]
-    return content_hash([_config(run), versions, marks])[:16]
+    names = ("fingerprint", "weights", "synthetic", "budget")
+    marks = {name: tags.get(f"harness.{name}") for name in names}
+    marks |= {"weights": start.weights} if start.words is not None else {}
+    return content_hash([_config(run, start), versions, list(marks.values())])[:16]
 
 
-def _config(run: Any) -> dict[str, str]:
+def _config(run: Any, start: _Start) -> dict[str, str]:
     dropped = free_keys(RunConfig) | {"seed"}
-    return {key: str(value) for key, value in run.data.params.items() if key not in dropped}
+    kept = {key: str(value) for key, value in run.data.params.items() if key not in dropped}
+    return kept | ({INIT_FROM: start.words} if start.words is not None else {})
 
 
 def write_rows(path: Path, rows: "DataFrame") -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.config import RunConfig
 from harness.crew import work_with
-from harness.errors import DataError, Interrupted
+from harness.errors import DataError, Interrupted, UsageError
 from harness.files import locked
 from harness.listener import Listener
 from harness.paths import runs_root
@@ -24,7 +24,7 @@ from harness.run import run
 from harness.storage import GONE, HEARTBEAT, lost, shown, storage_url
 from harness.study_results import joined_marks
 from harness.study_tracking import StudyTracker
-from harness.suite_cells import Cell
+from harness.suite_cells import Cell, started_from
 from harness.suite_queue import (
     CELL,
     KIND,
@@ -143,14 +143,24 @@ class SuiteRun(Work):
         found = {state.key: state for state in queued(self.queue)}
         return [found[key] for key in self.part if key in found]
 
+    def by_name(self) -> dict[str, CellState]:
+        """Return how each cell of the whole suite stands, by its name."""
+        return {state.name: state for state in queued(self.queue) if state.key in self.wanted}
+
     def counts(self) -> dict[str, int]:
         """Return how many cells are in each state."""
         states = [state.state for state in self.states()]
         return {state: states.count(state) for state in ("done", "failed", "running", "waiting")}
 
     def take(self, worker: Presence) -> "CellJob | None":
-        """Take the next cell, if one waits."""
-        job = self.queue.take(worker, fits=lambda job: job.user_attrs[CELL]["key"] in self.wanted)
+        """Take the next cell, if one waits; one that starts from another waits until that has ended."""
+        ended = {name for name, state in self.by_name().items() if state.state in ("done", "failed")}
+
+        def fits(job: FrozenTrial) -> bool:
+            cell = job.user_attrs[CELL]
+            return cell["key"] in self.wanted and (cell.get("source") in ended or cell.get("source") is None)
+
+        job = self.queue.take(worker, fits=fits)
         if job is None:
             return None
         done = sum(state.state in ("done", "failed") for state in self.states())
@@ -226,7 +236,19 @@ class CellJob(Job):
 
     def _config(self) -> RunConfig:
         config = build(self.cell["config"])
+        if source := self.cell.get("source"):
+            config = started_from(config, self._source(source))
         return config if self.suite.data_root is None else config.on_data(self.suite.data_root)
+
+    def _source(self, name: str) -> str:
+        """Return the run of the cell that this one starts from; raise `UsageError` when that failed."""
+        state = self.suite.by_name()[name]
+        if state.state != "done" or state.run is None:
+            raise UsageError(
+                f"It starts from {name}, which failed: mend that, then run both by "
+                f"`harness suite retry {self.suite.suite}`."
+            )
+        return state.run
 
 
 def _told(state: CellState) -> str:

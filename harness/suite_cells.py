@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.config import RunConfig, flatten
@@ -27,6 +27,7 @@ class Cell:
         config: the whole configuration.
         tests: other datasets that the run is tested on afterwards.
         study: the study whose best configuration this is, if it is one's.
+        source: name of the cell whose trained towers the run starts from, if it does.
     """
 
     row: str
@@ -35,11 +36,27 @@ class Cell:
     config: RunConfig
     tests: tuple[str, ...] = ()
     study: str | None = None
+    source: str | None = None
 
     @property
     def name(self) -> str:
         """What the cell is called within its suite, such as `cskt/icfg/1`."""
-        return f"{self.row}/{self.dataset}/{self.seed}"
+        return cell_name(self.row, self.dataset, self.seed)
+
+    def started_from(self, run: str) -> "Cell":
+        """Return the cell with the run's name that its config starts from."""
+        return replace(self, config=started_from(self.config, run))
+
+
+def cell_name(row: str, dataset: str, seed: int) -> str:
+    """Return what a cell is called within its suite."""
+    return f"{row}/{dataset}/{seed}"
+
+
+def started_from(config: RunConfig, run: str) -> RunConfig:
+    """Return a config whose towers start as a finished run trained them."""
+    backbone = config.backbone.model_copy(update={"init_from": run})
+    return config.model_copy(update={"backbone": backbone})
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,7 @@ def expand(
                 raise UsageError(f"Suite {suite.name!r}, row {row.name!r} on {dataset}: {error}") from error
     cells = tuple(each for each in found if isinstance(each, Cell))
     _check_names(suite, cells)
+    _check_sources(suite, cells)
     skipped = tuple(each for each in found if isinstance(each, Skipped))
     if not cells:
         reasons = "; ".join(dict.fromkeys(f"{each.row} on {each.dataset}: {each.reason}" for each in skipped))
@@ -184,7 +202,9 @@ def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell |
     tests, left_out = _tests(way, name, dataset, trained)
     first = 1 + (FRESH_SEED if row.from_study else 0)
     for seed in range(first, first + (way.n_seeds if trained else 1)):
-        yield Cell(name, dataset, seed, config.model_copy(update={"seed": seed}), tests, row.from_study)
+        source = None if row.init_from is None else cell_name(row.init_from, dataset, seed)
+        own = config.model_copy(update={"seed": seed})
+        yield Cell(name, dataset, seed, own, tests, row.from_study, source)
     yield from left_out
 
 
@@ -214,4 +234,15 @@ def _check_names(suite: Suite, cells: Sequence[Cell]) -> None:
         raise UsageError(
             f"Suite {suite.name!r} has two runs called {double!r}: "
             "give the rows other names, and each varied value once."
+        )
+
+
+def _check_sources(suite: Suite, cells: Sequence[Cell]) -> None:
+    """Raise `UsageError` when the run that another starts from is none of the suite's."""
+    names = {cell.name for cell in cells}
+    lost = next((cell for cell in cells if cell.source is not None and cell.source not in names), None)
+    if lost:
+        raise UsageError(
+            f"Suite {suite.name!r}: {lost.name} starts from {lost.source}, which is no run of the suite: both rows "
+            "need the same datasets and seeds, and only one of them stands on a study."
         )

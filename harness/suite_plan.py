@@ -38,6 +38,7 @@ class PlannedCell:
         run: its run, when one is there; it may have been made by another suite or by hand.
         seconds: what it took, or is expected to take after earlier runs of its method; None: nothing to tell from.
         weights: bytes of weights that it will store.
+        source: the cell whose run it starts from, if it does.
     """
 
     name: str
@@ -47,6 +48,7 @@ class PlannedCell:
     seconds: float | None
     weights: int
     error: dict[str, str] | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,12 @@ def make_suite_plan(
     states = _queued(queue_name(suite, synthetic), root, storage)
     finished = finished_runs(root)
     found = {key: record for record in finished if (key := _config_key(record)) is not None}
-    planned = [_planned(cell, states.get(cell_key(cell)), found, finished, root) for cell in cells]
+    planned: list[PlannedCell] = []
+    for cell in cells:
+        known = next((one.run for one in planned if one.name == cell.source and one.state == "done"), None)
+        state = states.get(cell_key(cell))
+        begun = cell.started_from(known) if known is not None else cell
+        planned.append(_planned(begun, state, found, finished, root))
     rest = [(cell, plan) for cell, plan in zip(cells, planned, strict=True) if plan.state != "done"]
     return SuitePlan(
         suite=suite,
@@ -119,7 +126,8 @@ def _queued(name: str, root: Path, storage: str | None) -> dict[str, CellState]:
 def _planned(
     cell: Cell, state: CellState | None, found: dict[str, Record], finished: Sequence[Record], root: Path
 ) -> PlannedCell:
-    record = found.get(content_hash(identity_values(cell.config)))
+    ready = cell.source is None or cell.config.backbone.init_from is not None
+    record = found.get(content_hash(identity_values(cell.config))) if ready else None
     if record is not None and not _is_tested(cell, RunFolder(root / record.name)):
         record = None
     name = "done" if record is not None else "missing"
@@ -132,7 +140,8 @@ def _planned(
     elif state is not None and record is None:
         name, run = state.state, state.run
     error = state.error if state is not None and name != "done" else None
-    return PlannedCell(cell.name, cell.tests, name, run, seconds, _weights(cell.config), error)
+    weights = _weights(cell.config)
+    return PlannedCell(cell.name, cell.tests, name, run, seconds, weights, error, cell.source)
 
 
 def _config_key(record: Record) -> str | None:
@@ -149,7 +158,7 @@ def _is_tested(cell: Cell, folder: RunFolder) -> bool:
 
 def _weights(config: RunConfig) -> int:
     """Return the bytes of what a run trains."""
-    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None})
+    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
     with torch.device("meta"):
         method = METHODS.get(config.method.name)(load_clip(backbone, device="meta"), config.method)
     return count_parameters(method).checkpoint_bytes

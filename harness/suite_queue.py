@@ -24,8 +24,9 @@ def queue_name(suite: str, synthetic: bool) -> str:
 
 
 def cell_key(cell: Cell) -> str:
-    """Return what makes two cells the same: row, configuration and tests, whatever they are called elsewhere."""
-    return content_hash([cell.name, identity_values(cell.config), list(cell.tests)])[:16]
+    """Return what makes two cells the same, whatever they are called elsewhere: row, config, tests and source."""
+    source = [] if cell.source is None else [cell.source]
+    return content_hash([cell.name, identity_values(cell.config), list(cell.tests), *source])[:16]
 
 
 def mark_of(suite: str) -> str:
@@ -51,8 +52,9 @@ def queued(queue: Queue) -> list[CellState]:
 
 
 def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
-    """Return the i-th of n equal parts of a suite's cells, `text` being `i/n`; all without it.
+    """Return the i-th of n parts of a suite's cells, `text` being `i/n`; all without it.
 
+    The parts are equal, but that a cell is in the part of the one that it starts from.
     Raises `UsageError` for a part that does not exist.
     """
     if text is None:
@@ -60,7 +62,11 @@ def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
     part, sign, whole = text.partition("/")
     if not (sign and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
         raise UsageError(f"--shard takes i/n with i from 1 to n, as 1/4, but got {text!r}.")
-    return list(cells[int(part) - 1 :: int(whole)])
+    own = {cell.name for cell in [cell for cell in cells if cell.source is None][int(part) - 1 :: int(whole)]}
+    for cell in cells:
+        if cell.source in own:
+            own.add(cell.name)
+    return [cell for cell in cells if cell.name in own]
 
 
 def tell_all(
@@ -100,6 +106,7 @@ def _plain(cell: Cell, key: str) -> dict[str, Any]:
         "config": config.model_dump(mode="json"),
         "tests": list(cell.tests),
         "study": cell.study,
+        "source": cell.source,
     }
 
 

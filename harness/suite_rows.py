@@ -105,6 +105,8 @@ class Row(_Part):
         presets: presets on top of the suite's.
         set: config overrides by dotted key, on top of the suite's.
         synthetic_set: in place of `set`, key by key, when the suite runs on synthetic twins.
+        init_from: name of a row above; each run starts from the towers that this row's run of the same dataset and
+            seed trained, once that is there (`backbone.init_from`).
         from_study: name of a study whose best configuration comes on top of the presets; such rows run with
             seeds that no study uses.
         vary: values by dotted key; each makes one more row, `key=value`, that differs from this one in that key.
@@ -116,6 +118,7 @@ class Row(_Part):
     presets: tuple[str, ...] = ()
     set: Settings = {}
     synthetic_set: Settings = {}
+    init_from: RowName | None = None
     from_study: str | None = None
     vary: Variations = {}
     synthetic_vary: Variations = {}
@@ -204,6 +207,17 @@ class Suite(_Part):
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
             raise ValueError(f"two rows are called {double!r}: give each a `name` of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_above(self) -> "Suite":
+        above: set[str] = set()
+        for row in self.rows:
+            if row.init_from is not None and row.init_from not in above:
+                raise ValueError(
+                    f"row {row.name!r} starts from {row.init_from!r}, which must be the name of a row above it"
+                )
+            above.add(row.name)
         return self
 
     def settings(self, synthetic: bool) -> Settings:

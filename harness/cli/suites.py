@@ -84,7 +84,8 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
         click.echo(plain(f"  {key:<10} {value}"))
     rows = []
     for row in suite.rows:
-        settings = ", ".join([*row.presets, *_settings(row.settings(synthetic))])
+        start = [f"starts from {row.init_from}"] if row.init_from else []
+        settings = ", ".join([*row.presets, *start, *_settings(row.settings(synthetic))])
         rows.append([row.name, row.method, settings or "–", str(len(row.variations(synthetic)))])
     table("rows", ("row", "method", "presets and settings", "variations"), rows, left=3)
 
@@ -199,7 +200,8 @@ def _show_cells(suite: Suite, plan: SuitePlan) -> None:
 
 
 def _cell_row(cell: PlannedCell) -> list[str]:
-    state = cell.state
+    waits = cell.source is not None and cell.state in ("waiting", "missing")
+    state = f"{cell.state}, starts from {cell.source}" if waits else cell.state
     if cell.error is not None:
         first = (cell.error["message"].splitlines() or [""])[0]
         state = f"failed: {cell.error['type']}: {first[:60]}"

@@ -277,7 +277,9 @@ def test_wrong_use_is_one_message_before_anything_runs(arguments, told, tmp_path
 
 def test_suites_are_listed_and_shown():
     listed = invoke("suite", "list")
-    assert listed.output.splitlines()[0].startswith("cross_dataset")
+    names = [line.split()[0] for line in listed.output.splitlines()]
+    assert names == sorted(names)
+    assert "cross_dataset" in names
     shown = invoke("suite", "show", "cskt-ablation")
     assert shown.exit_code == 0, shown.output
     assert "cskt" in shown.output

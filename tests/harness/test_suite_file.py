@@ -65,7 +65,7 @@ def test_the_shipped_suites_are_those_demanded():
     assert set(suite_names()) == {
         *("cross_dataset", "cskt_ablation", "main_results", "parameter_efficiency"),
         *("tbps_clip_tricks", "tbps_clip_image_augmentation", "tbps_clip_text_augmentation"),
-        *("tbps_clip_strength", "tbps_clip_losses", "few_shot", "compression"),
+        *("tbps_clip_strength", "tbps_clip_losses", "few_shot", "compression", "irra_from_tbps_clip"),
     }
     assert load_suite("main-results") == load_suite("main_results")
 
