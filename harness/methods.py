@@ -280,8 +280,9 @@ class Method(nn.Module):
         A tensor that is not needed is left out, one whose name is not known keeps it and is reported. Default: raises
         `UsageError`, for no map is known.
         """
+        mapped = [name for name in METHODS.names() if "imported" in vars(METHODS.get(name))]
         raise UsageError(
-            f"The method {cls.name} has no map for authors' checkpoints: override `imported` in its file."
+            f"The method {cls.name} has no map for authors' checkpoints; there is one for {', '.join(mapped)}."
         )
 
     @classmethod

@@ -83,6 +83,10 @@ def _outcome(record: Record) -> list[str]:
 
 def _rule(record: Record) -> str:
     chosen, rule = record.selection, markdown_text(str(record.config["eval"]["rule"]))
+    if record.imported:
+        return (
+            f"selection rule {rule}, chosen by its authors; imported from {markdown_text(record.imported)}."
+        )
     if rule == "untrained" or "epoch" not in chosen or "epochs" not in chosen:
         return f"selection rule {rule}."
     return f"selection rule {rule}: epoch {chosen['epoch']} of {chosen['epochs']}."

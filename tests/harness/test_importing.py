@@ -1,5 +1,6 @@
 """Checkpoints of authors as runs: their embeddings, what is refused, what the record says, how it is found again."""
 
+import json
 import pickle
 import shutil
 import sys
@@ -8,8 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from harness.cli.main import cli
 from harness.clip import load_clip
 from harness.config import BackboneConfig
 from harness.errors import DataError, UsageError
@@ -378,3 +381,15 @@ def test_settings_and_numbers_saved_beside_the_tensors_are_read_without_their_pa
 def test_a_twin_is_not_taken_for_the_real_data_of_a_checkpoint(bring, states, twins):
     with pytest.raises(UsageError, match="holds a synthetic twin"):
         bring("cskt", states["cskt"], "dataset.synthetic=false", root=twins / "synthetic", test=None)
+
+
+def test_the_command_imports_tests_and_shows_and_prints_json(states, twins, tmp_path):
+    torch.save({"model": states["irra"]}, tmp_path / "best.pth")
+    given = ["import", "irra", str(tmp_path / "best.pth"), "-d", "icfg", "--preset", "tiny"]
+    given += ["--set", "dataset.synthetic=true", "--data-root", str(twins), "--runs", str(tmp_path / "runs")]
+    record = json.loads(CliRunner().invoke(cli, [*given, "--json"], obj={"quiet": True}).stdout)
+    assert record["metrics"]["test/icfg/t2i/mAP"] > 0
+    shown = CliRunner().invoke(cli, given, obj={"quiet": True}).stdout
+    assert "rule oracle" in shown
+    assert "epoch chosen by the authors on the test split, which flatters" in shown
+    assert "imported from best.pth" in shown
