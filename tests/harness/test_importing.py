@@ -237,6 +237,20 @@ def test_evaluating_an_untested_run_on_its_own_dataset_tests_it(bring, states, t
     assert tested == bring("tbps_clip", states["tbps_clip"], test=True)
 
 
+def test_once_tested_it_takes_the_place_of_its_untested_self_in_mlflow(bring, states, monkeypatch):
+    before = []
+
+    def publish(record, folder, store):
+        before.append(record.tracking.get("run_id"))
+        return {"synced": True, "run_id": "first", "uri": "here", "error": None}
+
+    monkeypatch.setattr("harness.importing.Store", lambda root: None)
+    monkeypatch.setattr("harness.importing.publish", publish)
+    bring("tbps_clip", states["tbps_clip"])
+    bring("tbps_clip", states["tbps_clip"], test=True)
+    assert before == [None, "first"]
+
+
 def _missing(dataset, root, listener):
     from harness.annotations import missing_twin
     from harness.paths import data_root
@@ -254,6 +268,7 @@ def test_it_is_evaluated_searched_and_started_from_like_any_run(bring, states, t
     towers = inherited_weights(record.name, "tiny", tmp_path / "runs").state
     name = "transformer.resblocks.0.ln_1.weight"
     assert torch.equal(towers[name], states["tbps_clip"][f"encode_text.{name}"])
+    assert torch.equal(towers["visual.conv1.weight"], states["tbps_clip"]["visual.conv1.weight"])
 
 
 def test_there_is_no_training_to_resume(bring, states, tmp_path):
