@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config import RunConfig, content_hash, free_keys
+from harness.config import RunConfig, content_hash, free_keys, later_defaults
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
@@ -209,9 +209,11 @@ def _condition(run: Any, start: _Start) -> str:
 
 
 def _config(run: Any, start: _Start) -> dict[str, str]:
+    """Return a run's settings; later ones that its record leaves out have their defaults."""
     dropped = free_keys(RunConfig) | {"seed"}
     kept = {key: str(value) for key, value in run.data.params.items() if key not in dropped}
-    return kept | ({INIT_FROM: start.words} if start.words is not None else {})
+    later = {key: str(value) for key, value in later_defaults(RunConfig).items()}
+    return later | kept | ({INIT_FROM: start.words} if start.words is not None else {})
 
 
 def write_rows(path: Path, rows: "DataFrame") -> None:

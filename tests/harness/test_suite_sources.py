@@ -221,3 +221,11 @@ def test_a_start_that_is_not_tracked_keeps_its_name_and_weights_and_a_circle_end
     assert (row["config"]["backbone.init_from"], row["weights"]) == ("gone", "unknown")
     rows = rows_of(tracked("a", 1, "b"), tracked("b", 1, "a"), tracked("c", 1, "c"))
     assert len(rows) == 3
+
+
+def test_a_later_setting_that_a_record_leaves_out_is_read_as_its_default():
+    row = rows_of(tracked("a", 1))["a"]
+    assert (row["config"]["train.augment.recipe"], row["config"]["backbone.init_from"]) == (
+        "flip_crop_erase",
+        "None",
+    )

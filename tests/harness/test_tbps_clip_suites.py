@@ -190,6 +190,7 @@ def test_layers_are_frozen_or_dropped_one_after_the_other_as_published_and_fewer
 )
 def test_each_method_learns_from_each_share_and_from_all(synthetic, shares):
     rows = settings("few_shot", synthetic)
+    assert rows.pop("zero_shot")["dataset.few_shot"] == 1
     found = {}
     for name, row in rows.items():
         found.setdefault(name.partition(":")[0], []).append(row["dataset.few_shot"])
@@ -223,7 +224,7 @@ def test_every_row_stands_beside_the_published_figure_of_its_own_settings(suite)
         beside = [one for one in nearest(row, own) if not set(one["changed"]) - ignored]
         used |= {one["R1"] for one in beside}
         alone += [cell.row] * (len(beside) != 1)
-    extra = {"few_shot": ["coop", "clip_adapter"]}
+    extra = {"few_shot": ["zero_shot", "coop", "clip_adapter"]}
     assert alone == extra.get(suite, [])
     first = counterparts(loaded.published[:1])
     assert {one["R1"] for one in first} <= used | ({66.78} if suite == "tbps_clip_losses" else set())
