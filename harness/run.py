@@ -2,20 +2,18 @@
 
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness import accounting
 from harness.audit import audit_gradients
-from harness.batches import Batches, Contrast, Rewrite
 from harness.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.clip import Clip, load_clip
-from harness.config import RunConfig, TextAugmentConfig, content_hash, identity_values, recorded_values
+from harness.config import RunConfig, content_hash, identity_values, recorded_values
 from harness.devices import Accelerator, accelerator, agreed
 from harness.errors import Interrupted, UsageError
 from harness.evaluate import PROTOCOL_VERSION, Encoder, evaluate
@@ -40,6 +38,7 @@ from harness.record import (
 from harness.tested import take_test
 from harness.tracking import Tracker
 from harness.train import SELECTED, Training
+from harness.training_batches import training_batches
 
 
 @dataclass
@@ -241,9 +240,9 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     config = job.config
     job.listener.on_stage("checking that every trained parameter gets a gradient")
     train = config.train
-    batches = make_batches(job, method, encoder, material.train, -(-train.batch_size // train.accumulation))
-    quiet = replace(job, listener=Listener())
-    audit_gradients(method, next(make_batches(quiet, method, encoder, material.train, 2).epoch(1)))
+    feed = partial(training_batches, config, material.train, encoder, job.clip)
+    batches = feed(-(-train.batch_size // train.accumulation), listener=job.listener)
+    audit_gradients(method, next(feed(2).epoch(1)))
     val = material.val
     watch = OracleWatch(encoder, material.test, method, job.folder) if config.eval.test_each_epoch else None
     training = Training(
@@ -262,59 +261,6 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
         write_json(job.folder.file(HISTORY), state.history)
     job.record.accounting |= accounting.time_summary(training.step_seconds, state)
     return state
-
-
-def make_batches(job: Job, method: Method, encoder: Encoder, split: Split, batch_size: int) -> Batches:
-    """Return training batches: pixels, or the frozen backbone's embeddings where the method asks for them."""
-    cached, config, views = method.caches_embeddings, job.config, method.views()
-    image, text = encoder.frozen(split) if cached else (None, None)
-    return Batches(
-        owners=split.owners.tolist(),
-        identities=split.identities.tolist(),
-        tokens=None if cached else split.tokens,
-        batch_size=batch_size,
-        seed=config.seed,
-        device=job.engine.device,
-        images=None if cached else split.images,
-        augment=None if cached else encoder.pixels,
-        image_embeddings=image,
-        text_embeddings=text,
-        cut=job.clip.cuts,
-        views=views,
-        rewrite=None if cached else rewriting(config, split, job.clip, job.listener),
-        contrast=contrast_views(config, split) if views.contrast and not cached else None,
-        drop_last=config.train.drop_last,
-    )
-
-
-def rewriting(config: RunConfig, split: Split, clip: Clip, listener: Listener) -> Rewrite | None:
-    """Return what makes the tokens of augmented captions, None where captions stay as they are."""
-    wanted = config.train.augment.text
-    if wanted == TextAugmentConfig():
-        return None
-    from harness.caption_augment import caption_augment
-
-    captions, translations = clip.clean(split.pairs.captions), clip.clean(split.pairs.captions_bt)
-    augment, notices = caption_augment(wanted, captions, translations, wanted.synonyms)
-    for notice in notices:
-        listener.on_note(notice)
-    if augment is None:
-        return None
-
-    def rewrite(captions: Sequence[int], seeds: Sequence[int]) -> Tensor:
-        return clip.tokenize([augment.caption(*each) for each in zip(captions, seeds, strict=True)])
-
-    return rewrite
-
-
-def contrast_views(config: RunConfig, split: Split) -> Contrast:
-    """Return what makes the self-supervised views of a split's images."""
-    from harness.contrast_views import ContrastSource
-
-    backbone = config.backbone
-    return ContrastSource(
-        split.images, backbone.image_size, backbone.normalisation, config.train.augment.views_from
-    )
 
 
 def _choose(job: Job, method: Method, state: State) -> None:

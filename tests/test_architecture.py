@@ -44,7 +44,7 @@ BLOCKS = [
 WORK = [
     "accounting", "audit", "batches", "buffers", "checkpoint", "compression_points", "compression_probes",
     "devices", "evaluate", "experiments", "gradient_cache", "material", "tested", "tracking",
-    "tracking_notes", "tracking_views", "train",
+    "tracking_notes", "tracking_views", "train", "training_batches",
 ]
 RUN = ["oracle", "run"]
 FACES = [
