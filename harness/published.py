@@ -161,8 +161,7 @@ def _row(file: _File, line: _Line, key: str) -> PublishedRow:
     source = line.source or file.source
     assert source is not None, "checked when the file was read"
     own: dict[str, Any] = {
-        name: getattr(line, name)
-        for name in ("method", "condition", "counterpart", "presets", "set", "note")
+        name: getattr(line, name) for name in ("method", "condition", "counterpart", "presets", "set", "note")
     }
     return PublishedRow(
         **own,
