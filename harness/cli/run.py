@@ -41,6 +41,12 @@ from harness.cli.common import data_root_option, device_option, json_option, rep
     help="Start from the towers that a finished run trained, not from CLIP's own.",
 )
 @click.option(
+    "--synonyms",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Table of synonyms for augmented captions, in place of the shipped one.",
+)
+@click.option(
     "--store", type=click.Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time."
 )
 @click.option("--on-bad-image", type=click.Choice(["fail", "skip"]), help="What an unreadable image does.")

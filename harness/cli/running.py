@@ -31,8 +31,11 @@ SHORTHANDS = {
 def config_from(method: str, options: dict[str, Any]) -> RunConfig:
     """Resolve the command's options to a config; a shorthand counts as the override it stands for."""
     short = [f"{key}={options[name]}" for name, key in SHORTHANDS.items() if options.get(name) is not None]
+    quoted = {"train.augment.text.synonyms": options.get("synonyms")}
     if options.get("init_from"):
-        short.append(f"backbone.init_from={json.dumps(_full_name(options['init_from'], options['runs']))}")
+        quoted["backbone.init_from"] = _full_name(options["init_from"], options["runs"])
+    # Names and paths are quoted, so that none is read as a number or worse.
+    short += [f"{key}={json.dumps(text)}" for key, text in quoted.items() if text is not None]
     return resolve(
         method,
         options["dataset"],

@@ -188,3 +188,24 @@ def test_a_share_of_the_images_is_given_in_short(call):
     code, _, err = call("run", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--few-shot", "0", *QUICK)
     assert code == 2
     assert "is not in the range 0<x<=1" in err
+
+
+def test_a_table_of_synonyms_of_one_s_own_is_given_in_short(call, tmp_path):
+    table = tmp_path / "1e3.txt"
+    table.write_text("coat: jacket\n")
+    arguments = [
+        "run",
+        "-m",
+        "full_finetune",
+        "-d",
+        "icfg",
+        "--synthetic",
+        "--set",
+        "train.augment.text.eda=0.5",
+    ]
+    code, out, _ = call(*arguments, "--synonyms", str(table), *QUICK, "--json")
+    assert code == 0
+    assert json.loads(out)["config"]["train"]["augment"]["text"]["synonyms"] == str(table)
+    code, _, err = call(*arguments, "--synonyms", str(tmp_path / "missing.txt"), *QUICK)
+    assert code == 2
+    assert "missing.txt" in err
