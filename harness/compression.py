@@ -80,7 +80,8 @@ def probe_compression(
     reading = _same_data(trained, listener)
     settings = _settings(trained, split, epsilon, clip)
     if not force and (found := _found(trained, settings, listener)) is not None:
-        return found
+        # An interruption may have come between the file and its sending.
+        return _published(trained, found, listener)
     with locked(trained.folder.path):
         return _write(trained, _measured(trained, reading, settings, force, listener), listener)
 
@@ -188,6 +189,10 @@ def _found(trained: Trained, settings: Result, listener: Listener) -> Result | N
 
 def _write(trained: Trained, result: Result, listener: Listener) -> Result:
     write_json(trained.folder.file(RESULT), result)
+    return _published(trained, result, listener)
+
+
+def _published(trained: Trained, result: Result, listener: Listener) -> Result:
     if not log_result_file(trained.record, trained.folder, RESULT):
         listener.on_note("MLflow did not take the result: `harness runs sync --all` sends it with its run.")
     return result

@@ -408,6 +408,10 @@ def test_a_run_is_probed_kept_sent_to_mlflow_and_shown_again(tuned):
     store = Store(root)
     run_id = folder.read().tracking["run_id"]
     assert RESULT in {file.path for file in store.client.list_artifacts(run_id)}
+    (sent,) = root.rglob(f"artifacts/{RESULT}")
+    sent.unlink()
+    probe_compression(record.name, runs=root)
+    assert sent.is_file(), "a probe that was interrupted before it sent its result sends it the next time"
     sync_runs(root, everything=True)
     run_id = folder.read().tracking["run_id"]
     assert RESULT in {file.path for file in store.client.list_artifacts(run_id)}
