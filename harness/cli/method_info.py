@@ -20,13 +20,15 @@ from harness.resolve import check_keys, explain, merge, parse_override
 GIGA = 1e9
 
 
-def describe(name: str, backbone: str, image_size: str, overrides: Iterable[str]) -> dict[str, Any]:
+def describe(name: str, backbone: str, image_size: str | None, overrides: Iterable[str]) -> dict[str, Any]:
     """Return title, parameter counts, operations and config fields of a method on a backbone.
 
     Raises `UsageError` for an unknown method, backbone, key or value.
     """
     method_class = METHODS.get(name)
-    method = _blueprint(method_class, backbone, parse_size(image_size), overrides)
+    recipe = method_class.recipe.get("backbone.image_size", BackboneConfig().image_size)
+    size = parse_size(image_size) if image_size else recipe
+    method = _blueprint(method_class, backbone, size, overrides)
     config, clip = method.config, method.clip
     counts = count_parameters(method)
     docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
@@ -63,9 +65,13 @@ def show(described: dict[str, Any]) -> None:
     for key, value in described["recipe"].items():
         click.echo(f"  {key} = {value} unless set")
     click.echo("\nfields (value, what it is, search range):")
+    widths = [max(len(str(field[part])) for field in described["fields"]) for part in ("key", "value")]
     for field in described["fields"]:
         search = f" [{field['search']}]" if field["search"] else ""
-        click.echo(f"  {field['key']:<22} {field['value']!s:<9} {field['help']}{search}")
+        key, value = (
+            str(field[part]).ljust(width) for part, width in zip(("key", "value"), widths, strict=True)
+        )
+        click.echo(f"  {key} {value} {field['help']}{search}")
 
 
 def _blueprint(

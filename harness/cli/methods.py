@@ -31,10 +31,12 @@ def list_methods(as_json: bool) -> None:
 @methods.command()
 @click.argument("name")
 @click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True, help="open_clip model, or tiny.")
-@click.option("--image-size", default="384x128", show_default=True, help="Height x width in pixels.")
+@click.option(
+    "--image-size", help="Height x width in pixels; else what the method's recipe or the default says."
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
 @json_option
-def info(name: str, backbone: str, image_size: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def info(name: str, backbone: str, image_size: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Print parameters, operations and config fields of the method NAME; needs no weights."""
     from harness.cli.method_info import describe, show
 

@@ -80,3 +80,13 @@ def test_info_prints_words_for_people():
 def test_mistakes_get_one_clear_message(arguments, message):
     with pytest.raises(UsageError, match=message):
         call("info", *arguments)
+
+
+def test_info_counts_at_the_size_of_the_method_s_recipe_unless_told():
+    assert json.loads(call("info", "tbps_clip", "--json"))["image_size"] == [224, 224]
+    told = json.loads(call("info", "tbps_clip", "--image-size", "384x128", "--json"))
+    assert told["image_size"] == [384, 128]
+    shown = call("info", "tbps_clip")
+    assert "149,162,625" in shown
+    starts = {line.index(" " + word) for line in shown.splitlines() for word in ("trick:",) if word in line}
+    assert len(starts) == 1, "values stand in one column, whatever the longest key"
