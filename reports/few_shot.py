@@ -44,6 +44,7 @@ NOTES = (
     "All seeds learn from the same images, so no interval speaks of other images. A smaller share is part of a larger "
     "one. The test set is always whole.",
 )
+FLOOR_BESIDE = ["tested_on", "synthetic", "backbone"]
 BESIDE = (
     "Published: which images the shares had, and which backbone and epochs, is not published; one seed, the best epoch "
     "on the test set."
@@ -60,7 +61,7 @@ def curves(panel: Panel) -> "DataFrame":
     reference = {row["share"]: row for row in rows if row["line"] == REFERENCE}
     found = [row | _differences(row, reference.get(row["share"]), panel) for row in rows]
     found.sort(key=lambda row: (row["line"] != REFERENCE, row["line"], row["share"]))
-    return DataFrame(found)
+    return DataFrame(found) if found else DataFrame(columns=[*COLUMNS, "published"])
 
 
 def _lines(rows: Sequence[Row]) -> list[str]:
@@ -228,7 +229,9 @@ class FewShot(PanelReport):
         few = own["config"].map(share_of) < 1
         trained = own["rule"] != UNTRAINED
         kept = trained & settings.isin(set(settings[few & trained]))
-        return own[kept | ~trained] if kept.any() else own[kept]
+        # A floor belongs beside a curve: a dataset or a backbone without one is no panel.
+        places = own[FLOOR_BESIDE].astype(str).agg("|".join, axis=1) if len(own) else own["run"]
+        return own[kept | (~trained & places.isin(set(places[kept])))]
 
     @classmethod
     def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":

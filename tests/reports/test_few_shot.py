@@ -257,3 +257,14 @@ def test_the_report_is_made_of_tracked_runs(published_runs, tmp_path, monkeypatc
     first = curves(panel)
     assert first["train_images"].tolist() == [59, 119, 1198] * 2
     assert first["R1_difference"].notna().sum() == 3
+
+
+def test_a_floor_without_a_curve_is_no_panel(fake):
+    floor = fake.row("zero_shot", "icfg", r1=8.0, rule="none")
+    assert set(FewShot.select(DataFrame([*whole(fake), floor]))["tested_on"]) == {"cuhk"}
+
+
+def test_a_panel_without_curves_is_an_empty_table(fake):
+    panel = panel_of(*whole(fake))
+    panel.records[:] = []
+    assert len(shares_table(panel).values) == 0
