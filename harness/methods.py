@@ -202,17 +202,15 @@ class Method(nn.Module):
 
         Default: the matching loss that the config names.
         """
-        image, text = (
-            gather_with_gradient(features[key], len(batch.identities)) for key in ("image", "text")
-        )
+        of = gathered(features, batch)
+        image, text = of["image"], of["text"]
         loss = LOSSES[self.config.loss]
         return Losses({self.config.loss: loss(image, text, batch.identities, self.config.temperature)})
 
     def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return L2-normalised float32 embeddings of the global batch, images and texts [n_global, dim]."""
-        features, n_global = self.features(batch), len(batch.identities)
-        image, text = (gather_with_gradient(features[key], n_global) for key in ("image", "text"))
-        return image, text
+        of = gathered(self.features(batch), batch)
+        return of["image"], of["text"]
 
     def training_step(self, batch: Batch) -> Losses:
         """Return the losses of one global batch."""
@@ -291,6 +289,11 @@ class Method(nn.Module):
         return None
 
 
+def gathered(features: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Return the features of the global batch [n_global, ...] from this process's, gradient flowing into its own."""
+    return {name: gather_with_gradient(rows, len(batch.identities)) for name, rows in features.items()}
+
+
 def unit(rows: Tensor) -> Tensor:
     """Return rows [n, dim] in float32 with length 1."""
     return nn.functional.normalize(rows.float(), dim=-1)
@@ -310,6 +313,7 @@ __all__ = [
     "Range",
     "TrainedConfig",
     "Views",
+    "gathered",
     "register",
     "setting",
     "unit",

@@ -17,13 +17,23 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from harness.cross_modal import CrossModalEncoder, WordHead, guess_losses
-from harness.distributed import gather_with_gradient
 from harness.errors import UsageError
 from harness.import_keys import renamed
 from harness.losses import sdm
 from harness.losses_auxiliary import id_loss
 from harness.masking import WordMask
-from harness.methods import Batch, Choice, Losses, Method, OptimisedConfig, Range, register, setting, unit
+from harness.methods import (
+    Batch,
+    Choice,
+    Losses,
+    Method,
+    OptimisedConfig,
+    Range,
+    gathered,
+    register,
+    setting,
+    unit,
+)
 
 CUHK_PERSONS = 11_003
 CLASSIFIER_DEVIATION = 0.001
@@ -192,7 +202,7 @@ class Irra(Method):
     def losses(self, features: dict[str, Tensor], batch: Batch) -> Losses:
         """Sum the losses that have a weight."""
         config, labels = self.config, batch.identities
-        of = {name: gather_with_gradient(rows, len(labels)) for name, rows in features.items()}
+        of = gathered(features, batch)
         terms = {}
         if config.sdm:
             terms["sdm"] = sdm(of["image"], of["text"], labels, config.temperature)

@@ -20,7 +20,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from harness.distributed import gather_with_gradient, same_on_all
+from harness.distributed import same_on_all
 from harness.import_keys import renamed
 from harness.injection import AttentionDropout
 from harness.losses import c_itc, itc, n_itc, r_itc, soft_share
@@ -34,6 +34,7 @@ from harness.methods import (
     Progress,
     Range,
     Views,
+    gathered,
     register,
     setting,
     unit,
@@ -265,7 +266,7 @@ class TbpsClip(Method):
     def losses(self, features: dict[str, Tensor], batch: Batch) -> Losses:
         """Sum the losses that have a weight."""
         config, labels = self.config, batch.identities
-        of = {name: gather_with_gradient(rows, len(labels)) for name, rows in features.items()}
+        of = gathered(features, batch)
         temperature, terms = self._temperature(), {}
         columns = None if config.global_gradients else (of["image"].detach(), of["text"].detach())
         for name, loss in (("itc", itc), ("n_itc", n_itc)):
