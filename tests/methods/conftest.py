@@ -55,6 +55,12 @@ def build():
     return make
 
 
+@pytest.fixture
+def irra(build):
+    """Return IRRA on a small CLIP with many words to guess."""
+    return build("irra", backbone="shallow", n_identities=5, mask_share=0.5)
+
+
 @pytest.fixture(scope="session")
 def enliven():
     return _enliven
@@ -97,4 +103,5 @@ def batch(captions):
         image_views=(view,),
         token_views=(captions(5, 4, 3, 6, 3, 4, length=10),),
         contrast_views=tuple(contrast),
+        seed=11,
     )

@@ -16,19 +16,6 @@ from harness.methods import METHODS
 from harness.resolve import resolve
 
 
-@pytest.fixture
-def irra(build):
-    """Return IRRA on a small CLIP with many words to guess."""
-    return build("irra", backbone="shallow", n_identities=5, mask_share=0.5)
-
-
-@pytest.fixture
-def batch(batch):
-    """Return six pairs whose own draws have a seed."""
-    batch.seed = 11
-    return batch
-
-
 def blueprint(**fields):
     """IRRA on ViT-B/16 at 384x128 without numbers."""
     method = METHODS.get("irra")

@@ -11,19 +11,6 @@ from harness.gradient_cache import GradientCache
 SHARES = {2: [[0, 1, 2], [3, 4, 5]], 4: [[0, 1], [2, 3], [4, 5], [5, 5]]}
 
 
-@pytest.fixture
-def irra(build):
-    """Return IRRA on a small CLIP with many words to guess."""
-    return build("irra", backbone="shallow", n_identities=5, mask_share=0.5)
-
-
-@pytest.fixture
-def batch(batch):
-    """Return six pairs whose own draws have a seed."""
-    batch.seed = 11
-    return batch
-
-
 def test_other_seeds_mask_other_words_and_the_same_seed_the_same(irra, batch):
     first, again = irra.features(batch), irra.features(batch)
     assert torch.equal(first["word_losses"], again["word_losses"])
