@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import v2
 
 from benchmarks.common import Claim, Outcome, claim, cpu_seconds, outcome
-from harness.augment import STATISTICS, Augment
-from harness.config import AugmentConfig
+from harness.config.sections import AugmentConfig
+from harness.images.augment import STATISTICS, Augment
 
 SIZE, N_IMAGES, BATCH_SIZE, REPEATS = (224, 224), 64, 320, 5
 RECIPES = ("flip_crop_erase", "pool", "stack", "auto", "rand", "trivial")

@@ -11,10 +11,10 @@ from torch import Tensor
 from torchvision import transforms
 
 from benchmarks.common import Outcome, claim, cpu_seconds, outcome, wall_seconds
-from harness.augment import STATISTICS, Augment
-from harness.batches import Batches
-from harness.config import AugmentConfig
-from harness.store import open_images
+from harness.config.sections import AugmentConfig
+from harness.images.augment import STATISTICS, Augment
+from harness.images.store import open_images
+from harness.train.batches import Batches
 
 SIZE, N_IMAGES, BATCH_SIZE, REPEATS = (384, 128), 512, 64, 5
 

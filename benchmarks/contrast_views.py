@@ -10,11 +10,11 @@ from torch import Tensor
 from torchvision.transforms import functional
 
 from benchmarks.common import Claim, Outcome, claim, cpu_seconds, outcome
-from harness.augment import STATISTICS
-from harness.contrast_views import ContrastViews, ViewDraws, originals
 from harness.datasets import DATASETS
-from harness.image_draws import crop_boxes
-from harness.store import Images, open_images
+from harness.images.augment import STATISTICS
+from harness.images.contrast_views import ContrastViews, ViewDraws, originals
+from harness.images.draws import crop_boxes
+from harness.images.store import Images, open_images
 from harness.twins import write_twin
 
 SIZE, N_IMAGES, REPEATS = (224, 224), 96, 3

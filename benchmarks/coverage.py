@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.comparison import paired_difference
-from harness.statistics import bootstrap_interval, cluster_sums, summarise_sums
+from harness.evaluate.intervals import bootstrap_interval, cluster_sums, summarise_sums
+from harness.evaluate.paired_difference import paired_difference
 
 REPETITIONS = 600
 CORRELATIONS, IDENTITIES, SEEDS = (0.1, 0.3), (200, 1_000), (2, 3, 5)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.common import Claim, Outcome, claim, cpu_seconds, free_memory_gb, memory_above_mb, outcome
-from harness.metrics import QueryResults, rank_queries, summary
+from harness.evaluate.ranking import QueryResults, rank_queries, summary
 
 DIM, SPREAD, NEEDED_GB, ROUNDING = 512, 2.8, 16, 1e-6
 

@@ -16,11 +16,11 @@ def one_step(n: int, part_size: int) -> tuple[int, float]:
     """Return the bytes that a step of `n` pairs takes beyond model and batch, and its processor seconds."""
     import torch
 
-    from harness.accounting import PeakMemory, resident_high_water
-    from harness.clip import load_clip
-    from harness.gradient_cache import GradientCache
+    from harness.clip.model import load_clip
     from harness.methods import METHODS, Batch
-    from harness.resolve import resolve
+    from harness.presets.resolve import resolve
+    from harness.train.cost import PeakMemory, resident_high_water
+    from harness.train.gradient_cache import GradientCache
 
     torch.set_num_threads(1)
     config = resolve("tbps_clip", "icfg", synthetic=True, presets=["simplified"])

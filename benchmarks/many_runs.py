@@ -14,11 +14,11 @@ from uuid import uuid4
 import numpy as np
 
 from benchmarks.common import Outcome, claim, outcome, wall_seconds
-from harness.experiments import Store
+from harness.presets.resolve import resolve
 from harness.record import Record, RunFolder, now
-from harness.report import make_report
-from harness.resolve import resolve
-from harness.tracking import publish
+from harness.reporting.make import make_report
+from harness.track.mlflow_store import Store
+from harness.track.run_tracker import publish
 
 RUNS, MATCHING, SEEDS, EPOCHS, CURVES, BOUND = 2_000, 50, 5, 60, 12, 20.0
 N_IDENTITY, N_QUERY = 1_000, 19_848

@@ -15,15 +15,15 @@ import torch
 from torch.nn.functional import normalize
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.augment import Augment
-from harness.clip import load_clip
-from harness.config import AugmentConfig
+from harness.clip.model import load_clip
+from harness.config.sections import AugmentConfig
+from harness.data.loading import Split, open_material, read_dataset
+from harness.evaluate.ranking import evaluate_directions
+from harness.images.augment import Augment
 from harness.listener import Listener
-from harness.material import Split, open_material, read_dataset
 from harness.methods import METHODS, Batch, Method
-from harness.metrics import evaluate_directions
-from harness.resolve import resolve
-from harness.run import build_method
+from harness.presets.resolve import resolve
+from harness.run.run import build_method
 
 N, STEPS, LOOK_EVERY, RATE = 32, 600, 20, 1e-3
 MUST = ("full_finetune", "adapter_only", "cskt")

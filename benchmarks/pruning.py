@@ -13,8 +13,8 @@ from typing import Any
 import optuna
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.storage import experimental
-from harness.study import PATIENCE, STARTUP_TRIALS, PatientMedian
+from harness.queue.optuna_storage import experimental
+from harness.sweep.study import PATIENCE, STARTUP_TRIALS, PatientMedian
 
 CURVES = Path(__file__).parent / "data" / "sweep_curves.json"
 WARMUP = 1

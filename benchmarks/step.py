@@ -9,18 +9,18 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.augment import Augment
-from harness.batches import Batches
-from harness.clip import load_clip
-from harness.config import RunConfig
-from harness.devices import accelerator
+from harness.clip.model import load_clip
+from harness.compute.devices import accelerator
+from harness.config.sections import RunConfig
+from harness.data.loading import Material, open_material, read_dataset
+from harness.images.augment import Augment
 from harness.listener import Listener
-from harness.material import Material, open_material, read_dataset
 from harness.methods import Method
+from harness.presets.resolve import resolve
 from harness.record import RunFolder
-from harness.resolve import resolve
-from harness.run import build_method
-from harness.train import Training
+from harness.run.run import build_method
+from harness.train.batches import Batches
+from harness.train.loop import Training
 
 ROUNDS = 7
 STEPS = {16: 12, 128: 4}

@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.common import Outcome, claim, outcome
-from harness import experiments
-from harness.config import Range, RunConfig
+from harness.config.sections import Range, RunConfig
 from harness.datasets import DATASETS
 from harness.listener import Listener
-from harness.resolve import resolve
-from harness.run import run as train
-from harness.space import Axis, with_values
-from harness.sweep import sweep
-from harness.sweep_settings import Search
+from harness.presets.resolve import resolve
+from harness.run.run import run as train
+from harness.sweep.settings import Search
+from harness.sweep.space import Axis, with_values
+from harness.sweep.sweep import sweep
+from harness.track import mlflow_store
 from harness.twins import write_twin
 
 TRIALS, IDENTITIES = 15, 30
@@ -86,11 +86,11 @@ def no_store() -> Iterator[None]:
     def refuse(self: object, *arguments: object) -> None:
         raise ConnectionError("no store in this measurement")
 
-    kept, level = experiments.Store.__init__, logging.getLogger("harness").level
-    experiments.Store.__init__ = refuse  # type: ignore[assignment, method-assign]
+    kept, level = mlflow_store.Store.__init__, logging.getLogger("harness").level
+    mlflow_store.Store.__init__ = refuse  # type: ignore[assignment, method-assign]
     logging.getLogger("harness").setLevel(logging.ERROR)
     try:
         yield
     finally:
-        experiments.Store.__init__ = kept  # type: ignore[method-assign]
+        mlflow_store.Store.__init__ = kept  # type: ignore[method-assign]
         logging.getLogger("harness").setLevel(level)

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.common import Claim, Outcome, claim, machine, outcome
 from harness.files import read_json, write_json, write_text
-from harness.resolve import read_yaml
+from harness.presets.resolve import read_yaml
 
 METHODS = (
     "full_finetune",
@@ -48,12 +48,12 @@ def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Try all factors for one method and return its trials and the best learning rate."""
     import torch
 
-    from harness.config import Choice
+    from harness.config.sections import Choice
     from harness.methods import METHODS as REGISTRY
-    from harness.resolve import resolve
-    from harness.space import Axis
-    from harness.sweep import sweep
-    from harness.sweep_settings import Search
+    from harness.presets.resolve import resolve
+    from harness.sweep.settings import Search
+    from harness.sweep.space import Axis
+    from harness.sweep.sweep import sweep
 
     torch.set_num_threads(1)
     default = REGISTRY.get(method).Config().lr  # type: ignore[attr-defined]

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.config import content_hash
-from harness.experiments import Store
+from harness.config.sections import content_hash
 from harness.record import Record, RunFolder, now
-from harness.tracking import Tracker
+from harness.track.mlflow_store import Store
+from harness.track.run_tracker import Tracker
 
 EPOCHS, METRICS, REPEATS = 60, 12, 5
 

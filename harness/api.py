@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config import flatten
+from harness.config.sections import flatten
+from harness.inference.model import Trained, load
 from harness.record import all_runs
-from harness.trained import Trained, load
 
 if TYPE_CHECKING:
     import pandas

@@ -2,7 +2,7 @@
 
 To add one, write that file: a docstring (paper, licence, how to get it, counts, annotation keys) and a class
 with `@register` that fills in the class attributes of `PersonDataset`; annotation formats that
-`harness.annotations` knows need no code at all.
+`harness.data.annotations` knows need no code at all.
 """
 
 from abc import ABC
@@ -85,7 +85,7 @@ class PersonDataset(ABC):
 
         Raises `DataError` that names what was looked for, what was found and the mend.
         """
-        from harness.annotations import read_annotations
+        from harness.data.annotations import read_annotations
 
         return read_annotations(cls, root)
 

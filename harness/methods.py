@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.config import Choice, MethodConfig, Range, setting
-from harness.distributed import gather_with_gradient
+from harness.compute.distributed import gather_with_gradient
+from harness.config.sections import Choice, MethodConfig, Range, setting
 from harness.errors import UsageError
-from harness.losses import LOSSES, LossName
+from harness.method_parts.losses import LOSSES, LossName
+from harness.method_parts.schedule import Progress, learning_rate_factor
 from harness.registry import Registry, plugin_path
-from harness.schedule import Progress, learning_rate_factor
 
 if TYPE_CHECKING:
-    from harness.clip import Clip
-    from harness.injection import Injection
+    from harness.clip.injection import Injection
+    from harness.clip.model import Clip
 
 __path__ = plugin_path("methods")
 
@@ -60,7 +60,7 @@ class Views(NamedTuple):
     Attributes:
         images: further augmented versions of the images.
         captions: further augmented versions of the captions.
-        contrast: self-supervised views of the images (`harness.contrast_views`).
+        contrast: self-supervised views of the images (`harness.images.contrast_views`).
     """
 
     images: int = 0
@@ -219,7 +219,7 @@ class Method(nn.Module):
     def forward(self, batch: Batch, rest: "Callable[[dict[str, Tensor]], Losses] | None" = None) -> Losses:
         """Run one step, so that wrappers of distributed training see one call.
 
-        With `rest` the losses are what it makes of the batch's features, as `harness.gradient_cache` needs.
+        With `rest` the losses are what it makes of the batch's features, as `harness.train.gradient_cache` needs.
         """
         return self.training_step(batch) if rest is None else rest(self.features(batch))
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.config import BackboneConfig
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError, nearest
 from harness.files import load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root

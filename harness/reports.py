@@ -2,8 +2,9 @@
 
 To add one, write that file: a docstring with the question it answers, functions that compute its tables and
 functions that draw its figures from them (apart, so that a number can be had without a picture), and a class
-with `@register` that names them. A report of many results is a `harness.panel_report.PanelReport`, which reads,
-combines and keeps apart by itself; one about a single thing (a run, a study, a dataset) gathers what it needs.
+with `@register` that names them. A report of many results is a
+`harness.reporting.panel_report.PanelReport`, which reads, combines and keeps apart by itself; one about a single
+thing (a run, a study, a dataset) gathers what it needs.
 """
 
 from abc import ABC, abstractmethod
@@ -11,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from harness.gaps import Gap
+from harness.pages.tables import Table
 from harness.registry import Registry, plugin_path
-from harness.source import Source
-from harness.tables import Table
+from harness.reporting.missing import Gap
+from harness.results.run_source import Source
 
 __path__ = plugin_path("reports")
 

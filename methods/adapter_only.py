@@ -5,8 +5,8 @@ https://arxiv.org/abs/2309.09496. Optimised as CSKT is. `init=zero` starts from 
 `released` does not.
 """
 
-from harness.injection import Chain
-from harness.injection.adapters import AdapterFields, build_adapters
+from harness.clip.injection import Chain
+from harness.clip.injection.adapters import AdapterFields, build_adapters
 from harness.methods import Method, Range, TrainedConfig, register, setting
 
 

@@ -17,11 +17,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from harness.clip.injection import Injection, tower_shapes
+from harness.clip.injection.prompts import DEVIATION, make_room
+from harness.clip.tokens import lengths
 from harness.errors import UsageError
-from harness.injection import Injection, tower_shapes
-from harness.injection.prompts import DEVIATION, make_room
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
-from harness.tokens import lengths
 
 WORDS = "a pedestrian photo of"
 MOMENTUM = 0.9

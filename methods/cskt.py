@@ -14,10 +14,10 @@ import re
 
 from torch import Tensor
 
-from harness.import_keys import Replacement, numbered, renamed, stacked
-from harness.injection import Chain
-from harness.injection.adapters import AdapterFields, build_adapters
-from harness.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts
+from harness.clip.injection import Chain
+from harness.clip.injection.adapters import AdapterFields, build_adapters
+from harness.clip.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts
+from harness.clip.tensor_names import Replacement, numbered, renamed, stacked
 from harness.methods import Method, Range, TrainedConfig, register, setting
 
 BLOCK = r"base_model\.(visual\.)?transformer\.resblocks\.(\d+)\."

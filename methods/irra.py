@@ -16,12 +16,12 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from harness.cross_modal import CrossModalEncoder, WordHead, guess_losses
+from harness.captions.masking import WordMask
+from harness.clip.tensor_names import renamed
 from harness.errors import UsageError
-from harness.import_keys import renamed
-from harness.losses import sdm
-from harness.losses_auxiliary import id_loss
-from harness.masking import WordMask
+from harness.method_parts.auxiliary_losses import id_loss
+from harness.method_parts.cross_modal import CrossModalEncoder, WordHead, guess_losses
+from harness.method_parts.losses import sdm
 from harness.methods import (
     Batch,
     Choice,

@@ -9,7 +9,7 @@ once.
 import torch
 from torch import Tensor, nn
 
-from harness import towers
+from harness.clip import towers
 from harness.methods import Method, Range, TrainedConfig, register, setting
 
 

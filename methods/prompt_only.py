@@ -5,7 +5,7 @@ https://arxiv.org/abs/2309.09496. Optimised as CSKT is. The paper's own figures 
 not known to come from this recipe; `directions=none` gives independent prompts in both towers.
 """
 
-from harness.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts
+from harness.clip.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts
 from harness.methods import Method, Range, TrainedConfig, register, setting
 
 

@@ -20,11 +20,12 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from harness.distributed import same_on_all
-from harness.import_keys import renamed
-from harness.injection import AttentionDropout
-from harness.losses import c_itc, itc, n_itc, r_itc, soft_share
-from harness.losses_auxiliary import multi_view, nt_xent
+from harness.clip.injection import AttentionDropout
+from harness.clip.tensor_names import renamed
+from harness.compute.distributed import same_on_all
+from harness.method_parts.auxiliary_losses import multi_view, nt_xent
+from harness.method_parts.losses import c_itc, itc, n_itc, r_itc, soft_share
+from harness.method_parts.schedule import stepwise_rate
 from harness.methods import (
     Batch,
     Choice,
@@ -39,7 +40,6 @@ from harness.methods import (
     setting,
     unit,
 )
-from harness.schedule import stepwise_rate
 
 MAX_SCALE = 100.0
 NO_DECAY = ("bias", "ln", "bn")

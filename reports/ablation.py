@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from harness.config import flatten, is_free
+from harness.config.sections import flatten, is_free
 from harness.errors import HarnessError
-from harness.gaps import beginning
+from harness.evaluate.intervals import holm
 from harness.methods import METHODS
-from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, dataset_facts
+from harness.pages.tables import DASH, count_text, p_text, row_interval
+from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
+from harness.presets.resolve import config_keys, resolve
+from harness.reporting.missing import beginning
+from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
-from harness.resolve import config_keys, resolve
-from harness.rows import UNTRAINED
-from harness.statistics import holm
-from harness.tables import DASH, count_text, p_text, row_interval
-from harness.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
+from harness.results.panels import Facts, Panel, dataset_facts
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

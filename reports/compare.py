@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness.caption_slices import slice_queries
-from harness.compare import compare
+from harness.analysis.caption_slices import slice_queries
+from harness.analysis.pictures import Pictures
+from harness.analysis.ranked_drawing import draw_gallery
+from harness.analysis.ranked_gallery import flip_entries, flips
+from harness.analysis.run_figures import person_shares
 from harness.errors import DataError
+from harness.evaluate.per_identity import METRICS
 from harness.files import load_arrays, read_json, write_json
-from harness.gaps import Gap
-from harness.panels import REAL, TWIN
-from harness.persons import METRICS
-from harness.pictures import Pictures
-from harness.ranked_drawing import draw_gallery
-from harness.ranked_gallery import flip_entries, flips
+from harness.pages.tables import DASH, interval_text, p_text
+from harness.pages.theme import COLOURS, FAINT, INK, WIDTH, log_axis
 from harness.record import METRIC_NAMES
+from harness.reporting.missing import Gap
+from harness.reporting.run_files import FILES, Here, fetch_run
 from harness.reports import Contents, Report, Source, Step, Table, register
-from harness.result_figures import person_shares
-from harness.result_files import FILES, Here, fetch_run
-from harness.tables import DASH, interval_text, p_text
-from harness.theme import COLOURS, FAINT, INK, WIDTH, log_axis
+from harness.results.compare import compare
+from harness.results.panels import REAL, TWIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,12 +132,13 @@ PERSONS = Step(
 )
 RANKS = Step(
     "",
-    "from harness.result_figures import draw_ranks\n\n"
+    "from harness.analysis.run_figures import draw_ranks\n\n"
     'save_figure(draw_ranks({"A": a, "B": b}), "figures/ranks");',
 )
 SLICES = Step(
     "What is asked, and how well each answers it.",
-    "from harness.caption_slices import slice_queries\nfrom harness.result_figures import draw_slices\n\n"
+    "from harness.analysis.caption_slices import slice_queries\n"
+    "from harness.analysis.run_figures import draw_slices\n\n"
     'slices = {name: slice_queries(one).rows for name, one in (("A", a), ("B", b))}\n'
     'save_figure(draw_slices(slices), "figures/slices");',
 )

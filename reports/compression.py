@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness.compression_measures import METHOD_KEYS, RESULT, chosen_layers, least_important, notes
-from harness.compression_published import published
+from harness.analysis.compression.measures import METHOD_KEYS, RESULT, chosen_layers, least_important, notes
+from harness.analysis.compression.published import published
 from harness.files import read_json, write_json
-from harness.gaps import Gap
-from harness.panels import REAL, TWIN
+from harness.pages.tables import DASH, count_text
+from harness.pages.theme import FAINT, INK, WIDTH, drawn
+from harness.reporting.missing import Gap
 from harness.reports import Contents, Report, Source, Step, Table, register
-from harness.tables import DASH, count_text
-from harness.theme import FAINT, INK, WIDTH, drawn
+from harness.results.panels import REAL, TWIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

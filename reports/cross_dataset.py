@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.gaps import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
-from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, protocol_facts, training_facts
+from harness.pages.tables import DASH, count_text, row_interval
+from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
+from harness.reporting.missing import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
+from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
-from harness.rows import UNTRAINED
-from harness.tables import DASH, count_text, row_interval
-from harness.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
+from harness.results.panels import Facts, Panel, protocol_facts, training_facts
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,14 +7,21 @@ about the real data, `harness report dataset icfg-twin` about the synthetic twin
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.dataset_figures import draw_counts, draw_shapes, draw_sheet, draw_words, most_words, words_frame
-from harness.dataset_profile import Arrays, Profile, load_profile, measure
+from harness.analysis.dataset_figures import (
+    draw_counts,
+    draw_shapes,
+    draw_sheet,
+    draw_words,
+    most_words,
+    words_frame,
+)
+from harness.analysis.dataset_profile import Arrays, Profile, load_profile, measure
 from harness.datasets import SPLITS
 from harness.errors import UsageError
 from harness.files import load_arrays
+from harness.pages.tables import DASH, count_text
+from harness.pages.theme import drawn
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
-from harness.tables import DASH, count_text
-from harness.theme import drawn
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -9,16 +9,32 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.config import content_hash
-from harness.counterparts import Sources, counterparts, is_twin, published_tables, with_published
-from harness.gaps import floor_gap
-from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, dataset_facts, on_own_dataset
-from harness.published_settings import SHARE, preset_of, share_of
+from harness.config.sections import content_hash
+from harness.pages.tables import DASH, count_text, p_text, row_interval
+from harness.pages.theme import (
+    INK,
+    WIDTH,
+    Looks,
+    drawn,
+    error_bar,
+    interval_ends,
+    legend_below,
+    log_axis,
+    marks,
+)
+from harness.reporting.missing import floor_gap
+from harness.reporting.panel_report import PanelReport
+from harness.reporting.published.matches import (
+    Sources,
+    counterparts,
+    is_twin,
+    published_tables,
+    with_published,
+)
+from harness.reporting.published.settings import SHARE, preset_of, share_of
 from harness.reports import Gap, Source, Step, Table, register
-from harness.rows import UNTRAINED
-from harness.tables import DASH, count_text, p_text, row_interval
-from harness.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, log_axis, marks
+from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

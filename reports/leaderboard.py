@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.comparison import Difference, rank_intervals
-from harness.gaps import beginning, floor_gap, rival_gap
-from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, dataset_facts, on_own_dataset
-from harness.persons import METRICS, persons_key
+from harness.evaluate.intervals import holm
+from harness.evaluate.paired_difference import Difference, rank_intervals
+from harness.evaluate.per_identity import METRICS, persons_key
+from harness.pages.tables import DASH, count_text, p_text, row_interval, short_text
+from harness.pages.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
+from harness.reporting.missing import beginning, floor_gap, rival_gap
+from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
-from harness.rows import UNTRAINED
-from harness.statistics import holm
-from harness.tables import DASH, count_text, p_text, row_interval, short_text
-from harness.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
+from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

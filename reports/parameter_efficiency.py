@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gaps import beginning, floor_gap, rival_gap
-from harness.panel_report import PanelReport
-from harness.panels import Facts, Panel, dataset_facts, on_own_dataset
-from harness.pareto import pareto_front
-from harness.reports import Gap, Step, Table, register
-from harness.retention import with_retention
-from harness.rows import UNTRAINED
-from harness.tables import DASH, count_text, row_interval
-from harness.theme import (
+from harness.evaluate.pareto import pareto_front
+from harness.pages.tables import DASH, count_text, row_interval
+from harness.pages.theme import (
     FAINT,
     INK,
     WIDTH,
@@ -30,6 +24,12 @@ from harness.theme import (
     log_axis,
     marks,
 )
+from harness.reporting.missing import beginning, floor_gap, rival_gap
+from harness.reporting.panel_report import PanelReport
+from harness.reports import Gap, Step, Table, register
+from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
+from harness.results.retention import with_retention
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

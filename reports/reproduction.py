@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.counterparts import (
+from harness.evaluate.per_identity import METRICS
+from harness.pages.tables import DASH, row_interval, short_text
+from harness.pages.theme import COLOURS, WIDTH, drawn, error_bar
+from harness.record import METRIC_NAMES
+from harness.reporting.missing import beginning
+from harness.reporting.panel_report import PanelReport
+from harness.reporting.published.matches import (
     CHOSEN,
     OTHER,
     OWN,
@@ -27,17 +33,11 @@ from harness.counterparts import (
     published_tables,
     with_published,
 )
-from harness.gaps import beginning
-from harness.panel_report import PanelReport
-from harness.panels import REAL, Facts, Panel, protocol_facts, training_facts
-from harness.persons import METRICS
-from harness.published_gaps import cell_text, missing, printed, released_command
-from harness.published_settings import has_released
-from harness.record import METRIC_NAMES
+from harness.reporting.published.missing import cell_text, missing, printed, released_command
+from harness.reporting.published.settings import has_released
 from harness.reports import Contents, Gap, Source, Step, Table, register
-from harness.rows import UNTRAINED
-from harness.tables import DASH, row_interval, short_text
-from harness.theme import COLOURS, WIDTH, drawn, error_bar
+from harness.results.panels import REAL, Facts, Panel, protocol_facts, training_facts
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness.attribute_probe import MIN_PERSONS, probe
-from harness.caption_slices import slice_queries
-from harness.config import flatten
+from harness.analysis.attribute_probe import MIN_PERSONS, probe
+from harness.analysis.caption_slices import slice_queries
+from harness.analysis.pictures import Pictures
+from harness.analysis.ranked_drawing import draw_gallery
+from harness.analysis.ranked_gallery import choose, entries
+from harness.config.sections import flatten
+from harness.evaluate.ranking import DIRECTIONS
 from harness.files import load_arrays, read_json, write_json
-from harness.gaps import Gap
-from harness.metrics import DIRECTIONS
-from harness.panels import REAL, TWIN
-from harness.pictures import Pictures
-from harness.ranked_drawing import draw_gallery
-from harness.ranked_gallery import choose, entries
+from harness.pages.tables import DASH, count_text, interval_text, row_interval
 from harness.record import METRIC_NAMES, run_name
+from harness.reporting.missing import Gap
+from harness.reporting.run_files import FILES, fetch_run
 from harness.reports import Contents, Report, Source, Step, Table, register
-from harness.result_files import FILES, fetch_run
-from harness.tables import DASH, count_text, interval_text, row_interval
+from harness.results.panels import REAL, TWIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,7 +136,7 @@ def slices_table(queries: dict[str, Any]) -> Table:
 
 
 def probe_table(read_off: "DataFrame") -> Table:
-    """Tabulate what a linear probe reads off (`harness.attribute_probe.probe`)."""
+    """Tabulate what a linear probe reads off (`harness.analysis.attribute_probe.probe`)."""
     from pandas import DataFrame
 
     rows = read_off.sort_values("accuracy", ascending=False, ignore_index=True)
@@ -180,25 +180,27 @@ RESULTS = Step("What it reached on the test set.", 'report.results_table(run).sa
 COST = Step("", 'report.costs_table(run).save("tables")')
 CURVES = Step(
     "## Training\n\nThe dotted line marks the epoch that was tested.",
-    'from harness.result_figures import draw_curves\n\nhistory = read_json(Path("data/history.json"))\n'
+    'from harness.analysis.run_figures import draw_curves\n\nhistory = read_json(Path("data/history.json"))\n'
     'save_figure(draw_curves(history, run["selection"].get("epoch")), "figures/curves");',
 )
 RANKS = Step(
     "## Queries\n\nLeft: recall at every cutoff. Right: how unequal persons are; an even share would be a flat line.",
-    'from harness.result_figures import draw_ranks\n\nqueries = load_arrays("data/queries.npz")\n'
+    'from harness.analysis.run_figures import draw_ranks\n\nqueries = load_arrays("data/queries.npz")\n'
     'save_figure(draw_ranks({"this run": queries}), "figures/ranks");',
 )
 SLICES = Step("What is asked, and how well it is answered.", 'report.slices_table(queries).save("tables")')
 SLICE_FIGURE = Step(
     "",
-    "from harness.caption_slices import slice_queries\nfrom harness.result_figures import draw_slices\n\n"
+    "from harness.analysis.caption_slices import slice_queries\n"
+    "from harness.analysis.run_figures import draw_slices\n\n"
     'save_figure(draw_slices({"this run": slice_queries(queries).rows}), "figures/slices");',
 )
 GALLERY = Step("## Gallery", 'save_figure(report.draw_examples(run, queries), "figures/gallery")')
 MAP = Step(
     "## Embeddings\n\nA map of a fixed sample of test persons. Neighbours on a t-SNE map are alike; distances on it "
     "mean nothing.",
-    "from harness.attribute_probe import lay_out, probe\nfrom harness.result_figures import draw_map, draw_probe\n\n"
+    "from harness.analysis.attribute_probe import lay_out, probe\n"
+    "from harness.analysis.run_figures import draw_map, draw_probe\n\n"
     'sample = load_arrays("data/embeddings.npz")\nplaces = lay_out(sample, "tsne")\n'
     'save_figure(draw_map(places, sample["identity"], "test persons, t-SNE"), "figures/map");',
 )

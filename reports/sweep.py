@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import UsageError
-from harness.escaping import visible
-from harness.files import write_text
-from harness.reports import Contents, Gap, Report, Source, Step, Table, register
-from harness.study_figures import (
+from harness.analysis.studies.figures import (
     FINISHED,
     PRUNED,
     draw_expected_best,
@@ -24,7 +20,7 @@ from harness.study_figures import (
     draw_parallel,
     draw_slices,
 )
-from harness.study_tables import (
+from harness.analysis.studies.tables import (
     PRESET,
     best_table,
     configuration_table,
@@ -34,7 +30,11 @@ from harness.study_tables import (
     trials_frame,
     worth_table,
 )
-from harness.tracked_study import TrackedStudy, load_study, write_study
+from harness.analysis.studies.tracked_study import TrackedStudy, load_study, write_study
+from harness.errors import UsageError
+from harness.files import write_text
+from harness.pages.escaping import visible
+from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -112,7 +112,7 @@ class Sweep(Report):
         """Read the study from MLflow."""
         if source.datasets or source.suite:
             raise UsageError("The report sweep is about one study: leave out --dataset and --suite.")
-        from harness.study_reading import read_study
+        from harness.analysis.studies.read_study import read_study
 
         study = read_study(source.store, source.subjects[0])
         write_study(data / "study.json", study)

@@ -2,7 +2,7 @@
 
 import torch
 
-from harness.clip import Clip
+from harness.clip.model import Clip
 
 
 def clip_state(clip: Clip, seed: int = 3) -> dict[str, torch.Tensor]:

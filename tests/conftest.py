@@ -8,7 +8,7 @@ from types import ModuleType
 import nbformat
 import pytest
 
-from harness.theme import STYLE
+from harness.pages.theme import STYLE
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +47,9 @@ def twins(world, tmp_path_factory) -> Path:
 @pytest.fixture
 def untracked(monkeypatch) -> None:
     """Replace MLflow by nothing: for tests that are about the run itself."""
-    from harness import experiments
+    from harness.track import mlflow_store
 
-    monkeypatch.setattr(experiments.Store, "__init__", _refuse)
+    monkeypatch.setattr(mlflow_store.Store, "__init__", _refuse)
 
 
 def _refuse(self, *arguments, **options) -> None:
@@ -105,5 +105,5 @@ def no_kernel(monkeypatch) -> None:
 
     from matplotlib import pyplot
 
-    monkeypatch.setattr("harness.report.execute", run)
+    monkeypatch.setattr("harness.reporting.make.execute", run)
     monkeypatch.setitem(STYLE, "savefig.dpi", 40)

@@ -2,9 +2,9 @@
 
 import math
 
-from harness.config import Range, content_hash
+from harness.config.sections import Range, content_hash
 from harness.record import Record, RunFolder, trials_folder
-from harness.space import Axis
+from harness.sweep.space import Axis
 
 RATE = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))
 WARMUP = Axis(key="method.warmup_epochs", over=Range(low=0, high=10), integer=True)

@@ -42,7 +42,7 @@ def parse(command, arguments):
 
 
 def test_the_python_block_of_the_readme_runs(world, twins, tmp_path, untracked, monkeypatch):
-    from harness.run import run
+    from harness.run.run import run
 
     run(world.quick(twins), runs=tmp_path)
     monkeypatch.setenv("HARNESS_RUNS", str(tmp_path))
@@ -55,7 +55,7 @@ def test_the_python_block_of_the_readme_runs(world, twins, tmp_path, untracked, 
 
 def test_the_method_of_contributing_trains(world, twins, tmp_path, untracked, monkeypatch):
     from harness.methods import METHODS
-    from harness.run import run
+    from harness.run.run import run
 
     block = blocks("CONTRIBUTING.md", "python")[0]
     (tmp_path / "shown_method.py").write_text(block)

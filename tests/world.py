@@ -3,9 +3,9 @@
 from functools import cache
 from pathlib import Path
 
-from harness.config import RunConfig
+from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
 
 IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36}
 QUICK = ("backbone.pretrained=null", "train.epochs=2", "train.batch_size=16", "eval.replicates=200")

@@ -8,27 +8,33 @@ from types import FrameType
 import click
 
 from harness import __version__
-from harness.cli.common import run_safely
+from harness.cli.options import run_safely
 from harness.errors import nearest
 
 COMMANDS = {
-    "run": ("harness.cli.run:run", "Train and test one method on one dataset."),
-    "evaluate": ("harness.cli.evaluate:evaluate", "Test a trained run on other datasets."),
-    "import": ("harness.cli.import_:import_checkpoint", "Make a run of a checkpoint that authors released."),
-    "runs": ("harness.cli.runs:runs", "List, show, resume and sync recorded runs."),
-    "sweep": ("harness.cli.sweep:sweep", "Search hyper-parameters with Optuna."),
-    "suite": ("harness.cli.suite:suite", "Run whole tables: methods x datasets x seeds."),
-    "worker": ("harness.cli.worker:worker", "Help with a sweep or suite, from any machine."),
-    "compare": ("harness.cli.compare:compare", "Say whether one result is better than another."),
-    "report": ("harness.cli.report:report", "Make tables, figures and a notebook from tracked runs."),
-    "probe": ("harness.cli.probe:probe", "Take a trained run apart to see what it needs."),
-    "search": ("harness.cli.search:search", "Find images by a description, with a trained run."),
-    "ui": ("harness.cli.ui:ui", "Show the tracked runs in MLflow's pages."),
-    "data": ("harness.cli.data:data", "Describe, check, make and cache datasets."),
-    "methods": ("harness.cli.methods:methods", "List methods and count their parameters."),
-    "pretrain": ("harness.cli.pretrain:pretrain", "Make the tiny CLIP that ships with the harness."),
-    "doctor": ("harness.cli.doctor:doctor", "Check versions, devices, stores, weights and data."),
-    "completion": ("harness.cli.completion:completion", "Print the shell completion script."),
+    "run": ("harness.cli.commands.run:run", "Train and test one method on one dataset."),
+    "evaluate": ("harness.cli.commands.evaluate:evaluate", "Test a trained run on other datasets."),
+    "import": (
+        "harness.cli.commands.import_:import_checkpoint",
+        "Make a run of a checkpoint that authors released.",
+    ),
+    "runs": ("harness.cli.commands.runs:runs", "List, show, resume and sync recorded runs."),
+    "sweep": ("harness.cli.commands.sweep:sweep", "Search hyper-parameters with Optuna."),
+    "suite": ("harness.cli.commands.suite:suite", "Run whole tables: methods x datasets x seeds."),
+    "worker": ("harness.cli.commands.worker:worker", "Help with a sweep or suite, from any machine."),
+    "compare": ("harness.cli.commands.compare:compare", "Say whether one result is better than another."),
+    "report": (
+        "harness.cli.commands.report:report",
+        "Make tables, figures and a notebook from tracked runs.",
+    ),
+    "probe": ("harness.cli.commands.probe:probe", "Take a trained run apart to see what it needs."),
+    "search": ("harness.cli.commands.search:search", "Find images by a description, with a trained run."),
+    "ui": ("harness.cli.commands.ui:ui", "Show the tracked runs in MLflow's pages."),
+    "data": ("harness.cli.commands.data:data", "Describe, check, make and cache datasets."),
+    "methods": ("harness.cli.commands.methods:methods", "List methods and count their parameters."),
+    "pretrain": ("harness.cli.commands.pretrain:pretrain", "Make the tiny CLIP that ships with the harness."),
+    "doctor": ("harness.cli.commands.doctor:doctor", "Check versions, devices, stores, weights and data."),
+    "completion": ("harness.cli.commands.completion:completion", "Print the shell completion script."),
 }
 
 
@@ -81,7 +87,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     code = run_safely(cli, debug="--debug" in sys.argv[1:])
     if "torch" in sys.modules:
-        from harness.distributed import leave
+        from harness.compute.distributed import leave
 
         leave()
     sys.exit(code)

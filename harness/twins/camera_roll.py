@@ -6,12 +6,12 @@ from random import Random
 
 from PIL import Image
 
-from harness.twins.captions import Caption, write_captions
 from harness.twins.domains import Look, Speech
-from harness.twins.photograph import photograph
+from harness.twins.drawing.photograph import photograph
+from harness.twins.drawing.views import draw_view
 from harness.twins.plan import Order
-from harness.twins.sight import Sight, see
-from harness.twins.views import draw_view
+from harness.twins.speech.captions import Caption, write_captions
+from harness.twins.speech.sight import Sight, see
 
 
 def develop(images: Path, look: Look, speech: Speech, orders: Sequence[Order]) -> list[list[str]]:

@@ -29,7 +29,7 @@ class Look:
     """How the pictures of a domain look; a pair is a range drawn from evenly for each image.
 
     Attributes:
-        backdrop: kind of scene behind the person, a key of `harness.twins.backdrops.BACKDROPS`.
+        backdrop: kind of scene behind the person, a key of `harness.twins.drawing.backdrops.BACKDROPS`.
         width: image width in pixels.
         aspect: height divided by width.
         zoom: share of the image height that a whole person takes.
@@ -64,7 +64,7 @@ class Speech:
     """How the captions of a domain are written.
 
     Attributes:
-        voice: way of speaking, a key of `harness.twins.voices.VOICES`.
+        voice: way of speaking, a key of `harness.twins.speech.voices.VOICES`.
         captions: captions per image.
         extra: probability that an image has a few captions more.
         detail: factor on the probability of naming a visible attribute; above 1 tells more, below 1 omits more.

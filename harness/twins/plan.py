@@ -6,8 +6,8 @@ from random import Random
 
 from harness.errors import UsageError
 from harness.twins.domains import Domain, Shot
-from harness.twins.people import Person, draw_persons
-from harness.twins.views import draw_facings
+from harness.twins.drawing.people import Person, draw_persons
+from harness.twins.drawing.views import draw_facings
 
 _FEWEST = 2
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.common import claim
 from benchmarks.evaluation import closest, draw, full_argsort, without_ties
-from harness.metrics import rank_queries
+from harness.evaluate.ranking import rank_queries
 
 PROBLEM = draw(190, 83, 19)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.annotations import image_files, read_dataset, recognise
+from harness.data.annotations import image_files, read_dataset, recognise
 from harness.datasets import DATASETS, SPLITS, Counts, count, pairs
 from harness.errors import DataError
 from harness.paths import Place

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from harness import sweep as sweep_module
-from harness import trial_job
-from harness.resolve import resolve
-from harness.storage import DATABASE
-from harness.sweep import sweep
-from harness.sweep_settings import Search
+from harness.presets.resolve import resolve
+from harness.queue.optuna_storage import DATABASE
+from harness.sweep import sweep as sweep_module
+from harness.sweep import trial_job
+from harness.sweep.settings import Search
+from harness.sweep.sweep import sweep
 from tests.sweep_runs import RATE
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from harness.accounting import PeakMemory, count_parameters, flops, resident_high_water, time_summary
-from harness.checkpoint import State
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.methods import METHODS
+from harness.train.checkpoint import State
+from harness.train.cost import PeakMemory, count_parameters, flops, resident_high_water, time_summary
 
 
 def blueprint(name, backbone="tiny", size=(96, 32), **fields):

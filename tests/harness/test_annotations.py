@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.annotations import dataset_fingerprint, existing, image_files, locate
+from harness.data.annotations import dataset_fingerprint, existing, image_files, locate
 from harness.datasets import DATASETS, count
 from harness.errors import DataError
 

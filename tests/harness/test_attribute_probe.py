@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from harness import attribute_probe
+from harness.analysis import attribute_probe
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from harness.audit import audit_gradients
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import TrainingError
 from harness.methods import Batch, Losses, Method, TrainedConfig
+from harness.train.gradient_audit import audit_gradients
 
 
 class Probe(Method):

@@ -8,8 +8,8 @@ from scipy import stats
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from harness.augment import STATISTICS, Augment, Draws
-from harness.config import AugmentConfig
+from harness.config.sections import AugmentConfig
+from harness.images.augment import STATISTICS, Augment, Draws
 
 SIZE = (96, 32)
 

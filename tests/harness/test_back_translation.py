@@ -10,10 +10,16 @@ import time
 
 import pytest
 
-from harness.annotations import dataset_fingerprint
-from harness.back_translation import FILE, have_their_own, read_translations, translate, with_translations
-from harness.cli.common import run_safely
 from harness.cli.main import cli
+from harness.cli.options import run_safely
+from harness.data.annotations import dataset_fingerprint
+from harness.data.back_translations import (
+    FILE,
+    have_their_own,
+    read_translations,
+    translate,
+    with_translations,
+)
 from harness.datasets import DATASETS, Pairs, Sample, pairs
 from harness.errors import DataError, UsageError
 from harness.files import Busy, locked

@@ -5,14 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import distributed
-from harness.augment import Augment
-from harness.batches import Batches, derived_seed, epoch_order, labels_of
-from harness.buffers import Buffers
-from harness.config import AugmentConfig
+from harness.compute import distributed
+from harness.config.sections import AugmentConfig
 from harness.errors import UsageError
+from harness.images.augment import Augment
+from harness.images.store import open_images
 from harness.methods import Views
-from harness.store import open_images
+from harness.train.batches import Batches, derived_seed, epoch_order, labels_of
+from harness.train.buffers import Buffers
 
 SIZE = (24, 8)
 N_IMAGES, N_CAPTIONS, END = 6, 11, 99

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.caption_augment import (
+from harness.captions.augment import (
     CaptionAugment,
     caption_augment,
     deleted,
@@ -17,9 +17,9 @@ from harness.caption_augment import (
     swapped,
     times,
 )
-from harness.config import TextAugmentConfig
+from harness.captions.synonyms import STOP_WORDS, Synonyms, shipped
+from harness.config.sections import TextAugmentConfig
 from harness.errors import UsageError
-from harness.synonyms import STOP_WORDS, Synonyms, shipped
 
 SYNONYMS = Synonyms({"man": ["gentleman", "adult male"], "shirt": ["jersey"], "red": ["crimson", "scarlet"]})
 CAPTION = "A man in a red shirt, and the man wears a hat."

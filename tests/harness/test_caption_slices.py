@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from harness.caption_slices import MIN_IDENTITIES, bit_slices, length_bins, slice_queries, value_bins
-from harness.caption_words import caption_features, vocabulary
-from harness.statistics import bootstrap_interval, share_bounds
+from harness.analysis.caption_slices import MIN_IDENTITIES, bit_slices, length_bins, slice_queries, value_bins
+from harness.captions.vocabulary import caption_features, vocabulary
+from harness.evaluate.intervals import bootstrap_interval, share_bounds
 
 
 def results(captions, identity, rank, n_right=None):

@@ -5,14 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from harness.caption_words import (
-    COLOURS,
-    GARMENTS,
-    MAX_WORDS,
-    caption_features,
-    named,
-    vocabulary,
-)
+from harness.captions.vocabulary import COLOURS, GARMENTS, MAX_WORDS, caption_features, named, vocabulary
 
 
 def spoken(caption):

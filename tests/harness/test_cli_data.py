@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from harness.cli.common import run_safely
 from harness.cli.main import cli
+from harness.cli.options import run_safely
 
 TWIN = ("--identities", "6", "--data-root")
 
@@ -49,7 +49,7 @@ def test_list_imports_nothing_heavy():
     program = f"""
 import sys
 sys.argv = ["harness", "data", "list"]
-from harness.cli.common import run_safely
+from harness.cli.options import run_safely
 from harness.cli.main import cli
 assert run_safely(cli, debug=True) == 0
 print([name for name in {heavy.split()} if name in sys.modules], file=sys.stderr)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.methods import methods
+from harness.cli.commands.methods import methods
 from harness.errors import UsageError
 
 
@@ -30,7 +30,7 @@ def test_list_names_every_method_with_its_first_docstring_line():
 
 def test_list_imports_nothing_heavy():
     code = (
-        "import sys; from click.testing import CliRunner; from harness.cli.methods import methods;"
+        "import sys; from click.testing import CliRunner; from harness.cli.commands.methods import methods;"
         "assert CliRunner().invoke(methods, ['list']).exit_code == 0;"
         "print([m for m in ('torch', 'open_clip', 'mlflow', 'pydantic') if m in sys.modules])"
     )

@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.common import run_safely
 from harness.cli.main import cli
+from harness.cli.options import run_safely
 
 pytestmark = pytest.mark.usefixtures("untracked")
 QUICK = ["--set", "backbone.pretrained=null", "--set", "train.epochs=1", "--set", "train.batch_size=16"]

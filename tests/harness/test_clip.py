@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from harness import positions
-from harness.clip import count_parameters, load_clip
-from harness.config import BackboneConfig
+from harness.clip.injection import Injection
+from harness.clip.model import count_parameters, load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
-from harness.injection import Injection
 
 TINY = BackboneConfig(name="tiny", pretrained=None, image_size=(96, 32))
 RESNET = {

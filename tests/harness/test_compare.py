@@ -5,10 +5,10 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import cli
-from harness.compare import Compared, compare
 from harness.errors import UsageError
-from harness.persons import difference, persons_of
-from harness.source import Source
+from harness.evaluate.per_identity import difference, persons_of
+from harness.results.compare import Compared, compare
+from harness.results.run_source import Source
 
 
 def source_of(store):

@@ -13,10 +13,10 @@ import torch
 from click.testing import CliRunner
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
-from harness import compression as compression_module
-from harness.cli.main import cli
-from harness.compression import probe_compression, start_of
-from harness.compression_measures import (
+from harness.analysis.compression import probe as compression_module
+from harness.analysis.compression.layer_probes import Probe, SplitProbe, Tally
+from harness.analysis.compression.measured_points import FILE, Points, measure, modules
+from harness.analysis.compression.measures import (
     RESULT,
     chosen_layers,
     contradicted,
@@ -26,21 +26,21 @@ from harness.compression_measures import (
     next_points,
     notes,
 )
-from harness.compression_points import FILE, Points, measure, modules
-from harness.compression_probes import Probe, SplitProbe, Tally
-from harness.compression_published import published
+from harness.analysis.compression.partial_towers import PARTS, TOWERS, Blend, Module, PartialTower
+from harness.analysis.compression.probe import probe_compression, start_of
+from harness.analysis.compression.published import published
+from harness.cli.main import cli
+from harness.data.loading import open_test, read_dataset
 from harness.errors import DataError, UsageError
-from harness.evaluate import Encoder, evaluate
-from harness.experiments import Store
+from harness.evaluate.encoder import Encoder, evaluate
+from harness.evaluate.ranking import rank_queries, rank_scores, summary
 from harness.files import read_json
+from harness.inference.model import Trained
 from harness.listener import Listener
-from harness.material import open_test, read_dataset
-from harness.metrics import rank_queries, rank_scores, summary
-from harness.partial_towers import PARTS, TOWERS, Blend, Module, PartialTower
 from harness.record import RunFolder
-from harness.resume import sync_runs
-from harness.run import run
-from harness.trained import Trained
+from harness.run.resume import sync_runs
+from harness.run.run import run
+from harness.track.mlflow_store import Store
 
 VISION = {"width": 16, "head_width": 8, "patch_size": 8, "image_size": (16, 16)}
 TEXT = {"context_length": 12, "vocab_size": 60, "width": 16, "heads": 2}
@@ -535,7 +535,7 @@ def test_of_a_batch_only_the_way_so_far_and_the_probe_under_way_are_kept(monkeyp
 def test_the_start_is_the_backbone_as_it_was_loaded(tuned):
     root, record = tuned
     trained = Trained(RunFolder(root / record.name))
-    from harness.clip import load_clip
+    from harness.clip.model import load_clip
 
     loaded = load_clip(trained.config.backbone, seed=trained.config.seed).model
     start = start_of(trained)

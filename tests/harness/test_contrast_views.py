@@ -4,12 +4,12 @@ import torch
 from PIL import Image
 
 from benchmarks.contrast_views import by_pillow, levels
-from harness import contrast_views
-from harness.augment import STATISTICS
-from harness.contrast_views import ContrastSource, ContrastViews, originals
-from harness.image_draws import crop_boxes
-from harness.images import ImageError, decode_whole
-from harness.store import open_images
+from harness.images import contrast_views
+from harness.images.augment import STATISTICS
+from harness.images.contrast_views import ContrastSource, ContrastViews, originals
+from harness.images.decoding import ImageError, decode_whole
+from harness.images.draws import crop_boxes
+from harness.images.store import open_images
 
 SIZE = (32, 24)
 N = 4_000

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import layer_norm
 
-from harness.cross_modal import CrossModalEncoder, WordHead, guess_losses
-from harness.losses_auxiliary import mlm_loss
+from harness.method_parts.auxiliary_losses import mlm_loss
+from harness.method_parts.cross_modal import CrossModalEncoder, WordHead, guess_losses
 
 DIM, LAYERS, WORDS = 128, 2, 30
 

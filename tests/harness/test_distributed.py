@@ -1,6 +1,6 @@
 import torch.distributed as dist
 
-from harness.distributed import leave, world
+from harness.compute.distributed import leave, world
 
 
 def test_a_process_leaves_its_group_and_may_say_so_twice(tmp_path):

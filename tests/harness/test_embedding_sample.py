@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.embedding_sample import MAX_BYTES, MAX_IMAGES, choose_persons, sample_embeddings
+from harness.evaluate.embedding_sample import MAX_BYTES, MAX_IMAGES, choose_persons, sample_embeddings
 
 
 def problem(n_identity, images_each, captions_each, dim, seed=0):

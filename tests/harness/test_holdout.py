@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from harness.data.splits import arrange, few_shot, holdout
 from harness.datasets import DATASETS, Sample, pairs
 from harness.errors import DataError, UsageError
-from harness.holdout import arrange, few_shot, holdout
 
 ICFG, CUHK = DATASETS.get("icfg"), DATASETS.get("cuhk")
 

@@ -4,7 +4,7 @@ import torch
 from scipy import stats
 from torchvision import transforms
 
-from harness.image_draws import crop_boxes, crop_numbers, erase_boxes, uniform
+from harness.images.draws import crop_boxes, crop_numbers, erase_boxes, uniform
 
 N, N_REFERENCE = 8_000, 4_000
 

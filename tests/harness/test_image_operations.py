@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional
 
-from harness import image_operations as operations
+from harness.images import operations
 
 SIZE = (37, 22)
 N = 12

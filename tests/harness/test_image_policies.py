@@ -5,9 +5,9 @@ import torch
 from scipy import stats
 from torchvision.transforms import v2
 
-from harness.augment import Augment
-from harness.config import AugmentConfig
-from harness.image_policies import NAMES, PolicyAugment, _imagenet, strengths
+from harness.config.sections import AugmentConfig
+from harness.images.augment import Augment
+from harness.images.policies import NAMES, PolicyAugment, _imagenet, strengths
 
 SIZE = (48, 40)
 THEIRS = {"auto": v2.AutoAugment, "rand": v2.RandAugment, "trivial": v2.TrivialAugmentWide}

@@ -8,10 +8,10 @@ from scipy import stats
 from torchvision import transforms
 from torchvision.transforms.v2 import functional
 
-from harness.augment import STATISTICS, Augment
-from harness.config import POOL, AugmentConfig, PoolConfig
+from harness.config.sections import POOL, AugmentConfig, PoolConfig
 from harness.errors import UsageError
-from harness.resolve import resolve
+from harness.images.augment import STATISTICS, Augment
+from harness.presets.resolve import resolve
 
 SIZE = (48, 40)
 ALL = (*POOL, "gaussian_blur", "hue_jitter", "vertical_flip")

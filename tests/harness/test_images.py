@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from harness.errors import DataError
-from harness.images import ImageError, decode
+from harness.images.decoding import ImageError, decode
 
 
 def picture(height, width, channels=3, seed=0):

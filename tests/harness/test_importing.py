@@ -13,19 +13,19 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from harness.cli.main import cli
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError
-from harness.importing import import_checkpoint, released_config
-from harness.inherited import inherited_weights
+from harness.inference.model import Trained
+from harness.inference.transfer import evaluate_run
 from harness.listener import Listener
 from harness.methods import METHODS
+from harness.presets.resolve import resolve
 from harness.record import BACKBONE, RunFolder, all_runs
-from harness.released import expected_tensors
-from harness.resolve import resolve
-from harness.resume import resume_run
-from harness.trained import Trained
-from harness.transfer import evaluate_run
+from harness.run.backbone import inherited_weights
+from harness.run.import_checkpoint import import_checkpoint, released_config
+from harness.run.released import expected_tensors
+from harness.run.resume import resume_run
 from tests import authors_files, naive_cskt
 
 pytestmark = pytest.mark.usefixtures("untracked")
@@ -206,7 +206,7 @@ def test_forced_it_is_made_anew_and_the_old_one_set_aside(bring, states, tmp_pat
 def test_without_data_it_is_untested_until_it_is_imported_where_they_are(
     bring, states, tmp_path, twins, monkeypatch
 ):
-    monkeypatch.setattr("harness.material.ensure_twin", _missing)
+    monkeypatch.setattr("harness.data.loading.ensure_twin", _missing)
     heard = Notes()
     record = bring("irra", states["irra"], test=None, listener=heard)
     assert record.status == "finished"
@@ -244,15 +244,15 @@ def test_once_tested_it_takes_the_place_of_its_untested_self_in_mlflow(bring, st
         before.append(record.tracking.get("run_id"))
         return {"synced": True, "run_id": "first", "uri": "here", "error": None}
 
-    monkeypatch.setattr("harness.importing.Store", lambda root: None)
-    monkeypatch.setattr("harness.importing.publish", publish)
+    monkeypatch.setattr("harness.run.import_checkpoint.Store", lambda root: None)
+    monkeypatch.setattr("harness.run.import_checkpoint.publish", publish)
     bring("tbps_clip", states["tbps_clip"])
     bring("tbps_clip", states["tbps_clip"], test=True)
     assert before == [None, "first"]
 
 
 def _missing(dataset, root, listener):
-    from harness.annotations import missing_twin
+    from harness.data.annotations import missing_twin
     from harness.paths import data_root
 
     raise missing_twin(dataset, data_root(root))

@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness.clip import load_clip
+from harness.clip.model import load_clip
 from harness.errors import UsageError
+from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.record import FEW_SHOT, WEIGHTS, RunFolder
-from harness.run import run
-from harness.trained import Trained
+from harness.run.run import run
 
 pytestmark = pytest.mark.usefixtures("untracked")
 

@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.injection import Chain, Injection, tower_shapes
+from harness.clip.injection.adapters import AdapterFields, build_adapters
+from harness.clip.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts, make_room
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
-from harness.injection import Chain, Injection, tower_shapes
-from harness.injection.adapters import AdapterFields, build_adapters
-from harness.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts, make_room
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 import torch
 
-from harness import losses, losses_auxiliary
 from harness.errors import UsageError
-from harness.losses import LOSSES, LossName, c_itc, cmpm, itc, n_itc, r_itc, sdm, soft_share
-from harness.losses_auxiliary import id_loss, mlm_loss, multi_view, nt_xent
+from harness.method_parts import auxiliary_losses, losses
+from harness.method_parts.auxiliary_losses import id_loss, mlm_loss, multi_view, nt_xent
+from harness.method_parts.losses import LOSSES, LossName, c_itc, cmpm, itc, n_itc, r_itc, sdm, soft_share
 from harness.methods import TrainedConfig
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
 
 IDENTITIES = {
     "all different": [0, 1, 2, 3, 4],
@@ -367,7 +367,7 @@ def test_a_perfect_match_has_nearly_no_sdm_loss():
     assert float(sdm(eye, eye, torch.arange(4))) == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize("module", [losses, losses_auxiliary])
+@pytest.mark.parametrize("module", [losses, auxiliary_losses])
 def test_the_examples_of_the_docstrings_hold(module):
     failed, tried = doctest.testmod(module)
     assert (failed, tried > 4) == (0, True)

@@ -16,11 +16,11 @@ import torch
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from harness.cli.common import run_safely
 from harness.cli.main import cli
-from harness.experiments import EXPERIMENT, PARENT
-from harness.queue import ERROR, KILLED, REPEATS, WORKER, Queue
+from harness.cli.options import run_safely
+from harness.queue.queue import ERROR, KILLED, REPEATS, WORKER, Queue
 from harness.record import all_trials
+from harness.track.mlflow_store import EXPERIMENT, PARENT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is an experimental feature")]
 

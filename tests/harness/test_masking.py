@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from harness.captions.masking import WordMask, word_mask
+from harness.clip.tokens import build_tokenizer
 from harness.errors import UsageError
-from harness.masking import WordMask, word_mask
-from harness.tokens import build_tokenizer
 
 END = 49407
 MASK = WordMask(0.15, END)

@@ -7,9 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.counting import _by_comparing, _by_searching, count_below
 from harness.errors import DataError
-from harness.metrics import evaluate_directions, rank_queries, rank_scores, summarise_directions, summary
+from harness.evaluate.rank_counts import _by_comparing, _by_searching, count_below
+from harness.evaluate.ranking import (
+    evaluate_directions,
+    rank_queries,
+    rank_scores,
+    summarise_directions,
+    summary,
+)
 
 SCORES = torch.tensor(
     [

@@ -1,7 +1,7 @@
 import pytest
 from pandas import DataFrame
 
-from harness.panels import Panel, protocol_facts, split_panels, training_facts
+from harness.results.panels import Panel, protocol_facts, split_panels, training_facts
 
 
 def facts(row):

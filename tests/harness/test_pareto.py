@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.pareto import pareto_front
+from harness.evaluate.pareto import pareto_front
 
 
 def naive(costs, scores):

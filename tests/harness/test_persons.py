@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError
-from harness.persons import METRICS, difference, load_persons, persons_of, write_persons
-from harness.statistics import seed_summary
+from harness.evaluate.intervals import seed_summary
+from harness.evaluate.per_identity import METRICS, difference, load_persons, persons_of, write_persons
 
 
 def arrays(seed, n=60, n_identity=12):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.annotations import annotation_fingerprint, image_files
-from harness.config import DatasetConfig
+from harness.analysis.pictures import THUMBNAIL, Pictures
+from harness.config.sections import DatasetConfig
+from harness.data.annotations import annotation_fingerprint, image_files
+from harness.data.loading import read_dataset
 from harness.datasets import DATASETS
 from harness.listener import Listener
-from harness.material import read_dataset
-from harness.pictures import THUMBNAIL, Pictures
 
 
 def read(root):

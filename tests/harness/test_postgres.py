@@ -11,18 +11,19 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, text
 
-from harness import storage, trial_job
-from harness.cli.common import run_safely
 from harness.cli.main import cli
-from harness.config import Range
+from harness.cli.options import run_safely
+from harness.config.sections import Range
 from harness.errors import HarnessError, UsageError
 from harness.listener import Listener
-from harness.presence import Presence
-from harness.queue import KILLED, REPEATS, Queue
-from harness.space import Axis
-from harness.storage import open_storage
-from harness.sweep import sweep
-from harness.sweep_settings import Search
+from harness.queue import optuna_storage
+from harness.queue.optuna_storage import open_storage
+from harness.queue.queue import KILLED, REPEATS, Queue
+from harness.queue.worker_lock import Presence
+from harness.sweep import trial_job
+from harness.sweep.settings import Search
+from harness.sweep.space import Axis
+from harness.sweep.sweep import sweep
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is an experimental feature")
 PASSWORD, QUOTED = "hush:p@ss", "hush%3Ap%40ss"
@@ -205,8 +206,8 @@ def test_workers_that_come_before_the_study_say_so(database, tmp_path, capsys):
 
 
 def test_a_storage_that_is_not_there_is_one_quick_message_without_its_password(capsys, monkeypatch):
-    assert storage.PATIENCE["connect_timeout"] <= 10
-    monkeypatch.setitem(storage.PATIENCE, "connect_timeout", 2)
+    assert optuna_storage.PATIENCE["connect_timeout"] <= 10
+    monkeypatch.setitem(optuna_storage.PATIENCE, "connect_timeout", 2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

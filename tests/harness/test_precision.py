@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.compute.precision import layer_norm, store_half
+from harness.config.sections import BackboneConfig
 from harness.methods import METHODS
-from harness.precision import layer_norm, store_half
 
 
 @pytest.fixture(scope="module")

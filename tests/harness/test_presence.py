@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from harness.presence import Presence, is_dead
+from harness.queue.worker_lock import Presence, is_dead
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from harness.queue import Presence
+from harness.queue.queue import Presence
 with Presence(Path(sys.argv[1])) as worker:
     print(worker.token, flush=True)
     time.sleep(600)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from harness import pretrain as pretraining
-from harness import shapes
-from harness.cli.pretrain import pretrain as command
-from harness.clip import load_clip
-from harness.config import BackboneConfig
-from harness.pretrain import PretrainConfig, ShapesDataset, pretrain
-from harness.shape_drawing import draw
+from harness.cli.commands.pretrain import pretrain as command
+from harness.clip.model import load_clip
+from harness.clip.pretrain import pretrain as pretraining
+from harness.clip.pretrain import shapes
+from harness.clip.pretrain.pretrain import PretrainConfig, ShapesDataset, pretrain
+from harness.clip.pretrain.shape_drawing import draw
+from harness.config.sections import BackboneConfig
 
 SHORT = PretrainConfig(steps=2, batch_size=4, held_out=4)
 PERSONAL = {

@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
+from harness.analysis.pictures import Pictures
+from harness.analysis.ranked_drawing import (
+    LINE,
+    SIZE,
+    TEXT_WIDTH,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    draw_gallery,
+    wrapped,
+)
+from harness.analysis.ranked_gallery import Entry, choose, entries, flip_entries, flips
 from harness.errors import DataError
-from harness.pictures import Pictures
-from harness.ranked_drawing import LINE, SIZE, TEXT_WIDTH, TILE_HEIGHT, TILE_WIDTH, draw_gallery, wrapped
-from harness.ranked_gallery import Entry, choose, entries, flip_entries, flips
-from harness.theme import WIDTH, save_figure, use_theme
+from harness.pages.theme import WIDTH, save_figure, use_theme
 
 HOSTILE = [
     "<script>alert(1)</script> & <b>a man</b>",
@@ -213,7 +221,7 @@ def test_wrapped_lines_fit_and_lose_no_word(text):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    from harness.escaping import visible
+    from harness.pages.escaping import visible
 
     font = FontProperties(family="DejaVu Sans", size=SIZE)
     lines = wrapped(text, TEXT_WIDTH, SIZE, most=200)

@@ -9,14 +9,14 @@ from pandas import DataFrame
 
 from harness.cli.main import cli
 from harness.errors import HarnessError, UsageError
-from harness.experiments import Store
-from harness.gaps import Gap, gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
-from harness.notebook import code_cell, execute, make_notebook, markdown_cell
-from harness.page import write_page
-from harness.panel_report import PanelReport
-from harness.report import make_report, notebook_cells
+from harness.pages.html import write_page
+from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
+from harness.reporting.make import make_report, notebook_cells
+from harness.reporting.missing import Gap, gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
+from harness.reporting.panel_report import PanelReport
 from harness.reports import REPORTS, Report, Step
-from harness.source import _narrowed
+from harness.results.run_source import _narrowed
+from harness.track.mlflow_store import Store
 
 NAMES = REPORTS.names()
 PANELS = [name for name in NAMES if issubclass(REPORTS.get(name), PanelReport)]

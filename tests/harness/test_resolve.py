@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.config import RunConfig, content_hash, identity_values
+from harness.config.sections import RunConfig, content_hash, identity_values
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.resolve import PRESETS, config_keys, differences, known_presets, parse_override, resolve
+from harness.presets.resolve import PRESETS, config_keys, differences, known_presets, parse_override, resolve
 
 
 def test_later_layers_win(tmp_path):

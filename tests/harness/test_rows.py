@@ -1,12 +1,19 @@
 import numpy as np
 import pytest
 
-from harness.combine import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.errors import UsageError
-from harness.experiments import Store
-from harness.persons import query_values
-from harness.rows import UNTRAINED, load_rows, read_runs, read_unfinished, shares_persons, write_rows
-from harness.source import Source, query_reader
+from harness.evaluate.per_identity import query_values
+from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
+from harness.results.run_source import Source, query_reader
+from harness.results.run_table import (
+    UNTRAINED,
+    load_rows,
+    read_runs,
+    read_unfinished,
+    shares_persons,
+    write_rows,
+)
+from harness.track.mlflow_store import Store
 
 
 def by(rows, **fixed):

@@ -7,15 +7,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness import evaluate as evaluate_module
-from harness import run as run_module
-from harness import tested
-from harness.caption_words import COLOURS, GARMENTS, caption_features
+from harness.captions.vocabulary import COLOURS, GARMENTS, caption_features
 from harness.datasets import DATASETS
 from harness.errors import Interrupted, TrainingError, UsageError
+from harness.evaluate import encoder as evaluate_module
 from harness.listener import Listener
 from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
-from harness.run import run
+from harness.run import final_test
+from harness.run import run as run_module
+from harness.run.run import run
 
 pytestmark = pytest.mark.usefixtures("untracked")
 
@@ -125,7 +125,7 @@ def test_what_is_kept_for_reports_changes_neither_a_metric_nor_the_identity(
     world, twins, tmp_path, monkeypatch
 ):
     record = run(world.quick(twins), runs=tmp_path / "with")
-    monkeypatch.setattr(tested, "evaluate", lambda encoder, split, **more: plain(encoder, split))
+    monkeypatch.setattr(final_test, "evaluate", lambda encoder, split, **more: plain(encoder, split))
     plain = evaluate_module.evaluate
     bare = run(world.quick(twins), runs=tmp_path / "without")
     assert "t2i/top" not in folder_of(bare, tmp_path / "without").queries()
@@ -163,11 +163,11 @@ def test_a_found_run_of_other_sources_names_what_changed(world, twins, tmp_path)
     config = world.quick(twins)
     record = run(config, runs=tmp_path)
     folder = folder_of(record, tmp_path)
-    record.sources["harness/losses.py"] = "0" * 12
+    record.sources["harness/method_parts/losses.py"] = "0" * 12
     folder.write(record)
     notes = Notes()
     run(config, runs=tmp_path, listener=notes)
-    assert "harness/losses.py" in notes.notes[1]
+    assert "harness/method_parts/losses.py" in notes.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,11 @@ def test_the_oracle_reports_the_best_test_epoch_and_its_gap(world, twins, tmp_pa
         world.quick(twins, "full_finetune", "icfg", "eval.test_each_epoch=true", "method.lr=1e-3"),
         runs=tmp_path,
     )
-    tested = [row["t2i/R1"] for row in record.oracle["history"]]
-    assert record.oracle["metrics"]["t2i/R1"] == max(tested)
-    assert record.oracle["optimism_gap"] == pytest.approx(max(tested) - record.metrics["test/icfg/t2i/R1"])
+    final_test = [row["t2i/R1"] for row in record.oracle["history"]]
+    assert record.oracle["metrics"]["t2i/R1"] == max(final_test)
+    assert record.oracle["optimism_gap"] == pytest.approx(
+        max(final_test) - record.metrics["test/icfg/t2i/R1"]
+    )
     chosen = next(row for row in record.oracle["history"] if row["epoch"] == record.selection["epoch"])
     assert chosen["t2i/R1"] == record.metrics["test/icfg/t2i/R1"]
     oracle = run(
@@ -269,7 +271,7 @@ def test_the_oracle_reports_the_best_test_epoch_and_its_gap(world, twins, tmp_pa
         ),
         runs=tmp_path,
     )
-    assert oracle.metrics["test/icfg/t2i/R1"] == max(tested)
+    assert oracle.metrics["test/icfg/t2i/R1"] == max(final_test)
 
 
 def test_without_test_each_epoch_the_test_split_is_encoded_once(world, twins, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.schedule import Progress, learning_rate_factor, stepwise_rate
+from harness.method_parts.schedule import Progress, learning_rate_factor, stepwise_rate
 
 
 @pytest.mark.parametrize(

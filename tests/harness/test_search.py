@@ -10,14 +10,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import harness.gallery as gallery_module
+import harness.inference.gallery as gallery_module
 from harness.cli.main import cli
 from harness.errors import DataError, UsageError
-from harness.gallery import Gallery, cache_file, find_images, open_gallery
+from harness.inference.gallery import Gallery, cache_file, find_images, open_gallery
+from harness.inference.model import Trained
+from harness.inference.search import read_queries, search
 from harness.record import all_runs
-from harness.run import run
-from harness.search import read_queries, search
-from harness.trained import Trained
+from harness.run.run import run
 
 HOSTILE = '<img src=x onerror=alert(1)>"\x1b[31m.jpg'
 
@@ -25,11 +25,13 @@ HOSTILE = '<img src=x onerror=alert(1)>"\x1b[31m.jpg'
 @pytest.fixture(scope="module")
 def trained(world, twins, tmp_path_factory):
     """A quick run, as a model."""
-    from harness import experiments
+    from harness.track import mlflow_store
 
     root = tmp_path_factory.mktemp("searched")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments.Store, "__init__", lambda *a, **k: (_ for _ in ()).throw(ConnectionError()))
+        patch.setattr(
+            mlflow_store.Store, "__init__", lambda *a, **k: (_ for _ in ()).throw(ConnectionError())
+        )
         patch.setenv("HARNESS_CACHE", str(root / "cache"))
         run(world.quick(twins), runs=root)
     return Trained(all_runs(root)[0])

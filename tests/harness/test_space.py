@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.config import Choice, Range
+from harness.config.sections import Choice, Range
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.resolve import resolve
-from harness.space import Axis, check_axes, grid, parse_axis, search_space, start, with_values
+from harness.presets.resolve import resolve
+from harness.sweep.space import Axis, check_axes, grid, parse_axis, search_space, start, with_values
 
 CSKT = METHODS.get("cskt")
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from harness.errors import DataError
-from harness.statistics import (
+from harness.evaluate.intervals import (
     bootstrap_interval,
     bootstrap_intervals,
     cluster_sums,
@@ -55,7 +55,7 @@ def test_the_bootstrap_is_that_of_a_loop_over_drawn_persons():
 
 
 def test_drawing_in_pieces_keeps_the_share_of_every_person(monkeypatch):
-    monkeypatch.setattr("harness.statistics._DRAWN_AT_ONCE", 70)
+    monkeypatch.setattr("harness.evaluate.intervals._DRAWN_AT_ONCE", 70)
     sums, sizes = np.eye(10), np.ones(10)
     ratios = resampled_ratios(sums, sizes, replicates=2003)
     assert ratios.shape == (2003, 10)

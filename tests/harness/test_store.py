@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import contents, store_build
 from harness.errors import DataError
-from harness.images import ImageError, decode
+from harness.images import file_hashes, store_build
+from harness.images.decoding import ImageError, decode
+from harness.images.store import disk_bytes, open_images
 from harness.paths import cache_root
-from harness.store import disk_bytes, open_images
 
 SIZE = (24, 8)
 
@@ -83,7 +83,7 @@ def test_a_second_start_decodes_and_reads_nothing(files, decoded, monkeypatch):
     age(files)
     open_images(files, SIZE)
     assert len(decoded) == 9
-    monkeypatch.setattr(contents, "_sha256", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr(file_hashes, "_sha256", lambda path: pytest.fail(f"{path} was read again"))
     open_images(files, SIZE)
     assert len(decoded) == 9
 
@@ -284,7 +284,7 @@ def test_two_builders_that_collide_both_end_with_the_same_store(files, monkeypat
 def test_builders_in_several_processes_agree(files, tmp_path):
     script = tmp_path / "build.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom harness.store_build import Plan, build\n"
+        "import sys\nfrom pathlib import Path\nfrom harness.images.store_build import Plan, build\n"
         "build(Plan(Path(sys.argv[1]), sys.argv[2:], (24, 8), 'bilinear', 3 * 24 * 8), workers=1)\n"
     )
     path = tmp_path / "x.images"
@@ -319,9 +319,9 @@ def test_nothing_is_seen_of_a_store_before_it_is_whole(files):
 
 
 def test_reading_many_new_files_is_told(files, monkeypatch):
-    monkeypatch.setattr(contents, "_MANY", 4)
+    monkeypatch.setattr(file_hashes, "_MANY", 4)
     done = []
-    contents.content_hashes(files, files[0].parent / "index", lambda *at: done.append(at))
+    file_hashes.content_hashes(files, files[0].parent / "index", lambda *at: done.append(at))
     assert done == [(4, 9), (8, 9), (9, 9)]
 
 
@@ -338,7 +338,7 @@ def test_the_need_of_icfg_is_known_beforehand():
 
 
 def test_workers_import_nothing_heavy():
-    code = "import sys, harness.store_build; sys.exit('torch' in sys.modules)"
+    code = "import sys, harness.images.store_build; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness import suite as suite_module
+from harness.cli.actions.worker import help_with
 from harness.cli.main import cli
-from harness.config import content_hash
+from harness.config.sections import content_hash
 from harness.errors import DataError, Interrupted, UsageError
-from harness.helper import help_with
 from harness.record import Record, RunFolder, all_runs
-from harness.suite import run_suite
-from harness.suite_file import expand, load_suite
-from harness.suite_plan import make_suite_plan
-from harness.suite_queue import shard_of
+from harness.suites import run_suite as suite_module
+from harness.suites.cell_jobs import shard_of
+from harness.suites.plan import make_suite_plan
+from harness.suites.run_suite import run_suite
+from harness.suites.suite_files import expand, load_suite
 
 TABLE = """
 title: A table

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from harness import suite as suite_module
 from harness.cli.main import cli
-from harness.config import content_hash
+from harness.config.sections import content_hash
 from harness.errors import UsageError
 from harness.record import Record, RunFolder
-from harness.rows import run_rows
-from harness.suite import run_suite
-from harness.suite_file import expand, load_suite
-from harness.suite_plan import make_suite_plan
-from harness.suite_queue import cell_key, shard_of
+from harness.results.run_table import run_rows
+from harness.suites import run_suite as suite_module
+from harness.suites.cell_jobs import cell_key, shard_of
+from harness.suites.plan import make_suite_plan
+from harness.suites.run_suite import run_suite
+from harness.suites.suite_files import expand, load_suite
 
 TABLE = """
 datasets: [icfg, cuhk]

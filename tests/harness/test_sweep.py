@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import run as run_module
-from harness.cli.common import INTERRUPTED
-from harness.config import Choice, Range
+from harness.cli.actions.worker import help_with
+from harness.cli.options import INTERRUPTED
+from harness.config.sections import Choice, Range
 from harness.errors import DataError, HarnessError, Interrupted, TrainingError, UsageError
-from harness.evaluate import Encoder
-from harness.experiments import Store
-from harness.helper import help_with
-from harness.queue import Queue
+from harness.evaluate.encoder import Encoder
+from harness.presets.resolve import resolve
+from harness.queue.queue import Queue
 from harness.record import all_runs, all_trials
-from harness.resolve import resolve
-from harness.space import Axis, grid
-from harness.studies import best_preset
-from harness.study_results import best_of
-from harness.sweep import sweep
-from harness.sweep_settings import FRESH_SEED, Search
+from harness.run import run as run_module
+from harness.sweep.list_studies import best_preset
+from harness.sweep.settings import FRESH_SEED, Search
+from harness.sweep.space import Axis, grid
+from harness.sweep.summary import best_of
+from harness.sweep.sweep import sweep
+from harness.track.mlflow_store import Store
 from tests.sweep_runs import RATE, WARMUP, Falling, Killed, Runs
 
 

@@ -7,14 +7,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness import sweep as sweep_module
-from harness import trial_job
-from harness.cli.common import INTERRUPTED
 from harness.cli.main import cli, main
-from harness.experiments import PARENT, Store
-from harness.resolve import resolve
-from harness.sweep import sweep
-from harness.sweep_settings import Search
+from harness.cli.options import INTERRUPTED
+from harness.presets.resolve import resolve
+from harness.sweep import sweep as sweep_module
+from harness.sweep import trial_job
+from harness.sweep.settings import Search
+from harness.sweep.sweep import sweep
+from harness.track.mlflow_store import PARENT, Store
 from tests.sweep_runs import RATE, Runs
 
 

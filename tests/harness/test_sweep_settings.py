@@ -5,11 +5,11 @@ import math
 
 import pytest
 
-from harness.config import Choice
+from harness.config.sections import Choice
 from harness.errors import HarnessError, UsageError
 from harness.record import all_trials
-from harness.space import Axis, grid
-from harness.sweep_settings import Constraint, parse_constraint
+from harness.sweep.settings import Constraint, parse_constraint
+from harness.sweep.space import Axis, grid
 from tests.sweep_runs import RATE, WARMUP, Falling, Killed, Runs, with_costs
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.captions.synonyms import STOP_WORDS, TABLE, Synonyms, bare, cut, read_synonyms, shipped
 from harness.errors import UsageError
-from harness.synonyms import STOP_WORDS, TABLE, Synonyms, bare, cut, read_synonyms, shipped
 
 WORDNET = Path("/usr/share/wordnet")
 

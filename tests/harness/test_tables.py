@@ -9,8 +9,8 @@ import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from pandas import DataFrame
 
-from harness.escaping import csv_cell, html_text, latex_text, markdown_text, safe_stem, visible
-from harness.tables import Table, count_text, interval_text
+from harness.pages.escaping import csv_cell, html_text, latex_text, markdown_text, safe_stem, visible
+from harness.pages.tables import Table, count_text, interval_text
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.config import flatten
-from harness.counterparts import counterparts
-from harness.published_settings import nearest
-from harness.suite_file import expand, load_suite
+from harness.config.sections import flatten
+from harness.reporting.published.matches import counterparts
+from harness.reporting.published.settings import nearest
+from harness.suites.suite_files import expand, load_suite
 
 TRICKS = ("global_gradients", "text_dropout", "freeze_patches", "soft_labels")
 LADDER = (

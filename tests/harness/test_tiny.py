@@ -7,10 +7,10 @@ import socket
 import pytest
 import torch
 
-from harness import tiny
-from harness.clip import load_clip
-from harness.config import BackboneConfig
-from harness.pretrain import HELD_OUT, PretrainConfig, shapes_recall
+from harness.clip import tiny
+from harness.clip.model import load_clip
+from harness.clip.pretrain.pretrain import HELD_OUT, PretrainConfig, shapes_recall
+from harness.config.sections import BackboneConfig
 
 CONFIG = BackboneConfig(name=tiny.NAME, pretrained=tiny.TAG, image_size=(96, 32))
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.tokenizer import SimpleTokenizer
 
-from harness import tiny
+from harness.clip import tiny
+from harness.clip.tokens import build_tokenizer, cut, lengths
 from harness.errors import UsageError
-from harness.tokens import build_tokenizer, cut, lengths
 
 TOKENIZER = build_tokenizer("tiny", 77)
 WHOLE = SimpleTokenizer()

@@ -5,8 +5,8 @@ import pytest
 import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
 
-from harness import towers
-from harness.injection import Injection
+from harness.clip import towers
+from harness.clip.injection import Injection
 
 VISION = {"layers": 3, "width": 32, "head_width": 8, "patch_size": 8, "image_size": (32, 16)}
 TEXT = {"context_length": 20, "vocab_size": 60, "width": 24, "heads": 3, "layers": 2}

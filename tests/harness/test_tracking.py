@@ -5,15 +5,15 @@ import time
 import numpy as np
 import pytest
 
-from harness import experiments, tracking
-from harness.config import flatten
-from harness.experiments import PARENT, Store
-from harness.group import run_seeds
+from harness.config.sections import flatten
+from harness.inference.transfer import evaluate_run
 from harness.record import RunFolder, all_runs
-from harness.resume import sync_runs
-from harness.run import run
-from harness.tracking import Tracker
-from harness.transfer import evaluate_run
+from harness.run.resume import sync_runs
+from harness.run.run import run
+from harness.run.several_seeds import run_seeds
+from harness.track import mlflow_store, run_tracker
+from harness.track.mlflow_store import PARENT, Store
+from harness.track.run_tracker import Tracker
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_handing_over_metrics_never_waits_for_the_store(tracked, monkeypatch):
     monkeypatch.setattr(Store, "remove", lambda self, run_id: None)
     monkeypatch.setattr(Store, "log", lambda self, run_id, rows: slow.extend(rows))
     monkeypatch.setattr(Store, "close", lambda self, *a: None)
-    monkeypatch.setattr(tracking, "write_text", lambda *a: None)
+    monkeypatch.setattr(run_tracker, "write_text", lambda *a: None)
     tracker = Tracker(folder.read(), folder, root)
     for epoch in range(50):
         tracker.on_epoch(epoch, {"epoch": epoch, "loss": 1.0})
@@ -133,9 +133,9 @@ def test_handing_over_metrics_never_waits_for_the_store(tracked, monkeypatch):
 
 
 def test_the_tracking_uri_of_the_environment_wins(monkeypatch, tmp_path):
-    assert experiments.tracking_uri(tmp_path).startswith("sqlite:///")
+    assert mlflow_store.tracking_uri(tmp_path).startswith("sqlite:///")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert experiments.tracking_uri(tmp_path) == "http://127.0.0.1:9"
+    assert mlflow_store.tracking_uri(tmp_path) == "http://127.0.0.1:9"
 
 
 def _away(self, *arguments):

@@ -7,11 +7,11 @@ import pytest
 
 from harness.datasets import DATASETS
 from harness.twins.camera_roll import take
-from harness.twins.captions import choose, write_caption, write_captions
-from harness.twins.phrases import SLOTS, Phrases, listed, with_article
 from harness.twins.plan import plan_pictures
-from harness.twins.voices import VOICES
-from harness.twins.words import WORDS
+from harness.twins.speech.captions import choose, write_caption, write_captions
+from harness.twins.speech.phrases import SLOTS, Phrases, listed, with_article
+from harness.twins.speech.voices import VOICES
+from harness.twins.speech.words import WORDS
 
 NAMES = ["icfg", "cuhk", "rstp"]
 SEEN = {

@@ -5,7 +5,7 @@ import pytest
 
 from harness.datasets import DATASETS
 from harness.errors import UsageError
-from harness.twins.people import (
+from harness.twins.drawing.people import (
     ATTRIBUTES,
     NONE,
     VALUES,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from harness.datasets import DATASETS
-from harness.twins.people import NONE, draw_person
-from harness.twins.photograph import photograph
-from harness.twins.sight import LEAST, see
-from harness.twins.views import FACINGS, draw_view
+from harness.twins.drawing.people import NONE, draw_person
+from harness.twins.drawing.photograph import photograph
+from harness.twins.drawing.views import FACINGS, draw_view
+from harness.twins.speech.sight import LEAST, see
 
 SELDOM_HIDDEN = ("upper_colour", "hat_colour", "item", "scarf")
 

@@ -16,12 +16,12 @@ from urllib.request import urlopen
 import pytest
 from click.testing import CliRunner
 
-from harness import ui, ui_server
 from harness.cli.main import cli
 from harness.errors import HarnessError, UsageError
-from harness.experiments import tags
-from harness.tracking_notes import NOTE, description
-from harness.tracking_views import VIEW, View, views
+from harness.track import ui, ui_server
+from harness.track.mlflow_store import tags
+from harness.track.notes import NOTE, description
+from harness.track.views import VIEW, View, views
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import shutil
 import pytest
 from PIL import Image, ImageFile
 
-from harness.caption_check import check_captions
+from harness.data.verify.captions import check_captions
+from harness.data.verify.faults import split_faults
+from harness.data.verify.image_files import check_files
+from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, Counts, Sample
 from harness.errors import DataError
-from harness.image_check import check_files
 from harness.paths import Place
-from harness.verify import verify
-from harness.verify_faults import split_faults
 
 CUHK, ICFG = DATASETS.get("cuhk"), DATASETS.get("icfg")
 

@@ -11,9 +11,9 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from harness import weight_files, weights
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip import weight_files, weights
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError
 
 SMALL = {

@@ -12,14 +12,14 @@ from contextlib import nullcontext
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from harness.crew import share, visible_gpus
 from harness.errors import HarnessError
-from harness.experiments import PARENT, Store
 from harness.files import Busy
 from harness.listener import Listener
-from harness.queue import Queue, TrialState
-from harness.storage import lost
-from harness.worker import Job, Work, until, when_free, work_off
+from harness.queue.local_workers import share, visible_gpus
+from harness.queue.optuna_storage import lost
+from harness.queue.queue import Queue, TrialState
+from harness.queue.work_loop import Job, Work, until, when_free, work_off
+from harness.track.mlflow_store import PARENT, Store
 
 
 class Jobs(Work):
@@ -70,7 +70,7 @@ def test_a_worker_does_all_jobs_and_tells_the_news(tmp_path):
 
 
 def test_a_worker_with_nothing_to_do_waits_for_what_others_may_leave_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.worker.IDLE", 0.01)
+    monkeypatch.setattr("harness.queue.work_loop.IDLE", 0.01)
     jobs = Jobs(tmp_path, [], running=2)
     work_off(jobs, None, Listener())
     assert jobs.busy < 0
@@ -123,7 +123,7 @@ def test_cores_and_gpus_are_divided_among_the_workers(monkeypatch):
 
 
 def test_a_busy_folder_is_waited_for(monkeypatch):
-    monkeypatch.setattr("harness.worker.BUSY_WAIT", 0.01)
+    monkeypatch.setattr("harness.queue.work_loop.BUSY_WAIT", 0.01)
     begun = time.monotonic()
 
     def work():

@@ -6,8 +6,8 @@ import open_clip
 import pytest
 import torch
 
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.methods import METHODS, Batch
 
 NARROW = {

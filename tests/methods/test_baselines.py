@@ -5,7 +5,7 @@ import torch
 
 from harness.errors import UsageError
 from harness.methods import METHODS, Batch
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
 
 
 def test_full_finetune_trains_every_weight_with_the_published_rates(build):

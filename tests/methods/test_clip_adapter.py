@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from harness.accounting import count_parameters
-from harness.audit import audit_gradients
-from harness.checkpoint import load_weights, save_weights
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
 from harness.methods import METHODS, Batch
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
+from harness.train.checkpoint import load_weights, save_weights
+from harness.train.cost import count_parameters
+from harness.train.gradient_audit import audit_gradients
 
 
 def blueprint(**fields):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from harness.audit import audit_gradients
+from harness.compute.precision import store_half
 from harness.methods import METHODS, TrainedConfig
-from harness.precision import store_half
+from harness.train.gradient_audit import audit_gradients
 
 SEARCHED = ("lr", "weight_decay", "warmup_epochs", "temperature")
 

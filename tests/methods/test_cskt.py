@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.methods import METHODS
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
 
 
 class Naive:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from harness.gradient_cache import GradientCache
 from harness.methods import Progress
+from harness.train.gradient_cache import GradientCache
 
 DROPOUT = {"text_dropout": 0.4, "temperature": 0.1}
 

@@ -5,15 +5,15 @@ import torch
 from pydantic import ValidationError
 from torch.nn.functional import cross_entropy, pad
 
-from harness.accounting import count_parameters
-from harness.clip import load_clip
-from harness.config import BackboneConfig, identity_values
+from harness.captions.masking import WordMask
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig, identity_values
 from harness.errors import UsageError
-from harness.losses import sdm
-from harness.losses_auxiliary import mlm_loss
-from harness.masking import WordMask
+from harness.method_parts.auxiliary_losses import mlm_loss
+from harness.method_parts.losses import sdm
 from harness.methods import METHODS
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
+from harness.train.cost import count_parameters
 
 
 def blueprint(**fields):

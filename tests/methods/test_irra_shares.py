@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from harness.gradient_cache import GradientCache
+from harness.train.gradient_cache import GradientCache
 
 SHARES = {2: [[0, 1, 2], [3, 4, 5]], 4: [[0, 1], [2, 3], [4, 5], [5, 5]]}
 

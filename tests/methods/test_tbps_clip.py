@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from harness import distributed
-from harness.accounting import count_parameters
-from harness.clip import load_clip
-from harness.config import BackboneConfig
+from harness.clip.model import load_clip
+from harness.compute import distributed
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
-from harness.losses import c_itc, itc, n_itc, r_itc
-from harness.losses_auxiliary import nt_xent
+from harness.method_parts.auxiliary_losses import nt_xent
+from harness.method_parts.losses import c_itc, itc, n_itc, r_itc
 from harness.methods import METHODS, Progress, Views
-from harness.resolve import resolve
+from harness.presets.resolve import resolve
+from harness.train.cost import count_parameters
 
 PLAIN = {"text_dropout": 0.0, "temperature": 0.1}
 ALONE = {"itc": 0, "n_itc": 0, "r_itc": 0, "c_itc": 0, "ss_image": 0, "mvs_image": False}

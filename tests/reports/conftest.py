@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from harness.caption_words import COLOURS, GARMENTS
+from harness.captions.vocabulary import COLOURS, GARMENTS
 from harness.record import RunFolder
-from harness.tracking import publish
+from harness.track.run_tracker import publish
 
 N_PERSONS, N_CAPTIONS = 40, 3
 

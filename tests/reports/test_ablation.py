@@ -6,12 +6,12 @@ from matplotlib import pyplot
 from pandas import DataFrame
 from scipy import stats
 
-from harness.config import flatten
-from harness.panels import split_panels
-from harness.resolve import resolve
-from harness.statistics import holm
-from harness.tables import DASH
-from harness.theme import use_theme
+from harness.config.sections import flatten
+from harness.evaluate.intervals import holm
+from harness.pages.tables import DASH
+from harness.pages.theme import use_theme
+from harness.presets.resolve import resolve
+from harness.results.panels import split_panels
 from tests.fake_experiment import persons
 
 

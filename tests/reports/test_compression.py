@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from harness.compression_measures import RESULT
-from harness.compression_published import published
+from harness.analysis.compression.measures import RESULT
+from harness.analysis.compression.published import published
 from harness.errors import UsageError
 from harness.files import read_json, write_json
 from harness.record import RunFolder
-from harness.report import make_report
-from harness.tracking import log_result_file
+from harness.reporting.make import make_report
+from harness.track.run_tracker import log_result_file
 
 
 def make(store, out, *subjects):

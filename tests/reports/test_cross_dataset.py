@@ -6,8 +6,8 @@ from matplotlib import pyplot
 from pandas import DataFrame
 from scipy import stats
 
-from harness.panels import split_panels
-from harness.theme import use_theme
+from harness.pages.theme import use_theme
+from harness.results.panels import split_panels
 from tests.fake_experiment import persons
 
 

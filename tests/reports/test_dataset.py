@@ -8,14 +8,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from harness import dataset_figures, dataset_profile
+from harness.analysis import dataset_figures, dataset_profile
+from harness.analysis.dataset_profile import load_profile, measure
 from harness.cli.main import cli
-from harness.dataset_profile import load_profile, measure
+from harness.data.loading import read_dataset
 from harness.errors import UsageError
 from harness.files import load_arrays
 from harness.listener import Listener
-from harness.material import read_dataset
-from harness.report import make_report
+from harness.reporting.make import make_report
 from harness.reports import REPORTS
 
 BAD = "=1+1 <script>alert(1)</script> \\input{x} $\\frac$ \x1b[31m red shirt|`"

@@ -7,15 +7,15 @@ from harness.reports.few_shot import REFERENCE, FewShot, curves, draw_shares, sh
 from matplotlib import pyplot
 from pandas import DataFrame
 
-from harness.config import flatten, recorded_values
-from harness.counterparts import counterparts, with_published
-from harness.panels import split_panels
-from harness.published_settings import preset_of, share_of
-from harness.report import make_report
-from harness.resolve import resolve
-from harness.rows import load_rows
-from harness.tables import DASH
-from harness.theme import use_theme
+from harness.config.sections import flatten, recorded_values
+from harness.pages.tables import DASH
+from harness.pages.theme import use_theme
+from harness.presets.resolve import resolve
+from harness.reporting.make import make_report
+from harness.reporting.published.matches import counterparts, with_published
+from harness.reporting.published.settings import preset_of, share_of
+from harness.results.panels import split_panels
+from harness.results.run_table import load_rows
 from tests.fake_experiment import persons
 
 PUBLISHED = counterparts(["tbps_clip_few_shot", "tbps_clip_main"])
@@ -246,7 +246,7 @@ def published_runs(experiment, fake):
 
 
 def test_the_report_is_made_of_tracked_runs(published_runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.report.execute", lambda notebook, path: path.write_text("{}"))
+    monkeypatch.setattr("harness.reporting.make.execute", lambda notebook, path: path.write_text("{}"))
     name = published_runs.client.get_experiment(published_runs.experiment_id).name
     make_report("few_shot", out=tmp_path / "out", runs=str(published_runs.runs), experiment=name)
     rows = load_rows(tmp_path / "out" / "data" / "results.json")

@@ -15,12 +15,12 @@ from harness.reports.leaderboard import (
 from matplotlib import pyplot
 from pandas import DataFrame
 
-from harness.comparison import rank_intervals
-from harness.panels import split_panels
-from harness.persons import METRICS, Persons, persons_key
-from harness.statistics import holm
-from harness.tables import DASH, Table, short_text
-from harness.theme import use_theme
+from harness.evaluate.intervals import holm
+from harness.evaluate.paired_difference import rank_intervals
+from harness.evaluate.per_identity import METRICS, Persons, persons_key
+from harness.pages.tables import DASH, Table, short_text
+from harness.pages.theme import use_theme
+from harness.results.panels import split_panels
 from tests.fake_experiment import persons
 
 

@@ -10,9 +10,9 @@ from matplotlib import pyplot
 from matplotlib.colors import same_color
 from pandas import DataFrame
 
-from harness.panels import split_panels
-from harness.retention import with_retention
-from harness.theme import FAINT, use_theme
+from harness.pages.theme import FAINT, use_theme
+from harness.results.panels import split_panels
+from harness.results.retention import with_retention
 
 
 def split(*rows):

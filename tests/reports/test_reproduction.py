@@ -11,8 +11,13 @@ from harness.reports.reproduction import (
 from matplotlib import pyplot
 from pandas import DataFrame
 
-from harness.config import flatten
-from harness.counterparts import (
+from harness.config.sections import flatten
+from harness.pages.tables import DASH
+from harness.pages.theme import use_theme
+from harness.presets.resolve import resolve
+from harness.reporting.make import make_report
+from harness.reporting.missing import load_gaps
+from harness.reporting.published.matches import (
     OTHER,
     PARTLY,
     SAME,
@@ -23,15 +28,10 @@ from harness.counterparts import (
     short_paper,
     with_published,
 )
-from harness.gaps import load_gaps
-from harness.panels import split_panels
-from harness.published import load_published, published_names
-from harness.published_settings import changed_settings
-from harness.report import make_report
-from harness.resolve import resolve
-from harness.rows import load_rows, write_rows
-from harness.tables import DASH
-from harness.theme import use_theme
+from harness.reporting.published.settings import changed_settings
+from harness.results.panels import split_panels
+from harness.results.run_table import load_rows, write_rows
+from harness.suites.published_tables import load_published, published_names
 
 ALL = counterparts(published_names())
 
@@ -365,7 +365,7 @@ def test_rows_keep_what_is_published_in_their_file(fake, tmp_path):
 def test_the_report_reads_the_suite_and_names_real_gaps_only_beside_real_results(
     experiment, fake, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("harness.report.execute", lambda notebook, path: path.write_text("{}"))
+    monkeypatch.setattr("harness.reporting.make.execute", lambda notebook, path: path.write_text("{}"))
     marks = {"tags": {"harness.suite.cross_dataset": "cskt"}}
     fake.send(experiment, *fake.record("cskt", "cuhk", 40, **marks))
     name = experiment.client.get_experiment(experiment.experiment_id).name

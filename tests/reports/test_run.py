@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.report import make_report
+from harness.reporting.make import make_report
 
 
 def make(name, store, out, *subjects):
@@ -153,7 +153,7 @@ def test_two_older_results_are_compared_without_flips(experiment, fake, tmp_path
 def test_the_notebook_of_a_run_runs_again_from_a_clean_kernel(experiment, whole_run, tmp_path):
     import nbformat
 
-    from harness.notebook import execute
+    from harness.pages.notebook import execute
 
     make("run", experiment, tmp_path, whole_run().name)
     notebook = nbformat.read(tmp_path / "run.ipynb", as_version=4)

@@ -10,18 +10,18 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from harness import study_tables
+from harness.analysis.studies import tables as study_tables
+from harness.analysis.studies.read_study import SEARCH, parse_axis_text, read_study
 from harness.cli.main import cli
-from harness.config import Choice, Range
+from harness.config.sections import Choice, Range
 from harness.errors import UsageError
-from harness.experiments import PARENT
-from harness.report import make_report
+from harness.queue.parent_run import StudyTracker
+from harness.reporting.make import make_report
 from harness.reports import REPORTS
-from harness.space import Axis
-from harness.study_reading import SEARCH, parse_axis_text, read_study
-from harness.study_results import Summary, TrialRow, best_of, front_of
-from harness.study_tracking import StudyTracker
-from harness.sweep_settings import Search
+from harness.sweep.settings import Search
+from harness.sweep.space import Axis
+from harness.sweep.summary import Summary, TrialRow, best_of, front_of
+from harness.track.mlflow_store import PARENT
 
 REPORT = REPORTS.get("sweep").__module__
 R1, MEMORY = "val/t2i/R1", "peak_memory"

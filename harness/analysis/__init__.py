@@ -1,0 +1,1 @@
+"""Takes apart what is trained and measured: captions, attributes, rankings, datasets, studies, layers."""

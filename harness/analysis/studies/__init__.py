@@ -1,0 +1,1 @@
+"""What a finished search found, from its MLflow runs."""

@@ -1,0 +1,261 @@
+"""Read a study from MLflow: its parent run, the runs of its trials, and what it noted at its end.
+
+A study that came to an end has left its summary there. Of one that still runs, or was killed, the parent run and the
+runs of its trials tell less, and `notes` say what is missing.
+"""
+
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.studies.tracked_study import TrackedStudy, Trial
+from harness.config.sections import Choice, Range, flatten
+from harness.errors import HarnessError, UsageError, unknown
+from harness.pages.escaping import visible
+from harness.presets.resolve import resolve
+from harness.sweep.settings import COSTS, Search
+from harness.sweep.space import Axis
+from harness.sweep.summary import BEST, SUMMARY, TIE, Summary, TrialRow
+from harness.track.mlflow_store import PARENT, Store
+
+SEARCH = "search.json"
+SEARCHED = "search: "
+ENDED = ("finished", "pruned", "failed")
+_RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")
+log = logging.getLogger(__name__)
+
+
+def read_study(store: Store | None, name: str) -> TrackedStudy:
+    """Return the newest study of a name; raise `UsageError` with the nearest match when none is tracked."""
+    parents = store.search("tags.`harness.kind` = 'study'") if store else []
+    if store is None or not parents:
+        raise UsageError(f"No study is tracked here, so not {name!r} either: `harness sweep` makes one.")
+    named = [run for run in parents if run.data.tags.get("harness.study") == name]
+    if not named:
+        raise unknown("study", name, {str(run.data.tags.get("harness.study")) for run in parents})
+    parent = named[0]
+    with tempfile.TemporaryDirectory(prefix="harness-study-") as place:
+        folder = Path(place)
+        study = _begun(parent, _artifact(store, parent, SEARCH, folder), len(named))
+        preset = store.artifact(str(parent.info.run_id), BEST, folder)
+        study.preset = preset.read_text(encoding="utf-8", errors="replace") if preset else None
+        found = _summary(_artifact(store, parent, SUMMARY, folder))
+    if found is not None:
+        _take(study, found)
+    if found is None or study.status == "running":
+        _take_runs(study, store, parent, known=found is not None)
+    study.trials.sort(key=lambda trial: trial.number)
+    study.best_number = _best(study.trials)
+    study.minimised = tuple(name for name in study.objectives if name in COSTS)
+    study.defaults = _defaults(study)
+    return study
+
+
+def parse_axis_text(text: str) -> Axis:
+    """Return the axis that its words describe; of named values only their text is known.
+
+    >>> parse_axis_text("method.lr from 1e-05 to 0.01 (log)").over.log
+    True
+    >>> parse_axis_text("method.init in released, zero").over.values
+    ('released', 'zero')
+    """
+    found = _RANGE.fullmatch(text)
+    if found is not None:
+        ends = {"low": float(found["low"]), "high": float(found["high"])}
+        return Axis(key=found["key"], over=Range(**ends, log=bool(found["log"])))
+    key, _, values = text.partition(" in ")
+    return Axis(key=key, over=Choice(values=tuple(values.split(", "))))
+
+
+def _begun(parent: Any, told: Any, n_named: int) -> TrackedStudy:
+    """Return what was known of a study when it began."""
+    tags = parent.data.tags
+    search = _search(told)
+    ended = parent.info.status != "RUNNING"
+    study = TrackedStudy(
+        name=tags["harness.study"],
+        status=tags.get("harness.status", "finished") if ended else "running",
+        n_named=n_named,
+        started=_time(parent.info.start_time),
+        ended=_time(parent.info.end_time) if ended else None,
+        method=tags.get("harness.method", ""),
+        dataset=tags.get("harness.dataset", ""),
+        synthetic=tags.get("harness.synthetic") == "true",
+        seed=tags.get("harness.seed", ""),
+        objectives=search.objectives if search else (tags.get("harness.objective", "val/t2i/R1"),),
+        constraints=tuple(map(str, search.constraints)) if search else (),
+        sampler=tags.get("harness.sampler", ""),
+        pruner=tags.get("harness.pruner", ""),
+        seeds=search.seeds if search else None,
+        wanted=search.trials if search else None,
+        axes=_axes(told if search else None, parent.data.params),
+    )
+    if n_named > 1:
+        study.notes.append(f"{n_named} studies of this name are tracked; this is the newest.")
+    return study
+
+
+def _search(told: Any) -> Search | None:
+    """Return how a study searches, as it noted it; None of one that did not, or in another form."""
+    try:
+        return None if told is None else Search.model_validate(told["search"])
+    except (ValueError, TypeError, KeyError) as error:
+        log.warning("what the study notes of its search cannot be read: %s", error)
+        return None
+
+
+def _axes(told: Any, params: Mapping[str, str]) -> list[Axis]:
+    """Return the search space: as the study noted it, else read from the words of its parameters."""
+    if told is not None:
+        return [Axis.model_validate(axis) for axis in told["axes"]]
+    texts = (value.removeprefix(SEARCHED) for value in params.values() if value.startswith(SEARCHED))
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_axis_text(text))
+        except ValueError as error:
+            log.warning("the searched range %r cannot be read: %s", visible(text), error)
+    return found
+
+
+def _take(study: TrackedStudy, found: Summary) -> None:
+    """Put in what the summary of a study tells."""
+    study.objectives, study.seeds = found.objectives, found.seeds
+    study.trials, study.importance, study.front = [*map(_trial, found.trials)], found.importance, found.front
+    study.command = found.command
+    study.anew = {
+        record.name: float(record.selection[study.objective])
+        for record in found.tests
+        if study.objective in record.selection
+    }
+    if found.test is not None:
+        metrics = found.test["metrics"].items()
+        study.test = {name: (one["mean"], one["low"], one["high"]) for name, one in metrics}
+    else:
+        for record in found.tests[:1]:
+            none = (None, None)
+            study.test = {k: (v, *record.intervals.get(k, none)) for k, v in record.metrics.items()}
+
+
+def _trial(row: TrialRow) -> Trial:
+    """Return a trial as the summary of its study tells of it; of one that is no number, no value."""
+    values = row.values or (() if row.value is None else (row.value,))
+    known = values if all(isfinite(value) for value in values) else ()
+    fields = row.model_dump(
+        include={"number", "state", "params", "feasible", "seconds", "epochs", "planned", "error"}
+    )
+    return Trial(values=known, tie=row.metrics.get(TIE), **fields)
+
+
+def _best(trials: list[Trial]) -> int | None:
+    """Return the number of the best finished trial within the limits: ties go to the higher mAP, then the earliest."""
+    fitting = [trial for trial in trials if trial.state == "finished" and trial.feasible and trial.values]
+    best = max(fitting, key=lambda trial: (trial.values[0], trial.tie or 0.0, -trial.number), default=None)
+    return None if best is None else best.number
+
+
+def _defaults(study: TrackedStudy) -> dict[str, Any]:
+    """Return the searched keys as the method sets them; nothing of a method or dataset that is not installed."""
+    try:
+        config = resolve(study.method, study.dataset, synthetic=study.synthetic)
+    except HarnessError:
+        return {}
+    values = flatten(config.model_dump(mode="json"))
+    return {axis.key: values[axis.key] for axis in study.axes if axis.key in values}
+
+
+def _take_runs(study: TrackedStudy, store: Store, parent: Any, known: bool) -> None:
+    """Put in what the runs of a study's trials tell that its summary, if there is one, does not know yet."""
+    run_id = str(parent.info.run_id)
+    values = {
+        int(m.step): m.value for m in store.client.get_metric_history(run_id, f"trial/{study.objective}")
+    }
+    have = {trial.number for trial in study.trials}
+    for number, run in _children(store, study, run_id).items():
+        status = run.data.tags.get("harness.status", "running")
+        study.running += status == "running" and study.status == "running"
+        value = values.get(number, run.data.metrics.get(study.objective))
+        if status in ENDED and number not in have and (status != "finished" or value is not None):
+            study.trials.append(_row(study, number, run, status, value))
+    study.notes.append(STILL if study.status == "running" else UNTOLD)
+    if not known:
+        study.notes.append(LESS)
+
+
+def _children(store: Store, study: TrackedStudy, run_id: str) -> dict[int, Any]:
+    """Return the newest run of each trial, one that ended before one that did not; a running one has no parent yet."""
+    found: dict[int, Any] = {}
+    for run in store.search("tags.`harness.kind` = 'trial'"):
+        tags = run.data.tags
+        number = tags.get("harness.trial", "")
+        own = tags.get(PARENT) == run_id or (PARENT not in tags and run.info.status == "RUNNING")
+        if tags.get("harness.study") != study.name or not own or not number.isdigit():
+            continue
+        if int(number) not in found or found[int(number)].info.status == "RUNNING":
+            found[int(number)] = run
+    return found
+
+
+def _row(study: TrackedStudy, number: int, run: Any, status: Any, value: float | None) -> Trial:
+    """Return a trial as its run tells of it."""
+    params = {axis.key: _value(axis, run.data.params.get(axis.key)) for axis in study.axes}
+    error = run.data.tags.get("harness.error", "not told")
+    took = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else 0.0
+    return Trial(
+        number=number,
+        state=status,
+        values=() if value is None else (value,),
+        params=params,
+        seconds=took,
+        error={"type": "", "message": error} if status == "failed" else None,
+    )
+
+
+def _value(axis: Axis, text: str | None) -> Any:
+    """Return a parameter as the number that it is, on an axis of numbers."""
+    if text is None or isinstance(axis.over, Choice):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _artifact(store: Store, parent: Any, name: str, folder: Path) -> Any:
+    """Return the content of a JSON artifact of the study's run; None for one not there or broken."""
+    file = store.artifact(str(parent.info.run_id), name, folder)
+    try:
+        return None if file is None else json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("the file %s of the study cannot be read: %s", name, error)
+        return None
+
+
+def _summary(content: Any) -> Summary | None:
+    """Return a study's summary; None for one not there or of another form."""
+    try:
+        return None if content is None else Summary.model_validate(content)
+    except ValueError as error:
+        log.warning("the summary of the study cannot be read: %s", error)
+        return None
+
+
+def _time(stamp: int | None) -> str:
+    return "" if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+STILL = (
+    "This study still runs, or was killed: this is what there is so far, and the same command of harness sweep goes "
+    "on with it."
+)
+UNTOLD = "This study left no summary: what stands here is what the runs of its trials tell."
+LESS = (
+    "Importance, epochs, further objectives, limits kept or not, and the best configuration as a preset are known "
+    "once the sweep writes its summary, at its end or when it is stopped."
+)

@@ -1,0 +1,1 @@
+"""Captions as text: their words, augmentation and masking."""

@@ -1,0 +1,63 @@
+"""What `harness compare` does with its options: compare, then say it."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import plain, print_json
+from harness.cli.terminal import table
+from harness.evaluate.per_identity import METRICS
+from harness.pages.tables import interval_text, p_text
+from harness.record import METRIC_NAMES
+from harness.results.compare import Compared, Comparison, compare
+from harness.results.run_source import Source
+
+SHOWN_SETTINGS = 8
+
+
+def execute(a: str, b: str, as_json: bool, options: dict[str, Any]) -> int:
+    """Compare two results and print the verdict."""
+    found = compare(Source(**options), a, b)
+    if as_json:
+        print_json(found.as_dict())
+        return 0
+    _show_sides(found)
+    for test in found.tests:
+        _show_test(test, found.synthetic)
+    for test in found.tests:
+        click.echo(plain(test.verdict))
+    click.echo(found.reach)
+    click.echo(plain(f"more: harness report compare {found.a} {found.b}"))
+    return 0
+
+
+def _show_sides(found: Comparison) -> None:
+    for name, run, n_seeds in zip("AB", (found.a, found.b), found.n_seeds, strict=True):
+        click.echo(
+            plain(f"{name}  {run}" + (f" and its other seeds, {n_seeds} in all" if n_seeds > 1 else ""))
+        )
+    for key, (one, other) in list(found.settings.items())[:SHOWN_SETTINGS]:
+        click.echo(plain(f"   {key}: {one} for A, {other} for B"))
+    if len(found.settings) > SHOWN_SETTINGS:
+        click.echo(f"   and {len(found.settings) - SHOWN_SETTINGS} more settings: --json")
+    for line in found.unlike:
+        click.echo(plain(f"   unlike: {line}"))
+
+
+def _show_test(test: Compared, synthetic: bool) -> None:
+    twin = " · SYNTHETIC TWIN" if synthetic else ""
+    header = ["", "A [95 %]", "B [95 %]", "A − B [95 %]", "p", "detectable"]
+    rows = []
+    for name in METRICS:
+        gap = test.differences[name]
+        ends = [
+            interval_text(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for row in (test.a, test.b)
+        ]
+        told = interval_text(gap.estimate, gap.low, gap.high)
+        rows.append([METRIC_NAMES[name], *ends, told, p_text(gap.p_value), f"{gap.detectable:.1f}"])
+    table(
+        f"{test.tested_on}{twin} · {test.a['n_identities']} persons · text to image, percent",
+        header,
+        rows,
+        left=1,
+    )

@@ -1,0 +1,90 @@
+"""What the longer `harness data` commands do: check, make and cache, with a bar on a terminal."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import parse_size, plain
+from harness.cli.terminal import watching
+from harness.data.annotations import image_files, locate, missing_twin, read_dataset
+from harness.data.overview import chosen_place
+from harness.data.verify.verify import VerifyReport
+from harness.datasets import DATASETS, PersonDataset
+from harness.errors import UsageError
+from harness.paths import Place, cache_root
+from harness.twins import Marker
+
+
+def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options: Any) -> VerifyReport:
+    """Check a dataset or its twin; `options` are those of `harness.data.verify.verify.verify`."""
+    from harness.data.verify.verify import verify
+
+    dataset, place = find(name, root, synthetic)
+    with watching(quiet) as listener:
+        listener.on_stage(f"checking {titled(dataset, synthetic)} in {place}")
+        return verify(dataset, place, progress=listener.on_count, **options)
+
+
+def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
+    """Make a synthetic twin and return what to tell; `options` are those of `harness.twins.write_twin`."""
+    from harness.twins import read_marker, write_twin
+
+    dataset = DATASETS.get(name)
+    if dataset.twin is None:
+        raise UsageError(f"{dataset.title} has no synthetic twin; those that have: {', '.join(twins())}.")
+    with watching(quiet) as listener:
+        listener.on_stage(f"making the synthetic twin of {dataset.title}")
+        folder = write_twin(dataset, root.path, progress=listener.on_count, **options)
+    marker = read_marker(folder)
+    assert marker is not None
+    head = f"Synthetic twin of {dataset.title} (seed {marker.seed}) in {folder}"
+    return plain("\n".join([head, *_twin_lines(marker, root)]))
+
+
+def _twin_lines(marker: Marker, root: Place) -> list[str]:
+    option = f" --data-root {root.path}" if root.chosen_by == "--data-root" else ""
+    rows = [
+        f"  {split:<5}  {c.identities:>6,} persons  {c.images:>7,} images  {c.captions:>7,} captions"
+        for split, c in marker.counts.items()
+    ]
+    return [*rows, f"Use it with: harness run --method cskt --dataset {marker.dataset} --synthetic{option}"]
+
+
+def twins() -> list[str]:
+    """Return the names of the datasets that have a synthetic twin."""
+    return [name for name in DATASETS.names() if DATASETS.get(name).twin is not None]
+
+
+def fill_cache(
+    name: str, root: Place, synthetic: bool, image_size: str, *, quiet: bool, **options: Any
+) -> None:
+    """Build the image store of a dataset, after saying what it takes; `options` are those of `open_images`."""
+    from harness.images.store import disk_bytes, open_images
+
+    dataset, place = find(name, root, synthetic)
+    size = parse_size(image_size)
+    files = image_files(dataset, place.path, read_dataset(dataset, place))
+    needed = disk_bytes(len(files), size)
+    amount = f"{needed / 1e9:.2f} GB" if needed >= 1e9 else f"{needed / 1e6:.1f} MB"
+    click.echo(f"{len(files):,} images at {size[0]}x{size[1]} take {amount} of disk in {cache_root()}.")
+    with watching(quiet) as listener:
+        listener.on_stage(f"decoding the images of {titled(dataset, synthetic)}")
+        images = open_images(files, size, progress=listener.on_count, **options)
+    skipped = f"; {len(images.bad):,} unreadable images are skipped" if images.bad else ""
+    click.echo(f"Ready: runs at this size and interpolation read from there{skipped}.")
+    for file in images.bad_files[:5]:
+        click.echo(f"  unreadable: {plain(str(file))}")
+
+
+def titled(dataset: type[PersonDataset], synthetic: bool) -> str:
+    """Return how messages call a dataset or its twin."""
+    return f"the synthetic twin of {dataset.title}" if synthetic else dataset.title
+
+
+def find(name: str, root: Place, synthetic: bool) -> tuple[type[PersonDataset], Place]:
+    """Return a dataset and the folder to look in; raise when its twin is asked for and not made yet."""
+    dataset = DATASETS.get(name)
+    place = chosen_place(root, synthetic)
+    if synthetic and locate(dataset, place.path) is None:
+        raise missing_twin(dataset, place)
+    return dataset, place

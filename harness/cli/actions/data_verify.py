@@ -1,0 +1,66 @@
+"""Draw what a check of a dataset found."""
+
+from collections.abc import Sequence
+
+import click
+
+from harness.cli.actions.data_show import paragraph
+from harness.cli.options import plain
+from harness.cli.terminal import table
+from harness.data.verify.faults import Fault, many
+from harness.data.verify.verify import VerifyReport
+from harness.datasets import SPLITS, Counts
+
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+def show_report(report: VerifyReport) -> None:
+    """Print a check's count table, its faults with their mends, and the verdict."""
+    click.echo(plain(f"{report.title} in {report.folder}"))
+    rows = [_count_cells(split, report.expected.get(split), report.found.get(split)) for split in SPLITS]
+    title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
+    header = ("split", "identities", "images", "captions", "")
+    table(title, header, [row for row in rows if row], left=1)
+    for fault in report.faults:
+        if fault.severity != "note":
+            _show_fault(fault)
+    _show_notes([fault for fault in report.faults if fault.severity == "note"])
+    _show_verdict(report)
+
+
+def _count_cells(split: str, expected: Counts | None, found: Counts | None) -> list[str]:
+    if expected is None and found is None:
+        return []
+    empty = Counts(0, 0, 0)
+    pairs = zip(found or empty, expected or empty, strict=True)
+    mark = "ok" if expected == found else "differs"
+    return [split, *(f"{got:,} / {want:,}" for got, want in pairs), mark]
+
+
+def _show_fault(fault: Fault) -> None:
+    head = click.style(f"{fault.severity}: ", fg=_COLOURS[fault.severity], bold=True)
+    paragraph(head, plain(fault.what), indent=2, width_of_head=len(fault.severity) + 2)
+    for example in fault.examples:
+        click.echo(f"    {plain(example)}")
+    paragraph("  mend: ", plain(fault.mend))
+
+
+def _show_notes(notes: Sequence[Fault]) -> None:
+    """Print one line per oddity with its first example, and a mend once for all that share it."""
+    for mend in dict.fromkeys(note.mend for note in notes):
+        click.secho("note:", fg=_COLOURS["note"], bold=True)
+        for note in notes:
+            if note.mend == mend:
+                paragraph("  ", note.what)
+                click.echo(f"    {plain(note.examples[0])}")
+        paragraph("  mend: ", mend)
+
+
+def _show_verdict(report: VerifyReport) -> None:
+    errors, warnings = (
+        sum(fault.severity == severity for fault in report.faults) for severity in ("error", "warning")
+    )
+    found = f"{many(errors, 'error')}, {many(warnings, 'warning')}"
+    checked = "every image decoded" if report.images == "decode" else "images looked for, not decoded"
+    verdict, colour = ("usable", "green") if report.usable else ("not usable", "red")
+    click.secho(f"{verdict}: {found} ({checked})", fg=colour, bold=True)

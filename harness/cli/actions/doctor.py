@@ -1,0 +1,100 @@
+"""Look over the installation: versions, devices, stores, weights and data, each found or with its mend."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.clip.model import load_clip
+from harness.clip.weights import find_cached
+from harness.config.sections import BackboneConfig
+from harness.datasets import DATASETS
+from harness.paths import cache_root, data_root, runs_root
+from harness.run.provenance import PACKAGES, installed
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `ok`, `missing` (works without it) or `broken`."""
+
+    what: str
+    state: str
+    detail: str
+
+
+def examine(root: str | None = None) -> list[Finding]:
+    """Return all findings; never raises."""
+    checks: list[Callable[[], Iterator[Finding]]] = [_versions, _torch, _places, _store, _weights]
+    findings = [finding for check in checks for finding in _safely(check)]
+    return findings + _safely(lambda: _data(root))
+
+
+def _safely(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        found.extend(check())
+    except Exception as error:
+        name = getattr(check, "__name__", "check").strip("_<>")
+        found.append(Finding(name, "broken", f"{type(error).__name__}: {error}"))
+    return found
+
+
+def _versions() -> Iterator[Finding]:
+    for package in PACKAGES:
+        version = installed(package)
+        yield Finding(
+            package, "ok" if version else "broken", version or f"not installed: pip install {package}"
+        )
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+
+    try:
+        import torchvision
+
+        torchvision.ops.nms  # noqa: B018
+        yield Finding("torchvision loads", "ok", torchvision.__version__)
+    except Exception as error:
+        mend = "install torch and torchvision from the same index"
+        yield Finding("torchvision loads", "broken", f"{error}: {mend}")
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    yield Finding("devices", "ok", ", ".join(names) or f"CPU only, {torch.get_num_threads()} threads")
+
+
+def _places() -> Iterator[Finding]:
+    for what, place in (("data", data_root()), ("cache", cache_root()), ("runs", runs_root())):
+        existing = next(p for p in (place.path.resolve(), *place.path.resolve().parents) if p.exists())
+        free = shutil.disk_usage(existing).free / 1e9
+        yield Finding(f"{what} folder", "ok", f"{place}, {free:.0f} GB free")
+
+
+def _store() -> Iterator[Finding]:
+    from harness.addresses import without_password
+    from harness.track.mlflow_store import Store, tracking_uri
+
+    if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
+        yield Finding("MLflow store", "ok", f"{without_password(tracking_uri())}, made by the first run")
+        return
+    store = Store()
+    yield Finding("MLflow store", "ok", f"{store.place}, {len(store.finished_runs())} finished runs")
+
+
+def _weights() -> Iterator[Finding]:
+    tiny = BackboneConfig(name="tiny", pretrained="shapes", image_size=(96, 32))
+    yield Finding("tiny CLIP", "ok", str(load_clip(tiny).identity.sha256)[:12])
+    name, tag = BackboneConfig().name, str(BackboneConfig().pretrained)
+    found = find_cached(name, tag)
+    yield Finding(
+        f"{name} {tag}", "ok" if found else "missing", str(found or "fetched on first use, when online")
+    )
+
+
+def _data(root: str | None) -> Iterator[Finding]:
+    place = data_root(root)
+    for name in DATASETS.names():
+        dataset = DATASETS.get(name)
+        there = [
+            p for p in (place.path / dataset.folder, place.path / "synthetic" / dataset.folder) if p.is_dir()
+        ]
+        detail = ", ".join(str(p) for p in there) or f"not in {place}: harness data info {name}"
+        yield Finding(f"data {name}", "ok" if there else "missing", detail)

@@ -1,0 +1,111 @@
+"""What `harness methods info` tells about a method: built on a backbone without weights, and counted."""
+
+import inspect
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import torch
+from pydantic import ValidationError
+
+from harness.cli.options import parse_size
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
+from harness.errors import UsageError
+from harness.methods import METHODS, Method
+from harness.presets.resolve import check_keys, explain, merge, parse_override
+from harness.train.cost import count_parameters, flops
+
+GIGA = 1e9
+
+
+def describe(name: str, backbone: str, image_size: str | None, overrides: Iterable[str]) -> dict[str, Any]:
+    """Return title, parameter counts, operations and config fields of a method on a backbone.
+
+    Raises `UsageError` for an unknown method, backbone, key or value.
+    """
+    method_class = METHODS.get(name)
+    recipe = method_class.recipe.get("backbone.image_size", BackboneConfig().image_size)
+    size = parse_size(image_size) if image_size else recipe
+    method = _blueprint(method_class, backbone, size, overrides)
+    config, clip = method.config, method.clip
+    counts = count_parameters(method)
+    docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
+    return {
+        "name": method_class.name,
+        "title": docstring.partition("\n")[0],
+        "description": docstring,
+        "backbone": clip.identity.name,
+        "image_size": list(clip.image_size),
+        "text_length": clip.text_length,
+        "parameters": counts.as_dict() | {"checkpoint_bytes": counts.checkpoint_bytes},
+        "flops": flops(method),
+        "recipe": method_class.recipe,
+        "fields": [
+            _field(key, info, config) for key, info in type(config).model_fields.items() if key != "name"
+        ],
+    }
+
+
+def show(described: dict[str, Any]) -> None:
+    """Print a description on the terminal."""
+    counts, operations = described["parameters"], described["flops"]
+    trainable, total = counts["trainable"], counts["total"]
+    height, width = described["image_size"]
+    click.echo(described["description"] + "\n")
+    click.echo(f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens:")
+    click.echo(f"  trainable        {trainable:>13,}  ({100 * trainable / total:.2f} % of all)")
+    click.echo(f"  total            {total:>13,}")
+    click.echo(f"  inference extra  {counts['inference_extra']:>13,}  (beside CLIP's own, after folding)")
+    click.echo(f"  checkpoint       {counts['checkpoint_bytes'] / 1e6:>13,.1f}  MB")
+    for tower, given in (("image", "one image"), ("text", "one caption")):
+        forward, training = (operations[f"{tower}_{pass_}"] / GIGA for pass_ in ("forward", "training"))
+        click.echo(f"  {given:<15}  {forward:>13,.2f}  GFLOPs forward, {training:,.2f} with backward")
+    for key, value in described["recipe"].items():
+        click.echo(f"  {key} = {value} unless set")
+    click.echo("\nfields (value, what it is, search range):")
+    widths = [max(len(str(field[part])) for field in described["fields"]) for part in ("key", "value")]
+    for field in described["fields"]:
+        search = f" [{field['search']}]" if field["search"] else ""
+        key, value = (
+            str(field[part]).ljust(width) for part, width in zip(("key", "value"), widths, strict=True)
+        )
+        click.echo(f"  {key} {value} {field['help']}{search}")
+
+
+def _blueprint(
+    method_class: type[Method], backbone: str, size: tuple[int, int], overrides: Iterable[str]
+) -> Method:
+    """Build a method on the meta device: shapes without numbers."""
+    values: dict[str, Any] = {
+        "method": {},
+        "backbone": {"name": backbone, "pretrained": None, "image_size": size},
+    }
+    for override in overrides:
+        merge(values, parse_override(override if "." in override.partition("=")[0] else f"method.{override}"))
+    check_keys(values, method_class)
+    try:
+        config = method_class.Config(**{**values["method"], "name": method_class.name})
+        clip = load_clip(BackboneConfig(**values["backbone"]), device="meta")
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
+    with torch.device("meta"):
+        return method_class(clip, config)
+
+
+def _field(key: str, info: Any, config: Any) -> dict[str, Any]:
+    search = (info.json_schema_extra or {}).get("search")
+    return {
+        "key": f"method.{key}",
+        "value": getattr(config, key),
+        "default": info.default,
+        "search": _range(search) if search else None,
+        "help": info.description,
+    }
+
+
+def _range(search: dict[str, Any]) -> str:
+    if "values" in search:
+        return ", ".join(map(str, search["values"]))
+    return f"{search['low']:g} to {search['high']:g}{', log' if search['log'] else ''}"

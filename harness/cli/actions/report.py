@@ -1,0 +1,50 @@
+"""What `--report NAME` does at the end of a run, a sweep or a suite."""
+
+from collections.abc import Mapping, Sequence
+
+from harness.cli.terminal import watching
+from harness.config.sections import RunConfig
+from harness.record import twin_name
+
+Subjects = Mapping[str, Sequence[str]]
+
+
+def check_report(name: str | None, known: Mapping[str, int]) -> None:
+    """Raise `UsageError` before anything runs, for a report that does not exist or is about something else.
+
+    Args:
+        name: of the report; None asks for none.
+        known: how many runs, studies or datasets there will be for the report to be about.
+    """
+    if name is None:
+        return
+    from harness.errors import UsageError
+    from harness.reports import REPORTS
+
+    report = REPORTS.get(name)
+    if any(report.takes.count(word) > known.get(word, 0) for word in report.takes):
+        words = " ".join(word.upper() for word in report.takes)
+        raise UsageError(
+            f"--report cannot tell what {report.name} is about: `harness report {report.name} {words}`."
+        )
+
+
+def data_name(config: RunConfig) -> str:
+    """Return what a report calls a run's data: the dataset, or its synthetic twin."""
+    return twin_name(config.dataset.name, config.dataset.synthetic)
+
+
+def report_after(name: str | None, runs: str | None, quiet: bool, subjects: Subjects) -> None:
+    """Make a report of what was just made, or of all runs so far, and say where it lies."""
+    if name is None:
+        return
+    from harness.cli.commands.report import show_made
+    from harness.reporting.make import make_report
+    from harness.reports import REPORTS
+
+    left = {word: list(names) for word, names in subjects.items()}
+    about = [left[word].pop(0) for word in REPORTS.get(name).takes]
+    with watching(quiet) as listener:
+        made = make_report(name, subjects=about, runs=runs, listener=listener)
+    if not quiet:
+        show_made(made)

@@ -1,0 +1,84 @@
+"""Tables of recorded runs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import plain, print_json
+from harness.cli.terminal import cell, metric_rows, record_table, table
+from harness.paths import runs_root
+from harness.record import Record, all_runs, find_run
+
+
+def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
+    """Print one line per run."""
+    place = runs_root(root)
+    records = [record for folder in all_runs(Path(place.path)) if (record := folder.read()) is not None]
+    chosen = [record for record in records if status in (None, record.status)]
+    if as_json:
+        print_json([record.model_dump(mode="json", exclude={"sources", "environment"}) for record in chosen])
+    elif chosen:
+        header = ("run", "status", "rule", "pairs", "R@1 [95 %]", "mAP", "time")
+        table(f"runs in {place}", header, [_row(record) for record in chosen], left=3)
+    else:
+        state = f" that are {status}" if status else ""
+        click.echo(
+            f"No runs{state} in {place}. Begin with: harness run --method cskt --dataset icfg --synthetic"
+        )
+
+
+def print_run(name: str, root: str | None, as_json: bool) -> None:
+    """Print all there is to know of one run."""
+    from harness.inference.transfer import results_of
+
+    folder = find_run(name, runs_root(root).path)
+    record = folder.read()
+    assert record is not None
+    if as_json:
+        print_json(
+            record.model_dump(mode="json") | {"history": folder.history(), "transfer": results_of(folder)}
+        )
+        return
+    if record.status == "finished":
+        record_table(record)
+    else:
+        click.echo(f"{record.name}: {record.status}")
+    for result in results_of(folder):
+        rows = metric_rows(result["metrics"], result["intervals"])
+        table(f"on {result['dataset']}", ("dataset", "query", "R1", "R5", "R10", "mAP", "mINP"), rows, left=2)
+    _print_details(record, folder.path)
+
+
+def _print_details(record: Record, path: Path) -> None:
+    if record.error:
+        click.echo(plain(f"error: {record.error['message']}\n\n{record.error['traceback']}"))
+    packages = ", ".join(
+        f"{name} {version}" for name, version in record.environment.get("packages", {}).items()
+    )
+    lines = [
+        f"started {record.started}, ended {record.finished}, {record.seconds:.0f} s",
+        f"folder   {path}",
+        f"identity {record.identity}",
+        f"data     {record.fingerprint}",
+        f"versions {record.versions}; {packages}",
+        f"MLflow   {record.tracking.get('run_id')} at {record.tracking.get('uri')}",
+    ]
+    click.echo(plain("\n".join(lines)))
+
+
+def _row(record: Record) -> list[Any]:
+    key = f"test/{record.config['dataset']['name']}/t2i/"
+    return [
+        record.name,
+        record.status,
+        record.selection.get("rule", "–"),
+        f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
+        cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),
+        cell(record.metrics.get(key + "mAP")),
+        f"{record.seconds:.0f} s",
+    ]
+
+
+def _has_pairs(record: Record) -> bool:
+    return "train_pairs" in record.data and record.selection.get("rule") != "none"

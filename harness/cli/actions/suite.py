@@ -1,0 +1,229 @@
+"""What `harness suite` does with its options: expand, plan, run, show."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.actions.report import check_report
+from harness.cli.commands.report import show_made
+from harness.cli.options import plain, print_json
+from harness.cli.terminal import table, watching
+from harness.errors import UsageError, unknown
+from harness.files import write_text
+from harness.paths import runs_root
+from harness.record import twin_name
+from harness.reporting.make import make_report
+from harness.suites.cell_jobs import shard_of
+from harness.suites.plan import PlannedCell, SuitePlan, make_suite_plan
+from harness.suites.run_suite import run_suite
+from harness.suites.schema import variation_name
+from harness.suites.suite_files import Expansion, Row, Suite, expand, load_suite, suite_names
+from harness.sweep.list_studies import best_preset, find_summary
+
+FAILED = 1
+
+
+def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
+    """Run what is missing of a suite, write its report, and return the exit code."""
+    check_report(options["report"], {})
+    suite, expansion = _expanded(options)
+    quiet = quiet or options["as_json"]
+    shard_of(expansion.cells, options["shard"])
+    names = ("synthetic", "runs", "storage", "device", "workers", "heartbeat", "timeout")
+    given = {name: options[name] for name in names}
+    with watching(quiet) as listener:
+        _tell_skipped(expansion, quiet)
+        run_suite(
+            suite,
+            expansion.cells,
+            retry=retry,
+            shard=options["shard"],
+            budgets=_budgets(expansion, options),
+            listener=listener,
+            **given,
+        )
+    plan = _plan(suite, options, expansion)
+    if not options["as_json"]:
+        _show_counts(suite, plan)
+    report = _report(suite, plan, options, quiet)
+    if options["as_json"]:
+        print_json(plan.as_dict() | {"report": report})
+    return FAILED if plan.counts["failed"] else 0
+
+
+def show_list(as_json: bool) -> None:
+    """Print the shipped suites."""
+    found = [load_suite(name) for name in suite_names()]
+    if as_json:
+        print_json([suite.model_dump(mode="json") for suite in found])
+        return
+    width = max(len(suite.name) for suite in found)
+    for suite in found:
+        click.echo(plain(f"{suite.name:<{width}}  {suite.title}"))
+
+
+def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
+    """Print what a suite is."""
+    suite = load_suite(name)
+    if as_json:
+        print_json(suite.model_dump(mode="json"))
+        return
+    seeds = (suite.synthetic_seeds if synthetic else None) or suite.seeds
+    facts = {
+        "datasets": ", ".join(suite.datasets),
+        "seeds": str(seeds),
+        "tested on": ", ".join(suite.evaluate) or "its own dataset",
+        "report": suite.report or "none",
+        "published": ", ".join(suite.published) or "none",
+        "settings": ", ".join(_settings(suite.settings(synthetic))) or "none",
+    }
+    click.echo(plain(f"{suite.name}: {suite.title}\n{suite.question}".strip()))
+    for key, value in facts.items():
+        click.echo(plain(f"  {key:<10} {value}"))
+    rows = []
+    for row in suite.rows:
+        start = [f"starts from {row.init_from}"] if row.init_from else []
+        settings = ", ".join([*row.presets, *start, *_settings(row.settings(synthetic))])
+        rows.append([row.name, row.method, settings or "–", str(len(row.variations(synthetic)))])
+    table("rows", ("row", "method", "presets and settings", "variations"), rows, left=3)
+
+
+def _settings(values: Mapping[str, Any]) -> list[str]:
+    return [variation_name(key, value) for key, value in values.items()]
+
+
+def show_plan(options: dict[str, Any]) -> None:
+    """Print each cell, how it stands, and what the rest takes."""
+    suite, expansion = _expanded(options)
+    plan = _plan(suite, options, expansion)
+    if options["as_json"]:
+        print_json(plan.as_dict())
+        return
+    _show_cells(suite, plan)
+    _tell_skipped(expansion, False)
+    _show_counts(suite, plan)
+    click.echo(_needs(plan))
+
+
+def show_status(options: dict[str, Any]) -> int:
+    """Print how a suite stands, with the first words of each failure."""
+    suite, expansion = _expanded(options)
+    plan = _plan(suite, options, expansion)
+    if options["as_json"]:
+        print_json(plan.as_dict())
+    else:
+        _show_cells(suite, plan)
+        _show_counts(suite, plan)
+    return FAILED if plan.counts["failed"] else 0
+
+
+def _expanded(options: dict[str, Any]) -> tuple[Suite, Expansion]:
+    """Return the suite and its cells, rows put on studies as `--from-study` says."""
+    suite = _on_studies(load_suite(options["suite"]), options["from_studies"])
+    expansion = expand(
+        suite,
+        synthetic=options["synthetic"],
+        overrides=options["overrides"],
+        seeds=options["seeds"],
+        data_root=options["data_root"],
+        study_preset=_study_presets(options),
+    )
+    return suite, expansion
+
+
+def _on_studies(suite: Suite, given: tuple[str, ...]) -> Suite:
+    """Return the suite with rows taken from studies."""
+    rows = {row.name: row for row in suite.rows}
+    for text in given:
+        name, sign, study = text.partition("=")
+        if not sign or not study:
+            raise UsageError(f"--from-study takes ROW=STUDY, but got {text!r}.")
+        if name not in rows:
+            raise unknown("row", name, rows)
+        rows[name] = rows[name].model_copy(update={"from_study": study})
+    return suite.model_copy(update={"rows": tuple(rows.values())})
+
+
+def _study_presets(options: dict[str, Any]) -> Callable[[Row, str], str]:
+    """Return what writes the best configuration of a row's study as a preset file and names it."""
+
+    def preset(row: Row, dataset: str) -> str:
+        study = str(row.from_study)
+        text = best_preset(study, options["runs"], options["storage"], row.method, options["synthetic"])
+        file = runs_root(options["runs"]).path / "studies" / study / "suite-preset.yaml"
+        write_text(file, text)
+        return str(file)
+
+    return preset
+
+
+def _budgets(expansion: Expansion, options: dict[str, Any]) -> dict[str, int]:
+    """Return how many trials each study had that a row stands on."""
+    studies = {cell.study for cell in expansion.cells if cell.study is not None}
+    found = (find_summary(study, options["runs"], options["storage"], importance=False) for study in studies)
+    return {summary.study: summary.budget for summary in found}
+
+
+def _plan(suite: Suite, options: dict[str, Any], expansion: Expansion) -> SuitePlan:
+    cells = shard_of(expansion.cells, options["shard"])
+    given = {name: options[name] for name in ("synthetic", "runs", "storage")}
+    return make_suite_plan(suite.name, cells, **given)
+
+
+def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool) -> str | None:
+    """Write the suite's report once all of its cells ended; return where it lies."""
+    name = options["report"] or suite.report
+    if name is None or plan.counts["done"] == 0:
+        return None
+    if plan.counts["done"] + plan.counts["failed"] < len(plan.cells):
+        return None
+    out = Path("reports-out") / twin_name(suite.name, plan.synthetic)
+    with watching(quiet) as listener:
+        made = make_report(name, out=out, runs=options["runs"], suite=suite.name, listener=listener)
+    if not quiet:
+        show_made(made)
+    return str(made.page)
+
+
+def _tell_skipped(expansion: Expansion, quiet: bool) -> None:
+    for skipped in expansion.skipped:
+        if not quiet:
+            click.echo(plain(f"left out: {skipped.row} on {skipped.dataset}: {skipped.reason}"), err=True)
+
+
+def _show_cells(suite: Suite, plan: SuitePlan) -> None:
+    twin = " · SYNTHETIC TWINS" if plan.synthetic else ""
+    header = ("cell", "state", "run", "tests", "time")
+    table(f"{suite.name}{twin}", header, [_cell_row(cell) for cell in plan.cells], left=4)
+
+
+def _cell_row(cell: PlannedCell) -> list[str]:
+    waits = cell.source is not None and cell.state in ("waiting", "missing")
+    state = f"{cell.state}, starts from {cell.source}" if waits else cell.state
+    if cell.error is not None:
+        first = (cell.error["message"].splitlines() or [""])[0]
+        state = f"failed: {cell.error['type']}: {first[:60]}"
+    time = "unknown" if cell.seconds is None else f"{'' if cell.state == 'done' else '~'}{cell.seconds:.0f} s"
+    return [cell.name, state, cell.run or "–", ", ".join(cell.tests) or "–", time]
+
+
+def _show_counts(suite: Suite, plan: SuitePlan) -> None:
+    counts = ", ".join(f"{number} {state}" for state, number in plan.counts.items() if number)
+    click.echo(f"{len(plan.cells)} cells: {counts}")
+    if plan.counts["failed"]:
+        click.echo(f"failed cells are tried again by: harness suite retry {plain(suite.name)}")
+
+
+def _needs(plan: SuitePlan) -> str:
+    left = len(plan.cells) - plan.counts["done"]
+    if not left:
+        return "nothing is left to do"
+    unknown = f", and {plan.unknown} of which no earlier run tells" if plan.unknown else ""
+    time = f"{plan.seconds / 60:.1f} min one after another{unknown}"
+    return f"left: {left} cells; time: {time}; disk: weights {_size(plan.weights)}, image stores {_size(plan.stores)}"
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e9:.1f} GB" if n >= 1e8 else f"{n / 1e6:.1f} MB"

@@ -1,0 +1,184 @@
+"""What `harness sweep` does with its options: resolve config and space, search, show, export."""
+
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from harness.cli.actions.report import check_report, data_name, report_after
+from harness.cli.actions.run import config_from, say_differences
+from harness.cli.options import plain, print_json
+from harness.cli.terminal import metric_rows, table, watching
+from harness.errors import UsageError, unknown
+from harness.files import write_text
+from harness.sweep.list_studies import best_preset, find_summary, list_studies
+from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint
+from harness.sweep.space import Axis, grid, search_space
+from harness.sweep.summary import Summary, TrialRow, best_of
+from harness.sweep.sweep import sweep
+from harness.sweep.trial_listener import told
+
+COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
+VALUES_WIDTH = 40
+TRIALS = 20
+
+
+def execute(options: dict[str, Any], quiet: bool) -> int:
+    """Sweep as the options say and return the exit code."""
+    for name in ("method", "dataset"):
+        if not options[name]:
+            raise UsageError(
+                f"harness sweep needs --{name}; `harness sweep --help` shows all, `harness sweep list` the studies."
+            )
+    check_report(options["report"], {"study": 1, "dataset": 1})
+    axes = axes_from(options)
+    config = config_from(
+        options["method"], {**options, "overrides": [*options["overrides"], *options["fix"]]}
+    )
+    search = search_from(options, axes)
+    quiet = quiet or options["as_json"]
+    if not quiet:
+        say_differences(config)
+        click.echo("searches " + plain("; ".join(str(axis) for axis in axes)), err=True)
+    names = ("study", "runs", "storage", "device", "workers", "heartbeat")
+    with watching(quiet) as listener:
+        summary = sweep(config, axes, search, listener=listener, **{name: options[name] for name in names})
+    show(summary, options["as_json"])
+    subjects = {"study": [summary.study], "dataset": [data_name(config)]}
+    report_after(options["report"], options["runs"], quiet, subjects)
+    return 0
+
+
+def search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
+    """Return how to search; defaults that depend on other options are filled in."""
+    for kind, known in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+        if options[kind] is not None and options[kind] not in known:
+            raise unknown(kind, options[kind], known)
+    several = len(options["objectives"]) > 1
+    size = len(grid(axes)) if options["sampler"] == "grid" else TRIALS
+    trials = options["trials"] or size
+    if options["sampler"] == "grid" and trials > size:
+        raise UsageError(f"The grid has {size} points, but --trials asks for {trials}: leave --trials out.")
+    try:
+        return Search(
+            trials=trials,
+            objectives=tuple(options["objectives"]),
+            constraints=tuple(parse_constraint(text) for text in options["constraints"]),
+            sampler=options["sampler"],
+            pruner=options["pruner"] or ("none" if several else "median"),
+            seeds=options["seeds"],
+            timeout=options["timeout"],
+            test_seeds=options["test_seeds"],
+        )
+    except ValidationError as error:
+        raise UsageError(f"The search cannot be as asked: {error.errors()[0]['msg']}.") from error
+
+
+def axes_from(options: dict[str, Any]) -> list[Axis]:
+    """Return the space, and refuse a key that is both set and searched."""
+    axes = search_space(options["method"], options["space"], options["fix"])
+    held = {text.partition("=")[0].strip() for text in options["overrides"]}
+    for axis in axes:
+        if axis.key in held:
+            raise UsageError(
+                f"{axis.key} is set and searched: give the value to --fix instead of --set to hold it."
+            )
+    return axes
+
+
+def show_study(study: str, runs: str | None, storage: str | None, as_json: bool) -> None:
+    """Print what a study found so far."""
+    show(find_summary(study, runs, storage), as_json)
+
+
+def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
+    """Print the studies of a storage."""
+    found = list_studies(runs, storage)
+    if as_json:
+        print_json(found)
+    elif not found:
+        click.echo("no study yet: harness sweep --method cskt --dataset icfg --synthetic", err=True)
+    else:
+        header = ("study", "kind", "ended", "running", "waiting", "best")
+        table("studies", header, [[_plain_cell(one[key]) for key in header] for one in found], left=2)
+
+
+def export_study(study: str, out: str | None, runs: str | None, storage: str | None) -> None:
+    """Write the best configuration of a study as a preset."""
+    text = best_preset(study, runs, storage)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    write_text(Path(out), text)
+    click.echo(f"wrote {out}: harness run --preset {out} ...", err=True)
+
+
+def show(summary: Summary, as_json: bool) -> None:
+    """Print the trials, the best configuration, its test and the command that reuses it."""
+    if as_json:
+        print_json(summary.model_dump(mode="json"))
+        return
+    best = summary.best
+    header = ("trial", "state", "values", *summary.objectives, "best so far", "time")
+    so_far = [best_of(summary.trials[: place + 1]) for place in range(len(summary.trials))]
+    rows = [_row(trial, summary, trial == best, so_far[i]) for i, trial in enumerate(summary.trials)]
+    table(f"{summary.study}{_twin(summary)} · validation", header, rows, left=3)
+    counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
+    ends = "" if summary.interval is None else " [{:.2f}, {:.2f}]".format(*summary.interval)
+    click.echo(f"{len(summary.trials)} trials: {counts}; mean of the finished {_number(summary.mean)}{ends}")
+    if summary.counts["pruned"]:
+        click.echo(
+            f"pruning: {100 * summary.pruned_share:.0f} % of the trials ended early, which saved "
+            f"{100 * summary.epochs_saved:.0f} % of the epochs, about {summary.seconds_saved:.0f} s"
+        )
+    if summary.importance:
+        shares = ", ".join(f"{plain(key)} {100 * share:.0f} %" for key, share in summary.importance.items())
+        click.echo(f"importance: {shares}")
+    if best is not None:
+        words = f"best: trial {best.number}, {summary.objective} {_number(best.value)}: {told(best.params)}"
+        click.echo(plain(words))
+    if len(summary.objectives) > 1:
+        click.echo("none is better in all objectives than trial " + ", ".join(map(str, summary.front)))
+    _show_test(summary)
+    if summary.command:
+        click.echo(plain(f"preset: {summary.preset}\nreuse:  {summary.command}"))
+
+
+def _show_test(summary: Summary) -> None:
+    from harness.cli.actions.run import show_group
+
+    if summary.test is not None:
+        click.echo(f"\nbest of {len(summary.trials)} trials{_twin(summary)}, tested with fresh seeds:")
+        show_group(summary.test, False)
+        return
+    for record in summary.tests:
+        title = f"{record.name}{_twin(summary)} · best of {len(summary.trials)} trials, seed {record.config['seed']}"
+        table(title, ("dataset", "query", *COLUMNS), metric_rows(record.metrics, record.intervals), left=2)
+
+
+def _row(trial: TrialRow, summary: Summary, best: bool, so_far: TrialRow | None) -> list[str]:
+    state = trial.state if trial.error is None else f"{trial.state}: {trial.error['type']}"
+    state = state if trial.feasible else f"{state}, over a limit"
+    values = told({key.rpartition(".")[2]: value for key, value in trial.params.items()})
+    number = f"{trial.number}{' *' if best else ''}"
+    several = len(summary.objectives) > 1
+    reached = [_plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]
+    reached += [_number(None)] * (len(summary.objectives) - len(reached))
+    leader = _number(so_far.value if so_far else None)
+    return [number, state, fill(values, VALUES_WIDTH), *reached, leader, f"{trial.seconds:.1f} s"]
+
+
+def _twin(summary: Summary) -> str:
+    return " · SYNTHETIC TWIN" if summary.synthetic else ""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _plain_cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

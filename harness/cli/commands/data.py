@@ -1,0 +1,150 @@
+"""`harness data`: describe, check, make and cache datasets."""
+
+import click
+
+from harness.cli.commands.data_translate import back_translate
+from harness.cli.options import data_root_option, group_with_nearest, json_option, print_json
+from harness.paths import data_root as root_place
+
+synthetic_option = click.option(
+    "--synthetic", is_flag=True, help="The synthetic twin instead of the real data."
+)
+
+
+@group_with_nearest()
+def data() -> None:
+    """Describe, check, make and cache datasets."""
+
+
+@data.command("list")
+@data_root_option
+@json_option
+def list_datasets(data_root: str | None, as_json: bool) -> None:
+    """List the datasets and whether and where their data are found."""
+    from harness.cli.actions.data_show import show_overview
+    from harness.data.overview import overview
+
+    place = root_place(data_root)
+    rows = overview(place)
+    if as_json:
+        print_json({"data_root": str(place.path), "chosen_by": place.chosen_by, "datasets": rows})
+    else:
+        show_overview(place, rows)
+
+
+@data.command()
+@click.argument("name")
+@synthetic_option
+@data_root_option
+@json_option
+def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> None:
+    """Say how to get a dataset and what belongs where.
+
+    Also its licence, its published counts, its known wrong files, and what was found.
+    """
+    from harness.cli.actions.data_show import show_info
+    from harness.data.overview import describe
+    from harness.datasets import DATASETS
+
+    described = describe(DATASETS.get(name), root_place(data_root), synthetic)
+    print_json(described) if as_json else show_info(described)
+
+
+@data.command()
+@click.argument("name")
+@click.option(
+    "--images",
+    type=click.Choice(["exist", "decode"]),
+    default="decode",
+    show_default=True,
+    help="Only look for the image files, or decode each.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes that decode; by default one per core.")
+@synthetic_option
+@data_root_option
+@json_option
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    name: str,
+    images: str,
+    workers: int | None,
+    synthetic: bool,
+    data_root: str | None,
+    as_json: bool,
+) -> None:
+    """Check a dataset; exit code 1 when not usable.
+
+    Compares counts and splits, looks for or decodes every image, and counts odd captions.
+    """
+    from harness.cli.actions.data import verified
+    from harness.cli.actions.data_verify import show_report
+
+    quiet = as_json or ctx.find_root().obj["quiet"]
+    report = verified(name, root_place(data_root), synthetic, images=images, workers=workers, quiet=quiet)
+    print_json(report.as_dict()) if as_json else show_report(report)
+    if not report.usable:
+        ctx.exit(1)
+
+
+@data.command()
+@click.argument("name")
+@click.option("--identities", type=click.IntRange(1), help="Persons over all splits; the default is small.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other persons.")
+@click.option("--force", is_flag=True, help="Replace a twin that is there.")
+@data_root_option
+@click.pass_context
+def make(
+    ctx: click.Context, name: str, identities: int | None, seed: int, force: bool, data_root: str | None
+) -> None:
+    """Make the synthetic twin of a dataset.
+
+    Draws persons and writes captions, in the on-disk format of the real dataset.
+    """
+    from harness.cli.actions.data import make_twin
+
+    quiet = ctx.find_root().obj["quiet"]
+    click.echo(
+        make_twin(name, root_place(data_root), identities=identities, seed=seed, force=force, quiet=quiet)
+    )
+
+
+@data.command()
+@click.argument("name")
+@click.option("--image-size", default="384x128", show_default=True, help="Height x width in pixels.")
+@click.option(
+    "--interpolation",
+    type=click.Choice(["bilinear", "bicubic"]),
+    default="bilinear",
+    show_default=True,
+    help="How images are resized.",
+)
+@click.option(
+    "--on-bad-image",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What an unreadable image does.",
+)
+@synthetic_option
+@data_root_option
+@click.pass_context
+def cache(
+    ctx: click.Context,
+    name: str,
+    image_size: str,
+    interpolation: str,
+    on_bad_image: str,
+    synthetic: bool,
+    data_root: str | None,
+) -> None:
+    """Decode and resize all images once, so that runs begin at once."""
+    from harness.cli.actions.data import fill_cache
+
+    options = {"interpolation": interpolation, "on_bad_image": on_bad_image}
+    fill_cache(
+        name, root_place(data_root), synthetic, image_size, quiet=ctx.find_root().obj["quiet"], **options
+    )
+
+
+data.add_command(back_translate)

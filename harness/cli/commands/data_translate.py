@@ -1,0 +1,101 @@
+"""`harness data back-translate`: have captions translated there and back by a command of one's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import data_root_option, json_option, plain, print_json
+from harness.errors import UsageError
+from harness.paths import Place
+from harness.paths import data_root as root_place
+
+
+@click.command("back-translate")
+@click.argument("name")
+@click.option(
+    "--command",
+    "commands",
+    required=True,
+    multiple=True,
+    metavar="COMMAND",
+    help="Reads captions, one a line, and writes a translation for each; UTF-8. Given again, the second reads what "
+    "the first wrote: English to French, then French to English. No shell is used.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="train",
+    show_default=True,
+    help="Whose captions.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Captions for each start of the command; as many are lost at most by an interruption.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    help="Another file than back_translations.json beside the annotation.",
+)
+@click.option("--synthetic", is_flag=True, help="The synthetic twin instead of the real data.")
+@data_root_option
+@json_option
+@click.pass_context
+def back_translate(
+    ctx: click.Context, /, name: str, synthetic: bool, data_root: str | None, as_json: bool, **options: Any
+) -> None:
+    """Have a dataset's captions translated there and back.
+
+    Captions that have a translation are not sent again. Runs read the file; it is part of the dataset's fingerprint.
+    """
+    quiet = as_json or ctx.find_root().obj["quiet"]
+    done = translated(name, root_place(data_root), synthetic, quiet=quiet, **options)
+    print_json(done) if as_json else click.echo(plain(_told(done)))
+
+
+def translated(
+    name: str,
+    root: Place,
+    synthetic: bool,
+    *,
+    commands: Sequence[str],
+    split: str,
+    batch_size: int,
+    out: str | None,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Translate a split's captions and return what was done; raise `UsageError` where no run would read them."""
+    from harness.cli.actions.data import find, titled
+    from harness.cli.terminal import watching
+    from harness.data.annotations import locate, read_dataset
+    from harness.data.back_translations import FILE, have_their_own, read_translations, translate
+
+    dataset, place = find(name, root, synthetic)
+    samples = read_dataset(dataset, place)
+    location = locate(dataset, place.path)
+    assert location is not None
+    beside = location.folder / FILE
+    own = have_their_own(samples, read_translations(beside))
+    if own and not out:
+        mend = "They are used, and a file beside them would not be read; --out writes one elsewhere."
+        raise UsageError(f"The annotation of {titled(dataset, synthetic)} has captions_bt. {mend}")
+    file = Path(out) if out else beside
+    captions = [caption for sample in samples if sample.split == split for caption in sample.captions]
+    with watching(quiet) as listener:
+        listener.on_stage(f"translating the {split} captions of {titled(dataset, synthetic)}")
+        done = translate(captions, commands, file, batch=batch_size, progress=listener.on_count)
+    read = "the annotation's captions_bt" if own else str(beside)
+    return {"dataset": dataset.name, "synthetic": synthetic, "split": split, "read": read, **done.as_dict()}
+
+
+def _told(done: dict[str, Any]) -> str:
+    head = f"{done['made']:,} captions translated, {done['known']:,} were before, in {done['file']}"
+    odd = [f"{done[kind]:,} came back {kind}" for kind in ("unchanged", "empty") if done[kind]]
+    used = done["read"] == done["file"]
+    read = "Runs on this dataset read it." if used else f"A run reads {done['read']}, not this file."
+    return "\n".join([head, *([f"  {', '.join(odd)}"] if odd else []), read])

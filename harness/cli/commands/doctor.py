@@ -1,0 +1,26 @@
+"""`harness doctor`: look over the installation."""
+
+import click
+
+from harness.cli.options import data_root_option, json_option, print_json
+
+
+@click.command()
+@data_root_option
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, data_root: str | None, as_json: bool) -> None:
+    """Check versions, devices, stores, weights and data; exit code 1 when something is broken."""
+    from dataclasses import asdict
+
+    from harness.cli.actions.doctor import examine
+    from harness.cli.terminal import table
+
+    findings = examine(data_root)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        rows = [(finding.what, finding.state, finding.detail) for finding in findings]
+        table("harness doctor", ("what", "state", "detail"), rows, left=3)
+    if any(finding.state == "broken" for finding in findings):
+        ctx.exit(1)

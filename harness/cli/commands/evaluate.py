@@ -1,0 +1,41 @@
+"""`harness evaluate`: test a trained run on other datasets."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import data_root_option, json_option, print_json
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--dataset", "-d", "datasets", multiple=True, required=True, help="Dataset to test on; may be repeated."
+)
+@click.option(
+    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--force", is_flag=True, help="Test again although a result is there.")
+@data_root_option
+@json_option
+@click.pass_obj
+def evaluate(
+    obj: dict[str, Any], /, run: str, datasets: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Test the finished RUN (a name, its beginning, or a folder) on other datasets.
+
+    \b
+    harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
+    """
+    from harness.cli.terminal import COLUMNS, metric_rows, table, watching
+    from harness.inference.transfer import evaluate_run
+
+    with watching(obj["quiet"] or as_json) as listener:
+        results = evaluate_run(run, list(datasets), listener=listener, **options)
+    if as_json:
+        print_json(results)
+        return
+    rows = [row for result in results for row in metric_rows(result["metrics"], result["intervals"])]
+    twin = " · SYNTHETIC TWIN" if any(result["synthetic"] for result in results) else ""
+    table(f"{results[0]['run']}{twin}", ("dataset", "query", *COLUMNS), rows, left=2)

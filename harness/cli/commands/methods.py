@@ -1,0 +1,54 @@
+"""`harness methods`: list the methods, and say what one has, costs and can be set to."""
+
+import ast
+from pathlib import Path
+
+import click
+
+from harness.cli.options import group_with_nearest, json_option, plain, print_json
+from harness.registry import Registry, plugin_path
+
+
+@group_with_nearest()
+def methods() -> None:
+    """List methods and count their parameters."""
+
+
+@methods.command("list")
+@json_option
+def list_methods(as_json: bool) -> None:
+    """Name every method with one line on it; imports none of them."""
+    registry: Registry[object] = Registry("method", "harness.methods", plugin_path("methods"))
+    titles = {name: _title(registry.path, name) for name in registry.names()}
+    if as_json:
+        return print_json([{"name": name, "title": title} for name, title in titles.items()])
+    width = max(map(len, titles), default=0)
+    for name, title in titles.items():
+        click.echo(plain(f"{name:<{width}}  {title}").rstrip())
+    return None
+
+
+@methods.command()
+@click.argument("name")
+@click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True, help="open_clip model, or tiny.")
+@click.option(
+    "--image-size", help="Height x width in pixels; else what the method's recipe or the default says."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
+@json_option
+def info(name: str, backbone: str, image_size: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Print parameters, operations and config fields of the method NAME; needs no weights."""
+    from harness.cli.actions.methods import describe, show
+
+    described = describe(name, backbone, image_size, overrides)
+    print_json(described) if as_json else show(described)
+
+
+def _title(path: list[str], name: str) -> str:
+    """Return the first line of a plug-in's docstring, read from its source; empty for one of a third party."""
+    for place in path:
+        file = Path(place) / f"{name}.py"
+        if file.is_file():
+            docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            return docstring.partition("\n")[0]
+    return ""

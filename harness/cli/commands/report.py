@@ -1,0 +1,79 @@
+"""`harness report`: tables, figures and a notebook from tracked runs."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import json_option, plain, print_json
+
+NOTHING = 2
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("subjects", nargs=-1)
+@click.option("--out", type=click.Path(file_okay=False), help="Folder to write to; default reports-out/NAME.")
+@click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the harness's own).")
+@click.option(
+    "--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated."
+)
+@click.option("--suite", help="Only the runs of this suite.")
+@click.option(
+    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
+)
+@json_option
+@click.pass_obj
+def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: Any) -> int:
+    """Make the report NAME, of many results or of the one thing that SUBJECTS name; without NAME, list the reports.
+
+    \b
+    harness report leaderboard --suite main_results
+    harness report parameter_efficiency --dataset icfg --out efficiency
+    harness report run cskt-icfg-twin-1a2b
+    harness report compare cskt-icfg-twin full_finetune-icfg-twin
+
+    Reads MLflow only. Writes an executed notebook, a page that needs no network, tables as CSV, Markdown and
+    LaTeX, figures as PNG and SVG, and attaches them to an MLflow run. Exit code 2 when there is nothing to report.
+    """
+    if name is None:
+        show_reports(as_json)
+        return 0
+    from harness.cli.terminal import watching
+    from harness.reporting.make import make_report
+
+    with watching(obj["quiet"] or as_json) as listener:
+        made = make_report(name, listener=listener, **options)
+    if as_json:
+        print_json(made.as_dict())
+    else:
+        show_made(made)
+    return 0 if made.n_results else NOTHING
+
+
+def show_reports(as_json: bool) -> None:
+    """List the reports: what each takes and which question it answers."""
+    from harness.reports import REPORTS
+
+    reports = [REPORTS.get(name) for name in REPORTS.names()]
+    if as_json:
+        print_json(
+            [{"report": one.name, "takes": list(one.takes), "question": one.question} for one in reports]
+        )
+        return
+    from harness.cli.terminal import table
+
+    rows = [[" ".join([one.name, *(word.upper() for word in one.takes)]), one.question] for one in reports]
+    table("reports", ["report", "question"], rows, left=2)
+
+
+def show_made(made: Any) -> None:
+    """Say what was written, what is missing and where to look."""
+    if made.n_results:
+        click.echo(f"{made.name}: {made.summary}")
+    else:
+        click.echo(f"{made.name}: nothing to report yet", err=True)
+    for gap in made.gaps:
+        click.echo(plain("\n    ".join([f"missing: {gap.what}", *gap.commands])))
+    click.echo(f"page: {made.page}")
+    if made.n_results:
+        click.echo(f"also there: {made.name}.ipynb, tables/, figures/, data/")

@@ -1,0 +1,76 @@
+"""`harness run`: train and test one method on one dataset."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import data_root_option, device_option, json_option, report_option, runs_option
+
+
+@click.command()
+@click.option(
+    "--method", "-m", "methods", multiple=True, required=True, help="Method; repeat it to compare several."
+)
+@click.option("--dataset", "-d", required=True, help="Dataset, see `harness data list`.")
+@click.option(
+    "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
+)
+@click.option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a config key, e.g. method.lr=1e-4.",
+)
+@click.option("--seed", type=int, help="Seed (default 1).")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, help="Run this many seeds as one group.", show_default=True
+)
+@click.option("--val", type=click.Choice(["own", "holdout", "none"]), help="Validation split.")
+@click.option("--train-on", type=click.Choice(["train", "train+val"]), help="Splits to train on.")
+@click.option(
+    "--few-shot",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Learn from this share of the training images, e.g. 0.05.",
+)
+@click.option(
+    "--init-from",
+    metavar="RUN",
+    help="Start from the towers that a finished run trained, not from CLIP's own.",
+)
+@click.option(
+    "--synonyms",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Table of synonyms for augmented captions, in place of the shipped one.",
+)
+@click.option(
+    "--store", type=click.Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time."
+)
+@click.option("--on-bad-image", type=click.Choice(["fail", "skip"]), help="What an unreadable image does.")
+@runs_option
+@device_option
+@click.option("--force", is_flag=True, help="Repeat a finished run; the old record is set aside.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print config, cache state, parameters and estimated time; do nothing."
+)
+@data_root_option
+@report_option
+@json_option
+@click.pass_obj
+def run(obj: dict[str, Any], /, **options: Any) -> int:
+    """Train a method on a dataset, choose the epoch on validation, test once, record and track.
+
+    \b
+    harness run --method cskt --dataset icfg --synthetic
+    harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
+    harness run --method zero_shot --method linear_probe --dataset icfg --synthetic
+    harness run --method irra --dataset icfg --init-from tbps_clip-icfg-1a2b
+
+    A finished identical run is shown instead of repeated; an interrupted one goes on from its checkpoint.
+    """
+    from harness.cli.actions.run import execute
+
+    return execute(options, quiet=obj["quiet"])

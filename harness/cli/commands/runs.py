@@ -1,0 +1,76 @@
+"""`harness runs`: list, show, resume and sync recorded runs."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import group_with_nearest, json_option, print_json
+
+runs_option = click.option(
+    "--runs",
+    "root",
+    type=click.Path(file_okay=False),
+    help="Folder of the records (else HARNESS_RUNS, ./runs).",
+)
+
+
+@group_with_nearest()
+def runs() -> None:
+    """List, show, resume and sync recorded runs."""
+
+
+@runs.command("list")
+@click.option("--status", help="Only runs in this state: finished, failed, interrupted, running, pruned.")
+@runs_option
+@json_option
+def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
+    """List all recorded runs, oldest first."""
+    from harness.cli.actions.runs import print_runs
+
+    print_runs(root, status, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@runs_option
+@json_option
+def show(run: str, root: str | None, as_json: bool) -> None:
+    """Show one RUN: results, config that differs, history, error."""
+    from harness.cli.actions.runs import print_run
+
+    print_run(run, root, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@runs_option
+@json_option
+@click.pass_obj
+def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_json: bool) -> int:
+    """Go on with an interrupted or failed RUN from its checkpoint."""
+    from harness.cli.actions.run import show_record
+    from harness.cli.terminal import watching
+    from harness.run.resume import resume_run
+
+    with watching(obj["quiet"] or as_json) as listener:
+        record = resume_run(run, root, device=device, listener=listener)
+    show_record(record, as_json)
+    return 0
+
+
+@runs.command()
+@click.option(
+    "--all", "everything", is_flag=True, help="Send all runs anew, not only those that did not arrive."
+)
+@runs_option
+@json_option
+def sync(everything: bool, root: str | None, as_json: bool) -> None:
+    """Send the runs to MLflow that did not arrive there."""
+    from harness.run.resume import sync_runs
+
+    sent = sync_runs(root, everything=everything)
+    if as_json:
+        print_json(sent)
+    else:
+        click.echo(f"sent {len(sent['sent'])} runs to {sent['uri']}; {sent['left']} were there already")

@@ -1,0 +1,48 @@
+"""`harness search`: find images by a description."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import data_root_option, device_option, json_option, runs_option
+
+
+@click.command()
+@click.argument("queries", nargs=-1, metavar="DESCRIPTION...")
+@click.option("--run", "-r", required=True, help="Finished run: a name, its beginning, or a folder.")
+@click.option(
+    "--gallery",
+    type=click.Path(file_okay=False),
+    help="Folder of images, with all below it (else the test split of the run's own dataset).",
+)
+@click.option(
+    "--queries",
+    "file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="File of descriptions, one a line.",
+)
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Images to show for each.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), help="Page to write; default search-out/DESCRIPTION.html."
+)
+@device_option
+@runs_option
+@data_root_option
+@json_option
+@click.pass_obj
+def search(
+    obj: dict[str, Any], /, queries: tuple[str, ...], file: str | None, as_json: bool, **options: Any
+) -> None:
+    """Rank images for each DESCRIPTION with a trained run; images are encoded once and remembered.
+
+    \b
+    harness search "a woman in a red coat" --run cskt-icfg-1a2b --gallery photos/
+    """
+    from harness.cli.actions.search import show_search
+    from harness.cli.terminal import watching
+    from harness.inference.search import read_queries, search
+
+    wanted = read_queries(queries, file)
+    with watching(obj["quiet"] or as_json) as listener:
+        found = search(queries=wanted, listener=listener, **options)
+    show_search(found, as_json)

@@ -1,0 +1,148 @@
+"""`harness suite`: run whole tables of methods, datasets and seeds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from harness.cli.options import (
+    data_root_option,
+    device_option,
+    group_with_nearest,
+    heartbeat_option,
+    json_option,
+    report_option,
+    runs_option,
+    storage_option,
+    timeout_option,
+    workers_option,
+)
+
+synthetic_option = click.option(
+    "--synthetic", is_flag=True, help="Synthetic twins, tiny CLIP and the preset `tiny`: needs no data."
+)
+overrides_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all cells."
+)
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(1), help="Seeds of each row, in place of the suite's."
+)
+from_study_option = click.option(
+    "--from-study",
+    "from_studies",
+    multiple=True,
+    metavar="ROW=STUDY",
+    help="Run a row with the best configuration of a study, with fresh seeds.",
+)
+shard_option = click.option("--shard", metavar="I/N", help="Only the i-th of n equal parts of the cells.")
+
+
+def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument and options that say which cells a suite has."""
+    options = (
+        click.argument("suite", metavar="SUITE"),
+        synthetic_option,
+        overrides_option,
+        seeds_option,
+        from_study_option,
+        shard_option,
+        runs_option,
+        storage_option,
+        data_root_option,
+        json_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how cells are run."""
+    for option in (report_option, timeout_option, heartbeat_option, device_option, workers_option):
+        command = option(command)
+    return command
+
+
+@group_with_nearest()
+def suite() -> None:
+    """Run whole tables: methods x datasets x seeds, each cell once.
+
+    SUITE is the name of a shipped one (`harness suite list`) or a YAML file.
+    """
+
+
+@suite.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the shipped suites."""
+    from harness.cli.actions.suite import show_list
+
+    show_list(as_json)
+
+
+@suite.command()
+@click.argument("suite", metavar="SUITE")
+@synthetic_option
+@json_option
+def show(suite: str, synthetic: bool, as_json: bool) -> None:
+    """Show what a suite is.
+
+    Its question, rows, datasets, seeds, report and published tables.
+    """
+    from harness.cli.actions.suite import show_suite
+
+    show_suite(suite, synthetic, as_json)
+
+
+@suite.command()
+@cells_options
+def plan(**options: Any) -> None:
+    """Show what `run` would do.
+
+    Each cell, which are done, the time that the rest takes after earlier runs, and its disk.
+    """
+    from harness.cli.actions.suite import show_plan
+
+    show_plan(options)
+
+
+@suite.command()
+@cells_options
+def status(**options: Any) -> int:
+    """Show how a suite stands.
+
+    Exit code 1 when a cell failed.
+    """
+    from harness.cli.actions.suite import show_status
+
+    return show_status(options)
+
+
+@suite.command()
+@run_options
+@cells_options
+@click.pass_obj
+def run(obj: dict[str, Any], /, **options: Any) -> int:
+    """Run what is missing, then write the report.
+
+    \b
+    harness suite run cross_dataset --synthetic --workers 2
+    harness suite run my_table.yaml --seeds 3 --shard 1/4
+
+    A failing cell does not stop the rest. The same command goes on after an interruption; other machines help
+    with `harness worker`, given the same --storage. Exit code 1 when a cell failed.
+    """
+    from harness.cli.actions.suite import execute
+
+    return execute(options, quiet=obj["quiet"], retry=False)
+
+
+@suite.command()
+@run_options
+@cells_options
+@click.pass_obj
+def retry(obj: dict[str, Any], /, **options: Any) -> int:
+    """Run failed cells anew, and what is missing."""
+    from harness.cli.actions.suite import execute
+
+    return execute(options, quiet=obj["quiet"], retry=True)

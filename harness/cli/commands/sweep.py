@@ -1,0 +1,140 @@
+"""`harness sweep`: search hyper-parameters on validation, then test the best configuration with fresh seeds."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import (
+    NearestGroup,
+    data_root_option,
+    device_option,
+    heartbeat_option,
+    json_option,
+    report_option,
+    runs_option,
+    storage_option,
+    timeout_option,
+    workers_option,
+)
+
+
+@click.group(cls=NearestGroup, invoke_without_command=True)
+@click.option("--method", "-m", help="Method, see `harness methods list`.")
+@click.option("--dataset", "-d", help="Dataset, see `harness data list`.")
+@click.option(
+    "--trials", "-n", type=click.IntRange(1), help="Total number of trials (default 20; a whole grid)."
+)
+@click.option(
+    "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
+)
+@click.option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all trials."
+)
+@click.option(
+    "--space",
+    multiple=True,
+    metavar="KEY=RANGE",
+    help="Search a key: method.lr=1e-5:1e-2:log, method.prompt_length=2:8, train.batch_size=32,64.",
+)
+@click.option("--fix", multiple=True, metavar="KEY=VALUE", help="Take a key out of the space and set it.")
+@click.option("--study", metavar="NAME", help="Name of the study (default: made from config and space).")
+@click.option("--seed", type=int, help="Seed of the sampler and of every trial (default 1).")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, help="Runs of each trial; the value is their mean."
+)
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    default=["val/t2i/R1"],
+    show_default=True,
+    help="Validation metric to maximise; after it others, or costs to minimise.",
+)
+@click.option(
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="COST<=LIMIT",
+    help="What the best may cost: trainable_parameters<=12M, peak_memory<=20GB, step_seconds<=0.5.",
+)
+@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp, random, grid, cmaes or nsga2.")
+@click.option("--pruner", help="median (default; with several objectives none), hyperband, wilcoxon or none.")
+@timeout_option
+@click.option(
+    "--test-seeds",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="Fresh seeds to train the best anew with, for its one test; 0 tests nothing.",
+)
+@workers_option
+@runs_option
+@storage_option
+@device_option
+@heartbeat_option
+@data_root_option
+@report_option
+@json_option
+@click.pass_context
+def sweep(ctx: click.Context, /, **options: Any) -> int | None:
+    """Search METHOD's hyper-parameters on DATASET; every trial is judged on validation alone.
+
+    \b
+    harness sweep --method cskt --dataset icfg --synthetic --trials 20 --workers 2
+    harness sweep --method cskt --dataset icfg --space method.lr=1e-5:1e-2:log --fix method.init=zero
+
+    Config fields declare their own ranges: --space narrows, changes or adds one, --fix takes one out.
+    The same command goes on with the study, up to the total number of trials.
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    from harness.cli.actions.sweep import execute
+
+    return execute(options, quiet=ctx.obj["quiet"])
+
+
+@sweep.command("list")
+@runs_option
+@storage_option
+@json_option
+def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
+    """List the studies of a storage.
+
+    With how many jobs of each ended, run and wait, and the best value.
+    """
+    from harness.cli.actions.sweep import show_studies
+
+    show_studies(runs, storage, as_json)
+
+
+@sweep.command()
+@click.argument("study", metavar="STUDY")
+@runs_option
+@storage_option
+@json_option
+def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> None:
+    """Show what a study found.
+
+    Its trials, the importance of each key, the best configuration, its test, and what pruning saved.
+    """
+    from harness.cli.actions.sweep import show_study
+
+    show_study(study, runs, storage, as_json)
+
+
+@sweep.command()
+@click.argument("study", metavar="STUDY")
+@click.option(
+    "--out", "-o", type=click.Path(dir_okay=False), help="File to write (default: standard output)."
+)
+@runs_option
+@storage_option
+def export(study: str, out: str | None, runs: str | None, storage: str | None) -> None:
+    """Write the best configuration as a preset.
+
+    `harness run --preset FILE` and the rows of a suite take it.
+    """
+    from harness.cli.actions.sweep import export_study
+
+    export_study(study, out, runs, storage)

@@ -1,0 +1,35 @@
+"""`harness ui`: MLflow's pages of the tracked runs."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import plain, runs_option
+
+
+@click.command()
+@click.option(
+    "--experiment", metavar="NAME", help="Experiment (else MLFLOW_EXPERIMENT_NAME, else the default)."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Port of 127.0.0.1 (else 5000, or the next free one).",
+)
+@click.option(
+    "--open/--no-browser",
+    "browser",
+    default=None,
+    help="Open the pages, or only print their addresses (else open where there is a screen).",
+)
+@runs_option
+def ui(**options: Any) -> None:
+    """Show the tracked runs in MLflow's pages, on this machine alone, until Ctrl-C.
+
+    The store is that of MLFLOW_TRACKING_URI, else the file beside the records. A server's pages are opened where it
+    is, and nothing is started.
+    """
+    from harness.track.ui import show
+
+    show(**options, tell=lambda line: click.echo(plain(line)))

@@ -1,0 +1,39 @@
+"""`harness worker`: help with a sweep or a suite, from any machine that reaches its storage."""
+
+from typing import Any
+
+import click
+
+from harness.cli.options import data_root_option, device_option, runs_option, storage_option, timeout_option
+
+
+@click.command()
+@click.argument("study")
+@runs_option
+@storage_option
+@device_option
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Time between signs of life (default: the study's).",
+)
+@timeout_option
+@click.option("--follow", type=int, hidden=True)
+@data_root_option
+@click.pass_obj
+def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
+    """Do jobs of STUDY until none is left: trials of a `harness sweep`, or cells of a `harness suite run`.
+
+    \b
+    harness sweep --method cskt --dataset icfg --storage postgresql+psycopg://me@host/optuna --workers 0
+    harness worker cskt-icfg-sweep-1a2b3c4d --storage postgresql+psycopg://me@host/optuna   (on each machine)
+
+    Data and weights are looked for where this machine has them. A job whose worker dies is taken up by another,
+    from its checkpoint where both see the same --runs folder.
+    """
+    from harness.cli.actions.worker import help_with
+    from harness.cli.terminal import watching
+
+    with watching(obj["quiet"]) as listener:
+        help_with(study, listener=listener, **options)

@@ -1,0 +1,156 @@
+"""Build an open_clip model at any image size and text length, and load weights trained at another."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
+from torch import Tensor, nn
+
+from harness.clip import tiny
+from harness.errors import UsageError
+from harness.positions import Grid, guess_grid, resize_grid, resize_text
+
+logger = logging.getLogger(__name__)
+
+RESNET_STRIDE = 32
+SCALES = ("logit_scale", "logit_bias")
+IMAGE_POSITIONS = ("visual.positional_embedding", "visual.attnpool.positional_embedding")
+TEXT_POSITIONS = ("positional_embedding", "text.positional_embedding")
+
+
+def build_model(
+    name: str, image_size: tuple[int, int], text_length: int, *, quick_gelu: bool, device: str = "cpu"
+) -> nn.Module:
+    """Return an open_clip model with random weights, on `cpu` or `meta`, without its logit scale.
+
+    Raises `UsageError` when open_clip cannot build the model at that size.
+    """
+    tiny.register()
+    _check_size(name, image_size)
+    fixed = is_resnet(name) or is_timm(name)
+    try:
+        with quiet_open_clip(), torch.device(device):
+            model: nn.Module = open_clip.create_model(
+                name,
+                device=device,
+                force_image_size=None if fixed else image_size,
+                force_context_length=text_length,
+                force_quick_gelu=quick_gelu,
+                pretrained_text=False,
+            )
+    except Exception as error:
+        size = f"{image_size[0]}x{image_size[1]}"
+        raise UsageError(
+            f"open_clip cannot build {name} at {size} and {text_length} tokens: {error}"
+        ) from error
+    _drop_scales(model)
+    if is_resnet(name):
+        _resize_resnet(model.visual, native_grid(name), image_size)
+    return model
+
+
+def load_state(model: nn.Module, state: dict[str, Tensor], name: str, source: object) -> None:
+    """Load weights in place, positions fitted to the image grid and text length; all names must match."""
+    state = convert_state_dict(model, dict(state))
+    if not hasattr(model, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    state = {
+        key: value for key, value in state.items() if key not in SCALES and not key.endswith(".position_ids")
+    }
+    _fit_positions(state, model, native_grid(name))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
+        raise UsageError(
+            f"{source} does not hold the weights of {name}: {first}. Name the model it was made for."
+        ) from error
+
+
+def resize_timm(model: Any, name: str, image_size: tuple[int, int]) -> None:
+    """Fit a timm image tower, once loaded, to an image size; timm interpolates its positions itself."""
+    if is_timm(name):
+        with quiet_open_clip():
+            model.visual.set_input_size(image_size)
+
+
+def native_grid(name: str) -> Grid:
+    """Return the patch grid that a model name is built with."""
+    size = _vision(name).get("image_size", 224)
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    return height // _stride(name), width // _stride(name)
+
+
+def is_resnet(name: str) -> bool:
+    """Tell whether a model's image tower is CLIP's own ResNet."""
+    return isinstance(_vision(name).get("layers"), list)
+
+
+def is_timm(name: str) -> bool:
+    """Tell whether a model's image tower comes from timm."""
+    return "timm_model_name" in _vision(name)
+
+
+@contextmanager
+def quiet_open_clip() -> Iterator[None]:
+    """Keep open_clip from logging through the root logger, which sets logging up for the whole process."""
+    root, silent, before = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
+    root.addHandler(silent)
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+        root.removeHandler(silent)
+
+
+def _vision(name: str) -> dict[str, Any]:
+    vision: dict[str, Any] = open_clip.get_model_config(name)["vision_cfg"]
+    return vision
+
+
+def _stride(name: str) -> int:
+    return RESNET_STRIDE if is_resnet(name) else _vision(name).get("patch_size") or 16
+
+
+def _check_size(name: str, image_size: tuple[int, int]) -> None:
+    stride, (height, width) = _stride(name), image_size
+    if min(image_size) < stride:
+        raise UsageError(
+            f"backbone.image_size {height}x{width} is smaller than one {stride}x{stride} patch of {name}:"
+            " make it larger."
+        )
+    if (height % stride or width % stride) and not is_timm(name):
+        logger.warning(
+            "%s reads whole %d-pixel patches: %dx%d is cut at its edges", name, stride, height, width
+        )
+
+
+def _drop_scales(model: nn.Module) -> None:
+    for scale in SCALES:
+        if isinstance(getattr(model, scale, None), nn.Parameter):
+            delattr(model, scale)
+
+
+def _resize_resnet(visual: Any, old: Grid, image_size: tuple[int, int]) -> None:
+    new = (image_size[0] // RESNET_STRIDE, image_size[1] // RESNET_STRIDE)
+    positions = resize_grid(visual.attnpool.positional_embedding.detach(), old, new)
+    visual.attnpool.positional_embedding = nn.Parameter(positions)
+    visual.image_size, visual.grid_size = image_size, new
+
+
+def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid) -> None:
+    for key in IMAGE_POSITIONS:
+        wanted = getattr(getattr(model, "visual", None), "grid_size", None)
+        if key in state and wanted is not None:
+            old = guess_grid(len(state[key]) - 1, native, tuple(wanted))
+            state[key] = resize_grid(state[key], old, tuple(wanted))
+    own = model.state_dict()
+    for key in TEXT_POSITIONS:
+        if key in state and key in own:
+            state[key] = resize_text(state[key], len(own[key]))

@@ -1,0 +1,190 @@
+"""Bidirectional prompts: learned tokens in the blocks of both towers, partly made from the other tower's.
+
+CSKT (ICASSP 2024) calls this BPT, bidirectional prompts transferring. Places as released: text prompts stand
+right behind BOS, image prompts at the end; each of the first `depth` blocks reads fresh ones.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.clip.injection import Injection, tower_shapes
+from harness.config.sections import Choice, Range, Section, setting
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.clip.model import Clip
+
+DEVIATION = 0.02
+
+
+class PromptFields(Section):
+    """Config fields of a method that uses bidirectional prompts."""
+
+    prompt_length: int = setting(
+        4, "prompts of its own that a tower has per layer", search=Range(low=1, high=8), ge=1
+    )
+    prompt_depth: int = setting(
+        12, "layers, from the bottom, that read fresh prompts", search=Range(low=1, high=12), ge=1
+    )
+    directions: Literal["t2i", "i2t", "both", "none"] = setting(
+        "both",
+        "which prompts are mapped into the other tower: text's, image's, both; none: each tower has its own",
+        search=Choice(values=("t2i", "i2t", "both", "none")),
+    )
+
+
+class Prompts(nn.Module):
+    """The prompts of both towers and the maps between them.
+
+    With direction t2i only text prompts are learned, and the image tower reads what the maps make of
+    them; i2t is the mirror; with `none` each tower learns its own. All start as N(0, 0.02^2), biases as
+    0, as released.
+
+    Attributes:
+        depth: blocks that read fresh prompts: no more than the shallower tower has.
+        n_tokens: prompts that a tower reads per block.
+        image_own: learned image prompts [depth, prompt_length, image_width], or None.
+        text_own: learned text prompts [depth, prompt_length, text_width], or None.
+        text_to_image: one linear map per layer, or None.
+        image_to_text: likewise.
+    """
+
+    def __init__(self, clip: "Clip", fields: PromptFields) -> None:
+        super().__init__()
+        length, directions = fields.prompt_length, fields.directions
+        image, text = tower_shapes(clip)
+        self.depth = min(fields.prompt_depth, image.layers, text.layers)
+        self.n_tokens = 2 * length if directions == "both" else length
+        _check_room(self.n_tokens, clip.text_length)
+        t2i, i2t = directions in ("t2i", "both"), directions in ("i2t", "both")
+        self.text_own = None if directions == "i2t" else _prompts(self.depth, length, text.width)
+        self.image_own = None if directions == "t2i" else _prompts(self.depth, length, image.width)
+        self.text_to_image = _maps(self.depth, text.width, image.width) if t2i else None
+        self.image_to_text = _maps(self.depth, image.width, text.width) if i2t else None
+
+    def image(self, layer: int) -> Tensor:
+        """Return what an image block reads: mapped text prompts, then own ones [n_tokens, image_width]."""
+        return _join(_mapped(self.text_to_image, self.text_own, layer), _at(self.image_own, layer))
+
+    def text(self, layer: int) -> Tensor:
+        """Return what a text block reads: own prompts, then mapped image prompts [n_tokens, text_width]."""
+        return _join(_at(self.text_own, layer), _mapped(self.image_to_text, self.image_own, layer))
+
+    def folded_parameters(self) -> int:
+        """Return how many values remain when the maps are folded into constant prompts."""
+        return self.depth * (self.image(0).numel() + self.text(0).numel())
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Replace the maps by the prompts they make, for inference: embeddings stay the same."""
+        image = torch.stack([self.image(layer) for layer in range(self.depth)])
+        text = torch.stack([self.text(layer) for layer in range(self.depth)])
+        self.image_own = nn.Parameter(image, requires_grad=False)
+        self.text_own = nn.Parameter(text, requires_grad=False)
+        self.text_to_image = self.image_to_text = None
+
+
+class ImagePrompts(Injection):
+    """Puts prompts at the end of the image sequence and renews them before the blocks."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        super().__init__()
+        self._shared = (prompts,)  # in a tuple: both towers share them, and the method is what saves them
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Append the first prompts [n, length + n_tokens, width]: normalised with the rest, no positions."""
+        return torch.cat([x, _batch(self._shared[0].image(0), x)], dim=1)
+
+    def before_block(self, layer: int, x: Tensor) -> Tensor:
+        """Put this layer's prompts in the place of the last ones."""
+        prompts = self._shared[0]
+        if not 0 < layer < prompts.depth:
+            return x
+        return torch.cat([x[:, : -prompts.n_tokens], _batch(prompts.image(layer), x)], dim=1)
+
+
+class TextPrompts(Injection):
+    """Puts prompts behind BOS and renews them before the blocks."""
+
+    def __init__(self, prompts: Prompts, text_length: int) -> None:
+        super().__init__()
+        self._shared = (prompts,)  # in a tuple: both towers share them, and the method is what saves them
+        self._text_length = text_length
+
+    def tokens(self, tokens: Tensor) -> Tensor:
+        """Make room behind BOS."""
+        return make_room(tokens, self._shared[0].n_tokens, self._text_length)
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Write the first prompts into the room; they get the positions that stand there."""
+        return self._write(0, x)
+
+    def before_block(self, layer: int, x: Tensor) -> Tensor:
+        """Write this layer's prompts into the room."""
+        return self._write(layer, x) if 0 < layer < self._shared[0].depth else x
+
+    def _write(self, layer: int, x: Tensor) -> Tensor:
+        prompts = self._shared[0]
+        return torch.cat([x[:, :1], _batch(prompts.text(layer), x), x[:, 1 + prompts.n_tokens :]], dim=1)
+
+
+def make_room(tokens: Tensor, n_places: int, text_length: int) -> Tensor:
+    """Shift captions [n, length] right by `n_places` behind BOS: [n, min(length + n_places, text_length)].
+
+    A caption that no longer fits loses its last words and keeps EOS, the largest id, in the last place.
+    The room is filled with id 0: the prompts overwrite it.
+
+    >>> make_room(torch.tensor([[7, 1, 2, 3, 9], [7, 1, 9, 0, 0]]), n_places=2, text_length=6)
+    tensor([[7, 0, 0, 1, 2, 9],
+            [7, 0, 0, 1, 9, 0]])
+    """
+    length = min(tokens.shape[1] + n_places, text_length)
+    room = tokens.new_zeros(len(tokens), n_places)
+    shifted = torch.cat([tokens[:, :1], room, tokens[:, 1:]], dim=1)[:, :length].clone()
+    eos, end = tokens.max(dim=1)
+    shifted[:, -1] = torch.where(end + n_places >= length, eos, shifted[:, -1])
+    return shifted
+
+
+def _check_room(n_tokens: int, text_length: int) -> None:
+    if n_tokens + 3 > text_length:
+        raise UsageError(
+            f"{n_tokens} prompts leave no room for a caption in {text_length} tokens: choose a smaller "
+            "method.prompt_length or a larger backbone.text_length."
+        )
+
+
+def _prompts(depth: int, length: int, width: int) -> nn.Parameter:
+    return nn.Parameter(torch.empty(depth, length, width).normal_(std=DEVIATION))
+
+
+def _maps(depth: int, width_in: int, width_out: int) -> nn.ModuleList:
+    maps = [nn.Linear(width_in, width_out) for _ in range(depth)]
+    for linear in maps:
+        nn.init.normal_(linear.weight, std=DEVIATION)
+        nn.init.zeros_(linear.bias)
+    return nn.ModuleList(maps)
+
+
+def _at(prompts: Tensor | None, layer: int) -> Tensor | None:
+    return None if prompts is None else prompts[layer]
+
+
+def _mapped(maps: nn.ModuleList | None, prompts: Tensor | None, layer: int) -> Tensor | None:
+    if maps is None or prompts is None:
+        return None
+    linear = maps[layer]
+    assert isinstance(linear, nn.Linear)
+    mapped: Tensor = linear(prompts[layer].to(linear.weight.dtype))
+    return mapped
+
+
+def _join(*parts: Tensor | None) -> Tensor:
+    return torch.cat([part for part in parts if part is not None])
+
+
+def _batch(prompts: Tensor, x: Tensor) -> Tensor:
+    """Repeat prompts [n_tokens, width] for each row of `x`, in its type [n, n_tokens, width]."""
+    return prompts.to(x.dtype).expand(len(x), -1, -1)

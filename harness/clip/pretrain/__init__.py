@@ -1,0 +1,1 @@
+"""Makes the tiny CLIP that ships with the package."""

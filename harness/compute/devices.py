@@ -1,0 +1,59 @@
+"""Device, precision and processes through Accelerate; the only file that knows it."""
+
+import os
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from accelerate import Accelerator as Accelerator
+from accelerate.utils import broadcast_object_list
+
+from harness.compute.distributed import world
+from harness.errors import UsageError
+
+
+def accelerator(precision: str, device: str = "auto") -> Accelerator:
+    """Return the accelerator of this process; joins the others when started by `torchrun` or `accelerate launch`.
+
+    Args:
+        precision: `train.precision` of the config.
+        device: `auto` takes CUDA where there is one; `cpu` and `cuda` insist.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda: PyTorch sees no CUDA device; use --device cpu, or see `harness doctor`."
+        )
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    return Accelerator(cpu=on_cpu, mixed_precision=mixed_precision(precision, on_cpu))
+
+
+def mixed_precision(precision: str, on_cpu: bool) -> str:
+    """Return Accelerate's name of the autocast type: `no`, `bf16` or `fp16`."""
+    if precision == "auto":
+        if on_cpu:
+            return "no"
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if precision == "fp16" and on_cpu:
+        raise UsageError("train.precision=fp16 needs a CUDA device: use fp32 or bf16 on a CPU.")
+    return {"fp32": "no", "pure-fp16": "no"}.get(precision, precision)
+
+
+def autocast(engine: Accelerator) -> AbstractContextManager[Any]:
+    """Return the context in which encoding runs, in the run's precision."""
+    context: AbstractContextManager[Any] = engine.autocast()
+    return context
+
+
+def agreed(value: Any) -> Any:
+    """Return the first process's value on all processes."""
+    if world()[1] == 1:
+        return value
+    values = [value]
+    broadcast_object_list(values, from_process=0)
+    return values[0]
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes; known before the processes have met, too."""
+    rank, size = world()
+    return rank == 0 if size > 1 else os.environ.get("RANK", "0") == "0"

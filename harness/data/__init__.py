@@ -1,0 +1,1 @@
+"""From a dataset's files to the splits that a run works on."""

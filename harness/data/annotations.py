@@ -1,0 +1,197 @@
+"""Find and read a dataset's annotation, in the original form or one of the public pre-split forms."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.annotation_entries import merge, parse_entries
+from harness.data.back_translations import FILE, read_translations, with_translations
+from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
+from harness.errors import DataError
+from harness.paths import Place
+
+log = logging.getLogger(__name__)
+
+PRE_SPLIT = ("{split}.json", "processed_data/{split}.json", "{split}_reid.json", "{name}_{split}.json")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+class MissingData(DataError):
+    """A dataset's annotation is not where it was looked for."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a dataset lies: its folder, its annotation files by split ("" for all in one) and its images."""
+
+    folder: Path
+    annotations: Mapping[str, Path]
+    images: Path
+
+
+def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
+    """Return where a dataset lies under `root`, by file existence alone; None when no annotation is found.
+
+    `root` holds the dataset's folder or is that folder. An original file goes before a pre-split form.
+    """
+    inside = root / dataset.folder
+    for folder in (inside, root):
+        files = _whole(dataset, folder) or _pre_split(dataset, folder, named=folder == root)
+        if files:
+            images = folder / dataset.image_folder
+            other = inside / dataset.image_folder
+            return Location(folder, files, other if folder == root and other.is_dir() else images)
+    return None
+
+
+def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
+    """Return the folder of a dataset under `root`: where it was found, else where it is expected."""
+    location = locate(dataset, root)
+    return location.folder if location else root / dataset.folder
+
+
+def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
+    """Return a dataset's samples, one per image, in file order; a known wrong file is logged as a warning.
+
+    Back translations are the annotation's own, else those of the file beside it (`harness.data.back_translations`).
+    Raises `MissingData` when no annotation is found under `root`, `DataError` when it is faulty.
+    """
+    location = locate(dataset, root)
+    if location is None:
+        raise missing_data(dataset, Place(root, "the folder given"))
+    strip = [dataset.folder, dataset.image_folder]
+    samples = [
+        sample
+        for split, file in location.annotations.items()
+        for sample in parse_entries(file, split or None, strip)
+    ]
+    if not samples:
+        raise DataError(f"{location.folder}: the annotation holds no entries. Download it again.")
+    samples = merge(samples)
+    for wrong in recognise(dataset, count(samples)):
+        log.warning("%s: %s. %s", location.folder, wrong.what, wrong.mend)
+    return with_translations(samples, read_translations(location.folder / FILE))
+
+
+def read_dataset(dataset: type[PersonDataset], place: Place) -> list[Sample]:
+    """Return a dataset's samples; when they are missing, the error names the setting that chose the place."""
+    try:
+        return dataset.read(place.path)
+    except MissingData:
+        raise missing_data(dataset, place) from None
+
+
+def recognise(dataset: type[PersonDataset], counts: Mapping[str, Counts]) -> list[WrongFile]:
+    """Return the known wrong files whose counts these are."""
+    return [
+        wrong for wrong in dataset.wrong_files if wrong.split in counts and _fits(wrong, counts[wrong.split])
+    ]
+
+
+def missing_data(dataset: type[PersonDataset], place: Place) -> MissingData:
+    """Build the one error for missing data: where they come from, where they belong, what was found."""
+    lines = [
+        f"{dataset.title} is not in {place}.",
+        f"Expected: {place.path / dataset.folder / dataset.annotation_files[0]} and the images in "
+        f"{place.path / dataset.folder / dataset.image_folder}",
+        f"Found: {found_at(dataset, place.path)}",
+        *(f"Known: {wrong.what}. {wrong.mend}" for wrong in named_wrong(dataset, place.path)),
+        f"To get it: {dataset.access}",
+    ]
+    if dataset.twin is not None:
+        lines.append("Without it: --synthetic uses the synthetic twin, which needs no download.")
+    return MissingData("\n  ".join(lines))
+
+
+def missing_twin(dataset: type[PersonDataset], place: Place) -> MissingData:
+    """Build the error for a synthetic twin that is not made yet, or that cannot be made."""
+    if dataset.twin is None:
+        return MissingData(f"{dataset.title} has no synthetic twin, and none is in {place}.")
+    mend = f"make it with: harness data make {dataset.name}"
+    return MissingData(f"The synthetic twin of {dataset.title} is not in {place}: {mend}")
+
+
+def found_at(dataset: type[PersonDataset], root: Path) -> str:
+    """Say what lies where a dataset is expected."""
+    folder = root / dataset.folder
+    place = folder if folder.is_dir() else root
+    if not place.is_dir():
+        return f"{place} does not exist."
+    names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in place.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"{place} holds {', '.join(names[:8])}{more}." if names else f"{place} is empty."
+
+
+def named_wrong(dataset: type[PersonDataset], root: Path) -> list[WrongFile]:
+    """Return the known wrong files that lie there by name."""
+    folders = (root / dataset.folder, root)
+    return [
+        wrong
+        for wrong in dataset.wrong_files
+        if wrong.file and any((folder / wrong.file).is_file() for folder in folders)
+    ]
+
+
+def image_files(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> list[Path]:
+    """Return the file of each sample, under another extension where only that exists.
+
+    A missing file keeps the path of the annotation, so that whoever opens it can name it.
+    """
+    location = locate(dataset, root)
+    folder = location.images if location else root / dataset.folder / dataset.image_folder
+    return [Path(existing(f"{folder}/{sample.image}")) for sample in samples]
+
+
+def existing(path: str) -> str:
+    """Return the path, or the same with another image extension when only that file exists."""
+    if os.path.isfile(path):
+        return path
+    stem = os.path.splitext(path)[0]
+    others = (stem + suffix for lower in IMAGE_SUFFIXES for suffix in (lower, lower.upper()))
+    return next((other for other in others if os.path.isfile(other)), path)
+
+
+def dataset_fingerprint(samples: Sequence[Sample]) -> str:
+    """Return the SHA-256 of images, identities, captions and splits in order: what a run learns from."""
+    content = [(s.image, s.identity, s.captions, s.split, s.captions_bt) for s in samples]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
+    """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
+    from harness.config.sections import content_hash
+    from harness.twins import read_marker
+
+    fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
+    return content_hash([fingerprint, marker.version]) if marker else fingerprint
+
+
+def _whole(dataset: type[PersonDataset], folder: Path) -> dict[str, Path]:
+    for pattern in dataset.annotation_files:
+        files = sorted(folder.glob(pattern))
+        if len(files) > 1:
+            names = ", ".join(file.name for file in files)
+            raise DataError(f"{folder} holds several annotation files ({names}): keep the one to be read.")
+        if files:
+            return {"": files[0]}
+    return {}
+
+
+def _pre_split(dataset: type[PersonDataset], folder: Path, named: bool) -> dict[str, Path]:
+    """Find a pre-split form; with `named`, a form that names no dataset counts only beside the images."""
+    alone = dataset.image_folder != "." and (folder / dataset.image_folder).is_dir()
+    for pattern in PRE_SPLIT if alone or not named else PRE_SPLIT[-1:]:
+        files = {s: folder / pattern.format(split=s, name=dataset.name) for s in ("train", "val", "test")}
+        files = {split: file for split, file in files.items() if file.is_file()}
+        if "train" in files and "test" in files:
+            return files
+    return {}
+
+
+def _fits(wrong: WrongFile, counts: Counts) -> bool:
+    wanted = (wrong.identities, wrong.images, wrong.captions)
+    return all(want is None or want == got for want, got in zip(wanted, counts, strict=True))

@@ -1,0 +1,110 @@
+"""Check a dataset against what was published, or a synthetic twin against what was made."""
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.data.annotations import Location, MissingData, image_files, locate, missing_data
+from harness.data.verify.faults import SEVERITIES, Fault, caption_faults, image_faults, split_faults
+from harness.data.verify.image_files import Progress, check_files
+from harness.datasets import Counts, PersonDataset, Sample, count
+from harness.errors import DataError
+from harness.paths import Place
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What a check of a dataset found; `expected` and `found` map splits to counts."""
+
+    dataset: str
+    title: str
+    synthetic: bool
+    folder: str
+    annotations: list[str]
+    images: str
+    expected: dict[str, Counts]
+    found: dict[str, Counts]
+    faults: list[Fault]
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing was found that makes results wrong or not comparable."""
+        return not any(fault.severity == "error" for fault in self.faults)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        tables = {"expected": self.expected, "found": self.found}
+        counts = {
+            name: {split: row._asdict() for split, row in table.items()} for name, table in tables.items()
+        }
+        return {"usable": self.usable, **asdict(self), **counts}
+
+
+def verify(
+    dataset: type[PersonDataset],
+    place: Place,
+    *,
+    images: Literal["exist", "decode"] = "decode",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> VerifyReport:
+    """Check a dataset under `place`: counts, splits, image files and captions.
+
+    Args:
+        dataset: the dataset's class.
+        place: the data root and the setting that chose it.
+        images: `exist` looks for the files, `decode` also decodes each to RGB.
+        workers: processes that decode; by default one per core.
+        progress: called with the images done and their total.
+
+    Raises `MissingData` when there is no annotation; a faulty one is told in the report.
+    """
+    folder = place.path / dataset.folder
+    location = locate(dataset, place.path) or Location(folder, {}, folder / dataset.image_folder)
+    expected, synthetic = expected_counts(dataset, location.folder)
+    samples, faults = _read(dataset, place)
+    if samples:
+        kind = f"the synthetic twin of {dataset.title}" if synthetic else f"the published {dataset.title}"
+        faults += split_faults(dataset, samples, expected, kind)
+        files = [str(file) for file in image_files(dataset, place.path, samples)]
+        checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)
+        faults += image_faults(location.images, samples, files, checked)
+        faults += caption_faults(samples, dataset.text_length)
+    if synthetic:
+        faults = [_for_twin(dataset, fault) for fault in faults]
+    return VerifyReport(
+        dataset=dataset.name,
+        title=f"{dataset.title} (synthetic twin)" if synthetic else dataset.title,
+        synthetic=synthetic,
+        folder=str(location.folder),
+        annotations=[str(file) for file in location.annotations.values()],
+        images=images,
+        expected=expected,
+        found=count(samples),
+        faults=sorted(faults, key=lambda fault: SEVERITIES.index(fault.severity)),
+    )
+
+
+def expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[str, Counts], bool]:
+    """Return the counts a folder should hold, and whether it is a synthetic twin, which has its own."""
+    from harness.twins import read_marker
+
+    marker = read_marker(folder)
+    return (dataset.expected, False) if marker is None else (marker.counts, True)
+
+
+def _for_twin(dataset: type[PersonDataset], fault: Fault) -> Fault:
+    """Replace the mend: a twin is made again, not got again."""
+    mend = f"Make the synthetic twin again: harness data make {dataset.name} --force"
+    return fault if fault.severity == "note" else replace(fault, mend=mend)
+
+
+def _read(dataset: type[PersonDataset], place: Place) -> tuple[list[Sample], list[Fault]]:
+    """Return the samples, or the fault that keeps them from being read."""
+    try:
+        return dataset.read(place.path), []
+    except MissingData:
+        raise missing_data(dataset, place) from None
+    except DataError as error:
+        return [], [Fault("error", str(error), "Mend the file, or get it again.")]

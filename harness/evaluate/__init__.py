@@ -1,0 +1,1 @@
+"""Retrieval metrics, their intervals, and the encoding of a split."""

@@ -1,0 +1,136 @@
+"""What the queries of each test person add up to: all that intervals and paired differences need of a result.
+
+A few numbers a person stand for thousands of queries, so a report carries them along and any two of its results
+can be compared without going back to the runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from harness.errors import DataError
+from harness.evaluate.intervals import (
+    Array,
+    SeedSummary,
+    cluster_sums,
+    intra_identity_correlation,
+    share_bounds,
+    summarise_sums,
+)
+from harness.evaluate.paired_difference import Difference, paired_difference
+from harness.files import load_arrays, write_arrays
+
+METRICS = ("R1", "R5", "R10", "mAP")
+ALL_METRICS = (*METRICS, "mINP")
+PARTS = ("identities", "sizes", "sums", "correlation")
+S = TypeVar("S", bound=SeedSummary)
+
+
+@dataclass(frozen=True)
+class Persons:
+    """One result on one test set, person by person.
+
+    Attributes:
+        identities: the test persons, in ascending order [n_identity].
+        sizes: how many text queries ask for each [n_identity].
+        sums: what their queries add up to, in `METRICS`, between 0 and size [n_seed, n_identity, n_metric].
+        correlation: how alike the R@1 outcomes of one person's queries are, mean over seeds.
+    """
+
+    identities: np.ndarray
+    sizes: Array
+    sums: Array
+    correlation: float
+
+    def summary(self, metric: str) -> SeedSummary:
+        """Return the mean over seeds with its interval over seeds and persons, in percent, cut at 0 and 100."""
+        found = summarise_sums(self.of(metric), self.sizes)
+        low, high = share_bounds(found, len(self.sizes))
+        return in_percent(replace(found, low=low, high=high))
+
+    def of(self, metric: str) -> Array:
+        """Return the sums of one metric [n_seed, n_identity]."""
+        column: Array = self.sums[:, :, METRICS.index(metric)]
+        return column
+
+    def same_test_set(self, other: "Persons") -> bool:
+        """Say whether both results ask for the same persons, equally often."""
+        return np.array_equal(self.identities, other.identities) and np.array_equal(self.sizes, other.sizes)
+
+
+def persons_of(seeds: Sequence[Mapping[str, Any]]) -> Persons:
+    """Return the persons of one result from the per-query arrays of its seeds (`queries.npz`).
+
+    Raises `DataError` when the seeds were asked other queries.
+    """
+    asked = [np.asarray(one["t2i/identity"]) for one in seeds]
+    if not all(np.array_equal(asked[0], one) for one in asked):
+        raise DataError("The seeds of one result were asked different queries.")
+    values = [np.stack([query_values(one, name) for name in METRICS], axis=1) for one in seeds]
+    summed = [cluster_sums(one, asked[0]) for one in values]
+    alike = [intra_identity_correlation(one[:, 0], asked[0]) for one in values]
+    return Persons(
+        np.unique(asked[0]), summed[0][1], np.stack([sums for sums, _ in summed]), float(np.mean(alike))
+    )
+
+
+def query_values(arrays: Mapping[str, Any], name: str, direction: str = "t2i") -> Array:
+    """Return what each query of a direction contributes to one of `ALL_METRICS`, between 0 and 1 [n_query].
+
+    >>> query_values({"t2i/rank": np.array([1, 3])}, "R1").tolist()
+    [1.0, 0.0]
+    """
+    if name.startswith("R"):
+        return (np.asarray(arrays[f"{direction}/rank"]) <= int(name[1:])).astype(np.float64)
+    return np.asarray(arrays[f"{direction}/{name.removeprefix('m')}"], dtype=np.float64)
+
+
+def difference(a: Persons | None, b: Persons | None, metric: str = "R1") -> Difference | None:
+    """Return a - b in points; None where one is not at hand or was asked other queries."""
+    if a is None or b is None or not a.same_test_set(b):
+        return None
+    return in_percent(paired_difference(a.of(metric), b.of(metric), a.sizes))
+
+
+def in_percent(summary: S) -> S:
+    """Return a summary or difference of shares as percent or points."""
+    kept = ("freedom", "p_value")
+    return type(summary)(**{k: v if k in kept else 100 * v for k, v in vars(summary).items()})
+
+
+def persons_key(row: Mapping[Any, Any]) -> str:
+    """Return the key under which a result's persons are kept: its condition and its test set."""
+    return f"{row['condition']} on {row['tested_on']}"
+
+
+def write_persons(path: Path, results: Mapping[str, Persons]) -> None:
+    """Write the persons of several results to one file, without pickles; equal results give an equal file."""
+    names = np.array(list(results), dtype=np.str_)
+    arrays: dict[str, Any] = {
+        f"{i}/{part}": _compact(getattr(one, part))
+        for i, one in enumerate(results.values())
+        for part in PARTS
+    }
+    write_arrays(path, {"names": names} | arrays)
+
+
+def load_persons(path: str | Path) -> dict[str, Persons]:
+    """Return what `write_persons` wrote; nothing where there is no such file."""
+    if not Path(path).is_file():
+        return {}
+    arrays = load_arrays(path)
+    return {str(name): _unpacked(arrays, place) for place, name in enumerate(arrays["names"])}
+
+
+def _unpacked(arrays: Mapping[str, Any], place: int) -> Persons:
+    identities, sizes, sums, correlation = (arrays[f"{place}/{part}"] for part in PARTS)
+    return Persons(identities, sizes.astype(np.float64), sums.astype(np.float64), float(correlation))
+
+
+def _compact(values: Any) -> np.ndarray:
+    """Return numbers in four bytes each; those that are counts stay exact."""
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype == np.float64 else array

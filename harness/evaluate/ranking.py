@@ -1,0 +1,261 @@
+"""Retrieval metrics, exact over the full gallery, from the ranks of the right items alone: nothing is sorted.
+
+The rank of a right item is 1 + the wrong items that score at least as high + the right items before it. So ties
+count against the model and no value depends on the gallery's order. A score that is not a number counts against
+the model too: it is read as minus infinity for a right item, as plus infinity for a wrong one.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from harness.errors import DataError
+from harness.evaluate.rank_counts import count_below
+from harness.evaluate.top_items import best_items
+
+CUTOFFS = (1, 5, 10)
+DIRECTIONS = ("t2i", "i2t")
+
+_CHUNK = {"cpu": 512, "cuda": 4096}
+
+
+@dataclass(frozen=True)
+class QueryResults:
+    """What each query found, in the order of the queries, on the CPU.
+
+    Attributes:
+        first_rank: rank of the first right item, from 1 [n_query].
+        ap: average precision in 0..1, float64 [n_query].
+        inp: inverse negative penalty, n_right / rank of the last right item, float64 [n_query].
+        n_right: number of right items in the gallery [n_query].
+        top: gallery places of the best-scored items in the order of their ranks, int32 [n_query, at most `top`];
+            None unless asked for.
+    """
+
+    first_rank: Tensor
+    ap: Tensor
+    inp: Tensor
+    n_right: Tensor
+    top: Tensor | None = None
+
+    def hits(self, k: int) -> Tensor:
+        """Return whether each query has a right item among the first k, as float64 [n_query]."""
+        return (self.first_rank <= k).double()
+
+
+class _Layout(NamedTuple):
+    """Where the right items of each query lie: `gallery[start : start + n_right]` of the gallery by identity.
+
+    `asked` and `identities` are the labels of queries and gallery as they were given.
+    """
+
+    gallery: Tensor
+    start: Tensor
+    n_right: Tensor
+    asked: Tensor
+    identities: Tensor
+
+
+@torch.no_grad()
+def rank_queries(
+    queries: Tensor,
+    gallery: Tensor,
+    query_identities: Tensor,
+    gallery_identities: Tensor,
+    *,
+    chunk: int | None = None,
+    top: int = 0,
+) -> QueryResults:
+    """Rank the gallery for each query by dot product in float32, a chunk of queries at a time.
+
+    Args:
+        queries: embeddings, L2-normalised by the caller [n_query, dim].
+        gallery: embeddings, likewise, on the same device [n_gallery, dim].
+        query_identities: labels [n_query]; equal label means right.
+        gallery_identities: labels [n_gallery].
+        chunk: queries whose scores are held at once [chunk, n_gallery]; default by device.
+        top: how many of the best-scored items to name as well.
+
+    Raises:
+        DataError: there is no query, or one without a right item in the gallery.
+
+    >>> eye = torch.eye(3)
+    >>> rank_queries(eye, eye, torch.tensor([1, 2, 3]), torch.tensor([1, 2, 3])).ap
+    tensor([1., 1., 1.], dtype=torch.float64)
+    """
+    columns = gallery.float().T
+    chunk = chunk or _CHUNK.get(queries.device.type, _CHUNK["cpu"])
+    buffer = columns.new_empty(min(chunk, len(queries)), len(gallery))
+
+    def score(rows: Tensor) -> Tensor:
+        return torch.mm(queries[rows].float(), columns, out=buffer[: len(rows)])
+
+    with _full_precision():
+        return _rank(score, query_identities, gallery_identities, chunk, top, queries.device)
+
+
+@torch.no_grad()
+def rank_scores(
+    scores: Tensor,
+    query_identities: Tensor,
+    gallery_identities: Tensor,
+    *,
+    chunk: int | None = None,
+    top: int = 0,
+) -> QueryResults:
+    """Rank the gallery for each query by given scores [n_query, n_gallery]; see `rank_queries`.
+
+    >>> scores = torch.tensor([[0.9, 0.1, 0.3, 0.7]])
+    >>> results = rank_scores(scores, torch.tensor([1]), torch.tensor([1, 1, 2, 2]))
+    >>> results.ap, results.inp
+    (tensor([0.7500], dtype=torch.float64), tensor([0.5000], dtype=torch.float64))
+    """
+    chunk = chunk or _CHUNK.get(scores.device.type, _CHUNK["cpu"])
+
+    def score(rows: Tensor) -> Tensor:
+        block = scores[rows]
+        return block if block.dtype == torch.float64 else block.float()
+
+    return _rank(score, query_identities, gallery_identities, chunk, top, scores.device)
+
+
+def summary(results: QueryResults) -> dict[str, float]:
+    """Average over the queries, in per cent: R1, R5, R10 (k beyond the gallery means all of it), mAP, mINP, Rsum.
+
+    Rsum is R1 + R5 + R10.
+
+    >>> eye = torch.eye(2)
+    >>> summary(rank_scores(eye, torch.tensor([1, 2]), torch.tensor([1, 2])))["Rsum"]
+    300.0
+    """
+    values = {f"R{k}": results.hits(k) for k in CUTOFFS}
+    values |= {"mAP": results.ap, "mINP": results.inp}
+    percent = {name: 100 * value.mean().item() for name, value in values.items()}
+    return percent | {"Rsum": sum(percent[f"R{k}"] for k in CUTOFFS)}
+
+
+def rank_directions(
+    image: Tensor,
+    text: Tensor,
+    image_identities: Tensor,
+    text_identities: Tensor,
+    *,
+    chunk: int | None = None,
+    top: int = 0,
+) -> dict[str, QueryResults]:
+    """Rank text to image (every caption a query, each image once) and image to text.
+
+    Args:
+        image: L2-normalised embeddings [n_image, dim].
+        text: L2-normalised embeddings [n_caption, dim].
+        image_identities: labels [n_image].
+        text_identities: labels [n_caption].
+        chunk: queries at once; default by device.
+        top: how many of the best-scored items to name for each query.
+
+    >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
+    >>> rank_directions(eye, eye, labels, labels)["i2t"].first_rank
+    tensor([1, 1])
+    """
+    return {
+        "t2i": rank_queries(text, image, text_identities, image_identities, chunk=chunk, top=top),
+        "i2t": rank_queries(image, text, image_identities, text_identities, chunk=chunk, top=top),
+    }
+
+
+def summarise_directions(results: dict[str, QueryResults]) -> dict[str, float]:
+    """Name the averages of each direction `t2i/R1` and so on; `Rsum` alone is that of text to image, as published.
+
+    >>> results = rank_scores(torch.eye(2), torch.tensor([1, 2]), torch.tensor([1, 2]))
+    >>> summarise_directions({"t2i": results})["t2i/R1"]
+    100.0
+    """
+    metrics = {f"{way}/{name}": value for way in results for name, value in summary(results[way]).items()}
+    return metrics | ({"Rsum": metrics["t2i/Rsum"]} if "t2i" in results else {})
+
+
+def evaluate_directions(
+    image: Tensor,
+    text: Tensor,
+    image_identities: Tensor,
+    text_identities: Tensor,
+    *,
+    chunk: int | None = None,
+) -> dict[str, float]:
+    """Return the averages of both directions in per cent; see `rank_directions` and `summarise_directions`.
+
+    >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
+    >>> evaluate_directions(eye, eye, labels, labels)["i2t/mAP"]
+    100.0
+    """
+    return summarise_directions(rank_directions(image, text, image_identities, text_identities, chunk=chunk))
+
+
+def _rank(
+    score: Callable[[Tensor], Tensor],
+    query_identities: Tensor,
+    gallery_identities: Tensor,
+    chunk: int,
+    top: int,
+    device: torch.device,
+) -> QueryResults:
+    layout = _lay_out(query_identities.to(device), gallery_identities.to(device))
+    by_n_right = layout.n_right.argsort(stable=True)
+    parts = [_rank_rows(score(rows), rows, layout, top) for rows in by_n_right.split(chunk)]
+    back = by_n_right.argsort()
+    first_rank, ap, inp, best = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
+    return QueryResults(first_rank, ap, inp, layout.n_right.cpu(), best if top else None)
+
+
+def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:
+    """Find the right items of each query, or name the first query that has none."""
+    if not len(query_identities):
+        raise DataError("There is nothing to evaluate: no query was given. Give at least one.")
+    identities, gallery = gallery_identities.sort(stable=True)
+    start = torch.searchsorted(identities, query_identities)
+    n_right = torch.searchsorted(identities, query_identities, right=True) - start
+    missing = (n_right == 0).nonzero()
+    if len(missing):
+        index = int(missing[0])
+        raise DataError(
+            f"Query {index} (identity {int(query_identities[index])}) has no right item among the {len(gallery)} of "
+            f"the gallery; so have {len(missing)} of {len(n_right)} queries. Every identity that is asked for "
+            "must be in the gallery: evaluate captions and images of the same split, or drop these queries."
+        )
+    return _Layout(gallery, start, n_right, query_identities, gallery_identities)
+
+
+def _rank_rows(
+    scores: Tensor, rows: Tensor, layout: _Layout, top: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return first rank, AP, INP and best items of some queries; overwrites their scores [n_row, n_gallery]."""
+    best = rows.new_empty(len(rows), 0)
+    if top:
+        best = best_items(scores, layout.identities, layout.asked[rows], top)
+    n_right = layout.n_right[rows, None]
+    place = torch.arange(int(n_right.max()), device=rows.device)
+    real = place < n_right
+    columns = layout.gallery[layout.start[rows, None] + place.where(real, 0)]
+    right = scores.gather(1, columns)
+    right = right.where(real & ~right.isnan(), -torch.inf).sort(dim=1, descending=True).values
+    scores.scatter_(1, columns, torch.nan)
+    below = count_below(scores, right)
+    ranks = 1 + place + (scores.shape[1] - n_right) - below
+    ap = ((place + 1) / ranks.double()).where(real, 0).sum(dim=1) / n_right[:, 0]
+    inp = n_right[:, 0] / ranks.gather(1, n_right - 1)[:, 0].double()
+    return ranks[:, 0], ap, inp, best
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Compute products in true float32, whatever precision is set (autocast leaves products into a buffer alone)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,195 @@
+"""The image store: every image decoded and resized once, then read by row from one raw file.
+
+The file lies in `cache_root()/images`, named by a hash of the images' contents in order, the size and the
+interpolation: a changed image makes another store, so none is ever stale, and deleting any of them is safe.
+Reading copies rows into the caller's buffer. Memory is that buffer; the rest is the system's page cache,
+which counts to no process and is given back when needed.
+"""
+
+import hashlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from harness.images.decoding import ImageError, Interpolation, Pixels, decode
+from harness.images.file_hashes import Progress, content_hashes
+from harness.images.store_build import Plan, build, make_folder
+from harness.paths import cache_root
+
+# Raise when the same file would be decoded to other pixels than before.
+FORMAT = 1
+_NAMED = 5
+
+# Writes the pixels at each position into the row beside it.
+Fill = Callable[[Sequence[int], Sequence[Pixels]], None]
+
+
+def disk_bytes(n: int, size: tuple[int, int]) -> int:
+    """Return the bytes that a store of `n` images takes on disk.
+
+    >>> disk_bytes(54_522, (384, 128)) / 1e9
+    8.039596032
+    """
+    return n * 3 * size[0] * size[1]
+
+
+class Images:
+    """Decoded images of one size, read by position.
+
+    Attributes:
+        files: the image file at each position.
+        size: height and width in pixels.
+        bad: positions of unreadable images, ascending; they read as black and belong in no batch.
+        bad_files: the files at those positions.
+    """
+
+    def __init__(self, files: Sequence[Path], size: tuple[int, int], bad: Sequence[int], fill: Fill) -> None:
+        self.files, self.size, self.bad = list(files), size, list(bad)
+        self.bad_files = [self.files[place] for place in self.bad]
+        self._fill = fill
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def read(self, indices: Tensor | Sequence[int], out: Tensor | None = None) -> Tensor:
+        """Return the pixels at the given positions, uint8 [n, 3, height, width].
+
+        `out` (uint8, on the CPU, at least n rows) is written to if given, so one buffer serves all batches.
+        """
+        places = indices.tolist() if isinstance(indices, Tensor) else list(indices)
+        shape = (len(places), 3, *self.size)
+        pixels = torch.empty(shape, dtype=torch.uint8) if out is None else out[: len(places)]
+        assert (pixels.shape, pixels.dtype) == (shape, torch.uint8), (pixels.shape, pixels.dtype)
+        assert all(0 <= place < len(self) for place in places), "a position outside the images"
+        # Ascending positions turn the reads of a cold disk into one sweep.
+        order = sorted(range(len(places)), key=places.__getitem__)
+        rows = pixels.numpy()
+        self._fill([places[i] for i in order], [rows[i] for i in order])
+        return pixels
+
+    def subset(self, positions: Sequence[int]) -> "Images":
+        """Return a view of the images at some positions, in that order, over the same store."""
+        chosen, bad = list(positions), set(self.bad)
+
+        def fill(places: Sequence[int], rows: Sequence[Pixels]) -> None:
+            self._fill([chosen[place] for place in places], rows)
+
+        bad_places = [place for place, position in enumerate(chosen) if position in bad]
+        return Images([self.files[position] for position in chosen], self.size, bad_places, fill)
+
+
+def open_images(
+    files: Sequence[Path],
+    size: tuple[int, int],
+    *,
+    interpolation: Interpolation = "bilinear",
+    store: Literal["disk", "off"] = "disk",
+    on_bad_image: Literal["fail", "skip"] = "fail",
+    folder: Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Images:
+    """Open images for reading; builds their store if there is none yet.
+
+    Args:
+        files: image files in the order of their positions.
+        size: height and width in pixels.
+        interpolation: how images are resized.
+        store: `disk` keeps decoded images; `off` decodes at each reading, after checking all files once.
+        on_bad_image: `fail` raises for unreadable images, `skip` lists them in `Images.bad`.
+        folder: where stores lie; by default `cache_root()/images`.
+        workers: processes that build, threads that decode; by default one for each core.
+        progress: called with the number of images done and their total while building.
+
+    Raises `ImageError` that names unreadable files, and `DataError` when the disk is too small.
+    """
+    folder = folder or cache_root().path / "images"
+    make_folder(folder)
+    workers = workers or n_cores()
+    row_bytes = disk_bytes(1, size) if store == "disk" else 0
+    path = folder / _file_name(
+        content_hashes(files, folder / "contents.sqlite"), size, interpolation, row_bytes
+    )
+    plan = Plan(path, [str(file) for file in files], size, interpolation, row_bytes)
+    if not plan.is_built():
+        build(plan, workers, progress)
+    bad = plan.read_bad()
+    if bad and on_bad_image == "fail":
+        raise _unreadable([files[place] for place in bad], len(files))
+    fill = _StoredRows(path, row_bytes) if store == "disk" else _DecodedRows(plan, set(bad), workers)
+    return Images(files, size, bad, fill)
+
+
+def _file_name(hashes: Sequence[str], size: tuple[int, int], interpolation: str, row_bytes: int) -> str:
+    kind = f"{size[0]}x{size[1]}-{interpolation}" if row_bytes else "checked"
+    digest = hashlib.sha256("\n".join([str(FORMAT), kind, *hashes]).encode()).hexdigest()
+    return f"{kind}-{digest[:40]}.images"
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _unreadable(bad: Sequence[Path], n: int) -> ImageError:
+    named = "\n".join(f"  {_fault(file)}" for file in bad[:_NAMED])
+    more = f"\n  and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return ImageError(
+        f"{len(bad)} of {n} images cannot be read:\n{named}{more}\n"
+        "`harness data verify` lists faults with their repair; `--on-bad-image skip` leaves these images out."
+    )
+
+
+def _fault(file: Path) -> str:
+    try:
+        decode(file, (1, 1))
+    except ImageError as error:
+        return str(error)
+    return f"{file} could not be read before; it can now: start again"
+
+
+class _StoredRows:
+    """Copies rows out of a store's file, without mapping it into memory."""
+
+    def __init__(self, path: Path, row_bytes: int) -> None:
+        self._path, self._row_bytes = path, row_bytes
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._lock = threading.Lock()
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def __call__(self, places: Sequence[int], rows: Sequence[Pixels]) -> None:
+        for place, row in zip(places, rows, strict=True):
+            n_read = self._read(place * self._row_bytes, row)
+            assert n_read == self._row_bytes, f"{self._path} ends early"
+
+    def _read(self, offset: int, row: Pixels) -> int:
+        # A read with a position is safe where forked processes share the descriptor.
+        if hasattr(os, "preadv"):
+            return os.preadv(self._descriptor, [row.data], offset)
+        with self._lock:
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            pixels = os.read(self._descriptor, self._row_bytes)
+        row.data.cast("B")[:] = pixels
+        return len(pixels)
+
+
+class _DecodedRows:
+    """Decodes files at each reading, with several threads."""
+
+    def __init__(self, plan: Plan, bad: set[int], workers: int) -> None:
+        self._plan, self._bad = plan, bad
+        self._pool = ThreadPoolExecutor(workers, "decode")
+
+    def __call__(self, places: Sequence[int], rows: Sequence[Pixels]) -> None:
+        list(self._pool.map(self._decode, places, rows))
+
+    def _decode(self, place: int, row: Pixels) -> None:
+        plan = self._plan
+        row[:] = 0 if place in self._bad else decode(plan.files[place], plan.size, plan.interpolation)

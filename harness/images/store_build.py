@@ -1,0 +1,202 @@
+"""Build an image store with several processes; no crash leaves half of one, no two builders collide."""
+
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from harness.errors import DataError
+from harness.images.decoding import ImageError, Interpolation, decode
+from harness.images.file_hashes import Progress
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 64
+_FEW = 1024
+_SILENT_SECONDS = 15.0
+_ABANDONED_SECONDS = 600.0
+_WAYS_OUT = "Free some disk, set HARNESS_CACHE to a folder on another disk, or use `--store off`."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to build: rows of pixels of all files, then one byte for each that says whether it is unreadable.
+
+    `row_bytes` is 0 where only readability is asked for.
+    """
+
+    path: Path
+    files: Sequence[str]
+    size: tuple[int, int]
+    interpolation: Interpolation
+    row_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of the finished file."""
+        return len(self.files) * (self.row_bytes + 1)
+
+    def is_built(self) -> bool:
+        """Whether the finished file is there, whole."""
+        return self.path.is_file() and self.path.stat().st_size == self.total_bytes
+
+    def read_bad(self) -> list[int]:
+        """Return the positions of unreadable files from the finished file."""
+        with self.path.open("rb") as file:
+            file.seek(len(self.files) * self.row_bytes)
+            return [place for place, flag in enumerate(file.read()) if flag]
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of image stores; raise `DataError` where that is not allowed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"The folder of image stores cannot be made: {error}. {_WAYS_OUT}") from error
+
+
+def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:
+    """Write the file of a plan, or wait while another process writes the same.
+
+    All is written to a file of this process's own and renamed at the end, so that two builders at once both end
+    with the same content. Raises `DataError` when the disk is too small.
+    """
+    _remove_abandoned(plan.path.parent)
+    part = plan.path.with_name(f".{plan.path.name}.{uuid4().hex}.part")
+    if _others(plan, part):
+        log.info("waiting for another process that builds %s", plan.path)
+    while not plan.is_built():
+        if _others(plan, part):
+            time.sleep(0.1)
+            continue
+        part.touch()
+        # Two that came at the same moment see each other now; the first by name goes on.
+        if any(other < part for other in _others(plan, part)):
+            part.unlink()
+        else:
+            _build_alone(plan, part, workers, progress)
+
+
+def _build_alone(plan: Plan, part: Path, workers: int, progress: Progress | None) -> None:
+    try:
+        _check_disk(plan)
+        log.info("decoding %d images into %s (%.2f GB)", len(plan.files), plan.path, plan.total_bytes / 1e9)
+        flags = _decode_all(plan, part, workers, progress)
+        with part.open("r+b") as file:
+            file.seek(len(plan.files) * plan.row_bytes)
+            file.write(flags)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(plan.path)
+    except (OSError, BrokenExecutor) as error:
+        raise DataError(f"The image store {plan.path} cannot be written: {error}. {_WAYS_OUT}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check_disk(plan: Plan) -> None:
+    free = shutil.disk_usage(plan.path.parent).free
+    if free < plan.total_bytes:
+        raise DataError(
+            f"The image store needs {plan.total_bytes / 1e9:.2f} GB in {plan.path.parent}, "
+            f"where {free / 1e9:.2f} GB are free. {_WAYS_OUT}"
+        )
+
+
+def _decode_all(plan: Plan, part: Path, workers: int, progress: Progress | None) -> bytearray:
+    """Decode all files into their rows, in whatever order workers finish; returns a flag for each unreadable one."""
+    flags, done = bytearray(len(plan.files)), 0
+    target = part if plan.row_bytes else None
+    with _executor(workers, len(plan.files)) as pool:
+        starts = range(0, len(plan.files), _CHUNK)
+        jobs = {
+            pool.submit(
+                _decode_chunk, plan.files[at : at + _CHUNK], at, target, plan.size, plan.interpolation
+            ): at
+            for at in starts
+        }
+        for job in as_completed(jobs):
+            start, bad = jobs[job], job.result()
+            flags[start : start + len(bad)] = bytes(bad)
+            done += len(bad)
+            os.utime(part)
+            if progress:
+                progress(done, len(plan.files))
+    return flags
+
+
+def _decode_chunk(
+    files: Sequence[str], start: int, target: Path | None, size: tuple[int, int], interpolation: Interpolation
+) -> list[bool]:
+    """Decode files into rows `start`, `start + 1`, ... of `target`, if any; returns which are unreadable."""
+    bad = []
+    with target.open("r+b") if target else nullcontext() as store:
+        for place, path in enumerate(files, start):
+            try:
+                pixels = decode(path, size, interpolation)
+            except ImageError:
+                bad.append(True)
+                continue
+            bad.append(False)
+            if store:
+                store.seek(place * pixels.nbytes)
+                store.write(pixels.data)
+    return bad
+
+
+@contextmanager
+def _executor(workers: int, n: int) -> Iterator[Executor]:
+    """Give processes for many images, threads for few; what is pending is dropped when anything fails."""
+    pool: Executor
+    if n < _FEW or workers == 1 or multiprocessing.current_process().daemon:
+        pool = ThreadPoolExecutor(workers)
+    else:
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(workers, n // _CHUNK), context, _start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _others(plan: Plan, own: Path) -> list[Path]:
+    """Return the parts of the same store that other live builders write."""
+    parts = plan.path.parent.glob(f".{plan.path.name}.*.part")
+    return [part for part in parts if part != own and _is_alive(part)]
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for part in folder.glob(".*.part"):
+        if part.exists() and not _is_alive(part, _ABANDONED_SECONDS):
+            log.info("removing %s, left by a build that did not end", part)
+            part.unlink(missing_ok=True)
+
+
+def _is_alive(part: Path, seconds: float = _SILENT_SECONDS) -> bool:
+    """Whether a part was written to lately, as a builder does several times a second."""
+    try:
+        return time.time() - part.stat().st_mtime < seconds
+    except FileNotFoundError:
+        return False

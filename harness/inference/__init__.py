@@ -1,0 +1,1 @@
+"""A trained run as a model: embeddings, search, tests on other datasets."""

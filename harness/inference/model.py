@@ -1,0 +1,129 @@
+"""Bring a recorded run back to life: the trained method on its backbone, ready to encode."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from harness.clip.model import load_clip
+from harness.compute.devices import accelerator
+from harness.config.sections import RunConfig
+from harness.errors import HarnessError, UsageError
+from harness.images.augment import Augment
+from harness.images.decoding import Pixels, decode
+from harness.methods import Method
+from harness.presets.resolve import build
+from harness.record import WEIGHTS, Record, RunFolder, find_run
+from harness.run.run import build_method
+from harness.train.checkpoint import load_weights
+
+if TYPE_CHECKING:
+    from harness.inference.gallery import Hit
+
+
+class Trained:
+    """A trained run as a model.
+
+    Attributes:
+        record: what is known of the run.
+        config: its configuration.
+        method: the adapted backbone with the chosen weights, in evaluation mode.
+    """
+
+    def __init__(self, folder: RunFolder, *, device: str = "auto") -> None:
+        self.folder, self.record = folder, _finished(folder)
+        self.config: RunConfig = build(self.record.config)
+        self.engine = accelerator(self.config.train.precision, device)
+        named = folder.backbone(self.config.backbone)
+        clip = load_clip(named, seed=self.config.seed, runs=folder.path.parent)
+        _same_backbone(self.record, clip.identity.as_dict())
+        method = build_method(self.config, clip)
+        if method.trained:
+            load_weights(method, folder.file(WEIGHTS))
+        self.method: Method = method.to(self.engine.device).eval()
+        backbone = self.config.backbone
+        self._pixels = Augment(self.config.train.augment, backbone.image_size, backbone.normalisation)
+
+    @torch.inference_mode()
+    def encode_image(self, paths: Sequence[str | Path], batch_size: int = 64) -> Tensor:
+        """Embed image files as L2-normalised float32 rows [n_image, dim]; raise `ImageError` naming a bad file."""
+        parts = [
+            self.encode_pixels([self.decode(path) for path in paths[i : i + batch_size]])
+            for i in range(0, len(paths), batch_size)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0, self.method.clip.embed_dim)
+
+    @torch.inference_mode()
+    def encode_text(self, captions: Sequence[str], batch_size: int = 256) -> Tensor:
+        """Embed captions as L2-normalised float32 rows [n_caption, dim]."""
+        parts = [
+            self._encode_captions(captions[i : i + batch_size]) for i in range(0, len(captions), batch_size)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0, self.method.clip.embed_dim)
+
+    def search(self, query: str, folder: str | Path, top: int = 10) -> list["Hit"]:
+        """Return the `top` images of a folder for a description, most similar first; each image is encoded once."""
+        from harness.inference.gallery import find_images, open_gallery
+
+        place = Path(folder)
+        gallery = open_gallery(self, find_images(place), place)
+        return gallery.rank(self.encode_text([query]), top)[0]
+
+    def weights_identity(self) -> str:
+        """Return the SHA-256 of what decides an embedding: the run's identity and the weights that it trained."""
+        digest = hashlib.sha256(self.record.identity.encode())
+        if self.method.trained:
+            with self.folder.file(WEIGHTS).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def similarity(self, captions: Sequence[str], paths: Sequence[str | Path]) -> Tensor:
+        """Return cosine similarities of captions and image files [n_caption, n_image]."""
+        return self.encode_text(captions) @ self.encode_image(paths).T
+
+    def decode(self, path: str | Path) -> Pixels:
+        """Return an image file's pixels as the run sees them, uint8 [3, height, width]; raise `ImageError`."""
+        backbone = self.config.backbone
+        return decode(Path(path), backbone.image_size, backbone.interpolation)
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Embed decoded images, each uint8 [3, height, width], as L2-normalised float32 rows [n_image, dim]."""
+        stacked = torch.stack([torch.from_numpy(image) for image in pixels])
+        normal = self._pixels.normalise(stacked.to(self.engine.device))
+        return self._unit(self.method.encode_image(normal))
+
+    def _encode_captions(self, captions: Sequence[str]) -> Tensor:
+        clip = self.method.clip
+        tokens = clip.cut(clip.tokenize(list(captions))).to(self.engine.device)
+        return self._unit(self.method.encode_text(tokens))
+
+    def _unit(self, rows: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(rows.float(), dim=-1).cpu()
+
+
+def load(run: str | Path, *, device: str = "auto") -> Trained:
+    """Return a finished run as a model; `run` is a folder, a name, or the beginning of a name or identity."""
+    return Trained(find_run(str(run)), device=device)
+
+
+def _finished(folder: RunFolder) -> Record:
+    record = folder.read()
+    if record is None:
+        raise UsageError(f"{folder.path} holds no run record.")
+    if record.status != "finished":
+        raise UsageError(
+            f"The run {record.name} is {record.status}, not finished: `harness runs resume {record.name}`."
+        )
+    return record
+
+
+def _same_backbone(record: Record, found: dict[str, Any]) -> None:
+    if record.backbone.get("sha256") != found.get("sha256"):
+        raise HarnessError(
+            f"The run {record.name} was trained on other backbone weights than those found now "
+            f"({record.backbone.get('sha256')} against {found.get('sha256')}): put the first ones back."
+        )

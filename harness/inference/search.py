@@ -1,0 +1,148 @@
+"""Search images by free text with a trained run: a ranking for each query, and a page that shows it."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from harness.data.annotations import image_files
+from harness.data.loading import read_dataset
+from harness.errors import UsageError
+from harness.files import writable
+from harness.inference.gallery import Gallery, Hit, find_images, open_gallery
+from harness.inference.model import Trained
+from harness.inference.page import write_search_page
+from harness.listener import Listener
+from harness.pages.escaping import safe_stem, visible
+from harness.paths import runs_root
+from harness.record import Record, find_run
+
+OUT = Path("search-out")
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was found.
+
+    Attributes:
+        record: the run that searched.
+        place: the folder that holds the gallery.
+        test_split: whether the gallery is the test split of the run's own dataset.
+        gallery: its images.
+        queries: the descriptions as they were given.
+        rankings: the most similar images for each.
+        seconds: time that each query took, apart from starting and encoding the gallery.
+        page: the page that was written.
+    """
+
+    record: Record
+    place: Path
+    test_split: bool
+    gallery: Gallery
+    queries: list[str]
+    rankings: list[list[Hit]]
+    seconds: list[float]
+    page: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON can hold it."""
+        return {
+            "run": self.record.name,
+            "synthetic": self.record.synthetic,
+            "gallery": str(self.place),
+            "test_split": self.test_split,
+            "images": len(self.gallery.files),
+            "encoded_now": self.gallery.encoded,
+            "skipped": [{"path": str(path), "reason": reason} for path, reason in self.gallery.bad],
+            "page": str(self.page),
+            "queries": [
+                {
+                    "query": query,
+                    "seconds": seconds,
+                    "results": [
+                        {"rank": hit.rank, "similarity": hit.similarity, "path": str(hit.path)}
+                        for hit in hits
+                    ],
+                }
+                for query, seconds, hits in zip(self.queries, self.seconds, self.rankings, strict=True)
+            ],
+        }
+
+
+def search(
+    run: str,
+    queries: Sequence[str],
+    *,
+    gallery: str | Path | None = None,
+    top: int = 10,
+    out: str | Path | None = None,
+    runs: str | Path | None = None,
+    data_root: str | None = None,
+    device: str = "auto",
+    listener: Listener | None = None,
+) -> Search:
+    """Rank a folder's images for each description, and write the rankings as one HTML page.
+
+    Args:
+        run: the finished run that searches: a name, its beginning, or a folder.
+        queries: descriptions.
+        gallery: folder of images, searched with all below it; by default the test split of the run's own dataset.
+        top: how many images to return for each description.
+        out: the page; by default `search-out/` and a name made of the first description.
+        runs: folder of the records.
+        data_root: folder of the datasets, for the default gallery.
+        device: where to compute.
+        listener: told what goes on.
+    """
+    listener = listener or Listener()
+    page = Path(out) if out else OUT / f"{page_name(queries)}.html"
+    writable(page.parent)
+    trained = Trained(find_run(run, runs_root(runs).path), device=device)
+    place, files = (
+        (Path(gallery), find_images(Path(gallery))) if gallery else _test_images(trained, data_root, listener)
+    )
+    images = open_gallery(trained, files, place, listener)
+    rankings, seconds = [], []
+    for query in queries:
+        start = time.perf_counter()
+        rankings += images.rank(trained.encode_text([query]), top)
+        seconds.append(time.perf_counter() - start)
+    found = Search(trained.record, place, not gallery, images, list(queries), rankings, seconds, page)
+    write_search_page(found)
+    return found
+
+
+def read_queries(given: Sequence[str], file: str | Path | None = None) -> list[str]:
+    """Return the descriptions of a command line and of a file, one a line; raise `UsageError` when there is none."""
+    lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines() if file else []
+    found = [query for text in (*given, *lines) if (query := visible(text).strip())]
+    if not found:
+        raise UsageError(
+            'Nothing to search for: give a description in quotes, as "a woman in a red coat", or --queries FILE '
+            "with one a line."
+        )
+    if len(given) > 1 and not any(" " in query for query in given):
+        raise UsageError(
+            f'Put a description in quotes, as "{visible(" ".join(given))}": each argument is one query.'
+        )
+    return found
+
+
+def page_name(queries: Sequence[str]) -> str:
+    """Return a file name's stem for a search: words of the first description, and a mark of all.
+
+    >>> page_name(["a woman in a red coat"])
+    'a-woman-in-a-red-coat-bea0c9'
+    """
+    words = re.sub(r"_+", "-", safe_stem(queries[0]))[:40].strip("-").lower()
+    return f"{words}-{sha256(chr(10).join(queries).encode(errors='replace')).hexdigest()[:6]}"
+
+
+def _test_images(trained: Trained, data_root: str | None, listener: Listener) -> tuple[Path, list[Path]]:
+    config = trained.config.dataset
+    reading = read_dataset(config.model_copy(update={"root": data_root or config.root}), listener)
+    samples = [sample for sample in reading.samples if sample.split == "test"]
+    return reading.root / reading.dataset.folder, image_files(reading.dataset, reading.root, samples)

@@ -1,0 +1,112 @@
+"""Test a trained run on other datasets, with the run's own preprocessing, once each."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.data.loading import Reading, open_test, read_dataset
+from harness.datasets import DATASETS
+from harness.evaluate.encoder import PROTOCOL_VERSION, Encoder, evaluate, intervals
+from harness.files import read_json, write_json
+from harness.inference.model import Trained
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.record import RunFolder, find_run, now
+from harness.run.final_test import take_own_test
+from harness.run.import_checkpoint import tracked
+from harness.track.run_tracker import log_transfer
+
+Result = dict[str, Any]
+
+
+def evaluate_run(
+    run: str,
+    datasets: list[str],
+    *,
+    data_root: str | None = None,
+    runs: str | Path | None = None,
+    device: str = "auto",
+    force: bool = False,
+    listener: Listener | None = None,
+) -> list[Result]:
+    """Test a finished run on each dataset's test split; a result that is there already is returned as it is.
+
+    A run trained on a synthetic twin is tested on synthetic twins, and one trained on real data on real data.
+    """
+    listener = listener or Listener()
+    names = [DATASETS.get(name).name for name in datasets]
+    folder = find_run(run, runs_root(runs).path)
+    trained = Trained(folder, device=device)
+    encoder = Encoder(trained.method, trained.config, trained.engine)
+    return [_evaluate_one(trained, encoder, name, data_root, force, listener) for name in names]
+
+
+def results_of(folder: RunFolder) -> list[Result]:
+    """Return all results on other datasets that a run's folder holds."""
+    return [read_json(file) for file in sorted(folder.file("transfer").glob("*.json"))]
+
+
+def _evaluate_one(
+    trained: Trained, encoder: Encoder, dataset: str, data_root: str | None, force: bool, listener: Listener
+) -> Result:
+    config = trained.config.dataset.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
+    config = config.model_copy(update={"root": data_root or config.root})
+    reading = read_dataset(config, listener)
+    if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
+        return _own(trained, encoder, reading, force, listener)
+    file = trained.folder.file(f"transfer/{dataset}.json")
+    if file.is_file() and not force:
+        found: Result = read_json(file)
+        if (found["fingerprint"], found["protocol"]) == (reading.fingerprint, PROTOCOL_VERSION):
+            listener.on_note(
+                f"found the result on {dataset} of {found['finished']}: shown, not repeated (--force repeats)."
+            )
+            return found
+    split, bad = open_test(reading, config, trained.config.backbone, trained.method.clip, listener)
+    listener.on_stage(f"testing on {dataset}")
+    evaluation, _ = evaluate(encoder, split, detail=True)
+    return _write(trained, dataset, reading.fingerprint, reading.synthetic, evaluation, len(bad))
+
+
+def _own(trained: Trained, encoder: Encoder, reading: Reading, force: bool, listener: Listener) -> Result:
+    """Test an imported run on the dataset it was trained on, where that was not done when it was imported."""
+    record, folder = trained.record, trained.folder
+    if force or not record.metrics or record.fingerprint != reading.fingerprint:
+        take_own_test(record, folder, encoder, reading, trained.config, listener)
+        folder.write(record)
+        record.tracking = tracked(record, folder, folder.path.parent)
+        folder.write(record)
+    else:
+        listener.on_note(f"found the result of the import of {record.finished}: shown (--force repeats).")
+    return {
+        "run": record.name,
+        "dataset": trained.config.dataset.name,
+        "synthetic": record.synthetic,
+        "fingerprint": record.fingerprint,
+        "protocol": PROTOCOL_VERSION,
+        "finished": record.finished,
+        "bad_images": record.data["bad_images"],
+        "metrics": record.metrics,
+        "intervals": record.intervals,
+    }
+
+
+def _write(
+    trained: Trained, dataset: str, fingerprint: str, synthetic: bool, evaluation: Any, n_bad: int
+) -> Result:
+    prefix = f"test/{dataset}/"
+    found = intervals(evaluation.queries, trained.config.eval.replicates)
+    result: Result = {
+        "run": trained.record.name,
+        "dataset": dataset,
+        "synthetic": synthetic,
+        "fingerprint": fingerprint,
+        "protocol": PROTOCOL_VERSION,
+        "finished": now(),
+        "bad_images": n_bad,
+        "metrics": {prefix + name: value for name, value in evaluation.metrics.items()},
+        "intervals": {prefix + name: ends for name, ends in found.items()},
+    }
+    trained.folder.write_queries(evaluation.queries, f"transfer/{dataset}.npz")
+    write_json(trained.folder.file(f"transfer/{dataset}.json"), result)
+    log_transfer(trained.record, trained.folder, result)
+    return result

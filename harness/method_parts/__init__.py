@@ -1,0 +1,1 @@
+"""What methods are built from: batches, losses, schedules, the cross-modal encoder."""

@@ -1,0 +1,1 @@
+"""Tables, figures, notebooks and HTML pages, safe against hostile text."""

@@ -1,0 +1,109 @@
+"""Write a notebook and run it in a fresh kernel of this very interpreter, on this machine alone."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.files import write_text
+from harness.pages.escaping import visible
+
+SECONDS_PER_CELL = 600
+SECONDS_TO_START = 300
+
+
+def markdown_cell(text: str) -> Any:
+    """Return a cell of words."""
+    import nbformat
+
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def code_cell(text: str) -> Any:
+    """Return a cell of code."""
+    import nbformat
+
+    return nbformat.v4.new_code_cell(text)
+
+
+def make_notebook(cells: list[Any], title: str) -> Any:
+    """Return a notebook of the cells; equal cells give an equal file."""
+    import nbformat
+
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"title": title, "kernelspec": kernel})
+
+
+def execute(notebook: Any, path: Path) -> None:
+    """Run all cells in the notebook's folder and write it to `path`, up to the fault when a cell fails.
+
+    Raises `HarnessError` with the cell's own message.
+    """
+    import nbformat
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="harness-kernel-") as private:
+            _run(notebook, path, Path(private))
+    finally:
+        _forget_times(notebook)
+        write_text(path, nbformat.writes(notebook) + "\n")
+
+
+def _run(notebook: Any, path: Path, private: Path) -> None:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    where = {"metadata": {"path": str(path.parent)}}
+    limits: dict[str, Any] = {"timeout": SECONDS_PER_CELL, "startup_timeout": SECONDS_TO_START}
+    client = NotebookClient(notebook, kernel_manager_class=_manager(private), resources=where, **limits)
+    try:
+        with (private / "kernel.log").open("wb") as said:
+            client.execute(env=_environment(private), stdout=said, stderr=said)
+    except CellExecutionError as error:
+        raise HarnessError(f"A cell of {path} failed: {error.ename}: {visible(error.evalue)}") from error
+    except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        tail = visible((private / "kernel.log").read_text(errors="replace")[-500:])
+        raise HarnessError(f"The kernel for {path} did not come to an end: {error} {tail}") from error
+
+
+def _manager(private: Path) -> type[Any]:
+    """Return a manager of kernels on this interpreter, whatever kernels are installed, with its files in `private`."""
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    class ThisInterpreter(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+            return spec
+
+    class Manager(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(kernel_spec_manager=ThisInterpreter(), **options)
+            self.connection_file, self.ip = str(private / "kernel.json"), "127.0.0.1"
+
+    return Manager
+
+
+def _environment(private: Path) -> dict[str, str]:
+    """Return the kernel's environment: the same packages, no start-up files of the user's own IPython."""
+    here = str(Path(__file__).resolve().parents[2])
+    paths = [here, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    own = {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "IPYTHONDIR": str(private / "ipython"),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    return dict(os.environ) | own
+
+
+def _forget_times(notebook: Any) -> None:
+    """Drop when each cell ran, so that the same rows give the same notebook."""
+    for cell in notebook["cells"]:
+        cell["metadata"].pop("execution", None)

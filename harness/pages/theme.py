@@ -1,0 +1,131 @@
+"""One look for all figures: colours that the colour-blind can tell apart, marks that survive black-and-white print."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.pages.escaping import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Looks = dict[str, dict[str, Any]]
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F5F00")
+MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
+FAINT = "#B4B4B4"
+INK = "#262626"
+WIDTH = 9.0
+STYLE = {
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "savefig.bbox": "tight",
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "text.parse_math": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "harness",
+}
+
+
+def use_theme() -> None:
+    """Switch the house theme on; names are drawn as they are, never as formulas."""
+    import seaborn
+
+    seaborn.set_theme(context="paper", style="ticks", palette=list(COLOURS), rc=STYLE)
+    warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+
+
+def marks(names: Iterable[str]) -> Looks:
+    """Return colour and mark of each name, both told apart; the first names get the clearest.
+
+    >>> marks(["a", "b"])["b"]
+    {'color': '#D55E00', 'marker': 's'}
+    """
+    unique = dict.fromkeys(names)
+    return {
+        name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKS[(i + i // len(COLOURS)) % len(MARKS)]}
+        for i, name in enumerate(unique)
+    }
+
+
+def legend_below(figure: "Figure", look: Looks, lines: Iterable[str]) -> None:
+    """Put one legend below a figure: marks in their own colours, whatever they are drawn in, and reference lines."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], linestyle="", label=drawn(name), **style) for name, style in look.items()]
+    dashes: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 1}
+    handles += [Line2D([], [], label=drawn(name), **dashes) for name in dict.fromkeys(lines)]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+
+
+def error_bar(row: Mapping[Any, Any], name: str = "R1") -> list[list[float]] | None:
+    """Return the lengths below and above a value to its interval's ends; None without an interval."""
+    value, low, high = (row[name], row[f"{name}_low"], row[f"{name}_high"])
+    if any(part is None or part != part for part in (value, low, high)):
+        return None
+    return [[max(value - low, 0.0)], [max(high - value, 0.0)]]
+
+
+def interval_ends(row: Mapping[Any, Any], name: str = "R1") -> tuple[float, float]:
+    """Return the ends of a value's interval, both the value itself where it has none."""
+    below, above = error_bar(row, name) or [[0.0], [0.0]]
+    return row[name] - below[0], row[name] + above[0]
+
+
+def save_figure(figure: "Figure", path: str | Path) -> "Figure":
+    """Write a figure as PNG and SVG beside each other and return it, so that a notebook shows it."""
+    stem = Path(path)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(stem.with_name(f"{stem.name}.png"))
+    figure.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None})
+    return figure
+
+
+def drawn(text: str, length: int = 48) -> str:
+    """Return a name fit for a figure: visible characters only, cut when long.
+
+    >>> drawn("x" * 60, length=5)
+    'xxxx…'
+    """
+    shown = visible(text)
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+
+
+def short_number(value: float, place: Any = None) -> str:
+    """Return a large number in few signs, for ticks.
+
+    >>> short_number(12_117_888), short_number(500_000), short_number(30)
+    ('12M', '500k', '30')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}" if value / size < 10 else f"{value / size:.0f}{letter}"
+    return f"{value:g}"
+
+
+def log_axis(axes: "Axes", which: Literal["x", "y"] = "x") -> None:
+    """Make an axis logarithmic with plain numbers at its ticks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis, ends = (axes.xaxis, axes.get_xlim) if which == "x" else (axes.yaxis, axes.get_ylim)
+    axes.set(**{f"{which}scale": "log"})
+    with suppress(ValueError):
+        low, high = ends()
+        wide = high / low > 50
+        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(short_number))
+    axis.set_minor_formatter(NullFormatter())

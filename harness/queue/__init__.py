@@ -1,0 +1,1 @@
+"""Jobs that many processes share, in Optuna's storage."""

@@ -1,0 +1,184 @@
+"""Several worker processes of this machine: started with a share of it each, watched, replaced, stopped in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from harness.errors import HarnessError, Interrupted, UsageError
+from harness.listener import Listener
+from harness.queue.optuna_storage import VARIABLE, lost
+from harness.queue.queue import OVER
+from harness.queue.work_loop import Work, check, work_off
+
+LOOK = 0.5
+MOST_DEATHS = 5
+STOP_WAIT = 120.0
+ENDED, INTERRUPTED = 0, 130
+
+
+def work_with(work: Work, workers: int, deadline: float | None, listener: Listener) -> None:
+    """Do a study's jobs in this process (1 worker), in several of this machine, or watch others do them (0).
+
+    When the time is over, no worker on any machine takes another job.
+    """
+    if workers == 1:
+        work_off(work, deadline, listener)
+    else:
+        if workers == 0:
+            listener.on_note(f"waiting for others: harness worker {work.queue.name} --storage ...")
+        Crew(work, workers, listener, deadline).run()
+    if deadline is not None and work.left() and time.monotonic() >= deadline:
+        work.queue.remember(OVER, True)
+        listener.on_note("The time is over: no further job begins.")
+
+
+class Crew:
+    """Several worker processes of this machine, with threads and GPUs divided among them.
+
+    Args:
+        work: what they do.
+        n: how many there are; none watches over the workers of other machines.
+        listener: whoever watches.
+        deadline: of `time.monotonic`, when watching others ends.
+    """
+
+    def __init__(self, work: Work, n: int, listener: Listener, deadline: float | None = None) -> None:
+        self.work, self.n, self.listener = work, n, listener
+        self.deadline = deadline
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.deaths = 0
+
+    def run(self) -> None:
+        """Start the workers, watch them until the last has ended, and replace one that is killed.
+
+        Raises `Interrupted` when a person stops it, after each worker has left its job in order; `HarnessError` with
+        a worker's own words when one fails.
+        """
+        try:
+            for index in range(self.n):
+                self._log(index).unlink(missing_ok=True)
+                self._start(index)
+            with lost(self.work.queue.place):
+                self._watch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Let each worker write its checkpoint and end; kill those that do not within two minutes."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        until = time.monotonic() + STOP_WAIT
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+        self.work.queue.recover()
+
+    def _goes_on(self) -> bool:
+        """Whether there is something to watch: own workers, or without any the jobs that others do."""
+        if self.n:
+            return bool(self.processes)
+        over = self.deadline is not None and time.monotonic() >= self.deadline
+        return not over and self.work.left() > 0
+
+    def _watch(self) -> None:
+        while self._goes_on():
+            check(self.work.queue)
+            if not self.n:
+                self.work.queue.recover()
+            for index, process in list(self.processes.items()):
+                code = process.poll()
+                if code is not None:
+                    del self.processes[index]
+                    self._ended(index, code)
+            self._tell()
+            time.sleep(LOOK)
+        self._tell()
+        check(self.work.queue)
+
+    def _tell(self) -> None:
+        for line in self.work.news():
+            self.listener.on_stage(line)
+            self.deaths = 0
+
+    def _ended(self, index: int, code: int) -> None:
+        """Go on after a worker that is done, replace one that was killed, pass on what stopped another."""
+        if code == ENDED:
+            return
+        check(self.work.queue)
+        if code == INTERRUPTED:
+            raise Interrupted(f"worker {index + 1} was asked to stop")
+        if code > 0:
+            kind = UsageError if code == UsageError.exit_code else HarnessError
+            raise kind(f"Worker {index + 1} stopped: {self._last_words(index)}")
+        self.deaths += 1
+        name = signal.Signals(-code).name
+        if self.deaths >= MOST_DEATHS:
+            raise HarnessError(
+                f"{self.deaths} workers died one after another without ending a job, the last by {name} (out of "
+                f"memory?): use fewer --workers. Their words: {self._log(index)}"
+            )
+        self.listener.on_note(
+            f"worker {index + 1} was killed by {name}: its job is taken up again, and another takes its place."
+        )
+        self.work.queue.recover()
+        self._start(index)
+
+    def _start(self, index: int) -> None:
+        self._log(index).parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "harness", "worker", self.work.queue.name, *options_of(self.work)]
+        if self.deadline is not None:
+            command += ["--timeout", str(max(self.deadline - time.monotonic(), 0.001))]
+        with self._log(index).open("ab") as log:
+            self.processes[index] = subprocess.Popen(
+                [*command, "--follow", str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=share(index, self.n) | {VARIABLE: self.work.queue.url},
+                start_new_session=True,
+            )
+
+    def _log(self, index: int) -> Path:
+        return self.work.folder / "workers" / f"worker-{index + 1}.log"
+
+    def _last_words(self, index: int) -> str:
+        lines = self._log(index).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        told = [line for line in lines if line.startswith("Error: ")]
+        return (told or lines or ["it said nothing"])[-1].removeprefix("Error: ")
+
+
+def options_of(work: Work) -> list[str]:
+    """Return the options of `harness worker` that make it work as this process would."""
+    options = {"--runs": str(work.root), "--device": work.device, "--heartbeat": str(work.queue.heartbeat)}
+    if work.data_root:
+        options["--data-root"] = work.data_root
+    return [text for option in options.items() for text in option]
+
+
+def share(index: int, n: int) -> dict[str, str]:
+    """Return the environment of one of `n` workers: its share of the cores, and one of the GPUs in turn."""
+    cores = max(1, len(os.sched_getaffinity(0)) // n)
+    environment = dict(os.environ) | {"OMP_NUM_THREADS": str(cores), "MKL_NUM_THREADS": str(cores)}
+    gpus = visible_gpus()
+    if gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
+    return environment
+
+
+def visible_gpus() -> list[str]:
+    """Return the names of the GPUs that this process may use, without touching one."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]

@@ -1,0 +1,156 @@
+"""Show a study in MLflow: the study is a parent run with a summary, trials are its children, seeds theirs.
+
+Everything goes by run id, so nothing waits for a trial that is under way; what MLflow does not take is a warning
+and arrives when the study goes on, which the same command makes it do.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.studies.read_study import SEARCH
+from harness.queue.queue import Queue
+from harness.record import Record, RunFolder
+from harness.sweep.stored_sweep import SPEC
+from harness.track.mlflow_store import STATES, Store
+
+PLACE = "tracking"
+log = logging.getLogger(__name__)
+
+
+class StudyTracker:
+    """The parent run of one study or suite, shared by all processes that work on it.
+
+    Args:
+        queue: the study, which remembers its MLflow run for all workers.
+        runs: folder of the runs, for the default store.
+        kind: what the run is: `study` or `suite`.
+        tags: what the study is found by.
+        params: what all trials share, and the search space.
+        leads: whether this process begins and ends the study; a helper leaves the state of its run alone.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        runs: Path,
+        kind: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        leads: bool = True,
+    ) -> None:
+        self.queue, self.runs, self.kind, self.leads = queue, runs, kind, leads
+        self.tags = {"harness.kind": kind, f"harness.{kind}": queue.name, **tags}
+        self.params = dict(params)
+        self.run_id: str | None = None
+        self._store: Store | None = None
+        self._reached = True
+        self._adopted: set[str] = set()
+        self._described = False
+        self._tell(self._begin)
+
+    def adopt(self, records: Iterable[Record], parent: str | None = None) -> None:
+        """Make runs that reached MLflow children of the study, or of one of its trials."""
+        ids = {str(record.tracking["run_id"]) for record in records if record.tracking.get("synced")}
+        new = ids - self._adopted
+        self._tell(lambda store: store.adopt(parent or str(self.run_id), new))
+        self._adopted |= new
+
+    def begin_trial(self, number: int, known: str | None, values: Mapping[str, Any]) -> str | None:
+        """Open the MLflow run of a trial of several seeds, or take up a known one; return its id."""
+        opened: list[str] = []
+
+        def begin(store: Store) -> None:
+            if known is not None and store.is_there(known):
+                store.client.update_run(known, status="RUNNING")
+                opened.append(known)
+                return
+            marks = {**self.tags, "harness.kind": "trial", "harness.trial": str(number)}
+            opened.append(store.open(f"{self.queue.name}-trial-{number}", marks, {**self.params, **values}))
+            store.adopt(str(self.run_id), opened)
+
+        self._tell(begin)
+        return opened[0] if opened else None
+
+    def end_trial(self, run_id: str, status: str, values: Mapping[str, float]) -> None:
+        """Log a trial's numbers and end its run in a record's state."""
+
+        def end(store: Store) -> None:
+            store.log(run_id, [dict(values)])
+            store.client.set_tag(run_id, "harness.status", status)
+            store.client.set_terminated(run_id, STATES[status])
+
+        self._tell(end)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers of the study at a trial's number, and with the first what it searches and how."""
+        self._tell(self._describe)
+        self._tell(lambda store: store.log(str(self.run_id), [{**values, "epoch": float(step)}]))
+
+    def close(self, status: str, tags: Mapping[str, str], files: Iterable[Path]) -> None:
+        """Note results and files and end the study's run in a record's state."""
+
+        def end(store: Store) -> None:
+            for key, value in {**tags, "harness.status": status}.items():
+                store.client.set_tag(str(self.run_id), key, value)
+            for file in files:
+                store.client.log_artifact(str(self.run_id), str(file))
+            store.client.set_terminated(str(self.run_id), STATES[status])
+
+        self._tell(end)
+
+    def bury(self) -> None:
+        """End the runs that killed workers left open; only once nobody is at work on the study."""
+
+        def end(store: Store) -> None:
+            name = self.queue.name
+            for left in store.search(f"tags.`harness.study` = '{name}' and attributes.status = 'RUNNING'"):
+                run_id = str(left.info.run_id)
+                if run_id != self.run_id:
+                    store.adopt(str(self.run_id), [run_id])
+                    store.client.set_tag(run_id, "harness.status", "interrupted")
+                    store.client.set_terminated(run_id, STATES["interrupted"])
+
+        self._tell(end)
+
+    def mark(self, record: Record, folder: RunFolder, tags: Mapping[str, str]) -> None:
+        """Put tags on a run that was there already, in its record and in MLflow."""
+        if tags.items() <= record.tags.items():
+            return
+        record.tags = {**record.tags, **tags}
+        folder.write(record)
+        if record.tracking.get("synced"):
+            run_id = str(record.tracking["run_id"])
+            self._tell(lambda store: [store.client.set_tag(run_id, k, v) for k, v in tags.items()])
+
+    def _begin(self, store: Store) -> None:
+        """Take up the study's run if this store has it, else open one."""
+        known = dict(self.queue.notes.get(PLACE) or {})
+        self.run_id = known.get(store.place)
+        if self.run_id is None or not store.is_there(self.run_id):
+            self.run_id = store.open(self.queue.name, self.tags, self.params)
+            self.queue.remember(PLACE, {**known, store.place: self.run_id})
+        if self.leads:
+            store.client.update_run(self.run_id, status="RUNNING")
+
+    def _describe(self, store: Store) -> None:
+        """Keep a study's space and search as they stand in the storage; a suite has neither."""
+        if self.kind == "study" and not self._described:
+            store.client.log_dict(str(self.run_id), self.queue.notes.get(SPEC) or {}, SEARCH)
+            self._described = True
+
+    def _tell(self, work: Callable[[Store], object]) -> None:
+        """Do work on the store; after the first that it does not take, keep still."""
+        if not self._reached:
+            return
+        try:
+            self._store = self._store or Store(self.runs)
+            work(self._store)
+        except Exception as error:
+            self._reached = False
+            log.warning(
+                "MLflow did not take the study %s (%s); the same command sends it later",
+                self.queue.name,
+                error,
+            )

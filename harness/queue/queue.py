@@ -1,0 +1,365 @@
+"""A queue of jobs in a relational storage, worked off by any number of processes on any number of machines.
+
+Each job is an Optuna trial: waiting, running, ended. A worker takes one by one statement of the database, so none is
+taken twice. A worker that dies is noticed at once by those of its machine that share its folder, because the system
+frees its lock, and after four silent heartbeats by all others; its job is queued again with all that it knew.
+"""
+
+import json
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.config.sections import flatten
+from harness.errors import HarnessError, UsageError, unknown
+from harness.queue.optuna_storage import (
+    GONE,
+    HEARTBEAT,
+    alone,
+    exclusive,
+    experimental,
+    open_storage,
+    shown,
+    told,
+)
+from harness.queue.worker_lock import Presence, is_dead
+
+REPEATS, ERROR, WORKER, KILLED = "repeats", "error", "worker", "killed"
+STOPPED, OVER, BEAT = "stopped", "over", "heartbeat"
+FIXED = "fixed_params"
+MOST_KILLS = 3
+
+
+__all__ = [
+    "Changed",
+    "FrozenTrial",
+    "Queue",
+    "TakenAway",
+    "TrialState",
+    "fault",
+    "is_cut_off",
+]
+
+
+class Changed(UsageError):
+    """A study was begun with other settings, data, weights or versions."""
+
+
+class TakenAway(HarnessError):
+    """A job went to another worker, because this one was silent too long; its run goes on there."""
+
+    run_status = "interrupted"
+
+
+@contextmanager
+def owned(job: FrozenTrial) -> Iterator[None]:
+    """Turn Optuna's refusal to change an ended trial into `TakenAway`."""
+    try:
+        yield
+    except optuna.exceptions.UpdateFinishedTrialError as error:
+        raise TakenAway(
+            f"Job {job.number} was taken up by another worker, because this one was silent too long."
+        ) from error
+
+
+class Queue:
+    """The jobs of one name in a storage.
+
+    Args:
+        name: name of the study in the storage.
+        url: SQLAlchemy URL of the storage.
+        directions: Optuna's directions of the values that a job ends with; None opens what is there already.
+        folder: where the workers of this machine hold their locks.
+        heartbeat: seconds between two signs of life of a running job.
+
+    Raises `UsageError` when the storage cannot be opened, or holds no study of that name and none may be made.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        directions: Sequence[Literal["minimize", "maximize"]] | None = ("maximize",),
+        folder: Path,
+        heartbeat: int = HEARTBEAT,
+    ) -> None:
+        self.name, self.place, self.url = name, shown(url), url
+        self.heartbeat = heartbeat
+        self._locks = folder / "workers"
+        self.storage = open_storage(url, lambda _, trial: self._again(trial, killed=True), heartbeat)
+        self.study = self._open(directions)
+        self._study_id = self.storage.get_study_id_from_name(name)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the study remembers, by name."""
+        return dict(self.study.user_attrs)
+
+    def remember(self, what: str, value: Any) -> None:
+        """Note something for all who open the study."""
+        self.study.set_user_attr(what, value)
+
+    def hold(self, what: str, values: dict[str, Any]) -> None:
+        """Remember what all jobs must share; raise `Changed` when the study was begun with something else."""
+        values = json.loads(json.dumps(values, default=str))
+        if self.study.user_attrs.get(what) is None:
+            self.remember(what, values)
+        old = self.study.user_attrs[what]
+        if old != values:
+            before, after = flatten(old), flatten(values)
+            keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+            said = "; ".join(f"{key}: {before.get(key)} before, {after.get(key)} now" for key in keys[:5])
+            raise Changed(
+                f"The study {self.name!r} was begun with other {what} ({said}), so its trials cannot be compared "
+                "with new ones: begin another with --study NAME."
+            )
+
+    def jobs(self) -> dict[int, FrozenTrial]:
+        """Return the jobs that count, by the number that each had at first; of a repeated one the last attempt."""
+        jobs: dict[int, FrozenTrial] = {}
+        roots: dict[int, int] = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            before = trial.user_attrs.get(REPEATS)
+            roots[trial.number] = trial.number if before is None else roots[before]
+            jobs[roots[trial.number]] = trial
+        return jobs
+
+    def number_of(self, job: FrozenTrial) -> int:
+        """Return the number that a job had at first."""
+        trials = self.study.get_trials(deepcopy=False)
+        while REPEATS in job.user_attrs:
+            job = trials[job.user_attrs[REPEATS]]
+        return int(job.number)
+
+    def running(self) -> list[FrozenTrial]:
+        """Return the jobs under way."""
+        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Let no other process look what is queued and queue more while the block runs."""
+        with exclusive(self.url):
+            yield
+
+    def add(self, notes: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> None:
+        """Append a job, with notes of its own and values that are fixed before it begins."""
+        fixed = {FIXED: dict(params)} if params else {}
+        self.study.add_trial(
+            optuna.create_trial(state=TrialState.WAITING, user_attrs=dict(notes or {}), system_attrs=fixed)
+        )
+
+    def fill(self, total: int) -> None:
+        """Append empty jobs until `total` count."""
+        for _ in range(total - len(self.jobs())):
+            self.add()
+
+    def fix(self, job: FrozenTrial, params: Mapping[str, Any]) -> None:
+        """Fix the values of a waiting job."""
+        self.storage.set_trial_system_attr(self._id(job), FIXED, dict(params))
+
+    def take(
+        self,
+        worker: "Presence",
+        total: int | None = None,
+        fits: Callable[[FrozenTrial], bool] = lambda job: True,
+    ) -> FrozenTrial | None:
+        """Take the next waiting job that fits among the first `total`, begun ones first; None: none waits."""
+        with alone(self.url):
+            counted = list(self.jobs().values())[:total]
+            waiting = [job for job in counted if job.state is TrialState.WAITING and fits(job)]
+            for job in sorted(waiting, key=lambda job: (REPEATS not in job.user_attrs, job.number)):
+                if self._take(job):
+                    self.storage.set_trial_user_attr(self._id(job), WORKER, worker.token)
+                    return self.storage.get_trial(self._id(job))
+        return None
+
+    def trial(self, job: FrozenTrial) -> optuna.Trial:
+        """Return a taken job as Optuna's trial."""
+        return optuna.Trial(self.study, self._id(job))
+
+    def note(self, job: FrozenTrial, key: str, value: Any) -> None:
+        """Note something beside a running job; raise `TakenAway` when it is no more this worker's."""
+        with owned(job):
+            self.storage.set_trial_user_attr(self._id(job), key, value)
+
+    def end(self, job: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """End a taken job; False when it was taken away meanwhile because its worker was silent."""
+        if self.storage.get_trial(self._id(job)).state is not TrialState.RUNNING:
+            return False
+        try:
+            self.study.tell(job.number, values=values, state=state)
+        except (optuna.exceptions.UpdateFinishedTrialError, ValueError):
+            if self.storage.get_trial(self._id(job)).state is TrialState.RUNNING:
+                raise
+            return False
+        return True
+
+    def fail(self, job: FrozenTrial, error: Exception) -> bool:
+        """End a job because it broke, keeping type, message and traceback."""
+        try:
+            self.note(job, ERROR, fault(error))
+        except TakenAway:
+            return False
+        return self.end(job, TrialState.FAIL)
+
+    def put_back(self, job: FrozenTrial) -> None:
+        """Queue a taken job again because a person stopped its worker."""
+        with alone(self.url):
+            if self.end(job, TrialState.FAIL):
+                self._again(self.storage.get_trial(self._id(job)), killed=False)
+
+    def repeat(self, numbers: Iterable[int]) -> None:
+        """Take ended jobs out of the count and queue them anew."""
+        jobs = self.jobs()
+        for number in numbers:
+            self._again(jobs[number], killed=False, anew=True)
+
+    def stop(self, reason: str, numbers: Sequence[int]) -> None:
+        """Let no worker take another job, until `go_on` tries those of `numbers` again."""
+        self.remember(STOPPED, {"reason": reason, "jobs": list(numbers)})
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no worker may take another job; None while they may."""
+        known = self.study.user_attrs.get(STOPPED)
+        return str(known["reason"]) if known else None
+
+    def go_on(self) -> None:
+        """Take up what a stop or a dead worker left behind."""
+        known = self.study.user_attrs.get(STOPPED)
+        if known:
+            self.remember(STOPPED, None)
+            self.repeat(known["jobs"])
+        self.remember(OVER, False)
+        self.recover()
+        for job in self.jobs().values():
+            if is_cut_off(job):
+                self._again(job, killed=False)
+
+    def recover(self) -> list[int]:
+        """Queue again the jobs whose worker died; return their numbers."""
+        with alone(self.url):
+            return self._recover()
+
+    def _recover(self) -> list[int]:
+        roots = {job.number: root for root, job in self.jobs().items()}
+        dead = []
+        for job in self.running():
+            if self._is_dead(job) and self.end(job, TrialState.FAIL):
+                self._again(self.storage.get_trial(self._id(job)), killed=True)
+                dead.append(job)
+        before = {job.number for job in self.running()}
+        with experimental():
+            optuna.storages.fail_stale_trials(self.study)
+        gone = before - {job.number for job in self.running()}
+        numbers = {job.number for job in dead} | {number for number in gone if self._was_cut_off(number)}
+        return sorted(roots.get(number, number) for number in numbers)
+
+    @contextmanager
+    def alive(self, job: FrozenTrial) -> Iterator[None]:
+        """Send heartbeats for a job while the block runs; one that does not arrive does not end them."""
+        stop, key = threading.Event(), self._id(job)
+
+        def beat() -> None:
+            while not stop.wait(self.heartbeat):
+                with suppress(*GONE):
+                    self.storage.record_heartbeat(key)
+
+        self.storage.record_heartbeat(key)
+        thread = threading.Thread(target=beat, name=f"heartbeat {job.number}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _open(self, directions: Sequence[Literal["minimize", "maximize"]] | None) -> optuna.Study:
+        with told(self.url):
+            names = optuna.get_all_study_names(self.storage)
+            if directions is None and self.name not in names:
+                raise unknown("study", self.name, names)
+            if self.name in names:
+                return optuna.load_study(study_name=self.name, storage=self.storage)
+            return optuna.create_study(
+                study_name=self.name, storage=self.storage, directions=directions, load_if_exists=True
+            )
+
+    def _take(self, job: FrozenTrial) -> bool:
+        """Set a job running, its first heartbeat before it: one that never had any would never be found dead."""
+        self.storage.record_heartbeat(self._id(job))
+        try:
+            return self.storage.set_trial_state_values(self._id(job), TrialState.RUNNING)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+
+    def _again(self, trial: FrozenTrial, *, killed: bool, anew: bool = False) -> None:
+        """Queue a trial's point again; one that killed its worker three times is left as failed instead."""
+        kills = trial.user_attrs.get(KILLED, 0) + killed
+        if killed and kills >= MOST_KILLS:
+            self._give_up(trial, kills)
+            return
+        notes = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, ERROR)}
+        notes |= {REPEATS: trial.number} | ({KILLED: kills} if kills else {})
+        self.study.add_trial(
+            optuna.create_trial(
+                state=TrialState.WAITING,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs=notes,
+                system_attrs=_without_marks(trial.system_attrs),
+                intermediate_values={} if anew else trial.intermediate_values,
+            )
+        )
+
+    def _give_up(self, trial: FrozenTrial, kills: int) -> None:
+        """Append a failed trial in place of one that killed its workers."""
+        text = f"its worker died {kills} times while at it: out of memory, or killed by the system?"
+        error = {"type": "WorkerDied", "message": text, "traceback": text}
+        notes = {key: value for key, value in trial.user_attrs.items() if key != WORKER}
+        self.study.add_trial(
+            optuna.create_trial(
+                state=TrialState.FAIL,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs={**notes, REPEATS: trial.number, KILLED: kills, ERROR: error},
+                intermediate_values=trial.intermediate_values,
+            )
+        )
+
+    def _was_cut_off(self, number: int) -> bool:
+        trial = self.study.get_trials(deepcopy=False)[number]
+        return is_cut_off(trial)
+
+    def _is_dead(self, job: FrozenTrial) -> bool:
+        """Tell whether a job's worker left a lock here that nobody holds; heartbeats tell of all others."""
+        token = job.user_attrs.get(WORKER)
+        return token is not None and is_dead(self._locks, token)
+
+    def _id(self, job: FrozenTrial) -> int:
+        return int(self.storage.get_trial_id_from_study_id_trial_number(self._study_id, job.number))
+
+
+def fault(error: Exception) -> dict[str, str]:
+    """Return an error as plain values: type, message and traceback."""
+    text = "".join(traceback.format_exception(error))
+    return {"type": type(error).__name__, "message": str(error), "traceback": text}
+
+
+def is_cut_off(job: FrozenTrial) -> bool:
+    """Whether a job ended without a reason: it is about to be queued again, or its worker died before it could be."""
+    return job.state is TrialState.FAIL and ERROR not in job.user_attrs
+
+
+def _without_marks(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's system attributes without what constraints and pruners noted on its earlier attempt."""
+    return {
+        key: value for key, value in values.items() if not key.startswith(("constraints", "completed_rung"))
+    }

@@ -1,0 +1,1 @@
+"""From tracked runs to a report: selection, tables, figures, notebook and page."""

@@ -1,0 +1,163 @@
+"""Make a report: read MLflow, write the data, run the notebook, print the page, attach it all to an MLflow run."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.files import read_json, writable, write_json
+from harness.listener import Listener
+from harness.pages.html import write_page
+from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
+from harness.reporting.missing import Gap, placed, write_gaps
+from harness.reports import REPORTS, Report, Source, Step
+from harness.track.mlflow_store import Store
+
+MANIFEST = "report.json"
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Made:
+    """A report that was written: its folder, its tables as numbers, what it misses, and its MLflow run."""
+
+    name: str
+    folder: Path
+    n_results: int
+    summary: str
+    tables: list[dict[str, Any]]
+    gaps: list[Gap]
+    files: list[str] = field(default_factory=list)
+    run_id: str | None = None
+
+    @property
+    def page(self) -> Path:
+        """The page to open in a browser."""
+        return self.folder / f"{self.name}.html"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON-able values."""
+        missing = [{"what": gap.what, "commands": list(gap.commands)} for gap in self.gaps]
+        place = {
+            "folder": str(self.folder),
+            "page": str(self.page),
+            "files": self.files,
+            "run_id": self.run_id,
+        }
+        counts = {"results": self.n_results, "summary": self.summary}
+        return {"report": self.name, **counts, "tables": self.tables, "missing": missing, **place}
+
+
+def make_report(
+    name: str,
+    *,
+    subjects: Sequence[str] = (),
+    out: str | Path | None = None,
+    runs: str | None = None,
+    experiment: str | None = None,
+    datasets: Sequence[str] = (),
+    suite: str | None = None,
+    listener: Listener | None = None,
+) -> Made:
+    """Write a report of an experiment's runs to a folder and attach it to an MLflow run.
+
+    Args:
+        name: of the report.
+        subjects: what it is about, for a report that is about one thing: names of runs, a study, a dataset.
+        out: the folder; else `reports-out/NAME`. What an earlier report left there is replaced, once this one has
+            what it needs.
+        runs: folder of the records and of the default store; else `HARNESS_RUNS`, else `./runs`.
+        experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
+        datasets: only results trained and tested on these; none means all.
+        suite: only runs that are cells of this suite; none means all.
+        listener: hears of the stages.
+
+    An experiment without results gives a page that says how to make some.
+    """
+    report, listener = REPORTS.get(name), listener or Listener()
+    _check_subjects(report, subjects)
+    source = Source(runs, experiment, datasets, suite, subjects)
+    folder = Path(out or Path("reports-out") / report.name)
+    writable(folder)
+    listener.on_stage("reading runs")
+    with tempfile.TemporaryDirectory(prefix="harness-report-") as private:
+        data = Path(private) / "data"
+        data.mkdir()
+        contents = report.gather(source, data)
+        _clear(folder)
+        shutil.copytree(data, folder / "data", dirs_exist_ok=True)
+    gaps = placed(contents.gaps, runs, experiment)
+    write_gaps(folder / "data" / "missing.json", gaps)
+    listener.on_stage(f"running the notebook {folder / report.name}.ipynb")
+    write_notebook(report, contents.steps, bool(gaps), folder)
+    tables = [table.as_dict() for table in contents.tables]
+    return _finish(
+        Made(report.name, folder, contents.n_results, contents.summary, tables, gaps), source.store
+    )
+
+
+def write_notebook(report: type[Report], steps: Sequence[Step], gaps: bool, folder: Path) -> None:
+    """Write the notebook, executed, and its page."""
+    notebook = make_notebook(notebook_cells(report, steps, gaps), report.title)
+    execute(notebook, folder / f"{report.name}.ipynb")
+    write_page(notebook, folder / f"{report.name}.html")
+
+
+def notebook_cells(report: type[Report], steps: Sequence[Step], gaps: bool) -> list[Any]:
+    """Return a report's cells; none holds a value, so no name or caption can become code."""
+    title = f"# {report.title}\n\n{report.question}\n\nMade by `harness report {report.name}`."
+    cells = [markdown_cell(title)]
+    cells.append(code_cell(IMPORTS.format(module=report.__module__)) if steps else markdown_cell(EMPTY))
+    for step in steps:
+        cells += [markdown_cell(step.words)] * bool(step.words) + [code_cell(step.code)] * bool(step.code)
+    if gaps:
+        cells += [markdown_cell("## What is missing"), code_cell(GAPS)]
+    words = "\n\n".join(text for text in (report.how_to_read, report.standards) if text)
+    return [*cells, markdown_cell(f"## How to read this\n\n{words}")]
+
+
+def _check_subjects(report: type[Report], subjects: Sequence[str]) -> None:
+    if len(subjects) != len(report.takes):
+        usage = " ".join(["harness report", report.name, *(word.upper() for word in report.takes)])
+        raise UsageError(
+            f"The report {report.name} is called as `{usage}`; got {len(subjects)} names after it."
+        )
+
+
+def _finish(made: Made, store: Store | None) -> Made:
+    """List the files, note them for the next time, and attach them to an MLflow run."""
+    files = [path for path in made.folder.rglob("*") if path.is_file() and path.name != MANIFEST]
+    made.files = sorted(path.relative_to(made.folder).as_posix() for path in files)
+    write_json(made.folder / MANIFEST, made.as_dict())
+    if store is not None and made.n_results:
+        marks = {"harness.kind": "report", "harness.report": made.name}
+        try:
+            made.run_id = store.publish_folder(f"report-{made.name}", marks, made.folder)
+        except Exception as error:
+            log.warning("MLflow did not take the report: %s", error)
+    return made
+
+
+def _clear(folder: Path) -> None:
+    """Remove the files that an earlier report noted as its own, and nothing else."""
+    if not (folder / MANIFEST).is_file():
+        return
+    noted = read_json(folder / MANIFEST)
+    for name in noted.get("files", []) if isinstance(noted, dict) else []:
+        file = (folder / name).resolve()
+        if file.is_relative_to(folder.resolve()) and file.is_file():
+            file.unlink()
+
+
+IMPORTS = """import {module} as report
+from harness.pages.theme import save_figure, use_theme
+
+use_theme()"""
+GAPS = """from harness.reporting.missing import gaps_table, load_gaps
+
+gaps_table(load_gaps("data/missing.json"))"""
+EMPTY = "**There is nothing to show yet.** What is missing, and how to make it, stands below."

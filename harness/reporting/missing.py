@@ -1,0 +1,167 @@
+"""What a report misses to be whole, and the commands that make it, safe to paste into a shell."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.files import read_json, write_json
+from harness.methods import METHODS
+from harness.pages.tables import Table
+from harness.results.panels import Panel
+from harness.results.run_table import UNTRAINED
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+RESUMABLE = ("interrupted", "failed")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that a report misses, and the commands that make it."""
+
+    what: str
+    commands: tuple[str, ...] = ()
+
+
+def baselines(trained: bool) -> list[str]:
+    """Return the methods that no comparison should lack: the untrained ones, or the trained ones."""
+    methods = [METHODS.get(name) for name in METHODS.names()]
+    return [method.name for method in methods if method.baseline and method.trained == trained]
+
+
+def run_command(method: str, dataset: str, synthetic: bool) -> str:
+    """Return the command that makes a missing run.
+
+    >>> run_command("zero_shot", "icfg", True)
+    'harness run --method zero_shot --dataset icfg --synthetic'
+    """
+    words = ["harness", "run", "--method", method, "--dataset", dataset]
+    return shlex.join([*words, "--synthetic"] if synthetic else words)
+
+
+def evaluate_command(run: str, datasets: Sequence[str]) -> str:
+    """Return the command that tests a run on other datasets.
+
+    >>> evaluate_command("cskt-icfg-1a2b", ["cuhk", "rstp"])
+    'harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp'
+    """
+    return shlex.join(
+        ["harness", "evaluate", run, *(word for name in datasets for word in ("--dataset", name))]
+    )
+
+
+def beginning(*datasets: str) -> Gap:
+    """Return the gap of a report without any result: how to make some on the synthetic twins."""
+    methods = (*baselines(trained=False), *baselines(trained=True))
+    commands = [run_command(method, dataset, True) for dataset in datasets for method in methods]
+    return Gap("No finished run of the chosen experiment and datasets. To begin:", tuple(commands))
+
+
+def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
+    """Return a gap when the panel has fewer than two trained methods, which its kind of report needs."""
+    rows = panel.rows
+    n_trained = int((rows["rule"] != UNTRAINED).sum())
+    if n_trained > 1:
+        return []
+    what = f"Protocol {panel.number}, {dataset}: {n_trained} trained methods; a {kind} needs two."
+    names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
+    synthetic = bool(rows["synthetic"].iloc[0])
+    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in names))]
+
+
+def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
+    """Return a gap when the panel has no method that trains nothing."""
+    rows = panel.rows
+    if (rows["rule"] == UNTRAINED).any():
+        return []
+    what = f"Protocol {panel.number}: no untrained method, the floor of the comparison."
+    synthetic = bool(rows["synthetic"].iloc[0])
+    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in baselines(trained=False)))]
+
+
+def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
+    """Return a gap for each condition of which some seed has not seen all test sets."""
+    rows = panel.rows
+    trained = rows[rows["rule"] != UNTRAINED].groupby("condition", sort=False)
+    found = [_untested(part.to_dict("records"), tests) for _, part in trained]
+    for _, part in rows[rows["rule"] == UNTRAINED].groupby("label", sort=False):
+        found.append(_unseen(part.to_dict("records"), tests))
+    return [gap for gap in found if gap is not None]
+
+
+def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
+    """Return a gap for each dataset that nothing is trained on, with the commands that train the panel's methods."""
+    rows = panel.rows
+    trained = rows[rows["rule"] != UNTRAINED]
+    methods = sorted(set(trained["method"])) or baselines(trained=True)
+    found = []
+    for name in sorted(set(tests) - set(trained["trained_on"])):
+        commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
+        what = f"Protocol {panel.number}: nothing trained on {name}, so no drop on it can be told."
+        found.append(Gap(what, commands))
+    return found
+
+
+def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
+    """Return a gap for each run that did not finish, with the command that takes it up again."""
+    found = []
+    for row in unfinished.to_dict("records"):
+        commands = (
+            (shlex.join(["harness", "runs", "resume", row["run"]]),) if row["status"] in RESUMABLE else ()
+        )
+        found.append(Gap(f"The run {row['run']} is {row['status']} and not counted.", commands))
+    return found
+
+
+def placed(gaps: Sequence[Gap], runs: str | None, experiment: str | None) -> list[Gap]:
+    """Return the gaps with commands that work on a chosen folder of records and experiment."""
+    before = f"MLFLOW_EXPERIMENT_NAME={shlex.quote(experiment)} " if experiment else ""
+    after = f" --runs {shlex.quote(runs)}" if runs else ""
+    return [Gap(gap.what, tuple(f"{before}{command}{after}" for command in gap.commands)) for gap in gaps]
+
+
+def write_gaps(path: Path, gaps: Sequence[Gap]) -> None:
+    """Write gaps as JSON that `load_gaps` reads back."""
+    write_json(path, [asdict(gap) for gap in gaps])
+
+
+def load_gaps(path: str | Path) -> list[Gap]:
+    """Return the gaps that `write_gaps` wrote."""
+    return [Gap(entry["what"], tuple(entry["commands"])) for entry in read_json(Path(path))]
+
+
+def gaps_table(gaps: Sequence[Gap]) -> Table:
+    """Return what is missing as a table, one line for each command."""
+    from pandas import DataFrame
+
+    pairs = [(gap.what, command) for gap in gaps for command in gap.commands or ("",)]
+    lines = DataFrame(pairs, columns=["what is missing", "command that makes it"])
+    cells = lines.assign(
+        **{"what is missing": lines["what is missing"].mask(lines["what is missing"].duplicated(), "")}
+    )
+    return Table("missing", "What is missing", lines, cells, n_left=2)
+
+
+def _unseen(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap | None:
+    """Name the test sets that no run of an untrained method has seen."""
+    missing = sorted(set(tests) - {row["tested_on"] for row in records})
+    if not missing:
+        return None
+    first = records[0]
+    what = f"{first['label']}: not tested on {', '.join(missing)}."
+    return Gap(what, (evaluate_command(first["runs"][0], missing),))
+
+
+def _untested(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap | None:
+    """Name the test sets that some seed of a condition has not seen, with a command for each of its runs."""
+    runs = dict.fromkeys(run for row in records for run in row["runs"])
+    seen = {run: {row["tested_on"] for row in records if run in row["runs"]} for run in runs}
+    commands = [evaluate_command(run, sorted(missing)) for run in runs if (missing := set(tests) - seen[run])]
+    if not commands:
+        return None
+    names = ", ".join(sorted(set(tests) - set.intersection(*seen.values())))
+    first = records[0]
+    return Gap(f"{first['label']} trained on {first['trained_on']}: not tested on {names}.", tuple(commands))

@@ -1,0 +1,122 @@
+"""In what a result's settings depart from those of a published row, and which published rows are nearest to it."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from harness.config.sections import RunConfig, flatten, later_defaults
+from harness.errors import HarnessError
+from harness.methods import METHODS
+from harness.presets.resolve import SYNTHETIC_PRESET, known_presets, resolve
+from harness.suites.schema import override
+
+RELEASED = "released"
+SHARE = "dataset.few_shot"
+Row = Mapping[Any, Any]
+
+
+def changed_settings(row: Row) -> dict[str, str]:
+    """Return the settings in which a result differs from its method's defaults, or, where nearer, as released.
+
+    Backbone's name, image size, selection and data are left out, for they are compared by themselves; nothing can be
+    said of a method or dataset that is not installed.
+    """
+    ways = ((), (RELEASED,)) if has_released(row["method"]) else ((),)
+    return min((departures(row, presets, (), False) for presets in ways), key=len)
+
+
+def changes(row: Row, published: Row) -> dict[str, str]:
+    """Return the settings in which a result differs from those that a published row names, else as above."""
+    presets, settings = tuple(published.get("presets") or ()), published.get("set") or {}
+    if presets or settings:
+        overrides = tuple(override(key, value) for key, value in settings.items())
+        return departures(row, presets, overrides, bool(row["synthetic"]))
+    return {} if row["synthetic"] else changed_settings(row)
+
+
+def nearest(row: Row, published: Sequence[Row]) -> list[dict[Any, Any]]:
+    """Return the published rows whose settings a result departs from least, each with its `changed` settings.
+
+    Of rows that name their settings only those count that learn from the same share of the images; of several as near,
+    those of the result's backbone.
+    """
+    share = share_of(row["config"])
+    found = [
+        {**one, "changed": changes(row, one)} for one in published if share_of(one.get("set") or {}) == share
+    ]
+    if not any(one.get("presets") or one.get("set") for one in found):
+        return found
+    least = min(len(one["changed"]) for one in found)
+    found = [one for one in found if len(one["changed"]) == least]
+    return [one for one in found if same_model(one["backbone"], row["backbone"])] or found
+
+
+def share_of(settings: Row) -> float:
+    """Return the share of the training images that settings name: all where they name none."""
+    return float(settings.get(SHARE, 1.0))
+
+
+def preset_of(row: Row) -> tuple[str, dict[str, str]]:
+    """Return the method's own preset that a result departs from least, and the departures; "" is the method as it is.
+
+    The preset's name is "" for a method without presets of its own, and of one that is not installed.
+    """
+    if row["method"] not in METHODS.names():
+        return "", {}
+    method = METHODS.get(row["method"])
+    own = [name for name in known_presets(method) if name not in (RELEASED, SYNTHETIC_PRESET)]
+    found = {
+        name: departures(row, (name,) if name else (), (), bool(row["synthetic"])) for name in (*own, "")
+    }
+    name = min(found, key=lambda name: len(found[name]))
+    return name, found[name]
+
+
+def same_model(one: str | None, other: str | None) -> bool:
+    """Say whether two names are one model, as papers and open_clip write it.
+
+    >>> same_model("ViT-B/16", "ViT-B-16-quickgelu"), same_model("ViT-B/32", "ViT-B-16-quickgelu")
+    (True, False)
+    """
+    return plain_model(one or "") == plain_model(other or "")
+
+
+def plain_model(name: str) -> str:
+    """Return a model's name, or an image size, without the signs in which papers and open_clip differ.
+
+    >>> plain_model("ViT-B-16-quickgelu")
+    'vitb16'
+    """
+    kept = name.lower().removesuffix("-quickgelu")
+    return "".join(sign for sign in kept if (sign.isascii() and sign.isalnum()) or sign == "×")
+
+
+def has_released(method: str) -> bool:
+    """Say whether a method has a preset that repeats the authors' released code."""
+    return method in METHODS.names() and RELEASED in known_presets(METHODS.get(method))
+
+
+def departures(
+    row: Row, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
+) -> dict[str, str]:
+    """Return the keys that a result holds unlike a configuration, with the result's values."""
+    try:
+        values = _settings(row["method"], row["trained_on"], presets, overrides, synthetic)
+    except HarnessError:
+        return {}
+    own = {key: str(value) for key, value in later_defaults(RunConfig).items()} | dict(row["config"])
+    return {key: own[key] for key, value in values.items() if own.get(key, value) != value}
+
+
+@cache
+def _settings(
+    method: str, dataset: str, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
+) -> dict[str, str]:
+    config = resolve(method, dataset, synthetic=synthetic, presets=presets, overrides=overrides)
+    values = flatten(config.model_dump(mode="json"))
+    return {key: str(value) for key, value in values.items() if _counts(key)}
+
+
+def _counts(key: str) -> bool:
+    apart = ("backbone.name", "backbone.image_size", "train.checkpoint_seconds")
+    return key.startswith(("method.", "train.", "backbone.")) and key not in apart

@@ -1,0 +1,91 @@
+"""A run's own files, fetched from MLflow for a report about it, and what of them an older run lacks."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.files import BROKEN, load_arrays, write_json
+from harness.record import QUERIES, RECORD
+from harness.reporting.missing import run_command
+from harness.results.run_source import Source
+
+FILES = {"queries": QUERIES, "embeddings": "embeddings.npz"}
+Missing = tuple[str, tuple[str, ...]]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Here:
+    """What there is of a run.
+
+    Attributes:
+        queries, embeddings: whether the per-query results and the sample of embeddings are there.
+        ranked: whether it is known which images came first.
+        words: whether it is known what captions speak of.
+        missing: what is not there, in words, with the commands that make it.
+    """
+
+    queries: bool
+    embeddings: bool
+    ranked: bool
+    words: bool
+    missing: tuple[Missing, ...]
+
+
+def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "") -> Here:
+    """Write a run's record, epochs, per-query results and sample of embeddings into a folder.
+
+    They are called `run.json`, `history.json`, `queries.npz` and `embeddings.npz`, each behind `prefix`. Arrays that
+    cannot be read count as not there.
+
+    Raises `UsageError` when the record is not in MLflow.
+    """
+    run_id, store = row["run_id"], source.store
+    assert store is not None, "a row comes from a store"
+    if not source.fetch(run_id, RECORD, data / f"{prefix}run.json"):
+        raise UsageError(
+            f"The record of the run {row['run']} is not among its artifacts in MLflow: `harness runs sync` sends what "
+            f"is missing, or repeat it: {_again(row)}"
+        )
+    keys = [key for key in store.client.get_run(run_id).data.metrics if key.startswith(("train/", "val/"))]
+    write_json(data / f"{prefix}history.json", store.history(run_id, keys))
+    files = {kind: data / f"{prefix}{name}" for kind, name in FILES.items()}
+    found = {
+        kind: source.fetch(run_id, FILES[kind], file) and _is_whole(file) for kind, file in files.items()
+    }
+    arrays = set(load_arrays(files["queries"])) if found["queries"] else set()
+    ranked, words = {"t2i/top", "i2t/identity"} <= arrays, "t2i/colours" in arrays
+    lacking = [
+        *["its per-query results"] * (not found["queries"]),
+        *["which images it put first"] * (found["queries"] and not ranked),
+        *["what its captions speak of"] * (found["queries"] and not words),
+        *["its sample of embeddings"] * (not found["embeddings"]),
+    ]
+    return Here(found["queries"], found["embeddings"], ranked, words, _told(row, lacking))
+
+
+def _is_whole(file: Path) -> bool:
+    """Say whether all arrays of a file can be read; remove one that cannot, so that no notebook trips over it."""
+    try:
+        load_arrays(file)
+    except BROKEN as error:
+        log.warning("%s cannot be read and is left out: %s", file.name, error)
+        file.unlink()
+        return False
+    return True
+
+
+def _told(row: dict[str, Any], lacking: list[str]) -> tuple[Missing, ...]:
+    if not lacking:
+        return ()
+    what = (
+        f"The run {row['run']} does not hold {', nor '.join(lacking)}: it was tested before they were kept, or its "
+        "files are broken."
+    )
+    return ((what, (_again(row),)),)
+
+
+def _again(row: dict[str, Any]) -> str:
+    return f"{run_command(row['method'], row['trained_on'], bool(row['synthetic']))} --force"

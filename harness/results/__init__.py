@@ -1,0 +1,1 @@
+"""Tracked runs as rows: seeds combined, results compared, methods ranked."""

@@ -1,0 +1,215 @@
+"""Set one result against another on the test sets that both have seen: the difference, how sure it is, in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError, unknown
+from harness.evaluate.intervals import holm
+from harness.evaluate.paired_difference import Difference
+from harness.evaluate.per_identity import METRICS, Persons, difference, persons_key
+from harness.results.panels import conflicts, protocol_facts
+from harness.results.run_source import Source
+from harness.results.run_table import UNTRAINED
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+CLAIMED = "R1"
+LEVEL = 0.05
+REFUSED = ("data", "protocol version", "selection rule", "annotations of ")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two results on one test set.
+
+    Attributes:
+        tested_on: the test set.
+        a, b: the results with their seeds combined, as `harness.results.over_seeds` gives them.
+        differences: a less b in points, by metric.
+        p_holm: of no difference in R@1, adjusted for the number of test sets.
+    """
+
+    tested_on: str
+    a: Row
+    b: Row
+    differences: dict[str, Difference]
+    p_holm: float
+
+    @property
+    def verdict(self) -> str:
+        """What may be claimed of R@1, in one sentence."""
+        found = self.differences[CLAIMED]
+        numbers = f"R@1 {found.estimate:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
+        if self.p_holm < LEVEL:
+            better, worse = ("A", "B") if found.estimate > 0 else ("B", "A")
+            return f"On {self.tested_on}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}."
+        if isnan(found.detectable):
+            return f"On {self.tested_on}, nothing can be told of A and B: {numbers.split(' [')[0]} on a single person."
+        if found.detectable == 0:
+            return (
+                f"On {self.tested_on}, A and B have the same R@1 on every person: nothing tells them apart."
+            )
+        return (
+            f"On {self.tested_on}, A and B are not told apart: {numbers}, p {_p(self.p_holm)}; a difference below "
+            f"{found.detectable:.1f} points would often go unseen here."
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two results, what differs in their settings, and how they compare on each test set.
+
+    Attributes:
+        a, b: their names: one run, or the first of several seeds.
+        n_seeds: how many seeds each has.
+        settings: the config keys in which they differ, with both values.
+        unlike: what else differs in how they were made, in words.
+        tests: one entry for each test set that both have seen.
+    """
+
+    a: str
+    b: str
+    n_seeds: tuple[int, int]
+    synthetic: bool
+    settings: dict[str, tuple[str, str]]
+    unlike: tuple[str, ...]
+    tests: tuple[Compared, ...]
+
+    @property
+    def reach(self) -> str:
+        """What the intervals speak of, in one sentence."""
+        if not self.trained_seeds:
+            return "Neither trains anything: the intervals speak of new persons."
+        if min(self.trained_seeds) > 1:
+            return "The intervals speak of new persons and of new seeds."
+        if max(self.trained_seeds) > 1:
+            return "One side has one seed: the intervals speak of persons and of the other side's seeds."
+        return "One seed each: the intervals speak of persons alone; another seed moves results too."
+
+    @property
+    def trained_seeds(self) -> list[int]:
+        """How many seeds each side has that trains anything."""
+        rows = (self.tests[0].a, self.tests[0].b)
+        return [row["n_seeds"] for row in rows if row["rule"] != UNTRAINED]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON-able values."""
+        head = {
+            name: getattr(self, name) for name in ("a", "b", "n_seeds", "synthetic", "settings", "unlike")
+        }
+        return head | {"reach": self.reach, "tests": [_test(test) for test in self.tests]}
+
+
+def compare(source: Source, a: str, b: str) -> Comparison:
+    """Compare two results of an experiment on the test sets that both have seen.
+
+    Args:
+        source: where they are tracked.
+        a, b: the name of a run, or how it begins, which stands for all its seeds; or the name of a group of seeds.
+
+    Raises `UsageError` for a name that is not there, for two names of one result, and for results that no table may
+    hold together: synthetic and real data, other test data, another metric protocol or another selection rule.
+    """
+    rows, persons = chosen(source, (a, b))
+    sides = [rows[rows["condition"] == condition] for condition in dict.fromkeys(rows["condition"])]
+    if len(sides) < 2:
+        raise UsageError(f"{a!r} and {b!r} are seeds of one and the same result: name two different ones.")
+    by_test = [{row["tested_on"]: row for row in side.to_dict("records")} for side in sides]
+    shared = [name for name in by_test[0] if name in by_test[1]]
+    if not shared:
+        seen = " and ".join(", ".join(side) for side in by_test)
+        raise UsageError(
+            f"{a} and {b} were tested on different datasets ({seen}): `harness evaluate RUN --dataset`."
+        )
+    pairs = [(by_test[0][name], by_test[1][name]) for name in shared]
+    unlike = sorted({line for pair in pairs for line in _unlike(*pair)})
+    found = [_differences(*pair, persons) for pair in pairs]
+    adjusted = holm([one[CLAIMED].p_value for one in found])
+    tests = [
+        Compared(name, *pair, differences, float(p_value))
+        for name, pair, differences, p_value in zip(shared, pairs, found, adjusted, strict=True)
+    ]
+    first = pairs[0]
+    return Comparison(
+        first[0]["runs"][0],
+        first[1]["runs"][0],
+        (first[0]["n_seeds"], first[1]["n_seeds"]),
+        bool(first[0]["synthetic"]),
+        _settings(*first),
+        tuple(unlike),
+        tuple(tests),
+    )
+
+
+def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str, Persons]]:
+    """Return the named results on all their test sets, in the order of the names, with their persons."""
+    runs = source.single_runs
+    if not len(runs):
+        raise UsageError(
+            "No finished run is tracked yet: `harness run --method zero_shot --dataset icfg --synthetic`."
+        )
+    conditions = list(dict.fromkeys(condition_of(source, name) for name in names))
+    results, persons = source.combined(runs[runs["condition"].isin(conditions)])
+    order = results["condition"].map(conditions.index)
+    return results.loc[order.sort_values(kind="stable").index], persons
+
+
+def condition_of(source: Source, name: str) -> str:
+    """Return the condition of the run or group of seeds that a name stands for."""
+    runs = source.single_runs
+    fits = runs[runs["run"].str.startswith(name)]
+    if not len(fits) and source.store is not None:
+        groups = [run.info.run_id for run in source.store.finished_runs("group") if run.info.run_name == name]
+        fits = runs[runs["group"].isin(groups)]
+    if not len(fits):
+        raise unknown("run", name, list(runs["run"]))
+    if fits["condition"].nunique() > 1 and fits["run"].nunique() > 1:
+        some = ", ".join(list(dict.fromkeys(fits["run"]))[:5])
+        raise UsageError(f"{name!r} fits several results ({some}): write more of the name.")
+    return str(fits["condition"].iloc[0])
+
+
+def _unlike(a: Row, b: Row) -> list[str]:
+    """Return what differs in how two results came about; raise `UsageError` where it forbids to compare them."""
+    facts, other = protocol_facts(a), protocol_facts(b)
+    lines = [(name, f"{name}: {facts[name]} for A, {other[name]} for B") for name in conflicts(facts, other)]
+    forbidden = [line for name, line in lines if name.startswith(REFUSED)]
+    if forbidden:
+        raise UsageError(f"These results may not be compared: {'; '.join(forbidden)}.")
+    budgets = [f"tuning budget: {a['budget']} for A, {b['budget']} for B"] * (a["budget"] != b["budget"])
+    return [line for _, line in lines] + budgets
+
+
+def _differences(a: Row, b: Row, persons: Mapping[str, Persons]) -> dict[str, Difference]:
+    found = {
+        name: difference(persons.get(persons_key(a)), persons.get(persons_key(b)), name) for name in METRICS
+    }
+    known = {name: one for name, one in found.items() if one is not None}
+    if len(known) < len(found):
+        raise UsageError(
+            f"The per-query results of {a['runs'][0]} or {b['runs'][0]} on {a['tested_on']} are not in MLflow, or were "
+            "asked other queries: `harness runs sync` sends what is missing."
+        )
+    return known
+
+
+def _settings(a: Row, b: Row) -> dict[str, tuple[str, str]]:
+    """Return the config keys in which two results differ; keys that one method alone has are left out."""
+    one, other = a["config"], b["config"]
+    keys = sorted(key for key in one.keys() & other.keys() if one[key] != other[key])
+    return {key: (one[key], other[key]) for key in keys}
+
+
+def _test(test: Compared) -> dict[str, Any]:
+    scores = {side: {name: row[name] for name in METRICS} for side, row in (("a", test.a), ("b", test.b))}
+    differences = {name: asdict(one) for name, one in test.differences.items()}
+    told = {"verdict": test.verdict, "p_holm": test.p_holm, "n_identities": test.a["n_identities"]}
+    return {"tested_on": test.tested_on} | scores | {"differences": differences} | told
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"

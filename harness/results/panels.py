@@ -1,0 +1,225 @@
+"""Keep results apart that no table may mix: synthetic from real, and one protocol from another."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from harness.evaluate.paired_difference import Difference
+from harness.evaluate.per_identity import Persons, difference, persons_key
+from harness.results.run_table import UNTRAINED
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Row = dict[str, Any]
+Facts = dict[str, str]
+TWIN = "SYNTHETIC TWIN"
+REAL = "real data"
+MAX_DIFFERENCES = 3
+_METHOD_FREE = ("dataset.", "method.name")
+
+
+@dataclass
+class Panel:
+    """Results that may stand in one table, the facts that they share, and why they do not stand in an earlier one.
+
+    Attributes:
+        number: counted from 1, in file names and references.
+        rows: the results, with a `label` that tells the method and, where it must, the settings that differ.
+        facts: what holds for all rows, in words.
+        reasons: one sentence for each earlier panel that the rows were kept out of.
+        persons: the results person by person, by `persons_key`.
+    """
+
+    number: int
+    facts: Facts
+    records: list[Row] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    persons: Mapping[str, Persons] = field(default_factory=dict)
+
+    def difference(
+        self, one: Mapping[Any, Any], other: Mapping[Any, Any], metric: str = "R1"
+    ) -> Difference | None:
+        """Return one result less another on the same persons, in points; None where they cannot be set against."""
+        return difference(self.persons.get(persons_key(one)), self.persons.get(persons_key(other)), metric)
+
+    @property
+    def rows(self) -> "DataFrame":
+        """The results as a table, one row for each condition and test set."""
+        from pandas import DataFrame
+
+        return DataFrame(self.records)
+
+    @property
+    def title(self) -> str:
+        """The number and the world, so that nobody takes a synthetic figure for a real one."""
+        return f"Protocol {self.number} · {self.facts['data']}"
+
+    def fits(self, facts: Facts) -> bool:
+        """Say whether a row of these facts may join."""
+        return not conflicts(self.facts, facts)
+
+    def words(self) -> list[str]:
+        """Return the reasons, what all rows share, and what holds of each dataset, as lines."""
+        parts: dict[str, list[str]] = {}
+        for name, value in self.facts.items():
+            what, _, dataset = name.partition(" of ")
+            if name != "data":
+                parts.setdefault(dataset, []).append(f"{what} {value}")
+        shared = f"All rows share: {'; '.join(parts.pop('', []))}."
+        return [*self.reasons, shared, *(f"{name}: {'; '.join(lines)}." for name, lines in parts.items())]
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self.words())
+        return f"<div class='panel'><h3>{escape(self.title)}</h3>{lines}</div>"
+
+
+def split_panels(
+    rows: "DataFrame", facts_of: Callable[[Row], Facts], persons: Mapping[str, Persons] | None = None
+) -> list[Panel]:
+    """Deal results out to as few panels as their facts allow, the commonest protocol first.
+
+    Args:
+        rows: results with their seeds combined.
+        facts_of: returns what a row fixes; two rows that fix one fact unlike never share a panel.
+        persons: the results person by person, by `persons_key`; without them no difference has an interval.
+
+    An untrained method fixes less than a trained one and stands in each panel that it fits.
+    """
+    records = [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+    trained = [row for row in records if row["rule"] != UNTRAINED]
+    panels: list[Panel] = []
+    for row in _commonest_first(trained, facts_of):
+        _place(panels, row, facts_of(row))
+    for row in _own_first([row for row in records if row["rule"] == UNTRAINED], facts_of):
+        fitting = [panel for panel in panels if panel.fits(facts_of(row))]
+        for panel in fitting:
+            _add(panel, row, facts_of(row))
+        if not fitting:
+            _place(panels, row, facts_of(row))
+    for panel in panels:
+        label(panel.records)
+        panel.persons = persons or {}
+    return panels
+
+
+def conflicts(one: Facts, other: Facts) -> list[str]:
+    """Return the facts that both fix and fix unlike.
+
+    >>> conflicts({"rule": "val", "data": "real data"}, {"rule": "last"})
+    ['rule']
+    """
+    return [name for name in one if name in other and one[name] != other[name]]
+
+
+def protocol_facts(row: Mapping[str, Any]) -> Facts:
+    """Return what two results must share to stand in one table, whatever they are trained on."""
+    facts = {
+        "data": TWIN if row["synthetic"] else REAL,
+        "backbone": f"{row['backbone']} ({row['weights']})",
+        "image size": str(row["image_size"]),
+        "text length": str(row["text_length"]),
+        "preprocessing": str(row["preprocessing"]),
+        "protocol version": str(row["protocol"]),
+        f"annotations of {row['tested_on']}": str(row["test_fingerprint"]),
+    }
+    return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
+
+
+def training_facts(row: Mapping[str, Any]) -> Facts:
+    """Return what two results of one training set must share; nothing for an untrained method."""
+    if row["rule"] == UNTRAINED:
+        return {}
+    name = row["trained_on"]
+    return {
+        f"training pairs of {name}": f"{row['train_pairs']:,.0f}" if row["train_pairs"] else "unknown",
+        f"validation of {name}": f"{row['val']}, trained on {row['train_on']}",
+        f"annotations of {name}": str(row["fingerprint"]),
+    }
+
+
+def dataset_facts(row: Mapping[str, Any]) -> Facts:
+    """Return what results of one dataset must share: the protocol, the training data and the dataset."""
+    return protocol_facts(row) | training_facts(row) | {"dataset": str(row["tested_on"])}
+
+
+def on_own_dataset(rows: "DataFrame") -> "DataFrame":
+    """Return the results on the dataset that a method was trained on, and all of one that trains nothing."""
+    return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
+
+
+def label(records: Sequence[Row]) -> None:
+    """Give each row a `label`: the method, and where one training set knows it in several settings, what differs."""
+    for method in {row["method"] for row in records}:
+        own = [row for row in records if row["method"] == method]
+        groups = [
+            [row for row in own if _source(row) == source] for source in dict.fromkeys(map(_source, own))
+        ]
+        keys = list(dict.fromkeys(key for group in groups for key in _differing(group)))
+        for group in groups:
+            twice = len({row["condition"] for row in group}) > len({_settings(row, keys) for row in group})
+            for row in group:
+                row["label"] = _label(row, keys, twice and row["rule"] != UNTRAINED)
+
+
+def _label(row: Row, keys: Sequence[str], mark: bool) -> str:
+    """Return the method, the settings named by `keys` and, to tell apart what they do not, the condition's mark."""
+    shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:MAX_DIFFERENCES]]
+    shown += ["…"] * (len(keys) > MAX_DIFFERENCES)
+    shown += [row["condition"][:6]] * (mark or len(keys) > MAX_DIFFERENCES)
+    return f"{row['method']} ({', '.join(shown)})" if shown else str(row["method"])
+
+
+def _source(row: Row) -> str:
+    return "" if row["rule"] == UNTRAINED else str(row["trained_on"])
+
+
+def _settings(row: Row, keys: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row["config"].get(key) for key in keys)
+
+
+def _differing(records: Iterable[Row]) -> list[str]:
+    configs = [row["config"] for row in records]
+    keys = dict.fromkeys(key for config in configs for key in config if not key.startswith(_METHOD_FREE))
+    return [key for key in keys if len({config.get(key) for config in configs}) > 1]
+
+
+def _commonest_first(rows: list[Row], facts_of: Callable[[Row], Facts]) -> list[Row]:
+    """Order rows so that the protocol of most results opens the first panel; real data before twins."""
+    keys = [tuple(sorted(facts_of(row).items())) for row in rows]
+    shared = [tuple(pair for pair in key if " of " not in pair[0]) for key in keys]
+    order = sorted(
+        range(len(rows)), key=lambda i: (rows[i]["synthetic"], -shared.count(shared[i]), -keys.count(keys[i]))
+    )
+    return [rows[i] for i in order]
+
+
+def _own_first(untrained: list[Row], facts_of: Callable[[Row], Facts]) -> list[Row]:
+    """Return one row of each untrained method and test set, for it does not matter which dataset it was called on."""
+    kept: dict[Any, Row] = {}
+    for row in sorted(untrained, key=lambda row: not row["in_domain"]):
+        settings = {key: value for key, value in row["config"].items() if key.startswith("method.")}
+        kept.setdefault((row["tested_on"], *sorted((settings | facts_of(row)).items())), row)
+    return list(kept.values())
+
+
+def _place(panels: list[Panel], row: Row, facts: Facts) -> None:
+    panel = next((panel for panel in panels if panel.fits(facts)), None)
+    if panel is None:
+        panel = Panel(len(panels) + 1, {}, reasons=[_reason(earlier, facts) for earlier in panels])
+        panels.append(panel)
+    _add(panel, row, facts)
+
+
+def _add(panel: Panel, row: Row, facts: Facts) -> None:
+    panel.facts |= facts
+    panel.records.append(dict(row))
+
+
+def _reason(earlier: Panel, facts: Facts) -> str:
+    parts = [
+        f"{name} is {facts[name]} here and {earlier.facts[name]} there"
+        for name in conflicts(earlier.facts, facts)
+    ]
+    return f"Kept apart from protocol {earlier.number}, because {'; '.join(parts)}."

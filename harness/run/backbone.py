@@ -1,0 +1,49 @@
+"""Trained towers as the start of another run: `backbone.init_from` names the run whose towers are taken."""
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from harness.clip.weights import Weights
+from harness.config.sections import BackboneConfig, content_hash
+from harness.errors import UsageError
+from harness.record import WEIGHTS, find_run
+
+TOWERS = "clip.model."
+
+
+def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
+    """Return the towers that a finished run trained, with what it left frozen, as the weights of a backbone.
+
+    Only the towers are taken: heads, temperatures and classifiers belong to the method that made them.
+
+    Args:
+        run: a folder, a name, or the beginning of a name or identity.
+        name: the open_clip model that is to be filled, which must be the run's.
+        runs: folder of the records; else the default one.
+
+    Raises `UsageError` for a run that is not finished, has another model, or trained nothing of the towers.
+    """
+    from harness.clip.model import load_clip
+
+    folder = find_run(run, runs)
+    record = folder.read()
+    if record is None or record.status != "finished":
+        raise UsageError(f"The run {run!r} is not finished, so nothing can start from it: finish it first.")
+    config = BackboneConfig(**record.config["backbone"])
+    if config.name != name:
+        raise UsageError(
+            f"The run {record.name} has the backbone {config.name}, not {name}: set backbone.name={config.name}."
+        )
+    file = folder.file(WEIGHTS)
+    trained = load_file(file) if file.is_file() else {}
+    towers = {key.removeprefix(TOWERS): value for key, value in trained.items() if key.startswith(TOWERS)}
+    if not towers:
+        raise UsageError(
+            f"The run {record.name} trained nothing of the towers, so there is nothing to start from: "
+            "take a run of a method that trains them, such as tbps_clip or full_finetune."
+        )
+    clip = load_clip(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
+    state = {**clip.model.state_dict(), **towers}
+    digest = content_hash([record.identity, clip.identity.sha256])
+    return Weights(state, file, digest, clip.identity.quick_gelu)

@@ -1,0 +1,80 @@
+"""What a run would do: `--dry-run` says it without training."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.config.sections import RunConfig
+from harness.data.loading import read_dataset
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.presets.resolve import differences
+from harness.record import RunFolder
+from harness.run.estimate import expected_seconds, finished_runs
+from harness.train.cost import count_parameters
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resolved config, what is there already, and what the run will cost as far as it can be told."""
+
+    config: dict[str, Any]
+    differences: list[tuple[str, Any, Any]]
+    name: str | None
+    state: str
+    parameters: dict[str, int]
+    train_pairs: int
+    estimated_seconds: float | None
+    estimate_from: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Return the plan as text."""
+        counts = self.parameters
+        share = 100 * counts["trainable"] / max(counts["total"], 1)
+        time = (
+            f"{self.estimated_seconds:.0f} s, from {self.estimate_from}"
+            if self.estimated_seconds
+            else "no earlier run to tell from"
+        )
+        changed = [f"  {key}: {value} (default {old})" for key, old, value in self.differences]
+        return [
+            yaml.safe_dump(self.config, sort_keys=False).rstrip(),
+            "",
+            "differs from the default:" if changed else "nothing differs from the default",
+            *changed,
+            f"run:        {self.name} ({self.state})",
+            f"parameters: {counts['trainable']:,} of {counts['total']:,} trainable ({share:.2f} %)",
+            f"pairs:      {self.train_pairs:,} per epoch, {self.config['train']['epochs']} epochs",
+            f"time:       {time}",
+        ]
+
+
+def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
+    """Return the plan of a run; reads annotations and weights, trains nothing."""
+    from harness.clip.model import load_clip
+    from harness.run.run import build_method, new_record
+
+    reading = read_dataset(config.dataset, Listener())
+    config = config.fitted(reading.n_identities)
+    clip = load_clip(config.backbone, seed=config.seed, runs=runs_root(runs).path)
+    record = new_record(config, reading, clip)
+    counts = count_parameters(build_method(config, clip)).as_dict()
+    found = RunFolder(runs_root(runs).path / record.name).read()
+    pairs = sum(len(s.captions) for s in reading.samples if s.split in reading.train_splits)
+    seconds, n = expected_seconds(config, finished_runs(runs), pairs)
+    return Plan(
+        config=config.model_dump(mode="json"),
+        differences=differences(config),
+        name=record.name,
+        state=f"{found.status}: found" if found else "new",
+        parameters=counts,
+        train_pairs=pairs,
+        estimated_seconds=seconds,
+        estimate_from=f"{n} earlier runs" if n else None,
+    )

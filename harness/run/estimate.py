@@ -1,0 +1,70 @@
+"""How long a run is expected to take, after earlier runs of its method on the same backbone."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.config.sections import RunConfig
+from harness.datasets import DATASETS
+from harness.methods import METHODS
+from harness.paths import runs_root
+from harness.record import Record, all_runs
+
+
+def finished_runs(runs: str | Path | None = None) -> list[Record]:
+    """Return the records of all finished runs, oldest first."""
+    records = (folder.read() for folder in all_runs(runs_root(runs).path))
+    return [record for record in records if record is not None and record.status == "finished"]
+
+
+def expected_seconds(
+    config: RunConfig, finished: Sequence[Record], pairs: int | None = None
+) -> tuple[float | None, int]:
+    """Return the seconds that a run should take, and from how many earlier runs that is told.
+
+    Training counts by its pairs and epochs, the rest as it was, on the same dataset where there is such a run. None
+    when no run of the method on the backbone finished.
+
+    Args:
+        pairs: training pairs of an epoch; by default those of earlier runs on the dataset, else the published number.
+    """
+    alike = [record for record in finished if _likeness(record.config) == _likeness(_plain(config))]
+    same = [record for record in alike if _data(record.config) == _data(_plain(config))] or alike
+    if not same:
+        return None, 0
+    rest = statistics.median(record.seconds - _training(record) for record in same)
+    if not METHODS.get(config.method.name).trained:
+        return rest, len(same)
+    rate = statistics.median(_training(record) / _pairs_seen(record) for record in same)
+    return rest + rate * (pairs or _pairs(config, same)) * config.train.epochs, len(same)
+
+
+def _pairs(config: RunConfig, same: Sequence[Record]) -> int:
+    here = (
+        record.data.get("train_pairs") for record in same if _data(record.config) == _data(_plain(config))
+    )
+    known = [int(pairs) for pairs in here if pairs]
+    return known[-1] if known else int(DATASETS.get(config.dataset.name).expected["train"].captions)
+
+
+def _training(record: Record) -> float:
+    return float(record.accounting.get("train_seconds", 0.0))
+
+
+def _pairs_seen(record: Record) -> float:
+    epochs = int(record.selection.get("epochs") or record.config["train"]["epochs"])
+    return max(float(record.data.get("train_pairs", 0)) * epochs, 1.0)
+
+
+def _plain(config: RunConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json")
+
+
+def _likeness(config: dict[str, Any]) -> tuple[Any, ...]:
+    backbone = config["backbone"]
+    return config["method"]["name"], backbone["name"], tuple(backbone["image_size"])
+
+
+def _data(config: dict[str, Any]) -> tuple[Any, ...]:
+    return config["dataset"]["name"], config["dataset"]["synthetic"]

@@ -1,0 +1,75 @@
+"""The one look at the test split: metrics, intervals and speeds into the record, queries into the folder."""
+
+from harness.config.sections import RunConfig
+from harness.data.loading import Reading, Split, open_test
+from harness.errors import UsageError
+from harness.evaluate.embedding_sample import sample_embeddings
+from harness.evaluate.encoder import Encoder, correlation, evaluate, intervals
+from harness.listener import Listener
+from harness.record import EMBEDDINGS, Record, RunFolder
+from harness.train.cost import PeakMemory
+
+
+def take_test(
+    record: Record, folder: RunFolder, encoder: Encoder, split: Split, replicates: int
+) -> dict[str, float]:
+    """Test a run, note what came out in record and folder, and return the metrics by `direction/name`.
+
+    Args:
+        record: of the run; changed in place.
+        folder: of the run; the main process writes to it.
+        encoder: of the method with the chosen weights.
+        split: what it is tested on.
+        replicates: of the bootstrap behind the intervals.
+    """
+    with PeakMemory(encoder.engine.device) as memory:
+        evaluation, embeddings = evaluate(encoder, split, detail=True)
+    prefix = f"test/{split.dataset}/"
+    record.metrics = {prefix + name: value for name, value in evaluation.metrics.items()}
+    record.accounting["test_peak_bytes"] = memory.bytes
+    record.accounting["images_per_second"] = len(split.images) / max(embeddings.image_seconds, 1e-9)
+    record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
+    if encoder.engine.is_main_process:
+        found = intervals(evaluation.queries, replicates)
+        record.intervals = {prefix + name: ends for name, ends in found.items()}
+        record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
+        folder.write_queries(evaluation.queries)
+        sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
+        folder.write_queries(sample, EMBEDDINGS)
+    return evaluation.metrics
+
+
+def take_own_test(
+    record: Record,
+    folder: RunFolder,
+    encoder: Encoder,
+    reading: Reading,
+    config: RunConfig,
+    listener: Listener,
+) -> None:
+    """Test a run of an authors' checkpoint on its own dataset, and count what it was trained on."""
+    refuse_twin(reading, config)
+    split, bad = open_test(reading, config.dataset, config.backbone, encoder.method.clip, listener)
+    trained = [sample for sample in reading.samples if sample.split in reading.train_splits]
+    record.fingerprint = reading.fingerprint
+    record.data = {
+        "train_pairs": sum(len(sample.captions) for sample in trained),
+        "train_images": len(trained),
+        "train_identities": reading.n_identities,
+        "val_captions": 0,
+        "test_captions": len(split.owners),
+        "test_images": len(split.images),
+        "test_identities": len(split.identities.unique()),
+        "bad_images": len(bad),
+    }
+    listener.on_stage("testing")
+    take_test(record, folder, encoder, split, config.eval.replicates)
+
+
+def refuse_twin(reading: Reading, config: RunConfig) -> None:
+    """Raise `UsageError` where a checkpoint of a real dataset would be tested on its twin."""
+    if reading.synthetic != config.dataset.synthetic:
+        raise UsageError(
+            f"{reading.root} holds a synthetic twin of {config.dataset.name}, and the checkpoint is of the real "
+            "dataset: name another --data-root."
+        )

@@ -1,0 +1,305 @@
+"""One run from config to record: read, build, audit, train, select, test, account, write, track."""
+
+import time
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.clip.model import Clip, load_clip
+from harness.compute.devices import Accelerator, accelerator, agreed
+from harness.compute.precision import store_half
+from harness.config.sections import RunConfig, content_hash, identity_values, recorded_values
+from harness.data.loading import Material, Reading, Split, open_material, read_dataset
+from harness.errors import Interrupted, UsageError
+from harness.evaluate.encoder import PROTOCOL_VERSION, Encoder, evaluate
+from harness.files import locked, write_json
+from harness.listener import Listener, Listeners
+from harness.methods import METHODS, Method
+from harness.paths import runs_root
+from harness.record import (
+    FEW_SHOT,
+    HISTORY,
+    HOLDOUT,
+    WEIGHTS,
+    Record,
+    RunFolder,
+    now,
+    trials_folder,
+)
+from harness.run.final_test import take_test
+from harness.run.oracle import ORACLE, OracleWatch, optimism
+from harness.run.provenance import changed_files, environment, source_files
+from harness.track.run_tracker import Tracker
+from harness.train import cost
+from harness.train.batch_source import training_batches
+from harness.train.checkpoint import CHECKPOINT, State, load_weights, save_weights
+from harness.train.gradient_audit import audit_gradients
+from harness.train.loop import SELECTED, Training
+
+
+@dataclass
+class Job:
+    """What the steps of a run share."""
+
+    config: RunConfig
+    engine: Accelerator
+    reading: Reading
+    clip: Clip
+    record: Record
+    folder: RunFolder
+    listener: Listener
+    root: Path
+
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.engine.is_main_process)
+
+
+def run(
+    config: RunConfig,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    device: str = "auto",
+    listener: Listener | None = None,
+    tags: dict[str, str] | None = None,
+    study: str | None = None,
+) -> Record:
+    """Train and test one method on one dataset, or return the finished identical run.
+
+    An interrupted or failed run goes on from its checkpoint. Errors are recorded and raised again.
+
+    Args:
+        runs: folder of the records; else `HARNESS_RUNS`, else `./runs`.
+        force: repeat a finished run; the old folder is set aside.
+        device: `auto`, `cpu` or `cuda`.
+        tags: extra MLflow tags.
+        study: makes the run a trial of this study: it validates, never tests, and lies in the study's folder.
+    """
+    job = prepare(config, runs, device, listener or Listener(), tags or {}, study)
+    found = agreed(_found(job, force))
+    if found is not None:
+        return _warn_of_changes(found, job)
+    if not job.main:
+        return _work(job)
+    with locked(job.folder.path):
+        if force and job.folder.read() is not None:
+            job.folder.set_aside()
+            job.folder.path.mkdir()
+        return _guarded(job)
+
+
+def prepare(
+    config: RunConfig,
+    runs: str | Path | None,
+    device: str,
+    listener: Listener,
+    tags: dict[str, str],
+    study: str | None = None,
+) -> Job:
+    """Read data and weights as far as the run's identity needs them."""
+    if study:
+        check_trial(config)
+    engine = accelerator(config.train.precision, device)
+    with engine.main_process_first():
+        reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
+    config = config.fitted(reading.n_identities)
+    root = runs_root(runs).path
+    clip = load_clip(config.backbone, seed=config.seed, runs=root)
+    record = new_record(config, reading, clip, study)
+    record.tags = tags
+    folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
+    heard = listener if engine.is_main_process else Listener()
+    return Job(config, engine, reading, clip, record, folder, heard, root)
+
+
+def check_trial(config: RunConfig) -> None:
+    """Raise `UsageError` when a config would let a study's trials be chosen by anything but validation."""
+    if config.eval.test_each_epoch:
+        raise UsageError(
+            "eval.test_each_epoch=true looks at the test split, which a sweep must never see: "
+            "leave it out (a preset may set it), and give it to the `harness run` of the best configuration."
+        )
+    if config.eval.rule != "val":
+        raise UsageError(
+            f"A sweep chooses on validation, so eval.rule must be val, but got {config.eval.rule!r}: leave it out."
+        )
+
+
+def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:
+    """Return the record of a run that has not begun, with its identity; a study's trial is never an ordinary run's."""
+    method = METHODS.get(config.method.name)
+    versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
+    backbone = clip.identity.as_dict()
+    parts: dict[str, Any] = {
+        "config": identity_values(config),
+        "data": reading.fingerprint,
+        "backbone": backbone,
+        "versions": versions,
+    }
+    if study:
+        parts["tested"] = False
+    return Record(
+        identity=content_hash(parts),
+        config=recorded_values(config),
+        versions=versions,
+        fingerprint=reading.fingerprint,
+        backbone=backbone,
+        synthetic=reading.synthetic,
+        study=study,
+    )
+
+
+def _found(job: Job, force: bool) -> Record | None:
+    record = job.folder.read()
+    return record if record is not None and record.status == "finished" and not force else None
+
+
+def _warn_of_changes(found: Record, job: Job) -> Record:
+    """Say that a finished run is shown instead of repeated, and which sources changed since."""
+    job.listener.on_note(
+        f"found the finished run {found.name} of {found.finished}: shown, not repeated (--force repeats)."
+    )
+    changed = changed_files(
+        found.sources, source_files(METHODS.get(job.config.method.name), job.reading.dataset)
+    )
+    if changed:
+        names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        job.listener.on_note(f"warning: since that run these sources changed: {names}.")
+    return found
+
+
+def _guarded(job: Job) -> Record:
+    """Do the work, write the record whatever happens, and tell MLflow."""
+    record, folder = job.record, job.folder
+    record.started = now()
+    record.environment = environment(str(job.engine.device))
+    record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
+    folder.write(record)
+    job.listener.on_start(record.name, record)
+    tracker = Tracker(record, folder, job.root)
+    job.listener = Listeners(tracker, job.listener)
+    try:
+        _work(job)
+        record.status = "finished"
+    except (Interrupted, KeyboardInterrupt):
+        record.status = "interrupted"
+        raise
+    except Exception as error:
+        record.status = str(getattr(error, "run_status", "failed"))  # type: ignore[assignment]
+        text = "".join(traceback.format_exception(error))
+        record.error = {"type": type(error).__name__, "message": str(error), "traceback": text}
+        raise
+    finally:
+        record.finished = now()
+        folder.write(record)
+        record.tracking = tracker.finish(record)
+        folder.write(record)
+    return record
+
+
+def _work(job: Job) -> Record:
+    """Run all steps on this process."""
+    config, record, engine = job.config, job.record, job.engine
+    start = time.perf_counter()
+    with engine.main_process_first():
+        material = open_material(job.reading, config.dataset, config.backbone, job.clip, job.listener)
+    record.data = material.describe()
+    if job.main and job.reading.holdout:
+        write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
+    if job.main and job.reading.few:
+        write_json(job.folder.file(FEW_SHOT), {"images": job.reading.few})
+    method = build_method(config, job.clip).to(engine.device)
+    encoder = Encoder(method, config, engine)
+    record.accounting["parameters"] = cost.count_parameters(method).as_dict()
+    with cost.PeakMemory(engine.device) as train_memory:
+        state = _train(job, method, encoder, material) if method.trained else State()
+    _choose(job, method, state)
+    if record.study is None:
+        _test(job, method, encoder, material.test, state)
+    record.accounting["train_peak_bytes"] = train_memory.bytes
+    record.seconds = time.perf_counter() - start
+    if job.main:
+        _finish_files(job, method)
+    return record
+
+
+def build_method(config: RunConfig, clip: Clip) -> Method:
+    """Return the method on its backbone, initialised from the run's seed."""
+    torch.manual_seed(config.seed)
+    method = METHODS.get(config.method.name)(clip, config.method)
+    return store_half(method) if config.train.precision == "pure-fp16" else method
+
+
+def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> State:
+    config = job.config
+    job.listener.on_stage("checking that every trained parameter gets a gradient")
+    train = config.train
+    feed = partial(training_batches, config, material.train, encoder, job.clip)
+    batches = feed(-(-train.batch_size // train.accumulation), listener=job.listener)
+    audit_gradients(method, next(feed(2).epoch(1)))
+    val = material.val
+    watch = OracleWatch(encoder, material.test, method, job.folder) if config.eval.test_each_epoch else None
+    training = Training(
+        method,
+        batches,
+        config,
+        job.engine,
+        job.folder,
+        validate=(lambda: evaluate(encoder, val)[0].metrics) if val is not None else None,
+        watch=watch,
+        listener=job.listener,
+    )
+    job.listener.on_stage("training")
+    state = training.run()
+    if job.main:
+        write_json(job.folder.file(HISTORY), state.history)
+    job.record.accounting |= cost.time_summary(training.step_seconds, state)
+    return state
+
+
+def _choose(job: Job, method: Method, state: State) -> None:
+    """Put the weights of the chosen epoch into the method."""
+    rule, record = job.config.eval.rule, job.record
+    if not method.trained:
+        record.selection = {"rule": "none", "epoch": 0}
+        return
+    chosen = {"val": state.best, "oracle": state.watch.get("best", {}), "last": {}}[rule]
+    file = {"val": SELECTED, "oracle": ORACLE, "last": ""}[rule]
+    job.engine.wait_for_everyone()
+    if chosen:
+        load_weights(method, job.folder.file(file))
+    record.selection = {"rule": rule, "epoch": int(chosen.get("epoch", state.epoch)), "epochs": state.epoch}
+    if rule == "val" and chosen:
+        row = next(row for row in state.history if row["epoch"] == chosen["epoch"])
+        record.selection |= {name: value for name, value in row.items() if name.startswith("val/")}
+    record.accounting["seconds_to_best"] = chosen.get("seconds", state.seconds)
+
+
+def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State) -> None:
+    """Touch the test split, once."""
+    job.listener.on_stage("testing")
+    metrics = take_test(job.record, job.folder, encoder, split, job.config.eval.replicates)
+    job.record.oracle = optimism(state.watch, metrics)
+
+
+def _finish_files(job: Job, method: Method) -> None:
+    """Save the chosen weights, note their size, and remove what only training needed."""
+    folder, record = job.folder, job.record
+    if method.trained and record.study is None:
+        save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
+        record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
+    if record.study is None:
+        record.accounting["flops"] = cost.flops(method)
+    discard_working_files(folder)
+
+
+def discard_working_files(folder: RunFolder) -> None:
+    """Remove what only training needs: its checkpoint, and the weights kept of the best epochs."""
+    for name in (CHECKPOINT, SELECTED, ORACLE):
+        folder.file(name).unlink(missing_ok=True)

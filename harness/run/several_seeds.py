@@ -1,0 +1,99 @@
+"""Several seeds of one config as one result: mean, interval over seeds and identities, and the single values."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.compute.devices import is_main_process
+from harness.config.sections import RunConfig, content_hash
+from harness.evaluate.intervals import seed_summary, share_bounds
+from harness.evaluate.per_identity import ALL_METRICS, query_values
+from harness.evaluate.ranking import DIRECTIONS
+from harness.files import write_json
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.record import Record, RunFolder, now
+from harness.run.run import run
+from harness.track.run_tracker import publish_group
+
+
+def run_seeds(
+    config: RunConfig,
+    n_seeds: int,
+    *,
+    runs: str | Path | None = None,
+    force: bool = False,
+    device: str = "auto",
+    listener: Listener | None = None,
+    tags: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run `n_seeds` seeds from `config.seed` on; return and record the group with mean and intervals."""
+    listener = listener or Listener()
+    records = []
+    for seed in range(config.seed, config.seed + n_seeds):
+        listener.on_stage(f"seed {seed} ({seed - config.seed + 1} of {n_seeds})")
+        one = config.model_copy(update={"seed": seed})
+        records.append(run(one, runs=runs, force=force, device=device, listener=listener, tags=tags))
+    root = runs_root(runs).path
+    group = summarise(records, [RunFolder(root / record.name) for record in records])
+    if is_main_process():
+        write_json(root / "groups" / f"{group['name']}.json", group)
+        publish_group(group, records, root)
+    return group
+
+
+def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]:
+    """Combine the seeds' per-query results into mean, 95 % interval, deviation and single values of each metric."""
+    first = records[0]
+    dataset = first.config["dataset"]["name"]
+    queries = [folder.queries() for folder in folders]
+    metrics = {}
+    for direction in DIRECTIONS:
+        identities = queries[0][f"{direction}/identity"]
+        for name in ALL_METRICS:
+            per_query = np.stack([query_values(one, name, direction) for one in queries])
+            metrics[f"test/{dataset}/{direction}/{name}"] = _metric(per_query, identities)
+    identity = content_hash([record.identity for record in records])
+    n_seeds = len(records)
+    twin = " · SYNTHETIC TWIN" if first.synthetic else ""
+    title = f"{first.config['method']['name']} on {dataset}{twin} · {n_seeds} seeds"
+    return {
+        "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
+        "identity": identity,
+        "title": f"{title} · rule {first.selection.get('rule')}",
+        "note": "mean [95 % interval over seeds and identities] and each seed's value",
+        "seeds": [record.config["seed"] for record in records],
+        "runs": [record.name for record in records],
+        "synthetic": first.synthetic,
+        "finished": now(),
+        "metrics": metrics,
+    }
+
+
+def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: one line per direction and metric."""
+    header = ["query", "metric", "mean [95 %]", "sd", *(f"seed {seed}" for seed in group["seeds"])]
+    rows = []
+    for key, metric in group["metrics"].items():
+        _, _, direction, name = key.split("/")
+        mean = f"{metric['mean']:.1f} [{metric['low']:.1f}, {metric['high']:.1f}]"
+        rows.append(
+            [direction, name, mean, f"{metric['sd']:.2f}", *(f"{value:.1f}" for value in metric["values"])]
+        )
+    return header, rows
+
+
+def _metric(per_query: np.ndarray, identities: np.ndarray) -> dict[str, Any]:
+    """Summarise one metric of several seeds [n_seed, n_query], in percent; intervals are cut at 0 and 100."""
+    summary = seed_summary(per_query, identities)
+    low, high = share_bounds(summary, len(np.unique(identities)))
+    values = 100 * per_query.mean(axis=1)
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return {
+        "mean": 100 * summary.estimate,
+        "low": 100 * low,
+        "high": 100 * high,
+        "sd": sd,
+        "values": values.tolist(),
+    }

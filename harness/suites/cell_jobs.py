@@ -1,0 +1,132 @@
+"""A suite's cells as jobs of a queue: which there are, how each stands, and what is still to be queued."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.config.sections import content_hash, identity_values
+from harness.errors import UsageError
+from harness.queue.queue import BEAT, ERROR, FrozenTrial, Queue, TrialState, is_cut_off
+from harness.queue.worker_lock import Presence
+from harness.record import RunFolder, twin_name
+from harness.suites.cells import Cell
+from harness.suites.schema import Suite
+
+KIND = "suite"
+SPEC = "spec"
+CELL, RUN, SECONDS = "cell", "run", "seconds"
+
+
+def queue_name(suite: str, synthetic: bool) -> str:
+    """Return the name of a suite's queue in the storage."""
+    return f"suite-{twin_name(suite, synthetic)}"
+
+
+def cell_key(cell: Cell) -> str:
+    """Return what makes two cells the same, whatever they are called elsewhere: row, config, tests and source."""
+    source = [] if cell.source is None else [cell.source]
+    return content_hash([cell.name, identity_values(cell.config), list(cell.tests), *source])[:16]
+
+
+def mark_of(suite: str) -> str:
+    """Return the tag that a suite's runs bear; its value is the row's name."""
+    return f"harness.suite.{suite}"
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How a queued cell stands: `done`, `failed`, `running` or `waiting`, with what is known of its run."""
+
+    key: str
+    name: str
+    state: str
+    run: str | None
+    seconds: float | None
+    error: dict[str, str] | None
+
+
+def queued(queue: Queue) -> list[CellState]:
+    """Return how each cell of a suite's queue stands."""
+    return [_state(job) for job in queue.jobs().values() if CELL in job.user_attrs]
+
+
+def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
+    """Return the i-th of n parts of a suite's cells, `text` being `i/n`; all without it.
+
+    The parts are equal, but that a cell is in the part of the one that it starts from.
+    Raises `UsageError` for a part that does not exist.
+    """
+    if text is None:
+        return list(cells)
+    part, sign, whole = text.partition("/")
+    if not (sign and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
+        raise UsageError(f"--shard takes i/n with i from 1 to n, as 1/4, but got {text!r}.")
+    own = {cell.name for cell in [cell for cell in cells if cell.source is None][int(part) - 1 :: int(whole)]}
+    for cell in cells:
+        if cell.source in own:
+            own.add(cell.name)
+    return [cell for cell in cells if cell.name in own]
+
+
+def tell_all(
+    queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool, budgets: Mapping[str, int]
+) -> None:
+    """Tell all workers which cells are wanted, and how many trials the studies had that rows stand on."""
+    kind = queue.notes.get("kind", KIND)
+    if kind != KIND:
+        raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
+    keys = [cell_key(cell) for cell in cells]
+    spec = {"suite": suite.name, "synthetic": synthetic, "cells": keys, "budgets": dict(budgets)}
+    queue.remember(SPEC, spec)
+    queue.remember("kind", KIND)
+    queue.remember(BEAT, queue.heartbeat)
+
+
+def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
+    """Queue cells that are not there yet, and anew those whose run is gone, or that failed and are to be retried."""
+    jobs = {job.user_attrs[CELL]["key"]: (number, job) for number, job in queue.jobs().items()}
+    for cell in cells:
+        key = cell_key(cell)
+        if key not in jobs:
+            queue.add({CELL: _plain(cell, key)})
+            continue
+        number, job = jobs[key]
+        gone = job.state is TrialState.COMPLETE and not _is_there(root, job)
+        if gone or (retry and job.state is TrialState.FAIL):
+            queue.repeat([number])
+
+
+def _plain(cell: Cell, key: str) -> dict[str, Any]:
+    config = cell.config.on_data(None)
+    return {
+        "key": key,
+        "name": cell.name,
+        "row": cell.row,
+        "config": config.model_dump(mode="json"),
+        "tests": list(cell.tests),
+        "study": cell.study,
+        "source": cell.source,
+    }
+
+
+def _is_there(root: Path, job: FrozenTrial) -> bool:
+    """Whether a finished cell's run is still among the runs of this machine, or was never on it."""
+    name = job.user_attrs.get(RUN)
+    if name is None or not Presence.is_of_this_machine(job.user_attrs.get("worker", "")):
+        return True
+    record = RunFolder(root / str(name)).read()
+    return record is not None and record.status == "finished"
+
+
+def _state(job: FrozenTrial) -> CellState:
+    known = job.user_attrs
+    names = {
+        TrialState.COMPLETE: "done",
+        TrialState.FAIL: "failed",
+        TrialState.RUNNING: "running",
+        TrialState.WAITING: "waiting",
+    }
+    state = "waiting" if is_cut_off(job) else names[job.state]
+    cell = known[CELL]
+    return CellState(cell["key"], cell["name"], state, known.get(RUN), known.get(SECONDS), known.get(ERROR))

@@ -1,0 +1,178 @@
+"""What a suite would do, and how it stands: its cells, those that are done, time and disk that the rest takes."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from harness.clip.model import load_clip
+from harness.config.sections import RunConfig, content_hash, identity_values
+from harness.datasets import DATASETS
+from harness.errors import UsageError
+from harness.images.store import disk_bytes
+from harness.inference.transfer import results_of
+from harness.methods import METHODS
+from harness.paths import runs_root
+from harness.presets.resolve import build
+from harness.queue.optuna_storage import sqlite_file, storage_url
+from harness.queue.queue import Queue
+from harness.record import Record, RunFolder
+from harness.run.estimate import expected_seconds, finished_runs
+from harness.suites.cell_jobs import CellState, cell_key, queue_name, queued
+from harness.suites.cells import Cell
+from harness.train.cost import count_parameters
+
+STATES = ("done", "failed", "running", "waiting", "missing")
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell and how it stands.
+
+    Attributes:
+        state: one of `STATES`; `missing` is not queued yet.
+        run: its run, when one is there; it may have been made by another suite or by hand.
+        seconds: what it took, or is expected to take after earlier runs of its method; None: nothing to tell from.
+        weights: bytes of weights that it will store.
+        source: the cell whose run it starts from, if it does.
+    """
+
+    name: str
+    tests: tuple[str, ...]
+    state: str
+    run: str | None
+    seconds: float | None
+    weights: int
+    error: dict[str, str] | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class SuitePlan:
+    """A suite's cells, and what the ones to be done take.
+
+    Attributes:
+        seconds: expected time of all that is not done, one after the other, as far as it can be told.
+        unknown: cells of which no earlier run tells the time.
+        weights: bytes of weights to be stored.
+        stores: bytes of the image stores of the datasets still to be run on, should none of them be there yet.
+    """
+
+    suite: str
+    synthetic: bool
+    cells: tuple[PlannedCell, ...]
+    counts: dict[str, int]
+    seconds: float
+    unknown: int
+    weights: int
+    stores: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return asdict(self)
+
+
+def make_suite_plan(
+    suite: str,
+    cells: Sequence[Cell],
+    *,
+    synthetic: bool,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+) -> SuitePlan:
+    """Return how each cell stands and what the rest takes; reads records and the queue, runs nothing."""
+    root = runs_root(runs).path
+    states = _queued(queue_name(suite, synthetic), root, storage)
+    finished = finished_runs(root)
+    found = {key: record for record in finished if (key := _config_key(record)) is not None}
+    planned: list[PlannedCell] = []
+    for cell in cells:
+        known = next((one.run for one in planned if one.name == cell.source and one.state == "done"), None)
+        state = states.get(cell_key(cell))
+        begun = cell.started_from(known) if known is not None else cell
+        planned.append(_planned(begun, state, found, finished, root))
+    rest = [(cell, plan) for cell, plan in zip(cells, planned, strict=True) if plan.state != "done"]
+    return SuitePlan(
+        suite=suite,
+        synthetic=synthetic,
+        cells=tuple(planned),
+        counts={state: Counter(plan.state for plan in planned)[state] for state in STATES},
+        seconds=sum(plan.seconds or 0.0 for _, plan in rest),
+        unknown=sum(plan.seconds is None for _, plan in rest),
+        weights=sum(plan.weights for _, plan in rest),
+        stores=_store_bytes(cell for cell, _ in rest),
+    )
+
+
+def _queued(name: str, root: Path, storage: str | None) -> dict[str, CellState]:
+    """Return how the cells of a queue stand by key; none while there is no queue."""
+    url = storage_url(storage, root)
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        return {}
+    try:
+        queue = Queue(name, url, directions=None, folder=root / "studies" / name)
+    except UsageError as error:
+        if "Unknown study" not in str(error):
+            raise
+        return {}
+    return {state.key: state for state in queued(queue)}
+
+
+def _planned(
+    cell: Cell, state: CellState | None, found: dict[str, Record], finished: Sequence[Record], root: Path
+) -> PlannedCell:
+    ready = cell.source is None or cell.config.backbone.init_from is not None
+    record = found.get(content_hash(identity_values(cell.config))) if ready else None
+    if record is not None and not _is_tested(cell, RunFolder(root / record.name)):
+        record = None
+    name = "done" if record is not None else "missing"
+    run = record.name if record is not None else None
+    seconds = record.seconds if record is not None else expected_seconds(cell.config, finished)[0]
+    if state is not None and state.state == "done" and state.run is not None:
+        here = RunFolder(root / state.run).read()
+        if record is not None or here is None or here.status == "finished":
+            name, run, seconds = "done", state.run, state.seconds
+    elif state is not None and record is None:
+        name, run = state.state, state.run
+    error = state.error if state is not None and name != "done" else None
+    weights = _weights(cell.config)
+    return PlannedCell(cell.name, cell.tests, name, run, seconds, weights, error, cell.source)
+
+
+def _config_key(record: Record) -> str | None:
+    """Return what makes two configs one run; None for a record of a config that is not understood any more."""
+    try:
+        return content_hash(identity_values(build(record.config)))
+    except (UsageError, ValidationError):
+        return None
+
+
+def _is_tested(cell: Cell, folder: RunFolder) -> bool:
+    return {*cell.tests} <= {result["dataset"] for result in results_of(folder)}
+
+
+def _weights(config: RunConfig) -> int:
+    """Return the bytes of what a run trains."""
+    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
+    with torch.device("meta"):
+        method = METHODS.get(config.method.name)(load_clip(backbone, device="meta"), config.method)
+    return count_parameters(method).checkpoint_bytes
+
+
+def _store_bytes(cells: Iterable[Cell]) -> int:
+    """Return the bytes of the image stores of all datasets that real runs read; twins take next to nothing."""
+    needed = {
+        (name, cell.config.backbone.image_size)
+        for cell in cells
+        for name in (cell.dataset, *cell.tests)
+        if not cell.config.dataset.synthetic and cell.config.dataset.store == "disk"
+    }
+    return sum(
+        disk_bytes(sum(counts.images for counts in DATASETS.get(name).expected.values()), size)
+        for name, size in needed
+    )

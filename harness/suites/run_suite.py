@@ -1,0 +1,258 @@
+"""Run a suite: each of its runs is a job on a queue, done once, by this process or any number of workers.
+
+A run that fails is kept with its traceback and does not stop the rest; `retry` queues it anew. A run that is there
+already, whoever made it, is found and not repeated.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from harness.config.sections import RunConfig
+from harness.errors import DataError, Interrupted, UsageError
+from harness.files import locked
+from harness.inference.transfer import evaluate_run
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.presets.resolve import build
+from harness.queue.local_workers import work_with
+from harness.queue.optuna_storage import GONE, HEARTBEAT, lost, shown, storage_url
+from harness.queue.parent_run import StudyTracker
+from harness.queue.queue import Changed, FrozenTrial, Queue, TakenAway, TrialState
+from harness.queue.work_loop import Job, Work, until, when_free
+from harness.queue.worker_lock import Presence
+from harness.record import Record, RunFolder
+from harness.run.run import run
+from harness.suites.cell_jobs import (
+    CELL,
+    KIND,
+    RUN,
+    SECONDS,
+    SPEC,
+    CellState,
+    cell_key,
+    fill,
+    mark_of,
+    queue_name,
+    queued,
+    shard_of,
+    tell_all,
+)
+from harness.suites.cells import Cell, started_from
+from harness.suites.schema import Suite
+from harness.sweep.summary import joined_marks
+
+
+def run_suite(
+    suite: Suite,
+    cells: Sequence[Cell],
+    *,
+    synthetic: bool = False,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    heartbeat: int = HEARTBEAT,
+    timeout: float | None = None,
+    retry: bool = False,
+    shard: str | None = None,
+    budgets: Mapping[str, int] | None = None,
+    listener: Listener | None = None,
+) -> "SuiteRun":
+    """Run what is missing of a suite's cells; return the suite with the state of each.
+
+    Args:
+        cells: of the whole suite.
+        shard: `i/n`: only the i-th of n parts.
+        budgets: trials of each study that a row stands on; they are noted on its runs.
+        retry: queue cells that failed anew.
+        timeout: seconds after which no further cell begins.
+
+    Raises `Interrupted` when a person stops it; the same call goes on.
+    """
+    root = runs_root(runs).path
+    name = queue_name(suite.name, synthetic)
+    folder = root / "studies" / name
+    part, url = shard_of(cells, shard), storage_url(storage, root)
+    with locked(folder), lost(shown(url)):
+        queue = Queue(name, url, folder=folder, heartbeat=heartbeat)
+        tell_all(queue, suite, cells, synthetic, budgets or {})
+        queue.go_on()
+        with queue.exclusive():
+            fill(queue, part, root, retry)
+        data_root = next((c.config.dataset.root for c in cells if c.config.dataset.root), None)
+        keys = [cell_key(cell) for cell in part]
+        work = SuiteRun(queue, root, device, data_root, listener or Listener(), part=keys)
+        work.run(workers, timeout)
+    return work
+
+
+def open_suite(
+    queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener
+) -> "SuiteRun":
+    """Return the suite that a queue in the storage is, for a worker."""
+    return SuiteRun(queue, root, device, data_root, listener)
+
+
+class SuiteRun(Work):
+    """One process's work on a suite."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        root: Path,
+        device: str,
+        data_root: str | None,
+        listener: Listener,
+        part: Sequence[str] | None = None,
+    ) -> None:
+        self.queue, self.root, self.device, self.data_root, self.listener = (
+            queue,
+            root,
+            device,
+            data_root,
+            listener,
+        )
+        self.folder = root / "studies" / queue.name
+        spec = queue.notes[SPEC]
+        self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
+        self.budgets = dict(spec.get("budgets", {}))
+        self.part = list(part or spec["cells"])
+        tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
+        self.tracker = StudyTracker(queue, root, KIND, tags, {"cells": len(self.wanted)}, part is not None)
+        self.told = {state.key for state in self.states() if state.state in ("done", "failed")}
+
+    def run(self, workers: int, timeout: float | None) -> None:
+        """Do the cells that are missing; tell MLflow how the suite stands however it ends."""
+        status = "failed"
+        try:
+            work_with(self, workers, until(timeout), self.listener)
+            status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
+        except (Interrupted, KeyboardInterrupt) as stop:
+            status = "interrupted"
+            raise Interrupted(f"{self.counts()['done']} of {len(self.part)} cells are done") from stop
+        finally:
+            numbers = {f"cells/{state}": float(n) for state, n in self.counts().items()}
+            self.tracker.log(0, numbers)
+            self.tracker.close(status, {}, [])
+
+    def states(self) -> list[CellState]:
+        """Return how each cell of this part stands, in the suite's order."""
+        found = {state.key: state for state in queued(self.queue)}
+        return [found[key] for key in self.part if key in found]
+
+    def by_name(self) -> dict[str, CellState]:
+        """Return how each cell of the whole suite stands, by its name."""
+        return {state.name: state for state in queued(self.queue) if state.key in self.wanted}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many cells are in each state."""
+        states = [state.state for state in self.states()]
+        return {state: states.count(state) for state in ("done", "failed", "running", "waiting")}
+
+    def take(self, worker: Presence) -> "CellJob | None":
+        """Take the next cell, if one waits; one that starts from another waits until that has ended."""
+        ended = {name for name, state in self.by_name().items() if state.state in ("done", "failed")}
+
+        def fits(job: FrozenTrial) -> bool:
+            cell = job.user_attrs[CELL]
+            return cell["key"] in self.wanted and (cell.get("source") in ended or cell.get("source") is None)
+
+        job = self.queue.take(worker, fits=fits)
+        if job is None:
+            return None
+        done = sum(state.state in ("done", "failed") for state in self.states())
+        self.listener.on_stage(f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.part)})")
+        return CellJob(self, job)
+
+    def left(self) -> int:
+        """Return how many cells have not ended."""
+        counts = self.counts()
+        return counts["running"] + counts["waiting"]
+
+    def news(self) -> list[str]:
+        """Return how each cell ended that ended since the last call."""
+        ended = [state for state in self.states() if state.state in ("done", "failed")]
+        new = [state for state in ended if state.key not in self.told]
+        self.told |= {state.key for state in new}
+        return [f"{one.name}, {len(ended)} of {len(self.part)} done: {_told(one)}" for one in new]
+
+
+class CellJob(Job):
+    """One cell, taken: its run, its tests on other datasets, and how it ends."""
+
+    def __init__(self, suite: SuiteRun, job: FrozenTrial) -> None:
+        self.suite, self.job, self.cell = suite, job, job.user_attrs[CELL]
+
+    def alive(self) -> AbstractContextManager[None]:
+        """Send heartbeats."""
+        return self.suite.queue.alive(self.job)
+
+    def do(self) -> None:
+        """Run the cell; a failure is kept, and the next cell begins; what another worker took over is left to it."""
+        try:
+            self._do()
+        except TakenAway as gone:
+            self.suite.listener.on_note(str(gone))
+
+    def _do(self) -> None:
+        begun = time.perf_counter()
+        try:
+            record = when_free(self._run)
+        except (Interrupted, KeyboardInterrupt, Changed, *GONE):
+            self.suite.queue.put_back(self.job)
+            raise
+        except Exception as error:
+            if isinstance(error, DataError) and self.suite.helps:
+                self.suite.queue.put_back(self.job)
+                raise
+            self.suite.queue.note(self.job, SECONDS, time.perf_counter() - begun)
+            self.suite.queue.fail(self.job, error)
+        else:
+            self.suite.queue.note(self.job, RUN, record.name)
+            self.suite.queue.note(self.job, SECONDS, time.perf_counter() - begun)
+            score = record.metrics[f"test/{record.config['dataset']['name']}/t2i/R1"]
+            self.suite.queue.end(self.job, TrialState.COMPLETE, [score])
+
+    def _run(self) -> Record:
+        """Train and test, then test on the other datasets; note on the run which suite it belongs to."""
+        work = self.suite
+        config = self._config()
+        marks = {mark_of(work.suite): self.cell["row"]}
+        if study := self.cell.get("study"):
+            marks |= {"harness.study": study, "harness.budget": str(work.budgets.get(study, "unknown"))}
+        common: dict[str, Any] = {"runs": work.root, "device": work.device, "listener": work.listener}
+        record = run(config, tags=marks, **common)
+        if self.cell["tests"]:
+            evaluate_run(record.name, list(self.cell["tests"]), data_root=config.dataset.root, **common)
+        folder = RunFolder(work.root / record.name)
+        record = folder.read() or record
+        work.tracker.mark(record, folder, joined_marks(record.tags, marks))
+        if record.tags == marks:
+            work.tracker.adopt([record])
+        return record
+
+    def _config(self) -> RunConfig:
+        config = build(self.cell["config"])
+        if source := self.cell.get("source"):
+            config = started_from(config, self._source(source))
+        return config if self.suite.data_root is None else config.on_data(self.suite.data_root)
+
+    def _source(self, name: str) -> str:
+        """Return the run of the cell that this one starts from; raise `UsageError` when that failed."""
+        state = self.suite.by_name()[name]
+        if state.state != "done" or state.run is None:
+            raise UsageError(
+                f"It starts from {name}, which failed: mend that, then run both by "
+                f"`harness suite retry {self.suite.suite}`."
+            )
+        return state.run
+
+
+def _told(state: CellState) -> str:
+    if state.error is not None:
+        first = state.error["message"].splitlines() or [""]
+        return f"failed: {state.error['type']}: {first[0]}"
+    return f"{state.run} in {state.seconds or 0:.0f} s"

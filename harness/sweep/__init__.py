@@ -1,0 +1,1 @@
+"""A hyper-parameter search: its space, its trials, its outcome."""

@@ -1,0 +1,229 @@
+"""The search space of a sweep: what config fields declare, changed by `--space` and `--fix`."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.config.sections import Choice, Range, RunConfig, flatten, is_free
+from harness.errors import UsageError, unknown
+from harness.methods import METHODS, Method
+from harness.presets.resolve import build, config_keys, merge, parse_override
+
+MEASURES = ("dataset.", "eval.")
+GRID_POINTS, MOST_POINTS = 4, 10_000
+FORMS = "key=low:high, key=low:high:log or key=a,b,c"
+
+
+class Axis(BaseModel):
+    """One searched config key, the values it may take, and whether they are whole numbers."""
+
+    model_config = ConfigDict(frozen=True)
+    key: str
+    over: Range | Choice
+    integer: bool = False
+
+    def __str__(self) -> str:
+        if isinstance(self.over, Choice):
+            return f"{self.key} in {', '.join(str(value) for value in self.over.values)}"
+        return f"{self.key} from {self.over.low:g} to {self.over.high:g}{' (log)' if self.over.log else ''}"
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a value lies in the space.
+
+        >>> Axis(key="method.lr", over=Range(low=1e-5, high=1e-2)).holds(0.1)
+        False
+        """
+        if isinstance(self.over, Choice):
+            return value in self.over.values
+        return isinstance(value, int | float) and self.over.low <= value <= self.over.high
+
+    @property
+    def named(self) -> bool:
+        """Whether the axis is a list of values and not a range of numbers."""
+        return isinstance(self.over, Choice)
+
+    def points(self, n: int) -> list[Any]:
+        """Return all named values, or `n` evenly spaced ones of a range, both ends included.
+
+        >>> Axis(key="method.lr", over=Range(low=1e-4, high=1e-2, log=True)).points(3)
+        [0.0001, 0.001, 0.01]
+        """
+        if isinstance(self.over, Choice):
+            return list(self.over.values)
+        low, high, log = self.over.low, self.over.high, self.over.log
+        shares = [place / max(n - 1, 1) for place in range(n)]
+        values = [low * (high / low) ** x if log else low + (high - low) * x for x in shares]
+        rounded = [round(value) if self.integer else float(f"{value:.6g}") for value in values]
+        return list(dict.fromkeys(rounded))
+
+    def ends(self) -> tuple[Any, ...]:
+        """Return the values that show whether the config takes the whole axis: both ends, or every choice."""
+        if isinstance(self.over, Choice):
+            return self.over.values
+        ends = (self.over.low, self.over.high)
+        return tuple(int(end) for end in ends) if self.integer else ends
+
+
+def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = ()) -> list[Axis]:
+    """Return the axes that a method declares, with those of `given` put in place or added and `fixed` taken out.
+
+    Args:
+        method: registry name.
+        given: `key=low:high[:log]` or `key=a,b,c`.
+        fixed: `key=value`; the value is the caller's to set.
+
+    Raises `UsageError` for a method that is not trained, an unknown key, a wrong range, or an empty space.
+    """
+    method_class = METHODS.get(method)
+    if not method_class.trained:
+        raise UsageError(
+            f"{method_class.name} trains nothing, so there is nothing to search: `harness run` tests it."
+        )
+    axes = declared(method_class)
+    asked = {axis.key: axis for axis in (parse_axis(text, method_class) for text in given)}
+    axes |= asked
+    for key in map(fixed_key, fixed):
+        if key not in config_keys(method_class):
+            raise unknown("config key", key, config_keys(method_class))
+        if key in asked:
+            raise UsageError(f"{key} is given both to --space and to --fix: leave one out.")
+        axes.pop(key, None)
+    if not axes:
+        raise UsageError(
+            f"Nothing is left to search: add an axis with --space ({FORMS}), or use `harness run`."
+        )
+    return list(axes.values())
+
+
+def declared(method_class: type[Method]) -> dict[str, Axis]:
+    """Return the axes that config fields declare, by key."""
+    axes = {}
+    for key, info in config_keys(method_class).items():
+        extra = info.json_schema_extra
+        search = extra.get("search") if isinstance(extra, dict) else None
+        if isinstance(search, dict):
+            over = Choice(**search) if "values" in search else Range(**search)
+            axes[key] = Axis(key=key, over=over, integer=_is_integer(info) and isinstance(over, Range))
+    return axes
+
+
+def parse_axis(text: str, method_class: type[Method]) -> Axis:
+    """Return the axis that `key=low:high[:log]` or `key=a,b,c` describes."""
+    key, sign, values = (part.strip() for part in text.partition("="))
+    if not sign or not key or not values:
+        raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
+    known = config_keys(method_class)
+    if key not in known:
+        raise unknown("config key", key, known)
+    _refuse(key, known[key])
+    if "," in values:
+        return Axis(key=key, over=Choice(values=_choices(text, values)))
+    if ":" not in values:
+        raise UsageError(
+            f"One value is no search in --space {text!r}: hold it with --fix {text}, or give {FORMS}."
+        )
+    integer = _is_integer(known[key])
+    return Axis(key=key, over=_range(text, values, integer), integer=integer)
+
+
+def fixed_key(text: str) -> str:
+    """Return the key of `key=value`, as `--fix` takes it."""
+    key, sign, _ = text.partition("=")
+    if not sign or not key.strip():
+        raise UsageError(f"--fix takes key=value, but got {text!r}.")
+    return key.strip()
+
+
+def check_axes(config: RunConfig, axes: Sequence[Axis]) -> None:
+    """Raise `UsageError` when the config would not take an axis's ends or choices."""
+    for axis in axes:
+        for value in axis.ends():
+            with_values(config, {axis.key: value})
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """Return a config with some dotted keys set, checked like any other."""
+    nested = config.model_dump()
+    for key, value in values.items():
+        merge(nested, nest(key, value))
+    return build(nested)
+
+
+def nest(key: str, value: Any) -> dict[str, Any]:
+    """Return a dotted key with its value as nested values.
+
+    >>> nest("method.lr", 0.1)
+    {'method': {'lr': 0.1}}
+    """
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def start(config: RunConfig, axes: Sequence[Axis]) -> list[dict[str, Any]]:
+    """Return the config's own point, which a search tries first; nothing when it lies outside the space."""
+    values = flatten(config.model_dump())
+    point = {axis.key: values[axis.key] for axis in axes}
+    return [point] if all(axis.holds(point[axis.key]) for axis in axes) else []
+
+
+def grid(axes: Sequence[Axis], n: int = GRID_POINTS) -> list[dict[str, Any]]:
+    """Return every combination of the axes' values, `n` of each range, the last axis running fastest.
+
+    Raises `UsageError` when they are more than a search can try.
+    """
+    values = [axis.points(n) for axis in axes]
+    size = math.prod(map(len, values))
+    if size > MOST_POINTS:
+        raise UsageError(
+            f"The grid over {', '.join(axis.key for axis in axes)} has {size:,} points, more than {MOST_POINTS:,}: "
+            "hold some keys with --fix, or name fewer values with --space key=a,b,c."
+        )
+    return [dict(zip((axis.key for axis in axes), row, strict=True)) for row in product(*values)]
+
+
+def _refuse(key: str, info: Any) -> None:
+    """Raise `UsageError` for a key whose values cannot be compared on one validation split."""
+    if key.startswith(MEASURES) or key == "seed":
+        raise UsageError(
+            f"{key} decides what a trial is measured on, so values of it cannot be compared: --fix it."
+        )
+    if key == "method.name" or is_free(info):
+        raise UsageError(f"{key} is not something to search: it does not change how good a configuration is.")
+
+
+def _choices(text: str, values: str) -> tuple[Any, ...]:
+    choices = tuple(_value(part) for part in values.split(","))
+    if not all(isinstance(choice, str | int | float | None) for choice in choices):
+        raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
+    if len(set(choices)) < len(choices):
+        raise UsageError(f"A value stands twice in --space {text!r}.")
+    return choices
+
+
+def _range(text: str, values: str, integer: bool) -> Range:
+    low, high, *rest = (_value(part) for part in values.split(":"))
+    numbers = all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high))
+    if not numbers or rest not in ([], ["log"]):
+        raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
+    if not low < high:
+        raise UsageError(f"The range in --space {text!r} must rise, but {low:g} is not below {high:g}.")
+    if rest and low <= 0:
+        raise UsageError(f"A logarithmic range must begin above 0, but --space {text!r} begins at {low:g}.")
+    if integer and (low != int(low) or high != int(high)):
+        raise UsageError(f"The key in --space {text!r} takes whole numbers, so its range must end in them.")
+    return Range(low=low, high=high, log=bool(rest))
+
+
+def _value(text: str) -> Any:
+    """Read one value as `--set` does."""
+    if not text.strip():
+        return None
+    return parse_override(f"value={text.strip()}")["value"]
+
+
+def _is_integer(info: Any) -> bool:
+    return info.annotation is int

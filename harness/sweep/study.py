@@ -1,0 +1,254 @@
+"""One Optuna study on a queue: points drawn, values told, trials ended early, importance.
+
+With one worker the same seed draws the same points however often a study was stopped: the sampler is made anew for
+each trial, seeded by the study's seed and the trial's number. Several workers know of one another's running trials
+(constant liar), and which of them ends first decides what the next one knows.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.config.sections import Choice, content_hash
+from harness.queue.optuna_storage import experimental
+from harness.queue.queue import ERROR, FIXED, Queue, is_cut_off, owned
+from harness.queue.worker_lock import Presence
+from harness.sweep.settings import Search
+from harness.sweep.space import Axis
+from harness.sweep.summary import State, TrialRow
+
+STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+FACTS = "facts"
+STARTUP_TRIALS = 5
+PATIENCE = 1
+POPULATION = 10
+REDUCTION = 3
+
+
+class PatientMedian(optuna.pruners.BasePruner):
+    """Ends a trial whose best so far lies behind the others' median at two validations in a row.
+
+    Optuna's own PatientPruner waits instead until a trial gets no better, which short and noisy curves seldom do for
+    long enough: see `benchmarks/pruning.py`.
+
+    Args:
+        warmup: epochs after which the first validation may count; no trial ends before five others have finished.
+        patience: how many validations more than one it must lie behind.
+    """
+
+    def __init__(self, warmup: int, patience: int = PATIENCE) -> None:
+        self._median = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=warmup)
+        self._patience = patience
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Return whether the trial lies behind now, and did at the validations before."""
+        steps = sorted(trial.intermediate_values)
+        if len(steps) <= self._patience:
+            return False
+        pasts = (self._at(trial, steps[: len(steps) - back]) for back in range(self._patience + 1))
+        return all(self._median.prune(study, past) for past in pasts)
+
+    @staticmethod
+    def _at(trial: FrozenTrial, steps: Sequence[int]) -> FrozenTrial:
+        """Return a trial as it was after some steps."""
+        past = copy(trial)
+        past.intermediate_values = {step: trial.intermediate_values[step] for step in steps}
+        return past
+
+
+class Trial:
+    """A trial under way: `number` counts from 0 and stays the same when a trial is taken up again."""
+
+    def __init__(self, study: "Study", job: FrozenTrial, number: int) -> None:
+        self.job, self.number = job, number
+        self._queue, self._trial = study.queue, study.queue.trial(job)
+        self.params = {axis.key: _suggest(self._trial, axis) for axis in study.axes}
+
+    def report(self, step: int, value: float) -> bool:
+        """Take the value at a step; return whether the trial should end early."""
+        if len(self._trial.study.directions) > 1:
+            return False
+        with warnings.catch_warnings(), owned(self.job):
+            warnings.filterwarnings("ignore", message=".*already reported.*")
+            self._trial.report(value, step)
+            return self._trial.should_prune()
+
+    def note(self, **facts: Any) -> None:
+        """Keep facts beside the trial: `runs`, `metrics`, `seconds`."""
+        self._queue.note(self.job, FACTS, facts)
+
+    def weigh(self, excess: Mapping[str, float]) -> None:
+        """Tell how far each cost lies above its limit; 0 or less is within."""
+        with experimental(), owned(self.job):
+            for name, value in excess.items():
+                self._trial.set_constraint(name, value)
+
+    def finish(self, values: Sequence[float]) -> bool:
+        """End the trial with its values; False when it was taken from this worker, because it was silent too long."""
+        return self._queue.end(self.job, TrialState.COMPLETE, values)
+
+    def prune(self) -> bool:
+        """End the trial because it fell behind."""
+        return self._queue.end(self.job, TrialState.PRUNED)
+
+    def fail(self, error: Exception) -> bool:
+        """End the trial because it broke, keeping type, message and traceback."""
+        return self._queue.fail(self.job, error)
+
+    def put_back(self) -> None:
+        """Leave the trial because a person stopped it: it is taken up again when the study goes on."""
+        self._queue.put_back(self.job)
+
+
+class Study:
+    """A study on a queue.
+
+    Args:
+        queue: the jobs.
+        axes: the search space.
+        search: sampler, pruner, objectives, constraints.
+        seed: seed of the sampler.
+        epochs: epochs of one run, and how many of them warm-up takes.
+    """
+
+    def __init__(
+        self, queue: Queue, axes: Sequence[Axis], search: Search, seed: int, epochs: tuple[int, int]
+    ) -> None:
+        self.queue, self.axes, self.search, self.seed = queue, list(axes), search, seed
+        self.name, self.place = queue.name, queue.place
+        queue.study.pruner = _pruner(search, *epochs)
+
+    @property
+    def n_done(self) -> int:
+        """How many trials count towards the total."""
+        return len(self.rows())
+
+    def rows(self) -> list[TrialRow]:
+        """Return all ended trials in order."""
+        return [_row(*item) for item in self._ended()]
+
+    def last_ended(self, n: int) -> list[TrialRow]:
+        """Return the trials that ended last, the latest at the end."""
+        jobs = sorted(
+            self._ended(), key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0])
+        )
+        return [_row(*item) for item in jobs[-n:]]
+
+    def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Make trials up to the total and let those that have not begun start with `points` not tried yet."""
+        with self.queue.exclusive():
+            jobs = list(self.queue.jobs().values())[: self.search.trials]
+            tried = [job.params or job.system_attrs.get(FIXED) for job in jobs]
+            new = [dict(point) for point in points if dict(point) not in tried]
+            for job, point in zip(jobs, tried, strict=True):
+                if new and not point and job.state is TrialState.WAITING:
+                    self.queue.fix(job, new.pop(0))
+            for point in new[: self.search.trials - len(jobs)]:
+                self.queue.add(params=point)
+            self.queue.fill(self.search.trials)
+
+    def take(self, worker: Presence) -> Trial | None:
+        """Take the next trial; None when none waits."""
+        job = self.queue.take(worker, self.search.trials)
+        if job is None:
+            return None
+        try:
+            number = self.queue.number_of(job)
+            with experimental(), owned(job):
+                seed = int(content_hash([self.seed, number])[:8], 16)
+                self.queue.study.sampler = _sampler(self.search, seed)
+                return Trial(self, job, number)
+        except BaseException:
+            self.queue.put_back(job)
+            raise
+
+    def importance(self) -> dict[str, float]:
+        """Return each searched key's share in the spread of values, as fANOVA estimates it; {} of too few trials."""
+        finished = self.queue.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len({trial.values[0] for trial in finished}) < 2 or len(finished) < STARTUP_TRIALS:
+            return {}
+        with experimental():
+            found = optuna.importance.get_param_importances(
+                self.queue.study,
+                evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
+                target=lambda trial: trial.values[0],
+            )
+        return {key: float(value) for key, value in found.items()}
+
+    def _ended(self) -> list[tuple[int, FrozenTrial]]:
+        jobs = self.queue.jobs().items()
+        return [item for item in jobs if item[1].state in STATES and not is_cut_off(item[1])]
+
+
+def distribution(axis: Axis) -> BaseDistribution:
+    """Return an axis as Optuna wants it; whole numbers stay whole."""
+    if isinstance(axis.over, Choice):
+        return CategoricalDistribution(axis.over.values)
+    low, high, log = axis.over.low, axis.over.high, axis.over.log
+    return (
+        IntDistribution(int(low), int(high), log=log)
+        if axis.integer
+        else FloatDistribution(low, high, log=log)
+    )
+
+
+def _suggest(trial: optuna.Trial, axis: Axis) -> Any:
+    if isinstance(axis.over, Choice):
+        return trial.suggest_categorical(axis.key, axis.over.values)
+    low, high, log = axis.over.low, axis.over.high, axis.over.log
+    if axis.integer:
+        return trial.suggest_int(axis.key, int(low), int(high), log=log)
+    return trial.suggest_float(axis.key, low, high, log=log)
+
+
+def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of one trial; a grid's points are fixed beforehand, so what draws there does not matter."""
+    samplers = optuna.samplers
+    if search.sampler == "tpe":
+        return samplers.TPESampler(multivariate=True, group=False, constant_liar=True, seed=seed)
+    if search.sampler == "gp":
+        return samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False)
+    if search.sampler == "cmaes":
+        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    if search.sampler == "nsga2":
+        return samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+    return samplers.RandomSampler(seed=seed)
+
+
+def _pruner(search: Search, n_epochs: int, warmup: int) -> optuna.pruners.BasePruner:
+    pruners = optuna.pruners
+    with experimental():
+        if search.pruner == "median":
+            return PatientMedian(warmup)
+        if search.pruner == "hyperband":
+            most = max(n_epochs * search.seeds, 1)
+            return pruners.HyperbandPruner(
+                min_resource=min(warmup + 1, most), max_resource=most, reduction_factor=REDUCTION
+            )
+        if search.pruner == "wilcoxon":
+            return pruners.WilcoxonPruner(p_threshold=0.1)
+    return pruners.NopPruner()
+
+
+def _row(number: int, job: FrozenTrial) -> TrialRow:
+    known = job.user_attrs
+    values = job.values or []
+    return TrialRow(
+        number=number,
+        state=STATES[job.state],
+        value=values[0] if values else None,
+        values=tuple(values),
+        params=job.params,
+        feasible=all(excess <= 0 for excess in job.constraints.values()),
+        error=known.get(ERROR),
+        **known.get(FACTS, {}),
+    )

@@ -1,0 +1,265 @@
+"""What a study found: its best trial, its summary, and the preset that reuses the best configuration."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel
+
+from harness.config.sections import RunConfig, flatten
+from harness.evaluate.intervals import mean_interval
+from harness.files import read_json, write_json, write_text
+from harness.presets.resolve import build, merge, resolve
+from harness.record import Record
+from harness.sweep.settings import Search
+from harness.sweep.space import Axis, nest, with_values
+from harness.track.mlflow_store import with_ends
+
+TIE = "val/t2i/mAP"
+BEST = "best.yaml"
+SUMMARY = "study.json"
+STUDY, BUDGET = "harness.study", "harness.budget"
+NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
+
+
+State = Literal["finished", "pruned", "failed"]
+
+
+class TrialRow(BaseModel):
+    """What is known of an ended trial.
+
+    `value` is that of the first objective, `values` hold all; of a pruned trial the last that it reached. `metrics`
+    hold what else the best is judged by, and the costs. `epochs` are those that ran, over all seeds, of `planned`.
+    """
+
+    number: int
+    state: State
+    value: float | None
+    values: tuple[float, ...] = ()
+    params: dict[str, Any]
+    feasible: bool = True
+    metrics: dict[str, float] = {}
+    runs: tuple[str, ...] = ()
+    seconds: float = 0.0
+    epochs: int = 0
+    planned: int = 0
+    error: dict[str, str] | None = None
+
+
+class Summary(BaseModel):
+    """A study's trials, its best configuration, and where both went.
+
+    `mean` and `interval` (95 %, Student's t) are of the finished trials' values. `importance` says how much of the
+    spread each key explains. `pruned_share` is the share of trials that were ended early, `epochs_saved` the share of
+    all planned epochs, and `seconds_saved` the time, that this saved. `front` holds the trials that none beats in all
+    objectives. `tests` are the records of the best configuration, trained anew with fresh seeds; `test` combines them.
+    """
+
+    study: str
+    objectives: tuple[str, ...]
+    synthetic: bool
+    space: list[str]
+    sampler: str
+    pruner: str
+    seeds: int
+    budget: int
+    trials: list[TrialRow]
+    counts: dict[str, int]
+    mean: float | None = None
+    interval: tuple[float, float] | None = None
+    best: TrialRow | None = None
+    front: list[int] = []
+    importance: dict[str, float] = {}
+    pruned_share: float = 0.0
+    epochs_saved: float = 0.0
+    seconds_saved: float = 0.0
+    config: dict[str, Any] | None = None
+    preset: str | None = None
+    command: str | None = None
+    storage: str = ""
+    tests: list[Record] = []
+    test: dict[str, Any] | None = None
+
+    @property
+    def objective(self) -> str:
+        """The objective that decides which trial is the best."""
+        return self.objectives[0]
+
+    def numbers(self) -> dict[str, float]:
+        """Return the study's numbers as flat metrics."""
+        flat = {f"trials/{state}": float(number) for state, number in self.counts.items()}
+        flat |= {"pruned_share": self.pruned_share, "epochs_saved": self.epochs_saved}
+        flat |= {f"importance/{key}": share for key, share in self.importance.items()}
+        if self.best is not None and self.best.value is not None:
+            flat[f"best/{self.objective}"] = self.best.value
+        if self.mean is not None:
+            flat[f"mean/{self.objective}"] = self.mean
+        if self.interval is not None:
+            flat |= with_ends({}, {f"mean/{self.objective}": self.interval})
+        return flat | self._tested()
+
+    def marks(self) -> dict[str, str]:
+        """Return the best configuration and where it was tested as tags."""
+        marks = {"harness.budget": str(self.budget)}
+        if self.best is not None:
+            marks |= {f"harness.best.{key}": str(value) for key, value in self.best.params.items()}
+        if self.tests:
+            marks["harness.tested_run"] = " ".join(record.name for record in self.tests)
+        return marks
+
+    def _tested(self) -> dict[str, float]:
+        """Return what the best configuration reached on the test split, with the ends of its intervals."""
+        if self.test is not None:
+            found = self.test["metrics"].items()
+            means = {name: one["mean"] for name, one in found}
+            return with_ends(means, {name: (one["low"], one["high"]) for name, one in found})
+        flat: dict[str, float] = {}
+        for record in self.tests:
+            flat |= with_ends(record.metrics, record.intervals)
+        return flat
+
+
+def summarise(
+    study: str, config: RunConfig, axes: Sequence[Axis], search: Search, trials: list[TrialRow]
+) -> Summary:
+    """Return what a study found so far."""
+    values = [trial.value for trial in trials if trial.state == "finished" and trial.value is not None]
+    best = best_of(trials)
+    saved = [trial.planned - trial.epochs for trial in trials if trial.state == "pruned"]
+    return Summary(
+        study=study,
+        objectives=search.objectives,
+        synthetic=config.dataset.synthetic,
+        space=[str(axis) for axis in axes],
+        sampler=search.sampler,
+        pruner=search.pruner,
+        seeds=search.seeds,
+        budget=len(trials),
+        trials=trials,
+        counts={state: sum(trial.state == state for trial in trials) for state in get_args(State)},
+        mean=fmean(values) if values else None,
+        interval=_interval(values),
+        best=best,
+        front=front_of(trials, search),
+        pruned_share=len(saved) / max(len(trials), 1),
+        epochs_saved=sum(saved) / max(sum(trial.planned for trial in trials), 1),
+        seconds_saved=sum(
+            t.seconds / t.epochs * (t.planned - t.epochs) for t in trials if t.state == "pruned" and t.epochs
+        ),
+        config=with_values(config, best.params).model_dump(mode="json") if best else None,
+    )
+
+
+def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> list[Path]:
+    """Write the summary, and the best configuration as a preset with the command that uses it; return the files."""
+    files = [folder / SUMMARY]
+    if summary.best is not None and summary.config is not None:
+        config = build(summary.config)
+        preset = folder / BEST
+        write_preset(preset, config, summary)
+        summary.preset, summary.command = str(preset), reuse_command(config, preset, runs)
+        files.append(preset)
+    exclude = {"tests": {"__all__": {"sources", "environment"}}}
+    write_json(files[0], summary.model_dump(mode="json", exclude=exclude))
+    return files
+
+
+def keep_tests(summary: Summary, folder: Path) -> None:
+    """Put the tests of an earlier summary into one without, if they are tests of the same best configuration."""
+    if summary.best is None or not (folder / SUMMARY).is_file():
+        return
+    written = read_json(folder / SUMMARY)
+    if (written.get("best") or {}).get("params") == summary.best.params:
+        summary.tests = [Record.model_validate(record) for record in written["tests"]]
+        summary.test = written["test"]
+
+
+def best_of(trials: Sequence[TrialRow]) -> TrialRow | None:
+    """Return the finished trial with the highest value among those within the constraints.
+
+    Ties go to the higher mAP, then to the earliest; None when no trial is within them.
+    """
+    fitting = (trial for trial in trials if trial.state == "finished" and trial.feasible)
+    return max(fitting, key=_rank, default=None)
+
+
+def front_of(trials: Sequence[TrialRow], search: Search) -> list[int]:
+    """Return the numbers of the trials that no other beats in one objective without losing in another."""
+    fitting = [trial for trial in trials if trial.state == "finished" and trial.feasible]
+    signs = [1 if way == "maximize" else -1 for way in search.directions]
+    points = [tuple(sign * x for sign, x in zip(signs, t.values, strict=True)) for t in fitting]
+    return [
+        trial.number
+        for trial, point in zip(fitting, points, strict=True)
+        if not any(
+            all(a >= b for a, b in zip(other, point, strict=True)) and other != point for other in points
+        )
+    ]
+
+
+def preset_values(config: RunConfig) -> dict[str, Any]:
+    """Return what a preset must hold so that a run of the same method and dataset gets this config, seed apart."""
+    plain = resolve(config.method.name, config.dataset.name, synthetic=config.dataset.synthetic)
+    before, after = (flatten(one.model_dump(mode="json")) for one in (plain, config))
+    values: dict[str, Any] = {}
+    for key, value in after.items():
+        if key not in NOT_EXPORTED and value != before.get(key):
+            merge(values, nest(key, value))
+    return values
+
+
+def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
+    """Write the best configuration as a preset that says where it comes from."""
+    write_text(file, preset_text(config, summary))
+
+
+def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run that a study chose, when another study may have chosen it before.
+
+    All studies are named, and the budget is the largest: two searches that end at one point were not cheaper
+    than the dearer of them.
+
+    >>> old = {"harness.study": "a", "harness.budget": "30"}
+    >>> joined_marks(old, {"harness.study": "b", "harness.budget": "9"})
+    {'harness.study': 'a b', 'harness.budget': '30'}
+    """
+    if STUDY not in marks:
+        return dict(marks)
+    studies = dict.fromkeys([*known.get(STUDY, "").split(), *marks[STUDY].split()])
+    budgets = [text for text in (known.get(BUDGET, ""), marks[BUDGET]) if text.isdigit()]
+    return {**marks, STUDY: " ".join(studies), BUDGET: max(budgets, key=int) if budgets else marks[BUDGET]}
+
+
+def preset_text(config: RunConfig, summary: Summary) -> str:
+    """Return the best configuration as a preset."""
+    best = summary.best
+    assert best is not None
+    head = (
+        f"# Study {summary.study}: trial {best.number} of {len(summary.trials)} has the best {summary.objective}, "
+        f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
+        "test data played no part.\n"
+    )
+    return head + yaml.safe_dump(preset_values(config), sort_keys=False)
+
+
+def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:
+    """Return the command that runs the best configuration again."""
+    parts = ["harness", "run", "--method", config.method.name, "--dataset", config.dataset.name]
+    parts += ["--synthetic"] * config.dataset.synthetic
+    parts += ["--preset", str(preset)]
+    for flag, value in (("--data-root", config.dataset.root), ("--runs", runs)):
+        parts += [flag, str(value)] if value else []
+    return shlex.join(parts)
+
+
+def _rank(trial: TrialRow) -> tuple[float, float, int]:
+    assert trial.value is not None, "a finished trial has a value"
+    return trial.value, trial.metrics.get(TIE, 0.0), -trial.number
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean; None of fewer than two values."""
+    return mean_interval(values) if len(values) > 1 else None

@@ -1,0 +1,266 @@
+"""Search hyper-parameters: each trial is judged on validation; no test data until the search is over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.config.sections import RunConfig, flatten
+from harness.errors import HarnessError, Interrupted, UsageError
+from harness.files import locked
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.queue.local_workers import work_with
+from harness.queue.optuna_storage import HEARTBEAT, lost, shown, storage_url
+from harness.queue.parent_run import StudyTracker
+from harness.queue.queue import BEAT, Queue, is_cut_off
+from harness.queue.work_loop import Work, until
+from harness.queue.worker_lock import Presence
+from harness.record import Record, RunFolder, all_trials
+from harness.run.run import run
+from harness.run.several_seeds import run_seeds
+from harness.sweep.settings import FRESH_SEED, Search, check_search, default_name, settings_of, study_name
+from harness.sweep.space import Axis, with_values
+from harness.sweep.stored_sweep import KIND, SPEC, find_points, read_spec, study_on, summary_of
+from harness.sweep.summary import SUMMARY, Summary, best_of, joined_marks, keep_tests, write_results
+from harness.sweep.trial_job import TrialJob
+from harness.sweep.trial_listener import told
+
+EQUAL_FAILURES = 3
+
+
+def sweep(
+    config: RunConfig,
+    axes: Sequence[Axis],
+    search: Search,
+    *,
+    study: str | None = None,
+    runs: str | Path | None = None,
+    storage: str | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    heartbeat: int = HEARTBEAT,
+    listener: Listener | None = None,
+) -> Summary:
+    """Search the space that `axes` span around a config, then test the best configuration; return the summary.
+
+    The same call goes on with the study, up to the total number of trials. A trial that fails is kept with its
+    traceback; after three equal failures in a row the sweep stops, and those trials are tried again next time.
+
+    Args:
+        study: name of the study; by default made from config, space and objectives.
+        storage: SQLAlchemy URL; by default `HARNESS_STORAGE`, else an SQLite file beside the runs.
+        workers: 1 works in this process, more in as many processes of this machine, 0 leaves it to other machines.
+        heartbeat: seconds between two signs of life of a trial.
+
+    Raises `UsageError` for what cannot be searched, `Interrupted` when a person stops it.
+    """
+    check_search(config, axes, search)
+    settings = settings_of(config, axes, search)
+    name = study_name(study) if study else default_name(config, settings)
+    root = runs_root(runs).path
+    folder = root / "studies" / name
+    url = storage_url(storage, root)
+    with locked(folder), lost(shown(url)):
+        queue = Queue(name, url, directions=search.directions, folder=folder, heartbeat=heartbeat)
+        kind = queue.notes.get("kind", KIND)
+        if kind != KIND or ("kind" not in queue.notes and queue.jobs()):
+            raise UsageError(
+                f"{name!r} in {queue.place} is no study of `harness sweep`: choose another --study or --storage."
+            )
+        queue.hold("settings", settings)
+        work = Sweep(config, axes, search, queue, root, device, listener or Listener())
+        return work.run(workers)
+
+
+def open_sweep(queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener) -> "Sweep":
+    """Return the sweep that a study in the storage is, for a worker."""
+    config, axes, search = read_spec(queue)
+    return Sweep(config.on_data(data_root), axes, search, queue, root, device, listener, leads=False)
+
+
+class Sweep(Work):
+    """One process's work on a study: the one that began it, or a worker."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        axes: Sequence[Axis],
+        search: Search,
+        queue: Queue,
+        root: Path,
+        device: str,
+        listener: Listener,
+        leads: bool = True,
+    ) -> None:
+        self.leads = leads
+        self.config, self.axes, self.search, self.queue = config, list(axes), search, queue
+        self.root, self.device, self.listener = root, device, listener
+        self.data_root = config.dataset.root
+        self.folder = root / "studies" / queue.name
+        self.study = study_on(queue, config, axes, search)
+        self.tracker = StudyTracker(queue, root, "study", self._tags(), self._params(), leads)
+        self.told = {row.number for row in self.study.rows()}
+        self.records: list[Record] = []
+        self.tested: dict[str, Any] | None = None
+
+    def run(self, workers: int) -> Summary:
+        """Try points up to the total, then test the best; write and track the summary however it ends."""
+        status = "failed"
+        try:
+            self._prepare()
+            work_with(self, workers, until(self.search.timeout), self.listener)
+            if self.search.test_seeds or not self.left():
+                self._test()
+            status = "finished"
+        except (Interrupted, KeyboardInterrupt) as stop:
+            status = "interrupted"
+            done = f"{self.study.n_done} of {self.search.trials} trials of {self.study.name} are done"
+            raise Interrupted(done) from stop
+        finally:
+            summary = self._close(status)
+        return summary
+
+    def take(self, worker: Presence) -> "TrialJob | None":
+        """Take the next trial, if one waits."""
+        trial = self.study.take(worker)
+        if trial is None:
+            return None
+        place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials})"
+        self.listener.on_stage(f"{place}: {told(trial.params)}")
+        return TrialJob(
+            self.study,
+            trial,
+            self.config,
+            root=self.root,
+            device=self.device,
+            tracker=self.tracker,
+            listener=self.listener,
+            broken=self.keep_failing,
+        )
+
+    def left(self) -> int:
+        """Return how many of the trials wanted have not ended."""
+        wanted = list(self.queue.jobs().values())[: self.search.trials]
+        return sum(not job.state.is_finished() or is_cut_off(job) for job in wanted)
+
+    def news(self) -> list[str]:
+        """Return how each trial ended that ended since the last call, and the best so far; track both."""
+        rows = self.study.rows()
+        new = [row for row in rows if row.number not in self.told]
+        self.told |= {row.number for row in new}
+        best = best_of(rows)
+        so_far = "" if best is None else f" (best {best.value:.2f}, trial {best.number})"
+        lines = []
+        for row in new:
+            value = "" if row.value is None else f" at {row.value:.2f}"
+            lines.append(
+                f"trial {row.number}, {len(rows)} of {self.search.trials} done: {row.state}{value}{so_far}"
+            )
+            if (
+                self.leads
+                and row.state == "finished"
+                and row.value is not None
+                and best
+                and best.value is not None
+            ):
+                name = self.search.objective
+                self.tracker.log(row.number, {f"trial/{name}": row.value, f"best/{name}": best.value})
+        return lines
+
+    def keep_failing(self, error: Exception) -> None:
+        """Raise when the same failure came three times in a row; those trials will be tried again."""
+        last = self.study.last_ended(EQUAL_FAILURES)
+        words = {f"{row.error['type']}: {row.error['message']}" if row.error else "" for row in last}
+        if len(last) < EQUAL_FAILURES or len(words) > 1 or "" in words:
+            return
+        reason = (
+            f"The study {self.study.name} stopped: {EQUAL_FAILURES} trials in a row failed alike. {words.pop()} "
+            f"{self.folder / SUMMARY} holds the tracebacks; once mended, the same command tries them again."
+        )
+        self.queue.stop(reason, [row.number for row in last])
+        raise HarnessError(reason) from error
+
+    def _prepare(self) -> None:
+        """Tell all workers what to do, and queue the trials."""
+        plain = self.config.model_dump(mode="json")
+        axes = [axis.model_dump(mode="json") for axis in self.axes]
+        spec = {
+            "config": plain,
+            "axes": axes,
+            "search": self.search.model_dump(mode="json", exclude={"points"}),
+        }
+        self.queue.remember(SPEC, spec)
+        self.queue.remember("kind", KIND)
+        self.queue.remember(BEAT, self.queue.heartbeat)
+        self.queue.go_on()
+        self.study.prepare(find_points(self.config, self.axes, self.search))
+
+    def _test(self) -> None:
+        """Train the best configuration anew with fresh seeds, and test it; raise when there is none."""
+        best = best_of(self.study.rows())
+        if best is None:
+            raise HarnessError(self._nothing())
+        if not self.search.test_seeds:
+            return
+        marks = {"harness.study": self.study.name, "harness.budget": str(self.study.n_done)}
+        config = with_values(self.config, {**best.params, "seed": self.config.seed + FRESH_SEED})
+        n = self.search.test_seeds
+        seeds = f"seed {config.seed}" if n == 1 else f"seeds {config.seed} to {config.seed + n - 1}"
+        self.listener.on_stage(f"testing the best configuration, trained anew with {seeds}")
+        common: dict[str, Any] = {
+            "runs": self.root,
+            "device": self.device,
+            "listener": self.listener,
+            "tags": marks,
+        }
+        if n == 1:
+            self.records = [run(config, **common)]
+        else:
+            self.tested = run_seeds(config, n, **common)
+            folders = [RunFolder(self.root / name) for name in self.tested["runs"]]
+            self.records = [record for folder in folders if (record := folder.read()) is not None]
+        for record in self.records:
+            folder = RunFolder(self.root / record.name)
+            self.tracker.mark(record, folder, joined_marks(record.tags, marks))
+        if n == 1:
+            self.tracker.adopt(self.records)
+
+    def _nothing(self) -> str:
+        rows = self.study.rows()
+        if any(row.state == "finished" for row in rows):
+            limits = ", ".join(str(constraint) for constraint in self.search.constraints)
+            return f"No trial of the study {self.study.name} keeps within {limits}: relax it, or search elsewhere."
+        return f"No trial of the study {self.study.name} finished: see {self.folder / SUMMARY}."
+
+    def _close(self, status: str) -> Summary:
+        """Write the summary and the best configuration, put both on the study's MLflow run, and end it."""
+        summary = summary_of(self.study, self.config, importance=status == "finished")
+        summary.tests, summary.test = self.records, self.tested
+        if not self.records:
+            keep_tests(summary, self.folder)
+        files = write_results(self.folder, summary, runs=None if self.root == runs_root().path else self.root)
+        records = [folder.read() for folder in all_trials(self.root, self.study.name)]
+        if self.search.seeds == 1:
+            self.tracker.adopt(record for record in records if record is not None)
+        if not self.queue.running():
+            self.tracker.bury()
+        self.tracker.log(self.study.n_done, summary.numbers())
+        self.tracker.close(status, summary.marks(), files)
+        return summary
+
+    def _tags(self) -> dict[str, str]:
+        config = self.config
+        return {
+            "harness.method": config.method.name,
+            "harness.dataset": config.dataset.name,
+            "harness.synthetic": str(config.dataset.synthetic).lower(),
+            "harness.seed": str(config.seed),
+            "harness.objective": self.search.objective,
+            "harness.sampler": self.search.sampler,
+            "harness.pruner": self.search.pruner,
+        }
+
+    def _params(self) -> dict[str, str]:
+        """Return what all trials share, and the space, as MLflow parameters."""
+        searched = {axis.key: f"search: {axis}" for axis in self.axes}
+        return {**flatten(self.config.model_dump(mode="json")), **searched}

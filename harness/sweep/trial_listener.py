@@ -1,0 +1,105 @@
+"""What watches one trial of a sweep: it reports each validation and stops a trial that falls behind."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.listener import Listener
+from harness.record import Record
+from harness.sweep.settings import COSTS
+from harness.sweep.study import Study, Trial
+
+
+class Pruned(HarnessError):
+    """A trial fell behind the others; its run is recorded as pruned."""
+
+    run_status = "pruned"
+
+
+class TrialListener(Listener):
+    """Passes progress on to a person, and each validation to the study.
+
+    Args:
+        inner: whoever watches; epochs are not passed on, a sweep says one line per trial.
+        epochs: epochs of one run; several seeds of a trial count on from one another.
+    """
+
+    def __init__(self, inner: Listener, study: Study, trial: Trial, epochs: int) -> None:
+        self.inner, self.study, self.trial, self.epochs = inner, study, trial, epochs
+        self.objective = study.search.objective
+        self.records: list[Record] = []
+        self.n_ended, self.n_epochs = 0, 0
+        self._begun = time.perf_counter()
+
+    def on_count(self, done: int, total: int) -> None:
+        """Pass it on."""
+        self.inner.on_count(done, total)
+
+    def on_note(self, text: str) -> None:
+        """Pass it on."""
+        self.inner.on_note(text)
+
+    def on_step(self, epoch: int, step: int, n_steps: int) -> None:
+        """Pass it on."""
+        self.inner.on_step(epoch, step, n_steps)
+
+    def on_start(self, name: str, record: Record) -> None:
+        """Keep the record; raise `Changed` when data, weights or versions are not those of earlier trials."""
+        self.records.append(record)
+        backbone = {key: value for key, value in record.backbone.items() if key != "seed"}
+        shared = {"fingerprint": record.fingerprint, "backbone": backbone, "versions": record.versions}
+        self.study.queue.hold("material", shared)
+
+    def on_resume(self, history: list[dict[str, float]], step: int) -> None:
+        """Pass it on, and report what was reached before the interruption, as far as the study does not know it."""
+        self.inner.on_resume(history, step)
+        self.n_epochs += len(history)
+        for row in history:
+            if self.objective in row:
+                self._report(int(row["epoch"]), row[self.objective])
+
+    def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
+        """Report a validation; raise `Pruned` when the trial should end."""
+        self.n_epochs += 1
+        if self.objective in row and self._report(epoch, row[self.objective]):
+            raise Pruned(f"behind the others of the study {self.study.name} after epoch {epoch}")
+
+    def on_seed(self, value: float, last: bool) -> None:
+        """Take a seed's value at its end; raise `Pruned` when the trial is behind the best one over its seeds."""
+        self.n_ended += 1
+        by_seed = self.study.search.pruner == "wilcoxon"
+        if by_seed and self.trial.report(self.n_ended - 1, value) and not last:
+            raise Pruned(f"behind the best of the study {self.study.name} after {self.n_ended} seeds")
+
+    def seconds(self) -> float:
+        """Return the seconds since the trial began."""
+        return round(time.perf_counter() - self._begun, 3)
+
+    def _report(self, epoch: int, value: float) -> bool:
+        if self.study.search.pruner == "wilcoxon":
+            return False
+        return self.trial.report(self.n_ended * self.epochs + epoch, value)
+
+
+def costs(record: Record) -> dict[str, float]:
+    """Return what a run cost: trainable parameters, peak memory of training in bytes, seconds of a step."""
+    known = record.accounting
+    values = {
+        "trainable_parameters": known.get("parameters", {}).get("trainable"),
+        "peak_memory": known.get("train_peak_bytes"),
+        "step_seconds": known.get("step_seconds"),
+    }
+    return {name: float(values[name]) for name in COSTS if values[name] is not None}
+
+
+def told(params: Mapping[str, Any]) -> str:
+    """Return a trial's values as text.
+
+    >>> told({"method.lr": 0.00031234, "method.loss": "sdm"})
+    'method.lr=0.000312 method.loss=sdm'
+    """
+    return " ".join(
+        f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in params.items()
+    )

@@ -1,0 +1,341 @@
+"""One MLflow store and experiment: runs, metrics, tags and artifacts by run id; the only file that knows MLflow."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.addresses import must_answer, without_password
+from harness.config.sections import flatten
+from harness.errors import HarnessError, UsageError, unknown
+from harness.files import held, replaced
+from harness.paths import runs_root
+from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
+from harness.track.notes import NOTE, description, origin, settings_tag
+from harness.track.views import EXPERIMENT_TAGS
+
+EXPERIMENT = "text-based-person-retrieval"
+PARENT = "mlflow.parentRunId"
+STATES = {
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "pruned": "KILLED",
+    "interrupted": "KILLED",
+    "running": "RUNNING",
+}
+ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
+FINISHED = "tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
+BATCH = {"metrics": 1000, "params": 100}
+log = logging.getLogger(__name__)
+
+
+def tracking_uri(runs: Path | None = None) -> str:
+    """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
+    default = f"sqlite:///{(runs or runs_root().path).resolve() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+class Store:
+    """One MLflow store and experiment; made once, safe when several processes start at the same time."""
+
+    def __init__(self, runs: Path | None = None, experiment: str | None = None) -> None:
+        self.runs = (runs or runs_root().path).resolve()
+        self.uri = tracking_uri(self.runs)
+        self.place = without_password(self.uri)
+        with _quiet(), _one_at_a_time(self.runs):
+            from mlflow import MlflowClient
+
+            _lay_out(self.uri)
+            self.client = MlflowClient(tracking_uri=self.uri)
+            self.experiment_id = self._experiment(
+                experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+            )
+
+    def _experiment(self, name: str) -> str:
+        """Return the experiment's id; another machine may make it between the question and the answer."""
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite")
+        place = (self.runs / "mlartifacts" / name).as_uri() if local else None
+        try:
+            return str(self.client.create_experiment(name, place, dict(EXPERIMENT_TAGS)))
+        except MlflowException:
+            if (found := self.client.get_experiment_by_name(name)) is None:
+                raise
+            return str(found.experiment_id)
+
+    def create(self, record: Record) -> str:
+        """Open an MLflow run for a record: its name, tags, parameters and dataset; return its id."""
+        run = self.client.create_run(
+            self.experiment_id, milliseconds(record.started), tags(record) | origin(record), record.name
+        )
+        run_id = str(run.info.run_id)
+        self.log_params(run_id, flatten(record.config))
+        self._dataset(run_id, record)
+        return run_id
+
+    def open(self, name: str, marks: dict[str, str], values: dict[str, Any]) -> str:
+        """Open an MLflow run that stands for several, as a study does, with tags and parameters; return its id."""
+        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+        self.log_params(run_id, values)
+        return run_id
+
+    def log(self, run_id: str, rows: Iterable[dict[str, float]]) -> None:
+        """Log epochs' metrics in as few calls as may be; the step is the epoch."""
+        from mlflow.entities import Metric
+
+        stamp = int(time.time() * 1000)
+        metrics = [
+            Metric(key, float(value), stamp, int(row.get("epoch", 0)))
+            for row in rows
+            for key, value in row.items()
+            if key != "epoch"
+        ]
+        for part in _parts(metrics, BATCH["metrics"]):
+            self.client.log_batch(run_id, metrics=part)
+
+    def close(self, run_id: str, record: Record, folder: RunFolder) -> None:
+        """Log results and artifacts and end the run in the record's state."""
+        self.log(run_id, [results(record)])
+        self.set_tags(run_id, tags(record) | {NOTE: description(record)})
+        for name in ARTIFACTS:
+            if folder.file(name).is_file():
+                self.client.log_artifact(run_id, str(folder.file(name)))
+        self.client.log_dict(run_id, record.config, "config.yaml")
+        self.client.set_terminated(run_id, STATES[record.status], milliseconds(record.finished or now()))
+
+    def set_tags(self, run_id: str, values: Mapping[str, str]) -> None:
+        """Set a run's tags in one call."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in values.items()])
+
+    def describe(self, views: Mapping[str, str]) -> None:
+        """Bring the experiment's saved views up to date; its description stays as a person wrote it."""
+        known = self.client.get_experiment(self.experiment_id).tags
+        wanted = {key: known.get(key, value) for key, value in EXPERIMENT_TAGS.items()} | dict(views)
+        for key, value in wanted.items():
+            if known.get(key) != value:
+                self.client.set_experiment_tag(self.experiment_id, key, value)
+
+    def adopt(self, parent: str, children: Iterable[str]) -> None:
+        """Nest runs under a parent run."""
+        for child in children:
+            self.client.set_tag(child, PARENT, parent)
+
+    def is_there(self, run_id: str) -> bool:
+        """Return whether the store has a run that is not deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException:
+            return False
+
+    def remove(self, run_id: str) -> None:
+        """Delete a partly logged run, if it is there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.delete_run(run_id)
+        except MlflowException:
+            log.debug("run %s was not there", run_id)
+
+    @classmethod
+    def existing(cls, runs: Path | None = None, experiment: str | None = None) -> "Store | None":
+        """Return the store to read from, or None while there is none.
+
+        Raises `UsageError` for an unknown experiment and for a store that does not answer or open.
+        """
+        place = (runs or runs_root().path).resolve()
+        uri = tracking_uri(place)
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+            return None
+        if uri.startswith(("http://", "https://")):
+            must_answer(uri)
+        with _opening(uri):
+            if experiment is not None and experiment not in (names := _experiments(uri)):
+                raise unknown("experiment", experiment, names)
+            return cls(runs, experiment)
+
+    def finished_runs(self, kind: str = "run", where: str = "") -> list[Any]:
+        """Return the finished MLflow runs of a kind that the harness logged, newest first; those that fit `where`."""
+        more = f" and {where}" if where else ""
+        return self.search(FINISHED.format(kind=kind) + more)
+
+    def newest(self, n: int = 200) -> list[dict[str, str]]:
+        """Return the tags of the newest finished runs, newest first, in one call."""
+        found = self.client.search_runs([self.experiment_id], FINISHED.format(kind="run"), max_results=n)
+        return [dict(run.data.tags) for run in found]
+
+    def unfinished_runs(self) -> list[Any]:
+        """Return the MLflow runs that failed, were cut off or still go on, newest first."""
+        return self.search("tags.`harness.kind` = 'run' and attributes.status != 'FINISHED'")
+
+    def search(self, text: str) -> list[Any]:
+        """Return all MLflow runs that fit a filter, newest first."""
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], text, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def history(self, run_id: str, keys: Iterable[str]) -> list[dict[str, float]]:
+        """Return the epochs of a run, each with `epoch` and those of the metrics that were logged for it."""
+        rows: dict[int, dict[str, float]] = {}
+        for key in keys:
+            for metric in self.client.get_metric_history(run_id, key):
+                rows.setdefault(metric.step, {"epoch": metric.step})[key] = metric.value
+        return [rows[epoch] for epoch in sorted(rows)]
+
+    def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
+        """Fetch one artifact of a run into a folder of its own there; None when the run has none of that name."""
+        place = folder / run_id
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        try:
+            return Path(self.client.download_artifacts(run_id, name, str(place)))
+        except Exception as error:
+            log.debug("run %s has no %s: %s", run_id, name, error)
+            return None
+
+    def publish_folder(self, name: str, marks: dict[str, str], folder: Path) -> str:
+        """Log a folder's files as the artifacts of a run of their own; return its id."""
+        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+        self.client.log_artifacts(run_id, str(folder))
+        self.client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def log_params(self, run_id: str, values: dict[str, Any]) -> None:
+        """Log parameters as text."""
+        from mlflow.entities import Param
+
+        params = [Param(key, str(value)) for key, value in values.items()]
+        for part in _parts(params, BATCH["params"]):
+            self.client.log_batch(run_id, params=part)
+
+    def _dataset(self, run_id: str, record: Record) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        name = twin_name(record.config["dataset"]["name"], record.synthetic)
+        entry = Dataset(
+            name, record.fingerprint[:32], "harness", str(record.config["dataset"]), profile=str(record.data)
+        )
+        self.client.log_inputs(
+            run_id, [DatasetInput(entry, [InputTag("mlflow.data.context", "train, val, test")])]
+        )
+
+
+def tags(record: Record) -> dict[str, str]:
+    """Return the tags by which runs are found and told apart."""
+    config = record.config
+    values = {
+        "harness.kind": "run",
+        "harness.identity": record.identity,
+        "harness.method": config["method"]["name"],
+        "harness.dataset": config["dataset"]["name"],
+        "harness.synthetic": str(record.synthetic).lower(),
+        "harness.rule": config["eval"]["rule"],
+        "harness.seed": str(config["seed"]),
+        "harness.settings": settings_tag(record),
+        "harness.status": record.status,
+        "harness.fingerprint": record.fingerprint,
+        "harness.backbone": str(record.backbone.get("name")),
+        "harness.weights": str(record.backbone.get("sha256") or "random"),
+        "harness.device": str(record.environment.get("device_name") or "unknown"),
+    }
+    values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
+    if record.error:
+        values["harness.error"] = record.error["message"][:500]
+    return values | record.tags
+
+
+def results(record: Record) -> dict[str, float]:
+    """Return a record's final numbers as flat metrics: results, interval ends, accounting and counts."""
+    flat = with_ends(record.metrics, record.intervals)
+    for group in ("accounting", "data", "statistics"):
+        numbers = flatten(getattr(record, group)).items()
+        flat |= {f"{group}/{key}": float(value) for key, value in numbers if isinstance(value, int | float)}
+    return flat
+
+
+def with_ends(metrics: Mapping[str, float], intervals: Mapping[str, Iterable[float]]) -> dict[str, float]:
+    """Return metrics with the ends of their intervals beside them, as `name/low` and `name/high`."""
+    flat = dict(metrics)
+    for name, (low, high) in intervals.items():
+        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
+    return flat
+
+
+def _parts(items: list[Any], size: int) -> Iterator[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def milliseconds(stamp: str) -> int:
+    """Return an ISO 8601 time as MLflow counts it."""
+    return int(datetime.fromisoformat(stamp).timestamp() * 1000)
+
+
+def _lay_out(uri: str) -> None:
+    """Make a new SQLite store beside its place and rename it: one whose creation was killed would never open again."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        with replaced(path) as temporary:
+            MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments(max_results=1)
+
+
+def _experiments(uri: str) -> list[str]:
+    """Return the names of a store's experiments."""
+    with _quiet():
+        from mlflow import MlflowClient
+
+        return [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
+
+
+@contextmanager
+def _opening(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow and its database say of a store that cannot be opened into one message."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        first = without_password((str(error).strip().splitlines() or [""])[0])
+        raise UsageError(
+            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): mend it, "
+            "or name another by MLFLOW_TRACKING_URI or --runs."
+        ) from error
+
+
+@contextmanager
+def _one_at_a_time(runs: Path) -> Iterator[None]:
+    """Let one process at a time create the store: MLflow's own schema creation is not safe against a second one."""
+    runs.mkdir(parents=True, exist_ok=True)
+    with held(runs / ".mlflow.lock"):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep schema migrations from filling the terminal."""
+    names = ("alembic", "alembic.runtime.migration", "mlflow.store.db.utils", "mlflow.utils.uvicorn")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

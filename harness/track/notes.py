@@ -1,0 +1,108 @@
+"""What MLflow's pages tell of one run: its description in Markdown, where it comes from, its settings in short."""
+
+import getpass
+from contextlib import suppress
+
+from harness.config.sections import RunConfig, content_hash, flatten, free_keys
+from harness.pages.escaping import markdown_text
+from harness.record import METRIC_NAMES, Record
+
+NOTE = "mlflow.note.content"
+
+
+def description(record: Record) -> str:
+    """Return a run's description in Markdown: what it is, its results, and the commands that go on from it."""
+    name = record.name
+    lines = [_headline(record), *_outcome(record), *_costs(record)]
+    if record.study is None and record.status == "finished":
+        lines.append(
+            "\n".join(
+                f"    {line}"
+                for line in (
+                    f"harness runs show {name}",
+                    f"harness evaluate {name} --dataset OTHER",
+                    f'harness search "a woman in a red coat" --run {name}',
+                )
+            )
+        )
+    elif record.study is None:
+        lines.append(f"    harness runs resume {name}")
+    return "\n\n".join(lines)
+
+
+def origin(record: Record) -> dict[str, str]:
+    """Return MLflow's own tags for where a run comes from: source, user and commit; it has columns for them."""
+    found = {
+        "mlflow.source.name": f"harness {record.config['method']['name']}",
+        "mlflow.source.type": "LOCAL",
+    }
+    commit = (record.environment.get("git") or {}).get("commit")
+    if commit:
+        found["mlflow.source.git.commit"] = str(commit)
+    with suppress(KeyError, OSError):
+        found["mlflow.user"] = getpass.getuser()
+    return found
+
+
+def settings_tag(record: Record) -> str:
+    """Return a short name of all settings that decide a result but the seed: runs that share it are one condition's."""
+    left_out = free_keys(RunConfig) | {"seed"}
+    rest = {key: value for key, value in flatten(record.config).items() if key not in left_out}
+    return f"{record.config['method']['name']} {content_hash(rest)[:4]}"
+
+
+def _headline(record: Record) -> str:
+    config = record.config
+    method, dataset = (markdown_text(str(config[part]["name"])) for part in ("method", "dataset"))
+    text = f"**{method}** on **{dataset}**, seed {config['seed']}"
+    if record.synthetic:
+        text += " · **SYNTHETIC TWIN**: not a result on the real dataset"
+    if record.study:
+        text += f" · trial of the study {markdown_text(record.study)}: validated, never tested"
+    return text
+
+
+def _outcome(record: Record) -> list[str]:
+    if record.error:
+        return [f"{record.status.capitalize()}: {markdown_text(record.error['message'][:500])}"]
+    start = "val/" if record.study else "test/"
+    names = [
+        name.removesuffix("/R1") for name in record.metrics if name.startswith(start) and name.endswith("/R1")
+    ]
+    places = sorted(names, reverse=True)  # t2i before i2t
+    if not places:
+        return [f"{record.status.capitalize()}; no results."]
+    first = f"{markdown_text(places[0])}: **R@1 {_value(record, f'{places[0]}/R1')}**, {_rule(record)}"
+    head = f"| % | {' | '.join(METRIC_NAMES.values())} |\n|{'---|' * (len(METRIC_NAMES) + 1)}"
+    rows = [
+        f"| {markdown_text(p)} | {' | '.join(_value(record, f'{p}/{n}') for n in METRIC_NAMES)} |"
+        for p in places
+    ]
+    return [first, "\n".join([head, *rows]), "In brackets: 95 % intervals over persons."]
+
+
+def _rule(record: Record) -> str:
+    chosen, rule = record.selection, markdown_text(str(record.config["eval"]["rule"]))
+    if record.imported:
+        return (
+            f"selection rule {rule}, chosen by its authors; imported from {markdown_text(record.imported)}."
+        )
+    if rule == "untrained" or "epoch" not in chosen or "epochs" not in chosen:
+        return f"selection rule {rule}."
+    return f"selection rule {rule}: epoch {chosen['epoch']} of {chosen['epochs']}."
+
+
+def _value(record: Record, name: str) -> str:
+    if name not in record.metrics:
+        return ""
+    ends = record.intervals.get(name)
+    return f"{record.metrics[name]:.1f}" + (f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else "")
+
+
+def _costs(record: Record) -> list[str]:
+    counts = record.accounting.get("parameters") or {}
+    if "trainable" not in counts:
+        return []
+    text = f"{counts['trainable']:,} of {counts.get('total', 0):,} parameters trained"
+    seconds = record.accounting.get("train_seconds")
+    return [text + (f" in {seconds:,.0f} s." if seconds else ".")]

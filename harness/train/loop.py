@@ -1,0 +1,271 @@
+"""The training loop: plain PyTorch on Accelerate, knowing no method's name and no test data."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.compute.devices import Accelerator, autocast
+from harness.config.sections import RunConfig
+from harness.errors import Interrupted, TrainingError
+from harness.listener import Listener
+from harness.method_parts.schedule import Progress
+from harness.methods import Batch, Losses, Method
+from harness.record import RunFolder
+from harness.train.batches import Batches
+from harness.train.checkpoint import CHECKPOINT, Checkpoint, State, save_weights
+from harness.train.gradient_cache import GradientCache
+
+SELECTED = "selected.safetensors"
+SCORE = ("t2i/R1", "t2i/mAP")
+LOOK_EVERY = 25
+
+Validate = Callable[[], dict[str, float]]
+Watch = Callable[[int, dict[str, Any]], dict[str, Any]]
+
+
+class Training:
+    """Trains one method and keeps, on disk, the state to go on from and the epoch that validation chose.
+
+    Args:
+        method: the adapted backbone, already on the device.
+        batches: global batches of each epoch, as shares of this process.
+        validate: returns validation metrics (`t2i/R1`, ...); None without a validation split.
+        watch: called after each epoch with (epoch, what it returned before); its values are stored and never read here.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        batches: Batches,
+        config: RunConfig,
+        engine: Accelerator,
+        folder: RunFolder,
+        *,
+        validate: Validate | None = None,
+        watch: Watch | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.method, self.batches, self.config, self.engine, self.folder = (
+            method,
+            batches,
+            config,
+            engine,
+            folder,
+        )
+        self.validate, self.watch, self.listener = validate, watch, listener or Listener()
+        self.model, self.optimiser = engine.prepare(method, method.optimiser())
+        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.checkpoint = Checkpoint(folder.file(CHECKPOINT), config.train.checkpoint_seconds)
+        self.state = State()
+        self.losses = LossTrace(config.train.max_loss, engine.device)
+        self.step_seconds: list[float] = []
+        self.stop_requested = False
+        self.cache = self._gradient_cache() if config.train.part_size else None
+
+    def run(self) -> State:
+        """Train to the last epoch, or until patience is at its end, from the checkpoint if there is one.
+
+        Raises `TrainingError` on a loss that is not a number or explodes, `Interrupted` on a signal.
+        """
+        restored = self.checkpoint.restore(self.method, self.optimiser, self.engine.scaler)
+        if restored:
+            self.state = restored
+            self.listener.on_resume(restored.history, restored.step)
+        with self._signals():
+            while self.state.epoch < self.config.train.epochs and not self._patience_ended():
+                self._epoch(self.state.epoch + 1)
+        return self.state
+
+    def _epoch(self, epoch: int) -> None:
+        start = time.perf_counter()
+        self.method.train()
+        self.method.clip.eval()
+        self._steps(epoch)
+        self._finish(epoch, time.perf_counter() - start)
+
+    def _steps(self, epoch: int) -> None:
+        parts = self.config.train.accumulation
+        groups = _groups(self.batches.epoch(epoch, start_step=self.state.step * parts), parts)
+        n_steps = -(-len(self.batches) // parts)
+        clock = time.perf_counter()
+        for group in groups:
+            self._prepare_step(Progress(epoch, self.state.step, n_steps, self.config.train.epochs))
+            self._step(group)
+            self.state.step += 1
+            if self.losses.full:
+                self._look(epoch)
+            self.step_seconds.append(-clock + (clock := time.perf_counter()))
+            self.listener.on_step(epoch, self.state.step, n_steps)
+            self._pause_if_asked(epoch)
+        self._look(epoch)
+
+    def _step(self, parts: tuple[Batch, ...]) -> None:
+        for index, batch in enumerate(parts):
+            last = index == len(parts) - 1
+            with nullcontext() if last else self.engine.no_sync(self.model):
+                losses = self._forward_backward(batch, self.engine.num_processes / len(parts))
+            self.losses.add(self.state.step + 1, losses.total, losses)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def _forward_backward(self, batch: Batch, factor: float) -> Losses:
+        """Add the gradient of a batch, times a factor, to the parameters; return its losses."""
+        if self.cache and batch.n_local > self.cache.part_size:
+            return self.cache.step(batch, lambda total: self.engine.backward(total * factor))
+        losses: Losses = self.model(batch)
+        self.engine.backward(losses.total * factor)
+        return losses
+
+    def _gradient_cache(self) -> GradientCache:
+        return GradientCache(
+            self.method,
+            self.model,
+            self.config.train.part_size,
+            autocast=lambda: autocast(self.engine),
+            no_sync=lambda: self.engine.no_sync(self.model),
+        )
+
+    def _look(self, epoch: int) -> None:
+        """Add up the losses since the last look; a bad one stops the run with step and culprit."""
+        for name, value in self.losses.collect(epoch, self.method).items():
+            self.state.sums[name] = self.state.sums.get(name, 0.0) + value
+
+    def _pause_if_asked(self, epoch: int) -> None:
+        if self.stop_requested:
+            self._look(epoch)
+            self._save()
+            raise Interrupted(f"stopped by a signal in epoch {epoch} after step {self.state.step}")
+        if self.checkpoint.due(epoch_ended=False):
+            self._look(epoch)
+            self._save()
+
+    def _finish(self, epoch: int, seconds: float) -> None:
+        sums = self.state.sums
+        n_parts = sums.pop("parts", 1.0)
+        row = {"epoch": float(epoch), "lr": self.optimiser.param_groups[0]["lr"], "seconds": seconds}
+        row |= {f"train/{name}": value / n_parts for name, value in sums.items()}
+        if self.validate and (epoch % self.config.eval.every == 0 or epoch == self.config.train.epochs):
+            metrics = self.validate()
+            row |= {f"val/{name}": value for name, value in metrics.items()}
+            self._select(epoch, metrics)
+        state = self.state
+        state.epoch, state.step, state.sums, state.seconds = epoch, 0, {}, state.seconds + seconds
+        state.history.append(row)
+        if self.watch:
+            state.watch = self.watch(epoch, state.watch)
+        if self.checkpoint.due(epoch_ended=True):
+            self._save()
+        self.listener.on_epoch(epoch, row)
+
+    def _select(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Keep the weights of the best epoch on validation: highest R@1, then mAP, then the earliest."""
+        best = self.state.best
+        score = [metrics[name] for name in SCORE]
+        if not best or score > [best[name] for name in SCORE]:
+            self.state.best = {
+                "epoch": float(epoch),
+                **dict(zip(SCORE, score, strict=True)),
+                "seconds": self.state.seconds,
+            }
+            if self.engine.is_main_process:
+                save_weights(self.method, self.folder.file(SELECTED))
+
+    def _patience_ended(self) -> bool:
+        patience, best = self.config.train.patience, self.state.best
+        if not patience or not best:
+            return False
+        later = [
+            row for row in self.state.history if row["epoch"] > best["epoch"] and f"val/{SCORE[0]}" in row
+        ]
+        return len(later) >= patience
+
+    def _prepare_step(self, at: Progress) -> None:
+        self.method.on_step_start(at)
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = self.method.learning_rate(rate, at)
+
+    def _save(self) -> None:
+        if self.engine.is_main_process:
+            self.checkpoint.write(self.state, self.method, self.optimiser, self.engine.scaler)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Turn Ctrl-C and SIGTERM into a stop after the present step; a second Ctrl-C stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        old = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
+
+        def ask(sign: int, frame: FrameType | None) -> None:
+            if self.stop_requested:
+                raise KeyboardInterrupt
+            self.stop_requested = True
+
+        try:
+            for sign in old:
+                signal.signal(sign, ask)
+            yield
+        finally:
+            for sign, handler in old.items():
+                signal.signal(sign, handler)
+
+
+def _groups(items: Iterator[Batch], size: int) -> Iterator[tuple[Batch, ...]]:
+    while group := tuple(islice(items, size)):
+        yield group
+
+
+class LossTrace:
+    """Collects losses on the device and looks at them now and then, so that the device need not wait each step."""
+
+    def __init__(self, max_loss: float, device: torch.device) -> None:
+        self.max_loss, self.patience = max_loss, LOOK_EVERY if device.type == "cuda" else 1
+        self._rows: list[tuple[int, Tensor]] = []
+        self._names: list[str] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to look."""
+        return len(self._rows) >= self.patience
+
+    def add(self, step: int, total: Tensor, losses: Losses) -> None:
+        """Keep one part's losses."""
+        self._names = ["loss", *losses.terms]
+        self._rows.append(
+            (step, torch.stack([total.detach(), *(t.detach().float() for t in losses.terms.values())]))
+        )
+
+    def collect(self, epoch: int, method: Method) -> dict[str, float]:
+        """Return the sums since the last look, with the number of `parts`; raise on a bad loss."""
+        if not self._rows:
+            return {}
+        values = torch.stack([row for _, row in self._rows]).double().cpu()
+        steps = [step for step, _ in self._rows]
+        self._rows = []
+        bad = (~(values.abs() <= self.max_loss)).any(dim=1).nonzero()
+        if len(bad):
+            row = int(bad[0])
+            raise TrainingError(self._complaint(epoch, steps[row], values[row], method))
+        sums = dict(zip(self._names, values.sum(dim=0).tolist(), strict=True))
+        return {**sums, "parts": float(len(values))}
+
+    def _complaint(self, epoch: int, step: int, row: Tensor, method: Method) -> str:
+        terms = [
+            f"{n}={v:g}"
+            for n, v in zip(self._names[1:], row[1:].tolist(), strict=True)
+            if not abs(v) <= self.max_loss
+        ]
+        broken = [name for name, p in method.trainable() if not torch.isfinite(p).all()]
+        where = f"; not finite by now: {', '.join(broken[:3])}" if broken else ""
+        return (
+            f"The loss is {row[0]:g} in epoch {epoch}, step {step} (from {', '.join(terms) or 'the sum'}{where}). "
+            "Lower method.lr, raise method.eps or lengthen the warm-up; train.max_loss sets the bound."
+        )

@@ -1,0 +1,1 @@
+"""Draws a twin's people and scenes."""

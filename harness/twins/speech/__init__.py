@@ -1,0 +1,1 @@
+"""Writes a twin's captions."""
