@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import v2
 
 from benchmarks.common import Claim, Outcome, claim, cpu_seconds, outcome
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.images.augment import STATISTICS, Augment
 
 SIZE, N_IMAGES, BATCH_SIZE, REPEATS = (224, 224), 64, 320, 5

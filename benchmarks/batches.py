@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision import transforms
 
 from benchmarks.common import Outcome, claim, cpu_seconds, outcome, wall_seconds
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.images.augment import STATISTICS, Augment
 from harness.images.store import open_images
 from harness.train.batches import Batches

@@ -15,7 +15,7 @@ from harness.images.augment import STATISTICS
 from harness.images.contrast_views import ContrastViews, ViewDraws, originals
 from harness.images.draws import crop_boxes
 from harness.images.store import Images, open_images
-from harness.twins import write_twin
+from harness.twins.writer import write_twin
 
 SIZE, N_IMAGES, REPEATS = (224, 224), 96, 3
 SURVEILLANCE, LARGE = (

@@ -17,7 +17,8 @@ def one_step(n: int, part_size: int) -> tuple[int, float]:
     import torch
 
     from harness.clip.model import load_clip
-    from harness.methods import METHODS, Batch
+    from harness.method_parts.batch import Batch
+    from harness.methods import METHODS
     from harness.presets.resolve import resolve
     from harness.train.cost import PeakMemory, resident_high_water
     from harness.train.gradient_cache import GradientCache

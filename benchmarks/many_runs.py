@@ -18,7 +18,7 @@ from harness.presets.resolve import resolve
 from harness.record import Record, RunFolder, now
 from harness.reporting.make import make_report
 from harness.track.mlflow_store import Store
-from harness.track.run_tracker import publish
+from harness.track.publish import publish
 
 RUNS, MATCHING, SEEDS, EPOCHS, CURVES, BOUND = 2_000, 50, 5, 60, 12, 20.0
 N_IDENTITY, N_QUERY = 1_000, 19_848

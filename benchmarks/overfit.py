@@ -16,14 +16,15 @@ from torch.nn.functional import normalize
 
 from benchmarks.common import Outcome, claim, outcome
 from harness.clip.model import load_clip
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.data.loading import Split, open_material, read_dataset
 from harness.evaluate.ranking import evaluate_directions
 from harness.images.augment import Augment
 from harness.listener import Listener
-from harness.methods import METHODS, Batch, Method
+from harness.method_parts.batch import Batch
+from harness.methods import METHODS, Method
 from harness.presets.resolve import resolve
-from harness.run.run import build_method
+from harness.run.job import build_method
 
 N, STEPS, LOOK_EVERY, RATE = 32, 600, 20, 1e-3
 MUST = ("full_finetune", "adapter_only", "cskt")
@@ -52,7 +53,7 @@ def overfit(name: str, folder: str) -> dict[str, Any]:
     config = resolve(name, "cuhk", synthetic=True, overrides=overrides)
     clip = load_clip(config.backbone)
     reading = read_dataset(config.dataset, Listener())
-    split = open_material(reading, config.dataset, config.backbone, clip, Listener()).train
+    split = open_material(reading, config.dataset, config.backbone, clip.tokenize, Listener()).train
     method = build_method(config, clip)
     batch = one_batch(split, method, Augment(AugmentConfig(), config.backbone.image_size))
     optimiser = method.optimiser()

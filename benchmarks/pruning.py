@@ -14,7 +14,7 @@ import optuna
 
 from benchmarks.common import Outcome, claim, outcome
 from harness.queue.optuna_storage import experimental
-from harness.sweep.study import PATIENCE, STARTUP_TRIALS, PatientMedian
+from harness.sweep.optuna_parts import PATIENCE, STARTUP_TRIALS, PatientMedian
 
 CURVES = Path(__file__).parent / "data" / "sweep_curves.json"
 WARMUP = 1

@@ -18,7 +18,7 @@ from harness.listener import Listener
 from harness.methods import Method
 from harness.presets.resolve import resolve
 from harness.record import RunFolder
-from harness.run.run import build_method
+from harness.run.job import build_method
 from harness.train.batches import Batches
 from harness.train.loop import Training
 
@@ -49,7 +49,7 @@ def prepare(dataset: str, folder: str) -> tuple[RunConfig, Material]:
     config = resolve("full_finetune", dataset, synthetic=True, overrides=[f"dataset.root={folder}"])
     reading = read_dataset(config.dataset, Listener())
     clip = load_clip(config.backbone)
-    return config, open_material(reading, config.dataset, config.backbone, clip, Listener())
+    return config, open_material(reading, config.dataset, config.backbone, clip.tokenize, Listener())
 
 
 def bare_loop(method: Method, optimiser: torch.optim.Optimizer, batches: Batches, n_steps: int) -> None:

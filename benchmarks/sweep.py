@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.config.sections import Range, RunConfig
+from harness.config.fields import Range
+from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
 from harness.listener import Listener
 from harness.presets.resolve import resolve
@@ -23,7 +24,7 @@ from harness.sweep.settings import Search
 from harness.sweep.space import Axis, with_values
 from harness.sweep.sweep import sweep
 from harness.track import mlflow_store
-from harness.twins import write_twin
+from harness.twins.writer import write_twin
 
 TRIALS, IDENTITIES = 15, 30
 RATE = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Claim, Outcome, claim, machine, outcome
+from harness.config.strict_yaml import read_yaml
 from harness.files import read_json, write_json, write_text
-from harness.presets.resolve import read_yaml
 
 METHODS = (
     "full_finetune",
@@ -48,7 +48,7 @@ def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Try all factors for one method and return its trials and the best learning rate."""
     import torch
 
-    from harness.config.sections import Choice
+    from harness.config.fields import Choice
     from harness.methods import METHODS as REGISTRY
     from harness.presets.resolve import resolve
     from harness.sweep.settings import Search

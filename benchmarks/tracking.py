@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.config.sections import content_hash
+from harness.config.values import content_hash
 from harness.record import Record, RunFolder, now
 from harness.track.mlflow_store import Store
 from harness.track.run_tracker import Tracker

@@ -19,8 +19,7 @@ are kept.
 
 from random import Random
 
-from harness.datasets import Counts, PersonDataset, WrongFile, register
-from harness.twins.domains import Domain, Form, Look, Shot, Speech
+from harness.datasets import Counts, Domain, Form, Look, PersonDataset, Shot, Speech, WrongFile, register
 
 DOWNLOAD = "Download reid_raw.json again from the link in the README of the dataset's repository."
 

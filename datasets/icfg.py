@@ -17,8 +17,7 @@ Its persons are, with other numbers and crops, those of RSTPReid too.
 
 from random import Random
 
-from harness.datasets import Counts, PersonDataset, WrongFile, register
-from harness.twins.domains import Domain, Form, Look, Shot, Speech
+from harness.datasets import Counts, Domain, Form, Look, PersonDataset, Shot, Speech, WrongFile, register
 
 DOWNLOAD = "Use the ICFG-PEDES.json of the original download."
 

@@ -18,8 +18,7 @@ ICFG-PEDES too.
 
 from random import Random
 
-from harness.datasets import Counts, PersonDataset, WrongFile, register
-from harness.twins.domains import Domain, Form, Look, Shot, Speech
+from harness.datasets import Counts, Domain, Form, Look, PersonDataset, Shot, Speech, WrongFile, register
 
 DOWNLOAD = "Download data_captions.json again: the file was replaced."
 

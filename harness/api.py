@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.config.sections import flatten
+from harness.config.values import flatten
 from harness.inference.model import Trained, load
 from harness.record import all_runs
 

@@ -19,10 +19,11 @@ WEIGHTS = "weights.safetensors"
 QUERIES = "queries.npz"
 EMBEDDINGS = "embeddings.npz"
 HOLDOUT = "holdout.json"
-METRIC_NAMES = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "mAP": "mAP", "mINP": "mINP"}
 FEW_SHOT = "few_shot.json"
+COMPRESSION = "compression.json"
 BACKBONE = "backbone.safetensors"
 IMPORTED = "harness.imported"
+TWIN, REAL = "SYNTHETIC TWIN", "real data"
 
 
 class Record(BaseModel):

@@ -8,6 +8,16 @@ from typing import Generic, TypeVar
 
 from harness.errors import HarnessError, UsageError, unknown
 
+# What a plug-in of each kind may import of the harness beside its contract `harness.KIND`, and what stays in place for
+# it: packages and modules of `harness`. The tests hold the plug-ins that ship to it.
+PARTS = {
+    "methods": ("method_parts", "clip", "captions", "compute", "config", "errors"),
+    "datasets": (),
+    "reports": (
+        *("reporting", "results", "analysis", "evaluate", "pages", "datasets", "record"),
+        *("config", "files", "errors", "metric_names"),
+    ),
+}
 T = TypeVar("T")
 C = TypeVar("C")
 

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from harness.pages.tables import Table
 from harness.registry import Registry, plugin_path
-from harness.reporting.missing import Gap
 from harness.results.run_source import Source
 
 __path__ = plugin_path("reports")
@@ -38,6 +37,14 @@ class Step:
 
     words: str
     code: str = ""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that a report misses, and the commands that make it."""
+
+    what: str
+    commands: tuple[str, ...] = ()
 
 
 @dataclass

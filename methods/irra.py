@@ -20,20 +20,10 @@ from harness.captions.masking import WordMask
 from harness.clip.tensor_names import renamed
 from harness.errors import UsageError
 from harness.method_parts.auxiliary_losses import id_loss
+from harness.method_parts.batch import Batch, Losses
 from harness.method_parts.cross_modal import CrossModalEncoder, WordHead, guess_losses
 from harness.method_parts.losses import sdm
-from harness.methods import (
-    Batch,
-    Choice,
-    Losses,
-    Method,
-    OptimisedConfig,
-    Range,
-    gathered,
-    register,
-    setting,
-    unit,
-)
+from harness.methods import Choice, Method, OptimisedConfig, Range, gathered, register, setting, unit
 
 CUHK_PERSONS = 11_003
 CLASSIFIER_DEVIATION = 0.001

@@ -24,17 +24,15 @@ from harness.clip.injection import AttentionDropout
 from harness.clip.tensor_names import renamed
 from harness.compute.distributed import same_on_all
 from harness.method_parts.auxiliary_losses import multi_view, nt_xent
+from harness.method_parts.batch import Batch, Losses, Views
 from harness.method_parts.losses import c_itc, itc, n_itc, r_itc, soft_share
 from harness.method_parts.schedule import stepwise_rate
 from harness.methods import (
-    Batch,
     Choice,
-    Losses,
     Method,
     OptimisedConfig,
     Progress,
     Range,
-    Views,
     gathered,
     register,
     setting,

@@ -7,19 +7,14 @@ fewest keys, all counted together; of several such, the one of most seeds, then 
 """
 
 from collections.abc import Sequence
-from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from harness.config.sections import flatten, is_free
-from harness.errors import HarnessError
-from harness.evaluate.intervals import holm
-from harness.methods import METHODS
 from harness.pages.tables import DASH, count_text, p_text, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
-from harness.presets.resolve import config_keys, resolve
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
+from harness.results.ablation_pairs import ENDS, METRICS, SAME, SCORES, SUITE, Row, compared
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
 
@@ -28,12 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-Row = dict[str, Any]
-DEFAULTS, NEAREST, ONLY = "reference: defaults", "reference: nearest to the others", "only configuration"
-SEVERAL, SAME, UNSET = "several settings", "same settings", "unset"
 MOST_DRAWN = 48
-METRICS, ENDS = ("R1", "R10", "mAP"), ("", "_low", "_high")
-SCORES = [name + end for name in METRICS for end in ENDS]
 COLUMNS = [
     *("method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
@@ -46,118 +36,6 @@ NOTES = (
     "number of comparisons in the table (Holm). Nothing is set in bold.",
 )
 HOLLOW = {"not told apart from zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
-SUITE = "harness suite run cskt_ablation"
-
-
-def compared(panel: Panel) -> "DataFrame":
-    """Return every configuration with what it changes, and its differences, against its method's reference.
-
-    The reference comes first, then changes of one key, the key of the largest difference in R@1 leading, then others.
-    """
-    from pandas import DataFrame
-
-    rows = panel.rows.astype(dict.fromkeys(SCORES, float))
-    parts = sorted((part.to_dict("records") for _, part in rows.groupby("method")), key=len, reverse=True)
-    found = DataFrame([row for part in parts for row in _ordered(_against_reference(part, panel))])
-    known = found["p"].notna()
-    found.loc[known, "p_holm"] = holm(found.loc[known, "p"])
-    return found
-
-
-def _against_reference(rows: Sequence[Any], panel: Panel) -> list[Row]:
-    free, defaults = _installed(rows[0])
-    settings = [{key: value for key, value in row["config"].items() if key not in free} for row in rows]
-    place, role = _reference(rows, settings, defaults)
-    found = [
-        row | _changes(own, settings[place]) | _differences(row, rows[place], panel)
-        for row, own in zip(rows, settings, strict=True)
-    ]
-    found[place] |= {"role": role, "group": ""}
-    return found
-
-
-def _installed(row: Row) -> tuple[set[str], Row]:
-    """Return a method's keys that cannot change a result, and its defaults; nothing of one that is not installed."""
-    try:
-        fields = config_keys(METHODS.get(row["method"])).items()
-        config = resolve(row["method"], row["trained_on"], synthetic=bool(row["synthetic"]))
-    except HarnessError:
-        return set(), {}
-    free = {key for key, field in fields if is_free(field)}
-    return free, {key: str(value) for key, value in flatten(config.model_dump(mode="json")).items()}
-
-
-def _reference(rows: Sequence[Row], settings: Sequence[Row], defaults: Row) -> tuple[int, str]:
-    """Return the place of the reference and how it was chosen."""
-    keys = {key for one in settings for key in _differing(one, settings[0])}
-    places = range(len(rows))
-    fits = [i for i in places if defaults and all(settings[i].get(key) == defaults.get(key) for key in keys)]
-    far = [sum(len(_differing(one, other)) for other in settings) for one in settings]
-    chosen = min(fits or places, key=lambda place: (far[place], -rows[place]["n_seeds"]))
-    return chosen, ONLY if len(rows) == 1 else DEFAULTS if fits else NEAREST
-
-
-def _differing(one: Row, other: Row) -> list[str]:
-    """Return the keys that two configurations hold unlike, in alphabetical order."""
-    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
-
-
-def _changes(own: Row, reference: Row) -> Row:
-    """Return the keys that differ from the reference, with what they are here and what they are there."""
-    changes = {key: (own.get(key, UNSET), reference.get(key, UNSET)) for key in _differing(own, reference)}
-    return {
-        "role": "",
-        "group": SAME if not changes else SEVERAL if len(changes) > 1 else next(iter(changes)),
-        "n_keys": len(changes),
-        "changes": changes,
-        "change": ", ".join(f"{key}={value}" for key, (value, _) in changes.items()),
-        "instead_of": ", ".join(value for _, value in changes.values()),
-    }
-
-
-def _differences(row: Row, reference: Row, panel: Panel) -> Row:
-    """Return the differences to the reference, person by person; without intervals where persons are not at hand."""
-    found: Row = {"p": nan, "p_holm": nan}
-    for name in METRICS:
-        key, paired = (
-            f"{name}_difference",
-            None if row is reference else panel.difference(row, reference, name),
-        )
-        found |= {
-            key: nan if row is reference else row[name] - reference[name],
-            f"{key}_low": nan,
-            f"{key}_high": nan,
-        }
-        if paired is not None:
-            found |= {key: paired.estimate, f"{key}_low": paired.low, f"{key}_high": paired.high}
-            found |= {"p": paired.p_value} if name == "R1" else {}
-    return found
-
-
-def _ordered(rows: list[Row]) -> list[Row]:
-    sizes: dict[str, float] = {}
-    for row in rows:
-        known = row["n_keys"] == 1 and isfinite(row["R1_difference"])
-        sizes[row["group"]] = max(sizes.get(row["group"], 0.0), abs(row["R1_difference"]) if known else 0.0)
-    return sorted(
-        rows,
-        key=lambda row: (
-            not row["role"],
-            row["n_keys"] or inf,
-            -sizes[row["group"]],
-            row["group"],
-            [_value_order(value) for value, _ in row["changes"].values()],
-        ),
-    )
-
-
-def _value_order(text: str) -> tuple[bool, float, str]:
-    """Order numbers by size, before words."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = nan
-    return (not isfinite(number), number if isfinite(number) else 0.0, text)
 
 
 def ablation_table(panel: Panel) -> Table:

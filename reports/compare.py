@@ -15,16 +15,14 @@ from harness.analysis.ranked_drawing import draw_gallery
 from harness.analysis.ranked_gallery import flip_entries, flips
 from harness.analysis.run_figures import person_shares
 from harness.errors import DataError
-from harness.evaluate.per_identity import METRICS
 from harness.files import load_arrays, read_json, write_json
+from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import DASH, interval_text, p_text
 from harness.pages.theme import COLOURS, FAINT, INK, WIDTH, log_axis
-from harness.record import METRIC_NAMES
-from harness.reporting.missing import Gap
+from harness.record import REAL, TWIN
 from harness.reporting.run_files import FILES, Here, fetch_run
-from harness.reports import Contents, Report, Source, Step, Table, register
+from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 from harness.results.compare import compare
-from harness.results.panels import REAL, TWIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

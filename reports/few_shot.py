@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.config.sections import content_hash
+from harness.config.values import content_hash
 from harness.pages.tables import DASH, count_text, p_text, row_interval
 from harness.pages.theme import (
     INK,
@@ -42,10 +42,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = dict[Any, Any]
-SUITE = "harness suite run few_shot"
-REFERENCE = "tbps_clip clip_baseline"
-METRICS = {"R1": "R@1", "mAP": "mAP"}
-ENDS = ("", "_low", "_high")
+SUITE, REFERENCE = "harness suite run few_shot", "tbps_clip clip_baseline"
+METRICS, ENDS = {"R1": "R@1", "mAP": "mAP"}, ("", "_low", "_high")
 MOST_SETTINGS = 2
 COLUMNS = [
     *("line", "tested_on", "share", "train_images", "train_pairs"),

@@ -7,19 +7,28 @@ in the table and have no rank.
 """
 
 from collections.abc import Sequence
-from math import nan
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from harness.evaluate.intervals import holm
-from harness.evaluate.paired_difference import Difference, rank_intervals
-from harness.evaluate.per_identity import METRICS, persons_key
-from harness.pages.tables import DASH, count_text, p_text, row_interval, short_text
+from harness.evaluate.per_identity import persons_key
+from harness.pages.tables import DASH, p_text, row_interval, short_text
 from harness.pages.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
+from harness.reporting.conditions import conditions, fairness_notes, points_text, test_set_name
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
+from harness.results.method_ranks import (
+    GAP,
+    LEADER,
+    LEVEL,
+    MOST_DRAWN,
+    MOST_PAIRED,
+    SCORES,
+    TIED,
+    Row,
+    pairs,
+    rank_text,
+    ranked,
+)
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
 
@@ -28,107 +37,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-Row = dict[Any, Any]
-Compared = dict[tuple[int, int], Difference | None]
-LEVEL = 0.95
-MOST_PAIRED, MOST_DRAWN = 10, 48
-TIED, FIRST, LEADER = "tied for first", "first", "leader"
-SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
-GAP = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
-ERRORS = ["identity_error", "seed_error", "correlation", "n_identities"]
 COLUMNS = ["rank_low", "rank_high", "place", "label", "tested_on", *SCORES, *GAP, "interval", "n_seeds"]
-CONDITIONS = ["label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size", "trainable"]
-PAIR_COLUMNS = ["place", "label", "other_place", "other", *GAP]
 NOTES = (
     "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
     "several. No result is set in bold: the rank says what is told apart.",
 )
-CONDITION_NOTES = (
-    "Standard errors of R@1 in points: what other persons would change, and what other seeds would; the interval "
-    "holds both. One seed does not tell what seeds add, and an untrained method has none. Alike: correlation of the "
-    "hits of one person's captions; at 1 a person's captions count as one.",
-)
-
-
-def ranked(panel: Panel) -> "DataFrame":
-    """Return the panel's results, best first, each with its rank interval and its difference to the leader.
-
-    The leader is the best of those whose persons are at hand; the others have neither rank nor difference.
-    """
-    from pandas import DataFrame
-
-    rows, compared = _compared(panel)
-    known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
-    ranks = dict(zip(known, _ranks(compared, known), strict=True))
-    n_first = sum(best == 1 for best, _ in ranks.values())
-    adjusted = _adjusted(compared)
-    lines = []
-    for place, row in enumerate(rows):
-        best, worst = ranks.get(place, (nan, nan))
-        pair = (known[0], place) if known else (place, place)
-        found = _less(compared.get(pair), adjusted.get(pair, nan))
-        words = (FIRST if n_first == 1 else TIED) if best == 1 else "" if place in ranks else DASH
-        own = {"rank_low": best, "rank_high": worst, "place": words, "leads": place in known[:1]}
-        lines.append(row | own | found | _errors(row, panel))
-    return DataFrame(lines)
-
-
-def pairs(panel: Panel) -> "DataFrame":
-    """Return each pair of results, best first, with the difference of the first less the second."""
-    from pandas import DataFrame
-
-    rows, compared = _compared(panel)
-    adjusted = _adjusted(compared)
-    lines = [
-        {"place": i + 1, "label": rows[i]["label"], "other_place": j + 1, "other": rows[j]["label"]}
-        | _more(found, adjusted[i, j])
-        for (i, j), found in compared.items()
-    ]
-    return DataFrame(lines, columns=PAIR_COLUMNS)
-
-
-def _compared(panel: Panel) -> tuple[list[Row], Compared]:
-    """Return the results, best first, and the difference of each two whose persons are at hand, by place."""
-    records = panel.rows.sort_values("R1", ascending=False, kind="stable", ignore_index=True)
-    rows = records.astype(dict.fromkeys(SCORES, float)).to_dict("records")
-    known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
-    pairs = [(i, j) for i in known for j in known if i < j]
-    return rows, {(i, j): panel.difference(rows[i], rows[j]) for i, j in pairs}
-
-
-def _ranks(compared: Compared, known: Sequence[int]) -> list[tuple[int, int]]:
-    return rank_intervals([[compared.get((i, j)) for j in known] for i in known], level=LEVEL)
-
-
-def _adjusted(compared: Compared) -> dict[tuple[int, int], float]:
-    """Return each pair's p-value, adjusted for the number of pairs as the ranks are."""
-    p_values = [1.0 if one is None or np.isnan(one.p_value) else one.p_value for one in compared.values()]
-    return dict(zip(compared, holm(p_values).tolist(), strict=True))
-
-
-def _more(found: Difference | None, adjusted: float) -> dict[str, float]:
-    """Return a difference as columns; not numbers where it cannot be had."""
-    if found is None:
-        return dict.fromkeys(GAP, nan)
-    values = (found.estimate, found.low, found.high, found.p_value, adjusted, found.detectable)
-    return dict(zip(GAP, values, strict=True))
-
-
-def _less(found: Difference | None, adjusted: float) -> dict[str, float]:
-    """Return the difference of the second result less the first."""
-    line = _more(found, adjusted)
-    ends = {"difference_low": -line["difference_high"], "difference_high": -line["difference_low"]}
-    return line | {"difference": -line["difference"]} | ends
-
-
-def _errors(row: Row, panel: Panel) -> dict[str, float]:
-    """Return what persons and seeds add to the standard error of R@1, in points, and how alike captions are."""
-    persons = panel.persons.get(persons_key(row))
-    if persons is None:
-        return dict.fromkeys(ERRORS, nan)
-    summary, several = persons.summary("R1"), len(persons.sums) > 1
-    errors = (summary.identity_error, summary.seed_error if several else nan)
-    return dict(zip(ERRORS, (*errors, persons.correlation, len(persons.sizes)), strict=True))
 
 
 def leaderboard(panel: Panel) -> Table:
@@ -138,16 +51,12 @@ def leaderboard(panel: Panel) -> Table:
     rows = ranked(panel)
     return Table(
         name=f"leaderboard-{panel.number}",
-        title=f"{_where(panel)}: ranks (protocol {panel.number})",
+        title=f"{test_set_name(panel)}: ranks (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, *_rank_notes(rows), *_fairness_notes(rows)),
+        notes=(*NOTES, *_rank_notes(rows), *fairness_notes(rows)),
         n_left=3,
     )
-
-
-def _where(panel: Panel) -> str:
-    return f"{panel.facts['data']} · {panel.facts['dataset']}"
 
 
 def _cells(row: Row) -> dict[str, str]:
@@ -161,23 +70,8 @@ def _cells(row: Row) -> dict[str, str]:
         "mAP [95 %]": row_interval(row, "mAP"),
         "R@1 less the leader's": LEADER if row["leads"] else row_interval(row, "difference"),
         "p (Holm)": p_text(row["p_holm"]),
-        "detectable": _points(row["detectable"]),
+        "detectable": points_text(row["detectable"]),
     }
-
-
-def rank_text(best: float, worst: float) -> str:
-    """Return a rank interval; a dash where there is none.
-
-    >>> rank_text(1, 3), rank_text(2, 2), rank_text(nan, nan)
-    ('1–3', '2', '–')
-    """
-    if best != best:
-        return DASH
-    return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"
-
-
-def _points(value: float, digits: int = 1) -> str:
-    return DASH if value != value else f"{value:.{digits}f}"
 
 
 def _rank_notes(rows: "DataFrame") -> list[str]:
@@ -195,7 +89,7 @@ def _rank_notes(rows: "DataFrame") -> list[str]:
             f"{len(known)} results (Holm). {TIED.capitalize()} are those that no other one is surely better than.",
             f"Leader: {known['label'].iloc[0]}; the interval of a difference is not widened for the number of pairs. "
             "Detectable: the true difference to the leader that 80 of 100 such comparisons would see, each taken "
-            f"alone, before the adjustment; median {_points(detectable.median())} points.",
+            f"alone, before the adjustment; median {points_text(detectable.median())} points.",
         ]
         if len(known) > MOST_PAIRED:
             notes.append(
@@ -211,56 +105,6 @@ def _rank_notes(rows: "DataFrame") -> list[str]:
 
 def _counted(n: int, word: str) -> str:
     return f"the one {word}" if n == 1 else f"all {n} {word}s"
-
-
-def _fairness_notes(rows: "DataFrame") -> list[str]:
-    """Name what keeps results from being a fair pair: their seeds and their tuning budgets."""
-    trained = rows[rows["rule"] != UNTRAINED]
-    budgets, notes = list(dict.fromkeys(trained["budget"])), []
-    if len(trained) and (trained["n_seeds"] == 1).all():
-        notes.append(
-            "One seed each: all this speaks of persons alone; another seed may order the methods otherwise."
-        )
-    elif (trained["n_seeds"] == 1).any():
-        notes.append(
-            "Some results have one seed, some several: a difference of two holds the seeds of the side that has "
-            "several, and of the other side persons alone."
-        )
-    if len(budgets) > 1:
-        notes.append(f"Tuning budgets differ ({', '.join(budgets)}): such results are no fair pair.")
-    return notes
-
-
-def conditions(panel: Panel) -> Table:
-    """Tabulate what the intervals are made of and under which conditions the results came about."""
-    from pandas import DataFrame
-
-    rows = ranked(panel)
-    return Table(
-        name=f"leaderboard_conditions-{panel.number}",
-        title=f"{_where(panel)}: what the intervals hold, and the conditions (protocol {panel.number})",
-        values=rows[CONDITIONS],
-        cells=DataFrame([_condition_cells(row) for row in rows.to_dict("records")]),
-        notes=CONDITION_NOTES,
-        n_left=2,
-    )
-
-
-def _condition_cells(row: Row) -> dict[str, str]:
-    return {
-        "rank": rank_text(row["rank_low"], row["rank_high"]),
-        "method": short_text(row["label"]),
-        "error: persons": _points(row["identity_error"], 2),
-        "error: seeds": _points(row["seed_error"], 2),
-        "alike": _points(row["correlation"], 2),
-        "seeds": str(row["n_seeds"]),
-        "persons": count_text(row["n_identities"]),
-        "budget": row["budget"],
-        "rule": row["rule"],
-        "epochs": count_text(row["epochs"]),
-        "batch": count_text(row["batch_size"]),
-        "trainable": count_text(row["trainable"]),
-    }
 
 
 def pair_table(panel: Panel) -> Table:
@@ -281,7 +125,7 @@ def pair_table(panel: Panel) -> Table:
     below = f"Column {n} is {labels[n]}. " if n > 1 else "One result: there is no pair. "
     return Table(
         name=f"pairs-{panel.number}",
-        title=f"{_where(panel)}: difference in R@1, row less column (protocol {panel.number})",
+        title=f"{test_set_name(panel)}: difference in R@1, row less column (protocol {panel.number})",
         values=found,
         cells=cells,
         notes=(
@@ -315,7 +159,10 @@ def draw_ranks(panel: Panel) -> "Figure":
     n_all = len(panel.records)
     more = f" · the best {MOST_DRAWN} of {n_all}" if n_all > MOST_DRAWN else ""
     figure.suptitle(
-        drawn(f"{_where(panel)} · protocol {panel.number}{more}", 90), x=0.01, ha="left", fontweight="bold"
+        drawn(f"{test_set_name(panel)} · protocol {panel.number}{more}", 90),
+        x=0.01,
+        ha="left",
+        fontweight="bold",
     )
     _explain(figure, any(row["rule"] == UNTRAINED for row in rows))
     return figure

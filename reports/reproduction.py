@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.evaluate.per_identity import METRICS
+from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import DASH, row_interval, short_text
 from harness.pages.theme import COLOURS, WIDTH, drawn, error_bar
-from harness.record import METRIC_NAMES
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.published.matches import (
@@ -24,7 +23,6 @@ from harness.reporting.published.matches import (
     SAME,
     SCORES,
     Row,
-    Sources,
     against,
     compared,
     counterparts,
@@ -33,10 +31,17 @@ from harness.reporting.published.matches import (
     published_tables,
     with_published,
 )
-from harness.reporting.published.missing import cell_text, missing, printed, released_command
-from harness.reporting.published.settings import has_released
+from harness.reporting.published.missing import cell_text, missing, printed
+from harness.reporting.published.protocols import (
+    EXACT,
+    OTHERS,
+    TWIN,
+    _listed,
+    other_protocols,
+    published_table,
+)
 from harness.reports import Contents, Gap, Source, Step, Table, register
-from harness.results.panels import REAL, Facts, Panel, protocol_facts, training_facts
+from harness.results.panels import Facts, Panel, protocol_facts, training_facts
 from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
@@ -47,19 +52,6 @@ if TYPE_CHECKING:
 MOST_DRAWN = 48
 SHAPES = {SAME: "D", PARTLY: "^", OTHER: "s"}
 HOLLOW: dict[str, Any] = {"linestyle": "", "markerfacecolor": "none", "markeredgecolor": COLOURS[1]}
-TWIN = "A synthetic twin has no published counterpart, so nothing published is set against its results."
-BESIDE = "These are what the same runs on real data, made without --synthetic, would be set against."
-NOTHING = "No published row names these methods and datasets."
-EXACT = (
-    "Text to image, in percent; here with 95 % intervals. Difference: here less published, in points. A published "
-    "figure is taken as exact, so the interval of a difference is that of the result here alone. The published figure "
-    "lies within, below or above that result's interval."
-)
-OTHERS = (
-    "The column protocol names what is known to be unlike (other protocol): there, a figure outside the interval is no "
-    "failed reproduction. Partly unknown: alike in what is published. Settings count as unlike where they differ from "
-    "the method's defaults and from its preset released."
-)
 
 
 def results_table(panel: Panel) -> Table:
@@ -138,88 +130,10 @@ def _epoch_notes(rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def _listed(rows: Sequence[Row]) -> str:
-    return ", ".join(dict.fromkeys(f"{row['label']} on {cell_text(row)}" for row in rows))
-
-
 def _alone_notes(panel: Panel) -> list[str]:
     """Name the results that no published row stands beside."""
     alone = [row for row in ordered(panel) if not row["published"]]
     return [f"Without a published counterpart: {_listed(alone)}."] if alone else []
-
-
-def published_table(panel: Panel) -> Table:
-    """Tabulate both protocols of each comparison; on a synthetic twin what real data would be set against."""
-    return _beside_table(panel) if is_twin(panel) else _protocol_table(panel)
-
-
-def _protocol_table(panel: Panel) -> Table:
-    from pandas import DataFrame
-
-    rows, sources = compared(panel), Sources()
-    return Table(
-        name=f"protocols-{panel.number}",
-        title=f"{panel.facts['data']} · how the published results came about (protocol {panel.number})",
-        values=DataFrame(rows),
-        cells=DataFrame([_protocol_line(row, sources) for row in rows]),
-        notes=(_here(panel), *_unlike_notes(rows), *sources.notes) if rows else (NOTHING,),
-        n_left=3,
-    )
-
-
-def _here(panel: Panel) -> str:
-    row = panel.records[0]
-    return f"All results here: backbone {row['backbone']}, image size {row['image_size']}."
-
-
-def _protocol_line(row: Row, sources: "Sources") -> dict[str, str]:
-    return {
-        "method": short_text(row["label"], 40),
-        "dataset": cell_text(row),
-        "published as": short_text(row["published_as"]),
-        "epoch here": CHOSEN[row["rule"]],
-        "epoch published": CHOSEN[row["published_rule"]],
-        "backbone published": row["published_backbone"] or CHOSEN[None],
-        "image published": row["published_image_size"] or CHOSEN[None],
-        "seeds": str(row["n_seeds"]),
-        "source": sources.mark(row),
-    }
-
-
-def _unlike_notes(rows: Sequence[Row]) -> list[str]:
-    """Say in full what is unlike, once for all rows that it holds for."""
-    texts = dict.fromkeys(row["unlike"] for row in rows if row["unlike"])
-    return [
-        f"Unlike for {_listed([row for row in rows if row['unlike'] == text])}: {text}." for text in texts
-    ]
-
-
-def _beside_table(panel: Panel) -> Table:
-    from pandas import DataFrame
-
-    sources = Sources()
-    rows = list({str(one): one for row in ordered(panel) for one in row["published"]}.values())
-    return Table(
-        name=f"published-{panel.number}",
-        title=f"{REAL} · published results, where protocol {panel.number} has twins",
-        values=DataFrame([row | {"tables": ", ".join(row["tables"])} for row in rows]),
-        cells=DataFrame([_beside_line(row, sources) for row in rows]),
-        notes=(TWIN, *((BESIDE, *sources.notes) if rows else (NOTHING,))),
-        n_left=3,
-    )
-
-
-def _beside_line(row: Row, sources: "Sources") -> dict[str, str]:
-    return {
-        "method here": row["counterpart"],
-        "dataset": cell_text(row),
-        "published as": short_text(row["method"]),
-        **{METRIC_NAMES[name]: printed(row[name]) for name in METRICS},
-        "epoch": CHOSEN[row["rule"]],
-        "backbone": row["backbone"] or CHOSEN[None],
-        "image": row["image_size"] or CHOSEN[None],
-        "source": sources.mark(row),
-    }
 
 
 def draw_reproduction(panel: Panel) -> "Figure":
@@ -332,16 +246,3 @@ class Reproduction(PanelReport):
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
         """Name published results that only other protocols stand beside; without results: how to begin."""
         return other_protocols(panels) if panels else [beginning("icfg")]
-
-
-def other_protocols(panels: Sequence[Panel]) -> list[Gap]:
-    """Return a gap for each method and dataset run under other protocols alone, though a preset repeats the paper's."""
-    marks: dict[tuple[str, str], set[str]] = {}
-    for row in (row for panel in panels for row in compared(panel)):
-        if row["trained_on"] == row["tested_on"] and has_released(row["method"]):
-            marks.setdefault((row["method"], row["tested_on"]), set()).add(row["protocol"])
-    return [
-        Gap(f"{method} on {dataset}: run under other protocols alone.", (released_command(method, dataset),))
-        for (method, dataset), found in marks.items()
-        if found == {OTHER}
-    ]

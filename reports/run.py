@@ -14,15 +14,13 @@ from harness.analysis.caption_slices import slice_queries
 from harness.analysis.pictures import Pictures
 from harness.analysis.ranked_drawing import draw_gallery
 from harness.analysis.ranked_gallery import choose, entries
-from harness.config.sections import flatten
-from harness.evaluate.ranking import DIRECTIONS
+from harness.config.values import flatten
 from harness.files import load_arrays, read_json, write_json
+from harness.metric_names import DIRECTIONS, METRIC_NAMES
 from harness.pages.tables import DASH, count_text, interval_text, row_interval
-from harness.record import METRIC_NAMES, run_name
-from harness.reporting.missing import Gap
+from harness.record import REAL, TWIN, run_name
 from harness.reporting.run_files import FILES, fetch_run
-from harness.reports import Contents, Report, Source, Step, Table, register
-from harness.results.panels import REAL, TWIN
+from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.studies.best_trials import (
+    PRESET,
+    best_table,
+    configuration_table,
+    reuse_table,
+    worth_table,
+)
 from harness.analysis.studies.figures import (
     FINISHED,
     PRUNED,
@@ -20,16 +27,7 @@ from harness.analysis.studies.figures import (
     draw_parallel,
     draw_slices,
 )
-from harness.analysis.studies.tables import (
-    PRESET,
-    best_table,
-    configuration_table,
-    facts_table,
-    failures_table,
-    reuse_table,
-    trials_frame,
-    worth_table,
-)
+from harness.analysis.studies.tables import facts_table, failures_table, trials_frame
 from harness.analysis.studies.tracked_study import TrackedStudy, load_study, write_study
 from harness.errors import UsageError
 from harness.files import write_text

@@ -4,10 +4,11 @@ from zlib import crc32
 
 import numpy as np
 
-from harness.evaluate.per_identity import METRICS, Persons, persons_key
+from harness.evaluate.per_identity import Persons, persons_key
+from harness.metric_names import METRICS
 from harness.record import Record, RunFolder, now
 from harness.track.mlflow_store import Store
-from harness.track.run_tracker import log_transfer, publish, publish_group
+from harness.track.publish import log_transfer, publish, publish_group
 
 N_IDENTITIES, N_CAPTIONS = 40, 3
 

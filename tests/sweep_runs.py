@@ -2,7 +2,8 @@
 
 import math
 
-from harness.config.sections import Range, content_hash
+from harness.config.fields import Range
+from harness.config.values import content_hash
 from harness.record import Record, RunFolder, trials_folder
 from harness.sweep.space import Axis
 

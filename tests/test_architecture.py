@@ -4,9 +4,13 @@ import ast
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from harness.registry import PARTS
 
 ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT / "harness"
@@ -14,7 +18,8 @@ PLUGINS = ("methods", "datasets", "reports")
 
 # From top to bottom: a package or module of `harness/` imports only what stands further down.
 FLOORS = (
-    "__main__ cli",
+    "__main__",
+    "cli",
     "reporting",
     "analysis suites api",
     "inference sweep reports",
@@ -23,15 +28,9 @@ FLOORS = (
     "data queue methods",
     "twins track method_parts",
     "clip images captions pages datasets record",
-    "config compute paths files registry",
-    "errors listener metric_names",
+    "config compute files registry addresses",
+    "paths errors listener metric_names",
 )
-# What a plug-in may import from besides its contract: the parts that it is made of.
-PARTS = {
-    "methods": "clip method_parts captions compute errors config",
-    "datasets": "",
-    "reports": "reporting results analysis evaluate pages record errors files metric_names",
-}
 OWNERS = {"mlflow": {"track"}, "optuna": {"queue", "sweep"}, "accelerate": {"compute"}}
 HEAVY = {
     "torch",
@@ -82,6 +81,51 @@ def internal(file):
     return {name for name in imported(file) if name in MODULES and name != "harness"}
 
 
+def test_every_package_and_module_is_on_one_floor():
+    placed = " ".join(FLOORS).split()
+    found = {
+        entry.stem
+        for entry in HARNESS.iterdir()
+        if entry.suffix == ".py" or (entry / "__init__.py").is_file()
+    }
+    assert sorted(placed) == sorted(found - {"__init__"})
+
+
+def test_imports_go_downwards():
+    floor = {name: level for level, names in enumerate(FLOORS) for name in names.split()}
+    wrong = [
+        f"{module} imports {other}"
+        for module, file in MODULES.items()
+        for other in internal(file)
+        if module != "harness" and room(module) != room(other) and floor[room(module)] >= floor[room(other)]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("of", [lambda module: module, room], ids=["files", "packages"])
+def test_there_are_no_circles(of):
+    graph: dict[str, set[str]] = {}
+    for module, file in MODULES.items():
+        if module != "harness":
+            graph.setdefault(of(module), set()).update(of(other) for other in internal(file))
+    list(TopologicalSorter({name: others - {name} for name, others in graph.items()}).static_order())
+
+
+def test_a_listing_is_short_and_no_file_long():
+    assert len(list(HARNESS.glob("*.py"))) <= MOST_MODULES
+    sizes = Counter(file.parent for file in MODULES.values() if file.name != "__init__.py")
+    assert not [
+        folder
+        for folder, n in sizes.items()
+        if n > MOST_FILES and folder not in (HARNESS, HARNESS / "cli" / "commands")
+    ]
+    plugins = [file for kind in PLUGINS for file in (ROOT / kind).glob("*.py")]
+    long = [
+        file.name for file in [*MODULES.values(), *plugins] if len(file.read_text().splitlines()) > MOST_LINES
+    ]
+    assert long == ["tbps_clip.py"]
+
+
 def test_every_package_is_installed():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {name for name, file in MODULES.items() if file.name == "__init__.py"}
@@ -91,6 +135,15 @@ def test_every_package_is_installed():
 @pytest.mark.parametrize("kind", PLUGINS)
 def test_plug_in_folders_have_no_init(kind):
     assert not (ROOT / kind / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_plug_ins_import_their_contract_and_their_parts_and_never_one_another(kind):
+    allowed = {f"harness.{kind}", *(f"harness.{part}" for part in PARTS[kind])}
+    for file in (ROOT / kind).glob("*.py"):
+        names = {name for name in imported(file) if name.split(".")[0] == "harness"}
+        assert not {name for name in names if ".".join(name.split(".")[:2]) not in allowed}, file.name
+        assert not names & {f"harness.{k}.{f.stem}" for k in PLUGINS for f in (ROOT / k).glob("*.py")}
 
 
 @pytest.mark.parametrize("kind", PLUGINS)

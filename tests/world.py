@@ -13,7 +13,7 @@ QUICK = ("backbone.pretrained=null", "train.epochs=2", "train.batch_size=16", "e
 
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:
     """Write small twins below `root` and return it."""
-    from harness.twins import write_twin
+    from harness.twins.writer import write_twin
 
     for name in names:
         write_twin(DATASETS.get(name), root, identities=IDENTITIES[name], workers=1)

@@ -30,8 +30,7 @@ from harness.errors import DataError
 from harness.files import read_json, write_arrays, write_json
 from harness.images.decoding import decode, extent_of, fitted
 from harness.paths import Place, data_root
-from harness.record import TWIN_ENDING
-from harness.results.panels import REAL, TWIN
+from harness.record import REAL, TWIN, TWIN_ENDING
 
 MOST_MEASURED, N_PERSONS, N_PICTURES = 2000, 6, 5
 TALL, WIDE = 160, 96

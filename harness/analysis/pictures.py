@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.annotations import annotation_fingerprint, image_files, locate
+from harness.data.annotations import annotation_fingerprint, image_files, locate, read_annotations
 from harness.data.overview import chosen_place
 from harness.datasets import DATASETS, Pairs, Sample, pairs
 from harness.errors import HarnessError
@@ -78,7 +78,7 @@ class Pictures:
             self._dataset, self._root = DATASETS.get(name), root
             if locate(self._dataset, root) is None:
                 raise _NoPictures("are not on this machine")
-            samples = self._dataset.read(root)
+            samples = read_annotations(self._dataset, root)
             found = annotation_fingerprint(self._dataset, root, samples)
         except (HarnessError, OSError) as error:
             raise _NoPictures(f"cannot be read ({str(error).splitlines()[0]})") from error

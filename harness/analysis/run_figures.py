@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.metric_names import METRIC_NAMES
 from harness.pages.theme import COLOURS, FAINT, INK, MARKS, WIDTH, drawn, error_bar, marks
-from harness.record import METRIC_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

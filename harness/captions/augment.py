@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from harness.captions.synonyms import Synonyms, edges, read_synonyms, shipped
-from harness.config.sections import TextAugmentConfig
+from harness.config.augment import TextAugmentConfig
 
 NO_TRANSLATIONS = (
     "Back translation is off: the dataset's file has no captions_bt, and none were made with `harness data "

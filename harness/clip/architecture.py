@@ -12,8 +12,8 @@ from open_clip.model import convert_to_custom_text_state_dict
 from torch import Tensor, nn
 
 from harness.clip import tiny
+from harness.clip.positions import Grid, guess_grid, resize_grid, resize_text
 from harness.errors import UsageError
-from harness.positions import Grid, guess_grid, resize_grid, resize_text
 
 logger = logging.getLogger(__name__)
 

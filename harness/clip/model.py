@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import open_clip
@@ -12,13 +11,14 @@ from open_clip.transformer import TextTransformer, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from harness.caption_cleaning import clean as clean_caption
 from harness.clip import tokens as token_batches
 from harness.clip import towers
 from harness.clip.architecture import build_model, load_state, resize_timm
+from harness.clip.caption_cleaning import clean as clean_caption
 from harness.clip.injection import Injection
 from harness.clip.weights import Weights, check_names, load_weights
-from harness.config.sections import BackboneConfig, content_hash
+from harness.config.sections import BackboneConfig
+from harness.config.values import content_hash
 from harness.errors import UsageError
 
 
@@ -184,7 +184,6 @@ def load_clip(
     random: bool = False,
     seed: int = 0,
     device: str = "cpu",
-    runs: Path | None = None,
     weights: Weights | None = None,
 ) -> Clip:
     """Build the backbone that a config names.
@@ -194,13 +193,13 @@ def load_clip(
         random: leave the weights at random; so it is, too, when the config has neither tag nor file.
         seed: of the random weights; the global generators stay untouched.
         device: where it goes; `meta` makes no tensors, for counting.
-        runs: folder of the records, for `init_from`; else the default one.
-        weights: taken in place of those that the config names.
+        weights: taken in place of those that the config names, as `init_from` needs (`harness.run.backbone`).
     """
     check_names(config)
-    random = random or device == "meta" or not (config.pretrained or config.weights or config.init_from)
+    assert weights or random or device == "meta" or not config.init_from, "`load_backbone` finds the run"
+    random = random or device == "meta" or not (config.pretrained or config.weights)
     if weights is None and not random:
-        weights = _named_weights(config, runs)
+        weights = load_weights(config)
     identity = _identity(config, weights, seed)
     model = _build(config, weights, identity, meta=device == "meta")
     return Clip(model, identity).eval().to(device)
@@ -209,14 +208,6 @@ def load_clip(
 def count_parameters(config: BackboneConfig) -> int:
     """Return how many parameters a backbone has, without making them."""
     return sum(parameter.numel() for parameter in load_clip(config, device="meta").parameters())
-
-
-def _named_weights(config: BackboneConfig, runs: Path | None) -> Weights:
-    if not config.init_from:
-        return load_weights(config)
-    from harness.run.backbone import inherited_weights
-
-    return inherited_weights(config.init_from, config.name, runs)
 
 
 def _build(

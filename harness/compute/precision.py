@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,3 +33,8 @@ def store_half(method: M) -> M:
             if isinstance(module, _HALF_MODULES) or name in _HALF_MATRICES:
                 parameter.data = parameter.data.half()
     return method
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Return float64 as it is and everything else as float32."""
+    return values if values.dtype == torch.float64 else values.float()

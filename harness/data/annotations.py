@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.values import content_hash
 from harness.data.annotation_entries import merge, parse_entries
 from harness.data.back_translations import FILE, read_translations, with_translations
 from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
 from harness.errors import DataError
 from harness.paths import Place
+from harness.twins.marker import read_marker
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,11 @@ def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
 
 
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
+    """Return a dataset's samples, by its own `read` where it has one, else from the forms that are known."""
+    return dataset.read(root) if dataset.read else read_known_forms(dataset, root)
+
+
+def read_known_forms(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, one per image, in file order; a known wrong file is logged as a warning.
 
     Back translations are the annotation's own, else those of the file beside it (`harness.data.back_translations`).
@@ -80,7 +87,7 @@ def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
 def read_dataset(dataset: type[PersonDataset], place: Place) -> list[Sample]:
     """Return a dataset's samples; when they are missing, the error names the setting that chose the place."""
     try:
-        return dataset.read(place.path)
+        return read_annotations(dataset, place.path)
     except MissingData:
         raise missing_data(dataset, place) from None
 
@@ -163,9 +170,6 @@ def dataset_fingerprint(samples: Sequence[Sample]) -> str:
 
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
     """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
-    from harness.config.sections import content_hash
-    from harness.twins import read_marker
-
     fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
     return content_hash([fingerprint, marker.version]) if marker else fingerprint
 

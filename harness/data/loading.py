@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.clip.model import Clip
 from harness.config.sections import BackboneConfig, DatasetConfig
 from harness.data.annotations import annotation_fingerprint, dataset_folder, image_files
 from harness.data.annotations import read_dataset as read_samples
@@ -16,6 +15,11 @@ from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
 from harness.images.store import Images, disk_bytes, open_images
 from harness.listener import Listener
 from harness.paths import Place, data_root
+from harness.twins.marker import read_marker
+from harness.twins.writer import write_twin
+
+# Captions to token ids [n, text_length].
+Tokenize = Callable[[Sequence[str]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,30 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A dataset's open images, its usable samples with their positions among them, and the unreadable images' paths."""
+
+    dataset: str
+    images: Images
+    samples: list[tuple[int, Sample]]
+    bad: list[str]
+
+    def split(self, splits: tuple[str, ...], name: str, tokenize: Tokenize) -> Split:
+        """Lay out the samples of the file's `splits` as one split of the run."""
+        chosen = [(place, sample) for place, sample in self.samples if sample.split in splits]
+        laid = pairs([sample for _, sample in chosen], splits)
+        return Split(
+            name=name,
+            dataset=self.dataset,
+            images=self.images.subset([place for place, _ in chosen]),
+            identities=torch.tensor(laid.identities),
+            owners=torch.tensor(laid.owners),
+            tokens=tokenize(laid.captions),
+            pairs=laid,
+        )
+
+
+@dataclass(frozen=True)
 class Material:
     """The splits of a run; `val` is None when nothing is held out."""
 
@@ -94,8 +122,6 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
 
     Raises `DataError` that says where the data come from, where they are expected and what was found.
     """
-    from harness.twins import read_marker
-
     dataset = DATASETS.get(config.name)
     place = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root)
     samples = read_samples(dataset, place)
@@ -120,8 +146,6 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
 
 def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Place:
     """Return the folder that holds the synthetic twins, after making this dataset's twin when it is missing."""
-    from harness.twins import write_twin
-
     place = data_root(root)
     if not (place.path / "synthetic" / dataset.folder).is_dir():
         listener.on_stage(f"making the synthetic twin of {dataset.title}")
@@ -130,34 +154,36 @@ def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listen
 
 
 def open_material(
-    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, clip: Clip, listener: Listener
+    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, tokenize: Tokenize, listener: Listener
 ) -> Material:
     """Open all images of a dataset and lay out its splits; training images resized otherwise have their own store."""
-    images, samples, bad = open_samples(reading, config, backbone, listener)
-    make = _splitter(reading.dataset.name, images, samples, clip)
-    val = make(("val",), "val") if reading.has_val else None
+    opened = open_samples(reading, config, backbone, listener)
     own = backbone.train_interpolation
-    if own in ("same", backbone.interpolation):
-        return Material(make(reading.train_splits, "train"), val, make(("test",), "test"), bad)
-    only = replace(reading, samples=[s for s in reading.samples if s.split in reading.train_splits])
-    resized = backbone.model_copy(update={"interpolation": own})
-    images, samples, _ = open_samples(only, config, resized, listener)
-    train = _splitter(reading.dataset.name, images, samples, clip)(reading.train_splits, "train")
-    return Material(train, val, make(("test",), "test"), bad)
+    for_training = opened
+    if own not in ("same", backbone.interpolation):
+        only = replace(reading, samples=[s for s in reading.samples if s.split in reading.train_splits])
+        resized = backbone.model_copy(update={"interpolation": own})
+        for_training = open_samples(only, config, resized, listener)
+    return Material(
+        for_training.split(reading.train_splits, "train", tokenize),
+        opened.split(("val",), "val", tokenize) if reading.has_val else None,
+        opened.split(("test",), "test", tokenize),
+        opened.bad,
+    )
 
 
 def open_test(
-    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, clip: Clip, listener: Listener
+    reading: Reading, config: DatasetConfig, backbone: BackboneConfig, tokenize: Tokenize, listener: Listener
 ) -> tuple[Split, list[str]]:
     """Open only the test split of a dataset; return it with the unreadable images' paths."""
-    images, samples, bad = open_samples(reading, config, backbone, listener)
-    return _splitter(reading.dataset.name, images, samples, clip)(("test",), "test"), bad
+    opened = open_samples(reading, config, backbone, listener)
+    return opened.split(("test",), "test", tokenize), opened.bad
 
 
 def open_samples(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, listener: Listener
-) -> tuple[Images, list[tuple[int, Sample]], list[str]]:
-    """Return the open images, the usable samples with their positions, and the unreadable images' paths."""
+) -> Opened:
+    """Open the images of a dataset's samples, as `dataset.on_bad_image` says."""
     files = image_files(reading.dataset, reading.root, reading.samples)
     listener.on_stage(_announcement(len(files), backbone.image_size, config.store))
     images = open_images(
@@ -170,28 +196,9 @@ def open_samples(
     )
     bad = set(images.bad)
     usable = [(place, sample) for place, sample in enumerate(reading.samples) if place not in bad]
-    return images, usable, [str(files[place]) for place in sorted(bad)]
+    return Opened(reading.dataset.name, images, usable, [str(files[place]) for place in sorted(bad)])
 
 
 def _announcement(n: int, size: tuple[int, int], store: str) -> str:
     need = f", store of {disk_bytes(n, size) / 1e9:.2f} GB" if store == "disk" else ", without a store"
     return f"opening {n:,} images at {size[0]}×{size[1]}{need}"
-
-
-def _splitter(
-    dataset: str, images: Images, samples: Sequence[tuple[int, Sample]], clip: Clip
-) -> Callable[[tuple[str, ...], str], Split]:
-    def make(splits: tuple[str, ...], name: str) -> Split:
-        chosen = [(place, sample) for place, sample in samples if sample.split in splits]
-        laid = pairs([sample for _, sample in chosen], splits)
-        return Split(
-            name=name,
-            dataset=dataset,
-            images=images.subset([place for place, _ in chosen]),
-            identities=torch.tensor(laid.identities),
-            owners=torch.tensor(laid.owners),
-            tokens=clip.tokenize(laid.captions),
-            pairs=laid,
-        )
-
-    return make

@@ -22,9 +22,8 @@ from harness.evaluate.intervals import (
 )
 from harness.evaluate.paired_difference import Difference, paired_difference
 from harness.files import load_arrays, write_arrays
+from harness.metric_names import METRICS
 
-METRICS = ("R1", "R5", "R10", "mAP")
-ALL_METRICS = (*METRICS, "mINP")
 PARTS = ("identities", "sizes", "sums", "correlation")
 S = TypeVar("S", bound=SeedSummary)
 

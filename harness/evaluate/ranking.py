@@ -16,9 +16,7 @@ from torch import Tensor
 from harness.errors import DataError
 from harness.evaluate.rank_counts import count_below
 from harness.evaluate.top_items import best_items
-
-CUTOFFS = (1, 5, 10)
-DIRECTIONS = ("t2i", "i2t")
+from harness.metric_names import CUTOFFS
 
 _CHUNK = {"cpu": 512, "cuda": 4096}
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Generator, Tensor
 
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.images.draws import Changes, erase_boxes
 from harness.images.operations import inside
 from harness.images.policies import PolicyAugment

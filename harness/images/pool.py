@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from harness.config.sections import ImageOperation, PoolConfig
+from harness.config.augment import ImageOperation, PoolConfig
 from harness.errors import UsageError
 from harness.images import operations as pixels
 from harness.images.draws import Changes, crop_boxes, crop_numbers, erase_boxes, uniform

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from torch import Tensor
 from harness.errors import DataError
 from harness.files import replaced
 from harness.images.decoding import ImageError, Pixels
-from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.paths import cache_root
 
@@ -33,6 +33,19 @@ BATCH = 64
 SAVE_SECONDS = 30.0
 Row = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What encodes a gallery: a trained run, see `harness.inference.model.Trained`."""
+
+    def decode(self, path: str | Path) -> Pixels:
+        """Return an image file's pixels, uint8 [3, height, width]; raise `ImageError`."""
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Embed decoded images as L2-normalised float32 rows [n_image, dim]."""
+
+    def weights_identity(self) -> str:
+        """Return what decides an embedding."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def open_gallery(
-    trained: Trained, files: Sequence[Path], folder: Path, listener: Listener | None = None
+    model: Model, files: Sequence[Path], folder: Path, listener: Listener | None = None
 ) -> Gallery:
     """Return image files below a folder as embeddings, encoding those that the cache does not know as they are.
 
@@ -99,7 +112,7 @@ def open_gallery(
     what it has encoded.
     """
     listener = listener or Listener()
-    place = cache_file(trained, folder)
+    place = cache_file(model, folder)
     known = _load(place)
     keys = [_key(file, folder) for file in files]
     rows = {key: known[key] for key in keys if key in known}
@@ -108,7 +121,7 @@ def open_gallery(
     if new:
         listener.on_stage(f"encoding {len(new):,} of {len(files):,} images")
         try:
-            _encode(trained, new, rows, bad, place, listener)
+            _encode(model, new, rows, bad, place, listener)
         finally:
             if rows.keys() != known.keys():
                 _save(place, rows)
@@ -119,15 +132,15 @@ def open_gallery(
     return Gallery([file for _, file in usable], stacked, bad, len(new) - len(bad))
 
 
-def cache_file(trained: Trained, folder: Path) -> Path:
+def cache_file(model: Model, folder: Path) -> Path:
     """Return where a gallery's embeddings by one run's weights are kept."""
-    text = f"{FORMAT}\n{trained.weights_identity()}\n{os.path.abspath(folder)}"
+    text = f"{FORMAT}\n{model.weights_identity()}\n{os.path.abspath(folder)}"
     digest = hashlib.sha256(os.fsencode(text)).hexdigest()
     return cache_root().path / "galleries" / f"{digest[:40]}.safetensors"
 
 
 def _encode(
-    trained: Trained,
+    model: Model,
     new: Sequence[tuple[bytes, Path]],
     rows: dict[bytes, Row],
     bad: list[tuple[Path, str]],
@@ -137,11 +150,11 @@ def _encode(
     """Encode images into `rows`, naming unreadable ones in `bad`; threads decode the next batch meanwhile."""
     saved = time.monotonic()
     done = 0
-    for batch in _decoded(trained, new):
+    for batch in _decoded(model, new):
         good = [(key, pixels) for key, _, pixels in batch if not isinstance(pixels, str)]
         bad += [(file, fault) for _, file, fault in batch if isinstance(fault, str)]
         if good:
-            embedded = trained.encode_pixels([pixels for _, pixels in good]).numpy()
+            embedded = model.encode_pixels([pixels for _, pixels in good]).numpy()
             rows.update(zip((key for key, _ in good), embedded, strict=True))
         done += len(batch)
         listener.on_count(done, len(new))
@@ -151,11 +164,11 @@ def _encode(
 
 
 def _decoded(
-    trained: Trained, new: Sequence[tuple[bytes, Path]]
+    model: Model, new: Sequence[tuple[bytes, Path]]
 ) -> Iterator[list[tuple[bytes, Path, Pixels | str]]]:
     def pixels(item: tuple[bytes, Path]) -> tuple[bytes, Path, Pixels | str]:
         try:
-            return *item, trained.decode(item[1])
+            return *item, model.decode(item[1])
         except ImageError as error:
             return *item, str(error)
 

@@ -3,25 +3,23 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.clip.model import load_clip
 from harness.compute.devices import accelerator
 from harness.config.sections import RunConfig
 from harness.errors import HarnessError, UsageError
 from harness.images.augment import Augment
 from harness.images.decoding import Pixels, decode
+from harness.inference.gallery import Hit, find_images, open_gallery
 from harness.methods import Method
 from harness.presets.resolve import build
 from harness.record import WEIGHTS, Record, RunFolder, find_run
-from harness.run.run import build_method
+from harness.run.backbone import load_backbone
+from harness.run.job import build_method
 from harness.train.checkpoint import load_weights
-
-if TYPE_CHECKING:
-    from harness.inference.gallery import Hit
 
 
 class Trained:
@@ -38,7 +36,7 @@ class Trained:
         self.config: RunConfig = build(self.record.config)
         self.engine = accelerator(self.config.train.precision, device)
         named = folder.backbone(self.config.backbone)
-        clip = load_clip(named, seed=self.config.seed, runs=folder.path.parent)
+        clip = load_backbone(named, seed=self.config.seed, runs=folder.path.parent)
         _same_backbone(self.record, clip.identity.as_dict())
         method = build_method(self.config, clip)
         if method.trained:
@@ -64,10 +62,8 @@ class Trained:
         ]
         return torch.cat(parts) if parts else torch.empty(0, self.method.clip.embed_dim)
 
-    def search(self, query: str, folder: str | Path, top: int = 10) -> list["Hit"]:
+    def search(self, query: str, folder: str | Path, top: int = 10) -> list[Hit]:
         """Return the `top` images of a folder for a description, most similar first; each image is encoded once."""
-        from harness.inference.gallery import find_images, open_gallery
-
         place = Path(folder)
         gallery = open_gallery(self, find_images(place), place)
         return gallery.rank(self.encode_text([query]), top)[0]

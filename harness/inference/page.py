@@ -14,7 +14,7 @@ from harness.pages.escaping import html_text
 from harness.pages.html import PAGE, STYLE
 
 if TYPE_CHECKING:
-    from harness.inference.search import Search
+    from harness.inference.found import Search
 
 THUMBNAIL = (288, 432)
 NAMED = 10

@@ -3,73 +3,23 @@
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from harness.data.annotations import image_files
 from harness.data.loading import read_dataset
 from harness.errors import UsageError
 from harness.files import writable
-from harness.inference.gallery import Gallery, Hit, find_images, open_gallery
+from harness.inference.found import Search
+from harness.inference.gallery import find_images, open_gallery
 from harness.inference.model import Trained
 from harness.inference.page import write_search_page
 from harness.listener import Listener
 from harness.pages.escaping import safe_stem, visible
 from harness.paths import runs_root
-from harness.record import Record, find_run
+from harness.record import find_run
 
 OUT = Path("search-out")
-
-
-@dataclass(frozen=True)
-class Search:
-    """What was found.
-
-    Attributes:
-        record: the run that searched.
-        place: the folder that holds the gallery.
-        test_split: whether the gallery is the test split of the run's own dataset.
-        gallery: its images.
-        queries: the descriptions as they were given.
-        rankings: the most similar images for each.
-        seconds: time that each query took, apart from starting and encoding the gallery.
-        page: the page that was written.
-    """
-
-    record: Record
-    place: Path
-    test_split: bool
-    gallery: Gallery
-    queries: list[str]
-    rankings: list[list[Hit]]
-    seconds: list[float]
-    page: Path
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
-        return {
-            "run": self.record.name,
-            "synthetic": self.record.synthetic,
-            "gallery": str(self.place),
-            "test_split": self.test_split,
-            "images": len(self.gallery.files),
-            "encoded_now": self.gallery.encoded,
-            "skipped": [{"path": str(path), "reason": reason} for path, reason in self.gallery.bad],
-            "page": str(self.page),
-            "queries": [
-                {
-                    "query": query,
-                    "seconds": seconds,
-                    "results": [
-                        {"rank": hit.rank, "similarity": hit.similarity, "path": str(hit.path)}
-                        for hit in hits
-                    ],
-                }
-                for query, seconds, hits in zip(self.queries, self.seconds, self.rankings, strict=True)
-            ],
-        }
 
 
 def search(

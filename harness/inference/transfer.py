@@ -5,7 +5,8 @@ from typing import Any
 
 from harness.data.loading import Reading, open_test, read_dataset
 from harness.datasets import DATASETS
-from harness.evaluate.encoder import PROTOCOL_VERSION, Encoder, evaluate, intervals
+from harness.evaluate.encoder import Encoder, evaluate
+from harness.evaluate.measure import PROTOCOL_VERSION, intervals
 from harness.files import read_json, write_json
 from harness.inference.model import Trained
 from harness.listener import Listener
@@ -13,7 +14,7 @@ from harness.paths import runs_root
 from harness.record import RunFolder, find_run, now
 from harness.run.final_test import take_own_test
 from harness.run.import_checkpoint import tracked
-from harness.track.run_tracker import log_transfer
+from harness.track.publish import log_transfer
 
 Result = dict[str, Any]
 
@@ -61,7 +62,7 @@ def _evaluate_one(
                 f"found the result on {dataset} of {found['finished']}: shown, not repeated (--force repeats)."
             )
             return found
-    split, bad = open_test(reading, config, trained.config.backbone, trained.method.clip, listener)
+    split, bad = open_test(reading, config, trained.config.backbone, trained.method.clip.tokenize, listener)
     listener.on_stage(f"testing on {dataset}")
     evaluation, _ = evaluate(encoder, split, detail=True)
     return _write(trained, dataset, reading.fingerprint, reading.synthetic, evaluation, len(bad))

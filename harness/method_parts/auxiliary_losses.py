@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from harness.method_parts.losses import full_precision, scaled_similarity
+from harness.compute.precision import full_precision
+from harness.method_parts.losses import scaled_similarity
 
 ImageView = TypeVar("ImageView")
 TextView = TypeVar("TextView")

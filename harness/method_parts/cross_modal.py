@@ -13,8 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from harness.clip.injection import Injection
 from harness.clip.towers import run_block
-from harness.compute.precision import layer_norm
-from harness.method_parts.losses import full_precision
+from harness.compute.precision import full_precision, layer_norm
 
 HEAD_WIDTH = 64
 

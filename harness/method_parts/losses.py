@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from harness.compute.precision import full_precision
+
 MatchingLoss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 Columns = tuple[Tensor, Tensor]
 LossName = Literal["n_itc", "r_itc", "c_itc", "cmpm", "sdm", "itc"]
@@ -236,11 +238,6 @@ def _both_directions(
         scores = scaled_similarity(image, text, temperature)
         return scores, scores.T
     return scaled_similarity(image, columns[1], temperature), scaled_similarity(text, columns[0], temperature)
-
-
-def full_precision(values: Tensor) -> Tensor:
-    """Return float64 as it is and everything else as float32."""
-    return values if values.dtype == torch.float64 else values.float()
 
 
 def match_distribution(identities: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -1,21 +1,18 @@
 """Turn names, presets and overrides into one checked `RunConfig`, and say what differs from the defaults."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.config.sections import RunConfig, flatten
+from harness.config.sections import RunConfig
+from harness.config.strict_yaml import parse_yaml
+from harness.config.values import flatten, merge, nest
 from harness.datasets import DATASETS, PersonDataset
 from harness.errors import UsageError, nearest
 from harness.methods import METHODS, Method
-
-PRESETS = Path(__file__).resolve().parent
-SYNTHETIC_PRESET = "tiny"
-SECTIONS = tuple(RunConfig.model_fields)
+from harness.presets.preset_files import SYNTHETIC_PRESET, read_preset
 
 
 def resolve(
@@ -77,51 +74,6 @@ def check_rule(config: RunConfig, method_class: type[Method]) -> None:
         )
 
 
-def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
-    """Return a preset's values: the shared file, then the method's own; or any YAML file given by path."""
-    if name.endswith((".yaml", ".yml")):
-        return read_yaml(Path(name))
-    files = [file for file in preset_files(name, method_class) if file.is_file()]
-    if not files:
-        known = known_presets(method_class)
-        raise UsageError(
-            f"Unknown preset {name!r}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file."
-        )
-    values: dict[str, Any] = {}
-    for file in files:
-        part = read_yaml(file)
-        if file.parent == PRESETS:
-            part["method"] = _fitting(part.get("method", {}), method_class)
-        merge(values, part)
-    return values
-
-
-def preset_files(name: str, method_class: type[Method]) -> list[Path]:
-    """Return the places where a preset may stand, shared first."""
-    return [PRESETS / f"{name}.yaml", *(Path(p) / f"{method_class.name}.{name}.yaml" for p in METHODS.path)]
-
-
-def known_presets(method_class: type[Method]) -> list[str]:
-    """Return the names of all presets that a method can take."""
-    own = (f for place in METHODS.path for f in Path(place).glob(f"{method_class.name}.*.yaml"))
-    return sorted({*(f.stem for f in PRESETS.glob("*.yaml")), *(f.stem.partition(".")[2] for f in own)})
-
-
-def read_yaml(
-    file: Path, *, what: str = "preset", holds: str = f"sections ({', '.join(SECTIONS)})"
-) -> dict[str, Any]:
-    """Read a YAML mapping; raise `UsageError` naming the file, as `what`, and what it `holds`."""
-    try:
-        values = _load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"The {what} {file} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"The {what} {file} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise UsageError(f"The {what} {file} must hold {holds}, not {type(values).__name__}.")
-    return values
-
-
 def parse_override(text: str) -> dict[str, Any]:
     """Return `a.b=value` as nested values, the value read as YAML.
 
@@ -136,21 +88,12 @@ def parse_override(text: str) -> dict[str, Any]:
     if not sign or not key.strip():
         raise UsageError(f"--set takes section.field=value, but got {text!r}.")
     try:
-        parsed = _load(value)
+        parsed = parse_yaml(value)
     except yaml.YAMLError as error:
         raise UsageError(f"The value in --set {text!r} is not valid YAML.") from error
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}
     return dict(parsed)
-
-
-def merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Merge nested values into `values`; later ones win."""
-    for key, value in more.items():
-        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
-            merge(values[key], value)
-        else:
-            values[key] = dict(value) if isinstance(value, Mapping) else value
 
 
 def check_keys(values: Mapping[str, Any], method_class: type[Method]) -> None:
@@ -204,52 +147,8 @@ def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) ->
         "backbone": {"text_length": dataset_class.text_length},
     }
     for key, value in method_class.recipe.items():
-        merge(values, _nest(key, value))
+        merge(values, nest(key, value))
     return values
-
-
-def _fitting(values: Mapping[str, Any], method_class: type[Method]) -> dict[str, Any]:
-    """Return what a shared preset says of methods as far as this method has such fields: zero-shot has no warm-up."""
-    return {key: value for key, value in values.items() if key in method_class.Config.model_fields}
-
-
-def _nest(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return dict(value)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's reading: only true and false are truth values, 1e-4 is a number, and no key stands twice."""
-
-    def compose_mapping_node(self, anchor: Any) -> Any:
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return node
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":bool", ":float"))]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\.inf|\.nan)$"),
-    list("-+0123456789."),
-)
-
-
-def _load(text: str) -> Any:
-    return yaml.load(text, _Loader)
 
 
 def _is_section(kind: Any) -> bool:

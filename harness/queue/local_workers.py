@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.listener import Listener
+from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import VARIABLE, lost
-from harness.queue.queue import OVER
 from harness.queue.work_loop import Work, check, work_off
 
 LOOK = 0.5

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.studies.read_study import SEARCH
+from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
-from harness.sweep.stored_sweep import SPEC
 from harness.track.mlflow_store import STATES, Store
+from harness.track.tags import SEARCH
 
 PLACE = "tracking"
 log = logging.getLogger(__name__)

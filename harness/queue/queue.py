@@ -7,7 +7,6 @@ frees its lock, and after four silent heartbeats by all others; its job is queue
 
 import json
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,56 +15,34 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.config.sections import flatten
-from harness.errors import HarnessError, UsageError, unknown
+from harness.config.values import flatten
+from harness.errors import unknown
+from harness.queue.jobs import (
+    ERROR,
+    FIXED,
+    OVER,
+    REPEATS,
+    STOPPED,
+    WORKER,
+    Changed,
+    TakenAway,
+    fault,
+    is_cut_off,
+    owned,
+)
 from harness.queue.optuna_storage import (
     GONE,
     HEARTBEAT,
     alone,
     exclusive,
-    experimental,
     open_storage,
     shown,
     told,
 )
-from harness.queue.worker_lock import Presence, is_dead
+from harness.queue.recovery import recover, requeue
+from harness.queue.worker_lock import Presence
 
-REPEATS, ERROR, WORKER, KILLED = "repeats", "error", "worker", "killed"
-STOPPED, OVER, BEAT = "stopped", "over", "heartbeat"
-FIXED = "fixed_params"
-MOST_KILLS = 3
-
-
-__all__ = [
-    "Changed",
-    "FrozenTrial",
-    "Queue",
-    "TakenAway",
-    "TrialState",
-    "fault",
-    "is_cut_off",
-]
-
-
-class Changed(UsageError):
-    """A study was begun with other settings, data, weights or versions."""
-
-
-class TakenAway(HarnessError):
-    """A job went to another worker, because this one was silent too long; its run goes on there."""
-
-    run_status = "interrupted"
-
-
-@contextmanager
-def owned(job: FrozenTrial) -> Iterator[None]:
-    """Turn Optuna's refusal to change an ended trial into `TakenAway`."""
-    try:
-        yield
-    except optuna.exceptions.UpdateFinishedTrialError as error:
-        raise TakenAway(
-            f"Job {job.number} was taken up by another worker, because this one was silent too long."
-        ) from error
+__all__ = ["FrozenTrial", "Queue", "TrialState"]
 
 
 class Queue:
@@ -93,7 +70,7 @@ class Queue:
         self.name, self.place, self.url = name, shown(url), url
         self.heartbeat = heartbeat
         self._locks = folder / "workers"
-        self.storage = open_storage(url, lambda _, trial: self._again(trial, killed=True), heartbeat)
+        self.storage = open_storage(url, lambda study, trial: requeue(study, trial, killed=True), heartbeat)
         self.study = self._open(directions)
         self._study_id = self.storage.get_study_id_from_name(name)
 
@@ -212,14 +189,14 @@ class Queue:
     def put_back(self, job: FrozenTrial) -> None:
         """Queue a taken job again because a person stopped its worker."""
         with alone(self.url):
-            if self.end(job, TrialState.FAIL):
-                self._again(self.storage.get_trial(self._id(job)), killed=False)
+            if (ended := self._cut_off(job)) is not None:
+                requeue(self.study, ended, killed=False)
 
     def repeat(self, numbers: Iterable[int]) -> None:
         """Take ended jobs out of the count and queue them anew."""
         jobs = self.jobs()
         for number in numbers:
-            self._again(jobs[number], killed=False, anew=True)
+            requeue(self.study, jobs[number], killed=False, anew=True)
 
     def stop(self, reason: str, numbers: Sequence[int]) -> None:
         """Let no worker take another job, until `go_on` tries those of `numbers` again."""
@@ -241,26 +218,15 @@ class Queue:
         self.recover()
         for job in self.jobs().values():
             if is_cut_off(job):
-                self._again(job, killed=False)
+                requeue(self.study, job, killed=False)
 
     def recover(self) -> list[int]:
         """Queue again the jobs whose worker died; return their numbers."""
         with alone(self.url):
-            return self._recover()
-
-    def _recover(self) -> list[int]:
-        roots = {job.number: root for root, job in self.jobs().items()}
-        dead = []
-        for job in self.running():
-            if self._is_dead(job) and self.end(job, TrialState.FAIL):
-                self._again(self.storage.get_trial(self._id(job)), killed=True)
-                dead.append(job)
-        before = {job.number for job in self.running()}
-        with experimental():
-            optuna.storages.fail_stale_trials(self.study)
-        gone = before - {job.number for job in self.running()}
-        numbers = {job.number for job in dead} | {number for number in gone if self._was_cut_off(number)}
-        return sorted(roots.get(number, number) for number in numbers)
+            roots = {job.number: root for root, job in self.jobs().items()}
+            return sorted(
+                roots.get(number, number) for number in recover(self.study, self._locks, self._cut_off)
+            )
 
     @contextmanager
     def alive(self, job: FrozenTrial) -> Iterator[None]:
@@ -300,66 +266,9 @@ class Queue:
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
 
-    def _again(self, trial: FrozenTrial, *, killed: bool, anew: bool = False) -> None:
-        """Queue a trial's point again; one that killed its worker three times is left as failed instead."""
-        kills = trial.user_attrs.get(KILLED, 0) + killed
-        if killed and kills >= MOST_KILLS:
-            self._give_up(trial, kills)
-            return
-        notes = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, ERROR)}
-        notes |= {REPEATS: trial.number} | ({KILLED: kills} if kills else {})
-        self.study.add_trial(
-            optuna.create_trial(
-                state=TrialState.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=notes,
-                system_attrs=_without_marks(trial.system_attrs),
-                intermediate_values={} if anew else trial.intermediate_values,
-            )
-        )
-
-    def _give_up(self, trial: FrozenTrial, kills: int) -> None:
-        """Append a failed trial in place of one that killed its workers."""
-        text = f"its worker died {kills} times while at it: out of memory, or killed by the system?"
-        error = {"type": "WorkerDied", "message": text, "traceback": text}
-        notes = {key: value for key, value in trial.user_attrs.items() if key != WORKER}
-        self.study.add_trial(
-            optuna.create_trial(
-                state=TrialState.FAIL,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs={**notes, REPEATS: trial.number, KILLED: kills, ERROR: error},
-                intermediate_values=trial.intermediate_values,
-            )
-        )
-
-    def _was_cut_off(self, number: int) -> bool:
-        trial = self.study.get_trials(deepcopy=False)[number]
-        return is_cut_off(trial)
-
-    def _is_dead(self, job: FrozenTrial) -> bool:
-        """Tell whether a job's worker left a lock here that nobody holds; heartbeats tell of all others."""
-        token = job.user_attrs.get(WORKER)
-        return token is not None and is_dead(self._locks, token)
+    def _cut_off(self, job: FrozenTrial) -> FrozenTrial | None:
+        """End a running job without a reason; return it as it stands then, None where another process came first."""
+        return self.storage.get_trial(self._id(job)) if self.end(job, TrialState.FAIL) else None
 
     def _id(self, job: FrozenTrial) -> int:
         return int(self.storage.get_trial_id_from_study_id_trial_number(self._study_id, job.number))
-
-
-def fault(error: Exception) -> dict[str, str]:
-    """Return an error as plain values: type, message and traceback."""
-    text = "".join(traceback.format_exception(error))
-    return {"type": type(error).__name__, "message": str(error), "traceback": text}
-
-
-def is_cut_off(job: FrozenTrial) -> bool:
-    """Whether a job ended without a reason: it is about to be queued again, or its worker died before it could be."""
-    return job.state is TrialState.FAIL and ERROR not in job.user_attrs
-
-
-def _without_marks(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a trial's system attributes without what constraints and pruners noted on its earlier attempt."""
-    return {
-        key: value for key, value in values.items() if not key.startswith(("constraints", "completed_rung"))
-    }

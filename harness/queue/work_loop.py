@@ -16,8 +16,9 @@ from typing import TypeVar
 from harness.errors import HarnessError
 from harness.files import Busy
 from harness.listener import Listener
+from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import lost
-from harness.queue.queue import OVER, Queue
+from harness.queue.queue import Queue
 from harness.queue.worker_lock import Presence
 
 T = TypeVar("T")

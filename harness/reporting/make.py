@@ -13,8 +13,8 @@ from harness.files import read_json, writable, write_json
 from harness.listener import Listener
 from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
-from harness.reporting.missing import Gap, placed, write_gaps
-from harness.reports import REPORTS, Report, Source, Step
+from harness.reporting.missing import placed, write_gaps
+from harness.reports import REPORTS, Gap, Report, Source, Step
 from harness.track.mlflow_store import Store
 
 MANIFEST = "report.json"

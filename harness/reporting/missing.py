@@ -2,13 +2,14 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.files import read_json, write_json
 from harness.methods import METHODS
 from harness.pages.tables import Table
+from harness.reports import Gap
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
 
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 RESUMABLE = ("interrupted", "failed")
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Something that a report misses, and the commands that make it."""
-
-    what: str
-    commands: tuple[str, ...] = ()
 
 
 def baselines(trained: bool) -> list[str]:

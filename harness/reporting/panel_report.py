@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.evaluate.per_identity import load_persons, write_persons
 from harness.pages.tables import Table
-from harness.reporting.missing import Gap, unfinished_gaps
-from harness.reports import Contents, Report, Source, Step
+from harness.reporting.missing import unfinished_gaps
+from harness.reports import Contents, Gap, Report, Source, Step
 from harness.results.panels import Facts, Panel, protocol_facts, split_panels
 from harness.results.run_table import load_rows, write_rows
 

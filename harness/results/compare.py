@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError, unknown
 from harness.evaluate.intervals import holm
 from harness.evaluate.paired_difference import Difference
-from harness.evaluate.per_identity import METRICS, Persons, difference, persons_key
+from harness.evaluate.per_identity import Persons, difference, persons_key
+from harness.metric_names import METRICS
 from harness.results.panels import conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import DataError
-from harness.evaluate.per_identity import METRICS, Persons, persons_key, persons_of
+from harness.evaluate.per_identity import Persons, persons_key, persons_of
+from harness.metric_names import METRICS
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
+from harness.record import REAL, TWIN
 from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Facts = dict[str, str]
-TWIN = "SYNTHETIC TWIN"
-REAL = "real data"
 MAX_DIFFERENCES = 3
 _METHOD_FREE = ("dataset.", "method.name")
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config.sections import RunConfig, content_hash, free_keys, later_defaults
+from harness.config.identity import free_keys, later_defaults
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
-from harness.evaluate.per_identity import METRICS
 from harness.files import read_json, write_text
+from harness.metric_names import METRICS
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -4,12 +4,26 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from harness.clip.model import Clip, load_clip
 from harness.clip.weights import Weights
-from harness.config.sections import BackboneConfig, content_hash
+from harness.config.sections import BackboneConfig
+from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.record import WEIGHTS, find_run
 
 TOWERS = "clip.model."
+
+
+def load_backbone(config: BackboneConfig, *, seed: int, runs: Path | None = None) -> Clip:
+    """Build the backbone that a config names, from the towers of another run where it says so.
+
+    Args:
+        config: name, weights, image size and text length.
+        seed: of random weights.
+        runs: folder of the records, for `init_from`; else the default one.
+    """
+    towers = inherited_weights(config.init_from, config.name, runs) if config.init_from else None
+    return load_clip(config, seed=seed, weights=towers)
 
 
 def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
@@ -24,8 +38,6 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
 
     Raises `UsageError` for a run that is not finished, has another model, or trained nothing of the towers.
     """
-    from harness.clip.model import load_clip
-
     folder = find_run(run, runs)
     record = folder.read()
     if record is None or record.status != "finished":
@@ -43,7 +55,7 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
             f"The run {record.name} trained nothing of the towers, so there is nothing to start from: "
             "take a run of a method that trains them, such as tbps_clip or full_finetune."
         )
-    clip = load_clip(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
+    clip = load_backbone(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
     state = {**clip.model.state_dict(), **towers}
     digest = content_hash([record.identity, clip.identity.sha256])
     return Weights(state, file, digest, clip.identity.quick_gelu)

@@ -57,12 +57,12 @@ class Plan:
 
 def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     """Return the plan of a run; reads annotations and weights, trains nothing."""
-    from harness.clip.model import load_clip
-    from harness.run.run import build_method, new_record
+    from harness.run.backbone import load_backbone
+    from harness.run.job import build_method, new_record
 
     reading = read_dataset(config.dataset, Listener())
     config = config.fitted(reading.n_identities)
-    clip = load_clip(config.backbone, seed=config.seed, runs=runs_root(runs).path)
+    clip = load_backbone(config.backbone, seed=config.seed, runs=runs_root(runs).path)
     record = new_record(config, reading, clip)
     counts = count_parameters(build_method(config, clip)).as_dict()
     found = RunFolder(runs_root(runs).path / record.name).read()

@@ -1,15 +1,20 @@
 """How long a run is expected to take, after earlier runs of its method on the same backbone."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from harness.clip.model import load_clip
 from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
+from harness.images.store import disk_bytes
 from harness.methods import METHODS
 from harness.paths import runs_root
 from harness.record import Record, all_runs
+from harness.train.cost import count_parameters
 
 
 def finished_runs(runs: str | Path | None = None) -> list[Record]:
@@ -68,3 +73,19 @@ def _likeness(config: dict[str, Any]) -> tuple[Any, ...]:
 
 def _data(config: dict[str, Any]) -> tuple[Any, ...]:
     return config["dataset"]["name"], config["dataset"]["synthetic"]
+
+
+def weight_bytes(config: RunConfig) -> int:
+    """Return the bytes of what a run trains."""
+    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
+    with torch.device("meta"):
+        method = METHODS.get(config.method.name)(load_clip(backbone, device="meta"), config.method)
+    return count_parameters(method).checkpoint_bytes
+
+
+def store_bytes(needed: Iterable[tuple[str, tuple[int, int]]]) -> int:
+    """Return the bytes of the image stores of datasets, each named with the image size [height, width] of its store."""
+    return sum(
+        disk_bytes(sum(counts.images for counts in DATASETS.get(name).expected.values()), size)
+        for name, size in set(needed)
+    )

@@ -4,7 +4,8 @@ from harness.config.sections import RunConfig
 from harness.data.loading import Reading, Split, open_test
 from harness.errors import UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
-from harness.evaluate.encoder import Encoder, correlation, evaluate, intervals
+from harness.evaluate.encoder import Encoder, evaluate
+from harness.evaluate.measure import correlation, intervals
 from harness.listener import Listener
 from harness.record import EMBEDDINGS, Record, RunFolder
 from harness.train.cost import PeakMemory
@@ -49,7 +50,7 @@ def take_own_test(
 ) -> None:
     """Test a run of an authors' checkpoint on its own dataset, and count what it was trained on."""
     refuse_twin(reading, config)
-    split, bad = open_test(reading, config.dataset, config.backbone, encoder.method.clip, listener)
+    split, bad = open_test(reading, config.dataset, config.backbone, encoder.method.clip.tokenize, listener)
     trained = [sample for sample in reading.samples if sample.split in reading.train_splits]
     record.fingerprint = reading.fingerprint
     record.data = {

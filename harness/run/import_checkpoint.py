@@ -14,12 +14,15 @@ from harness.clip.model import Clip, load_clip
 from harness.clip.weight_files import state_hash
 from harness.clip.weights import Weights
 from harness.compute.devices import Accelerator, accelerator
-from harness.config.sections import RunConfig, content_hash, identity_values, recorded_values
+from harness.config.identity import identity_values, recorded_values
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
 from harness.data.annotations import MissingData
 from harness.data.loading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import UsageError
-from harness.evaluate.encoder import PROTOCOL_VERSION, Encoder
+from harness.evaluate.encoder import Encoder
+from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import locked, replaced
 from harness.listener import Listener
 from harness.methods import METHODS
@@ -27,11 +30,12 @@ from harness.paths import runs_root
 from harness.presets.resolve import resolve
 from harness.record import BACKBONE, IMPORTED, WEIGHTS, Record, RunFolder, now
 from harness.run.final_test import refuse_twin, take_own_test
+from harness.run.job import build_method
 from harness.run.provenance import environment, source_files
 from harness.run.released import Checkpoint, read_checkpoint
-from harness.run.run import build_method
-from harness.track.mlflow_store import Store, tracking_uri
-from harness.track.run_tracker import publish
+from harness.track.mlflow_opening import tracking_uri
+from harness.track.mlflow_store import Store
+from harness.track.publish import publish
 from harness.train import cost
 from harness.train.checkpoint import save_weights
 

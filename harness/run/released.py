@@ -11,7 +11,8 @@ from torch import Tensor
 from harness.clip.architecture import IMAGE_POSITIONS, TEXT_POSITIONS
 from harness.clip.model import load_clip
 from harness.clip.weight_files import read_weights, state_hash
-from harness.config.sections import RunConfig, content_hash
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.run.backbone import TOWERS

@@ -11,7 +11,7 @@ from harness.presets.resolve import build
 from harness.record import Record, all_runs, all_trials, find_run
 from harness.run.run import run
 from harness.track.mlflow_store import Store
-from harness.track.run_tracker import publish, publish_group
+from harness.track.publish import publish, publish_group
 
 
 def resume_run(

@@ -2,24 +2,17 @@
 
 import time
 import traceback
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from harness.clip.model import Clip, load_clip
-from harness.compute.devices import Accelerator, accelerator, agreed
-from harness.compute.precision import store_half
-from harness.config.sections import RunConfig, content_hash, identity_values, recorded_values
-from harness.data.loading import Material, Reading, Split, open_material, read_dataset
-from harness.errors import Interrupted, UsageError
-from harness.evaluate.encoder import PROTOCOL_VERSION, Encoder, evaluate
+from harness.compute.devices import agreed
+from harness.config.sections import RunConfig
+from harness.data.loading import Material, Split, open_material
+from harness.errors import Interrupted
+from harness.evaluate.encoder import Encoder, evaluate
 from harness.files import locked, write_json
 from harness.listener import Listener, Listeners
 from harness.methods import METHODS, Method
-from harness.paths import runs_root
 from harness.record import (
     FEW_SHOT,
     HISTORY,
@@ -28,9 +21,9 @@ from harness.record import (
     Record,
     RunFolder,
     now,
-    trials_folder,
 )
 from harness.run.final_test import take_test
+from harness.run.job import Job, build_method, prepare
 from harness.run.oracle import ORACLE, OracleWatch, optimism
 from harness.run.provenance import changed_files, environment, source_files
 from harness.track.run_tracker import Tracker
@@ -39,25 +32,6 @@ from harness.train.batch_source import training_batches
 from harness.train.checkpoint import CHECKPOINT, State, load_weights, save_weights
 from harness.train.gradient_audit import audit_gradients
 from harness.train.loop import SELECTED, Training
-
-
-@dataclass
-class Job:
-    """What the steps of a run share."""
-
-    config: RunConfig
-    engine: Accelerator
-    reading: Reading
-    clip: Clip
-    record: Record
-    folder: RunFolder
-    listener: Listener
-    root: Path
-
-    @property
-    def main(self) -> bool:
-        """Whether this process is the one that writes."""
-        return bool(self.engine.is_main_process)
 
 
 def run(
@@ -92,67 +66,6 @@ def run(
             job.folder.set_aside()
             job.folder.path.mkdir()
         return _guarded(job)
-
-
-def prepare(
-    config: RunConfig,
-    runs: str | Path | None,
-    device: str,
-    listener: Listener,
-    tags: dict[str, str],
-    study: str | None = None,
-) -> Job:
-    """Read data and weights as far as the run's identity needs them."""
-    if study:
-        check_trial(config)
-    engine = accelerator(config.train.precision, device)
-    with engine.main_process_first():
-        reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
-    config = config.fitted(reading.n_identities)
-    root = runs_root(runs).path
-    clip = load_clip(config.backbone, seed=config.seed, runs=root)
-    record = new_record(config, reading, clip, study)
-    record.tags = tags
-    folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
-    heard = listener if engine.is_main_process else Listener()
-    return Job(config, engine, reading, clip, record, folder, heard, root)
-
-
-def check_trial(config: RunConfig) -> None:
-    """Raise `UsageError` when a config would let a study's trials be chosen by anything but validation."""
-    if config.eval.test_each_epoch:
-        raise UsageError(
-            "eval.test_each_epoch=true looks at the test split, which a sweep must never see: "
-            "leave it out (a preset may set it), and give it to the `harness run` of the best configuration."
-        )
-    if config.eval.rule != "val":
-        raise UsageError(
-            f"A sweep chooses on validation, so eval.rule must be val, but got {config.eval.rule!r}: leave it out."
-        )
-
-
-def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:
-    """Return the record of a run that has not begun, with its identity; a study's trial is never an ordinary run's."""
-    method = METHODS.get(config.method.name)
-    versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
-    backbone = clip.identity.as_dict()
-    parts: dict[str, Any] = {
-        "config": identity_values(config),
-        "data": reading.fingerprint,
-        "backbone": backbone,
-        "versions": versions,
-    }
-    if study:
-        parts["tested"] = False
-    return Record(
-        identity=content_hash(parts),
-        config=recorded_values(config),
-        versions=versions,
-        fingerprint=reading.fingerprint,
-        backbone=backbone,
-        synthetic=reading.synthetic,
-        study=study,
-    )
 
 
 def _found(job: Job, force: bool) -> Record | None:
@@ -208,7 +121,9 @@ def _work(job: Job) -> Record:
     config, record, engine = job.config, job.record, job.engine
     start = time.perf_counter()
     with engine.main_process_first():
-        material = open_material(job.reading, config.dataset, config.backbone, job.clip, job.listener)
+        material = open_material(
+            job.reading, config.dataset, config.backbone, job.clip.tokenize, job.listener
+        )
     record.data = material.describe()
     if job.main and job.reading.holdout:
         write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
@@ -229,18 +144,19 @@ def _work(job: Job) -> Record:
     return record
 
 
-def build_method(config: RunConfig, clip: Clip) -> Method:
-    """Return the method on its backbone, initialised from the run's seed."""
-    torch.manual_seed(config.seed)
-    method = METHODS.get(config.method.name)(clip, config.method)
-    return store_half(method) if config.train.precision == "pure-fp16" else method
-
-
 def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> State:
     config = job.config
     job.listener.on_stage("checking that every trained parameter gets a gradient")
     train = config.train
-    feed = partial(training_batches, config, material.train, encoder, job.clip)
+    feed = partial(
+        training_batches,
+        config,
+        material.train,
+        method,
+        augment=encoder.pixels,
+        device=job.engine.device,
+        frozen=encoder.frozen(material.train) if method.caches_embeddings else None,
+    )
     batches = feed(-(-train.batch_size // train.accumulation), listener=job.listener)
     audit_gradients(method, next(feed(2).epoch(1)))
     val = material.val

@@ -6,16 +6,20 @@ from typing import Any
 import numpy as np
 
 from harness.compute.devices import is_main_process
-from harness.config.sections import RunConfig, content_hash
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
 from harness.evaluate.intervals import seed_summary, share_bounds
-from harness.evaluate.per_identity import ALL_METRICS, query_values
-from harness.evaluate.ranking import DIRECTIONS
+from harness.evaluate.per_identity import query_values
 from harness.files import write_json
 from harness.listener import Listener
+from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
 from harness.record import Record, RunFolder, now
 from harness.run.run import run
-from harness.track.run_tracker import publish_group
+from harness.track.publish import publish_group
+
+# Added to the seed where a chosen configuration is trained again.
+FRESH_SEED = 1000
 
 
 def run_seeds(

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config.sections import content_hash, identity_values
+from harness.config.identity import identity_values
+from harness.config.values import content_hash
 from harness.errors import UsageError
-from harness.queue.queue import BEAT, ERROR, FrozenTrial, Queue, TrialState, is_cut_off
+from harness.queue.jobs import BEAT, ERROR, is_cut_off
+from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.worker_lock import Presence
 from harness.record import RunFolder, twin_name
 from harness.suites.cells import Cell

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.config.sections import RunConfig, flatten
+from harness.config.sections import RunConfig
+from harness.config.values import flatten
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.resolve import parse_override, resolve
+from harness.run.several_seeds import FRESH_SEED
 from harness.suites.schema import GIVEN, MOST_SEEDS, OTHERS, Row, Suite, override, variation_name
-from harness.sweep.settings import FRESH_SEED
 
 StudyPreset = Callable[[Row, str], str]
 

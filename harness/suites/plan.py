@@ -1,30 +1,25 @@
 """What a suite would do, and how it stands: its cells, those that are done, time and disk that the rest takes."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
-from harness.clip.model import load_clip
-from harness.config.sections import RunConfig, content_hash, identity_values
-from harness.datasets import DATASETS
+from harness.config.identity import identity_values
+from harness.config.values import content_hash
 from harness.errors import UsageError
-from harness.images.store import disk_bytes
 from harness.inference.transfer import results_of
-from harness.methods import METHODS
 from harness.paths import runs_root
 from harness.presets.resolve import build
 from harness.queue.optuna_storage import sqlite_file, storage_url
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
-from harness.run.estimate import expected_seconds, finished_runs
+from harness.run.estimate import expected_seconds, finished_runs, store_bytes, weight_bytes
 from harness.suites.cell_jobs import CellState, cell_key, queue_name, queued
 from harness.suites.cells import Cell
-from harness.train.cost import count_parameters
 
 STATES = ("done", "failed", "running", "waiting", "missing")
 
@@ -104,7 +99,7 @@ def make_suite_plan(
         seconds=sum(plan.seconds or 0.0 for _, plan in rest),
         unknown=sum(plan.seconds is None for _, plan in rest),
         weights=sum(plan.weights for _, plan in rest),
-        stores=_store_bytes(cell for cell, _ in rest),
+        stores=store_bytes(_stores(cell for cell, _ in rest)),
     )
 
 
@@ -140,7 +135,7 @@ def _planned(
     elif state is not None and record is None:
         name, run = state.state, state.run
     error = state.error if state is not None and name != "done" else None
-    weights = _weights(cell.config)
+    weights = weight_bytes(cell.config)
     return PlannedCell(cell.name, cell.tests, name, run, seconds, weights, error, cell.source)
 
 
@@ -156,23 +151,8 @@ def _is_tested(cell: Cell, folder: RunFolder) -> bool:
     return {*cell.tests} <= {result["dataset"] for result in results_of(folder)}
 
 
-def _weights(config: RunConfig) -> int:
-    """Return the bytes of what a run trains."""
-    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
-    with torch.device("meta"):
-        method = METHODS.get(config.method.name)(load_clip(backbone, device="meta"), config.method)
-    return count_parameters(method).checkpoint_bytes
-
-
-def _store_bytes(cells: Iterable[Cell]) -> int:
-    """Return the bytes of the image stores of all datasets that real runs read; twins take next to nothing."""
-    needed = {
-        (name, cell.config.backbone.image_size)
-        for cell in cells
-        for name in (cell.dataset, *cell.tests)
-        if not cell.config.dataset.synthetic and cell.config.dataset.store == "disk"
-    }
-    return sum(
-        disk_bytes(sum(counts.images for counts in DATASETS.get(name).expected.values()), size)
-        for name, size in needed
-    )
+def _stores(cells: Iterable[Cell]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the image stores that real runs read, by dataset and image size; twins take next to nothing."""
+    for cell in cells:
+        if not cell.config.dataset.synthetic and cell.config.dataset.store == "disk":
+            yield from ((name, cell.config.backbone.image_size) for name in (cell.dataset, *cell.tests))

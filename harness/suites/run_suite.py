@@ -17,10 +17,11 @@ from harness.inference.transfer import evaluate_run
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build
+from harness.queue.jobs import Changed, TakenAway
 from harness.queue.local_workers import work_with
 from harness.queue.optuna_storage import GONE, HEARTBEAT, lost, shown, storage_url
 from harness.queue.parent_run import StudyTracker
-from harness.queue.queue import Changed, FrozenTrial, Queue, TakenAway, TrialState
+from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.work_loop import Job, Work, until, when_free
 from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder
@@ -42,7 +43,7 @@ from harness.suites.cell_jobs import (
 )
 from harness.suites.cells import Cell, started_from
 from harness.suites.schema import Suite
-from harness.sweep.summary import joined_marks
+from harness.track.tags import joined_marks
 
 
 def run_suite(

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from harness.config.strict_yaml import read_yaml
 from harness.datasets import DATASETS
 from harness.errors import UsageError, nearest, unknown
 from harness.methods import METHODS
-from harness.presets.resolve import read_yaml
 from harness.reports import REPORTS
 from harness.suites.cells import Cell, Expansion, Skipped, expand
 from harness.suites.published_tables import published_names

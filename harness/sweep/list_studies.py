@@ -10,7 +10,8 @@ from harness.presets.resolve import build
 from harness.queue.optuna_storage import sqlite_file, storage_url, study_names, told
 from harness.queue.queue import Queue, TrialState
 from harness.sweep.stored_sweep import KIND, read_spec, study_on, summary_of
-from harness.sweep.summary import BEST, Summary, keep_tests, preset_text, reuse_command
+from harness.sweep.study_folder import BEST, keep_tests, preset_text, reuse_command
+from harness.sweep.summary import Summary
 
 
 def list_studies(runs: str | Path | None = None, storage: str | None = None) -> list[dict[str, Any]]:

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.config.sections import RunConfig, content_hash, flatten, identity_values
+from harness.config.identity import identity_values
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash, flatten
 from harness.errors import UsageError, unknown
-from harness.evaluate.ranking import CUTOFFS, DIRECTIONS
+from harness.metric_names import CUTOFFS, DIRECTIONS
 from harness.record import twin_name
-from harness.run.run import check_trial
+from harness.run.job import check_trial
 from harness.sweep.space import Axis, check_axes
 
-FRESH_SEED = 1000
 NAMES = (*(f"R{k}" for k in CUTOFFS), "mAP", "mINP", "Rsum")
 SCORES = tuple(f"val/{way}/{name}" for way in DIRECTIONS for name in NAMES)
 COSTS = ("trainable_parameters", "peak_memory", "step_seconds")

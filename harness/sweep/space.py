@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.config.sections import Choice, Range, RunConfig, flatten, is_free
+from harness.config.fields import Choice, Range, is_free
+from harness.config.sections import RunConfig
+from harness.config.values import flatten, merge, nest
 from harness.errors import UsageError, unknown
 from harness.methods import METHODS, Method
-from harness.presets.resolve import build, config_keys, merge, parse_override
+from harness.presets.resolve import build, config_keys, parse_override
 
 MEASURES = ("dataset.", "eval.")
 GRID_POINTS, MOST_POINTS = 4, 10_000
@@ -150,17 +152,6 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     for key, value in values.items():
         merge(nested, nest(key, value))
     return build(nested)
-
-
-def nest(key: str, value: Any) -> dict[str, Any]:
-    """Return a dotted key with its value as nested values.
-
-    >>> nest("method.lr", 0.1)
-    {'method': {'lr': 0.1}}
-    """
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return dict(value)
 
 
 def start(config: RunConfig, axes: Sequence[Axis]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.config.sections import RunConfig
 from harness.presets.resolve import build
+from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, grid, start
@@ -13,7 +14,6 @@ from harness.sweep.study import Study
 from harness.sweep.summary import Summary, summarise
 
 KIND = "sweep"
-SPEC = "spec"
 
 
 def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:

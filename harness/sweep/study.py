@@ -7,17 +7,17 @@ each trial, seeded by the study's seed and the trial's number. Several workers k
 
 import warnings
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.config.sections import Choice, content_hash
+from harness.config.values import content_hash
+from harness.queue.jobs import ERROR, FIXED, is_cut_off, owned
 from harness.queue.optuna_storage import experimental
-from harness.queue.queue import ERROR, FIXED, Queue, is_cut_off, owned
+from harness.queue.queue import Queue
 from harness.queue.worker_lock import Presence
+from harness.sweep.optuna_parts import STARTUP_TRIALS, build_pruner, build_sampler, suggest
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis
 from harness.sweep.summary import State, TrialRow
@@ -28,41 +28,6 @@ STATES: dict[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 FACTS = "facts"
-STARTUP_TRIALS = 5
-PATIENCE = 1
-POPULATION = 10
-REDUCTION = 3
-
-
-class PatientMedian(optuna.pruners.BasePruner):
-    """Ends a trial whose best so far lies behind the others' median at two validations in a row.
-
-    Optuna's own PatientPruner waits instead until a trial gets no better, which short and noisy curves seldom do for
-    long enough: see `benchmarks/pruning.py`.
-
-    Args:
-        warmup: epochs after which the first validation may count; no trial ends before five others have finished.
-        patience: how many validations more than one it must lie behind.
-    """
-
-    def __init__(self, warmup: int, patience: int = PATIENCE) -> None:
-        self._median = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=warmup)
-        self._patience = patience
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial lies behind now, and did at the validations before."""
-        steps = sorted(trial.intermediate_values)
-        if len(steps) <= self._patience:
-            return False
-        pasts = (self._at(trial, steps[: len(steps) - back]) for back in range(self._patience + 1))
-        return all(self._median.prune(study, past) for past in pasts)
-
-    @staticmethod
-    def _at(trial: FrozenTrial, steps: Sequence[int]) -> FrozenTrial:
-        """Return a trial as it was after some steps."""
-        past = copy(trial)
-        past.intermediate_values = {step: trial.intermediate_values[step] for step in steps}
-        return past
 
 
 class Trial:
@@ -71,7 +36,7 @@ class Trial:
     def __init__(self, study: "Study", job: FrozenTrial, number: int) -> None:
         self.job, self.number = job, number
         self._queue, self._trial = study.queue, study.queue.trial(job)
-        self.params = {axis.key: _suggest(self._trial, axis) for axis in study.axes}
+        self.params = {axis.key: suggest(self._trial, axis) for axis in study.axes}
 
     def report(self, step: int, value: float) -> bool:
         """Take the value at a step; return whether the trial should end early."""
@@ -125,7 +90,7 @@ class Study:
     ) -> None:
         self.queue, self.axes, self.search, self.seed = queue, list(axes), search, seed
         self.name, self.place = queue.name, queue.place
-        queue.study.pruner = _pruner(search, *epochs)
+        queue.study.pruner = build_pruner(search, *epochs)
 
     @property
     def n_done(self) -> int:
@@ -165,7 +130,7 @@ class Study:
             number = self.queue.number_of(job)
             with experimental(), owned(job):
                 seed = int(content_hash([self.seed, number])[:8], 16)
-                self.queue.study.sampler = _sampler(self.search, seed)
+                self.queue.study.sampler = build_sampler(self.search, seed)
                 return Trial(self, job, number)
         except BaseException:
             self.queue.put_back(job)
@@ -187,56 +152,6 @@ class Study:
     def _ended(self) -> list[tuple[int, FrozenTrial]]:
         jobs = self.queue.jobs().items()
         return [item for item in jobs if item[1].state in STATES and not is_cut_off(item[1])]
-
-
-def distribution(axis: Axis) -> BaseDistribution:
-    """Return an axis as Optuna wants it; whole numbers stay whole."""
-    if isinstance(axis.over, Choice):
-        return CategoricalDistribution(axis.over.values)
-    low, high, log = axis.over.low, axis.over.high, axis.over.log
-    return (
-        IntDistribution(int(low), int(high), log=log)
-        if axis.integer
-        else FloatDistribution(low, high, log=log)
-    )
-
-
-def _suggest(trial: optuna.Trial, axis: Axis) -> Any:
-    if isinstance(axis.over, Choice):
-        return trial.suggest_categorical(axis.key, axis.over.values)
-    low, high, log = axis.over.low, axis.over.high, axis.over.log
-    if axis.integer:
-        return trial.suggest_int(axis.key, int(low), int(high), log=log)
-    return trial.suggest_float(axis.key, low, high, log=log)
-
-
-def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler of one trial; a grid's points are fixed beforehand, so what draws there does not matter."""
-    samplers = optuna.samplers
-    if search.sampler == "tpe":
-        return samplers.TPESampler(multivariate=True, group=False, constant_liar=True, seed=seed)
-    if search.sampler == "gp":
-        return samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False)
-    if search.sampler == "cmaes":
-        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    if search.sampler == "nsga2":
-        return samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
-    return samplers.RandomSampler(seed=seed)
-
-
-def _pruner(search: Search, n_epochs: int, warmup: int) -> optuna.pruners.BasePruner:
-    pruners = optuna.pruners
-    with experimental():
-        if search.pruner == "median":
-            return PatientMedian(warmup)
-        if search.pruner == "hyperband":
-            most = max(n_epochs * search.seeds, 1)
-            return pruners.HyperbandPruner(
-                min_resource=min(warmup + 1, most), max_resource=most, reduction_factor=REDUCTION
-            )
-        if search.pruner == "wilcoxon":
-            return pruners.WilcoxonPruner(p_threshold=0.1)
-    return pruners.NopPruner()
 
 
 def _row(number: int, job: FrozenTrial) -> TrialRow:

@@ -1,28 +1,19 @@
 """What a study found: its best trial, its summary, and the preset that reuses the best configuration."""
 
-import shlex
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel
 
-from harness.config.sections import RunConfig, flatten
+from harness.config.sections import RunConfig
 from harness.evaluate.intervals import mean_interval
-from harness.files import read_json, write_json, write_text
-from harness.presets.resolve import build, merge, resolve
 from harness.record import Record
 from harness.sweep.settings import Search
-from harness.sweep.space import Axis, nest, with_values
-from harness.track.mlflow_store import with_ends
+from harness.sweep.space import Axis, with_values
+from harness.track.tags import with_ends
 
 TIE = "val/t2i/mAP"
-BEST = "best.yaml"
-SUMMARY = "study.json"
-STUDY, BUDGET = "harness.study", "harness.budget"
-NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
 
 
 State = Literal["finished", "pruned", "failed"]
@@ -153,30 +144,6 @@ def summarise(
     )
 
 
-def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> list[Path]:
-    """Write the summary, and the best configuration as a preset with the command that uses it; return the files."""
-    files = [folder / SUMMARY]
-    if summary.best is not None and summary.config is not None:
-        config = build(summary.config)
-        preset = folder / BEST
-        write_preset(preset, config, summary)
-        summary.preset, summary.command = str(preset), reuse_command(config, preset, runs)
-        files.append(preset)
-    exclude = {"tests": {"__all__": {"sources", "environment"}}}
-    write_json(files[0], summary.model_dump(mode="json", exclude=exclude))
-    return files
-
-
-def keep_tests(summary: Summary, folder: Path) -> None:
-    """Put the tests of an earlier summary into one without, if they are tests of the same best configuration."""
-    if summary.best is None or not (folder / SUMMARY).is_file():
-        return
-    written = read_json(folder / SUMMARY)
-    if (written.get("best") or {}).get("params") == summary.best.params:
-        summary.tests = [Record.model_validate(record) for record in written["tests"]]
-        summary.test = written["test"]
-
-
 def best_of(trials: Sequence[TrialRow]) -> TrialRow | None:
     """Return the finished trial with the highest value among those within the constraints.
 
@@ -198,61 +165,6 @@ def front_of(trials: Sequence[TrialRow], search: Search) -> list[int]:
             all(a >= b for a, b in zip(other, point, strict=True)) and other != point for other in points
         )
     ]
-
-
-def preset_values(config: RunConfig) -> dict[str, Any]:
-    """Return what a preset must hold so that a run of the same method and dataset gets this config, seed apart."""
-    plain = resolve(config.method.name, config.dataset.name, synthetic=config.dataset.synthetic)
-    before, after = (flatten(one.model_dump(mode="json")) for one in (plain, config))
-    values: dict[str, Any] = {}
-    for key, value in after.items():
-        if key not in NOT_EXPORTED and value != before.get(key):
-            merge(values, nest(key, value))
-    return values
-
-
-def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
-    """Write the best configuration as a preset that says where it comes from."""
-    write_text(file, preset_text(config, summary))
-
-
-def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a run that a study chose, when another study may have chosen it before.
-
-    All studies are named, and the budget is the largest: two searches that end at one point were not cheaper
-    than the dearer of them.
-
-    >>> old = {"harness.study": "a", "harness.budget": "30"}
-    >>> joined_marks(old, {"harness.study": "b", "harness.budget": "9"})
-    {'harness.study': 'a b', 'harness.budget': '30'}
-    """
-    if STUDY not in marks:
-        return dict(marks)
-    studies = dict.fromkeys([*known.get(STUDY, "").split(), *marks[STUDY].split()])
-    budgets = [text for text in (known.get(BUDGET, ""), marks[BUDGET]) if text.isdigit()]
-    return {**marks, STUDY: " ".join(studies), BUDGET: max(budgets, key=int) if budgets else marks[BUDGET]}
-
-
-def preset_text(config: RunConfig, summary: Summary) -> str:
-    """Return the best configuration as a preset."""
-    best = summary.best
-    assert best is not None
-    head = (
-        f"# Study {summary.study}: trial {best.number} of {len(summary.trials)} has the best {summary.objective}, "
-        f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
-        "test data played no part.\n"
-    )
-    return head + yaml.safe_dump(preset_values(config), sort_keys=False)
-
-
-def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:
-    """Return the command that runs the best configuration again."""
-    parts = ["harness", "run", "--method", config.method.name, "--dataset", config.dataset.name]
-    parts += ["--synthetic"] * config.dataset.synthetic
-    parts += ["--preset", str(preset)]
-    for flag, value in (("--data-root", config.dataset.root), ("--runs", runs)):
-        parts += [flag, str(value)] if value else []
-    return shlex.join(parts)
 
 
 def _rank(trial: TrialRow) -> tuple[float, float, int]:

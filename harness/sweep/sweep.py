@@ -4,26 +4,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config.sections import RunConfig, flatten
+from harness.config.sections import RunConfig
+from harness.config.values import flatten
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
 from harness.listener import Listener
 from harness.paths import runs_root
+from harness.queue.jobs import BEAT, SPEC, is_cut_off
 from harness.queue.local_workers import work_with
 from harness.queue.optuna_storage import HEARTBEAT, lost, shown, storage_url
 from harness.queue.parent_run import StudyTracker
-from harness.queue.queue import BEAT, Queue, is_cut_off
+from harness.queue.queue import Queue
 from harness.queue.work_loop import Work, until
 from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder, all_trials
 from harness.run.run import run
-from harness.run.several_seeds import run_seeds
-from harness.sweep.settings import FRESH_SEED, Search, check_search, default_name, settings_of, study_name
+from harness.run.several_seeds import FRESH_SEED, run_seeds
+from harness.sweep.settings import Search, check_search, default_name, settings_of, study_name
 from harness.sweep.space import Axis, with_values
-from harness.sweep.stored_sweep import KIND, SPEC, find_points, read_spec, study_on, summary_of
-from harness.sweep.summary import SUMMARY, Summary, best_of, joined_marks, keep_tests, write_results
+from harness.sweep.stored_sweep import KIND, find_points, read_spec, study_on, summary_of
+from harness.sweep.study_folder import SUMMARY, keep_tests, write_results
+from harness.sweep.summary import Summary, best_of
 from harness.sweep.trial_job import TrialJob
 from harness.sweep.trial_listener import told
+from harness.track.tags import joined_marks
 
 EQUAL_FAILURES = 3
 

@@ -8,9 +8,9 @@ from statistics import fmean
 from harness.config.sections import RunConfig
 from harness.errors import DataError, Interrupted, UsageError
 from harness.listener import Listener
+from harness.queue.jobs import Changed, TakenAway
 from harness.queue.optuna_storage import GONE
 from harness.queue.parent_run import StudyTracker
-from harness.queue.queue import Changed, TakenAway
 from harness.queue.work_loop import Job, when_free
 from harness.record import Record, RunFolder, trials_folder
 from harness.run.run import discard_working_files, run

@@ -4,18 +4,24 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from harness.addresses import must_answer, without_password
-from harness.config.sections import flatten
-from harness.errors import HarnessError, UsageError, unknown
-from harness.files import held, replaced
+from harness.config.values import flatten
+from harness.errors import unknown
 from harness.paths import runs_root
 from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
-from harness.track.notes import NOTE, description, origin, settings_tag
+from harness.track.mlflow_opening import (
+    _experiments,
+    _lay_out,
+    _one_at_a_time,
+    _opening,
+    _quiet,
+    tracking_uri,
+)
+from harness.track.notes import NOTE, description, origin
+from harness.track.tags import milliseconds, results, tags
 from harness.track.views import EXPERIMENT_TAGS
 
 EXPERIMENT = "text-based-person-retrieval"
@@ -31,12 +37,6 @@ ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
 FINISHED = "tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
 BATCH = {"metrics": 1000, "params": 100}
 log = logging.getLogger(__name__)
-
-
-def tracking_uri(runs: Path | None = None) -> str:
-    """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
-    default = f"sqlite:///{(runs or runs_root().path).resolve() / 'mlflow.db'}"
-    return os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 class Store:
@@ -236,106 +236,5 @@ class Store:
         )
 
 
-def tags(record: Record) -> dict[str, str]:
-    """Return the tags by which runs are found and told apart."""
-    config = record.config
-    values = {
-        "harness.kind": "run",
-        "harness.identity": record.identity,
-        "harness.method": config["method"]["name"],
-        "harness.dataset": config["dataset"]["name"],
-        "harness.synthetic": str(record.synthetic).lower(),
-        "harness.rule": config["eval"]["rule"],
-        "harness.seed": str(config["seed"]),
-        "harness.settings": settings_tag(record),
-        "harness.status": record.status,
-        "harness.fingerprint": record.fingerprint,
-        "harness.backbone": str(record.backbone.get("name")),
-        "harness.weights": str(record.backbone.get("sha256") or "random"),
-        "harness.device": str(record.environment.get("device_name") or "unknown"),
-    }
-    values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
-    if record.error:
-        values["harness.error"] = record.error["message"][:500]
-    return values | record.tags
-
-
-def results(record: Record) -> dict[str, float]:
-    """Return a record's final numbers as flat metrics: results, interval ends, accounting and counts."""
-    flat = with_ends(record.metrics, record.intervals)
-    for group in ("accounting", "data", "statistics"):
-        numbers = flatten(getattr(record, group)).items()
-        flat |= {f"{group}/{key}": float(value) for key, value in numbers if isinstance(value, int | float)}
-    return flat
-
-
-def with_ends(metrics: Mapping[str, float], intervals: Mapping[str, Iterable[float]]) -> dict[str, float]:
-    """Return metrics with the ends of their intervals beside them, as `name/low` and `name/high`."""
-    flat = dict(metrics)
-    for name, (low, high) in intervals.items():
-        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
-    return flat
-
-
 def _parts(items: list[Any], size: int) -> Iterator[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def milliseconds(stamp: str) -> int:
-    """Return an ISO 8601 time as MLflow counts it."""
-    return int(datetime.fromisoformat(stamp).timestamp() * 1000)
-
-
-def _lay_out(uri: str) -> None:
-    """Make a new SQLite store beside its place and rename it: one whose creation was killed would never open again."""
-    from mlflow import MlflowClient
-
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():
-        with replaced(path) as temporary:
-            MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments(max_results=1)
-
-
-def _experiments(uri: str) -> list[str]:
-    """Return the names of a store's experiments."""
-    with _quiet():
-        from mlflow import MlflowClient
-
-        return [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
-
-
-@contextmanager
-def _opening(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow and its database say of a store that cannot be opened into one message."""
-    try:
-        yield
-    except HarnessError:
-        raise
-    except Exception as error:
-        first = without_password((str(error).strip().splitlines() or [""])[0])
-        raise UsageError(
-            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): mend it, "
-            "or name another by MLFLOW_TRACKING_URI or --runs."
-        ) from error
-
-
-@contextmanager
-def _one_at_a_time(runs: Path) -> Iterator[None]:
-    """Let one process at a time create the store: MLflow's own schema creation is not safe against a second one."""
-    runs.mkdir(parents=True, exist_ok=True)
-    with held(runs / ".mlflow.lock"):
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep schema migrations from filling the terminal."""
-    names = ("alembic", "alembic.runtime.migration", "mlflow.store.db.utils", "mlflow.utils.uvicorn")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -3,9 +3,12 @@
 import getpass
 from contextlib import suppress
 
-from harness.config.sections import RunConfig, content_hash, flatten, free_keys
+from harness.config.identity import free_keys
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash, flatten
+from harness.metric_names import METRIC_NAMES
 from harness.pages.escaping import markdown_text
-from harness.record import METRIC_NAMES, Record
+from harness.record import Record
 
 NOTE = "mlflow.note.content"
 

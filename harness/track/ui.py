@@ -11,7 +11,8 @@ from pathlib import Path
 from harness.addresses import without_password, without_user
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
-from harness.track.mlflow_store import EXPERIMENT, Store, tracking_uri
+from harness.track.mlflow_opening import tracking_uri
+from harness.track.mlflow_store import EXPERIMENT, Store
 from harness.track.ui_server import PORT, free_port, serving
 from harness.track.views import View, views
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.record import METRIC_NAMES, twin_name
+from harness.metric_names import METRIC_NAMES
+from harness.record import twin_name
 from harness.track.notes import NOTE
+from harness.track.tags import SETTINGS, SUITE
 
-SETTINGS = "harness.settings"
-SUITE = "harness.suite."
 VIEW = "mlflow.sharedViewState."
 ABOUT = (
     "Runs of the person retrieval harness. Under **Views** lie, for each dataset, its results and a comparison of "

@@ -2,40 +2,53 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from harness.clip.model import Clip
-from harness.config.sections import RunConfig, TextAugmentConfig
+from harness.config.augment import TextAugmentConfig
+from harness.config.sections import RunConfig
 from harness.data.loading import Split
-from harness.evaluate.encoder import Encoder
+from harness.images.augment import Augment
 from harness.listener import Listener
+from harness.methods import Method
 from harness.train.batches import Batches, Contrast, Rewrite
 
 
 def training_batches(
     config: RunConfig,
     split: Split,
-    encoder: Encoder,
-    clip: Clip,
+    method: Method,
     batch_size: int,
+    *,
+    augment: Augment,
+    device: torch.device | str = "cpu",
+    frozen: tuple[Tensor, Tensor] | None = None,
     listener: Listener | None = None,
 ) -> Batches:
-    """Return batches of pixels, or of the frozen backbone's embeddings where the method asks for them.
+    """Return batches of pixels, or of the frozen backbone's embeddings where there are some.
 
-    The listener is told what of the config cannot be done, such as back translation without translations.
+    Args:
+        config: of the run.
+        split: what is trained on.
+        method: says which views it wants; its backbone tokenises.
+        batch_size: pairs of a global batch.
+        augment: recipe of the images.
+        device: where batches are wanted.
+        frozen: embeddings of the split's images [n_image, dim] and captions [n_caption, dim].
+        listener: told what of the config cannot be done, such as back translation without translations.
     """
-    method = encoder.method
-    cached, views = method.caches_embeddings, method.views()
-    image, text = encoder.frozen(split) if cached else (None, None)
+    clip, views, cached = method.clip, method.views(), frozen is not None
+    image, text = frozen or (None, None)
     return Batches(
         owners=split.owners.tolist(),
         identities=split.identities.tolist(),
         tokens=None if cached else split.tokens,
         batch_size=batch_size,
         seed=config.seed,
-        device=encoder.engine.device,
+        device=device,
         images=None if cached else split.images,
-        augment=None if cached else encoder.pixels,
+        augment=None if cached else augment,
         image_embeddings=image,
         text_embeddings=text,
         cut=clip.cuts,

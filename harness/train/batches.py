@@ -15,7 +15,7 @@ from harness.compute.distributed import deal
 from harness.errors import UsageError
 from harness.images.augment import Augment, Draws
 from harness.images.store import Images
-from harness.methods import Batch, Views
+from harness.method_parts.batch import Batch, Views
 from harness.train.buffers import Buffers
 
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from harness.errors import TrainingError
-from harness.methods import Batch, Method
+from harness.method_parts.batch import Batch
+from harness.methods import Method
 
 SHOWN = 8
 

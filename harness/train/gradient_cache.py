@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.methods import Batch, Losses, Method
+from harness.method_parts.batch import Batch, Losses
+from harness.methods import Method
 
 Features = dict[str, Tensor]
 

@@ -9,23 +9,21 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from harness.compute.devices import Accelerator, autocast
 from harness.config.sections import RunConfig
-from harness.errors import Interrupted, TrainingError
+from harness.errors import Interrupted
 from harness.listener import Listener
+from harness.method_parts.batch import Batch, Losses
 from harness.method_parts.schedule import Progress
-from harness.methods import Batch, Losses, Method
+from harness.methods import Method
 from harness.record import RunFolder
 from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, Checkpoint, State, save_weights
 from harness.train.gradient_cache import GradientCache
+from harness.train.loss_trace import LossTrace
 
 SELECTED = "selected.safetensors"
 SCORE = ("t2i/R1", "t2i/mAP")
-LOOK_EVERY = 25
 
 Validate = Callable[[], dict[str, float]]
 Watch = Callable[[int, dict[str, Any]], dict[str, Any]]
@@ -221,51 +219,3 @@ class Training:
 def _groups(items: Iterator[Batch], size: int) -> Iterator[tuple[Batch, ...]]:
     while group := tuple(islice(items, size)):
         yield group
-
-
-class LossTrace:
-    """Collects losses on the device and looks at them now and then, so that the device need not wait each step."""
-
-    def __init__(self, max_loss: float, device: torch.device) -> None:
-        self.max_loss, self.patience = max_loss, LOOK_EVERY if device.type == "cuda" else 1
-        self._rows: list[tuple[int, Tensor]] = []
-        self._names: list[str] = []
-
-    @property
-    def full(self) -> bool:
-        """Whether it is time to look."""
-        return len(self._rows) >= self.patience
-
-    def add(self, step: int, total: Tensor, losses: Losses) -> None:
-        """Keep one part's losses."""
-        self._names = ["loss", *losses.terms]
-        self._rows.append(
-            (step, torch.stack([total.detach(), *(t.detach().float() for t in losses.terms.values())]))
-        )
-
-    def collect(self, epoch: int, method: Method) -> dict[str, float]:
-        """Return the sums since the last look, with the number of `parts`; raise on a bad loss."""
-        if not self._rows:
-            return {}
-        values = torch.stack([row for _, row in self._rows]).double().cpu()
-        steps = [step for step, _ in self._rows]
-        self._rows = []
-        bad = (~(values.abs() <= self.max_loss)).any(dim=1).nonzero()
-        if len(bad):
-            row = int(bad[0])
-            raise TrainingError(self._complaint(epoch, steps[row], values[row], method))
-        sums = dict(zip(self._names, values.sum(dim=0).tolist(), strict=True))
-        return {**sums, "parts": float(len(values))}
-
-    def _complaint(self, epoch: int, step: int, row: Tensor, method: Method) -> str:
-        terms = [
-            f"{n}={v:g}"
-            for n, v in zip(self._names[1:], row[1:].tolist(), strict=True)
-            if not abs(v) <= self.max_loss
-        ]
-        broken = [name for name, p in method.trainable() if not torch.isfinite(p).all()]
-        where = f"; not finite by now: {', '.join(broken[:3])}" if broken else ""
-        return (
-            f"The loss is {row[0]:g} in epoch {epoch}, step {step} (from {', '.join(terms) or 'the sum'}{where}). "
-            "Lower method.lr, raise method.eps or lengthen the warm-up; train.max_loss sets the bound."
-        )

@@ -6,7 +6,7 @@ from random import Random
 
 from PIL import Image
 
-from harness.twins.domains import Look, Speech
+from harness.datasets import Look, Speech
 from harness.twins.drawing.photograph import photograph
 from harness.twins.drawing.views import draw_view
 from harness.twins.plan import Order

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
+from harness.datasets import Domain, Shot
 from harness.errors import UsageError
-from harness.twins.domains import Domain, Shot
 from harness.twins.drawing.people import Person, draw_persons
 from harness.twins.drawing.views import draw_facings
 

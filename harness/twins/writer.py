@@ -12,10 +12,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from string import punctuation
 
-from harness.datasets import Counts, PersonDataset
+from harness.datasets import Counts, Domain, PersonDataset
 from harness.errors import HarnessError, UsageError
 from harness.twins.camera_roll import develop
-from harness.twins.domains import Domain
 from harness.twins.marker import GENERATOR_VERSION, MARKER_FILE, Marker, read_marker, write_marker
 from harness.twins.plan import Order, plan_pictures, split_sizes
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.data.annotations import image_files, read_dataset, recognise
+from harness.data.annotations import image_files, read_annotations, read_dataset, recognise
 from harness.datasets import DATASETS, SPLITS, Counts, count, pairs
 from harness.errors import DataError
 from harness.paths import Place
@@ -14,7 +14,7 @@ NAMES = ["cuhk", "icfg", "rstp", "ufine"]
 def test_the_counts_and_the_file_order_are_those_of_the_file(real_format, tmp_path, name):
     root = getattr(real_format, f"write_{name}")(tmp_path)
     entries = getattr(real_format, f"{name}_entries")()
-    samples = DATASETS.get(name).read(root)
+    samples = read_annotations(DATASETS.get(name), root)
     assert count(samples) == real_format.COUNTS[name]
     assert [sample.captions for sample in samples] == [tuple(entry["captions"]) for entry in entries]
     assert [sample.identity for sample in samples] == [entry["id"] for entry in entries]
@@ -25,7 +25,7 @@ def test_the_counts_and_the_file_order_are_those_of_the_file(real_format, tmp_pa
 def test_every_image_is_found(real_format, tmp_path, name):
     root = getattr(real_format, f"write_{name}")(tmp_path)
     dataset = DATASETS.get(name)
-    assert all(file.is_file() for file in image_files(dataset, root, dataset.read(root)))
+    assert all(file.is_file() for file in image_files(dataset, root, read_annotations(dataset, root)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,8 +33,8 @@ def test_the_root_may_be_the_folder_of_the_dataset(real_format, tmp_path, name):
     root = getattr(real_format, f"write_{name}")(tmp_path)
     dataset = DATASETS.get(name)
     folder = root / dataset.folder
-    samples = dataset.read(folder)
-    assert samples == dataset.read(root)
+    samples = read_annotations(dataset, folder)
+    assert samples == read_annotations(dataset, root)
     assert all(file.is_file() for file in image_files(dataset, folder, samples))
 
 
@@ -43,11 +43,11 @@ def test_the_root_may_be_the_folder_of_the_dataset(real_format, tmp_path, name):
 )
 def test_other_names_of_the_annotation_file_are_known(real_format, tmp_path, name, file):
     root = getattr(real_format, f"write_{name}")(tmp_path, name=file)
-    assert count(DATASETS.get(name).read(root)) == real_format.COUNTS[name]
+    assert count(read_annotations(DATASETS.get(name), root)) == real_format.COUNTS[name]
 
 
 def test_the_image_with_ten_captions_keeps_all(real_format, tmp_path):
-    samples = DATASETS.get("cuhk").read(real_format.write_cuhk(tmp_path))
+    samples = read_annotations(DATASETS.get("cuhk"), real_format.write_cuhk(tmp_path))
     test = pairs(samples, ["test"])
     assert len(test.images) == 3
     assert len(test.captions) == 14
@@ -55,13 +55,13 @@ def test_the_image_with_ten_captions_keeps_all(real_format, tmp_path):
 
 
 def test_spaces_in_captions_are_kept(real_format, tmp_path):
-    samples = DATASETS.get("cuhk").read(real_format.write_cuhk(tmp_path))
+    samples = read_annotations(DATASETS.get("cuhk"), real_format.write_cuhk(tmp_path))
     assert samples[0].captions[0].endswith(" ")
     assert samples[2].captions[0] == " A woman with  a white bag."
 
 
 def test_the_file_and_not_the_folder_decides_the_split(real_format, tmp_path):
-    samples = DATASETS.get("icfg").read(real_format.write_icfg(tmp_path))
+    samples = read_annotations(DATASETS.get("icfg"), real_format.write_icfg(tmp_path))
     split = {sample.image: sample.split for sample in samples}
     assert split["test/0007/0007_001_05_0303noon_0210_0.jpg"] == "train"
     assert split["train/0009/0009_003_14_0302noon_0077_2.jpg"] == "test"
@@ -71,12 +71,12 @@ def test_the_file_and_not_the_folder_decides_the_split(real_format, tmp_path):
 def test_rasa_files_by_split_are_read(real_format, tmp_path, split):
     entries = real_format.cuhk_entries()
     root = real_format.write_cuhk(tmp_path)
-    whole = DATASETS.get("cuhk").read(root)
+    whole = read_annotations(DATASETS.get("cuhk"), root)
     (root / "CUHK-PEDES" / "reid_raw.json").unlink()
     for name in SPLITS:
         chosen = [entry for entry in entries if entry["split"] == name]
         real_format.write_json(root / "CUHK-PEDES" / "processed_data" / f"{name}.json", chosen)
-    assert [s for s in DATASETS.get("cuhk").read(root) if s.split == split] == [
+    assert [s for s in read_annotations(DATASETS.get("cuhk"), root) if s.split == split] == [
         s for s in whole if s.split == split
     ]
 
@@ -85,7 +85,7 @@ def test_an_empty_val_file_is_no_fault(real_format, tmp_path):
     for name in SPLITS:
         chosen = [entry for entry in real_format.icfg_entries() if entry["split"] == name]
         real_format.write_json(tmp_path / "ICFG-PEDES" / f"{name}.json", chosen)
-    assert count(DATASETS.get("icfg").read(tmp_path)) == real_format.COUNTS["icfg"]
+    assert count(read_annotations(DATASETS.get("icfg"), tmp_path)) == real_format.COUNTS["icfg"]
 
 
 def test_tbps_clip_files_keep_the_back_translations(real_format, tmp_path):
@@ -98,7 +98,7 @@ def test_tbps_clip_files_keep_the_back_translations(real_format, tmp_path):
         for entry in chosen if name == "train" else []:
             entry["captions_bt"] = [f"again: {caption}" for caption in entry["captions"]]
         real_format.write_json(tmp_path / "CUHK-PEDES" / f"{name}_reid.json", chosen)
-    samples = DATASETS.get("cuhk").read(tmp_path)
+    samples = read_annotations(DATASETS.get("cuhk"), tmp_path)
     assert all(
         s.captions_bt == tuple(f"again: {c}" for c in s.captions) for s in samples if s.split == "train"
     )
@@ -120,11 +120,11 @@ def write_aptm(real_format, folder):
 @pytest.mark.parametrize("place", ["CUHK-PEDES", "."])
 def test_aptm_entries_of_one_image_are_joined(real_format, tmp_path, place):
     root = real_format.write_cuhk(tmp_path)
-    whole = DATASETS.get("cuhk").read(root)
+    whole = read_annotations(DATASETS.get("cuhk"), root)
     (root / "CUHK-PEDES" / "reid_raw.json").unlink()
     write_aptm(real_format, root / place)
     dataset = DATASETS.get("cuhk")
-    samples = dataset.read(root)
+    samples = read_annotations(dataset, root)
     assert samples == whole
     assert all(file.is_file() for file in image_files(dataset, root, samples))
 
@@ -133,20 +133,20 @@ def test_one_name_of_several_ufine_files_must_be_chosen(real_format, tmp_path):
     root = real_format.write_ufine(tmp_path)
     real_format.write_json(root / "UFine6926" / "UFine6926_old.json", [])
     with pytest.raises(DataError, match="several annotation files"):
-        DATASETS.get("ufine").read(root)
+        read_annotations(DATASETS.get("ufine"), root)
 
 
 def test_caption_all_alone_is_explained(real_format, tmp_path):
     entries = [{key: e[key] for key in ("id", "file_path", "captions")} for e in real_format.cuhk_entries()]
     root = real_format.write_cuhk(tmp_path, entries, name="caption_all.json")
     with pytest.raises(DataError, match=r"caption_all\.json.*has no split.*\n?.*Download reid_raw\.json"):
-        DATASETS.get("cuhk").read(root)
+        read_annotations(DATASETS.get("cuhk"), root)
 
 
 def test_caption_all_renamed_is_explained(real_format, tmp_path):
     entries = [{key: e[key] for key in ("id", "file_path", "captions")} for e in real_format.cuhk_entries()]
     with pytest.raises(DataError, match=r"entry 0 .*no key split.*caption_all\.json"):
-        DATASETS.get("cuhk").read(real_format.write_cuhk(tmp_path, entries))
+        read_annotations(DATASETS.get("cuhk"), real_format.write_cuhk(tmp_path, entries))
 
 
 WRONG = {
@@ -180,7 +180,7 @@ def test_reading_a_known_wrong_file_warns_with_the_mend(real_format, tmp_path, c
         for index in range(3_901 * 5)
     ]
     real_format.write_json(tmp_path / "RSTPReid" / "data_captions.json", entries)
-    DATASETS.get("rstp").read(tmp_path)
+    read_annotations(DATASETS.get("rstp"), tmp_path)
     assert "early upload" in caplog.text
     assert "Download data_captions.json again" in caplog.text
 
@@ -201,4 +201,4 @@ def test_missing_data_say_where_they_are_expected_and_what_was_found(tmp_path, n
 
 def test_missing_data_say_when_the_root_does_not_exist(tmp_path):
     with pytest.raises(DataError, match="nowhere does not exist"):
-        DATASETS.get("icfg").read(tmp_path / "nowhere")
+        read_annotations(DATASETS.get("icfg"), tmp_path / "nowhere")

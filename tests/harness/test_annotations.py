@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.data.annotations import dataset_fingerprint, existing, image_files, locate
+from harness.data.annotations import dataset_fingerprint, existing, image_files, locate, read_annotations
 from harness.datasets import DATASETS, count
 from harness.errors import DataError
 
@@ -18,7 +18,7 @@ def read(real_format, tmp_path):
     def reader(change):
         entries = real_format.icfg_entries()
         entries = change(entries) or entries
-        return ICFG.read(real_format.write_icfg(tmp_path, entries))
+        return read_annotations(ICFG, real_format.write_icfg(tmp_path, entries))
 
     return reader
 
@@ -62,7 +62,7 @@ def test_rstp_may_use_file_path(real_format, tmp_path):
     for entry in entries:
         entry["file_path"] = entry.pop("img_path")
     assert (
-        count(DATASETS.get("rstp").read(real_format.write_rstp(tmp_path, entries)))
+        count(read_annotations(DATASETS.get("rstp"), real_format.write_rstp(tmp_path, entries)))
         == real_format.COUNTS["rstp"]
     )
 
@@ -115,7 +115,7 @@ def test_an_image_cannot_show_two_persons(read):
 
 def test_no_entries_at_all_are_a_fault(read, real_format, tmp_path):
     with pytest.raises(DataError, match="holds no entries"):
-        ICFG.read(real_format.write_icfg(tmp_path, []))
+        read_annotations(ICFG, real_format.write_icfg(tmp_path, []))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_damaged_file_is_named(tmp_path, content, message):
     (tmp_path / "ICFG-PEDES").mkdir()
     (tmp_path / "ICFG-PEDES" / "ICFG-PEDES.json").write_bytes(content)
     with pytest.raises(DataError, match=r"ICFG-PEDES\.json") as caught:
-        ICFG.read(tmp_path)
+        read_annotations(ICFG, tmp_path)
     assert message in str(caught.value)
 
 
@@ -144,7 +144,7 @@ def test_a_byte_order_mark_is_no_fault(real_format, tmp_path):
     (tmp_path / "ICFG-PEDES").mkdir()
     text = json.dumps(real_format.icfg_entries())
     (tmp_path / "ICFG-PEDES" / "ICFG-PEDES.json").write_text(text, encoding="utf-8-sig")
-    assert count(ICFG.read(tmp_path)) == real_format.COUNTS["icfg"]
+    assert count(read_annotations(ICFG, tmp_path)) == real_format.COUNTS["icfg"]
 
 
 def test_files_by_split_in_a_shared_root_belong_to_nobody(real_format, tmp_path):
@@ -157,7 +157,7 @@ def test_files_by_split_in_a_shared_root_belong_to_nobody(real_format, tmp_path)
 
 def test_another_extension_is_found(real_format, tmp_path):
     root = real_format.write_icfg(tmp_path)
-    samples = ICFG.read(root)
+    samples = read_annotations(ICFG, root)
     file = image_files(ICFG, root, samples)[0]
     file.rename(file.with_suffix(".PNG"))
     assert image_files(ICFG, root, samples)[0] == file.with_suffix(".PNG")

@@ -6,7 +6,8 @@ import torch
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.errors import TrainingError
-from harness.methods import Batch, Losses, Method, TrainedConfig
+from harness.method_parts.batch import Batch, Losses
+from harness.methods import Method, TrainedConfig
 from harness.train.gradient_audit import audit_gradients
 
 

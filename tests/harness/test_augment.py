@@ -8,7 +8,7 @@ from scipy import stats
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.images.augment import STATISTICS, Augment, Draws
 
 SIZE = (96, 32)

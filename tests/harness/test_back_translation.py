@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli.main import cli
 from harness.cli.options import run_safely
-from harness.data.annotations import dataset_fingerprint
+from harness.data.annotations import dataset_fingerprint, read_annotations
 from harness.data.back_translations import (
     FILE,
     have_their_own,
@@ -206,24 +206,24 @@ def test_an_interruption_loses_one_batch_and_the_same_command_goes_on(tree, tmp_
 
 
 def test_the_loader_takes_the_file_and_the_fingerprint_covers_it(tree):
-    before = ICFG.read(tree)
+    before = read_annotations(ICFG, tree)
     known = {caption: f"bt {caption}" for sample in before for caption in sample.captions}
     file = tree / "ICFG-PEDES" / FILE
     file.write_text(json.dumps(known))
-    after = ICFG.read(tree)
+    after = read_annotations(ICFG, tree)
     assert [sample.captions_bt for sample in after] == [tuple(f"bt {c}" for c in s.captions) for s in before]
     assert dataset_fingerprint(after) != dataset_fingerprint(before)
     file.write_text(json.dumps(dict.fromkeys(known, "other")))
-    assert dataset_fingerprint(ICFG.read(tree)) != dataset_fingerprint(after)
+    assert dataset_fingerprint(read_annotations(ICFG, tree)) != dataset_fingerprint(after)
     file.write_text("{}")
-    assert ICFG.read(tree) == before
-    assert dataset_fingerprint(ICFG.read(tree)) == dataset_fingerprint(before)
+    assert read_annotations(ICFG, tree) == before
+    assert dataset_fingerprint(read_annotations(ICFG, tree)) == dataset_fingerprint(before)
 
 
 def test_the_loader_takes_the_file_where_the_root_is_the_folder(tree):
-    caption = ICFG.read(tree)[0].captions[0]
+    caption = read_annotations(ICFG, tree)[0].captions[0]
     (tree / "ICFG-PEDES" / FILE).write_text(json.dumps({caption: "x"}))
-    assert ICFG.read(tree / "ICFG-PEDES")[0].captions_bt == ("x",)
+    assert read_annotations(ICFG, tree / "ICFG-PEDES")[0].captions_bt == ("x",)
 
 
 def test_a_caption_without_a_translation_has_an_empty_one():
@@ -246,7 +246,7 @@ def test_a_broken_file_is_one_clear_error_that_names_it(tree, text):
     file = tree / "ICFG-PEDES" / FILE
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=r"back_translations\.json .*harness data back-translate"):
-        ICFG.read(tree)
+        read_annotations(ICFG, tree)
 
 
 def test_pairs_carry_a_back_translation_for_each_caption():
@@ -263,12 +263,12 @@ def test_pairs_carry_a_back_translation_for_each_caption():
 
 
 def test_the_command_line_writes_beside_the_annotation(harness, tree):
-    train = [s for s in ICFG.read(tree) if s.split == "train"]
+    train = [s for s in read_annotations(ICFG, tree) if s.split == "train"]
     code, out, _ = harness("data", "back-translate", "icfg", "--data-root", tree, "--command", UPPER)
     assert code == 0
     assert f"{len({c for s in train for c in s.captions})} captions translated, 0 were before" in out
     assert "Runs on this dataset read it." in out
-    samples = ICFG.read(tree)
+    samples = read_annotations(ICFG, tree)
     assert all(
         s.captions_bt == tuple(" ".join(c.split()).upper() for c in s.captions) for s in samples if s in train
     )
@@ -293,7 +293,7 @@ def test_another_file_is_not_what_runs_read(harness, tree, tmp_path):
     assert code == 0
     assert "not this file" in said
     assert read_translations(out)
-    assert not any(sample.captions_bt for sample in ICFG.read(tree))
+    assert not any(sample.captions_bt for sample in read_annotations(ICFG, tree))
 
 
 def test_a_dataset_that_has_captions_bt_is_refused(harness, real_format, tmp_path):
@@ -320,16 +320,16 @@ def test_the_twin_is_translated_and_keeps_its_fingerprint_without_a_file(harness
 
     root = tmp_path / "root"
     shutil.copytree(twins / "synthetic" / "ICFG-PEDES", root / "synthetic" / "ICFG-PEDES")
-    before = dataset_fingerprint(ICFG.read(root / "synthetic"))
+    before = dataset_fingerprint(read_annotations(ICFG, root / "synthetic"))
     options = ("data", "back-translate", "icfg", "--synthetic", "--data-root", root, "--command", UPPER)
     assert harness(*options)[0] == 0
-    assert any(sample.captions_bt for sample in ICFG.read(root / "synthetic"))
-    assert dataset_fingerprint(ICFG.read(root / "synthetic")) != before
+    assert any(sample.captions_bt for sample in read_annotations(ICFG, root / "synthetic"))
+    assert dataset_fingerprint(read_annotations(ICFG, root / "synthetic")) != before
     (root / "synthetic" / "ICFG-PEDES" / FILE).unlink()
     assert (
-        dataset_fingerprint(ICFG.read(root / "synthetic"))
+        dataset_fingerprint(read_annotations(ICFG, root / "synthetic"))
         == before
-        == dataset_fingerprint(ICFG.read(twins / "synthetic"))
+        == dataset_fingerprint(read_annotations(ICFG, twins / "synthetic"))
     )
 
 

@@ -6,11 +6,11 @@ import torch
 from PIL import Image
 
 from harness.compute import distributed
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.errors import UsageError
 from harness.images.augment import Augment
 from harness.images.store import open_images
-from harness.methods import Views
+from harness.method_parts.batch import Views
 from harness.train.batches import Batches, derived_seed, epoch_order, labels_of
 from harness.train.buffers import Buffers
 

@@ -18,7 +18,7 @@ from harness.captions.augment import (
     times,
 )
 from harness.captions.synonyms import STOP_WORDS, Synonyms, shipped
-from harness.config.sections import TextAugmentConfig
+from harness.config.augment import TextAugmentConfig
 from harness.errors import UsageError
 
 SYNONYMS = Synonyms({"man": ["gentleman", "adult male"], "shirt": ["jersey"], "red": ["crimson", "scarlet"]})

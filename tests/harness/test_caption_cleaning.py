@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.caption_cleaning import clean
+from harness.clip.caption_cleaning import clean
 
 GOLDEN = "  A Man, with (black) hair; wearing a T-shirt & jeans... He's #1!\n"
 

@@ -6,7 +6,7 @@ import open_clip
 import pytest
 import torch
 
-from harness import positions
+from harness.clip import positions
 from harness.clip.injection import Injection
 from harness.clip.model import count_parameters, load_clip
 from harness.config.sections import BackboneConfig

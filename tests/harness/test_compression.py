@@ -17,7 +17,6 @@ from harness.analysis.compression import probe as compression_module
 from harness.analysis.compression.layer_probes import Probe, SplitProbe, Tally
 from harness.analysis.compression.measured_points import FILE, Points, measure, modules
 from harness.analysis.compression.measures import (
-    RESULT,
     chosen_layers,
     contradicted,
     contributions,
@@ -37,7 +36,7 @@ from harness.evaluate.ranking import rank_queries, rank_scores, summary
 from harness.files import read_json
 from harness.inference.model import Trained
 from harness.listener import Listener
-from harness.record import RunFolder
+from harness.record import COMPRESSION, RunFolder
 from harness.run.resume import sync_runs
 from harness.run.run import run
 from harness.track.mlflow_store import Store
@@ -395,7 +394,7 @@ def test_a_run_is_probed_kept_sent_to_mlflow_and_shown_again(tuned):
     root, record = tuned
     found = probe_compression(record.name, runs=root)
     folder = RunFolder(root / record.name)
-    assert found == read_json(folder.file(RESULT))
+    assert found == read_json(folder.file(COMPRESSION))
     assert [row["layer"] for row in found["modules"] if row["part"] == "Whole"] == [1, 2, 3, 1, 2, 3, 4]
     assert all(0 <= row[name] <= 1 for row in found["modules"] for name in ("C1", "C2"))
     assert all(row["trained"] for row in found["modules"])
@@ -407,14 +406,14 @@ def test_a_run_is_probed_kept_sent_to_mlflow_and_shown_again(tuned):
     assert "shown, not repeated" in heard.notes[0]
     store = Store(root)
     run_id = folder.read().tracking["run_id"]
-    assert RESULT in {file.path for file in store.client.list_artifacts(run_id)}
-    (sent,) = root.rglob(f"artifacts/{RESULT}")
+    assert COMPRESSION in {file.path for file in store.client.list_artifacts(run_id)}
+    (sent,) = root.rglob(f"artifacts/{COMPRESSION}")
     sent.unlink()
     probe_compression(record.name, runs=root)
     assert sent.is_file(), "a probe that was interrupted before it sent its result sends it the next time"
     sync_runs(root, everything=True)
     run_id = folder.read().tracking["run_id"]
-    assert RESULT in {file.path for file in store.client.list_artifacts(run_id)}
+    assert COMPRESSION in {file.path for file in store.client.list_artifacts(run_id)}
 
 
 def test_an_interrupted_probe_goes_on_and_another_epsilon_measures_only_what_is_new(tuned, tmp_path):
@@ -423,7 +422,7 @@ def test_an_interrupted_probe_goes_on_and_another_epsilon_measures_only_what_is_
     broken, rest, again, other = Heard(stop_after=4), Heard(), Heard(), Heard()
     with pytest.raises(KeyboardInterrupt):
         probe(epsilon=0.5, listener=broken)
-    assert not (target / RESULT).exists()
+    assert not (target / COMPRESSION).exists()
     found = probe(epsilon=0.5, listener=rest)
     whole = probe(epsilon=0.5, listener=again, force=True)
     assert len(broken.measured) == 4
@@ -505,7 +504,7 @@ def test_what_stands_beside_an_mlp_goes_with_it_and_prompts_stay(world, twins, t
     trained = Trained(RunFolder(tmp_path / record.name))
     config = trained.config
     reading = read_dataset(config.dataset, SILENT)
-    split, _ = open_test(reading, config.dataset, config.backbone, trained.method.clip, SILENT)
+    split, _ = open_test(reading, config.dataset, config.backbone, trained.method.clip.tokenize, SILENT)
     for row in found["modules"]:
         module = Module(row["tower"], row["layer"], row["part"])
         method = silenced(trained.method, module)
@@ -622,7 +621,7 @@ def test_the_command_prints_tables_and_settings_and_json(tuned, tmp_path):
     ):
         assert part in called.output, part
     called = CliRunner().invoke(cli, ["probe", "compression", str(target), "--clip", "5", "--json"], obj={})
-    assert json.loads(called.stdout) == read_json(target / RESULT)
+    assert json.loads(called.stdout) == read_json(target / COMPRESSION)
 
 
 def test_open_clip_blocks_hold_no_other_weights_than_those_of_the_two_sublayers():

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from torchvision.transforms import v2
 
-from harness.config.sections import AugmentConfig
+from harness.config.augment import AugmentConfig
 from harness.images.augment import Augment
 from harness.images.policies import NAMES, PolicyAugment, _imagenet, strengths
 

@@ -8,7 +8,7 @@ from scipy import stats
 from torchvision import transforms
 from torchvision.transforms.v2 import functional
 
-from harness.config.sections import POOL, AugmentConfig, PoolConfig
+from harness.config.augment import POOL, AugmentConfig, PoolConfig
 from harness.errors import UsageError
 from harness.images.augment import STATISTICS, Augment
 from harness.presets.resolve import resolve

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness.clip.model import load_clip
 from harness.errors import UsageError
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.record import FEW_SHOT, WEIGHTS, RunFolder
+from harness.run.backbone import load_backbone
 from harness.run.run import run
 
 pytestmark = pytest.mark.usefixtures("untracked")
@@ -37,7 +37,7 @@ def test_positions_are_fitted_to_another_image_size(world, twins, source):
     record, runs = source
     config = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}")
     backbone = config.backbone.model_copy(update={"image_size": (64, 64)})
-    clip = load_clip(backbone, runs=runs)
+    clip = load_backbone(backbone, seed=0, runs=runs)
     n_patches = 1 + (64 // 8) * (64 // 8)
     assert clip.model.visual.positional_embedding.shape[0] in (n_patches, 1 + (64 // 16) ** 2)
     assert clip.encode_image(torch.zeros(1, 3, 64, 64)).shape == (1, clip.embed_dim)
@@ -59,7 +59,7 @@ def test_an_unknown_run_and_another_model_are_one_clear_error(world, twins, sour
         run(world.quick(twins, "zero_shot", "icfg", "backbone.init_from=nowhere"), runs=runs)
     other = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}").backbone
     with pytest.raises(UsageError, match=r"has the backbone tiny, not RN50: set backbone.name=tiny"):
-        load_clip(other.model_copy(update={"name": "RN50", "pretrained": None}), runs=runs)
+        load_backbone(other.model_copy(update={"name": "RN50", "pretrained": None}), seed=0, runs=runs)
 
 
 class Notes(Listener):

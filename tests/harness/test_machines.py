@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 
 from harness.cli.main import cli
 from harness.cli.options import run_safely
-from harness.queue.queue import ERROR, KILLED, REPEATS, WORKER, Queue
+from harness.queue.jobs import ERROR, KILLED, REPEATS, WORKER
+from harness.queue.queue import Queue
 from harness.record import all_trials
 from harness.track.mlflow_store import EXPERIMENT, PARENT
 

@@ -3,7 +3,8 @@ import pytest
 
 from harness.errors import DataError
 from harness.evaluate.intervals import seed_summary
-from harness.evaluate.per_identity import METRICS, difference, load_persons, persons_of, write_persons
+from harness.evaluate.per_identity import difference, load_persons, persons_of, write_persons
+from harness.metric_names import METRICS
 
 
 def arrays(seed, n=60, n_identity=12):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from harness.analysis.pictures import THUMBNAIL, Pictures
 from harness.config.sections import DatasetConfig
-from harness.data.annotations import annotation_fingerprint, image_files
+from harness.data.annotations import annotation_fingerprint, image_files, read_annotations
 from harness.data.loading import read_dataset
 from harness.datasets import DATASETS
 from harness.listener import Listener
@@ -35,7 +35,7 @@ def results(test):
 
 def files_of(root):
     dataset = DATASETS.get("icfg")
-    samples = [sample for sample in dataset.read(root / "synthetic") if sample.split == "test"]
+    samples = [sample for sample in read_annotations(dataset, root / "synthetic") if sample.split == "test"]
     return image_files(dataset, root / "synthetic", samples)
 
 
@@ -58,7 +58,7 @@ def test_images_and_captions_are_those_of_the_test_split_in_their_own_shape(twin
 
 def test_the_fingerprint_is_the_one_that_runs_note_and_its_beginning_does(twins, noted):
     dataset, root = DATASETS.get("icfg"), twins / "synthetic"
-    assert annotation_fingerprint(dataset, root, dataset.read(root)) == noted[0]
+    assert annotation_fingerprint(dataset, root, read_annotations(dataset, root)) == noted[0]
     assert Pictures("icfg", noted[0][:12], synthetic=True, root=twins).missing is None
 
 

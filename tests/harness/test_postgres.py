@@ -13,12 +13,13 @@ from sqlalchemy import create_engine, text
 
 from harness.cli.main import cli
 from harness.cli.options import run_safely
-from harness.config.sections import Range
+from harness.config.fields import Range
 from harness.errors import HarnessError, UsageError
 from harness.listener import Listener
 from harness.queue import optuna_storage
+from harness.queue.jobs import KILLED, REPEATS
 from harness.queue.optuna_storage import open_storage
-from harness.queue.queue import KILLED, REPEATS, Queue
+from harness.queue.queue import Queue
 from harness.queue.worker_lock import Presence
 from harness.sweep import trial_job
 from harness.sweep.settings import Search

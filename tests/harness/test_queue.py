@@ -8,8 +8,9 @@ import pytest
 from optuna.trial import TrialState
 
 from harness.errors import UsageError
+from harness.queue.jobs import ERROR, KILLED, MOST_KILLS, Changed, TakenAway, owned
 from harness.queue.optuna_storage import DATABASE, shown, storage_url
-from harness.queue.queue import ERROR, KILLED, MOST_KILLS, Changed, Queue, TakenAway, owned
+from harness.queue.queue import Queue
 from harness.queue.worker_lock import Presence
 
 

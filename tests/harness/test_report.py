@@ -12,9 +12,9 @@ from harness.errors import HarnessError, UsageError
 from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
 from harness.reporting.make import make_report, notebook_cells
-from harness.reporting.missing import Gap, gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
+from harness.reporting.missing import gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
 from harness.reporting.panel_report import PanelReport
-from harness.reports import REPORTS, Report, Step
+from harness.reports import REPORTS, Gap, Report, Step
 from harness.results.run_source import _narrowed
 from harness.track.mlflow_store import Store
 

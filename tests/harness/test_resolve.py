@@ -2,10 +2,13 @@
 
 import pytest
 
-from harness.config.sections import RunConfig, content_hash, identity_values
+from harness.config.identity import identity_values
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.presets.resolve import PRESETS, config_keys, differences, known_presets, parse_override, resolve
+from harness.presets.preset_files import PRESETS, known_presets
+from harness.presets.resolve import config_keys, differences, parse_override, resolve
 
 
 def test_later_layers_win(tmp_path):

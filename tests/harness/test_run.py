@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness.captions.vocabulary import COLOURS, GARMENTS, caption_features
+from harness.data.annotations import read_annotations
 from harness.datasets import DATASETS
 from harness.errors import Interrupted, TrainingError, UsageError
 from harness.evaluate import encoder as evaluate_module
@@ -94,7 +95,10 @@ def test_a_tested_run_keeps_what_galleries_and_slices_need_and_validation_does_n
         assert np.array_equal(right.any(axis=1), rank <= 10)
         assert np.array_equal(right[rank <= 10].argmax(axis=1) + 1, rank[rank <= 10])
     captions = [
-        c for s in DATASETS.get("cuhk").read(twins / "synthetic") if s.split == "test" for c in s.captions
+        c
+        for s in read_annotations(DATASETS.get("cuhk"), twins / "synthetic")
+        if s.split == "test"
+        for c in s.captions
     ]
     expected = caption_features(captions)
     for name in ("n_words", "colours", "garments"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.config.sections import Choice, Range
+from harness.config.fields import Choice, Range
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.resolve import resolve

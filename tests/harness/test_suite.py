@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from harness.cli.actions.worker import help_with
 from harness.cli.main import cli
-from harness.config.sections import content_hash
+from harness.config.values import content_hash
 from harness.errors import DataError, Interrupted, UsageError
 from harness.record import Record, RunFolder, all_runs
 from harness.suites import run_suite as suite_module

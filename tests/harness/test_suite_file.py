@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from harness.config.sections import flatten
+from harness.config.values import flatten
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.reports import REPORTS
+from harness.run.several_seeds import FRESH_SEED
 from harness.suites.schema import override
 from harness.suites.suite_files import Suite, expand, load_suite, suite_names
-from harness.sweep.settings import FRESH_SEED
 
 PENDING_REPORTS: set[str] = set()
 SMALL = {"name": "small", "datasets": ["icfg", "cuhk"], "rows": [{"method": "linear_probe"}]}

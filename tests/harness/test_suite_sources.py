@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import cli
-from harness.config.sections import content_hash
+from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.record import Record, RunFolder
 from harness.results.run_table import run_rows

@@ -8,15 +8,16 @@ import yaml
 
 from harness.cli.actions.worker import help_with
 from harness.cli.options import INTERRUPTED
-from harness.config.sections import Choice, Range
+from harness.config.fields import Choice, Range
 from harness.errors import DataError, HarnessError, Interrupted, TrainingError, UsageError
 from harness.evaluate.encoder import Encoder
 from harness.presets.resolve import resolve
 from harness.queue.queue import Queue
 from harness.record import all_runs, all_trials
 from harness.run import run as run_module
+from harness.run.several_seeds import FRESH_SEED
 from harness.sweep.list_studies import best_preset
-from harness.sweep.settings import FRESH_SEED, Search
+from harness.sweep.settings import Search
 from harness.sweep.space import Axis, grid
 from harness.sweep.summary import best_of
 from harness.sweep.sweep import sweep

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from harness.config.sections import Choice
+from harness.config.fields import Choice
 from harness.errors import HarnessError, UsageError
 from harness.record import all_trials
 from harness.sweep.settings import Constraint, parse_constraint

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.config.sections import flatten
+from harness.config.values import flatten
 from harness.reporting.published.matches import counterparts
 from harness.reporting.published.settings import nearest
 from harness.suites.suite_files import expand, load_suite

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from harness.config.sections import flatten
+from harness.config.values import flatten
 from harness.inference.transfer import evaluate_run
 from harness.record import RunFolder, all_runs
 from harness.run.resume import sync_runs

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from harness.data.annotations import read_annotations
 from harness.datasets import DATASETS, count
 from harness.errors import DataError, UsageError
-from harness.twins import MARKER_FILE, read_marker, write_twin
+from harness.twins.marker import MARKER_FILE, read_marker
+from harness.twins.writer import write_twin
 
 PATH_OF_THIS = f"import sys; from pathlib import Path; sys.path.insert(0, {str(Path(__file__).parent)!r})"
 NAMES = ["icfg", "cuhk", "rstp"]
@@ -44,7 +46,7 @@ def small(root, **options):
 
 def test_the_real_loader_reads_the_twin_and_counts_what_the_marker_says(made):
     dataset, folder = made
-    samples = dataset.read(folder)
+    samples = read_annotations(dataset, folder)
     marker = read_marker(folder)
     assert folder.parts[-2:] == ("synthetic", dataset.folder)
     assert count(samples) == marker.counts
@@ -76,7 +78,7 @@ def test_images_are_of_the_type_and_about_the_size_that_the_domain_says(made):
     dataset, folder = made
     kinds = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP"}
     low, high = dataset.twin.look.width
-    for sample in dataset.read(folder):
+    for sample in read_annotations(dataset, folder):
         with Image.open(folder / "imgs" / sample.image) as picture:
             assert picture.format == kinds[Path(sample.image).suffix]
             assert picture.mode == "RGB"

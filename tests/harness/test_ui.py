@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from harness.cli.main import cli
 from harness.errors import HarnessError, UsageError
 from harness.track import ui, ui_server
-from harness.track.mlflow_store import tags
 from harness.track.notes import NOTE, description
+from harness.track.tags import tags
 from harness.track.views import VIEW, View, views
 
 

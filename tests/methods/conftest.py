@@ -8,7 +8,8 @@ import torch
 
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
-from harness.methods import METHODS, Batch
+from harness.method_parts.batch import Batch
+from harness.methods import METHODS
 
 NARROW = {
     "embed_dim": 24,

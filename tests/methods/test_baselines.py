@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from harness.errors import UsageError
-from harness.methods import METHODS, Batch
+from harness.method_parts.batch import Batch
+from harness.methods import METHODS
 from harness.presets.resolve import resolve
 
 

@@ -6,7 +6,8 @@ import torch
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
-from harness.methods import METHODS, Batch
+from harness.method_parts.batch import Batch
+from harness.methods import METHODS
 from harness.presets.resolve import resolve
 from harness.train.checkpoint import load_weights, save_weights
 from harness.train.cost import count_parameters

@@ -7,7 +7,8 @@ from torch.nn.functional import cross_entropy, pad
 
 from harness.captions.masking import WordMask
 from harness.clip.model import load_clip
-from harness.config.sections import BackboneConfig, identity_values
+from harness.config.identity import identity_values
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
 from harness.method_parts.auxiliary_losses import mlm_loss
 from harness.method_parts.losses import sdm

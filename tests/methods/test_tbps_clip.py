@@ -11,8 +11,9 @@ from harness.compute import distributed
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
 from harness.method_parts.auxiliary_losses import nt_xent
+from harness.method_parts.batch import Views
 from harness.method_parts.losses import c_itc, itc, n_itc, r_itc
-from harness.methods import METHODS, Progress, Views
+from harness.methods import METHODS, Progress
 from harness.presets.resolve import resolve
 from harness.train.cost import count_parameters
 

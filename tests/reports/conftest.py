@@ -5,7 +5,7 @@ import pytest
 
 from harness.captions.vocabulary import COLOURS, GARMENTS
 from harness.record import RunFolder
-from harness.track.run_tracker import publish
+from harness.track.publish import publish
 
 N_PERSONS, N_CAPTIONS = 40, 3
 

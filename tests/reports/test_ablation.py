@@ -1,16 +1,17 @@
 import re
 
 import pytest
-from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, compared, draw_differences
+from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, draw_differences
 from matplotlib import pyplot
 from pandas import DataFrame
 from scipy import stats
 
-from harness.config.sections import flatten
+from harness.config.values import flatten
 from harness.evaluate.intervals import holm
 from harness.pages.tables import DASH
 from harness.pages.theme import use_theme
 from harness.presets.resolve import resolve
+from harness.results.ablation_pairs import compared
 from harness.results.panels import split_panels
 from tests.fake_experiment import persons
 

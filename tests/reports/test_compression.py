@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 
-from harness.analysis.compression.measures import RESULT
 from harness.analysis.compression.published import published
 from harness.errors import UsageError
 from harness.files import read_json, write_json
-from harness.record import RunFolder
+from harness.record import COMPRESSION, RunFolder
 from harness.reporting.make import make_report
-from harness.track.run_tracker import log_result_file
+from harness.track.publish import log_result_file
 
 
 def make(store, out, *subjects):
@@ -49,8 +48,8 @@ def probed(experiment, fake):
     def publish_one(method="full_finetune", **changes):
         made = fake.send(experiment, *fake.record(method, "icfg"))
         folder = RunFolder(experiment.runs / made.name)
-        write_json(folder.file(RESULT), result(made, **changes))
-        assert log_result_file(made, folder, RESULT)
+        write_json(folder.file(COMPRESSION), result(made, **changes))
+        assert log_result_file(made, folder, COMPRESSION)
         return made
 
     return publish_one

@@ -7,7 +7,8 @@ from harness.reports.few_shot import REFERENCE, FewShot, curves, draw_shares, sh
 from matplotlib import pyplot
 from pandas import DataFrame
 
-from harness.config.sections import flatten, recorded_values
+from harness.config.identity import recorded_values
+from harness.config.values import flatten
 from harness.pages.tables import DASH
 from harness.pages.theme import use_theme
 from harness.presets.resolve import resolve

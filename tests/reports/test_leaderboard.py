@@ -2,24 +2,18 @@ import re
 
 import numpy as np
 import pytest
-from harness.reports.leaderboard import (
-    MOST_PAIRED,
-    Leaderboard,
-    conditions,
-    draw_ranks,
-    leaderboard,
-    pair_table,
-    pairs,
-    ranked,
-)
+from harness.reports.leaderboard import Leaderboard, draw_ranks, leaderboard, pair_table
 from matplotlib import pyplot
 from pandas import DataFrame
 
 from harness.evaluate.intervals import holm
 from harness.evaluate.paired_difference import rank_intervals
-from harness.evaluate.per_identity import METRICS, Persons, persons_key
+from harness.evaluate.per_identity import Persons, persons_key
+from harness.metric_names import METRICS
 from harness.pages.tables import DASH, Table, short_text
 from harness.pages.theme import use_theme
+from harness.reporting.conditions import conditions
+from harness.results.method_ranks import MOST_PAIRED, pairs, ranked
 from harness.results.panels import split_panels
 from tests.fake_experiment import persons
 

@@ -1,17 +1,11 @@
 import json
 
 import pytest
-from harness.reports.reproduction import (
-    Reproduction,
-    draw_reproduction,
-    missing,
-    published_table,
-    results_table,
-)
+from harness.reports.reproduction import Reproduction, draw_reproduction, missing, results_table
 from matplotlib import pyplot
 from pandas import DataFrame
 
-from harness.config.sections import flatten
+from harness.config.values import flatten
 from harness.pages.tables import DASH
 from harness.pages.theme import use_theme
 from harness.presets.resolve import resolve
@@ -28,6 +22,7 @@ from harness.reporting.published.matches import (
     short_paper,
     with_published,
 )
+from harness.reporting.published.protocols import published_table
 from harness.reporting.published.settings import changed_settings
 from harness.results.panels import split_panels
 from harness.results.run_table import load_rows, write_rows

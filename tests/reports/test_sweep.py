@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.analysis.studies import tables as study_tables
-from harness.analysis.studies.read_study import SEARCH, parse_axis_text, read_study
+from harness.analysis.studies.read_study import parse_axis_text, read_study
 from harness.cli.main import cli
-from harness.config.sections import Choice, Range
+from harness.config.fields import Choice, Range
 from harness.errors import UsageError
 from harness.queue.parent_run import StudyTracker
 from harness.reporting.make import make_report
@@ -22,6 +22,7 @@ from harness.sweep.settings import Search
 from harness.sweep.space import Axis
 from harness.sweep.summary import Summary, TrialRow, best_of, front_of
 from harness.track.mlflow_store import PARENT
+from harness.track.tags import SEARCH
 
 REPORT = REPORTS.get("sweep").__module__
 R1, MEMORY = "val/t2i/R1", "peak_memory"

@@ -7,7 +7,6 @@ AAAI 2024, https://arxiv.org/abs/2308.10045) uses them.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-RESULT = "compression.json"
 STEPS = 100
 MOST_LAYERS = 5
 LEFT_OUT = "drop_text_layers"

@@ -17,26 +17,25 @@ from harness.analysis.compression.measured_points import Points, measure, module
 from harness.analysis.compression.measures import (
     LEFT_OUT,
     MOST_LAYERS,
-    RESULT,
     contradicted,
     contributions,
     criticality,
     least_important,
 )
 from harness.analysis.compression.partial_towers import TowerName, trained_weights
-from harness.clip.model import load_clip
 from harness.data.loading import Reading, Split, open_material, read_dataset
 from harness.errors import DataError, UsageError, unknown
-from harness.evaluate.encoder import PROTOCOL_VERSION
+from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import locked, read_json, write_json
 from harness.images.augment import Augment
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.methods import Method
 from harness.paths import runs_root
-from harness.record import find_run, now
-from harness.run.run import build_method
-from harness.track.run_tracker import log_result_file
+from harness.record import COMPRESSION, find_run, now
+from harness.run.backbone import load_backbone
+from harness.run.job import build_method
+from harness.track.publish import log_result_file
 
 VERSION = 1
 SPLITS = ("val", "test")
@@ -92,7 +91,7 @@ def start_of(trained: Trained) -> dict[TowerName, list[dict[str, Tensor]]]:
     if not any(name for layers in names.values() for name in layers):
         return {tower: [{} for _ in layers] for tower, layers in names.items()}
     config, device = trained.config, trained.engine.device
-    loaded = load_clip(config.backbone, seed=config.seed, runs=trained.folder.path.parent)
+    loaded = load_backbone(config.backbone, seed=config.seed, runs=trained.folder.path.parent)
     fresh = _blocks(build_method(config, loaded))
     return {
         tower: [
@@ -179,7 +178,7 @@ def _settings(trained: Trained, split: str, epsilon: float, clip: float | None) 
 
 
 def _found(trained: Trained, settings: Result, listener: Listener) -> Result | None:
-    file = trained.folder.file(RESULT)
+    file = trained.folder.file(COMPRESSION)
     found: Result = read_json(file) if file.is_file() else {}
     if {name: found.get(name) for name in settings} != settings:
         return None
@@ -188,19 +187,19 @@ def _found(trained: Trained, settings: Result, listener: Listener) -> Result | N
 
 
 def _write(trained: Trained, result: Result, listener: Listener) -> Result:
-    write_json(trained.folder.file(RESULT), result)
+    write_json(trained.folder.file(COMPRESSION), result)
     return _published(trained, result, listener)
 
 
 def _published(trained: Trained, result: Result, listener: Listener) -> Result:
-    if not log_result_file(trained.record, trained.folder, RESULT):
+    if not log_result_file(trained.record, trained.folder, COMPRESSION):
         listener.on_note("MLflow did not take the result: `harness runs sync --all` sends it with its run.")
     return result
 
 
 def _split(trained: Trained, reading: Reading, name: str, listener: Listener) -> Split:
     config = trained.config
-    material = open_material(reading, config.dataset, config.backbone, trained.method.clip, listener)
+    material = open_material(reading, config.dataset, config.backbone, trained.method.clip.tokenize, listener)
     found = material.val if name == "val" else material.test
     if found is None:
         raise UsageError(

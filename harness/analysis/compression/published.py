@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.compression.partial_towers import PARTS, TOWERS
-from harness.presets.resolve import read_yaml
+from harness.config.strict_yaml import read_yaml
 
 FILE = Path(__file__).with_name("published.yaml")
 

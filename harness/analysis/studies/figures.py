@@ -5,7 +5,7 @@ from math import ceil, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.studies.tracked_study import TrackedStudy
-from harness.config.sections import Choice, Range
+from harness.config.fields import Choice, Range
 from harness.pages.theme import COLOURS, FAINT, INK, WIDTH, Looks, drawn, legend_below, log_axis, short_number
 from harness.sweep.space import Axis
 

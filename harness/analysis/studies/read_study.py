@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.studies.tracked_study import TrackedStudy, Trial
-from harness.config.sections import Choice, Range, flatten
+from harness.config.fields import Choice, Range
+from harness.config.values import flatten
 from harness.errors import HarnessError, UsageError, unknown
 from harness.pages.escaping import visible
 from harness.presets.resolve import resolve
 from harness.sweep.settings import COSTS, Search
 from harness.sweep.space import Axis
-from harness.sweep.summary import BEST, SUMMARY, TIE, Summary, TrialRow
+from harness.sweep.study_folder import BEST, SUMMARY
+from harness.sweep.summary import TIE, Summary, TrialRow
 from harness.track.mlflow_store import PARENT, Store
+from harness.track.tags import SEARCH
 
-SEARCH = "search.json"
 SEARCHED = "search: "
 ENDED = ("finished", "pruned", "failed")
 _RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")

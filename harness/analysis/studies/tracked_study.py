@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from harness.files import read_json, write_json
 from harness.pages.escaping import visible
-from harness.results.panels import REAL, TWIN
+from harness.record import REAL, TWIN
 from harness.sweep.space import Axis
 
 

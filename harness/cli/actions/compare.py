@@ -6,9 +6,8 @@ import click
 
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import table
-from harness.evaluate.per_identity import METRICS
+from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import interval_text, p_text
-from harness.record import METRIC_NAMES
 from harness.results.compare import Compared, Comparison, compare
 from harness.results.run_source import Source
 

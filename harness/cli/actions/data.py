@@ -12,7 +12,7 @@ from harness.data.verify.verify import VerifyReport
 from harness.datasets import DATASETS, PersonDataset
 from harness.errors import UsageError
 from harness.paths import Place, cache_root
-from harness.twins import Marker
+from harness.twins.marker import Marker
 
 
 def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options: Any) -> VerifyReport:
@@ -27,7 +27,8 @@ def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options:
 
 def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
     """Make a synthetic twin and return what to tell; `options` are those of `harness.twins.write_twin`."""
-    from harness.twins import read_marker, write_twin
+    from harness.twins.marker import read_marker
+    from harness.twins.writer import write_twin
 
     dataset = DATASETS.get(name)
     if dataset.twin is None:

@@ -70,7 +70,8 @@ def _places() -> Iterator[Finding]:
 
 def _store() -> Iterator[Finding]:
     from harness.addresses import without_password
-    from harness.track.mlflow_store import Store, tracking_uri
+    from harness.track.mlflow_opening import tracking_uri
+    from harness.track.mlflow_store import Store
 
     if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
         yield Finding("MLflow store", "ok", f"{without_password(tracking_uri())}, made by the first run")

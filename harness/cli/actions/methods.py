@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from harness.cli.options import parse_size
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
+from harness.config.values import merge
 from harness.errors import UsageError
 from harness.methods import METHODS, Method
-from harness.presets.resolve import check_keys, explain, merge, parse_override
+from harness.presets.resolve import check_keys, explain, parse_override
 from harness.train.cost import count_parameters, flops
 
 GIGA = 1e9

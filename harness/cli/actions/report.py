@@ -1,7 +1,11 @@
 """What `--report NAME` does at the end of a run, a sweep or a suite."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import click
+
+from harness.cli.options import plain
 from harness.cli.terminal import watching
 from harness.config.sections import RunConfig
 from harness.record import twin_name
@@ -38,7 +42,6 @@ def report_after(name: str | None, runs: str | None, quiet: bool, subjects: Subj
     """Make a report of what was just made, or of all runs so far, and say where it lies."""
     if name is None:
         return
-    from harness.cli.commands.report import show_made
     from harness.reporting.make import make_report
     from harness.reports import REPORTS
 
@@ -48,3 +51,16 @@ def report_after(name: str | None, runs: str | None, quiet: bool, subjects: Subj
         made = make_report(name, subjects=about, runs=runs, listener=listener)
     if not quiet:
         show_made(made)
+
+
+def show_made(made: Any) -> None:
+    """Say what was written, what is missing and where to look."""
+    if made.n_results:
+        click.echo(f"{made.name}: {made.summary}")
+    else:
+        click.echo(f"{made.name}: nothing to report yet", err=True)
+    for gap in made.gaps:
+        click.echo(plain("\n    ".join([f"missing: {gap.what}", *gap.commands])))
+    click.echo(f"page: {made.page}")
+    if made.n_results:
+        click.echo(f"also there: {made.name}.ipynb, tables/, figures/, data/")

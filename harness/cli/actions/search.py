@@ -9,7 +9,7 @@ from harness.cli.terminal import table
 from harness.inference.page import shown
 
 if TYPE_CHECKING:
-    from harness.inference.search import Search
+    from harness.inference.found import Search
 
 NAMED = 5
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli.actions.report import check_report
-from harness.cli.commands.report import show_made
+from harness.cli.actions.report import check_report, show_made
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import table, watching
 from harness.errors import UsageError, unknown

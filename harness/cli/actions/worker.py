@@ -7,8 +7,9 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.listener import Listener
 from harness.paths import runs_root
+from harness.queue.jobs import BEAT
 from harness.queue.optuna_storage import HEARTBEAT, storage_url
-from harness.queue.queue import BEAT, Queue
+from harness.queue.queue import Queue
 from harness.queue.work_loop import Work, until, work_off
 from harness.queue.work_loop import follow as follow_process
 from harness.suites.cell_jobs import KIND as SUITE

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from harness.cli.options import json_option, plain, print_json
+from harness.cli.actions.report import show_made
+from harness.cli.options import json_option, print_json
 
 NOTHING = 2
 
@@ -64,16 +65,3 @@ def show_reports(as_json: bool) -> None:
 
     rows = [[" ".join([one.name, *(word.upper() for word in one.takes)]), one.question] for one in reports]
     table("reports", ["report", "question"], rows, left=2)
-
-
-def show_made(made: Any) -> None:
-    """Say what was written, what is missing and where to look."""
-    if made.n_results:
-        click.echo(f"{made.name}: {made.summary}")
-    else:
-        click.echo(f"{made.name}: nothing to report yet", err=True)
-    for gap in made.gaps:
-        click.echo(plain("\n    ".join([f"missing: {gap.what}", *gap.commands])))
-    click.echo(f"page: {made.page}")
-    if made.n_results:
-        click.echo(f"also there: {made.name}.ipynb, tables/, figures/, data/")

@@ -1,13 +1,10 @@
 """What may act inside a frozen tower, and where: the contract of prompts, adapters and their kin."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from harness.errors import UsageError
-
-if TYPE_CHECKING:
-    from harness.clip.model import Clip
 
 
 class TowerShape(NamedTuple):
@@ -17,7 +14,19 @@ class TowerShape(NamedTuple):
     width: int
 
 
-def tower_shapes(clip: "Clip") -> tuple[TowerShape, TowerShape]:
+class Backbone(Protocol):
+    """What injections read of the CLIP that they act in: see `harness.clip.model.Clip`."""
+
+    injectable: bool
+    image_layers: int | None
+    image_width: int | None
+    text_layers: int | None
+    text_width: int | None
+    text_length: int
+    identity: Any
+
+
+def tower_shapes(clip: Backbone) -> tuple[TowerShape, TowerShape]:
     """Return the shapes of image and text tower; raise `UsageError` where injections cannot act in them."""
     if not clip.injectable:
         raise UsageError(

@@ -4,17 +4,14 @@ CSKT (ICASSP 2024) calls this DAT, dual adapters transferring: `scale * up(relu(
 stream `u` after attention, with one constant scale per tower.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
-from harness.clip.injection import Injection, TowerShape, tower_shapes
+from harness.clip.injection import Backbone, Injection, TowerShape, tower_shapes
 from harness.compute.precision import layer_norm
-from harness.config.sections import Choice, Range, Section, setting
+from harness.config.fields import Choice, Range, Section, setting
 from harness.errors import UsageError
-
-if TYPE_CHECKING:
-    from harness.clip.model import Clip
 
 DEVIATION = 0.02
 KAIMING_SLOPE = 5**0.5
@@ -86,7 +83,7 @@ class Adapters(Injection):
         return added * self.scale
 
 
-def build_adapters(clip: "Clip", fields: AdapterFields) -> tuple[Adapters | None, Adapters | None]:
+def build_adapters(clip: Backbone, fields: AdapterFields) -> tuple[Adapters | None, Adapters | None]:
     """Return the adapters of the image tower and of the text tower; None where there are none."""
     image, text = tower_shapes(clip)
     with_image, with_text = (fields.adapter_towers in (tower, "both") for tower in ("image", "text"))

@@ -4,17 +4,14 @@ CSKT (ICASSP 2024) calls this BPT, bidirectional prompts transferring. Places as
 right behind BOS, image prompts at the end; each of the first `depth` blocks reads fresh ones.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from harness.clip.injection import Injection, tower_shapes
-from harness.config.sections import Choice, Range, Section, setting
+from harness.clip.injection import Backbone, Injection, tower_shapes
+from harness.config.fields import Choice, Range, Section, setting
 from harness.errors import UsageError
-
-if TYPE_CHECKING:
-    from harness.clip.model import Clip
 
 DEVIATION = 0.02
 
@@ -51,7 +48,7 @@ class Prompts(nn.Module):
         image_to_text: likewise.
     """
 
-    def __init__(self, clip: "Clip", fields: PromptFields) -> None:
+    def __init__(self, clip: Backbone, fields: PromptFields) -> None:
         super().__init__()
         length, directions = fields.prompt_length, fields.directions
         image, text = tower_shapes(clip)

@@ -20,7 +20,8 @@ from harness.clip.model import Clip, load_clip
 from harness.clip.pretrain.shape_drawing import draw
 from harness.clip.pretrain.shapes import describe, sample_scene
 from harness.clip.weight_files import state_hash
-from harness.config.sections import BackboneConfig, Section
+from harness.config.fields import Section
+from harness.config.sections import BackboneConfig
 from harness.files import replaced, write_json
 
 logger = logging.getLogger(__name__)

@@ -5,12 +5,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.data.annotations import Location, MissingData, image_files, locate, missing_data
+from harness.data.annotations import (
+    Location,
+    MissingData,
+    image_files,
+    locate,
+    missing_data,
+    read_annotations,
+)
 from harness.data.verify.faults import SEVERITIES, Fault, caption_faults, image_faults, split_faults
 from harness.data.verify.image_files import Progress, check_files
 from harness.datasets import Counts, PersonDataset, Sample, count
 from harness.errors import DataError
 from harness.paths import Place
+from harness.twins.marker import read_marker
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,6 @@ def verify(
 
 def expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[str, Counts], bool]:
     """Return the counts a folder should hold, and whether it is a synthetic twin, which has its own."""
-    from harness.twins import read_marker
-
     marker = read_marker(folder)
     return (dataset.expected, False) if marker is None else (marker.counts, True)
 
@@ -103,7 +109,7 @@ def _for_twin(dataset: type[PersonDataset], fault: Fault) -> Fault:
 def _read(dataset: type[PersonDataset], place: Place) -> tuple[list[Sample], list[Fault]]:
     """Return the samples, or the fault that keeps them from being read."""
     try:
-        return dataset.read(place.path), []
+        return read_annotations(dataset, place.path), []
     except MissingData:
         raise missing_data(dataset, place) from None
     except DataError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.evaluate.per_identity import METRICS
+from harness.metric_names import METRICS
 from harness.reporting.published.settings import nearest, plain_model
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED

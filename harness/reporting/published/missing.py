@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.datasets import DATASETS
-from harness.evaluate.per_identity import METRICS
 from harness.methods import METHODS
+from harness.metric_names import METRICS
 from harness.pages.tables import DASH
 from harness.pages.theme import drawn
-from harness.reporting.missing import Gap, evaluate_command, run_command
+from harness.reporting.missing import evaluate_command, run_command
 from harness.reporting.published.matches import Row, is_twin, short_paper
 from harness.reporting.published.settings import RELEASED, has_released
+from harness.reports import Gap
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
 

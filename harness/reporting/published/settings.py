@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from harness.config.sections import RunConfig, flatten, later_defaults
+from harness.config.identity import later_defaults
+from harness.config.sections import RunConfig
+from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.methods import METHODS
-from harness.presets.resolve import SYNTHETIC_PRESET, known_presets, resolve
+from harness.presets.preset_files import SYNTHETIC_PRESET, known_presets
+from harness.presets.resolve import resolve
 from harness.suites.schema import override
 
 RELEASED = "released"

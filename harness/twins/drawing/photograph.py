@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from harness.twins.domains import Look
+from harness.datasets import Look
 from harness.twins.drawing.backdrops import draw_backdrop, draw_passer_by
 from harness.twins.drawing.canvas import SUPERSAMPLING, Canvas, Frame, Part
 from harness.twins.drawing.colours import CLOTHES, contrasting

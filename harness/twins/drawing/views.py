@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from harness.twins.domains import Look, Span
+from harness.datasets import Look, Span
 from harness.twins.drawing.canvas import Frame
 from harness.twins.drawing.obstacles import KINDS
 

@@ -3,7 +3,7 @@
 from random import Random
 from typing import NamedTuple
 
-from harness.twins.domains import Speech
+from harness.datasets import Speech
 from harness.twins.speech.phrases import Phrases, listed, with_article
 from harness.twins.speech.sight import Sight
 from harness.twins.speech.voices import VOICES, Voice

@@ -1,0 +1,62 @@
+"""What a config field is: its default, help and search range in one place."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+class Range(BaseModel):
+    """A numeric search range, ends included; `log` draws it on a logarithmic scale."""
+
+    model_config = ConfigDict(frozen=True)
+    low: float
+    high: float
+    log: bool = False
+
+
+class Choice(BaseModel):
+    """A search range of named values."""
+
+    model_config = ConfigDict(frozen=True)
+    values: tuple[Any, ...]
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    search: Range | Choice | None = None,
+    identity: bool | Literal["changed"] = True,
+    **limits: Any,
+) -> Any:
+    """Declare a config field.
+
+    Args:
+        default: the value when nothing else is said.
+        help: one line for `--help`, the docs and the MLflow page.
+        search: the range that a sweep draws from; None keeps the field out of sweeps.
+        identity: False for a field that cannot change a result (workers, paths): it stays out of the run's hash.
+            `changed` for a field that came later: only another value than the default enters the hash, so runs made
+            before it keep theirs.
+        limits: pydantic's own limits (`ge`, `le`, `gt`, ...).
+    """
+    extra: dict[str, Any] = {"search": search.model_dump() if search else None, "identity": identity}
+    return Field(default, description=help, json_schema_extra=extra, **limits)
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def is_free(field: FieldInfo) -> bool:
+    """Say whether a field cannot change a result, such as a folder."""
+    return identity_rule(field) is False
+
+
+def identity_rule(field: FieldInfo) -> Any:
+    """Return what `setting` was told of a field's part in the run's hash: True, False or `changed`."""
+    extra = field.json_schema_extra
+    return extra.get("identity") if isinstance(extra, dict) else True

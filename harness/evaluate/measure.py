@@ -1,0 +1,82 @@
+"""Measure retrieval in both directions from a split's embeddings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from harness.captions.vocabulary import caption_features, vocabulary
+from harness.data.loading import Split
+from harness.evaluate.intervals import bootstrap_intervals, intra_identity_correlation, share_bounds
+from harness.evaluate.per_identity import query_values
+from harness.evaluate.ranking import rank_directions, summarise_directions
+from harness.metric_names import ALL_METRICS, DIRECTIONS
+
+PROTOCOL_VERSION = 1
+TOP = 10
+Queries = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """L2-normalised float32 embeddings of a split: images [n_image, dim], captions [n_caption, dim]."""
+
+    image: Tensor
+    text: Tensor
+    image_seconds: float
+    text_seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics in percent by `direction/name`, and what each query contributed."""
+
+    metrics: dict[str, float]
+    queries: Queries
+
+
+def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Evaluation:
+    """Measure retrieval of a split from its embeddings.
+
+    With `detail` the queries also name the `TOP` most similar gallery items of each, best first, and what each
+    caption speaks of: all that galleries and slices of a test need. Validation goes without.
+    """
+    owners = {"t2i": split.caption_identities, "i2t": split.identities}
+    results = rank_directions(
+        embeddings.image, embeddings.text, owners["i2t"], owners["t2i"], top=TOP if detail else 0
+    )
+    queries: Queries = {}
+    for direction, result in results.items():
+        queries[f"{direction}/identity"] = owners[direction].numpy()
+        queries[f"{direction}/rank"] = result.first_rank.numpy()
+        queries[f"{direction}/AP"] = result.ap.numpy()
+        queries[f"{direction}/INP"] = result.inp.numpy()
+        queries[f"{direction}/n_right"] = result.n_right.numpy()
+        if result.top is not None:
+            queries[f"{direction}/top"] = result.top.numpy()
+    return Evaluation(summarise_directions(results), queries | (_spoken(split) if detail else {}))
+
+
+def _spoken(split: Split) -> Queries:
+    """Return what each caption speaks of, and the names that its bits stand for."""
+    features = {f"t2i/{name}": values for name, values in caption_features(split.pairs.captions).items()}
+    return features | {f"words/{name}": names for name, names in vocabulary().items()}
+
+
+def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of each metric from a bootstrap over identities, in percent."""
+    found: dict[str, tuple[float, float]] = {}
+    for direction in DIRECTIONS:
+        columns = np.stack([query_values(queries, name, direction) for name in ALL_METRICS], axis=1)
+        ends = bootstrap_intervals(columns, queries[f"{direction}/identity"], replicates=replicates)
+        n_identity = len(np.unique(queries[f"{direction}/identity"]))
+        for name, interval in zip(ALL_METRICS, ends, strict=True):
+            low, high = share_bounds(interval, n_identity)
+            found[f"{direction}/{name}"] = (100 * low, 100 * high)
+    return found
+
+
+def correlation(queries: Queries) -> float:
+    """Return how alike the t2i R@1 outcomes of one identity's captions are (ANOVA estimator)."""
+    return intra_identity_correlation(query_values(queries, "R1"), queries["t2i/identity"])

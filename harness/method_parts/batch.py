@@ -1,0 +1,84 @@
+"""One step's data, the further views that a method asks for, and its losses."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Views(NamedTuple):
+    """What a method asks of a batch beside each image and its caption, every view with random draws of its own.
+
+    Attributes:
+        images: further augmented versions of the images.
+        captions: further augmented versions of the captions.
+        contrast: self-supervised views of the images (`harness.images.contrast_views`).
+    """
+
+    images: int = 0
+    captions: int = 0
+    contrast: int = 0
+
+
+@dataclass
+class Batch:
+    """One step's data on the model's device.
+
+    Attributes:
+        images: normalised pixels of this process [n_local, 3, height, width]; None with cached embeddings.
+        tokens: token ids cut to the longest caption of the batch [n_local, length]; None likewise.
+        identities: labels of the global batch [n_global]; equal label means same person.
+        image_embeddings: frozen backbone embeddings [n_local, dim], for a method that caches them.
+        text_embeddings: likewise for the captions [n_local, dim].
+        image_views: further augmented versions of the images, shaped like them, as many as `Method.views` says.
+        token_views: further augmented versions of the captions [n_local, length].
+        contrast_views: self-supervised views of the images, shaped like them.
+        places: where in the global batch this process's rows stand [n_local]; None for all, in order.
+        seed: of draws that a method makes itself, alike on every process; one that draws for the global batch and takes
+            its `places` treats each sample alike on any number of them.
+    """
+
+    images: Tensor | None
+    tokens: Tensor | None
+    identities: Tensor
+    image_embeddings: Tensor | None = None
+    text_embeddings: Tensor | None = None
+    image_views: tuple[Tensor, ...] = ()
+    token_views: tuple[Tensor, ...] = ()
+    contrast_views: tuple[Tensor, ...] = ()
+    places: Tensor | None = None
+    seed: int = 0
+
+    @property
+    def n_local(self) -> int:
+        """How many pairs this process has, padding included."""
+        rows = self.images if self.images is not None else self.image_embeddings
+        assert rows is not None
+        return len(rows)
+
+    def rows(self, chosen: slice) -> "Batch":
+        """Return some of this process's rows; identities stay those of the global batch."""
+        places = torch.arange(self.n_local) if self.places is None else self.places
+        cut: dict[str, Any] = {"places": places[chosen]}
+        for key, value in vars(self).items():
+            if isinstance(value, tuple):
+                cut[key] = tuple(view[chosen] for view in value)
+            elif isinstance(value, Tensor) and key not in ("identities", "places"):
+                cut[key] = value[chosen]
+        return replace(self, **cut)
+
+
+@dataclass
+class Losses:
+    """Named loss terms with their weights; weight 1 unless said."""
+
+    terms: dict[str, Tensor]
+    weights: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """Weighted sum of the terms, a scalar."""
+        return torch.stack(
+            [self.weights.get(name, 1.0) * term.float() for name, term in self.terms.items()]
+        ).sum()

@@ -1,0 +1,48 @@
+"""Preset files: where they are and what they may hold."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config.strict_yaml import read_yaml
+from harness.config.values import merge
+from harness.errors import UsageError, nearest
+from harness.methods import METHODS, Method
+
+PRESETS = Path(__file__).resolve().parent
+SYNTHETIC_PRESET = "tiny"
+
+
+def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
+    """Return a preset's values: the shared file, then the method's own; or any YAML file given by path."""
+    if name.endswith((".yaml", ".yml")):
+        return read_yaml(Path(name))
+    files = [file for file in preset_files(name, method_class) if file.is_file()]
+    if not files:
+        known = known_presets(method_class)
+        raise UsageError(
+            f"Unknown preset {name!r}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file."
+        )
+    values: dict[str, Any] = {}
+    for file in files:
+        part = read_yaml(file)
+        if file.parent == PRESETS:
+            part["method"] = _fitting(part.get("method", {}), method_class)
+        merge(values, part)
+    return values
+
+
+def preset_files(name: str, method_class: type[Method]) -> list[Path]:
+    """Return the places where a preset may stand, shared first."""
+    return [PRESETS / f"{name}.yaml", *(Path(p) / f"{method_class.name}.{name}.yaml" for p in METHODS.path)]
+
+
+def known_presets(method_class: type[Method]) -> list[str]:
+    """Return the names of all presets that a method can take."""
+    own = (f for place in METHODS.path for f in Path(place).glob(f"{method_class.name}.*.yaml"))
+    return sorted({*(f.stem for f in PRESETS.glob("*.yaml")), *(f.stem.partition(".")[2] for f in own)})
+
+
+def _fitting(values: Mapping[str, Any], method_class: type[Method]) -> dict[str, Any]:
+    """Return what a shared preset says of methods as far as this method has such fields: zero-shot has no warm-up."""
+    return {key: value for key, value in values.items() if key in method_class.Config.model_fields}

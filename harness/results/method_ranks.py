@@ -1,0 +1,119 @@
+"""Methods ranked with intervals that hold all at once, and compared in pairs."""
+
+from collections.abc import Sequence
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.evaluate.intervals import holm
+from harness.evaluate.paired_difference import Difference, rank_intervals
+from harness.evaluate.per_identity import persons_key
+from harness.metric_names import METRICS
+from harness.pages.tables import DASH
+from harness.results.panels import Panel
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Row = dict[Any, Any]
+Compared = dict[tuple[int, int], Difference | None]
+LEVEL = 0.95
+MOST_PAIRED, MOST_DRAWN = 10, 48
+TIED, FIRST, LEADER = "tied for first", "first", "leader"
+SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
+GAP = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
+ERRORS = ["identity_error", "seed_error", "correlation", "n_identities"]
+PAIR_COLUMNS = ["place", "label", "other_place", "other", *GAP]
+
+
+def ranked(panel: Panel) -> "DataFrame":
+    """Return the panel's results, best first, each with its rank interval and its difference to the leader.
+
+    The leader is the best of those whose persons are at hand; the others have neither rank nor difference.
+    """
+    from pandas import DataFrame
+
+    rows, compared = _compared(panel)
+    known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
+    ranks = dict(zip(known, _ranks(compared, known), strict=True))
+    n_first = sum(best == 1 for best, _ in ranks.values())
+    adjusted = _adjusted(compared)
+    lines = []
+    for place, row in enumerate(rows):
+        best, worst = ranks.get(place, (nan, nan))
+        pair = (known[0], place) if known else (place, place)
+        found = _less(compared.get(pair), adjusted.get(pair, nan))
+        words = (FIRST if n_first == 1 else TIED) if best == 1 else "" if place in ranks else DASH
+        own = {"rank_low": best, "rank_high": worst, "place": words, "leads": place in known[:1]}
+        lines.append(row | own | found | _errors(row, panel))
+    return DataFrame(lines)
+
+
+def pairs(panel: Panel) -> "DataFrame":
+    """Return each pair of results, best first, with the difference of the first less the second."""
+    from pandas import DataFrame
+
+    rows, compared = _compared(panel)
+    adjusted = _adjusted(compared)
+    lines = [
+        {"place": i + 1, "label": rows[i]["label"], "other_place": j + 1, "other": rows[j]["label"]}
+        | _more(found, adjusted[i, j])
+        for (i, j), found in compared.items()
+    ]
+    return DataFrame(lines, columns=PAIR_COLUMNS)
+
+
+def _compared(panel: Panel) -> tuple[list[Row], Compared]:
+    """Return the results, best first, and the difference of each two whose persons are at hand, by place."""
+    records = panel.rows.sort_values("R1", ascending=False, kind="stable", ignore_index=True)
+    rows = records.astype(dict.fromkeys(SCORES, float)).to_dict("records")
+    known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
+    pairs = [(i, j) for i in known for j in known if i < j]
+    return rows, {(i, j): panel.difference(rows[i], rows[j]) for i, j in pairs}
+
+
+def _ranks(compared: Compared, known: Sequence[int]) -> list[tuple[int, int]]:
+    return rank_intervals([[compared.get((i, j)) for j in known] for i in known], level=LEVEL)
+
+
+def _adjusted(compared: Compared) -> dict[tuple[int, int], float]:
+    """Return each pair's p-value, adjusted for the number of pairs as the ranks are."""
+    p_values = [1.0 if one is None or np.isnan(one.p_value) else one.p_value for one in compared.values()]
+    return dict(zip(compared, holm(p_values).tolist(), strict=True))
+
+
+def _more(found: Difference | None, adjusted: float) -> dict[str, float]:
+    """Return a difference as columns; not numbers where it cannot be had."""
+    if found is None:
+        return dict.fromkeys(GAP, nan)
+    values = (found.estimate, found.low, found.high, found.p_value, adjusted, found.detectable)
+    return dict(zip(GAP, values, strict=True))
+
+
+def _less(found: Difference | None, adjusted: float) -> dict[str, float]:
+    """Return the difference of the second result less the first."""
+    line = _more(found, adjusted)
+    ends = {"difference_low": -line["difference_high"], "difference_high": -line["difference_low"]}
+    return line | {"difference": -line["difference"]} | ends
+
+
+def _errors(row: Row, panel: Panel) -> dict[str, float]:
+    """Return what persons and seeds add to the standard error of R@1, in points, and how alike captions are."""
+    persons = panel.persons.get(persons_key(row))
+    if persons is None:
+        return dict.fromkeys(ERRORS, nan)
+    summary, several = persons.summary("R1"), len(persons.sums) > 1
+    errors = (summary.identity_error, summary.seed_error if several else nan)
+    return dict(zip(ERRORS, (*errors, persons.correlation, len(persons.sizes)), strict=True))
+
+
+def rank_text(best: float, worst: float) -> str:
+    """Return a rank interval; a dash where there is none.
+
+    >>> rank_text(1, 3), rank_text(2, 2), rank_text(nan, nan)
+    ('1–3', '2', '–')
+    """
+    if best != best:
+        return DASH
+    return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"

@@ -1,0 +1,109 @@
+"""What the steps of a run share, and how a run is prepared."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.clip.model import Clip
+from harness.compute.devices import Accelerator, accelerator
+from harness.compute.precision import store_half
+from harness.config.identity import identity_values, recorded_values
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
+from harness.data.loading import Reading, read_dataset
+from harness.errors import UsageError
+from harness.evaluate.measure import PROTOCOL_VERSION
+from harness.listener import Listener
+from harness.methods import METHODS, Method
+from harness.paths import runs_root
+from harness.record import Record, RunFolder, trials_folder
+from harness.run.backbone import load_backbone
+
+
+@dataclass
+class Job:
+    """What the steps of a run share."""
+
+    config: RunConfig
+    engine: Accelerator
+    reading: Reading
+    clip: Clip
+    record: Record
+    folder: RunFolder
+    listener: Listener
+    root: Path
+
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.engine.is_main_process)
+
+
+def prepare(
+    config: RunConfig,
+    runs: str | Path | None,
+    device: str,
+    listener: Listener,
+    tags: dict[str, str],
+    study: str | None = None,
+) -> Job:
+    """Read data and weights as far as the run's identity needs them."""
+    if study:
+        check_trial(config)
+    engine = accelerator(config.train.precision, device)
+    with engine.main_process_first():
+        reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
+    config = config.fitted(reading.n_identities)
+    root = runs_root(runs).path
+    clip = load_backbone(config.backbone, seed=config.seed, runs=root)
+    record = new_record(config, reading, clip, study)
+    record.tags = tags
+    folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
+    heard = listener if engine.is_main_process else Listener()
+    return Job(config, engine, reading, clip, record, folder, heard, root)
+
+
+def check_trial(config: RunConfig) -> None:
+    """Raise `UsageError` when a config would let a study's trials be chosen by anything but validation."""
+    if config.eval.test_each_epoch:
+        raise UsageError(
+            "eval.test_each_epoch=true looks at the test split, which a sweep must never see: "
+            "leave it out (a preset may set it), and give it to the `harness run` of the best configuration."
+        )
+    if config.eval.rule != "val":
+        raise UsageError(
+            f"A sweep chooses on validation, so eval.rule must be val, but got {config.eval.rule!r}: leave it out."
+        )
+
+
+def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:
+    """Return the record of a run that has not begun, with its identity; a study's trial is never an ordinary run's."""
+    method = METHODS.get(config.method.name)
+    versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
+    backbone = clip.identity.as_dict()
+    parts: dict[str, Any] = {
+        "config": identity_values(config),
+        "data": reading.fingerprint,
+        "backbone": backbone,
+        "versions": versions,
+    }
+    if study:
+        parts["tested"] = False
+    return Record(
+        identity=content_hash(parts),
+        config=recorded_values(config),
+        versions=versions,
+        fingerprint=reading.fingerprint,
+        backbone=backbone,
+        synthetic=reading.synthetic,
+        study=study,
+    )
+
+
+def build_method(config: RunConfig, clip: Clip) -> Method:
+    """Return the method on its backbone, initialised from the run's seed."""
+    torch.manual_seed(config.seed)
+    method = METHODS.get(config.method.name)(clip, config.method)
+    return store_half(method) if config.train.precision == "pure-fp16" else method

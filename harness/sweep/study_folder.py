@@ -1,0 +1,80 @@
+"""The files of a study's folder: its summary and its best configuration as a preset."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.config.sections import RunConfig
+from harness.config.values import flatten, merge, nest
+from harness.files import read_json, write_json, write_text
+from harness.presets.resolve import build, resolve
+from harness.record import Record
+from harness.sweep.summary import Summary
+
+BEST = "best.yaml"
+SUMMARY = "study.json"
+NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
+
+
+def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> list[Path]:
+    """Write the summary, and the best configuration as a preset with the command that uses it; return the files."""
+    files = [folder / SUMMARY]
+    if summary.best is not None and summary.config is not None:
+        config = build(summary.config)
+        preset = folder / BEST
+        write_preset(preset, config, summary)
+        summary.preset, summary.command = str(preset), reuse_command(config, preset, runs)
+        files.append(preset)
+    exclude = {"tests": {"__all__": {"sources", "environment"}}}
+    write_json(files[0], summary.model_dump(mode="json", exclude=exclude))
+    return files
+
+
+def keep_tests(summary: Summary, folder: Path) -> None:
+    """Put the tests of an earlier summary into one without, if they are tests of the same best configuration."""
+    if summary.best is None or not (folder / SUMMARY).is_file():
+        return
+    written = read_json(folder / SUMMARY)
+    if (written.get("best") or {}).get("params") == summary.best.params:
+        summary.tests = [Record.model_validate(record) for record in written["tests"]]
+        summary.test = written["test"]
+
+
+def preset_values(config: RunConfig) -> dict[str, Any]:
+    """Return what a preset must hold so that a run of the same method and dataset gets this config, seed apart."""
+    plain = resolve(config.method.name, config.dataset.name, synthetic=config.dataset.synthetic)
+    before, after = (flatten(one.model_dump(mode="json")) for one in (plain, config))
+    values: dict[str, Any] = {}
+    for key, value in after.items():
+        if key not in NOT_EXPORTED and value != before.get(key):
+            merge(values, nest(key, value))
+    return values
+
+
+def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
+    """Write the best configuration as a preset that says where it comes from."""
+    write_text(file, preset_text(config, summary))
+
+
+def preset_text(config: RunConfig, summary: Summary) -> str:
+    """Return the best configuration as a preset."""
+    best = summary.best
+    assert best is not None
+    head = (
+        f"# Study {summary.study}: trial {best.number} of {len(summary.trials)} has the best {summary.objective}, "
+        f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
+        "test data played no part.\n"
+    )
+    return head + yaml.safe_dump(preset_values(config), sort_keys=False)
+
+
+def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:
+    """Return the command that runs the best configuration again."""
+    parts = ["harness", "run", "--method", config.method.name, "--dataset", config.dataset.name]
+    parts += ["--synthetic"] * config.dataset.synthetic
+    parts += ["--preset", str(preset)]
+    for flag, value in (("--data-root", config.dataset.root), ("--runs", runs)):
+        parts += [flag, str(value)] if value else []
+    return shlex.join(parts)

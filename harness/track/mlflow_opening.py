@@ -1,0 +1,73 @@
+"""Open MLflow's store: its address, its first tables, its errors as one message."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.addresses import without_password
+from harness.errors import HarnessError, UsageError
+from harness.files import held, replaced
+from harness.paths import runs_root
+
+
+def tracking_uri(runs: Path | None = None) -> str:
+    """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
+    default = f"sqlite:///{(runs or runs_root().path).resolve() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def _lay_out(uri: str) -> None:
+    """Make a new SQLite store beside its place and rename it: one whose creation was killed would never open again."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        with replaced(path) as temporary:
+            MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments(max_results=1)
+
+
+def _experiments(uri: str) -> list[str]:
+    """Return the names of a store's experiments."""
+    with _quiet():
+        from mlflow import MlflowClient
+
+        return [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
+
+
+@contextmanager
+def _opening(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow and its database say of a store that cannot be opened into one message."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        first = without_password((str(error).strip().splitlines() or [""])[0])
+        raise UsageError(
+            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): mend it, "
+            "or name another by MLFLOW_TRACKING_URI or --runs."
+        ) from error
+
+
+@contextmanager
+def _one_at_a_time(runs: Path) -> Iterator[None]:
+    """Let one process at a time create the store: MLflow's own schema creation is not safe against a second one."""
+    runs.mkdir(parents=True, exist_ok=True)
+    with held(runs / ".mlflow.lock"):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep schema migrations from filling the terminal."""
+    names = ("alembic", "alembic.runtime.migration", "mlflow.store.db.utils", "mlflow.utils.uvicorn")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

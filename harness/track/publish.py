@@ -1,0 +1,108 @@
+"""Send whole records, results on other datasets, and groups of seeds to MLflow."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.config.values import flatten
+from harness.files import read_json
+from harness.record import COMPRESSION, Record, RunFolder
+from harness.track.mlflow_store import Store
+from harness.track.run_tracker import log
+from harness.track.tags import milliseconds, tags, with_ends
+
+
+def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
+    """Send a whole record anew with its results on other datasets, in place of what arrived of it before."""
+    if record.tracking.get("run_id") and record.tracking.get("uri") == store.place:
+        store.remove(record.tracking["run_id"])
+    run_id = store.create(record)
+    store.log(run_id, folder.history())
+    store.close(run_id, record, folder)
+    for file in sorted(folder.file("transfer").glob("*.json")):
+        _log_result(store, run_id, folder, read_json(file))
+    if folder.file(COMPRESSION).is_file():
+        _log_file(store, run_id, folder, COMPRESSION)
+    return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
+
+
+def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> bool:
+    """Add a result on another dataset to the run's MLflow run; False when the store did not take it."""
+    run_id = record.tracking.get("run_id")
+    if not record.tracking.get("synced") or run_id is None:
+        return False
+    try:
+        _log_result(Store(folder.path.parent), run_id, folder, result)
+    except Exception as error:
+        log.warning("MLflow did not take the result on %s: %s", result["dataset"], error)
+        return False
+    return True
+
+
+def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
+    """Add a file of a finished run's folder to its MLflow run; False when the store did not take it."""
+    run_id = record.tracking.get("run_id")
+    if not record.tracking.get("synced") or run_id is None:
+        return False
+    try:
+        _log_file(Store(folder.path.parent), run_id, folder, name)
+    except Exception as error:
+        log.warning("MLflow did not take %s of %s: %s", name, record.name, error)
+        return False
+    return True
+
+
+def _log_file(store: Store, run_id: str, folder: RunFolder, name: str) -> None:
+    store.client.log_artifact(run_id, str(folder.file(name)))
+    store.client.set_tag(run_id, f"harness.file.{name}", "sent")
+
+
+def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, Any]) -> None:
+    dataset = result["dataset"]
+    store.log(run_id, [with_ends(result["metrics"], result["intervals"])])
+    store.client.log_artifact(run_id, str(folder.file(f"transfer/{dataset}.npz")), "transfer")
+    store.client.set_tag(run_id, f"harness.transfer.{dataset}", result["fingerprint"])
+    store.client.set_tag(run_id, f"harness.transfer_protocol.{dataset}", str(result["protocol"]))
+
+
+def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> str | None:
+    """Log several seeds as one parent run with mean, interval, deviation and single values; return its id.
+
+    The seeds' runs become its children; an earlier parent of the same group is replaced.
+    """
+    try:
+        store = Store(runs)
+        for old in store.finished_runs("group"):
+            if old.data.tags.get("harness.identity") == group["identity"]:
+                store.remove(old.info.run_id)
+        child = {key: value for key, value in tags(records[0]).items() if key != "harness.seed"}
+        marks = child | {
+            "harness.kind": "group",
+            "harness.identity": group["identity"],
+            "harness.seeds": str(group["seeds"]),
+        }
+        run = store.client.create_run(
+            store.experiment_id, milliseconds(records[0].started), marks, group["name"]
+        )
+        run_id = str(run.info.run_id)
+        store.log_params(
+            run_id, {key: value for key, value in flatten(records[0].config).items() if key != "seed"}
+        )
+        store.log(run_id, [group_metrics(group)])
+        store.client.log_dict(run_id, group, "group.json")
+        store.client.set_terminated(run_id, "FINISHED")
+        store.adopt(run_id, [str(r.tracking["run_id"]) for r in records if r.tracking.get("synced")])
+    except Exception as error:
+        log.warning(
+            "MLflow did not take the group %s (%s); `harness runs sync` sends it later", group["name"], error
+        )
+        return None
+    return run_id
+
+
+def group_metrics(group: dict[str, Any]) -> dict[str, float]:
+    """Return a group's numbers as flat metrics: the mean under the metric's own name, then low, high, sd and n."""
+    flat: dict[str, float] = {"n_seeds": float(len(group["seeds"]))}
+    for name, metric in group["metrics"].items():
+        flat[name] = metric["mean"]
+        flat |= {f"{name}/{part}": metric[part] for part in ("low", "high", "sd")}
+    return flat

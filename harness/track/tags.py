@@ -1,0 +1,76 @@
+"""The tags and metrics under which MLflow knows a run."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from harness.config.values import flatten
+from harness.record import Record
+from harness.track.notes import settings_tag
+
+STUDY, BUDGET = "harness.study", "harness.budget"
+SETTINGS = "harness.settings"
+SUITE = "harness.suite."
+SEARCH = "search.json"
+
+
+def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run that a study chose, when another study may have chosen it before.
+
+    All studies are named, and the budget is the largest: two searches that end at one point were not cheaper
+    than the dearer of them.
+
+    >>> old = {"harness.study": "a", "harness.budget": "30"}
+    >>> joined_marks(old, {"harness.study": "b", "harness.budget": "9"})
+    {'harness.study': 'a b', 'harness.budget': '30'}
+    """
+    if STUDY not in marks:
+        return dict(marks)
+    studies = dict.fromkeys([*known.get(STUDY, "").split(), *marks[STUDY].split()])
+    budgets = [text for text in (known.get(BUDGET, ""), marks[BUDGET]) if text.isdigit()]
+    return {**marks, STUDY: " ".join(studies), BUDGET: max(budgets, key=int) if budgets else marks[BUDGET]}
+
+
+def tags(record: Record) -> dict[str, str]:
+    """Return the tags by which runs are found and told apart."""
+    config = record.config
+    values = {
+        "harness.kind": "run",
+        "harness.identity": record.identity,
+        "harness.method": config["method"]["name"],
+        "harness.dataset": config["dataset"]["name"],
+        "harness.synthetic": str(record.synthetic).lower(),
+        "harness.rule": config["eval"]["rule"],
+        "harness.seed": str(config["seed"]),
+        "harness.settings": settings_tag(record),
+        "harness.status": record.status,
+        "harness.fingerprint": record.fingerprint,
+        "harness.backbone": str(record.backbone.get("name")),
+        "harness.weights": str(record.backbone.get("sha256") or "random"),
+        "harness.device": str(record.environment.get("device_name") or "unknown"),
+    }
+    values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
+    if record.error:
+        values["harness.error"] = record.error["message"][:500]
+    return values | record.tags
+
+
+def results(record: Record) -> dict[str, float]:
+    """Return a record's final numbers as flat metrics: results, interval ends, accounting and counts."""
+    flat = with_ends(record.metrics, record.intervals)
+    for group in ("accounting", "data", "statistics"):
+        numbers = flatten(getattr(record, group)).items()
+        flat |= {f"{group}/{key}": float(value) for key, value in numbers if isinstance(value, int | float)}
+    return flat
+
+
+def with_ends(metrics: Mapping[str, float], intervals: Mapping[str, Iterable[float]]) -> dict[str, float]:
+    """Return metrics with the ends of their intervals beside them, as `name/low` and `name/high`."""
+    flat = dict(metrics)
+    for name, (low, high) in intervals.items():
+        flat[f"{name}/low"], flat[f"{name}/high"] = low, high
+    return flat
+
+
+def milliseconds(stamp: str) -> int:
+    """Return an ISO 8601 time as MLflow counts it."""
+    return int(datetime.fromisoformat(stamp).timestamp() * 1000)
