@@ -1,15 +1,19 @@
 """Device, precision and processes through Accelerate; the only file that knows it."""
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from accelerate import Accelerator as Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 
 from harness.compute.distributed import world
 from harness.errors import UsageError
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def accelerator(precision: str, device: str = "auto") -> Accelerator:
@@ -19,12 +23,36 @@ def accelerator(precision: str, device: str = "auto") -> Accelerator:
         precision: `train.precision` of the config.
         device: `auto` takes CUDA where there is one; `cpu` and `cuda` insist.
     """
+    on_cpu = _on_cpu(device)
+    kind = mixed_precision(precision, on_cpu)
+    if AcceleratorState._shared_state.get("_mixed_precision", kind) != kind:
+        # Accelerate has one precision per process; an earlier run's is over when the next one begins.
+        AcceleratorState._reset_state()
+    return Accelerator(cpu=on_cpu, mixed_precision=kind)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Where and how a process encodes without training: any number of them, of any precision, side by side."""
+
+    device: torch.device
+    mixed_precision: str
+    is_main_process: bool = True
+
+
+def inference(precision: str, device: str = "auto") -> Inference:
+    """Return where and how a trained run encodes; arguments as for `accelerator`."""
+    on_cpu = _on_cpu(device)
+    place = torch.device("cpu" if on_cpu else "cuda")
+    return Inference(place, mixed_precision(precision, on_cpu), is_main_process())
+
+
+def _on_cpu(device: str) -> bool:
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "--device cuda: PyTorch sees no CUDA device; use --device cpu, or see `harness doctor`."
         )
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    return Accelerator(cpu=on_cpu, mixed_precision=mixed_precision(precision, on_cpu))
+    return device == "cpu" or not torch.cuda.is_available()
 
 
 def mixed_precision(precision: str, on_cpu: bool) -> str:
@@ -38,10 +66,10 @@ def mixed_precision(precision: str, on_cpu: bool) -> str:
     return {"fp32": "no", "pure-fp16": "no"}.get(precision, precision)
 
 
-def autocast(engine: Accelerator) -> AbstractContextManager[Any]:
+def autocast(engine: Accelerator | Inference) -> AbstractContextManager[Any]:
     """Return the context in which encoding runs, in the run's precision."""
-    context: AbstractContextManager[Any] = engine.autocast()
-    return context
+    kind = AUTOCAST.get(str(engine.mixed_precision))
+    return nullcontext() if kind is None else torch.autocast(engine.device.type, dtype=kind)
 
 
 def agreed(value: Any) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config.values import content_hash
 from harness.data.annotation_entries import merge, parse_entries
 from harness.data.back_translations import FILE, read_translations, with_translations
 from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
@@ -170,6 +169,8 @@ def dataset_fingerprint(samples: Sequence[Sample]) -> str:
 
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
     """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
+    from harness.config.values import content_hash
+
     fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
     return content_hash([fingerprint, marker.version]) if marker else fingerprint
 

@@ -6,21 +6,34 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from harness.compute.devices import Accelerator, agreed, autocast
+from harness.compute.devices import Accelerator, Inference, agreed, autocast
 from harness.compute.distributed import deal, gather
 from harness.config.sections import RunConfig
 from harness.data.loading import Split
+from harness.errors import HarnessError
 from harness.evaluate.measure import Embeddings, Evaluation, measure
 from harness.images.augment import Augment
-from harness.methods import Method
+from harness.methods import Method, unit
+
+Encode = Callable[[Tensor], Tensor]
+FOLD_ROWS = 8
 
 
 class Encoder:
-    """Encodes splits with one method; embeddings of a frozen backbone are computed once per split and kept."""
+    """The one way from pixels and captions to a method's embeddings: of splits, of files and of texts alike.
 
-    def __init__(self, method: Method, config: RunConfig, engine: Accelerator) -> None:
+    Everything is encoded in evaluation mode, under the run's autocast, with the run's normalisation. Embeddings of a
+    frozen backbone are computed once per split and kept.
+
+    Attributes:
+        method: what embeds.
+        engine: device, precision and processes.
+        batch_size: rows encoded at once.
+        pixels: the run's image recipe, of which encoding normalises alone.
+    """
+
+    def __init__(self, method: Method, config: RunConfig, engine: Accelerator | Inference) -> None:
         self.method, self.engine, self.batch_size = method, engine, config.eval.batch_size
         backbone = config.backbone
         self.pixels = Augment(config.train.augment, backbone.image_size, backbone.normalisation)
@@ -34,7 +47,21 @@ class Encoder:
             return self._encode_cached(split)
         image, image_seconds = _timed(lambda: self._images(split, self.method.encode_image))
         text, text_seconds = _timed(lambda: self._captions(split, self.method.encode_text))
-        return Embeddings(_unit(image), _unit(text), image_seconds, text_seconds)
+        return Embeddings(unit(image), unit(text), image_seconds, text_seconds)
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        """Embed images, uint8 [n, 3, height, width], as L2-normalised float32 rows [n, dim] on the device."""
+        self.method.eval()
+        parts = [self._pixels(part, self.method.encode_image) for part in pixels.split(self.batch_size)]
+        return unit(torch.cat(parts))
+
+    @torch.inference_mode()
+    def encode_tokens(self, tokens: Tensor) -> Tensor:
+        """Embed token ids [n, length] as L2-normalised float32 rows [n, dim] on the device."""
+        self.method.eval()
+        parts = [self._tokens(part, self.method.encode_text) for part in tokens.split(self.batch_size)]
+        return unit(torch.cat(parts))
 
     @torch.inference_mode()
     def frozen(self, split: Split) -> tuple[Tensor, Tensor]:
@@ -48,31 +75,55 @@ class Encoder:
             )
         return self._frozen[key]
 
+    def fold(self, sample: Split) -> None:
+        """Fold the method for inference; raise `HarnessError` when embeddings of a few rows of a split change by it."""
+        rows = torch.arange(min(FOLD_ROWS, len(sample.images), len(sample.tokens)))
+        pixels, tokens = sample.images.read(rows), sample.tokens[rows]
+        before = self.encode_pixels(pixels), self.encode_tokens(tokens)
+        self.method.fold()
+        self._frozen.clear()
+        after = self.encode_pixels(pixels), self.encode_tokens(tokens)
+        change = max(float((old - new).abs().max()) for old, new in zip(before, after, strict=True))
+        if not change <= self._tolerance():
+            raise HarnessError(
+                f"Folding the method {self.method.name} for inference changes its embeddings by {change:.2g}: its "
+                "`fold` must leave them as they are."
+            )
+
+    def _tolerance(self) -> float:
+        """Return how far folding may move an embedding of length 1: by the rounding of the type it is computed in."""
+        half = self.engine.mixed_precision != "no" or any(
+            p.dtype != torch.float32 for p in self.method.parameters()
+        )
+        return 0.05 if half else 1e-4
+
     def _encode_cached(self, split: Split) -> Embeddings:
         (image, text), seconds = _timed(lambda: self.frozen(split))
         image, text = self.method.head_image(image), self.method.head_text(text)
-        return Embeddings(_unit(image), _unit(text), seconds / 2, seconds / 2)
+        return Embeddings(unit(image), unit(text), seconds / 2, seconds / 2)
 
-    def _images(self, split: Split, encode: Callable[[Tensor], Tensor]) -> Tensor:
-        def part(rows: Tensor) -> Tensor:
-            pixels = split.images.read(rows).to(self.engine.device)
-            return encode(self.pixels.normalise(pixels))
+    def _images(self, split: Split, encode: Encode) -> Tensor:
+        rows = torch.arange(len(split.images))
+        return self._rows(rows, lambda rows: self._pixels(split.images.read(rows), encode))
 
-        return self._rows(torch.arange(len(split.images)), part)
-
-    def _captions(self, split: Split, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    def _captions(self, split: Split, encode: Encode) -> Tensor:
         """Encode captions from short to long, so that each batch is cut to little more than it needs."""
         order = split.tokens.argmax(dim=1).argsort(stable=True)
-        rows = self._rows(
-            order, lambda rows: encode(self.method.clip.cut(split.tokens[rows]).to(self.engine.device))
-        )
+        rows = self._rows(order, lambda rows: self._tokens(split.tokens[rows], encode))
         back = torch.empty_like(rows)
         back[order.to(rows.device)] = rows
         return back
 
-    def _rows(self, order: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    def _pixels(self, pixels: Tensor, encode: Encode) -> Tensor:
         with autocast(self.engine):
-            parts = [encode(rows).float() for rows in deal(order).split(self.batch_size)]
+            return encode(self.pixels.normalise(pixels.to(self.engine.device))).float()
+
+    def _tokens(self, tokens: Tensor, encode: Encode) -> Tensor:
+        with autocast(self.engine):
+            return encode(self.method.clip.cut(tokens).to(self.engine.device)).float()
+
+    def _rows(self, order: Tensor, encode: Encode) -> Tensor:
+        parts = [encode(rows) for rows in deal(order).split(self.batch_size)]
         return gather(torch.cat(parts), len(order))
 
 
@@ -82,10 +133,6 @@ def evaluate(encoder: Encoder, split: Split, *, detail: bool = False) -> tuple[E
     measured = measure(embeddings, split, detail=detail) if encoder.engine.is_main_process else None
     shared: Evaluation = agreed(measured)
     return shared, embeddings
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return normalize(rows.float(), dim=-1)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

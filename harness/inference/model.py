@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.compute.devices import accelerator
+from harness.compute.devices import inference
 from harness.config.sections import RunConfig
 from harness.errors import HarnessError, UsageError
-from harness.images.augment import Augment
+from harness.evaluate.encoder import Encoder
 from harness.images.decoding import Pixels, decode
 from harness.inference.gallery import Hit, find_images, open_gallery
 from harness.methods import Method
@@ -28,13 +28,14 @@ class Trained:
     Attributes:
         record: what is known of the run.
         config: its configuration.
-        method: the adapted backbone with the chosen weights, in evaluation mode.
+        method: the adapted backbone with the chosen weights, folded, in evaluation mode.
+        encoder: embeds as the run's own test did.
     """
 
     def __init__(self, folder: RunFolder, *, device: str = "auto") -> None:
         self.folder, self.record = folder, _finished(folder)
         self.config: RunConfig = build(self.record.config)
-        self.engine = accelerator(self.config.train.precision, device)
+        self.engine = inference(self.config.train.precision, device)
         named = folder.backbone(self.config.backbone)
         clip = load_backbone(named, seed=self.config.seed, runs=folder.path.parent)
         _same_backbone(self.record, clip.identity.as_dict())
@@ -42,10 +43,9 @@ class Trained:
         if method.trained:
             load_weights(method, folder.file(WEIGHTS))
         self.method: Method = method.to(self.engine.device).eval()
-        backbone = self.config.backbone
-        self._pixels = Augment(self.config.train.augment, backbone.image_size, backbone.normalisation)
+        self.method.fold()
+        self.encoder = Encoder(self.method, self.config, self.engine)
 
-    @torch.inference_mode()
     def encode_image(self, paths: Sequence[str | Path], batch_size: int = 64) -> Tensor:
         """Embed image files as L2-normalised float32 rows [n_image, dim]; raise `ImageError` naming a bad file."""
         parts = [
@@ -54,7 +54,6 @@ class Trained:
         ]
         return torch.cat(parts) if parts else torch.empty(0, self.method.clip.embed_dim)
 
-    @torch.inference_mode()
     def encode_text(self, captions: Sequence[str], batch_size: int = 256) -> Tensor:
         """Embed captions as L2-normalised float32 rows [n_caption, dim]."""
         parts = [
@@ -85,20 +84,12 @@ class Trained:
         backbone = self.config.backbone
         return decode(Path(path), backbone.image_size, backbone.interpolation)
 
-    @torch.inference_mode()
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Tensor:
         """Embed decoded images, each uint8 [3, height, width], as L2-normalised float32 rows [n_image, dim]."""
-        stacked = torch.stack([torch.from_numpy(image) for image in pixels])
-        normal = self._pixels.normalise(stacked.to(self.engine.device))
-        return self._unit(self.method.encode_image(normal))
+        return self.encoder.encode_pixels(torch.stack([torch.from_numpy(image) for image in pixels])).cpu()
 
     def _encode_captions(self, captions: Sequence[str]) -> Tensor:
-        clip = self.method.clip
-        tokens = clip.cut(clip.tokenize(list(captions))).to(self.engine.device)
-        return self._unit(self.method.encode_text(tokens))
-
-    def _unit(self, rows: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(rows.float(), dim=-1).cpu()
+        return self.encoder.encode_tokens(self.method.clip.tokenize(list(captions))).cpu()
 
 
 def load(run: str | Path, *, device: str = "auto") -> Trained:

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.data.loading import Reading, open_test, read_dataset
 from harness.datasets import DATASETS
-from harness.evaluate.encoder import Encoder, evaluate
+from harness.evaluate.encoder import evaluate
 from harness.evaluate.measure import PROTOCOL_VERSION, intervals
 from harness.files import read_json, write_json
 from harness.inference.model import Trained
@@ -37,8 +37,7 @@ def evaluate_run(
     names = [DATASETS.get(name).name for name in datasets]
     folder = find_run(run, runs_root(runs).path)
     trained = Trained(folder, device=device)
-    encoder = Encoder(trained.method, trained.config, trained.engine)
-    return [_evaluate_one(trained, encoder, name, data_root, force, listener) for name in names]
+    return [_evaluate_one(trained, name, data_root, force, listener) for name in names]
 
 
 def results_of(folder: RunFolder) -> list[Result]:
@@ -47,13 +46,13 @@ def results_of(folder: RunFolder) -> list[Result]:
 
 
 def _evaluate_one(
-    trained: Trained, encoder: Encoder, dataset: str, data_root: str | None, force: bool, listener: Listener
+    trained: Trained, dataset: str, data_root: str | None, force: bool, listener: Listener
 ) -> Result:
     config = trained.config.dataset.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
     config = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(config, listener)
     if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
-        return _own(trained, encoder, reading, force, listener)
+        return _own(trained, reading, force, listener)
     file = trained.folder.file(f"transfer/{dataset}.json")
     if file.is_file() and not force:
         found: Result = read_json(file)
@@ -64,15 +63,15 @@ def _evaluate_one(
             return found
     split, bad = open_test(reading, config, trained.config.backbone, trained.method.clip.tokenize, listener)
     listener.on_stage(f"testing on {dataset}")
-    evaluation, _ = evaluate(encoder, split, detail=True)
+    evaluation, _ = evaluate(trained.encoder, split, detail=True)
     return _write(trained, dataset, reading.fingerprint, reading.synthetic, evaluation, len(bad))
 
 
-def _own(trained: Trained, encoder: Encoder, reading: Reading, force: bool, listener: Listener) -> Result:
+def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) -> Result:
     """Test an imported run on the dataset it was trained on, where that was not done when it was imported."""
     record, folder = trained.record, trained.folder
     if force or not record.metrics or record.fingerprint != reading.fingerprint:
-        take_own_test(record, folder, encoder, reading, trained.config, listener)
+        take_own_test(record, folder, trained.encoder, reading, trained.config, listener)
         folder.write(record)
         record.tracking = tracked(record, folder, folder.path.parent)
         folder.write(record)

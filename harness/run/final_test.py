@@ -8,13 +8,13 @@ from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.measure import correlation, intervals
 from harness.listener import Listener
 from harness.record import EMBEDDINGS, Record, RunFolder
-from harness.train.cost import PeakMemory
+from harness.train.cost import PeakMemory, inference_flops
 
 
 def take_test(
     record: Record, folder: RunFolder, encoder: Encoder, split: Split, replicates: int
 ) -> dict[str, float]:
-    """Test a run, note what came out in record and folder, and return the metrics by `direction/name`.
+    """Fold and test a run, note what came out in record and folder, and return the metrics by `direction/name`.
 
     Args:
         record: of the run; changed in place.
@@ -23,6 +23,8 @@ def take_test(
         split: what it is tested on.
         replicates: of the bootstrap behind the intervals.
     """
+    encoder.fold(split)
+    record.accounting["flops"] = record.accounting.get("flops", {}) | inference_flops(encoder.method)
     with PeakMemory(encoder.engine.device) as memory:
         evaluation, embeddings = evaluate(encoder, split, detail=True)
     prefix = f"test/{split.dataset}/"

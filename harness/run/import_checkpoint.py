@@ -187,11 +187,11 @@ def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Recor
     record.accounting = {
         "parameters": cost.count_parameters(method).as_dict(),
         "checkpoint_bytes": folder.file(WEIGHTS).stat().st_size,
+        "flops": cost.training_flops(method),
     }
     if work.reading is not None:
         encoder = Encoder(method, work.config, work.engine)
         take_own_test(record, folder, encoder, work.reading, work.config, work.listener)
-    record.accounting["flops"] = cost.flops(method)
     record.status, record.finished = "finished", now()
     record.seconds = time.perf_counter() - start
     folder.write(record)

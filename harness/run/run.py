@@ -136,11 +136,12 @@ def _work(job: Job) -> Record:
         state = _train(job, method, encoder, material) if method.trained else State()
     _choose(job, method, state)
     if record.study is None:
-        _test(job, method, encoder, material.test, state)
+        _keep_weights(job, method)
+        _test(job, encoder, material.test, state)
     record.accounting["train_peak_bytes"] = train_memory.bytes
     record.seconds = time.perf_counter() - start
     if job.main:
-        _finish_files(job, method)
+        discard_working_files(job.folder)
     return record
 
 
@@ -197,22 +198,22 @@ def _choose(job: Job, method: Method, state: State) -> None:
     record.accounting["seconds_to_best"] = chosen.get("seconds", state.seconds)
 
 
-def _test(job: Job, method: Method, encoder: Encoder, split: Split, state: State) -> None:
-    """Touch the test split, once."""
+def _keep_weights(job: Job, method: Method) -> None:
+    """Save the chosen weights as they were trained, and note their size and what training cost."""
+    folder, record = job.folder, job.record
+    if not job.main:
+        return
+    if method.trained:
+        save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
+        record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
+    record.accounting["flops"] = cost.training_flops(method)
+
+
+def _test(job: Job, encoder: Encoder, split: Split, state: State) -> None:
+    """Touch the test split, once, with the method as it will be used: folded."""
     job.listener.on_stage("testing")
     metrics = take_test(job.record, job.folder, encoder, split, job.config.eval.replicates)
     job.record.oracle = optimism(state.watch, metrics)
-
-
-def _finish_files(job: Job, method: Method) -> None:
-    """Save the chosen weights, note their size, and remove what only training needed."""
-    folder, record = job.folder, job.record
-    if method.trained and record.study is None:
-        save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
-        record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
-    if record.study is None:
-        record.accounting["flops"] = cost.flops(method)
-    discard_working_files(folder)
 
 
 def discard_working_files(folder: RunFolder) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.train.checkpoint import State
 
 BYTES_PER_PARAMETER = 4
+Encode = Callable[[Tensor], Tensor]
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -50,38 +51,44 @@ def count_parameters(method: Method) -> ParameterCounts:
     )
 
 
-def flops(method: Method) -> dict[str, int]:
-    """Count floating-point operations for one image and one caption of full length, two per multiply-add.
+def training_flops(method: Method) -> dict[str, int]:
+    """Count the floating-point operations of training on one image and on one caption of full length.
 
-    `image_forward` and `text_forward` are one encoding; `image_training` and `text_training` add the
-    backward pass to whatever is trained, through the towers even where a method would train on cached
-    embeddings. Attention is counted in its plain form, whatever kernel runs it; works without weights,
-    on the meta device.
+    Forward and backward pass to whatever is trained, through the towers even where a method would train on cached
+    embeddings; two operations for a multiply-add. Attention is counted in its plain form, whatever kernel runs it;
+    works without weights, on the meta device.
     """
+
+    def forward_backward(encode: Encode, given: Tensor) -> None:
+        out = encode(given)
+        if out.requires_grad:
+            trained = [parameter for _, parameter in method.trainable()]
+            torch.autograd.grad(out.float().sum(), trained, allow_unused=True)
+
+    return _flops(method, forward_backward, "training")
+
+
+def inference_flops(method: Method) -> dict[str, int]:
+    """Count the floating-point operations of encoding one image and one caption of full length, as above.
+
+    Meant for the method as it is used, which is the folded one.
+    """
+    return _flops(method, lambda encode, given: encode(given), "forward")
+
+
+def _flops(method: Method, work: Callable[[Encode, Tensor], object], name: str) -> dict[str, int]:
+    """Count the operations of some work on each tower's input."""
     clip = method.clip
     device = next(method.parameters()).device
     image = torch.zeros(1, 3, *clip.image_size, device=device)
     tokens = torch.zeros(1, clip.text_length, dtype=torch.long, device=device)
-    image_forward, image_training = _count(method, method.encode_image, image)
-    text_forward, text_training = _count(method, method.encode_text, tokens)
-    return {
-        "image_forward": image_forward,
-        "text_forward": text_forward,
-        "image_training": image_training,
-        "text_training": text_training,
-    }
-
-
-def _count(method: Method, encode: Callable[[Tensor], Tensor], given: Tensor) -> tuple[int, int]:
-    """Return the operations of one forward pass, and of forward and backward."""
-    counter = FlopCounterMode(display=False)
-    with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
-        out = encode(given)
-        forward = counter.get_total_flops()
-        if out.requires_grad:
-            trained = [parameter for _, parameter in method.trainable()]
-            torch.autograd.grad(out.float().sum(), trained, allow_unused=True)
-    return forward, counter.get_total_flops()
+    counts = {}
+    for tower, encode, given in (("image", method.encode_image, image), ("text", method.encode_text, tokens)):
+        counter = FlopCounterMode(display=False)
+        with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
+            work(encode, given)
+        counts[f"{tower}_{name}"] = int(counter.get_total_flops())
+    return counts
 
 
 def time_summary(step_seconds: Sequence[float], state: "State") -> dict[str, float]:

@@ -7,7 +7,14 @@ from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.methods import METHODS
 from harness.train.checkpoint import State
-from harness.train.cost import PeakMemory, count_parameters, flops, resident_high_water, time_summary
+from harness.train.cost import (
+    PeakMemory,
+    count_parameters,
+    inference_flops,
+    resident_high_water,
+    time_summary,
+    training_flops,
+)
 
 
 def blueprint(name, backbone="tiny", size=(96, 32), **fields):
@@ -31,6 +38,10 @@ def clip_operations(clip, *, extra_image=0, text_length=77):
     text = clip.text_layers * block_operations(text_length, clip.text_width)
     heads = (2 * matrix.shape[0] * matrix.shape[1] for matrix in (visual.proj, model.text_projection))
     return [tower + head for tower, head in zip((image, text), heads, strict=True)]
+
+
+def flops(method):
+    return inference_flops(method) | training_flops(method)
 
 
 @pytest.mark.parametrize("backbone", [("tiny", (96, 32)), ("ViT-B-16-quickgelu", (384, 128))], ids=str)
@@ -63,6 +74,15 @@ def test_operations_of_cskt_equal_the_formula():
     counted = flops(method)
     assert counted["image_forward"] == pytest.approx(image, rel=0.001)
     assert counted["text_forward"] == pytest.approx(text, rel=0.001)
+
+
+def test_a_folded_method_needs_no_maps():
+    method = blueprint("cskt")
+    before = flops(method)
+    method.fold()
+    maps = 3 * 2 * 4 * method.clip.text_width * method.clip.image_width
+    for tower in ("image", "text"):
+        assert before[f"{tower}_forward"] - inference_flops(method)[f"{tower}_forward"] == maps
 
 
 def test_real_weights_and_the_meta_device_count_alike():

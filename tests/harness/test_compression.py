@@ -12,6 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from torch.nn.functional import pad
 
 from harness.analysis.compression import probe as compression_module
 from harness.analysis.compression.layer_probes import Probe, SplitProbe, Tally
@@ -29,6 +30,7 @@ from harness.analysis.compression.partial_towers import PARTS, TOWERS, Blend, Mo
 from harness.analysis.compression.probe import probe_compression, start_of
 from harness.analysis.compression.published import published
 from harness.cli.main import cli
+from harness.compute.devices import Inference
 from harness.data.loading import open_test, read_dataset
 from harness.errors import DataError, UsageError
 from harness.evaluate.encoder import Encoder, evaluate
@@ -138,6 +140,12 @@ def method_of(model):
         image_injection=None,
         head_text=lambda rows: rows,
         head_image=lambda rows: rows,
+        encode_image=model.encode_image,
+        encode_text=lambda tokens: model.encode_text(
+            pad(tokens, (0, model.context_length - tokens.shape[1]))
+        ),
+        caches_embeddings=False,
+        eval=model.eval,
     )
 
 
@@ -187,18 +195,19 @@ class Pixels:
         return pixels.float() / 100 - 1
 
 
-class Engine:
-    device = torch.device("cpu")
-
-    def autocast(self):
-        return torch.autocast("cpu", enabled=False)
-
-
 def probe_of(model, start=None, batch_size=16, n=40):
     split = split_of(model, n)
     own = {"text": model.transformer.resblocks, "image": model.visual.transformer.resblocks}
     start = start or {name: [{} for _ in blocks] for name, blocks in own.items()}
-    return SplitProbe(method_of(model), split, Pixels(), Engine(), batch_size, start)
+    return SplitProbe(encoder_of(model, batch_size), split, start)
+
+
+def encoder_of(model, batch_size):
+    encoder = object.__new__(Encoder)
+    encoder.method, encoder.pixels = method_of(model), Pixels()
+    encoder.engine = Inference(torch.device("cpu"), "no")
+    encoder.batch_size = batch_size
+    return encoder
 
 
 def naive_recall(model, split):

@@ -214,7 +214,7 @@ def test_an_interrupted_sweep_leaves_no_worker_behind_and_goes_on(start_sweep, t
 
 FOLLOWER = """
 import time
-from harness import worker
+from harness.queue import work_loop as worker
 
 worker.AGAIN = 0.3
 try:

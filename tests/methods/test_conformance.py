@@ -81,6 +81,13 @@ def test_folding_keeps_the_embeddings_and_leaves_what_was_said(build, batch, cap
     own = {id(p) for p in method.clip.parameters()}
     assert sum(p.numel() for p in method.parameters() if id(p) not in own) == expected
     assert method.folded_parameters() == expected
+    with torch.no_grad():
+        once = method.encode_image(batch.images), method.encode_text(tokens)
+        method.fold()
+        again = method.encode_image(batch.images), method.encode_text(tokens)
+    assert all(torch.equal(*pair) for pair in zip(once, again, strict=True)), (
+        "a folded method may be folded again"
+    )
 
 
 def test_frozen_parts_keep_no_graph(build, batch, name):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from harness.analysis.studies import best_trials
 from harness.analysis.studies import tables as study_tables
 from harness.analysis.studies.read_study import parse_axis_text, read_study
 from harness.cli.main import cli
@@ -178,7 +179,7 @@ def test_the_best_so_far_passes_over_what_is_beyond_a_limit_ended_early_or_faile
         "finished",
     ]
     assert study.best_number == 4
-    assert study_tables.best_table(study).cells.columns.tolist() == ["trial", "4", "5", "0"]
+    assert best_trials.best_table(study).cells.columns.tolist() == ["trial", "4", "5", "0"]
 
 
 def test_of_several_objectives_costs_fall_and_the_front_is_drawn(experiment, fake, tmp_path, no_kernel):
@@ -224,7 +225,7 @@ def test_a_trial_that_was_ended_early_is_never_the_best_of_n(experiment, fake):
 
 def test_the_winners_value_stands_beside_what_it_reached_anew_and_on_test(experiment, fake):
     send_study(experiment, "first", TRIALS, fake)
-    table = study_tables.worth_table(read_study(experiment, "first"))
+    table = best_trials.worth_table(read_study(experiment, "first"))
     shown = table.cells[["what", "metric", "value", "seeds"]].to_numpy().tolist()
     assert shown == [
         ["the search, as chosen", R1, "25.0", "1"],
@@ -238,18 +239,18 @@ def test_the_winners_value_stands_beside_what_it_reached_anew_and_on_test(experi
 def test_the_best_configuration_stands_beside_defaults_and_names_the_edge_of_its_range(experiment, fake):
     send_study(experiment, "first", TRIALS, fake)
     study = read_study(experiment, "first")
-    rows = study_tables.configuration_table(study).values.set_index("key")
+    rows = best_trials.configuration_table(study).values.set_index("key")
     assert rows.loc["method.lr", ["best", "edge"]].tolist() == [0.099, "at the upper edge"]
     assert rows.loc["method.prompt_length", "edge"] == ""
     assert rows["default"].notna().all()
-    assert "'my best.yaml'" in study_tables.reuse_table(study).cells["command"].tolist()[1]
+    assert "'my best.yaml'" in best_trials.reuse_table(study).cells["command"].tolist()[1]
 
 
 def test_edges_are_of_the_scale_that_was_searched():
-    assert study_tables.edge(RATE, 1.1e-5) == "at the lower edge"
-    assert study_tables.edge(RATE, 1e-3) == ""
-    assert study_tables.edge(Axis(key="x", over=Range(low=1e-5, high=1e-1)), 1e-3) == "at the lower edge"
-    assert study_tables.edge(INIT, "zero") == study_tables.edge(LENGTH, None) == ""
+    assert best_trials.edge(RATE, 1.1e-5) == "at the lower edge"
+    assert best_trials.edge(RATE, 1e-3) == ""
+    assert best_trials.edge(Axis(key="x", over=Range(low=1e-5, high=1e-1)), 1e-3) == "at the lower edge"
+    assert best_trials.edge(INIT, "zero") == best_trials.edge(LENGTH, None) == ""
 
 
 def test_an_unknown_study_gets_the_nearest_match_and_of_two_the_newest_is_taken(experiment, fake):
@@ -381,7 +382,7 @@ def test_hostile_text_stays_text_everywhere(experiment, fake, tmp_path, no_kerne
     for file in tmp_path.glob("tables/*.tex"):
         assert r"\input" not in file.read_text(), file
     study = read_study(experiment, BAD)
-    made_of = (study_tables.facts_table, study_tables.configuration_table, study_tables.failures_table)
+    made_of = (study_tables.facts_table, best_trials.configuration_table, study_tables.failures_table)
     shown = "".join(make(study)._repr_html_() for make in made_of)
     assert "<script" not in shown + study._repr_html_()
     assert "&lt;script&gt;" in shown

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.analysis.compression.partial_towers import Blend, Module, PartialTower, TowerName
-from harness.compute.devices import Accelerator, autocast
+from harness.compute.devices import autocast
 from harness.data.loading import Split
-from harness.images.augment import Augment
-from harness.methods import Method
+from harness.evaluate.encoder import Encoder
+from harness.methods import unit
 
 OTHER: dict[TowerName, TowerName] = {"text": "image", "image": "text"}
 Progress = Callable[[int, int], None]
@@ -64,15 +64,13 @@ class SplitProbe:
 
     def __init__(
         self,
-        method: Method,
+        encoder: Encoder,
         split: Split,
-        pixels: Augment,
-        engine: Accelerator,
-        batch_size: int,
         start: Mapping[TowerName, Sequence[Mapping[str, Tensor]]],
     ) -> None:
-        self.method, self.split, self.pixels, self.engine = method, split, pixels, engine
-        self.batch_size = batch_size
+        self.encoder, self.split = encoder, split
+        self.method, self.engine, self.batch_size = encoder.method, encoder.engine, encoder.batch_size
+        method, engine = self.method, self.engine
         self._owners = {"text": split.caption_identities, "image": split.identities}
         self._owners = {name: owners.to(engine.device) for name, owners in self._owners.items()}
         model = method.clip.model
@@ -81,7 +79,10 @@ class SplitProbe:
             "image": PartialTower(model, "image", method.image_injection),
         }
         self.blends = {name: Blend(tower.blocks, start[name]) for name, tower in self.towers.items()}
-        self.embeddings: dict[TowerName, Tensor] = {name: self._encode(name) for name in self.towers}
+        whole = encoder.encode(split)
+        self.embeddings: dict[TowerName, Tensor] = {"text": whole.text, "image": whole.image}
+        for name, tower in self.towers.items():
+            tower.passed += 2 * len(tower.blocks) * len(self.embeddings[name])
 
     @property
     def layer_forwards(self) -> float:
@@ -141,19 +142,9 @@ class SplitProbe:
             return None
         return self.blends[probe.module.tower](probe.module, probe.kept / 100)
 
-    @torch.inference_mode()
-    def _encode(self, name: TowerName) -> Tensor:
-        tower, order = self.towers[name], self._order(name)
-        found = []
-        for rows in order.split(self.batch_size):
-            with autocast(self.engine):
-                x, ends = tower.begin(self._inputs(name, rows))
-                found.append(self._head(name, tower.finish(tower.onward(0, x), ends)))
-        return torch.cat(found)[order.argsort()]
-
     def _head(self, name: TowerName, rows: Tensor) -> Tensor:
         head = self.method.head_text if name == "text" else self.method.head_image
-        return nn.functional.normalize(head(rows).float(), dim=-1)
+        return unit(head(rows))
 
     def _order(self, name: TowerName) -> Tensor:
         """Return the places of a side's rows; captions from short to long, so that batches are cut well."""
@@ -164,7 +155,7 @@ class SplitProbe:
     def _inputs(self, name: TowerName, rows: Tensor) -> Tensor:
         if name == "text":
             return self.method.clip.cut(self.split.tokens[rows]).to(self.engine.device)
-        return self.pixels.normalise(self.split.images.read(rows).to(self.engine.device))
+        return self.encoder.pixels.normalise(self.split.images.read(rows).to(self.engine.device))
 
     def _score(self, tally: Tally, name: TowerName, place: int, rows: Tensor, embeddings: Tensor) -> None:
         """Compare a batch of one side with the other side as it is."""

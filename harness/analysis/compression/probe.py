@@ -27,7 +27,6 @@ from harness.data.loading import Reading, Split, open_material, read_dataset
 from harness.errors import DataError, UsageError, unknown
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import locked, read_json, write_json
-from harness.images.augment import Augment
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.methods import Method
@@ -113,16 +112,7 @@ def _measured(
     """Measure what is not known yet and return the whole result."""
     material = _split(trained, reading, settings["split"], listener)
     listener.on_stage("encoding both sides")
-    config = trained.config
-    backbone = config.backbone
-    probe = SplitProbe(
-        trained.method,
-        material,
-        Augment(config.train.augment, backbone.image_size, backbone.normalisation),
-        trained.engine,
-        config.eval.batch_size,
-        start_of(trained),
-    )
+    probe = SplitProbe(trained.encoder, material, start_of(trained))
     facts = {"version": VERSION, "protocol": PROTOCOL_VERSION, "fingerprint": reading.fingerprint}
     points = Points(trained.folder, settings["split"], facts, fresh=force)
     points.begin(probe.recall(), probe.layer_forwards)

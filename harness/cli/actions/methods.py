@@ -16,7 +16,7 @@ from harness.config.values import merge
 from harness.errors import UsageError
 from harness.methods import METHODS, Method
 from harness.presets.resolve import check_keys, explain, parse_override
-from harness.train.cost import count_parameters, flops
+from harness.train.cost import count_parameters, inference_flops, training_flops
 
 GIGA = 1e9
 
@@ -32,6 +32,8 @@ def describe(name: str, backbone: str, image_size: str | None, overrides: Iterab
     method = _blueprint(method_class, backbone, size, overrides)
     config, clip = method.config, method.clip
     counts = count_parameters(method)
+    operations = training_flops(method)
+    method.fold()
     docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
     return {
         "name": method_class.name,
@@ -41,7 +43,7 @@ def describe(name: str, backbone: str, image_size: str | None, overrides: Iterab
         "image_size": list(clip.image_size),
         "text_length": clip.text_length,
         "parameters": counts.as_dict() | {"checkpoint_bytes": counts.checkpoint_bytes},
-        "flops": flops(method),
+        "flops": operations | inference_flops(method),
         "recipe": method_class.recipe,
         "fields": [
             _field(key, info, config) for key, info in type(config).model_fields.items() if key != "name"
