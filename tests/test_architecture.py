@@ -166,6 +166,14 @@ def test_one_package_owns_a_library(library):
     assert users == OWNERS[library]
 
 
+def test_only_the_tracking_package_touches_mlflow_and_its_client():
+    plugins = [file for kind in PLUGINS for file in (ROOT / kind).glob("*.py")]
+    for file in [*(file for module, file in MODULES.items() if room(module) != "track"), *plugins]:
+        tree = ast.parse(file.read_text())
+        assert "mlflow" not in {name.split(".")[0] for name in imported(file)}, file
+        assert "client" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}, file
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["methods", "list"], ["data", "list"], ["run", "--help"]])
 def test_help_and_lists_import_no_heavy_package(arguments):
     code = (

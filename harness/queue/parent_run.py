@@ -12,7 +12,7 @@ from typing import Any
 from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
-from harness.track.mlflow_store import STATES, Store
+from harness.track.mlflow_store import Store
 from harness.track.tags import SEARCH
 
 PLACE = "tracking"
@@ -63,7 +63,7 @@ class StudyTracker:
 
         def begin(store: Store) -> None:
             if known is not None and store.is_there(known):
-                store.client.update_run(known, status="RUNNING")
+                store.resume(known)
                 opened.append(known)
                 return
             marks = {**self.tags, "harness.kind": "trial", "harness.trial": str(number)}
@@ -78,8 +78,8 @@ class StudyTracker:
 
         def end(store: Store) -> None:
             store.log(run_id, [dict(values)])
-            store.client.set_tag(run_id, "harness.status", status)
-            store.client.set_terminated(run_id, STATES[status])
+            store.set_tags(run_id, {"harness.status": status})
+            store.end(run_id, status)
 
         self._tell(end)
 
@@ -92,11 +92,10 @@ class StudyTracker:
         """Note results and files and end the study's run in a record's state."""
 
         def end(store: Store) -> None:
-            for key, value in {**tags, "harness.status": status}.items():
-                store.client.set_tag(str(self.run_id), key, value)
+            store.set_tags(str(self.run_id), {**tags, "harness.status": status})
             for file in files:
-                store.client.log_artifact(str(self.run_id), str(file))
-            store.client.set_terminated(str(self.run_id), STATES[status])
+                store.log_file(str(self.run_id), file)
+            store.end(str(self.run_id), status)
 
         self._tell(end)
 
@@ -106,11 +105,10 @@ class StudyTracker:
         def end(store: Store) -> None:
             name = self.queue.name
             for left in store.search(f"tags.`harness.study` = '{name}' and attributes.status = 'RUNNING'"):
-                run_id = str(left.info.run_id)
-                if run_id != self.run_id:
-                    store.adopt(str(self.run_id), [run_id])
-                    store.client.set_tag(run_id, "harness.status", "interrupted")
-                    store.client.set_terminated(run_id, STATES["interrupted"])
+                if left.id != self.run_id:
+                    store.adopt(str(self.run_id), [left.id])
+                    store.set_tags(left.id, {"harness.status": "interrupted"})
+                    store.end(left.id, "interrupted")
 
         self._tell(end)
 
@@ -122,7 +120,7 @@ class StudyTracker:
         folder.write(record)
         if record.tracking.get("synced"):
             run_id = str(record.tracking["run_id"])
-            self._tell(lambda store: [store.client.set_tag(run_id, k, v) for k, v in tags.items()])
+            self._tell(lambda store: store.set_tags(run_id, tags))
 
     def _begin(self, store: Store) -> None:
         """Take up the study's run if this store has it, else open one."""
@@ -132,12 +130,12 @@ class StudyTracker:
             self.run_id = store.open(self.queue.name, self.tags, self.params)
             self.queue.remember(PLACE, {**known, store.place: self.run_id})
         if self.leads:
-            store.client.update_run(self.run_id, status="RUNNING")
+            store.resume(self.run_id)
 
     def _describe(self, store: Store) -> None:
         """Keep a study's space and search as they stand in the storage; a suite has neither."""
         if self.kind == "study" and not self._described:
-            store.client.log_dict(str(self.run_id), self.queue.notes.get(SPEC) or {}, SEARCH)
+            store.log_json(str(self.run_id), self.queue.notes.get(SPEC) or {}, SEARCH)
             self._described = True
 
     def _tell(self, work: Callable[[Store], object]) -> None:

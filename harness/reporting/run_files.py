@@ -49,7 +49,7 @@ def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "")
             f"The record of the run {row['run']} is not among its artifacts in MLflow: `harness runs sync` sends what "
             f"is missing, or repeat it: {_again(row)}"
         )
-    keys = [key for key in store.client.get_run(run_id).data.metrics if key.startswith(("train/", "val/"))]
+    keys = [key for key in store.run(run_id).metrics if key.startswith(("train/", "val/"))]
     write_json(data / f"{prefix}history.json", store.history(run_id, keys))
     files = {kind: data / f"{prefix}{name}" for kind, name in FILES.items()}
     found = {

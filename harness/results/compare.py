@@ -164,7 +164,7 @@ def condition_of(source: Source, name: str) -> str:
     runs = source.single_runs
     fits = runs[runs["run"].str.startswith(name)]
     if not len(fits) and source.store is not None:
-        groups = [run.info.run_id for run in source.store.finished_runs("group") if run.info.run_name == name]
+        groups = [group.id for group in source.store.finished_runs("group") if group.name == name]
         fits = runs[runs["group"].isin(groups)]
     if not len(fits):
         raise unknown("run", name, list(runs["run"]))

@@ -16,11 +16,11 @@ from harness.files import BROKEN, load_arrays, replaced
 from harness.results.over_seeds import Queries, combine_seeds
 from harness.results.run_table import UNTRAINED, read_runs, read_unfinished
 from harness.track.mlflow_store import Store
+from harness.track.tags import SUITE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SUITE = "harness.suite."
 log = logging.getLogger(__name__)
 
 
@@ -75,9 +75,7 @@ class Source:
         """Return single runs with their seeds combined, and the persons of each result."""
         if self.store is None or not len(rows):
             return combine_seeds(rows, lambda run_id, name: None)
-        groups = {
-            str(group.info.run_id): dict(group.data.metrics) for group in self.store.finished_runs("group")
-        }
+        groups = {group.id: dict(group.metrics) for group in self.store.finished_runs("group")}
         with tempfile.TemporaryDirectory(prefix="harness-report-") as folder:
             return combine_seeds(rows, query_reader(self.store, Path(folder)), groups)
 
@@ -133,7 +131,7 @@ def read_arrays(
 def _must_be_tracked(store: Store, suite: str) -> None:
     """Raise `UsageError` with the nearest match where no run, finished or not, is a cell of the suite."""
     runs = [*store.finished_runs(), *store.unfinished_runs()]
-    known = {key.removeprefix(SUITE) for run in runs for key in run.data.tags if key.startswith(SUITE)}
+    known = {key.removeprefix(SUITE) for run in runs for key in run.tags if key.startswith(SUITE)}
     if suite not in known:
         raise unknown("suite of tracked runs", suite, known)
 

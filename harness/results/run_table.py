@@ -15,6 +15,8 @@ from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
+from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
+from harness.track.tags import SUITE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from harness.track.mlflow_store import Store
 
 UNTRAINED = "untrained"
-NO_BUDGET = "none"
 INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
@@ -66,43 +67,41 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     wanted = (
         [*(f"tags.`harness.dataset` = '{name}'" for name in datasets), _NOTHING_TRAINED] if datasets else [""]
     )
-    found = {run.info.run_id: run for where in wanted for run in store.finished_runs(where=where)}
-    newest = sorted(found.values(), key=lambda run: -run.info.start_time)
-    known = {str(run.info.run_name): run for run in reversed(newest)}
-    return DataFrame([row for run in of_suite(newest, suite) for row in run_rows(run, known)])
+    found = {run.id: run for where in wanted for run in store.finished_runs(where=where)}
+    newest = sorted(found.values(), key=lambda run: -(run.started or 0))
+    known = {run.name: run for run in reversed(newest)}
+    return DataFrame([row for run in _of_suite(newest, suite) for row in run_rows(run, known)])
 
 
-def of_suite(runs: Sequence[Any], suite: str | None) -> list[Any]:
-    """Return the MLflow runs that are cells of a suite; all where none is named."""
-    return [run for run in runs if suite is None or f"harness.suite.{suite}" in run.data.tags]
+def _of_suite(runs: Sequence[RunRow], suite: str | None) -> list[RunRow]:
+    """Return the runs that are cells of a suite; all where none is named."""
+    return [run for run in runs if suite is None or f"{SUITE}{suite}" in run.tags]
 
 
 def read_unfinished(store: "Store", suite: str | None = None) -> "DataFrame":
     """Return name, method, dataset and status of the runs, or of one suite's, that did not finish, newest first."""
     from pandas import DataFrame
 
-    runs = of_suite(store.unfinished_runs(), suite)
+    runs = _of_suite(store.unfinished_runs(), suite)
     names = ("method", "dataset", "status")
     rows = [
-        {"run": str(run.info.run_name)}
-        | {name: _tag(run, name) for name in names}
-        | {"synthetic": _tag(run, "synthetic") == "true"}
+        {"run": run.name} | {name: run.tag(name) for name in names} | {"synthetic": run.synthetic}
         for run in runs
     ]
     return DataFrame(rows, columns=["run", *names, "synthetic"])
 
 
-def run_rows(run: Any, known: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield one row for each dataset that an MLflow run was tested on.
+def run_rows(run: RunRow, known: Mapping[str, RunRow] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield one row for each dataset that a run was tested on.
 
     A run that starts from one of the `known` runs, by name, has that run's condition in place of its name, and the
     weights that it began with in turn: so seeds whose starts differ in the seed alone are one condition.
     """
     start = _start(run, known or {})
     shared = _who(run, start) | _protocol(run, start) | _costs(run)
-    for key in run.data.metrics:
+    for key in run.metrics:
         if found := _TESTED.fullmatch(key):
-            yield shared | _tested(run, found.group(1)) | _scores(run.data.metrics, found.group(1))
+            yield shared | _tested(run, found.group(1)) | _scores(run, found.group(1))
 
 
 @dataclass(frozen=True)
@@ -113,78 +112,78 @@ class _Start:
     weights: str
 
 
-def _start(run: Any, known: Mapping[str, Any]) -> _Start:
-    name = run.data.params.get(INIT_FROM)
+def _start(run: RunRow, known: Mapping[str, RunRow]) -> _Start:
+    name = run.params.get(INIT_FROM)
     source = known.get(name) if name else None
     if source is None or source is run:
-        return _Start(name, _tag(run, "weights"))
+        return _Start(name, run.tag("weights"))
     before = _start(source, {key: value for key, value in known.items() if key != name})
-    return _Start(f"{_tag(source, 'method')} {_condition(source, before)[:6]}", before.weights)
+    return _Start(f"{source.tag('method')} {_condition(source, before)[:6]}", before.weights)
 
 
-def _who(run: Any, start: _Start) -> dict[str, Any]:
+def _who(run: RunRow, start: _Start) -> dict[str, Any]:
     return {
-        "run_id": str(run.info.run_id),
-        "run": str(run.info.run_name),
-        "group": run.data.tags.get("mlflow.parentRunId"),
+        "run_id": run.id,
+        "run": run.name,
+        "group": run.parent,
         "condition": _condition(run, start),
-        "method": _tag(run, "method"),
-        "trained_on": _tag(run, "dataset"),
-        "seed": _number(_tag(run, "seed")),
-        "synthetic": _tag(run, "synthetic") == "true",
+        "method": run.tag("method"),
+        "trained_on": run.tag("dataset"),
+        "seed": as_whole(run.tag("seed")),
+        "synthetic": run.synthetic,
         "config": dict(sorted(_config(run, start).items())),
     }
 
 
-def _protocol(run: Any, start: _Start) -> dict[str, Any]:
-    params = run.data.params
-    trained = run.data.metrics.get(_COSTS["trainable"], 1) > 0
+def _protocol(run: RunRow, start: _Start) -> dict[str, Any]:
+    params = run.params
+    trained = run.metrics.get(_COSTS["trainable"], 1) > 0
     return {
-        "rule": _tag(run, "rule") if trained else UNTRAINED,
-        "budget": _budget(run.data.tags.get("harness.budget", "")),
-        "backbone": _tag(run, "backbone"),
+        "rule": run.tag("rule") if trained else UNTRAINED,
+        "budget": as_budget(run.tag("budget")),
+        "backbone": run.tag("backbone"),
         "weights": start.weights[:12],
-        "image_size": "×".join(re.findall(r"\d+", params.get("backbone.image_size", ""))),
+        "image_size": "×".join(map(str, as_sizes(params.get("backbone.image_size")))),
         "text_length": params.get("backbone.text_length", ""),
         "preprocessing": f"{params.get('backbone.interpolation')}, {params.get('backbone.normalisation')}",
         "val": params.get("dataset.val", ""),
         "train_on": params.get("dataset.train_on", ""),
-        "fingerprint": _tag(run, "fingerprint")[:12],
-        "batch_size": _number(params.get("train.batch_size")) if trained else None,
-        "epochs": _number(params.get("train.epochs")) if trained else None,
-        "device": _tag(run, "device"),
+        "fingerprint": run.tag("fingerprint")[:12],
+        "batch_size": as_whole(params.get("train.batch_size")) if trained else None,
+        "epochs": as_whole(params.get("train.epochs")) if trained else None,
+        "device": run.tag("device"),
     }
 
 
-def _costs(run: Any) -> dict[str, float | None]:
-    costs = {name: _finite(run.data.metrics.get(key)) for name, key in _COSTS.items()}
+def _costs(run: RunRow) -> dict[str, float | None]:
+    costs = {name: run.metric(key) for name, key in _COSTS.items()}
     if costs["trainable"] == 0:
         costs |= {name: None for name in costs if name.startswith("train_") or name.startswith("step_")}
     return costs
 
 
-def _tested(run: Any, dataset: str) -> dict[str, Any]:
+def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
     """Return what a row says of its test set; the run's own dataset is in-domain, any other a transfer."""
-    trained_on, tags = _tag(run, "dataset"), run.data.tags
+    trained_on = run.tag("dataset")
     own = dataset == trained_on
-    fingerprint = _tag(run, "fingerprint") if own else tags.get(f"harness.transfer.{dataset}", "")
-    own_protocol = _tag(run, "version.protocol")
+    fingerprint = run.tag("fingerprint") if own else run.tag(f"transfer.{dataset}")
+    own_protocol = run.tag("version.protocol")
     return {
         "tested_on": dataset,
         "in_domain": own,
         "test_fingerprint": fingerprint[:12],
-        "protocol": own_protocol if own else tags.get(f"harness.transfer_protocol.{dataset}", own_protocol),
+        "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": "queries.npz" if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on, dataset),
     }
 
 
-def _scores(metrics: Mapping[str, float], dataset: str) -> dict[str, float | None]:
+def _scores(run: RunRow, dataset: str) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name in METRICS:
         key = f"test/{dataset}/t2i/{name}"
-        found[name] = _finite(metrics.get(key))
-        found |= {f"{name}_{end}": _finite(metrics.get(f"{key}/{end}")) for end in ("low", "high")}
+        found[name] = run.metric(key)
+        found |= {f"{name}_{end}": run.metric(f"{key}/{end}") for end in ("low", "high")}
     return found
 
 
@@ -200,20 +199,19 @@ def _shared(dataset: str) -> tuple[str, ...]:
         return ()
 
 
-def _condition(run: Any, start: _Start) -> str:
+def _condition(run: RunRow, start: _Start) -> str:
     """Return the hash of all that decides a result but the seed."""
-    tags = run.data.tags
-    versions = {key: value for key, value in tags.items() if key.startswith("harness.version.")}
+    versions = {key: value for key, value in run.tags.items() if key.startswith("harness.version.")}
     names = ("fingerprint", "weights", "synthetic", "budget")
-    marks = {name: tags.get(f"harness.{name}") for name in names}
+    marks = {name: run.tags.get(f"harness.{name}") for name in names}
     marks |= {"weights": start.weights} if start.words is not None else {}
     return content_hash([_config(run, start), versions, list(marks.values())])[:16]
 
 
-def _config(run: Any, start: _Start) -> dict[str, str]:
+def _config(run: RunRow, start: _Start) -> dict[str, str]:
     """Return a run's settings; later ones that its record leaves out have their defaults."""
     dropped = free_keys(RunConfig) | {"seed"}
-    kept = {key: str(value) for key, value in run.data.params.items() if key not in dropped}
+    kept = {key: value for key, value in run.params.items() if key not in dropped}
     later = {key: str(value) for key, value in later_defaults(RunConfig).items()}
     return later | kept | ({INIT_FROM: start.words} if start.words is not None else {})
 
@@ -237,20 +235,3 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _tag(run: Any, name: str) -> str:
-    return str(run.data.tags.get(f"harness.{name}", ""))
-
-
-def _budget(text: str) -> str:
-    """Return how a method's settings were tuned, in words."""
-    return f"{text} trials" if text.isdigit() else text or NO_BUDGET
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"-?\d+", text) else None
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None

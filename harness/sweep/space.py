@@ -1,6 +1,7 @@
 """The search space of a sweep: what config fields declare, changed by `--space` and `--fix`."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -17,6 +18,7 @@ from harness.presets.resolve import build, config_keys, parse_override
 MEASURES = ("dataset.", "eval.")
 GRID_POINTS, MOST_POINTS = 4, 10_000
 FORMS = "key=low:high, key=low:high:log or key=a,b,c"
+_RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")
 
 
 class Axis(BaseModel):
@@ -67,6 +69,22 @@ class Axis(BaseModel):
             return self.over.values
         ends = (self.over.low, self.over.high)
         return tuple(int(end) for end in ends) if self.integer else ends
+
+
+def parse_axis_text(text: str) -> Axis:
+    """Return the axis that its text describes, as older studies noted it; of named values only their text is known.
+
+    >>> parse_axis_text("method.lr from 1e-05 to 0.01 (log)").over.log
+    True
+    >>> parse_axis_text("method.init in released, zero").over.values
+    ('released', 'zero')
+    """
+    found = _RANGE.fullmatch(text)
+    if found is not None:
+        ends = {"low": float(found["low"]), "high": float(found["high"])}
+        return Axis(key=found["key"], over=Range(**ends, log=bool(found["log"])))
+    key, _, values = text.partition(" in ")
+    return Axis(key=key, over=Choice(values=tuple(values.split(", "))))
 
 
 def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = ()) -> list[Axis]:

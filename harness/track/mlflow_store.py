@@ -1,4 +1,4 @@
-"""One MLflow store and experiment: runs, metrics, tags and artifacts by run id; the only file that knows MLflow."""
+"""One MLflow store and experiment, read and written by run id; only this package touches MLflow's client."""
 
 import logging
 import os
@@ -21,11 +21,11 @@ from harness.track.mlflow_opening import (
     tracking_uri,
 )
 from harness.track.notes import NOTE, description, origin
+from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import milliseconds, results, tags
 from harness.track.views import EXPERIMENT_TAGS
 
 EXPERIMENT = "text-based-person-retrieval"
-PARENT = "mlflow.parentRunId"
 STATES = {
     "finished": "FINISHED",
     "failed": "FAILED",
@@ -35,7 +35,7 @@ STATES = {
 }
 ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
 FINISHED = "tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
-BATCH = {"metrics": 1000, "params": 100}
+BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 log = logging.getLogger(__name__)
 
 
@@ -81,11 +81,30 @@ class Store:
         self._dataset(run_id, record)
         return run_id
 
-    def open(self, name: str, marks: dict[str, str], values: dict[str, Any]) -> str:
-        """Open an MLflow run that stands for several, as a study does, with tags and parameters; return its id."""
-        run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
+    def open(
+        self, name: str, marks: dict[str, str], values: dict[str, Any], started: str | None = None
+    ) -> str:
+        """Open an MLflow run of several runs, as a study's is, with tags and parameters; return its id."""
+        since = None if started is None else milliseconds(started)
+        run_id = str(self.client.create_run(self.experiment_id, since, marks, name).info.run_id)
         self.log_params(run_id, values)
         return run_id
+
+    def resume(self, run_id: str) -> None:
+        """Mark a run that had ended as running."""
+        self.client.update_run(run_id, status="RUNNING")
+
+    def end(self, run_id: str, status: str, ended: str | None = None) -> None:
+        """End a run in a record's state, now or at an ISO 8601 time."""
+        self.client.set_terminated(run_id, STATES[status], None if ended is None else milliseconds(ended))
+
+    def log_file(self, run_id: str, file: Path, folder: str | None = None) -> None:
+        """Add a file to a run's artifacts, within a folder of them where one is named."""
+        self.client.log_artifact(run_id, str(file), folder)
+
+    def log_json(self, run_id: str, content: Mapping[str, Any], name: str) -> None:
+        """Add values to a run's artifacts as a JSON or YAML file of that name."""
+        self.client.log_dict(run_id, dict(content), name)
 
     def log(self, run_id: str, rows: Iterable[dict[str, float]]) -> None:
         """Log epochs' metrics in as few calls as may be; the step is the epoch."""
@@ -107,15 +126,16 @@ class Store:
         self.set_tags(run_id, tags(record) | {NOTE: description(record)})
         for name in ARTIFACTS:
             if folder.file(name).is_file():
-                self.client.log_artifact(run_id, str(folder.file(name)))
-        self.client.log_dict(run_id, record.config, "config.yaml")
-        self.client.set_terminated(run_id, STATES[record.status], milliseconds(record.finished or now()))
+                self.log_file(run_id, folder.file(name))
+        self.log_json(run_id, record.config, "config.yaml")
+        self.end(run_id, record.status, record.finished or now())
 
     def set_tags(self, run_id: str, values: Mapping[str, str]) -> None:
-        """Set a run's tags in one call."""
+        """Set a run's tags in as few calls as may be."""
         from mlflow.entities import RunTag
 
-        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in values.items()])
+        for part in _parts([RunTag(key, value) for key, value in values.items()], BATCH["tags"]):
+            self.client.log_batch(run_id, tags=part)
 
     def describe(self, views: Mapping[str, str]) -> None:
         """Bring the experiment's saved views up to date; its description stays as a person wrote it."""
@@ -165,30 +185,34 @@ class Store:
                 raise unknown("experiment", experiment, names)
             return cls(runs, experiment)
 
-    def finished_runs(self, kind: str = "run", where: str = "") -> list[Any]:
-        """Return the finished MLflow runs of a kind that the harness logged, newest first; those that fit `where`."""
+    def finished_runs(self, kind: str = "run", where: str = "") -> list[RunRow]:
+        """Return the finished runs of a kind that the harness logged, newest first; those that fit `where`."""
         more = f" and {where}" if where else ""
         return self.search(FINISHED.format(kind=kind) + more)
 
-    def newest(self, n: int = 200) -> list[dict[str, str]]:
-        """Return the tags of the newest finished runs, newest first, in one call."""
+    def newest(self, n: int = 200) -> list[RunRow]:
+        """Return the newest finished runs, newest first, in one call."""
         found = self.client.search_runs([self.experiment_id], FINISHED.format(kind="run"), max_results=n)
-        return [dict(run.data.tags) for run in found]
+        return [RunRow.from_mlflow(run) for run in found]
 
-    def unfinished_runs(self) -> list[Any]:
-        """Return the MLflow runs that failed, were cut off or still go on, newest first."""
+    def unfinished_runs(self) -> list[RunRow]:
+        """Return the runs that failed, were cut off or still run, newest first."""
         return self.search("tags.`harness.kind` = 'run' and attributes.status != 'FINISHED'")
 
-    def search(self, text: str) -> list[Any]:
-        """Return all MLflow runs that fit a filter, newest first."""
-        found: list[Any] = []
+    def search(self, text: str) -> list[RunRow]:
+        """Return all runs that fit a filter in MLflow's language, newest first."""
+        found: list[RunRow] = []
         token = None
         while True:
             page = self.client.search_runs([self.experiment_id], text, max_results=1000, page_token=token)
-            found += page
+            found += map(RunRow.from_mlflow, page)
             token = page.token
             if not token:
                 return found
+
+    def run(self, run_id: str) -> RunRow:
+        """Return one run by its id."""
+        return RunRow.from_mlflow(self.client.get_run(run_id))
 
     def history(self, run_id: str, keys: Iterable[str]) -> list[dict[str, float]]:
         """Return the epochs of a run, each with `epoch` and those of the metrics that were logged for it."""
@@ -213,7 +237,7 @@ class Store:
         """Log a folder's files as the artifacts of a run of their own; return its id."""
         run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
         self.client.log_artifacts(run_id, str(folder))
-        self.client.set_terminated(run_id, "FINISHED")
+        self.end(run_id, "finished")
         return run_id
 
     def log_params(self, run_id: str, values: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from harness.files import read_json
 from harness.record import COMPRESSION, Record, RunFolder
 from harness.track.mlflow_store import Store
 from harness.track.run_tracker import log
-from harness.track.tags import milliseconds, tags, with_ends
+from harness.track.tags import tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
@@ -52,16 +52,16 @@ def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
 
 
 def _log_file(store: Store, run_id: str, folder: RunFolder, name: str) -> None:
-    store.client.log_artifact(run_id, str(folder.file(name)))
-    store.client.set_tag(run_id, f"harness.file.{name}", "sent")
+    store.log_file(run_id, folder.file(name))
+    store.set_tags(run_id, {f"harness.file.{name}": "sent"})
 
 
 def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, Any]) -> None:
     dataset = result["dataset"]
     store.log(run_id, [with_ends(result["metrics"], result["intervals"])])
-    store.client.log_artifact(run_id, str(folder.file(f"transfer/{dataset}.npz")), "transfer")
-    store.client.set_tag(run_id, f"harness.transfer.{dataset}", result["fingerprint"])
-    store.client.set_tag(run_id, f"harness.transfer_protocol.{dataset}", str(result["protocol"]))
+    store.log_file(run_id, folder.file(f"transfer/{dataset}.npz"), "transfer")
+    marks = {f"harness.transfer.{dataset}": result["fingerprint"]}
+    store.set_tags(run_id, marks | {f"harness.transfer_protocol.{dataset}": str(result["protocol"])})
 
 
 def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> str | None:
@@ -72,24 +72,19 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
     try:
         store = Store(runs)
         for old in store.finished_runs("group"):
-            if old.data.tags.get("harness.identity") == group["identity"]:
-                store.remove(old.info.run_id)
+            if old.tag("identity") == group["identity"]:
+                store.remove(old.id)
         child = {key: value for key, value in tags(records[0]).items() if key != "harness.seed"}
         marks = child | {
             "harness.kind": "group",
             "harness.identity": group["identity"],
             "harness.seeds": str(group["seeds"]),
         }
-        run = store.client.create_run(
-            store.experiment_id, milliseconds(records[0].started), marks, group["name"]
-        )
-        run_id = str(run.info.run_id)
-        store.log_params(
-            run_id, {key: value for key, value in flatten(records[0].config).items() if key != "seed"}
-        )
+        shared = {key: value for key, value in flatten(records[0].config).items() if key != "seed"}
+        run_id = store.open(group["name"], marks, shared, records[0].started)
         store.log(run_id, [group_metrics(group)])
-        store.client.log_dict(run_id, group, "group.json")
-        store.client.set_terminated(run_id, "FINISHED")
+        store.log_json(run_id, group, "group.json")
+        store.end(run_id, "finished")
         store.adopt(run_id, [str(r.tracking["run_id"]) for r in records if r.tracking.get("synced")])
     except Exception as error:
         log.warning(

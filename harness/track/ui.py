@@ -89,7 +89,7 @@ def find(runs: str | Path | None = None, experiment: str | None = None) -> Track
             f"No tracked runs in {place} yet. Begin with: harness run --method METHOD --dataset DATASET --synthetic "
             "(`harness methods list` and `harness data list` name them)."
         )
-    shown = views(store.newest())
+    shown = views([run.tags for run in store.newest()])
     try:
         store.describe(dict(view.tag() for view in shown))
     except Exception as error:

@@ -74,7 +74,7 @@ def test_a_report_is_whole_from_the_command_line(name, experiment, fake, tmp_pat
     assert not re.search(r"(src|href)=[\"']?(https?:)?//|<script|@import", page)
     assert "SYNTHETIC TWIN" in page
     run = Store(experiment.runs, name_of(experiment)).finished_runs("report")[0]
-    kept = {artifact.path for artifact in experiment.client.list_artifacts(run.info.run_id)}
+    kept = {artifact.path for artifact in experiment.client.list_artifacts(run.id)}
     assert {f"{name}.html", f"{name}.ipynb", "tables", "figures", "data"} <= kept
 
 

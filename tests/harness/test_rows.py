@@ -103,7 +103,7 @@ def naive_interval(hits):
 def test_a_tracked_group_of_exactly_these_seeds_gives_what_lost_per_query_results_cannot(experiment, fake):
     records = [fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=seed)) for seed in (1, 2)]
     fake.group(experiment, records, 55.5, 50.0, 61.0)
-    groups = {group.info.run_id: dict(group.data.metrics) for group in experiment.finished_runs("group")}
+    groups = {group.id: dict(group.metrics) for group in experiment.finished_runs("group")}
     (row,) = combine_seeds(read_runs(experiment), lambda run, name: None, groups)[0].to_dict("records")
     assert (row["R1"], row["R1_low"], row["R1_high"]) == (55.5, 50.0, 61.0)
     (row,) = _results(experiment)

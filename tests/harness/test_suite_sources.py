@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +16,7 @@ from harness.suites.cell_jobs import cell_key, shard_of
 from harness.suites.plan import make_suite_plan
 from harness.suites.run_suite import run_suite
 from harness.suites.suite_files import expand, load_suite
+from harness.track.run_row import RunRow
 
 TABLE = """
 datasets: [icfg, cuhk]
@@ -196,13 +196,12 @@ def tracked(name, seed, init_from=None, weights="clip", lr="0.1"):
     """Return what MLflow says of a run, as far as its rows need it."""
     params = {"seed": str(seed), "method.lr": lr} | ({"backbone.init_from": init_from} if init_from else {})
     tags = {"harness.method": name.partition("-")[0], "harness.weights": weights, "harness.seed": str(seed)}
-    data = SimpleNamespace(params=params, tags=tags, metrics={"test/icfg/t2i/R1": 50.0})
-    return SimpleNamespace(info=SimpleNamespace(run_id=name, run_name=name), data=data)
+    return RunRow(name, name, "FINISHED", 0, 1, tags, params, {"test/icfg/t2i/R1": 50.0})
 
 
 def rows_of(*runs):
-    known = {run.info.run_name: run for run in runs}
-    return {run.info.run_name: next(run_rows(run, known)) for run in runs}
+    known = {run.name: run for run in runs}
+    return {run.name: next(run_rows(run, known)) for run in runs}
 
 
 def test_seeds_that_start_from_seeds_of_one_condition_are_one_condition():

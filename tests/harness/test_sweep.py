@@ -337,5 +337,5 @@ def test_the_tests_of_a_best_that_stays_are_kept(search_with, tmp_path):
 def test_a_helper_leaves_the_state_of_a_finished_study_alone(world, twins, tmp_path):
     summary = sweep(world.quick(twins), [RATE], Search(trials=1, test_seeds=0), runs=tmp_path)
     help_with(summary.study, runs=tmp_path)
-    (study,) = [run for run in Store(tmp_path).search("") if run.data.tags["harness.kind"] == "study"]
-    assert study.info.status == "FINISHED"
+    (study,) = [run for run in Store(tmp_path).search("") if run.tags["harness.kind"] == "study"]
+    assert study.status == "FINISHED"

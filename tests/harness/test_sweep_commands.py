@@ -14,7 +14,8 @@ from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job
 from harness.sweep.settings import Search
 from harness.sweep.sweep import sweep
-from harness.track.mlflow_store import PARENT, Store
+from harness.track.mlflow_store import Store
+from harness.track.run_row import PARENT
 from tests.sweep_runs import RATE, Runs
 
 
@@ -44,15 +45,15 @@ def test_the_command_sweeps_tests_and_says_how_to_reuse_the_best(world, twins, t
     assert "2 trials: 2 finished, 0 pruned, 0 failed" in shown.output
     assert "SYNTHETIC TWIN" in shown.output
     assert "reuse:  harness run --method linear_probe --dataset icfg --synthetic --preset" in shown.output
-    runs = {run.info.run_name: run for run in Store(tmp_path).search("")}
-    (study,) = [run for run in runs.values() if run.data.tags["harness.kind"] == "study"]
-    kinds = Counter(run.data.tags["harness.kind"] for run in runs.values())
+    runs = {run.name: run for run in Store(tmp_path).search("")}
+    (study,) = [run for run in runs.values() if run.tags["harness.kind"] == "study"]
+    kinds = Counter(run.tags["harness.kind"] for run in runs.values())
     assert kinds == {"study": 1, "trial": 2, "run": 1}
-    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert {run.status for run in runs.values()} == {"FINISHED"}
     children = [run for run in runs.values() if run is not study]
-    assert {run.data.tags[PARENT] for run in children} == {study.info.run_id}
-    assert study.data.metrics["trials/finished"] == 2
-    assert study.data.tags["harness.best.method.lr"] in ("0.0001", "0.01")
+    assert {run.tags[PARENT] for run in children} == {study.id}
+    assert study.metrics["trials/finished"] == 2
+    assert study.tags["harness.best.method.lr"] in ("0.0001", "0.01")
     again = invoke(
         *command, "--json", *settings, "--space", "method.lr=1e-4,1e-2", "--fix", "method.temperature=0.05"
     )
@@ -135,16 +136,16 @@ def test_an_empty_storage_lists_nothing(tmp_path):
 def test_mlflow_shows_study_trials_and_seeds_as_three_generations(monkeypatch, world, twins, tmp_path):
     monkeypatch.setattr(sweep_module, "run", None)
     summary = sweep(world.quick(twins), [RATE], Search(trials=2, seeds=2, test_seeds=0), runs=tmp_path)
-    runs = {run.info.run_id: run for run in Store(tmp_path).search("")}
-    kinds = {key: run.data.tags["harness.kind"] for key, run in runs.items()}
-    parents = {key: kinds.get(run.data.tags.get(PARENT)) for key, run in runs.items()}
+    runs = {run.id: run for run in Store(tmp_path).search("")}
+    kinds = {key: run.tags["harness.kind"] for key, run in runs.items()}
+    parents = {key: kinds.get(run.tags.get(PARENT)) for key, run in runs.items()}
     assert Counter((kinds[key], parents[key]) for key in runs) == {
         ("study", None): 1,
         ("trial", "study"): 2,
         ("trial_seed", "trial"): 4,
     }
     (study,) = [run for key, run in runs.items() if kinds[key] == "study"]
-    assert study.data.metrics["mean/val/t2i/R1"] == summary.mean
-    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert study.metrics["mean/val/t2i/R1"] == summary.mean
+    assert {run.status for run in runs.values()} == {"FINISHED"}
     trials = [run for key, run in runs.items() if kinds[key] == "trial"]
-    assert {run.data.metrics["val/t2i/R1"] for run in trials} == {trial.value for trial in summary.trials}
+    assert {run.metrics["val/t2i/R1"] for run in trials} == {trial.value for trial in summary.trials}

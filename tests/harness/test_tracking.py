@@ -12,7 +12,8 @@ from harness.run.resume import sync_runs
 from harness.run.run import run
 from harness.run.several_seeds import run_seeds
 from harness.track import mlflow_store, run_tracker
-from harness.track.mlflow_store import PARENT, Store
+from harness.track.mlflow_store import Store
+from harness.track.run_row import PARENT
 from harness.track.run_tracker import Tracker
 
 
@@ -73,11 +74,11 @@ def test_several_seeds_are_children_of_one_parent_with_mean_and_interval(tracked
     root, group, store = tracked
     (parent,) = store.finished_runs("group")
     name = "test/icfg/t2i/R1"
-    assert parent.data.metrics[name] == pytest.approx(group["metrics"][name]["mean"])
-    assert parent.data.metrics[f"{name}/low"] <= parent.data.metrics[name]
-    assert parent.data.metrics["n_seeds"] == 2
+    assert parent.metrics[name] == pytest.approx(group["metrics"][name]["mean"])
+    assert parent.metrics[f"{name}/low"] <= parent.metrics[name]
+    assert parent.metrics["n_seeds"] == 2
     for child in group["runs"]:
-        assert mlflow_run(store, root, child).data.tags[PARENT] == parent.info.run_id
+        assert mlflow_run(store, root, child).data.tags[PARENT] == parent.id
 
 
 def test_a_test_on_another_dataset_is_logged_beside_the_runs_own(tracked):

@@ -50,7 +50,7 @@ def test_the_experiment_opens_as_trained_models_with_views_that_filter_its_runs(
 
 
 def test_the_filter_of_each_view_finds_the_runs(shown):
-    for view in views(shown.newest()):
+    for view in views([run.tags for run in shown.newest()]):
         state = json.loads(json.loads(view.tag()[1])["state"])
         found = shown.client.search_runs([shown.experiment_id], state["searchFilter"])
         assert {run.data.tags["harness.method"] for run in found} == {"cskt", "linear_probe"}

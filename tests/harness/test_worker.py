@@ -19,7 +19,8 @@ from harness.queue.local_workers import share, visible_gpus
 from harness.queue.optuna_storage import lost
 from harness.queue.queue import Queue, TrialState
 from harness.queue.work_loop import Job, Work, until, when_free, work_off
-from harness.track.mlflow_store import PARENT, Store
+from harness.track.mlflow_store import Store
+from harness.track.run_row import PARENT
 
 
 class Jobs(Work):
@@ -182,10 +183,10 @@ def test_the_trial_of_a_killed_worker_goes_on_from_its_checkpoint_and_none_is_lo
     assert summary["counts"]["failed"] == 0
     logs = [file.read_text() for file in (tmp_path / "studies" / STUDY / "workers").glob("*.log")]
     assert sum("going on from the checkpoint" in log for log in logs) == 1
-    tracked = [run for run in Store(tmp_path).search("") if run.data.tags["harness.kind"] == "trial"]
-    assert Counter(run.data.tags["harness.trial"] for run in tracked) == Counter(map(str, range(TRIALS)))
-    assert len({run.data.tags[PARENT] for run in tracked}) == 1
-    assert {run.info.status for run in tracked} <= {"FINISHED", "KILLED"}
+    tracked = [run for run in Store(tmp_path).search("") if run.tags["harness.kind"] == "trial"]
+    assert Counter(run.tags["harness.trial"] for run in tracked) == Counter(map(str, range(TRIALS)))
+    assert len({run.tags[PARENT] for run in tracked}) == 1
+    assert {run.status for run in tracked} <= {"FINISHED", "KILLED"}
 
 
 def in_background():

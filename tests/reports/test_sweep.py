@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from harness.analysis.studies import best_trials
 from harness.analysis.studies import tables as study_tables
-from harness.analysis.studies.read_study import parse_axis_text, read_study
+from harness.analysis.studies.read_study import read_study
 from harness.cli.main import cli
 from harness.config.fields import Choice, Range
 from harness.errors import UsageError
@@ -20,9 +20,9 @@ from harness.queue.parent_run import StudyTracker
 from harness.reporting.make import make_report
 from harness.reports import REPORTS
 from harness.sweep.settings import Search
-from harness.sweep.space import Axis
+from harness.sweep.space import Axis, parse_axis_text
 from harness.sweep.summary import Summary, TrialRow, best_of, front_of
-from harness.track.mlflow_store import PARENT
+from harness.track.run_row import PARENT
 from harness.track.tags import SEARCH
 
 REPORT = REPORTS.get("sweep").__module__

@@ -6,7 +6,6 @@ runs of its trials tell less, and `notes` say what is missing.
 
 import json
 import logging
-import re
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.studies.tracked_study import TrackedStudy, Trial
-from harness.config.fields import Choice, Range
+from harness.config.fields import Choice
 from harness.config.values import flatten
 from harness.errors import HarnessError, UsageError, unknown
 from harness.pages.escaping import visible
 from harness.presets.resolve import resolve
 from harness.sweep.settings import COSTS, Search
-from harness.sweep.space import Axis
+from harness.sweep.space import Axis, parse_axis_text
 from harness.sweep.study_folder import BEST, SUMMARY
 from harness.sweep.summary import TIE, Summary, TrialRow
-from harness.track.mlflow_store import PARENT, Store
+from harness.track.mlflow_store import Store
+from harness.track.run_row import RunRow, as_number, as_whole
 from harness.track.tags import SEARCH
 
 SEARCHED = "search: "
 ENDED = ("finished", "pruned", "failed")
-_RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")
 log = logging.getLogger(__name__)
 
 
@@ -38,14 +37,14 @@ def read_study(store: Store | None, name: str) -> TrackedStudy:
     parents = store.search("tags.`harness.kind` = 'study'") if store else []
     if store is None or not parents:
         raise UsageError(f"No study is tracked here, so not {name!r} either: `harness sweep` makes one.")
-    named = [run for run in parents if run.data.tags.get("harness.study") == name]
+    named = [run for run in parents if run.tag("study") == name]
     if not named:
-        raise unknown("study", name, {str(run.data.tags.get("harness.study")) for run in parents})
+        raise unknown("study", name, {run.tag("study") for run in parents})
     parent = named[0]
     with tempfile.TemporaryDirectory(prefix="harness-study-") as place:
         folder = Path(place)
         study = _begun(parent, _artifact(store, parent, SEARCH, folder), len(named))
-        preset = store.artifact(str(parent.info.run_id), BEST, folder)
+        preset = store.artifact(parent.id, BEST, folder)
         study.preset = preset.read_text(encoding="utf-8", errors="replace") if preset else None
         found = _summary(_artifact(store, parent, SUMMARY, folder))
     if found is not None:
@@ -59,63 +58,45 @@ def read_study(store: Store | None, name: str) -> TrackedStudy:
     return study
 
 
-def parse_axis_text(text: str) -> Axis:
-    """Return the axis that its words describe; of named values only their text is known.
-
-    >>> parse_axis_text("method.lr from 1e-05 to 0.01 (log)").over.log
-    True
-    >>> parse_axis_text("method.init in released, zero").over.values
-    ('released', 'zero')
-    """
-    found = _RANGE.fullmatch(text)
-    if found is not None:
-        ends = {"low": float(found["low"]), "high": float(found["high"])}
-        return Axis(key=found["key"], over=Range(**ends, log=bool(found["log"])))
-    key, _, values = text.partition(" in ")
-    return Axis(key=key, over=Choice(values=tuple(values.split(", "))))
-
-
-def _begun(parent: Any, told: Any, n_named: int) -> TrackedStudy:
+def _begun(parent: RunRow, noted: Any, n_named: int) -> TrackedStudy:
     """Return what was known of a study when it began."""
-    tags = parent.data.tags
-    search = _search(told)
-    ended = parent.info.status != "RUNNING"
+    search = _search(noted)
     study = TrackedStudy(
-        name=tags["harness.study"],
-        status=tags.get("harness.status", "finished") if ended else "running",
+        name=parent.tag("study"),
+        status="running" if parent.running else parent.tag("status") or "finished",
         n_named=n_named,
-        started=_time(parent.info.start_time),
-        ended=_time(parent.info.end_time) if ended else None,
-        method=tags.get("harness.method", ""),
-        dataset=tags.get("harness.dataset", ""),
-        synthetic=tags.get("harness.synthetic") == "true",
-        seed=tags.get("harness.seed", ""),
-        objectives=search.objectives if search else (tags.get("harness.objective", "val/t2i/R1"),),
+        started=_time(parent.started),
+        ended=None if parent.running else _time(parent.ended),
+        method=parent.tag("method"),
+        dataset=parent.tag("dataset"),
+        synthetic=parent.synthetic,
+        seed=parent.tag("seed"),
+        objectives=search.objectives if search else (parent.tag("objective") or "val/t2i/R1",),
         constraints=tuple(map(str, search.constraints)) if search else (),
-        sampler=tags.get("harness.sampler", ""),
-        pruner=tags.get("harness.pruner", ""),
+        sampler=parent.tag("sampler"),
+        pruner=parent.tag("pruner"),
         seeds=search.seeds if search else None,
         wanted=search.trials if search else None,
-        axes=_axes(told if search else None, parent.data.params),
+        axes=_axes(noted if search else None, parent.params),
     )
     if n_named > 1:
         study.notes.append(f"{n_named} studies of this name are tracked; this is the newest.")
     return study
 
 
-def _search(told: Any) -> Search | None:
+def _search(noted: Any) -> Search | None:
     """Return how a study searches, as it noted it; None of one that did not, or in another form."""
     try:
-        return None if told is None else Search.model_validate(told["search"])
+        return None if noted is None else Search.model_validate(noted["search"])
     except (ValueError, TypeError, KeyError) as error:
         log.warning("what the study notes of its search cannot be read: %s", error)
         return None
 
 
-def _axes(told: Any, params: Mapping[str, str]) -> list[Axis]:
+def _axes(noted: Any, params: Mapping[str, str]) -> list[Axis]:
     """Return the search space: as the study noted it, else read from the words of its parameters."""
-    if told is not None:
-        return [Axis.model_validate(axis) for axis in told["axes"]]
+    if noted is not None:
+        return [Axis.model_validate(axis) for axis in noted["axes"]]
     texts = (value.removeprefix(SEARCHED) for value in params.values() if value.startswith(SEARCHED))
     found = []
     for text in texts:
@@ -172,17 +153,15 @@ def _defaults(study: TrackedStudy) -> dict[str, Any]:
     return {axis.key: values[axis.key] for axis in study.axes if axis.key in values}
 
 
-def _take_runs(study: TrackedStudy, store: Store, parent: Any, known: bool) -> None:
+def _take_runs(study: TrackedStudy, store: Store, parent: RunRow, known: bool) -> None:
     """Put in what the runs of a study's trials tell that its summary, if there is one, does not know yet."""
-    run_id = str(parent.info.run_id)
-    values = {
-        int(m.step): m.value for m in store.client.get_metric_history(run_id, f"trial/{study.objective}")
-    }
+    key = f"trial/{study.objective}"
+    values = {int(row["epoch"]): row[key] for row in store.history(parent.id, [key])}
     have = {trial.number for trial in study.trials}
-    for number, run in _children(store, study, run_id).items():
-        status = run.data.tags.get("harness.status", "running")
+    for number, run in _children(store, study, parent.id).items():
+        status = run.tag("status") or "running"
         study.running += status == "running" and study.status == "running"
-        value = values.get(number, run.data.metrics.get(study.objective))
+        value = values.get(number, run.metrics.get(study.objective))
         if status in ENDED and number not in have and (status != "finished" or value is not None):
             study.trials.append(_row(study, number, run, status, value))
     study.notes.append(STILL if study.status == "running" else UNTOLD)
@@ -190,48 +169,40 @@ def _take_runs(study: TrackedStudy, store: Store, parent: Any, known: bool) -> N
         study.notes.append(LESS)
 
 
-def _children(store: Store, study: TrackedStudy, run_id: str) -> dict[int, Any]:
+def _children(store: Store, study: TrackedStudy, run_id: str) -> dict[int, RunRow]:
     """Return the newest run of each trial, one that ended before one that did not; a running one has no parent yet."""
-    found: dict[int, Any] = {}
+    found: dict[int, RunRow] = {}
     for run in store.search("tags.`harness.kind` = 'trial'"):
-        tags = run.data.tags
-        number = tags.get("harness.trial", "")
-        own = tags.get(PARENT) == run_id or (PARENT not in tags and run.info.status == "RUNNING")
-        if tags.get("harness.study") != study.name or not own or not number.isdigit():
+        place = as_whole(run.tag("trial"))
+        own = run.parent == run_id or (run.parent is None and run.running)
+        if run.tag("study") != study.name or not own or place is None or place < 0:
             continue
-        if int(number) not in found or found[int(number)].info.status == "RUNNING":
-            found[int(number)] = run
+        if place not in found or found[place].running:
+            found[place] = run
     return found
 
 
-def _row(study: TrackedStudy, number: int, run: Any, status: Any, value: float | None) -> Trial:
+def _row(study: TrackedStudy, number: int, run: RunRow, status: Any, value: float | None) -> Trial:
     """Return a trial as its run tells of it."""
-    params = {axis.key: _value(axis, run.data.params.get(axis.key)) for axis in study.axes}
-    error = run.data.tags.get("harness.error", "not told")
-    took = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else 0.0
+    params = {axis.key: _value(axis, run.params.get(axis.key)) for axis in study.axes}
     return Trial(
         number=number,
         state=status,
         values=() if value is None else (value,),
         params=params,
-        seconds=took,
-        error={"type": "", "message": error} if status == "failed" else None,
+        seconds=run.seconds,
+        error={"type": "", "message": run.tag("error") or "unknown"} if status == "failed" else None,
     )
 
 
 def _value(axis: Axis, text: str | None) -> Any:
     """Return a parameter as the number that it is, on an axis of numbers."""
-    if text is None or isinstance(axis.over, Choice):
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return text if isinstance(axis.over, Choice) else as_number(text)
 
 
-def _artifact(store: Store, parent: Any, name: str, folder: Path) -> Any:
+def _artifact(store: Store, parent: RunRow, name: str, folder: Path) -> Any:
     """Return the content of a JSON artifact of the study's run; None for one not there or broken."""
-    file = store.artifact(str(parent.info.run_id), name, folder)
+    file = store.artifact(parent.id, name, folder)
     try:
         return None if file is None else json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
