@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Outcome, claim, outcome
-from harness.evaluate.intervals import bootstrap_interval, cluster_sums, summarise_sums
+from harness.evaluate.intervals import bootstrap_intervals, cluster_sums, summarise_sums
 from harness.evaluate.paired_difference import paired_difference
 
 REPETITIONS = 600
@@ -46,7 +46,8 @@ def one_run(correlation: float, n_identity: int) -> float:
     for repetition in range(REPETITIONS):
         people = draw_people(rng, correlation, n_identity)
         hits = draw_hits(rng, people, [0.0])[0]
-        interval = bootstrap_interval(hits, people["identity"], replicates=REPLICATES, seed=repetition)
+        drawn = {"replicates": REPLICATES, "seed": repetition}
+        (interval,) = bootstrap_intervals(hits[:, None], people["identity"], **drawn)
         held += interval.low <= TRUTH <= interval.high
     return 100 * held / REPETITIONS
 

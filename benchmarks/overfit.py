@@ -18,7 +18,7 @@ from benchmarks.common import Outcome, claim, outcome
 from harness.clip.model import load_clip
 from harness.config.augment import AugmentConfig
 from harness.data.loading import Split, open_material, read_dataset
-from harness.evaluate.ranking import evaluate_directions
+from harness.evaluate.ranking import rank_directions, summarise_directions
 from harness.images.augment import Augment
 from harness.listener import Listener
 from harness.method_parts.batch import Batch
@@ -89,4 +89,4 @@ def one_batch(split: Split, method: Method, pixels: Augment) -> Batch:
 def recall(method: Method, batch: Batch) -> float:
     """Return R@1 from text to image among the 32, in percent."""
     image, text = (normalize(rows, dim=-1) for rows in method.embed(batch))
-    return evaluate_directions(image, text, batch.identities, batch.identities)["t2i/R1"]
+    return summarise_directions(rank_directions(image, text, batch.identities, batch.identities))["t2i/R1"]

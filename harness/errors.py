@@ -1,6 +1,6 @@
 """What can go wrong, told so that a person can mend it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 MOST_NAMED = 20
@@ -42,9 +42,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
+def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return names separated by commas: the first `most` of them, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2), listed(["a", "b"], 2)
+    ('a, b and 1 more', 'a, b')
+    """
+    return ", ".join(names[:most]) + and_more(len(names), most)
+
+
+def and_more(n: int, most: int) -> str:
+    """Return ` and 3 more` when only `most` of `n` things are named, or an empty string."""
+    return f" and {n - most:,} more" if n > most else ""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Build the one error for an unknown name: what was given, the nearest match, what is allowed."""
     names = sorted(set(known))
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    named = f"{', '.join(names[:MOST_NAMED]) or 'none'}{more}"
-    return UsageError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {named}.")
+    return UsageError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {listed(names) or 'none'}.")

@@ -94,7 +94,7 @@ def costs_and_fronts(panel: Panel) -> "DataFrame":
     fronts: list[list[str]] = [[] for _ in range(len(rows))]
     for column, (word, _, _) in COSTS.items():
         cost = rows[column].astype(float).mask(untrained, 0.0)
-        for place in np.flatnonzero(pareto_front(cost.tolist(), rows["R1"].astype(float).tolist())):
+        for place in np.flatnonzero(pareto_front([(-cost).tolist(), rows["R1"].astype(float).tolist()])):
             fronts[place].append(word)
     return rows.assign(front=[" ".join(words) or DASH for words in fronts])
 

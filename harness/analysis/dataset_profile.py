@@ -28,7 +28,7 @@ from harness.data.verify.verify import VerifyReport, verify
 from harness.datasets import DATASETS, SPLITS, PersonDataset, Sample
 from harness.errors import DataError
 from harness.files import read_json, write_arrays, write_json
-from harness.images.decoding import decode, extent_of, fitted
+from harness.images.decoding import extent_of, thumbnail
 from harness.paths import Place, data_root
 from harness.record import REAL, TWIN, TWIN_ENDING
 
@@ -206,14 +206,10 @@ def _pictures(files: Sequence[Path], samples: Sequence[Sample], profile: Profile
 
 def _small(file: Path) -> NDArray[Any] | None:
     """Return a file as a picture in its own shape on white, uint8 [160, 96, 3]; None if it cannot be read."""
-    extent = extent_of(file)
-    if extent is None:
+    pixels = thumbnail(file, (TALL, WIDE), enlarge=True)
+    if pixels is None:
         return None
-    height, width = fitted(extent, (TALL, WIDE), enlarge=True)
-    try:
-        pixels = decode(file, (height, width)).transpose(1, 2, 0)
-    except DataError:
-        return None
+    height, width = pixels.shape[:2]
     sheet = np.full((TALL, WIDE, 3), 255, dtype=np.uint8)
     left = (WIDE - width) // 2
     sheet[TALL - height :, left : left + width] = pixels

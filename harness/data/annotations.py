@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.data.annotation_entries import merge, parse_entries
 from harness.data.back_translations import FILE, read_translations, with_translations
 from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
-from harness.errors import DataError
+from harness.errors import DataError, listed
 from harness.paths import Place
 from harness.twins.marker import read_marker
 
@@ -128,8 +128,7 @@ def found_at(dataset: type[PersonDataset], root: Path) -> str:
     if not place.is_dir():
         return f"{place} does not exist."
     names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in place.iterdir())
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{place} holds {', '.join(names[:8])}{more}." if names else f"{place} is empty."
+    return f"{place} holds {listed(names, 8)}." if names else f"{place} is empty."
 
 
 def named_wrong(dataset: type[PersonDataset], root: Path) -> list[WrongFile]:

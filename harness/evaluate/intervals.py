@@ -58,31 +58,19 @@ def cluster_sums(values: Any, identities: Any) -> tuple[Array, Array]:
     return sums.astype(np.float64), np.bincount(member).astype(np.float64)
 
 
-def bootstrap_interval(
+def bootstrap_intervals(
     values: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Return the mean over the queries with its percentile interval from a bootstrap over identities.
+) -> list[Interval]:
+    """Return means over the queries with percentile intervals from a bootstrap over identities, at the cost of one.
 
     Args:
-        values: what each query contributes [n_query].
+        values: what each query contributes [n_query, n_value]; all columns share the draws.
         identities: the person each query asks for [n_query].
         replicates: how many sets of persons are drawn.
         level: share of such intervals that should hold the truth.
         seed: of the draws; equal seeds draw equal persons, whatever the values.
 
     The bounds are not a number when there is only one person.
-
-    >>> bootstrap_interval([0.5, 0.5, 0.5], [1, 1, 2])
-    Interval(estimate=0.5, low=0.5, high=0.5)
-    """
-    columns = np.asarray(values, dtype=np.float64)[:, None]
-    return bootstrap_intervals(columns, identities, replicates=replicates, level=level, seed=seed)[0]
-
-
-def bootstrap_intervals(
-    values: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
-) -> list[Interval]:
-    """Return one interval for each column of values [n_query, n_value], from the same draws; the cost is that of one.
 
     >>> [round(interval.estimate, 2) for interval in bootstrap_intervals([[1, 0], [0, 0], [1, 0]], [5, 5, 6])]
     [0.67, 0.0]

@@ -1,4 +1,4 @@
-"""Which of several results nobody beats at a lower cost."""
+"""Which of several results no other beats in all objectives."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> NDArray[np.bool_]:
-    """Say of each result whether no other costs at most as much and scores at least as high, one of both truly.
+def pareto_front(objectives: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
+    """Say of each result whether no other is at least as high in all objectives and higher in one.
 
-    Equal results stand or fall together; a result without cost or score (not a number) is never on the front.
+    Equal results are on the front together or not at all; one with a value that is not finite never is.
 
-    >>> pareto_front([1, 2, 3], [50, 60, 55]).tolist()
+    Args:
+        objectives: one list for each objective, of the value of each result [n_objective, n_result]; higher is
+            better, so costs come negated.
+
+    >>> pareto_front([[-1, -2, -3], [50, 60, 55]]).tolist()
     [True, True, False]
     """
-    cost, score = np.asarray(costs, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    cheaper_or_equal = cost[None, :] <= cost[:, None]
-    better_or_equal = score[None, :] >= score[:, None]
-    strictly = (cost[None, :] < cost[:, None]) | (score[None, :] > score[:, None])
-    beaten = (cheaper_or_equal & better_or_equal & strictly).any(axis=1)
-    front: NDArray[np.bool_] = ~beaten & np.isfinite(cost) & np.isfinite(score)
+    values = np.asarray(objectives, dtype=np.float64)
+    one, other = values[:, :, None], values[:, None, :]
+    at_least, higher = np.all(other >= one, axis=0), np.any(other > one, axis=0)
+    beaten = np.any(at_least & higher, axis=1)
+    front: NDArray[np.bool_] = np.logical_and(~beaten, np.isfinite(values).all(axis=0))
     return front

@@ -86,39 +86,51 @@ def rank_queries(
     tensor([1., 1., 1.], dtype=torch.float64)
     """
     columns = gallery.float().T
-    chunk = chunk or _CHUNK.get(queries.device.type, _CHUNK["cpu"])
+    chunk = chunk or _chunk_on(queries.device)
     buffer = columns.new_empty(min(chunk, len(queries)), len(gallery))
 
     def score(rows: Tensor) -> Tensor:
         return torch.mm(queries[rows].float(), columns, out=buffer[: len(rows)])
 
     with _full_precision():
-        return _rank(score, query_identities, gallery_identities, chunk, top, queries.device)
+        identities = (labels.to(queries.device) for labels in (query_identities, gallery_identities))
+        return rank_by(score, *identities, chunk=chunk, top=top)
 
 
 @torch.no_grad()
-def rank_scores(
-    scores: Tensor,
+def rank_by(
+    score: Callable[[Tensor], Tensor],
     query_identities: Tensor,
     gallery_identities: Tensor,
     *,
     chunk: int | None = None,
     top: int = 0,
 ) -> QueryResults:
-    """Rank the gallery for each query by given scores [n_query, n_gallery]; see `rank_queries`.
+    """Rank the gallery for each query by the scores that `score` gives; see `rank_queries`.
+
+    Args:
+        score: takes places of queries [n_row] and returns their scores [n_row, n_gallery], to be overwritten.
+        query_identities: labels [n_query], on the device of the scores.
+        gallery_identities: labels [n_gallery], likewise.
+        chunk: how many queries are scored at once; default by device.
+        top: how many of the best-scored items to name as well.
 
     >>> scores = torch.tensor([[0.9, 0.1, 0.3, 0.7]])
-    >>> results = rank_scores(scores, torch.tensor([1]), torch.tensor([1, 1, 2, 2]))
+    >>> results = rank_by(lambda rows: scores[rows], torch.tensor([1]), torch.tensor([1, 1, 2, 2]))
     >>> results.ap, results.inp
     (tensor([0.7500], dtype=torch.float64), tensor([0.5000], dtype=torch.float64))
     """
-    chunk = chunk or _CHUNK.get(scores.device.type, _CHUNK["cpu"])
+    layout = _lay_out(query_identities, gallery_identities)
+    by_n_right = layout.n_right.argsort(stable=True)
+    rows_at_once = by_n_right.split(chunk or _chunk_on(query_identities.device))
+    parts = [_rank_rows(score(rows), rows, layout, top) for rows in rows_at_once]
+    back = by_n_right.argsort()
+    first_rank, ap, inp, best = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
+    return QueryResults(first_rank, ap, inp, layout.n_right.cpu(), best if top else None)
 
-    def score(rows: Tensor) -> Tensor:
-        block = scores[rows]
-        return block if block.dtype == torch.float64 else block.float()
 
-    return _rank(score, query_identities, gallery_identities, chunk, top, scores.device)
+def _chunk_on(device: torch.device) -> int:
+    return _CHUNK.get(device.type, _CHUNK["cpu"])
 
 
 def summary(results: QueryResults) -> dict[str, float]:
@@ -127,7 +139,7 @@ def summary(results: QueryResults) -> dict[str, float]:
     Rsum is R1 + R5 + R10.
 
     >>> eye = torch.eye(2)
-    >>> summary(rank_scores(eye, torch.tensor([1, 2]), torch.tensor([1, 2])))["Rsum"]
+    >>> summary(rank_queries(eye, eye, torch.tensor([1, 2]), torch.tensor([1, 2])))["Rsum"]
     300.0
     """
     values = {f"R{k}": results.hits(k) for k in CUTOFFS}
@@ -168,45 +180,12 @@ def rank_directions(
 def summarise_directions(results: dict[str, QueryResults]) -> dict[str, float]:
     """Name the averages of each direction `t2i/R1` and so on; `Rsum` alone is that of text to image, as published.
 
-    >>> results = rank_scores(torch.eye(2), torch.tensor([1, 2]), torch.tensor([1, 2]))
-    >>> summarise_directions({"t2i": results})["t2i/R1"]
+    >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
+    >>> summarise_directions(rank_directions(eye, eye, labels, labels))["t2i/R1"]
     100.0
     """
     metrics = {f"{way}/{name}": value for way in results for name, value in summary(results[way]).items()}
     return metrics | ({"Rsum": metrics["t2i/Rsum"]} if "t2i" in results else {})
-
-
-def evaluate_directions(
-    image: Tensor,
-    text: Tensor,
-    image_identities: Tensor,
-    text_identities: Tensor,
-    *,
-    chunk: int | None = None,
-) -> dict[str, float]:
-    """Return the averages of both directions in per cent; see `rank_directions` and `summarise_directions`.
-
-    >>> eye, labels = torch.eye(2), torch.tensor([1, 2])
-    >>> evaluate_directions(eye, eye, labels, labels)["i2t/mAP"]
-    100.0
-    """
-    return summarise_directions(rank_directions(image, text, image_identities, text_identities, chunk=chunk))
-
-
-def _rank(
-    score: Callable[[Tensor], Tensor],
-    query_identities: Tensor,
-    gallery_identities: Tensor,
-    chunk: int,
-    top: int,
-    device: torch.device,
-) -> QueryResults:
-    layout = _lay_out(query_identities.to(device), gallery_identities.to(device))
-    by_n_right = layout.n_right.argsort(stable=True)
-    parts = [_rank_rows(score(rows), rows, layout, top) for rows in by_n_right.split(chunk)]
-    back = by_n_right.argsort()
-    first_rank, ap, inp, best = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
-    return QueryResults(first_rank, ap, inp, layout.n_right.cpu(), best if top else None)
 
 
 def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:

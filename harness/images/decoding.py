@@ -70,6 +70,21 @@ def fitted(extent: tuple[int, int], box: tuple[int, int], *, enlarge: bool = Fal
     return height, width
 
 
+def thumbnail(path: str | Path, box: tuple[int, int], *, enlarge: bool = False) -> Pixels | None:
+    """Return a file as a small picture in its own shape, RGB uint8 [height, width, 3]; None if it cannot be read.
+
+    Args:
+        path: of the file, which may hold anything.
+        box: the height and width that it must fit.
+        enlarge: whether a smaller one grows to fit.
+    """
+    extent = extent_of(path)
+    try:
+        return decode(path, fitted(extent, box, enlarge=enlarge)).transpose(1, 2, 0) if extent else None
+    except ImageError:
+        return None
+
+
 def _check_extent(extent: tuple[int, int]) -> None:
     if extent[0] * extent[1] > MAX_PIXELS:
         raise ValueError(f"{extent[0]}x{extent[1]} pixels are more than the {MAX_PIXELS} allowed")

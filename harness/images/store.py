@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from harness.errors import and_more
 from harness.images.decoding import ImageError, Interpolation, Pixels, decode
 from harness.images.file_hashes import Progress, content_hashes
 from harness.images.store_build import Plan, build, make_folder
@@ -139,10 +140,11 @@ def n_cores() -> int:
 
 
 def _unreadable(bad: Sequence[Path], n: int) -> ImageError:
-    named = "\n".join(f"  {_fault(file)}" for file in bad[:_NAMED])
-    more = f"\n  and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    named = [f"  {_fault(file)}" for file in bad[:_NAMED]]
+    named += [f" {and_more(len(bad), _NAMED)}"] * (len(bad) > _NAMED)
+    lines = "\n".join(named)
     return ImageError(
-        f"{len(bad)} of {n} images cannot be read:\n{named}{more}\n"
+        f"{len(bad)} of {n} images cannot be read:\n{lines}\n"
         "`harness data verify` lists faults with their repair; `--on-bad-image skip` leaves these images out."
     )
 

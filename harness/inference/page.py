@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from harness.errors import and_more
 from harness.files import write_text
-from harness.images.decoding import MAX_PIXELS
+from harness.images.decoding import thumbnail
 from harness.inference.gallery import Hit
 from harness.pages.escaping import html_text
 from harness.pages.html import PAGE, STYLE
@@ -16,9 +17,9 @@ from harness.pages.html import PAGE, STYLE
 if TYPE_CHECKING:
     from harness.inference.found import Search
 
-THUMBNAIL = (288, 432)
-NAMED = 10
-OWN_STYLE = """
+_THUMBNAIL = (432, 288)
+_NAMED = 10
+_OWN_STYLE = """
 .twin { display: inline-block; background: #fdf0e3; border-left: 4px solid #D55E00; padding: .3rem .8rem; }
 .facts { color: #5f5f5f; font-size: .9rem; }
 h2.query { margin-top: 2.6rem; max-width: 60rem; overflow-wrap: anywhere; }
@@ -45,7 +46,7 @@ def write_search_page(found: "Search") -> None:
     ]
     first = found.queries[0] if len(found.queries) == 1 else f"{len(found.queries)} descriptions"
     body = "\n".join([*_head(found), *sections, *_skipped(found)])
-    page = PAGE.format(title=html_text(f"Search: {first}"), style=STYLE + OWN_STYLE, body=body)
+    page = PAGE.format(title=html_text(f"Search: {first}"), style=STYLE + _OWN_STYLE, body=body)
     write_text(found.page, page.encode("utf-8", "replace").decode())
 
 
@@ -83,7 +84,7 @@ def _quality(found: "Search") -> str:
 
 
 def _card(hit: Hit, place: Path) -> str:
-    picture = thumbnail(hit.path)
+    picture = _data_uri(hit.path)
     inside = f'<img src="{picture}" alt="">' if picture else '<span class="gone">cannot be read</span>'
     return (
         f'<li class="hit"><div class="picture">{inside}</div><div class="line"><span class="rank">{hit.rank}</span>'
@@ -96,8 +97,8 @@ def _skipped(found: "Search") -> list[str]:
     bad = found.gallery.bad
     if not bad:
         return []
-    names = "".join(f"<li>{html_text(shown(path, found.place))}</li>" for path, _ in bad[:NAMED])
-    more = f"<li>and {len(bad) - NAMED:,} more</li>" if len(bad) > NAMED else ""
+    names = "".join(f"<li>{html_text(shown(path, found.place))}</li>" for path, _ in bad[:_NAMED])
+    more = f"<li>{and_more(len(bad), _NAMED)}</li>" if len(bad) > _NAMED else ""
     return [f'<p class="note">Unreadable and left out: {len(bad):,}</p><ul class="note">{names}{more}</ul>']
 
 
@@ -106,16 +107,11 @@ def shown(path: Path, place: Path) -> str:
     return str(path.relative_to(place)) if path.is_relative_to(place) else str(path)
 
 
-def thumbnail(path: Path) -> str | None:
+def _data_uri(path: Path) -> str | None:
     """Return a small picture of an image file as a data URI; None when it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            if image.size[0] * image.size[1] > MAX_PIXELS:
-                return None
-            small = image.convert("RGB")
-        small.thumbnail(THUMBNAIL)
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=85)
-    except Exception:  # hostile bytes make decoders raise nearly anything
+    pixels = thumbnail(path, _THUMBNAIL)
+    if pixels is None:
         return None
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

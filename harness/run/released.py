@@ -13,11 +13,11 @@ from harness.clip.model import load_clip
 from harness.clip.weight_files import read_weights, state_hash
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
-from harness.errors import UsageError
+from harness.errors import UsageError, listed
 from harness.methods import METHODS
 from harness.run.backbone import TOWERS
 
-MOST_NAMED = 3
+_MOST_NAMED = 3
 POSITIONS = tuple(TOWERS + name for name in (*IMAGE_POSITIONS, *TEXT_POSITIONS))
 
 Shape = tuple[int, ...]
@@ -129,6 +129,5 @@ def _refuse(
 
 
 def _some(names: Sequence[str], what: str) -> str:
-    more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     noun = "tensor" if len(names) == 1 else "tensors"
-    return f"{len(names)} {noun} {what} ({', '.join(names[:MOST_NAMED])}{more})" if names else ""
+    return f"{len(names)} {noun} {what} ({listed(names, _MOST_NAMED)})" if names else ""

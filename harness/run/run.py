@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.compute.devices import agreed
 from harness.config.sections import RunConfig
 from harness.data.loading import Material, Split, open_material
-from harness.errors import Interrupted
+from harness.errors import Interrupted, listed
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.files import locked, write_json
 from harness.listener import Listener, Listeners
@@ -82,8 +82,7 @@ def _warn_of_changes(found: Record, job: Job) -> Record:
         found.sources, source_files(METHODS.get(job.config.method.name), job.reading.dataset)
     )
     if changed:
-        names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        job.listener.on_note(f"warning: since that run these sources changed: {names}.")
+        job.listener.on_note(f"warning: since that run these sources changed: {listed(changed, 5)}.")
     return found
 
 

@@ -8,15 +8,15 @@ from typing import Any
 from harness.config.identity import identity_values
 from harness.config.values import content_hash
 from harness.errors import UsageError
-from harness.queue.jobs import BEAT, ERROR, is_cut_off
+from harness.queue.jobs import BEAT, ERROR, SPEC, is_cut_off
 from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.worker_lock import Presence
 from harness.record import RunFolder, twin_name
 from harness.suites.cells import Cell
 from harness.suites.schema import Suite
+from harness.track.tags import SUITE
 
 KIND = "suite"
-SPEC = "spec"
 CELL, RUN, SECONDS = "cell", "run", "seconds"
 
 
@@ -33,7 +33,7 @@ def cell_key(cell: Cell) -> str:
 
 def mark_of(suite: str) -> str:
     """Return the tag that a suite's runs bear; its value is the row's name."""
-    return f"harness.suite.{suite}"
+    return f"{SUITE}{suite}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from harness.errors import UsageError, unknown
 from harness.presets.resolve import explain
 
 TABLES = Path(__file__).resolve().parent / "published"
-UNTRAINED = "none"
+NO_DATASET = "none"
 Metric = Literal["t2i/R1", "t2i/R5", "t2i/R10", "t2i/mAP", "t2i/mINP"]
 Cost = Literal[
     "trainable_millions",
@@ -184,4 +184,4 @@ def trained_and_tested(key: str) -> tuple[str | None, str]:
     (('cuhk', 'cuhk'), ('cuhk', 'icfg'), (None, 'rstp'))
     """
     first, _, second = key.partition(" to ")
-    return None if first == UNTRAINED else first, second or first
+    return None if first == NO_DATASET else first, second or first

@@ -17,7 +17,7 @@ from harness.inference.transfer import evaluate_run
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build
-from harness.queue.jobs import Changed, TakenAway
+from harness.queue.jobs import SPEC, Changed, TakenAway
 from harness.queue.local_workers import work_with
 from harness.queue.optuna_storage import GONE, HEARTBEAT, lost, shown, storage_url
 from harness.queue.parent_run import StudyTracker
@@ -31,7 +31,6 @@ from harness.suites.cell_jobs import (
     KIND,
     RUN,
     SECONDS,
-    SPEC,
     CellState,
     cell_key,
     fill,

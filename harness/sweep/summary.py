@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel
 
 from harness.config.sections import RunConfig
 from harness.evaluate.intervals import mean_interval
+from harness.evaluate.pareto import pareto_front
 from harness.record import Record
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, with_values
@@ -38,6 +39,11 @@ class TrialRow(BaseModel):
     epochs: int = 0
     planned: int = 0
     error: dict[str, str] | None = None
+
+    @property
+    def tie(self) -> float | None:
+        """mAP on validation, which breaks ties; None where it was not measured."""
+        return self.metrics.get(TIE)
 
 
 class Summary(BaseModel):
@@ -144,32 +150,39 @@ def summarise(
     )
 
 
-def best_of(trials: Sequence[TrialRow]) -> TrialRow | None:
+class _Judged(Protocol):
+    """What the best trial is chosen by."""
+
+    number: int
+    state: State
+    feasible: bool
+
+    @property
+    def value(self) -> float | None: ...
+
+    @property
+    def tie(self) -> float | None: ...
+
+
+T = TypeVar("T", bound=_Judged)
+
+
+def best_of(trials: Sequence[T]) -> T | None:
     """Return the finished trial with the highest value among those within the constraints.
 
     Ties go to the higher mAP, then to the earliest; None when no trial is within them.
     """
-    fitting = (trial for trial in trials if trial.state == "finished" and trial.feasible)
-    return max(fitting, key=_rank, default=None)
+    known = [(trial.value, trial) for trial in trials if trial.state == "finished" and trial.feasible]
+    ranked = [(value, trial.tie or 0.0, -trial.number, trial) for value, trial in known if value is not None]
+    return max(ranked, key=lambda one: one[:3])[-1] if ranked else None
 
 
 def front_of(trials: Sequence[TrialRow], search: Search) -> list[int]:
     """Return the numbers of the trials that no other beats in one objective without losing in another."""
     fitting = [trial for trial in trials if trial.state == "finished" and trial.feasible]
     signs = [1 if way == "maximize" else -1 for way in search.directions]
-    points = [tuple(sign * x for sign, x in zip(signs, t.values, strict=True)) for t in fitting]
-    return [
-        trial.number
-        for trial, point in zip(fitting, points, strict=True)
-        if not any(
-            all(a >= b for a, b in zip(other, point, strict=True)) and other != point for other in points
-        )
-    ]
-
-
-def _rank(trial: TrialRow) -> tuple[float, float, int]:
-    assert trial.value is not None, "a finished trial has a value"
-    return trial.value, trial.metrics.get(TIE, 0.0), -trial.number
+    objectives = [[sign * trial.values[place] for trial in fitting] for place, sign in enumerate(signs)]
+    return [trial.number for trial, on in zip(fitting, pareto_front(objectives), strict=True) if on]
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from harness.errors import TrainingError
+from harness.errors import TrainingError, listed
 from harness.method_parts.batch import Batch
 from harness.methods import Method
 
-SHOWN = 8
+_SHOWN = 8
 
 
 def audit_gradients(method: Method, batch: Batch) -> None:
@@ -46,15 +46,10 @@ def _check_gradients(method: Method) -> None:
     dead = [name for name, p in named.items() if p.requires_grad and p.grad is None]
     leaking = [name for name, p in named.items() if not p.requires_grad and p.grad is not None]
     if dead:
-        raise TrainingError(f"{_count(dead)} count as trainable but get no gradient: {_listed(dead)}.")
+        raise TrainingError(f"{_count(dead)} count as trainable but get no gradient: {listed(dead, _SHOWN)}.")
     if leaking:
-        raise TrainingError(f"{_count(leaking)} are frozen but get a gradient: {_listed(leaking)}.")
+        raise TrainingError(f"{_count(leaking)} are frozen but get a gradient: {listed(leaking, _SHOWN)}.")
 
 
 def _count(names: list[str]) -> str:
     return "1 parameter" if len(names) == 1 else f"{len(names)} parameters"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

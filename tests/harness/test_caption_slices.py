@@ -5,7 +5,7 @@ import pytest
 
 from harness.analysis.caption_slices import MIN_IDENTITIES, bit_slices, length_bins, slice_queries, value_bins
 from harness.captions.vocabulary import caption_features, vocabulary
-from harness.evaluate.intervals import bootstrap_interval, share_bounds
+from harness.evaluate.intervals import bootstrap_intervals, share_bounds
 
 
 def results(captions, identity, rank, n_right=None):
@@ -40,7 +40,8 @@ def test_a_slice_has_the_queries_that_say_its_word_and_their_mean_and_interval(m
     found = row(slice_queries(queries, replicates=500), "colour named", "blue")
     inside = np.array(["blue" in caption for caption in captions])
     hits = (queries["t2i/rank"] <= 1).astype(float)
-    expected = bootstrap_interval(hits[inside], queries["t2i/identity"][inside], replicates=500)
+    columns, identities = hits[inside][:, None], queries["t2i/identity"][inside]
+    (expected,) = bootstrap_intervals(columns, identities, replicates=500)
     assert found["n_queries"] == inside.sum()
     assert found["n_identities"] == len(set(queries["t2i/identity"][inside]))
     assert found["R1"] == pytest.approx(100 * hits[inside].mean())

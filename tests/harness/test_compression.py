@@ -34,7 +34,7 @@ from harness.compute.devices import Inference
 from harness.data.loading import open_test, read_dataset
 from harness.errors import DataError, UsageError
 from harness.evaluate.encoder import Encoder, evaluate
-from harness.evaluate.ranking import rank_queries, rank_scores, summary
+from harness.evaluate.ranking import rank_by, rank_queries, summary
 from harness.files import read_json
 from harness.inference.model import Trained
 from harness.listener import Listener
@@ -113,7 +113,7 @@ def test_the_tally_is_recall_at_1_with_ties_and_what_is_no_number_against_the_mo
     scores[0, 5], scores[1] = torch.nan, torch.nan
     identities, gallery = torch.arange(40) % 10, torch.arange(30) % 10
     same = identities[:, None] == gallery
-    expected = summary(rank_scores(scores, identities, gallery))["R1"]
+    expected = summary(rank_by(lambda rows: scores[rows], identities, gallery))["R1"]
     assert 0 < expected < 60
     by_query, by_gallery = (Tally(1, 40, torch.device("cpu")) for _ in range(2))
     for rows in torch.arange(40).chunk(parts):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from harness.errors import DataError
 from harness.evaluate.rank_counts import _by_comparing, _by_searching, count_below
 from harness.evaluate.ranking import (
-    evaluate_directions,
+    rank_by,
+    rank_directions,
     rank_queries,
-    rank_scores,
     summarise_directions,
     summary,
 )
@@ -27,6 +27,11 @@ SCORES = torch.tensor(
 )
 IMAGES = torch.tensor([1, 1, 2, 2, 3, 3])
 CAPTIONS = torch.tensor([1, 2, 3, 1])
+
+
+def rank_scores(scores, asked, identities, **options):
+    """Rank by given scores [n_query, n_gallery]."""
+    return rank_by(lambda rows: scores[rows], asked, identities, **options)
 
 
 def naive(scores, query_identities, gallery_identities):
@@ -259,7 +264,7 @@ def test_many_right_items_are_ranked_as_defined():
 def test_directions_are_named_and_are_transposes_of_each_other():
     torch.manual_seed(0)
     image, text = torch.randn(6, 16), torch.randn(4, 16)
-    metrics = evaluate_directions(image, text, IMAGES, CAPTIONS)
+    metrics = summarise_directions(rank_directions(image, text, IMAGES, CAPTIONS))
     scores = text @ image.T
     t2i, i2t = rank_scores(scores, CAPTIONS, IMAGES), rank_scores(scores.T, IMAGES, CAPTIONS)
     assert metrics == summarise_directions({"t2i": t2i, "i2t": i2t})

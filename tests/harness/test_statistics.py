@@ -8,7 +8,6 @@ from scipy import stats
 
 from harness.errors import DataError
 from harness.evaluate.intervals import (
-    bootstrap_interval,
     bootstrap_intervals,
     cluster_sums,
     holm,
@@ -18,6 +17,11 @@ from harness.evaluate.intervals import (
     seed_summary,
     share_bounds,
 )
+
+
+def bootstrap_interval(values, identities, **options):
+    """Return the interval of one column of values."""
+    return bootstrap_intervals(np.asarray(values, dtype=float)[:, None], identities, **options)[0]
 
 
 def unequal(rng, n_identity=40, rho=0.4):

@@ -22,7 +22,7 @@ from harness.presets.resolve import resolve
 from harness.sweep.settings import COSTS, Search
 from harness.sweep.space import Axis, parse_axis_text
 from harness.sweep.study_folder import BEST, SUMMARY
-from harness.sweep.summary import TIE, Summary, TrialRow
+from harness.sweep.summary import Summary, TrialRow, best_of
 from harness.track.mlflow_store import Store
 from harness.track.run_row import RunRow, as_number, as_whole
 from harness.track.tags import SEARCH
@@ -52,7 +52,8 @@ def read_study(store: Store | None, name: str) -> TrackedStudy:
     if found is None or study.status == "running":
         _take_runs(study, store, parent, known=found is not None)
     study.trials.sort(key=lambda trial: trial.number)
-    study.best_number = _best(study.trials)
+    best = best_of(study.trials)
+    study.best_number = None if best is None else best.number
     study.minimised = tuple(name for name in study.objectives if name in COSTS)
     study.defaults = _defaults(study)
     return study
@@ -133,14 +134,7 @@ def _trial(row: TrialRow) -> Trial:
     fields = row.model_dump(
         include={"number", "state", "params", "feasible", "seconds", "epochs", "planned", "error"}
     )
-    return Trial(values=known, tie=row.metrics.get(TIE), **fields)
-
-
-def _best(trials: list[Trial]) -> int | None:
-    """Return the number of the best finished trial within the limits: ties go to the higher mAP, then the earliest."""
-    fitting = [trial for trial in trials if trial.state == "finished" and trial.feasible and trial.values]
-    best = max(fitting, key=lambda trial: (trial.values[0], trial.tie or 0.0, -trial.number), default=None)
-    return None if best is None else best.number
+    return Trial(values=known, tie=row.tie, **fields)
 
 
 def _defaults(study: TrackedStudy) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import click
 
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import table
+from harness.errors import and_more
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
@@ -37,8 +38,8 @@ def _show_sides(found: Comparison) -> None:
         )
     for key, (one, other) in list(found.settings.items())[:SHOWN_SETTINGS]:
         click.echo(plain(f"   {key}: {one} for A, {other} for B"))
-    if len(found.settings) > SHOWN_SETTINGS:
-        click.echo(f"   and {len(found.settings) - SHOWN_SETTINGS} more settings: --json")
+    if more := and_more(len(found.settings), SHOWN_SETTINGS):
+        click.echo(f"  {more} settings: --json")
     for line in found.unlike:
         click.echo(plain(f"   unlike: {line}"))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.datasets import DATASETS
+from harness.errors import listed
 from harness.methods import METHODS
 from harness.metric_names import METRICS
 from harness.pages.tables import DASH
@@ -91,10 +92,9 @@ def _settings_gap(rows: Sequence[Row]) -> Gap:
     """Return the gap of a table's rows of one method and dataset: their suite, or else a run for each setting."""
     first = rows[0]
     names = list(dict.fromkeys(drawn(row["method"], 30) for row in rows))
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     what = (
         f"{first['counterpart']} on {cell_text(first)}, table {first['tables'][0]}: {len(rows)} published results "
-        f"({', '.join(names[:3])}{more}) without a run on real data."
+        f"({listed(names, 3)}) without a run on real data."
     )
     suite = _suite_of(first)
     if suite is not None:
