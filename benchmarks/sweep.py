@@ -19,6 +19,7 @@ from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
 from harness.listener import Listener
 from harness.presets.resolve import resolve
+from harness.queue.work_setup import WorkSetup
 from harness.run.run import run as train
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, with_values
@@ -75,7 +76,7 @@ def both_sides(config: RunConfig, root: Path) -> tuple[float, float]:
     search = Search(
         trials=TRIALS, pruner="none", test_seeds=0, points=tuple({RATE.key: rate} for rate in rates)
     )
-    sweep(config, [RATE], search, runs=root / "sweep", listener=clock)
+    sweep(config, [RATE], search, WorkSetup(root / "sweep", listener=clock))
     searched = [after - before for before, after in zip(clock.begun, clock.begun[1:], strict=False)]
     return statistics.median(direct), statistics.median(searched)
 

@@ -51,6 +51,7 @@ def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from harness.config.fields import Choice
     from harness.methods import METHODS as REGISTRY
     from harness.presets.resolve import resolve
+    from harness.queue.work_setup import WorkSetup
     from harness.sweep.settings import Search
     from harness.sweep.space import Axis
     from harness.sweep.sweep import sweep
@@ -61,7 +62,8 @@ def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     config = resolve(method, "icfg", synthetic=True, overrides=overrides)
     points = tuple({KEY: rate} for rate in rates)
     search = Search(trials=len(rates), objectives=(SCORE,), pruner="none", test_seeds=0, points=points)
-    summary = sweep(config, [Axis(key=KEY, over=Choice(values=rates))], search, study=f"tiny-lr-{method}")
+    axes = [Axis(key=KEY, over=Choice(values=rates))]
+    summary = sweep(config, axes, search, WorkSetup(), study=f"tiny-lr-{method}")
     best = summary.best
     assert best is not None, f"no trial of {method} finished"
     trials = [row.model_dump(mode="json") for row in summary.trials]

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from harness.errors import HarnessError, Interrupted, UsageError
-from harness.listener import Listener
 from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import VARIABLE, lost
 from harness.queue.work_loop import Work, check, work_off
@@ -19,35 +18,34 @@ STOP_WAIT = 120.0
 ENDED, INTERRUPTED = 0, 130
 
 
-def work_with(work: Work, workers: int, deadline: float | None, listener: Listener) -> None:
+def work_with(work: Work, deadline: float | None) -> None:
     """Do a study's jobs in this process (1 worker), in several of this machine, or watch others do them (0).
 
-    When the time is over, no worker on any machine takes another job.
+    After the deadline (of `time.monotonic`), no worker on any machine takes another job.
     """
+    workers, listener = work.setup.workers, work.setup.listener
     if workers == 1:
         work_off(work, deadline, listener)
     else:
         if workers == 0:
             listener.on_note(f"waiting for others: harness worker {work.queue.name} --storage ...")
-        Crew(work, workers, listener, deadline).run()
+        LocalWorkers(work, deadline).run()
     if deadline is not None and work.left() and time.monotonic() >= deadline:
         work.queue.remember(OVER, True)
-        listener.on_note("The time is over: no further job begins.")
+        listener.on_note("Time is up: no further job starts.")
 
 
-class Crew:
+class LocalWorkers:
     """Several worker processes of this machine, with threads and GPUs divided among them.
 
     Args:
-        work: what they do.
-        n: how many there are; none watches over the workers of other machines.
-        listener: whoever watches.
+        work: what they do; its setup says how many there are, and 0 watches over the workers of other machines.
         deadline: of `time.monotonic`, when watching others ends.
     """
 
-    def __init__(self, work: Work, n: int, listener: Listener, deadline: float | None = None) -> None:
-        self.work, self.n, self.listener = work, n, listener
-        self.deadline = deadline
+    def __init__(self, work: Work, deadline: float | None) -> None:
+        self.work, self.deadline = work, deadline
+        self.n, self.listener = work.setup.workers, work.setup.listener
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.deaths = 0
 
@@ -158,9 +156,10 @@ class Crew:
 
 def options_of(work: Work) -> list[str]:
     """Return the options of `harness worker` that make it work as this process would."""
-    options = {"--runs": str(work.root), "--device": work.device, "--heartbeat": str(work.queue.heartbeat)}
-    if work.data_root:
-        options["--data-root"] = work.data_root
+    setup = work.setup
+    options = {"--runs": str(setup.root), "--device": setup.device, "--heartbeat": str(work.queue.heartbeat)}
+    if setup.data_root:
+        options["--data-root"] = setup.data_root
     return [text for option in options.items() for text in option]
 
 

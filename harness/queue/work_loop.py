@@ -19,6 +19,7 @@ from harness.listener import Listener
 from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import lost
 from harness.queue.queue import Queue
+from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
 
 T = TypeVar("T")
@@ -33,15 +34,13 @@ class Work(ABC):
     Attributes:
         queue: the jobs.
         folder: where this machine keeps what belongs to the study: locks and logs of workers, results.
-        root, device, data_root: where the runs lie, what they run on, and where the datasets lie.
+        setup: where and how this process works on them.
         helps: whether this process came to help, so that what it lacks is no fault of the jobs.
     """
 
     queue: Queue
     folder: Path
-    root: Path
-    device: str
-    data_root: str | None
+    setup: WorkSetup
     helps: bool = False
 
     @abstractmethod

@@ -12,8 +12,7 @@ from harness.queue.jobs import BEAT, ERROR, SPEC, is_cut_off
 from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.worker_lock import Presence
 from harness.record import RunFolder, twin_name
-from harness.suites.cells import Cell
-from harness.suites.schema import Suite
+from harness.suites.cells import Cell, Expansion
 from harness.track.tags import SUITE
 
 KIND = "suite"
@@ -71,15 +70,17 @@ def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
     return [cell for cell in cells if cell.name in own]
 
 
-def tell_all(
-    queue: Queue, suite: Suite, cells: Sequence[Cell], synthetic: bool, budgets: Mapping[str, int]
-) -> None:
+def tell_all(queue: Queue, expansion: Expansion, budgets: Mapping[str, int]) -> None:
     """Tell all workers which cells are wanted, and how many trials the studies had that rows stand on."""
     kind = queue.notes.get("kind", KIND)
     if kind != KIND:
         raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
-    keys = [cell_key(cell) for cell in cells]
-    spec = {"suite": suite.name, "synthetic": synthetic, "cells": keys, "budgets": dict(budgets)}
+    spec = {
+        "suite": expansion.suite.name,
+        "synthetic": expansion.synthetic,
+        "cells": [cell_key(cell) for cell in expansion.cells],
+        "budgets": dict(budgets),
+    }
     queue.remember(SPEC, spec)
     queue.remember("kind", KIND)
     queue.remember(BEAT, queue.heartbeat)

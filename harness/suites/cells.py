@@ -71,8 +71,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Expansion:
-    """All runs of a suite, one dataset after the other, and what is left out."""
+    """All runs of a suite, one dataset after the other, and what is left out; `synthetic`: they are on twins."""
 
+    suite: Suite
+    synthetic: bool
     cells: tuple[Cell, ...]
     skipped: tuple[Skipped, ...] = ()
 
@@ -126,7 +128,7 @@ def expand(
     if not cells:
         reasons = "; ".join(dict.fromkeys(f"{each.row} on {each.dataset}: {each.reason}" for each in skipped))
         raise UsageError(f"Suite {suite.name!r} has nothing to run: {reasons}.")
-    return Expansion(cells, skipped)
+    return Expansion(suite, synthetic, cells, skipped)
 
 
 def _check_overrides(suite: Suite, overrides: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
 from harness.run.estimate import expected_seconds, finished_runs, store_bytes, weight_bytes
 from harness.suites.cell_jobs import CellState, cell_key, queue_name, queued
-from harness.suites.cells import Cell
+from harness.suites.cells import Cell, Expansion
 
 STATES = ("done", "failed", "running", "waiting", "missing")
 
@@ -72,16 +72,11 @@ class SuitePlan:
 
 
 def make_suite_plan(
-    suite: str,
-    cells: Sequence[Cell],
-    *,
-    synthetic: bool,
-    runs: str | Path | None = None,
-    storage: str | None = None,
+    expansion: Expansion, runs: str | Path | None = None, storage: str | None = None
 ) -> SuitePlan:
-    """Return how each cell stands and what the rest takes; reads records and the queue, runs nothing."""
-    root = runs_root(runs).path
-    states = _queued(queue_name(suite, synthetic), root, storage)
+    """Return the state of each cell and what the rest takes; reads records and the queue, runs nothing."""
+    root, cells = runs_root(runs).path, expansion.cells
+    states = _queued(queue_name(expansion.suite.name, expansion.synthetic), root, storage)
     finished = finished_runs(root)
     found = {key: record for record in finished if (key := _config_key(record)) is not None}
     planned: list[PlannedCell] = []
@@ -92,8 +87,8 @@ def make_suite_plan(
         planned.append(_planned(begun, state, found, finished, root))
     rest = [(cell, plan) for cell, plan in zip(cells, planned, strict=True) if plan.state != "done"]
     return SuitePlan(
-        suite=suite,
-        synthetic=synthetic,
+        suite=expansion.suite.name,
+        synthetic=expansion.synthetic,
         cells=tuple(planned),
         counts={state: Counter(plan.state for plan in planned)[state] for state in STATES},
         seconds=sum(plan.seconds or 0.0 for _, plan in rest),

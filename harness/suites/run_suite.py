@@ -7,22 +7,21 @@ already, whoever made it, is found and not repeated.
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from harness.config.sections import RunConfig
 from harness.errors import DataError, Interrupted, UsageError
 from harness.files import locked
 from harness.inference.transfer import evaluate_run
-from harness.listener import Listener
-from harness.paths import runs_root
 from harness.presets.resolve import build
 from harness.queue.jobs import SPEC, Changed, TakenAway
 from harness.queue.local_workers import work_with
-from harness.queue.optuna_storage import GONE, HEARTBEAT, lost, shown, storage_url
+from harness.queue.optuna_storage import GONE, lost, shown
 from harness.queue.parent_run import StudyTracker
 from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.work_loop import Job, Work, until, when_free
+from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder
 from harness.run.run import run
@@ -40,95 +39,72 @@ from harness.suites.cell_jobs import (
     shard_of,
     tell_all,
 )
-from harness.suites.cells import Cell, started_from
-from harness.suites.schema import Suite
+from harness.suites.cells import Expansion, started_from
 from harness.track.tags import joined_marks
 
 
 def run_suite(
-    suite: Suite,
-    cells: Sequence[Cell],
+    expansion: Expansion,
+    setup: WorkSetup,
     *,
-    synthetic: bool = False,
-    runs: str | Path | None = None,
-    storage: str | None = None,
-    device: str = "auto",
-    workers: int = 1,
-    heartbeat: int = HEARTBEAT,
-    timeout: float | None = None,
-    retry: bool = False,
     shard: str | None = None,
+    retry: bool = False,
+    timeout: float | None = None,
     budgets: Mapping[str, int] | None = None,
-    listener: Listener | None = None,
 ) -> "SuiteRun":
-    """Run what is missing of a suite's cells; return the suite with the state of each.
+    """Run the cells of a suite that are not done yet; return the suite with the state of each.
 
     Args:
-        cells: of the whole suite.
+        expansion: the whole suite.
+        setup: where and how it is run; the cells' data root counts before the setup's.
         shard: `i/n`: only the i-th of n parts.
-        budgets: trials of each study that a row stands on; they are noted on its runs.
-        retry: queue cells that failed anew.
+        retry: queue failed cells again.
         timeout: seconds after which no further cell begins.
+        budgets: number of trials of each study that a row takes its configuration from, noted on its runs.
 
-    Raises `Interrupted` when a person stops it; the same call goes on.
+    Raises `Interrupted` when a person stops it; the same call resumes it.
     """
-    root = runs_root(runs).path
-    name = queue_name(suite.name, synthetic)
-    folder = root / "studies" / name
-    part, url = shard_of(cells, shard), storage_url(storage, root)
-    with locked(folder), lost(shown(url)):
-        queue = Queue(name, url, folder=folder, heartbeat=heartbeat)
-        tell_all(queue, suite, cells, synthetic, budgets or {})
+    name = queue_name(expansion.suite.name, expansion.synthetic)
+    part = shard_of(expansion.cells, shard)
+    roots = (cell.config.dataset.root for cell in expansion.cells)
+    setup = replace(setup, data_root=next(filter(None, roots), setup.data_root))
+    with locked(setup.folder(name)), lost(shown(setup.url)):
+        queue = setup.open_queue(name)
+        tell_all(queue, expansion, budgets or {})
         queue.go_on()
         with queue.exclusive():
-            fill(queue, part, root, retry)
-        data_root = next((c.config.dataset.root for c in cells if c.config.dataset.root), None)
-        keys = [cell_key(cell) for cell in part]
-        work = SuiteRun(queue, root, device, data_root, listener or Listener(), part=keys)
-        work.run(workers, timeout)
+            fill(queue, part, setup.root, retry)
+        work = SuiteRun(queue, setup, part=[cell_key(cell) for cell in part])
+        work.run(timeout)
     return work
 
 
-def open_suite(
-    queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener
-) -> "SuiteRun":
+def open_suite(queue: Queue, setup: WorkSetup) -> "SuiteRun":
     """Return the suite that a queue in the storage is, for a worker."""
-    return SuiteRun(queue, root, device, data_root, listener)
+    return SuiteRun(queue, setup)
 
 
 class SuiteRun(Work):
     """One process's work on a suite."""
 
-    def __init__(
-        self,
-        queue: Queue,
-        root: Path,
-        device: str,
-        data_root: str | None,
-        listener: Listener,
-        part: Sequence[str] | None = None,
-    ) -> None:
-        self.queue, self.root, self.device, self.data_root, self.listener = (
-            queue,
-            root,
-            device,
-            data_root,
-            listener,
-        )
-        self.folder = root / "studies" / queue.name
+    def __init__(self, queue: Queue, setup: WorkSetup, part: Sequence[str] | None = None) -> None:
+        self.queue, self.setup, self.listener = queue, setup, setup.listener
+        self.folder = setup.folder(queue.name)
         spec = queue.notes[SPEC]
         self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
         self.budgets = dict(spec.get("budgets", {}))
         self.part = list(part or spec["cells"])
         tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
-        self.tracker = StudyTracker(queue, root, KIND, tags, {"cells": len(self.wanted)}, part is not None)
+        self.tracker = StudyTracker(
+            queue, setup.root, KIND, tags, {"cells": len(self.wanted)}, part is not None
+        )
         self.told = {state.key for state in self.states() if state.state in ("done", "failed")}
 
-    def run(self, workers: int, timeout: float | None) -> None:
+    def run(self, timeout: float | None) -> None:
         """Do the cells that are missing; tell MLflow how the suite stands however it ends."""
         status = "failed"
         try:
-            work_with(self, workers, until(timeout), self.listener)
+            work_with(self, until(timeout))
             status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
@@ -223,11 +199,12 @@ class CellJob(Job):
         marks = {mark_of(work.suite): self.cell["row"]}
         if study := self.cell.get("study"):
             marks |= {"harness.study": study, "harness.budget": str(work.budgets.get(study, "unknown"))}
-        common: dict[str, Any] = {"runs": work.root, "device": work.device, "listener": work.listener}
+        root, device = work.setup.root, work.setup.device
+        common: dict[str, Any] = {"runs": root, "device": device, "listener": work.listener}
         record = run(config, tags=marks, **common)
         if self.cell["tests"]:
             evaluate_run(record.name, list(self.cell["tests"]), data_root=config.dataset.root, **common)
-        folder = RunFolder(work.root / record.name)
+        folder = RunFolder(root / record.name)
         record = folder.read() or record
         work.tracker.mark(record, folder, joined_marks(record.tags, marks))
         if record.tags == marks:
@@ -238,7 +215,8 @@ class CellJob(Job):
         config = build(self.cell["config"])
         if source := self.cell.get("source"):
             config = started_from(config, self._source(source))
-        return config if self.suite.data_root is None else config.on_data(self.suite.data_root)
+        data_root = self.suite.setup.data_root
+        return config if data_root is None else config.on_data(data_root)
 
     def _source(self, name: str) -> str:
         """Return the run of the cell that this one starts from; raise `UsageError` when that failed."""

@@ -1,21 +1,21 @@
 """Search hyper-parameters: each trial is judged on validation; no test data until the search is over."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
-from harness.listener import Listener
 from harness.paths import runs_root
 from harness.queue.jobs import BEAT, SPEC, is_cut_off
 from harness.queue.local_workers import work_with
-from harness.queue.optuna_storage import HEARTBEAT, lost, shown, storage_url
+from harness.queue.optuna_storage import lost, shown
 from harness.queue.parent_run import StudyTracker
 from harness.queue.queue import Queue
 from harness.queue.work_loop import Work, until
+from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder, all_trials
 from harness.run.run import run
@@ -36,50 +36,43 @@ def sweep(
     config: RunConfig,
     axes: Sequence[Axis],
     search: Search,
-    *,
+    setup: WorkSetup,
     study: str | None = None,
-    runs: str | Path | None = None,
-    storage: str | None = None,
-    device: str = "auto",
-    workers: int = 1,
-    heartbeat: int = HEARTBEAT,
-    listener: Listener | None = None,
 ) -> Summary:
     """Search the space that `axes` span around a config, then test the best configuration; return the summary.
 
-    The same call goes on with the study, up to the total number of trials. A trial that fails is kept with its
-    traceback; after three equal failures in a row the sweep stops, and those trials are tried again next time.
+    The same call resumes the study, up to the total number of trials. A trial that fails is kept with its traceback;
+    after three equal failures in a row the sweep stops, and those trials are tried again next time.
 
     Args:
+        config: what all trials share; its data root counts before the setup's.
+        axes: the search space.
+        search: how points are drawn, judged and tested.
+        setup: where and how the trials run.
         study: name of the study; by default made from config, space and objectives.
-        storage: SQLAlchemy URL; by default `HARNESS_STORAGE`, else an SQLite file beside the runs.
-        workers: 1 works in this process, more in as many processes of this machine, 0 leaves it to other machines.
-        heartbeat: seconds between two signs of life of a trial.
 
     Raises `UsageError` for what cannot be searched, `Interrupted` when a person stops it.
     """
+    config = config.on_data(config.dataset.root or setup.data_root)
+    setup = replace(setup, data_root=config.dataset.root)
     check_search(config, axes, search)
     settings = settings_of(config, axes, search)
     name = study_name(study) if study else default_name(config, settings)
-    root = runs_root(runs).path
-    folder = root / "studies" / name
-    url = storage_url(storage, root)
-    with locked(folder), lost(shown(url)):
-        queue = Queue(name, url, directions=search.directions, folder=folder, heartbeat=heartbeat)
+    with locked(setup.folder(name)), lost(shown(setup.url)):
+        queue = setup.open_queue(name, search.directions)
         kind = queue.notes.get("kind", KIND)
         if kind != KIND or ("kind" not in queue.notes and queue.jobs()):
             raise UsageError(
                 f"{name!r} in {queue.place} is no study of `harness sweep`: choose another --study or --storage."
             )
         queue.hold("settings", settings)
-        work = Sweep(config, axes, search, queue, root, device, listener or Listener())
-        return work.run(workers)
+        return Sweep(config, axes, search, queue, setup).run()
 
 
-def open_sweep(queue: Queue, root: Path, device: str, data_root: str | None, listener: Listener) -> "Sweep":
+def open_sweep(queue: Queue, setup: WorkSetup) -> "Sweep":
     """Return the sweep that a study in the storage is, for a worker."""
     config, axes, search = read_spec(queue)
-    return Sweep(config.on_data(data_root), axes, search, queue, root, device, listener, leads=False)
+    return Sweep(config.on_data(setup.data_root), axes, search, queue, setup, leads=False)
 
 
 class Sweep(Work):
@@ -91,28 +84,25 @@ class Sweep(Work):
         axes: Sequence[Axis],
         search: Search,
         queue: Queue,
-        root: Path,
-        device: str,
-        listener: Listener,
+        setup: WorkSetup,
         leads: bool = True,
     ) -> None:
         self.leads = leads
         self.config, self.axes, self.search, self.queue = config, list(axes), search, queue
-        self.root, self.device, self.listener = root, device, listener
-        self.data_root = config.dataset.root
-        self.folder = root / "studies" / queue.name
+        self.setup, self.root, self.listener = setup, setup.root, setup.listener
+        self.folder = setup.folder(queue.name)
         self.study = study_on(queue, config, axes, search)
-        self.tracker = StudyTracker(queue, root, "study", self._tags(), self._params(), leads)
+        self.tracker = StudyTracker(queue, self.root, "study", self._tags(), self._params(), leads)
         self.told = {row.number for row in self.study.rows()}
         self.records: list[Record] = []
         self.tested: dict[str, Any] | None = None
 
-    def run(self, workers: int) -> Summary:
+    def run(self) -> Summary:
         """Try points up to the total, then test the best; write and track the summary however it ends."""
         status = "failed"
         try:
             self._prepare()
-            work_with(self, workers, until(self.search.timeout), self.listener)
+            work_with(self, until(self.search.timeout))
             if self.search.test_seeds or not self.left():
                 self._test()
             status = "finished"
@@ -131,16 +121,7 @@ class Sweep(Work):
             return None
         place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials})"
         self.listener.on_stage(f"{place}: {told(trial.params)}")
-        return TrialJob(
-            self.study,
-            trial,
-            self.config,
-            root=self.root,
-            device=self.device,
-            tracker=self.tracker,
-            listener=self.listener,
-            broken=self.keep_failing,
-        )
+        return TrialJob(self.study, trial, self.config, self.setup, self.tracker, broken=self.keep_failing)
 
     def left(self) -> int:
         """Return how many of the trials wanted have not ended."""
@@ -213,7 +194,7 @@ class Sweep(Work):
         self.listener.on_stage(f"testing the best configuration, trained anew with {seeds}")
         common: dict[str, Any] = {
             "runs": self.root,
-            "device": self.device,
+            "device": self.setup.device,
             "listener": self.listener,
             "tags": marks,
         }

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
+from functools import partial
 from statistics import fmean
+from typing import Any
 
 from harness.config.sections import RunConfig
 from harness.errors import DataError, Interrupted, UsageError
-from harness.listener import Listener
 from harness.queue.jobs import Changed, TakenAway
 from harness.queue.optuna_storage import GONE
 from harness.queue.parent_run import StudyTracker
 from harness.queue.work_loop import Job, when_free
+from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, trials_folder
 from harness.run.run import discard_working_files, run
 from harness.sweep.space import with_values
@@ -35,16 +36,14 @@ class TrialJob(Job):
         study: Study,
         trial: Trial,
         config: RunConfig,
-        *,
-        root: Path,
-        device: str,
+        setup: WorkSetup,
         tracker: StudyTracker,
-        listener: Listener,
+        *,
         broken: Callable[[Exception], None],
     ) -> None:
         self.study, self.trial, self.config, self.search = study, trial, config, study.search
-        self.root, self.device, self.tracker, self.broken = root, device, tracker, broken
-        self.heard = TrialListener(listener, study, trial, config.train.epochs)
+        self.setup, self.tracker, self.broken = setup, tracker, broken
+        self.listener = TrialListener(setup.listener, study, trial, config.train.epochs)
         self.tracked: str | None = None
 
     def alive(self) -> AbstractContextManager[None]:
@@ -56,7 +55,7 @@ class TrialJob(Job):
         try:
             self._do()
         except TakenAway as gone:
-            self.heard.on_note(str(gone))
+            self.listener.on_note(str(gone))
 
     def _do(self) -> None:
         records: list[Record] = []
@@ -91,12 +90,16 @@ class TrialJob(Job):
         config = with_values(self.config, self.trial.params)
         for seed in range(config.seed, config.seed + seeds):
             one = config.model_copy(update={"seed": seed})
-            records.append(when_free(lambda one=one: self._run(one, marks)))  # type: ignore[misc]
-            self.heard.on_seed(records[-1].selection[self.search.objective], len(records) == seeds)
+            records.append(when_free(partial(self._run, one, marks)))
+            self.listener.on_seed(records[-1].selection[self.search.objective], len(records) == seeds)
 
     def _run(self, config: RunConfig, marks: dict[str, str]) -> Record:
-        root, name = self.root, self.study.name
-        return run(config, runs=root, device=self.device, listener=self.heard, tags=marks, study=name)
+        place: dict[str, Any] = {
+            "runs": self.setup.root,
+            "device": self.setup.device,
+            "study": self.study.name,
+        }
+        return run(config, listener=self.listener, tags=marks, **place)
 
     def _values(self, records: list[Record]) -> dict[str, float]:
         """Return objectives and costs, averaged over seeds; what a run does not tell cannot be an objective."""
@@ -116,18 +119,18 @@ class TrialJob(Job):
 
     def _keep(self, records: list[Record], status: str, values: dict[str, float] | None = None) -> None:
         """Note beside a trial what is known of its runs, nest them, and free what only training needed."""
-        own = {record.name for record in self.heard.records}
+        own = {record.name for record in self.listener.records}
         found = [record for record in records if record.name not in own]
-        begun = {record.name: record for record in [*self.heard.records, *records]}
+        begun = {record.name: record for record in [*self.listener.records, *records]}
         self.trial.note(
-            seconds=self.heard.seconds(),
+            seconds=self.listener.seconds(),
             runs=list(begun),
             metrics=values or {},
-            epochs=self.heard.n_epochs + sum(known.selection.get("epochs", 0) for known in found),
+            epochs=self.listener.n_epochs + sum(known.selection.get("epochs", 0) for known in found),
             planned=self.search.seeds * self.config.train.epochs,
         )
         for name in begun:
-            discard_working_files(RunFolder(trials_folder(self.root, self.study.name) / name))
+            discard_working_files(RunFolder(trials_folder(self.setup.root, self.study.name) / name))
         self.tracker.adopt(begun.values(), self.tracked)
         if self.tracked is not None:
             self.tracker.end_trial(self.tracked, status, values or {})

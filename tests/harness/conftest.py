@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from harness.presets.resolve import resolve
 from harness.queue.optuna_storage import DATABASE
+from harness.queue.work_setup import WorkSetup
 from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job
 from harness.sweep.settings import Search
@@ -51,8 +52,9 @@ def search_with(untracked, monkeypatch, tmp_path, config, empty_storage):
     def call(runs, trials=6, axes=(RATE,), config=config, **options):
         monkeypatch.setattr(sweep_module, "run", runs)
         monkeypatch.setattr(trial_job, "run", runs)
-        keep = {key: options.pop(key) for key in ("study", "storage", "listener") if key in options}
+        study = options.pop("study", None)
+        keep = {key: options.pop(key) for key in ("storage", "listener") if key in options}
         search = Search(trials=trials, **{"test_seeds": 0, **options})
-        return sweep(config, list(axes), search, runs=tmp_path, **keep)
+        return sweep(config, list(axes), search, WorkSetup(tmp_path, **keep), study)
 
     return call

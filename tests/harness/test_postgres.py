@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from harness.queue import optuna_storage
 from harness.queue.jobs import KILLED, REPEATS
 from harness.queue.optuna_storage import open_storage
 from harness.queue.queue import Queue
+from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
 from harness.sweep import trial_job
 from harness.sweep.settings import Search
@@ -274,17 +276,17 @@ def test_a_server_that_goes_away_stops_the_sweep_and_the_same_call_goes_on(
     config = world.quick(twins, "linear_probe", "icfg", "train.checkpoint_seconds=0.001", "train.epochs=4")
     axes = [Axis(key="method.lr", over=Range(low=1e-4, high=1e-1, log=True))]
     search = Search(trials=3, sampler="random", pruner="none", test_seeds=0)
-    places = {"study": "outage", "runs": tmp_path, "storage": database, "device": "cpu"}
+    place = WorkSetup(runs=tmp_path, storage=database, device="cpu")
     steps = Outage(postgres, after=10**6)
-    whole = sweep(config, axes, search, listener=steps, **{**places, "study": "whole"})
+    whole = sweep(config, axes, search, replace(place, listener=steps), "whole")
     outage = Outage(postgres, after=steps.steps // 2)
     with pytest.raises(HarnessError, match=r"was lost.*the same command goes on") as told:
-        sweep(config, axes, search, listener=outage, **places)
+        sweep(config, axes, search, replace(place, listener=outage), "outage")
     assert PASSWORD not in str(told.value)
     assert QUOTED not in str(told.value)
     postgres.start()
     rest = Outage(postgres, after=10**6)
-    summary = sweep(config, axes, search, listener=rest, **places)
+    summary = sweep(config, axes, search, replace(place, listener=rest), "outage")
     assert [(trial.number, trial.state) for trial in summary.trials] == [(n, "finished") for n in range(3)]
     assert [trial.value for trial in summary.trials] == [trial.value for trial in whole.trials]
     assert outage.steps + rest.steps <= steps.steps + 1
@@ -298,7 +300,7 @@ def test_a_server_that_is_back_before_its_loss_is_told_costs_no_trial(
     config = world.quick(twins)
     axes = [Axis(key="method.lr", over=Range(low=1e-4, high=1e-1, log=True))]
     search = Search(trials=2, sampler="random", pruner="none", test_seeds=0)
-    places = {"study": "blip", "runs": tmp_path, "storage": database, "device": "cpu"}
+    place = WorkSetup(runs=tmp_path, storage=database, device="cpu")
     real = trial_job.run
 
     def run_until_it_is_back(*arguments, **options):
@@ -309,8 +311,8 @@ def test_a_server_that_is_back_before_its_loss_is_told_costs_no_trial(
 
     monkeypatch.setattr(trial_job, "run", run_until_it_is_back)
     with pytest.raises(HarnessError, match="was lost"):
-        sweep(config, axes, search, listener=Outage(postgres, after=2), **places)
-    summary = sweep(config, axes, search, **places)
+        sweep(config, axes, search, replace(place, listener=Outage(postgres, after=2)), "blip")
+    summary = sweep(config, axes, search, place, "blip")
     assert [trial.state for trial in summary.trials] == ["finished"] * 2
     assert not any(
         KILLED in job.user_attrs for job in Queue("blip", database, folder=tmp_path).jobs().values()

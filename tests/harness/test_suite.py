@@ -11,6 +11,7 @@ from harness.cli.actions.worker import help_with
 from harness.cli.main import cli
 from harness.config.values import content_hash
 from harness.errors import DataError, Interrupted, UsageError
+from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, all_runs
 from harness.suites import run_suite as suite_module
 from harness.suites.cell_jobs import shard_of
@@ -79,17 +80,21 @@ def table(tmp_path, empty_storage):
 
 
 @pytest.fixture
-def cells(table):
-    return expand(load_suite(str(table)), synthetic=True).cells
+def expansion(table):
+    return expand(load_suite(str(table)), synthetic=True)
 
 
 @pytest.fixture
-def run_with(untracked, monkeypatch, tmp_path, table, cells):
-    def call(runs, cells=cells, **options):
+def cells(expansion):
+    return expansion.cells
+
+
+@pytest.fixture
+def run_with(untracked, monkeypatch, tmp_path, expansion):
+    def call(runs, expansion=expansion, **options):
         monkeypatch.setattr(suite_module, "run", runs)
         monkeypatch.setattr(suite_module, "evaluate_run", runs.evaluate)
-        suite = load_suite(str(table))
-        return run_suite(suite, cells, synthetic=True, runs=tmp_path / "runs", **options)
+        return run_suite(expansion, WorkSetup(runs=tmp_path / "runs"), **options)
 
     return call
 
@@ -149,40 +154,39 @@ def test_cells_that_a_suite_gains_are_run_and_those_it_loses_are_left_alone(run_
     run_with(Runs())
     table.write_text(TABLE.replace("seeds: 2", "seeds: 3"))
     more = Runs()
-    run_with(more, cells=expand(load_suite(str(table)), synthetic=True).cells)
+    run_with(more, expand(load_suite(str(table)), synthetic=True))
     assert [c.seed for c in more.calls] == [3, 3, 3, 3]
-    fewer = expand(load_suite(str(table)), synthetic=True, seeds=1).cells
-    assert run_with(Runs(), cells=fewer).counts()["done"] == 4
+    fewer = expand(load_suite(str(table)), synthetic=True, seeds=1)
+    assert run_with(Runs(), fewer).counts()["done"] == 4
 
 
-def test_the_plan_says_what_is_done_what_is_left_and_what_it_takes(run_with, cells, tmp_path):
+def test_the_plan_says_what_is_done_what_is_left_and_what_it_takes(run_with, expansion, tmp_path):
     root = tmp_path / "runs"
-    before = make_suite_plan("small", cells, synthetic=True, runs=root)
+    before = make_suite_plan(expansion, root)
     assert before.counts["missing"] == before.unknown == 8
     assert before.weights == 8 * 32_768 * 4
     run_with(Runs(breaks={8: ValueError("no memory")}))
-    plan = make_suite_plan("small", cells, synthetic=True, runs=root)
+    plan = make_suite_plan(expansion, root)
     assert plan.counts == {"done": 7, "failed": 1, "running": 0, "waiting": 0, "missing": 0}
     assert plan.cells[-1].error["message"] == "no memory"
     assert plan.seconds == plan.cells[-1].seconds == 10.0
     assert (plan.weights, plan.unknown) == (32_768 * 4, 0)
 
 
-def test_the_plan_finds_runs_that_others_made_but_not_those_without_the_tests(cells, tmp_path):
+def test_the_plan_finds_runs_that_others_made_but_not_those_without_the_tests(expansion, tmp_path):
     runs = Runs()
-    for cell in cells[:2]:
+    for cell in expansion.cells[:2]:
         runs(cell.config, runs=tmp_path, device="cpu", listener=None, tags={})
-    plan = make_suite_plan("small", cells, synthetic=True, runs=tmp_path)
+    plan = make_suite_plan(expansion, tmp_path)
     assert plan.counts["missing"] == 8
     name = all_runs(tmp_path)[0].path.name
     runs.evaluate(name, ["cuhk"], data_root=None, runs=tmp_path, device="cpu", listener=None)
-    plan = make_suite_plan("small", cells, synthetic=True, runs=tmp_path)
+    plan = make_suite_plan(expansion, tmp_path)
     assert (plan.counts["done"], plan.cells[0].run) == (1, name)
 
 
 def test_real_stores_are_counted_once_a_dataset_and_size(table, tmp_path):
-    real = expand(load_suite(str(table))).cells
-    plan = make_suite_plan("small", real, synthetic=False, runs=tmp_path)
+    plan = make_suite_plan(expand(load_suite(str(table))), tmp_path)
     assert plan.stores == (54_522 + 40_206) * 3 * 384 * 128
 
 
@@ -210,7 +214,7 @@ def test_a_helper_without_the_data_leaves_the_cells_to_others(run_with, cells, t
     bare = Runs(breaks=dict.fromkeys(range(1, 9), DataError("not here")))
     monkeypatch.setattr(suite_module, "run", bare)
     with pytest.raises(DataError, match="not here"):
-        help_with("suite-small-twin", runs=tmp_path / "runs")
+        help_with("suite-small-twin", WorkSetup(runs=tmp_path / "runs"))
     assert len(bare.calls) == 1
     assert run_with(Runs()).counts() == {"done": 8, "failed": 0, "running": 0, "waiting": 0}
 
@@ -219,10 +223,8 @@ def test_a_row_on_a_study_bears_its_budget(run_with, table, tmp_path):
     table.write_text(TABLE.replace("method: linear_probe", "method: linear_probe\n    from_study: mine", 1))
     preset = tmp_path / "best.yaml"
     preset.write_text("method: {lr: 0.5}")
-    cells = expand(
-        load_suite(str(table)), synthetic=True, study_preset=lambda row, dataset: str(preset)
-    ).cells
-    run_with(Runs(), cells=cells, budgets={"mine": 30})
+    studied = expand(load_suite(str(table)), synthetic=True, study_preset=lambda row, dataset: str(preset))
+    run_with(Runs(), studied, budgets={"mine": 30})
     tags = {
         r.config["method"]["loss"]: r.tags for r in (folder.read() for folder in all_runs(tmp_path / "runs"))
     }

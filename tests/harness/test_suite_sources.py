@@ -1,6 +1,7 @@
 """Rows that start from another row's runs: order, waiting, failing, parts, plan, and how their results are read."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from harness.cli.main import cli
 from harness.config.values import content_hash
 from harness.errors import UsageError
+from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder
 from harness.results.run_table import run_rows
 from harness.suites import run_suite as suite_module
@@ -64,22 +66,26 @@ def table(tmp_path, empty_storage):
 
 
 @pytest.fixture
-def cells(table):
-    return expand(load_suite(str(table)), synthetic=True).cells
+def expansion(table):
+    return expand(load_suite(str(table)), synthetic=True)
 
 
 @pytest.fixture
-def run_with(untracked, monkeypatch, tmp_path, table, cells):
-    def call(runs, cells=cells, **options):
+def cells(expansion):
+    return expansion.cells
+
+
+@pytest.fixture
+def run_with(untracked, monkeypatch, tmp_path, expansion):
+    def call(runs, expansion=expansion, **options):
         monkeypatch.setattr(suite_module, "run", runs)
-        return run_suite(load_suite(str(table)), cells, synthetic=True, runs=tmp_path / "runs", **options)
+        return run_suite(expansion, WorkSetup(runs=tmp_path / "runs"), **options)
 
     return call
 
 
-def plan_of(cells, runs):
-    found = make_suite_plan("small", cells, synthetic=True, runs=runs)
-    return {cell.name: cell for cell in found.cells}
+def plan_of(expansion, runs):
+    return {cell.name: cell for cell in make_suite_plan(expansion, runs).cells}
 
 
 def test_a_cell_starts_from_the_run_of_the_same_dataset_and_seed(run_with, cells):
@@ -99,9 +105,9 @@ def test_a_cell_starts_from_the_run_of_the_same_dataset_and_seed(run_with, cells
     assert sum(start is not None for _, _, start in starts) == 4
 
 
-def test_a_source_that_was_queued_later_is_waited_for(run_with, cells):
+def test_a_source_that_was_queued_later_is_waited_for(run_with, expansion):
     runs = Runs()
-    run_with(runs, cells=cells[::-1])
+    run_with(runs, replace(expansion, cells=expansion.cells[::-1]))
     begun = [(config.dataset.name, config.seed) for config in runs.calls if config.backbone.init_from]
     assert len(begun) == 4
 
@@ -133,13 +139,13 @@ def test_a_part_holds_a_cell_and_the_one_that_it_starts_from(cells):
         assert all(cell.source in names for cell in part if cell.source)
 
 
-def test_the_plan_knows_a_done_cell_by_the_run_it_started_from(run_with, cells, tmp_path):
-    before = plan_of(cells, tmp_path / "runs")
+def test_the_plan_knows_a_done_cell_by_the_run_it_started_from(run_with, expansion, tmp_path):
+    before = plan_of(expansion, tmp_path / "runs")
     assert {cell.state for cell in before.values()} == {"missing"}
     done = run_with(Runs())
     shutil.rmtree(tmp_path / "runs" / "studies")
     (tmp_path / "runs" / "optuna.db").unlink()
-    after = plan_of(cells, tmp_path / "runs")
+    after = plan_of(expansion, tmp_path / "runs")
     assert {name: cell.run for name, cell in after.items()} == {
         state.name: state.run for state in done.states()
     }

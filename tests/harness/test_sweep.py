@@ -13,6 +13,7 @@ from harness.errors import DataError, HarnessError, Interrupted, TrainingError, 
 from harness.evaluate.encoder import Encoder
 from harness.presets.resolve import resolve
 from harness.queue.queue import Queue
+from harness.queue.work_setup import WorkSetup
 from harness.record import all_runs, all_trials
 from harness.run import run as run_module
 from harness.run.several_seeds import FRESH_SEED
@@ -263,7 +264,7 @@ def test_a_sweep_never_touches_the_test_split(untracked, world, twins, tmp_path,
     seen = []
     real = Encoder.encode
     monkeypatch.setattr(Encoder, "encode", lambda self, split: seen.append(split.name) or real(self, split))
-    summary = sweep(world.quick(twins), [RATE], Search(trials=2, test_seeds=0), runs=tmp_path)
+    summary = sweep(world.quick(twins), [RATE], Search(trials=2, test_seeds=0), WorkSetup(tmp_path))
     assert set(seen) == {"val"}
     for folder in all_trials(tmp_path, summary.study):
         record = folder.read()
@@ -335,7 +336,7 @@ def test_the_tests_of_a_best_that_stays_are_kept(search_with, tmp_path):
 
 
 def test_a_helper_leaves_the_state_of_a_finished_study_alone(world, twins, tmp_path):
-    summary = sweep(world.quick(twins), [RATE], Search(trials=1, test_seeds=0), runs=tmp_path)
-    help_with(summary.study, runs=tmp_path)
+    summary = sweep(world.quick(twins), [RATE], Search(trials=1, test_seeds=0), WorkSetup(tmp_path))
+    help_with(summary.study, WorkSetup(tmp_path))
     (study,) = [run for run in Store(tmp_path).search("") if run.tags["harness.kind"] == "study"]
     assert study.status == "FINISHED"

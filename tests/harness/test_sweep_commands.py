@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from harness.cli.main import cli, main
 from harness.cli.options import INTERRUPTED
 from harness.presets.resolve import resolve
+from harness.queue.work_setup import WorkSetup
 from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job
 from harness.sweep.settings import Search
@@ -135,7 +136,7 @@ def test_an_empty_storage_lists_nothing(tmp_path):
 
 def test_mlflow_shows_study_trials_and_seeds_as_three_generations(monkeypatch, world, twins, tmp_path):
     monkeypatch.setattr(sweep_module, "run", None)
-    summary = sweep(world.quick(twins), [RATE], Search(trials=2, seeds=2, test_seeds=0), runs=tmp_path)
+    summary = sweep(world.quick(twins), [RATE], Search(trials=2, seeds=2, test_seeds=0), WorkSetup(tmp_path))
     runs = {run.id: run for run in Store(tmp_path).search("")}
     kinds = {key: run.tags["harness.kind"] for key, run in runs.items()}
     parents = {key: kinds.get(run.tags.get(PARENT)) for key, run in runs.items()}

@@ -1,12 +1,15 @@
 """What `harness suite` does with its options: expand, plan, run, show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.actions.report import check_report, show_made
+from harness.cli.actions.worker import setup_from
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import table, watching
 from harness.errors import UsageError, unknown
@@ -27,26 +30,18 @@ FAILED = 1
 def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     """Run what is missing of a suite, write its report, and return the exit code."""
     check_report(options["report"], {})
-    suite, expansion = _expanded(options)
+    expansion = _expanded(options)
     quiet = quiet or options["as_json"]
     shard_of(expansion.cells, options["shard"])
-    names = ("synthetic", "runs", "storage", "device", "workers", "heartbeat", "timeout")
-    given = {name: options[name] for name in names}
     with watching(quiet) as listener:
-        _tell_skipped(expansion, quiet)
-        run_suite(
-            suite,
-            expansion.cells,
-            retry=retry,
-            shard=options["shard"],
-            budgets=_budgets(expansion, options),
-            listener=listener,
-            **given,
-        )
-    plan = _plan(suite, options, expansion)
+        _show_skipped(expansion, quiet)
+        asked = {"shard": options["shard"], "timeout": options["timeout"], "retry": retry}
+        setup = setup_from(options, listener)
+        run_suite(expansion, setup, budgets=_budgets(expansion, options), **asked)
+    plan = _plan(expansion, options)
     if not options["as_json"]:
-        _show_counts(suite, plan)
-    report = _report(suite, plan, options, quiet)
+        _show_counts(plan)
+    report = _report(expansion.suite, plan, options, quiet)
     if options["as_json"]:
         print_json(plan.as_dict() | {"report": report})
     return FAILED if plan.counts["failed"] else 0
@@ -95,41 +90,38 @@ def _settings(values: Mapping[str, Any]) -> list[str]:
 
 def show_plan(options: dict[str, Any]) -> None:
     """Print each cell, how it stands, and what the rest takes."""
-    suite, expansion = _expanded(options)
-    plan = _plan(suite, options, expansion)
+    expansion = _expanded(options)
+    plan = _plan(expansion, options)
     if options["as_json"]:
         print_json(plan.as_dict())
         return
-    _show_cells(suite, plan)
-    _tell_skipped(expansion, False)
-    _show_counts(suite, plan)
+    _show_cells(plan)
+    _show_skipped(expansion, False)
+    _show_counts(plan)
     click.echo(_needs(plan))
 
 
 def show_status(options: dict[str, Any]) -> int:
     """Print how a suite stands, with the first words of each failure."""
-    suite, expansion = _expanded(options)
-    plan = _plan(suite, options, expansion)
+    plan = _plan(_expanded(options), options)
     if options["as_json"]:
         print_json(plan.as_dict())
     else:
-        _show_cells(suite, plan)
-        _show_counts(suite, plan)
+        _show_cells(plan)
+        _show_counts(plan)
     return FAILED if plan.counts["failed"] else 0
 
 
-def _expanded(options: dict[str, Any]) -> tuple[Suite, Expansion]:
-    """Return the suite and its cells, rows put on studies as `--from-study` says."""
-    suite = _on_studies(load_suite(options["suite"]), options["from_studies"])
-    expansion = expand(
-        suite,
+def _expanded(options: dict[str, Any]) -> Expansion:
+    """Return the suite and its cells, with rows taken from studies as `--from-study` says."""
+    return expand(
+        _on_studies(load_suite(options["suite"]), options["from_studies"]),
         synthetic=options["synthetic"],
         overrides=options["overrides"],
         seeds=options["seeds"],
         data_root=options["data_root"],
-        study_preset=_study_presets(options),
+        study_preset=partial(_study_preset, options),
     )
-    return suite, expansion
 
 
 def _on_studies(suite: Suite, given: tuple[str, ...]) -> Suite:
@@ -145,17 +137,13 @@ def _on_studies(suite: Suite, given: tuple[str, ...]) -> Suite:
     return suite.model_copy(update={"rows": tuple(rows.values())})
 
 
-def _study_presets(options: dict[str, Any]) -> Callable[[Row, str], str]:
-    """Return what writes the best configuration of a row's study as a preset file and names it."""
-
-    def preset(row: Row, dataset: str) -> str:
-        study = str(row.from_study)
-        text = best_preset(study, options["runs"], options["storage"], row.method, options["synthetic"])
-        file = runs_root(options["runs"]).path / "studies" / study / "suite-preset.yaml"
-        write_text(file, text)
-        return str(file)
-
-    return preset
+def _study_preset(options: dict[str, Any], row: Row, dataset: str) -> str:
+    """Write the best configuration of a row's study as a preset file and return the file's name."""
+    study = str(row.from_study)
+    text = best_preset(study, options["runs"], options["storage"], row.method, options["synthetic"])
+    file = runs_root(options["runs"]).path / "studies" / study / "suite-preset.yaml"
+    write_text(file, text)
+    return str(file)
 
 
 def _budgets(expansion: Expansion, options: dict[str, Any]) -> dict[str, int]:
@@ -165,10 +153,9 @@ def _budgets(expansion: Expansion, options: dict[str, Any]) -> dict[str, int]:
     return {summary.study: summary.budget for summary in found}
 
 
-def _plan(suite: Suite, options: dict[str, Any], expansion: Expansion) -> SuitePlan:
-    cells = shard_of(expansion.cells, options["shard"])
-    given = {name: options[name] for name in ("synthetic", "runs", "storage")}
-    return make_suite_plan(suite.name, cells, **given)
+def _plan(expansion: Expansion, options: dict[str, Any]) -> SuitePlan:
+    part = replace(expansion, cells=tuple(shard_of(expansion.cells, options["shard"])))
+    return make_suite_plan(part, options["runs"], options["storage"])
 
 
 def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool) -> str | None:
@@ -186,16 +173,16 @@ def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool)
     return str(made.page)
 
 
-def _tell_skipped(expansion: Expansion, quiet: bool) -> None:
+def _show_skipped(expansion: Expansion, quiet: bool) -> None:
     for skipped in expansion.skipped:
         if not quiet:
             click.echo(plain(f"left out: {skipped.row} on {skipped.dataset}: {skipped.reason}"), err=True)
 
 
-def _show_cells(suite: Suite, plan: SuitePlan) -> None:
+def _show_cells(plan: SuitePlan) -> None:
     twin = " · SYNTHETIC TWINS" if plan.synthetic else ""
     header = ("cell", "state", "run", "tests", "time")
-    table(f"{suite.name}{twin}", header, [_cell_row(cell) for cell in plan.cells], left=4)
+    table(f"{plan.suite}{twin}", header, [_cell_row(cell) for cell in plan.cells], left=4)
 
 
 def _cell_row(cell: PlannedCell) -> list[str]:
@@ -208,11 +195,11 @@ def _cell_row(cell: PlannedCell) -> list[str]:
     return [cell.name, state, cell.run or "–", ", ".join(cell.tests) or "–", time]
 
 
-def _show_counts(suite: Suite, plan: SuitePlan) -> None:
+def _show_counts(plan: SuitePlan) -> None:
     counts = ", ".join(f"{number} {state}" for state, number in plan.counts.items() if number)
     click.echo(f"{len(plan.cells)} cells: {counts}")
     if plan.counts["failed"]:
-        click.echo(f"failed cells are tried again by: harness suite retry {plain(suite.name)}")
+        click.echo(f"failed cells are tried again by: harness suite retry {plain(plan.suite)}")
 
 
 def _needs(plan: SuitePlan) -> str:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.actions.run import config_from, say_differences
+from harness.cli.actions.worker import setup_from
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import metric_rows, table, watching
 from harness.errors import UsageError, unknown
@@ -42,9 +43,8 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     if not quiet:
         say_differences(config)
         click.echo("searches " + plain("; ".join(str(axis) for axis in axes)), err=True)
-    names = ("study", "runs", "storage", "device", "workers", "heartbeat")
     with watching(quiet) as listener:
-        summary = sweep(config, axes, search, listener=listener, **{name: options[name] for name in names})
+        summary = sweep(config, axes, search, setup_from(options, listener), options["study"])
     show(summary, options["as_json"])
     subjects = {"study": [summary.study], "dataset": [data_name(config)]}
     report_after(options["report"], options["runs"], quiet, subjects)

@@ -32,8 +32,9 @@ def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
     Data and weights are looked for where this machine has them. A job whose worker dies is taken up by another,
     from its checkpoint where both see the same --runs folder.
     """
-    from harness.cli.actions.worker import help_with
+    from harness.cli.actions.worker import help_with, setup_from
     from harness.cli.terminal import watching
 
     with watching(obj["quiet"]) as listener:
-        help_with(study, listener=listener, **options)
+        setup = setup_from(options, listener)
+        help_with(study, setup, timeout=options["timeout"], follow=options["follow"])
