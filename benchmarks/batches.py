@@ -12,8 +12,10 @@ from torchvision import transforms
 
 from benchmarks.common import Outcome, claim, cpu_seconds, outcome, wall_seconds
 from harness.config.augment import AugmentConfig
+from harness.datasets import Pairs
 from harness.images.augment import STATISTICS, Augment
 from harness.images.store import open_images
+from harness.train.batch_content import Samples
 from harness.train.batches import Batches
 
 SIZE, N_IMAGES, BATCH_SIZE, REPEATS = (384, 128), 512, 64, 5
@@ -43,18 +45,11 @@ def run() -> Outcome:
     with TemporaryDirectory() as folder:
         files = draw_files(Path(folder) / "files")
         images = open_images(files, SIZE, folder=Path(folder) / "store")
-        owners = range(N_IMAGES)
+        owners = list(range(N_IMAGES))
+        pairs = Pairs(images=[], identities=owners, captions=[], owners=owners)
         tokens = torch.arange(N_IMAGES)[:, None].repeat(1, 77)
-        batches = Batches(
-            owners=owners,
-            identities=owners,
-            tokens=tokens,
-            batch_size=BATCH_SIZE,
-            seed=1,
-            images=images,
-            augment=Augment(AugmentConfig(), SIZE),
-        )
-        return compare(files, batches)
+        samples = Samples(images, Augment(AugmentConfig(), SIZE), tokens)
+        return compare(files, Batches(pairs, samples, batch_size=BATCH_SIZE, seed=1))
 
 
 def compare(files: list[Path], batches: Batches) -> Outcome:

@@ -19,6 +19,7 @@ from harness.methods import Method
 from harness.presets.resolve import resolve
 from harness.record import RunFolder
 from harness.run.job import build_method
+from harness.train.batch_content import Samples
 from harness.train.batches import Batches
 from harness.train.loop import Training
 
@@ -101,15 +102,9 @@ def _batches(config: RunConfig, material: Material, size: int, n_steps: int) -> 
     """Return batches over just as many pairs as the steps need."""
     split, n = material.train, size * n_steps
     backbone = config.backbone
-    return Batches(
-        owners=split.owners[:n].tolist(),
-        identities=split.identities.tolist(),
-        tokens=split.tokens[:n],
-        batch_size=size,
-        seed=1,
-        images=split.images,
-        augment=Augment(config.train.augment, backbone.image_size, backbone.normalisation),
-    )
+    augment = Augment(config.train.augment, backbone.image_size, backbone.normalisation)
+    pairs = split.pairs._replace(owners=split.pairs.owners[:n])
+    return Batches(pairs, Samples(split.images, augment, split.tokens[:n]), batch_size=size, seed=1)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -74,12 +74,12 @@ class WordMask:
         return (tokens > 0) & (tokens < self.mask)
 
 
-def word_mask(share: float, tokens: Tensor | None, end_is_largest: bool) -> WordMask | None:
+def word_mask(share: float, tokens: Tensor, end_is_largest: bool) -> WordMask | None:
     """Return how the words of captions [n_caption, length] are masked, None where they are not.
 
     Raises `UsageError` for tokens that do not end with the largest id: their special ids are not known.
     """
-    if tokens is None or not share:
+    if not share:
         return None
     if not end_is_largest:
         raise UsageError(

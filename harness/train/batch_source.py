@@ -11,8 +11,10 @@ from harness.config.sections import RunConfig
 from harness.data.loading import Split
 from harness.images.augment import Augment
 from harness.listener import Listener
+from harness.method_parts.batch import Views
 from harness.methods import Method
-from harness.train.batches import Batches, Contrast, Rewrite
+from harness.train.batch_content import Contrast, FrozenEmbeddings, Rewrite, Samples
+from harness.train.batches import Batches
 
 
 def training_batches(
@@ -38,24 +40,30 @@ def training_batches(
         frozen: embeddings of the split's images [n_image, dim] and captions [n_caption, dim].
         listener: told what of the config cannot be done, such as back translation without translations.
     """
-    clip, views, cached = method.clip, method.views(), frozen is not None
-    image, text = frozen or (None, None)
+    views = method.views()
     return Batches(
-        owners=split.owners.tolist(),
-        identities=split.identities.tolist(),
-        tokens=None if cached else split.tokens,
+        split.pairs,
+        FrozenEmbeddings(*frozen)
+        if frozen is not None
+        else _samples(config, split, method.clip, augment, views, listener or Listener()),
         batch_size=batch_size,
         seed=config.seed,
         device=device,
-        images=None if cached else split.images,
-        augment=None if cached else augment,
-        image_embeddings=image,
-        text_embeddings=text,
-        cut=clip.cuts,
         views=views,
-        rewrite=None if cached else _rewriting(config, split, clip, listener or Listener()),
-        contrast=_contrast(config, split) if views.contrast and not cached else None,
         drop_last=config.train.drop_last,
+    )
+
+
+def _samples(
+    config: RunConfig, split: Split, clip: Clip, augment: Augment, views: Views, listener: Listener
+) -> Samples:
+    return Samples(
+        split.images,
+        augment,
+        split.tokens,
+        cut=clip.cuts,
+        rewrite=_rewriting(config, split, clip, listener),
+        contrast=_contrast(config, split) if views.contrast else None,
     )
 
 

@@ -7,17 +7,21 @@ from PIL import Image
 
 from harness.compute import distributed
 from harness.config.augment import AugmentConfig
+from harness.datasets import Pairs
 from harness.errors import UsageError
 from harness.images.augment import Augment
 from harness.images.store import open_images
 from harness.method_parts.batch import Views
-from harness.train.batches import Batches, derived_seed, epoch_order, labels_of
+from harness.train.batch_content import FrozenEmbeddings, Samples
+from harness.train.batches import Batches, epoch_order, labels_of
 from harness.train.buffers import Buffers
+from harness.train.share import derived_seed
 
 SIZE = (24, 8)
 N_IMAGES, N_CAPTIONS, END = 6, 11, 99
 OWNERS = [0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 IDENTITIES = [40, 7, 7, 1003, 40, 8]
+PAIRS = Pairs(images=[], identities=IDENTITIES, captions=[], owners=OWNERS)
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +46,10 @@ def tokens():
 
 @pytest.fixture
 def make(images, tokens):
-    def make(batch_size=4, config=None, seed=1, **options):
-        return Batches(
-            owners=OWNERS,
-            identities=IDENTITIES,
-            tokens=tokens,
-            batch_size=batch_size,
-            seed=seed,
-            images=images,
-            augment=Augment(config or AugmentConfig(), SIZE),
-            **options,
-        )
+    def make(batch_size=4, config=None, seed=1, cut=True, rewrite=None, contrast=None, **options):
+        augment = Augment(config or AugmentConfig(), SIZE)
+        samples = Samples(images, augment, tokens, cut=cut, rewrite=rewrite, contrast=contrast)
+        return Batches(PAIRS, samples, batch_size=batch_size, seed=seed, **options)
 
     return make
 
@@ -207,15 +204,7 @@ def test_masking_is_refused_where_tokens_may_not_be_cut(make):
 
 def test_embeddings_come_in_place_of_pixels_and_tokens():
     image, text = torch.randn(N_IMAGES, 5), torch.randn(N_CAPTIONS, 5)
-    batches = Batches(
-        owners=OWNERS,
-        identities=IDENTITIES,
-        tokens=None,
-        batch_size=4,
-        seed=1,
-        image_embeddings=image,
-        text_embeddings=text,
-    )
+    batches = Batches(PAIRS, FrozenEmbeddings(image, text), batch_size=4, seed=1)
     order = epoch_order(N_CAPTIONS, 1, 1)
     for step, batch in enumerate(batches.epoch(1)):
         captions = order[4 * step : 4 * step + 4]

@@ -63,7 +63,6 @@ def test_the_special_ids_are_those_of_clips_tokenisers(name):
 def test_nothing_is_masked_by_default_or_without_tokens():
     assert word_mask(0.0, torch.tensor([[8, 1, 9]]), True) is None
     assert word_mask(0.0, torch.tensor([[8, 1, 9]]), False) is None
-    assert word_mask(0.5, None, True) is None
 
 
 def test_tokens_of_unknown_kind_are_refused():
