@@ -12,7 +12,6 @@ import tempfile
 from typing import Any
 
 import torch
-from torch.nn.functional import normalize
 
 from benchmarks.common import Outcome, claim, outcome
 from harness.clip.model import load_clip
@@ -88,5 +87,6 @@ def one_batch(split: Split, method: Method, pixels: Augment) -> Batch:
 @torch.no_grad()
 def recall(method: Method, batch: Batch) -> float:
     """Return R@1 from text to image among the 32, in percent."""
-    image, text = (normalize(rows, dim=-1) for rows in method.embed(batch))
+    of = method.features(batch)
+    image, text = of["image"], of["text"]
     return summarise_directions(rank_directions(image, text, batch.identities, batch.identities))["t2i/R1"]

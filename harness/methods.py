@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.compute.distributed import gather_with_gradient
+from harness.compute.precision import unit
 from harness.config.fields import Choice, Range, setting
 from harness.config.sections import MethodConfig
 from harness.errors import UsageError
@@ -131,11 +132,6 @@ class Method(nn.Module):
         loss = LOSSES[self.config.loss]
         return Losses({self.config.loss: loss(image, text, batch.identities, self.config.temperature)})
 
-    def embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return L2-normalised float32 embeddings of the global batch, images and texts [n_global, dim]."""
-        of = gathered(self.features(batch), batch)
-        return of["image"], of["text"]
-
     def training_step(self, batch: Batch) -> Losses:
         """Return the losses of one global batch."""
         return self.losses(self.features(batch), batch)
@@ -216,11 +212,6 @@ class Method(nn.Module):
 def gathered(features: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     """Return the features of the global batch [n_global, ...] from this process's, gradient flowing into its own."""
     return {name: gather_with_gradient(rows, len(batch.identities)) for name, rows in features.items()}
-
-
-def unit(rows: Tensor) -> Tensor:
-    """Return rows [n, dim] in float32 with length 1."""
-    return nn.functional.normalize(rows.float(), dim=-1)
 
 
 METHODS: Registry[Method] = Registry("method", __name__, __path__)

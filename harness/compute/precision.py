@@ -1,4 +1,4 @@
-"""Several number widths in one model: LayerNorm in float32, and the float16 storage of the released CSKT."""
+"""Several number widths in one model: what is computed in float32, and the float16 storage of the released CSKT."""
 
 from typing import TypeVar
 
@@ -38,3 +38,12 @@ def store_half(method: M) -> M:
 def full_precision(values: Tensor) -> Tensor:
     """Return float64 as it is and everything else as float32."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Return rows [n, dim] in float32 with length 1.
+
+    >>> unit(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    return F.normalize(rows.float(), dim=-1)

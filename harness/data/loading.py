@@ -11,7 +11,7 @@ from harness.config.sections import BackboneConfig, DatasetConfig
 from harness.data.annotations import annotation_fingerprint, dataset_folder, image_files
 from harness.data.annotations import read_dataset as read_samples
 from harness.data.splits import arrange, few_shot
-from harness.datasets import DATASETS, Pairs, PersonDataset, Sample, pairs
+from harness.datasets import DATASETS, Counts, Pairs, PersonDataset, Sample, pairs
 from harness.images.store import Images, disk_bytes, open_images
 from harness.listener import Listener
 from harness.paths import Place, data_root
@@ -40,9 +40,16 @@ class Reading:
     few: list[str] = field(default_factory=list)
 
     @property
+    def train_counts(self) -> Counts:
+        """How many identities, images and captions training sees, unreadable images included."""
+        trained = [sample for sample in self.samples if sample.split in self.train_splits]
+        n_captions = sum(len(sample.captions) for sample in trained)
+        return Counts(len({sample.identity for sample in trained}), len(trained), n_captions)
+
+    @property
     def n_identities(self) -> int:
-        """How many persons training sees."""
-        return len({sample.identity for sample in self.samples if sample.split in self.train_splits})
+        """How many identities training sees."""
+        return self.train_counts.identities
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,11 @@ class Split:
     def caption_identities(self) -> Tensor:
         """Identity of each caption [n_caption]."""
         return self.identities[self.owners]
+
+    @property
+    def counts(self) -> Counts:
+        """How many identities, images and captions the split holds."""
+        return Counts(len(self.identities.unique()), len(self.images), len(self.owners))
 
 
 @dataclass(frozen=True)
@@ -104,17 +116,31 @@ class Material:
     bad_images: list[str] = field(default_factory=list)
 
     def describe(self) -> dict[str, int]:
-        """Return the counts that every table shows."""
-        return {
-            "train_pairs": len(self.train.owners),
-            "train_images": len(self.train.images),
-            "train_identities": len(self.train.identities.unique()),
-            "val_captions": len(self.val.owners) if self.val else 0,
-            "test_captions": len(self.test.owners),
-            "test_images": len(self.test.images),
-            "test_identities": len(self.test.identities.unique()),
-            "bad_images": len(self.bad_images),
-        }
+        """Return what a run's record says of its data."""
+        return recorded_counts(
+            self.train.counts,
+            self.test.counts,
+            val_captions=len(self.val.owners) if self.val else 0,
+            bad_images=len(self.bad_images),
+        )
+
+
+def recorded_counts(train: Counts, test: Counts, *, bad_images: int, val_captions: int = 0) -> dict[str, int]:
+    """Return what a run's record says of its data: the counts that every table shows.
+
+    >>> recorded_counts(Counts(2, 5, 9), Counts(1, 2, 3), bad_images=0)["train_pairs"]
+    9
+    """
+    return {
+        "train_pairs": train.captions,
+        "train_images": train.images,
+        "train_identities": train.identities,
+        "val_captions": val_captions,
+        "test_captions": test.captions,
+        "test_images": test.images,
+        "test_identities": test.identities,
+        "bad_images": bad_images,
+    }
 
 
 def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:

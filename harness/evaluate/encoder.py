@@ -9,12 +9,13 @@ from torch import Tensor
 
 from harness.compute.devices import Accelerator, Inference, agreed, autocast
 from harness.compute.distributed import deal, gather
+from harness.compute.precision import unit
 from harness.config.sections import RunConfig
 from harness.data.loading import Split
 from harness.errors import HarnessError
 from harness.evaluate.measure import Embeddings, Evaluation, measure
 from harness.images.augment import Augment
-from harness.methods import Method, unit
+from harness.methods import Method
 
 Encode = Callable[[Tensor], Tensor]
 FOLD_ROWS = 8

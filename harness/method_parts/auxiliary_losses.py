@@ -1,4 +1,4 @@
-"""Losses that go with a matching one: self-supervision, further views, identity classes and masked words.
+"""Losses that go with a matching one: self-supervision, further views and identity classes.
 
 Pure functions; half precision is computed in float32 whatever autocast says; float64 stays.
 """
@@ -83,22 +83,3 @@ def id_loss(image_logits: Tensor, text_logits: Tensor, labels: Tensor) -> Tensor
     """
     image, text = full_precision(image_logits), full_precision(text_logits)
     return (cross_entropy(image, labels) + cross_entropy(text, labels)) / 2
-
-
-def mlm_loss(logits: Tensor, labels: Tensor, ignored: int = -100) -> Tensor:
-    """Masked language modelling: cross-entropy of the true token at each masked place, mean over these places.
-
-    A batch without masked places has loss 0. The mean is over the places given, so shares of a batch with unlike
-    numbers of masked places do not simply average to the whole.
-
-    Args:
-        logits: scores of the vocabulary at each place [..., n_token].
-        labels: true token at masked places, elsewhere `ignored` [...].
-        ignored: label of a place that does not count: -100 in TBPS-CLIP as released, 0 in IRRA.
-
-    >>> round(float(mlm_loss(torch.zeros(1, 3, 4), torch.tensor([[2, -100, -100]]))), 4)
-    1.3863
-    """
-    scores, places = full_precision(logits).flatten(0, -2), labels.flatten()
-    total = cross_entropy(scores, places, ignore_index=ignored, reduction="sum")
-    return total / (places != ignored).sum().clamp(min=1)

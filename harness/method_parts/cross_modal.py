@@ -75,9 +75,10 @@ class WordHead(nn.Module):
 
 
 def guess_losses(head: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Score masked words row by row, so that shares of a batch add up to `mlm_loss` of the whole.
+    """Masked language modelling, row by row, so that shares of a batch add up to the loss of the whole.
 
-    The vocabulary is scored at the masked places alone.
+    The vocabulary is scored at the masked places alone. The loss of a batch is the sum of all rows' cross-entropies
+    over the number of all masked words.
 
     Args:
         head: makes scores [n_masked, n_words] of places [n_masked, dim].
@@ -86,6 +87,11 @@ def guess_losses(head: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Te
 
     Returns:
         Sum of the cross-entropies of each row [n], and how many there are [n].
+
+    >>> labels = torch.tensor([[2, 0, 0], [0, 0, 0]])
+    >>> sums, counts = guess_losses(nn.Identity(), torch.zeros(2, 3, 4), labels)
+    >>> [round(float(one), 4) for one in sums], counts.tolist()
+    ([1.3863, 0.0], [1, 0])
     """
     masked = labels > 0
     losses = cross_entropy(full_precision(head(x[masked])), labels[masked], reduction="none")

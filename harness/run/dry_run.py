@@ -66,7 +66,7 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     record = new_record(config, reading, clip)
     counts = count_parameters(build_method(config, clip)).as_dict()
     found = RunFolder(runs_root(runs).path / record.name).read()
-    pairs = sum(len(s.captions) for s in reading.samples if s.split in reading.train_splits)
+    pairs = reading.train_counts.captions
     seconds, n = expected_seconds(config, finished_runs(runs), pairs)
     return Plan(
         config=config.model_dump(mode="json"),

@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from torch.nn.functional import layer_norm
+from torch.nn.functional import cross_entropy, layer_norm
 
-from harness.method_parts.auxiliary_losses import mlm_loss
 from harness.method_parts.cross_modal import CrossModalEncoder, WordHead, guess_losses
 
 DIM, LAYERS, WORDS = 128, 2, 30
@@ -120,7 +119,7 @@ def test_row_losses_are_those_of_a_naive_loop(head):
 
 def test_summed_over_rows_they_are_the_loss_of_the_whole_batch(head):
     x = torch.randn(3, 4, DIM, requires_grad=True)
-    whole = mlm_loss(head(x), LABELS, ignored=0)
+    whole = cross_entropy(head(x).flatten(0, 1), LABELS.flatten(), ignore_index=0)
     sums, counts = guess_losses(head, x, LABELS)
     own = sums.sum() / counts.sum()
     torch.testing.assert_close(own, whole)
@@ -139,6 +138,22 @@ def test_rows_without_masked_words_cost_nothing_and_leave_a_gradient_of_zero(hea
     assert counts.tolist() == [0, 0]
     sums.sum().backward()
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in head.parameters())
+
+
+def test_masked_places_alone_get_a_gradient():
+    logits = torch.randn(3, 4, WORDS, requires_grad=True)
+    sums, _ = guess_losses(torch.nn.Identity(), logits, LABELS)
+    sums.sum().backward()
+    assert torch.equal(logits.grad.abs().sum(dim=-1) > 0, LABELS > 0)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_precision_scores_are_compared_in_float32(half):
+    logits = (20 * torch.randn(3, 4, WORDS)).to(half)
+    sums, _ = guess_losses(torch.nn.Identity(), logits, LABELS)
+    expected, _ = guess_losses(torch.nn.Identity(), logits.float(), LABELS)
+    assert sums.dtype == torch.float32
+    torch.testing.assert_close(sums, expected, rtol=1e-6, atol=0)
 
 
 def test_the_vocabulary_is_scored_at_masked_places_alone(head):

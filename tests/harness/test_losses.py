@@ -10,7 +10,7 @@ import torch
 
 from harness.errors import UsageError
 from harness.method_parts import auxiliary_losses, losses
-from harness.method_parts.auxiliary_losses import id_loss, mlm_loss, multi_view, nt_xent
+from harness.method_parts.auxiliary_losses import id_loss, multi_view, nt_xent
 from harness.method_parts.losses import LOSSES, LossName, c_itc, cmpm, itc, n_itc, r_itc, sdm, soft_share
 from harness.methods import TrainedConfig
 from harness.presets.resolve import resolve
@@ -247,27 +247,6 @@ def test_the_identity_loss_equals_a_loop():
     assert float(id_loss(image, text, torch.tensor(labels))) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("ignored", [-100, 0])
-def test_the_masked_word_loss_counts_masked_places_only(ignored):
-    logits = 5 * pairs(n=3, dim=7)
-    labels = torch.tensor([[3, ignored, 6], [ignored, ignored, 1]])
-    masked = [(logits[i, j].tolist(), int(labels[i, j])) for i, j in ((0, 0), (0, 2), (1, 2))]
-    expected = sum(-math.log(softmax(row)[label]) / 3 for row, label in masked)
-    logits.requires_grad_()
-    value = mlm_loss(logits, labels, ignored)
-    assert float(value.detach()) == pytest.approx(expected, rel=1e-9)
-    value.backward()
-    assert torch.equal(logits.grad.abs().sum(dim=-1) > 0, labels != ignored)
-
-
-def test_a_batch_without_masked_words_has_no_loss_and_no_gradient():
-    logits = pairs(n=3, dim=7).requires_grad_()
-    value = mlm_loss(logits, torch.full((2, 3), -100))
-    value.backward()
-    assert float(value.detach()) == 0
-    assert float(logits.grad.abs().max()) == 0
-
-
 @pytest.mark.parametrize("loss", ALL, ids=NAMES)
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 def test_half_precision_embeddings_are_computed_in_float32(loss, half):
@@ -284,12 +263,9 @@ def test_half_precision_embeddings_are_computed_in_float32(loss, half):
 def test_half_precision_logits_are_computed_in_float32(half):
     first, second = (20 * pairs()).to(half)
     labels = torch.tensor([0, 3, 5, 5, 1])
-    for value, single in (
-        (id_loss(first, second, labels), id_loss(first.float(), second.float(), labels)),
-        (mlm_loss(first[None], labels[None]), mlm_loss(first[None].float(), labels[None])),
-    ):
-        assert value.dtype == torch.float32
-        assert float(value) == pytest.approx(float(single), rel=1e-6)
+    value, single = id_loss(first, second, labels), id_loss(first.float(), second.float(), labels)
+    assert value.dtype == torch.float32
+    assert float(value) == pytest.approx(float(single), rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", ALL, ids=NAMES)

@@ -10,7 +10,6 @@ from harness.clip.model import load_clip
 from harness.config.identity import identity_values
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
-from harness.method_parts.auxiliary_losses import mlm_loss
 from harness.method_parts.losses import sdm
 from harness.methods import METHODS
 from harness.presets.resolve import resolve
@@ -131,11 +130,12 @@ def expected_terms(method, batch):
     text = method.encode_text(masked if method.config.leak_masks else batch.tokens)
     persons = [cross_entropy(method.classifier(rows), batch.identities) for rows in (image, text)]
     places, words = method.clip.image_tokens(batch.images), method.clip.text_tokens(masked)[0]
+    scores = method.word_head(method.cross_modal(words, places))
     unit = [torch.nn.functional.normalize(rows, dim=1) for rows in (image, text)]
     return {
         "sdm": sdm(*unit, batch.identities, 0.02),
         "id": sum(persons) / 2,
-        "mlm": mlm_loss(method.word_head(method.cross_modal(words, places)), labels, ignored=0),
+        "mlm": cross_entropy(scores.flatten(0, 1), labels.flatten(), ignore_index=0),
     }
 
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from harness.analysis.compression.partial_towers import Blend, Module, PartialTower, TowerName
 from harness.compute.devices import autocast
+from harness.compute.precision import unit
 from harness.data.loading import Split
 from harness.evaluate.encoder import Encoder
-from harness.methods import unit
 
 OTHER: dict[TowerName, TowerName] = {"text": "image", "image": "text"}
 Progress = Callable[[int, int], None]

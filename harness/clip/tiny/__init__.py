@@ -13,7 +13,6 @@ CONFIG = Path(__file__).with_name("tiny.json")
 MERGES = Path(__file__).with_name("merges.txt.gz")
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 RECORD = Path(__file__).with_name("shapes.json")
-N_MERGES = 6000
 
 
 def register() -> None:
@@ -25,20 +24,11 @@ def register() -> None:
 
 
 def tokenizer(text_length: int) -> Any:
-    """Return open_clip's tokeniser on the trimmed merges: all byte tokens, end-of-text the largest id."""
+    """Return open_clip's tokeniser on the first 6,000 merges of CLIP's vocabulary, in priority order.
+
+    All byte tokens are kept and end-of-text has the largest id. The parts of a merge come from earlier merges or
+    single bytes, so any first part of the merges is a whole vocabulary.
+    """
     from open_clip.tokenizer import SimpleTokenizer
 
     return SimpleTokenizer(bpe_path=str(MERGES), context_length=text_length)
-
-
-def trim_merges(n_merges: int = N_MERGES) -> str:
-    """Return the first merges of CLIP's vocabulary, in priority order, as the text of a merges file.
-
-    The parts of a merge come from earlier merges or single bytes, so any first part is a whole vocabulary.
-    """
-    import gzip
-
-    from open_clip.tokenizer import default_bpe
-
-    lines = gzip.decompress(Path(default_bpe()).read_bytes()).decode().split("\n")
-    return "\n".join(lines[: n_merges + 1])
