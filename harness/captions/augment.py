@@ -17,7 +17,7 @@ from random import Random
 from harness.captions.synonyms import Synonyms, edges, read_synonyms, shipped
 from harness.config.augment import TextAugmentConfig
 
-NO_TRANSLATIONS = (
+_NO_TRANSLATIONS = (
     "Back translation is off: the dataset's file has no captions_bt, and none were made with `harness data "
     "back-translate`."
 )
@@ -48,7 +48,7 @@ class CaptionAugment:
     @property
     def active(self) -> bool:
         """Whether any caption can come out changed."""
-        return bool(self.config.back_translation and self.back_translations) or speaks_of_words(self.config)
+        return bool(self.config.back_translation and self.back_translations) or _speaks_of_words(self.config)
 
     def caption(self, index: int, seed: int) -> str:
         """Return caption `index` as it is learned from this time; a seed draws differently for each index."""
@@ -56,7 +56,7 @@ class CaptionAugment:
         text = self.captions[index]
         if random.random() < self.config.back_translation and self.back_translations:
             text = self.back_translations[index].strip() or text
-        return self._reworded(text, random) if speaks_of_words(self.config) else text
+        return self._reworded(text, random) if _speaks_of_words(self.config) else text
 
     def _reworded(self, text: str, random: Random) -> str:
         words, config = text.split(), self.config
@@ -64,7 +64,7 @@ class CaptionAugment:
             (config.synonym_replacement, replaced),
             (config.random_insertion, inserted),
             (config.random_swap, swapped),
-            (config.eda, random.choice(OPERATIONS) if config.eda else deleted),
+            (config.eda, random.choice(_OPERATIONS) if config.eda else deleted),
             (config.random_deletion, deleted),
         ):
             if share:
@@ -103,7 +103,7 @@ def caption_augment(
 
 def _missing(captions: Sequence[str], captions_bt: Sequence[str]) -> list[str]:
     if not captions_bt:
-        return [NO_TRANSLATIONS]
+        return [_NO_TRANSLATIONS]
     pairs = zip(captions, captions_bt, strict=True)
     missing = sum(1 for caption, translated in pairs if caption.strip() and not translated.strip())
     if not missing:
@@ -114,7 +114,7 @@ def _missing(captions: Sequence[str], captions_bt: Sequence[str]) -> list[str]:
     return [f"{number}: `harness data back-translate` makes those that are missing."]
 
 
-def speaks_of_words(config: TextAugmentConfig) -> bool:
+def _speaks_of_words(config: TextAugmentConfig) -> bool:
     """Whether any operation on words is on."""
     shares = (config.synonym_replacement, config.random_insertion, config.random_swap, config.random_deletion)
     return any(shares) or config.eda > 0
@@ -164,8 +164,8 @@ def deleted(words: Words, share: float, random: Random, synonyms: Synonyms) -> W
     return [word for word in words if random.random() > share] or [random.choice(words)]
 
 
-Operation = Callable[[Words, float, Random, Synonyms], Words]
-OPERATIONS: tuple[Operation, ...] = (replaced, inserted, swapped, deleted)
+_Operation = Callable[[Words, float, Random, Synonyms], Words]
+_OPERATIONS: tuple[_Operation, ...] = (replaced, inserted, swapped, deleted)
 
 
 def _core(word: str) -> str:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from harness.errors import UsageError
 
-MASKED, MASKED_OR_RANDOM = 0.8, 0.9
+_MASKED, _MASKED_OR_RANDOM = 0.8, 0.9
 _SPECIAL = 2
 
 
@@ -42,8 +42,8 @@ class WordMask:
         """Return what `draw` does, and all places that were drawn, also those that keep their word [n, length]."""
         chance = torch.rand(n, length, generator=generator)
         written = torch.randint(1, self.mask, (n, length), generator=generator)
-        written[chance < MASKED * self.share] = self.mask
-        written[chance >= MASKED_OR_RANDOM * self.share] = 0
+        written[chance < _MASKED * self.share] = self.mask
+        written[chance >= _MASKED_OR_RANDOM * self.share] = 0
         return written, chance < self.share
 
     def apply(self, tokens: Tensor, written: Tensor) -> Tensor:

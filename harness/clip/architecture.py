@@ -17,8 +17,8 @@ from harness.errors import UsageError
 
 logger = logging.getLogger(__name__)
 
-RESNET_STRIDE = 32
-SCALES = ("logit_scale", "logit_bias")
+_RESNET_STRIDE = 32
+_SCALES = ("logit_scale", "logit_bias")
 IMAGE_POSITIONS = ("visual.positional_embedding", "visual.attnpool.positional_embedding")
 TEXT_POSITIONS = ("positional_embedding", "text.positional_embedding")
 
@@ -32,7 +32,7 @@ def build_model(
     """
     tiny.register()
     _check_size(name, image_size)
-    fixed = is_resnet(name) or is_timm(name)
+    fixed = _is_resnet(name) or _is_timm(name)
     try:
         with quiet_open_clip(), torch.device(device):
             model: nn.Module = open_clip.create_model(
@@ -49,8 +49,8 @@ def build_model(
             f"open_clip cannot build {name} at {size} and {text_length} tokens: {error}"
         ) from error
     _drop_scales(model)
-    if is_resnet(name):
-        _resize_resnet(model.visual, native_grid(name), image_size)
+    if _is_resnet(name):
+        _resize_resnet(model.visual, _native_grid(name), image_size)
     return model
 
 
@@ -60,9 +60,9 @@ def load_state(model: nn.Module, state: dict[str, Tensor], name: str, source: ob
     if not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
     state = {
-        key: value for key, value in state.items() if key not in SCALES and not key.endswith(".position_ids")
+        key: value for key, value in state.items() if key not in _SCALES and not key.endswith(".position_ids")
     }
-    _fit_positions(state, model, native_grid(name))
+    _fit_positions(state, model, _native_grid(name))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -74,24 +74,24 @@ def load_state(model: nn.Module, state: dict[str, Tensor], name: str, source: ob
 
 def resize_timm(model: Any, name: str, image_size: tuple[int, int]) -> None:
     """Fit a timm image tower, once loaded, to an image size; timm interpolates its positions itself."""
-    if is_timm(name):
+    if _is_timm(name):
         with quiet_open_clip():
             model.visual.set_input_size(image_size)
 
 
-def native_grid(name: str) -> Grid:
+def _native_grid(name: str) -> Grid:
     """Return the patch grid that a model name is built with."""
     size = _vision(name).get("image_size", 224)
     height, width = size if isinstance(size, list | tuple) else (size, size)
     return height // _stride(name), width // _stride(name)
 
 
-def is_resnet(name: str) -> bool:
+def _is_resnet(name: str) -> bool:
     """Tell whether a model's image tower is CLIP's own ResNet."""
     return isinstance(_vision(name).get("layers"), list)
 
 
-def is_timm(name: str) -> bool:
+def _is_timm(name: str) -> bool:
     """Tell whether a model's image tower comes from timm."""
     return "timm_model_name" in _vision(name)
 
@@ -115,7 +115,7 @@ def _vision(name: str) -> dict[str, Any]:
 
 
 def _stride(name: str) -> int:
-    return RESNET_STRIDE if is_resnet(name) else _vision(name).get("patch_size") or 16
+    return _RESNET_STRIDE if _is_resnet(name) else _vision(name).get("patch_size") or 16
 
 
 def _check_size(name: str, image_size: tuple[int, int]) -> None:
@@ -125,20 +125,20 @@ def _check_size(name: str, image_size: tuple[int, int]) -> None:
             f"backbone.image_size {height}x{width} is smaller than one {stride}x{stride} patch of {name}:"
             " make it larger."
         )
-    if (height % stride or width % stride) and not is_timm(name):
+    if (height % stride or width % stride) and not _is_timm(name):
         logger.warning(
             "%s reads whole %d-pixel patches: %dx%d is cut at its edges", name, stride, height, width
         )
 
 
 def _drop_scales(model: nn.Module) -> None:
-    for scale in SCALES:
+    for scale in _SCALES:
         if isinstance(getattr(model, scale, None), nn.Parameter):
             delattr(model, scale)
 
 
 def _resize_resnet(visual: Any, old: Grid, image_size: tuple[int, int]) -> None:
-    new = (image_size[0] // RESNET_STRIDE, image_size[1] // RESNET_STRIDE)
+    new = (image_size[0] // _RESNET_STRIDE, image_size[1] // _RESNET_STRIDE)
     positions = resize_grid(visual.attnpool.positional_embedding.detach(), old, new)
     visual.attnpool.positional_embedding = nn.Parameter(positions)
     visual.image_size, visual.grid_size = image_size, new

@@ -6,7 +6,7 @@ space or inner line break stays, as do tabs at the ends; the words counted are w
 
 import re
 
-MOST_WORDS = 77
+_MOST_WORDS = 77
 _TAKEN_OUT = str.maketrans(dict.fromkeys('.!"()*#:;~', " "))
 _RUN = re.compile(r"\s{2,}")
 
@@ -18,4 +18,4 @@ def clean(caption: str) -> str:
     "a man, with black hair wearing a t-shirt & jeans he's 1"
     """
     text = _RUN.sub(" ", caption.lower().translate(_TAKEN_OUT)).rstrip("\n").strip(" ")
-    return " ".join(text.split(" ")[:MOST_WORDS])
+    return " ".join(text.split(" ")[:_MOST_WORDS])

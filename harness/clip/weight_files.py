@@ -15,14 +15,14 @@ from torch import Tensor
 
 from harness.errors import DataError
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-PREFIXES = ("module.", "_orig_mod.", "model.")
-NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
-SCALES = ("logit_scale", "logit_bias")
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
+_SCALES = ("logit_scale", "logit_bias")
 # What training scripts save beside the tensors. Settings are read as plain mappings, NumPy's numbers not at all: by
 # these names no code of the packages runs, and they need not be installed.
-SETTINGS = ("easydict.EasyDict", "yacs.config.CfgNode", "argparse.Namespace")
-NUMBERS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+_SETTINGS = ("easydict.EasyDict", "yacs.config.CfgNode", "argparse.Namespace")
+_NUMBERS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 
 
 class WeightFile(NamedTuple):
@@ -32,7 +32,7 @@ class WeightFile(NamedTuple):
     openai: bool
 
 
-class Unread:
+class _Unread:
     """Stands in for a number that is saved beside the tensors, and keeps nothing of it."""
 
     def __init__(self, *parts: object) -> None:
@@ -42,7 +42,7 @@ class Unread:
         """Take a state and forget it."""
 
 
-BESIDE = [*((OrderedDict, name) for name in SETTINGS), *((Unread, name) for name in NUMBERS)]
+_BESIDE = [*((OrderedDict, name) for name in _SETTINGS), *((_Unread, name) for name in _NUMBERS)]
 
 
 def read_weights(path: Path) -> WeightFile:
@@ -71,7 +71,7 @@ def published_archives() -> dict[str, str]:
 def state_hash(state: dict[str, Tensor]) -> str:
     """Return the SHA-256 of named tensors in float32: equal weights, equal hash, whatever the container."""
     total = hashlib.sha256()
-    for name in sorted(set(state) - set(SCALES)):
+    for name in sorted(set(state) - set(_SCALES)):
         tensor = state[name].detach()
         tensor = tensor.float() if tensor.is_floating_point() else tensor
         total.update(f"{name}{tuple(tensor.shape)}".encode())
@@ -107,7 +107,7 @@ def _read_tensors(path: Path) -> Any:
 
         return load_file(path)
     try:
-        with torch.serialization.safe_globals(BESIDE):  # type: ignore[arg-type]
+        with torch.serialization.safe_globals(_BESIDE):  # type: ignore[arg-type]
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
@@ -118,7 +118,7 @@ def _read_tensors(path: Path) -> Any:
 
 def _clean(content: Any, path: Path) -> dict[str, Tensor]:
     wrapper = next(
-        (key for key in WRAPPERS if isinstance(content, dict) and isinstance(content.get(key), dict)), None
+        (key for key in _WRAPPERS if isinstance(content, dict) and isinstance(content.get(key), dict)), None
     )
     if wrapper:
         return _clean(content[wrapper], path)
@@ -127,10 +127,10 @@ def _clean(content: Any, path: Path) -> dict[str, Tensor]:
             f"{path} holds no named tensors (it holds a {type(content).__name__}): give a state dict."
         )
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    for prefix in (prefix for _ in PREFIXES for prefix in PREFIXES):
+    for prefix in (prefix for _ in _PREFIXES for prefix in _PREFIXES):
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return {name: value for name, value in state.items() if name not in NOT_WEIGHTS}
+    return {name: value for name, value in state.items() if name not in _NOT_WEIGHTS}
 
 
 def _first_line(error: Exception) -> str:

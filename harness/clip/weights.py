@@ -20,9 +20,9 @@ from harness.errors import DataError, UsageError, unknown
 
 logger = logging.getLogger(__name__)
 
-HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-REACH_SECONDS = 10
-YES = ("1", "on", "yes", "true")
+_HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_REACH_SECONDS = 10
+_YES = ("1", "on", "yes", "true")
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ def check_names(config: BackboneConfig) -> None:
     if config.name not in open_clip.list_models():
         raise _unknown_backbone(config.name)
     if config.weights is None and config.pretrained is not None:
-        tags = known_tags(config.name)
+        tags = _known_tags(config.name)
         if config.pretrained not in tags:
             raise unknown(f"pretrained tag of {config.name}", config.pretrained, tags)
 
 
-def known_tags(name: str) -> list[str]:
+def _known_tags(name: str) -> list[str]:
     """Return the pretrained tags of a model name."""
     return [tiny.TAG] if name == tiny.NAME else open_clip.list_pretrained_tags_by_model(name)
 
@@ -97,7 +97,7 @@ def _unknown_backbone(name: str) -> UsageError:
 
 def _in_hub_cache(name: str, tag: str) -> list[Path]:
     repository, _, file = _tag(name, tag).get("hf_hub", "").rpartition("/")
-    files = _with_safe_twin(file) if file else HUB_FILES
+    files = _with_safe_twin(file) if file else _HUB_FILES
     found = [try_to_load_from_cache(repository, each) for each in files] if repository else []
     return [Path(place) for place in found if isinstance(place, str)]
 
@@ -122,11 +122,11 @@ def _tag(name: str, tag: str) -> dict[str, Any]:
 
 def _offline(name: str, tag: str) -> str | None:
     """Return why nothing can be fetched, or None; asks once, because the hub client retries for a minute."""
-    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").lower() in YES:
+    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").lower() in _YES:
         return "HF_HUB_OFFLINE is set"
     address = constants.ENDPOINT if _tag(name, tag).get("hf_hub") else _tag(name, tag)["url"]
     try:
-        urlopen(Request(address, method="HEAD"), timeout=REACH_SECONDS).close()
+        urlopen(Request(address, method="HEAD"), timeout=_REACH_SECONDS).close()
     except HTTPError:
         return None
     except OSError as error:

@@ -24,7 +24,7 @@ def accelerator(precision: str, device: str = "auto") -> Accelerator:
         device: `auto` takes CUDA where there is one; `cpu` and `cuda` insist.
     """
     on_cpu = _on_cpu(device)
-    kind = mixed_precision(precision, on_cpu)
+    kind = _mixed_precision(precision, on_cpu)
     if AcceleratorState._shared_state.get("_mixed_precision", kind) != kind:
         # Accelerate has one precision per process; an earlier run's is over when the next one begins.
         AcceleratorState._reset_state()
@@ -44,7 +44,7 @@ def inference(precision: str, device: str = "auto") -> Inference:
     """Return where and how a trained run encodes; arguments as for `accelerator`."""
     on_cpu = _on_cpu(device)
     place = torch.device("cpu" if on_cpu else "cuda")
-    return Inference(place, mixed_precision(precision, on_cpu), is_main_process())
+    return Inference(place, _mixed_precision(precision, on_cpu), is_main_process())
 
 
 def _on_cpu(device: str) -> bool:
@@ -55,7 +55,7 @@ def _on_cpu(device: str) -> bool:
     return device == "cpu" or not torch.cuda.is_available()
 
 
-def mixed_precision(precision: str, on_cpu: bool) -> str:
+def _mixed_precision(precision: str, on_cpu: bool) -> str:
     """Return Accelerate's name of the autocast type: `no`, `bf16` or `fp16`."""
     if precision == "auto":
         if on_cpu:

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 from harness.datasets import SPLITS, Sample
 from harness.errors import DataError
 
-PATH_KEYS = ("file_path", "img_path", "image")
-TEXT_KEYS = ("captions", "caption")
-IDENTITY_KEYS = ("id", "image_id")
+_PATH_KEYS = ("file_path", "img_path", "image")
+_TEXT_KEYS = ("captions", "caption")
+_IDENTITY_KEYS = ("id", "image_id")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
-def read_entries(file: Path) -> list[Any]:
+def _read_entries(file: Path) -> list[Any]:
     """Return the list that an annotation file holds; raise `DataError` when it is anything else."""
     try:
         value = json.loads(file.read_bytes().decode("utf-8-sig"))
@@ -45,7 +45,9 @@ def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[S
 
     Raises `DataError` with file, index of the entry (from 0), what is wrong and the mend.
     """
-    return [_Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(read_entries(file))]
+    return [
+        _Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(_read_entries(file))
+    ]
 
 
 def merge(samples: Sequence[Sample]) -> list[Sample]:
@@ -81,7 +83,7 @@ class _Entry:
             self.fail(f"should be an object with a path, captions and an id, but is {_shown(entry)}")
 
     def sample(self, split: str | None, strip: Sequence[str]) -> Sample:
-        captions = self.texts(*self.value(TEXT_KEYS))
+        captions = self.texts(*self.value(_TEXT_KEYS))
         translated = self.translations(captions)
         return Sample(self.image(strip), self.identity(), captions, split or self.split(), translated)
 
@@ -94,7 +96,7 @@ class _Entry:
         )
 
     def image(self, strip: Sequence[str]) -> str:
-        key, path = self.value(PATH_KEYS)
+        key, path = self.value(_PATH_KEYS)
         if not isinstance(path, str) or not path.strip():
             self.fail(f"{key} should be the path of an image, but is {_shown(path)}")
         path = self.text(key, path).replace("\\", "/").removeprefix("./")
@@ -105,7 +107,7 @@ class _Entry:
         return path
 
     def identity(self) -> int:
-        key, identity = self.value(IDENTITY_KEYS)
+        key, identity = self.value(_IDENTITY_KEYS)
         if not isinstance(identity, int) or isinstance(identity, bool):
             self.fail(f"{key} should be the whole number of a person, but is {_shown(identity)}")
         return identity

@@ -18,7 +18,7 @@ from harness.twins.marker import read_marker
 log = logging.getLogger(__name__)
 
 PRE_SPLIT = ("{split}.json", "processed_data/{split}.json", "{split}_reid.json", "{name}_{split}.json")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class MissingData(DataError):
@@ -57,10 +57,10 @@ def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
 
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, by its own `read` where it has one, else from the forms that are known."""
-    return dataset.read(root) if dataset.read else read_known_forms(dataset, root)
+    return dataset.read(root) if dataset.read else _read_known_forms(dataset, root)
 
 
-def read_known_forms(dataset: type[PersonDataset], root: Path) -> list[Sample]:
+def _read_known_forms(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, one per image, in file order; a known wrong file is logged as a warning.
 
     Back translations are the annotation's own, else those of the file beside it (`harness.data.back_translations`).
@@ -156,7 +156,7 @@ def existing(path: str) -> str:
     if os.path.isfile(path):
         return path
     stem = os.path.splitext(path)[0]
-    others = (stem + suffix for lower in IMAGE_SUFFIXES for suffix in (lower, lower.upper()))
+    others = (stem + suffix for lower in _IMAGE_SUFFIXES for suffix in (lower, lower.upper()))
     return next((other for other in others if os.path.isfile(other)), path)
 
 

@@ -17,7 +17,7 @@ from harness.errors import DataError, Interrupted, UsageError
 from harness.files import locked, writable, write_text
 
 FILE = "back_translations.json"
-BATCH = 1000
+_BATCH = 1000
 _SHOWN = 300
 
 Progress = Callable[[int, int], None]
@@ -72,7 +72,7 @@ def translate(
     commands: Sequence[str],
     file: Path,
     *,
-    batch: int = BATCH,
+    batch: int = _BATCH,
     progress: Progress | None = None,
 ) -> Translated:
     """Translate the captions that a file lacks, and write it after each batch.

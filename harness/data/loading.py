@@ -183,13 +183,13 @@ def open_material(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, tokenize: Tokenize, listener: Listener
 ) -> Material:
     """Open all images of a dataset and lay out its splits; training images resized otherwise have their own store."""
-    opened = open_samples(reading, config, backbone, listener)
+    opened = _open_samples(reading, config, backbone, listener)
     own = backbone.train_interpolation
     for_training = opened
     if own not in ("same", backbone.interpolation):
         only = replace(reading, samples=[s for s in reading.samples if s.split in reading.train_splits])
         resized = backbone.model_copy(update={"interpolation": own})
-        for_training = open_samples(only, config, resized, listener)
+        for_training = _open_samples(only, config, resized, listener)
     return Material(
         for_training.split(reading.train_splits, "train", tokenize),
         opened.split(("val",), "val", tokenize) if reading.has_val else None,
@@ -202,11 +202,11 @@ def open_test(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, tokenize: Tokenize, listener: Listener
 ) -> tuple[Split, list[str]]:
     """Open only the test split of a dataset; return it with the unreadable images' paths."""
-    opened = open_samples(reading, config, backbone, listener)
+    opened = _open_samples(reading, config, backbone, listener)
     return opened.split(("test",), "test", tokenize), opened.bad
 
 
-def open_samples(
+def _open_samples(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, listener: Listener
 ) -> Opened:
     """Open the images of a dataset's samples, as `dataset.on_bad_image` says."""

@@ -7,12 +7,12 @@ from harness.datasets import DATASETS, SPLITS, Counts, PersonDataset
 from harness.errors import HarnessError
 from harness.paths import Place
 
-SYNTHETIC = "synthetic"
+_SYNTHETIC = "synthetic"
 
 
 def chosen_place(root: Place, synthetic: bool) -> Place:
     """Return the folder of the real datasets, or the one of their synthetic twins inside it."""
-    return Place(root.path / SYNTHETIC, root.chosen_by) if synthetic else root
+    return Place(root.path / _SYNTHETIC, root.chosen_by) if synthetic else root
 
 
 def overview(root: Place) -> list[dict[str, Any]]:
@@ -50,10 +50,10 @@ def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False)
     }
 
 
-def total(expected: dict[str, Counts]) -> Counts:
+def _total(expected: dict[str, Counts]) -> Counts:
     """Return the sums over all splits, which share no person.
 
-    >>> total({"train": Counts(2, 5, 9), "test": Counts(1, 2, 2)})
+    >>> _total({"train": Counts(2, 5, 9), "test": Counts(1, 2, 2)})
     Counts(identities=3, images=7, captions=11)
     """
     rows = [expected[split] for split in SPLITS if split in expected]
@@ -66,7 +66,7 @@ def _row(name: str, root: Place) -> dict[str, Any]:
         found = {synthetic: _found(dataset, chosen_place(root, synthetic)) for synthetic in (False, True)}
     except HarnessError as error:
         return {"name": name, "error": str(error)}
-    counts = total(dataset.expected)._asdict()
+    counts = _total(dataset.expected)._asdict()
     twin = {"twin": found[True], "has_twin": dataset.twin is not None}
     return {"name": name, "title": dataset.title, **counts, "found": found[False], **twin}
 

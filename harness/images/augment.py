@@ -50,7 +50,7 @@ class Draws:
         return Draws(self.flip[indices], self.offset[indices], self.box[indices], changes)
 
 
-class Recipe(Protocol):
+class _Recipe(Protocol):
     """What changes the pixels of images before they are normalised."""
 
     def draw(self, n: int, generator: Generator) -> Changes:
@@ -60,7 +60,7 @@ class Recipe(Protocol):
         """Return changed pixels of uint8 images [n, 3, height, width]: uint8, or float32 between 0 and 1."""
 
 
-def recipe_of(config: AugmentConfig, size: tuple[int, int]) -> Recipe | None:
+def _recipe_of(config: AugmentConfig, size: tuple[int, int]) -> _Recipe | None:
     """Return the recipe that a config names, for images of a size; None for `flip_crop_erase`, which is here."""
     if config.recipe == "flip_crop_erase":
         return None
@@ -78,7 +78,7 @@ class Augment:
         self.config = config or AugmentConfig(flip=0, pad=0, erase=0)
         self.size = size
         mean, deviation = STATISTICS[normalisation]
-        self._recipe = recipe_of(self.config, size)
+        self._recipe = _recipe_of(self.config, size)
         self._mean = torch.tensor(mean).view(3, 1, 1)
         self._deviation = torch.tensor(deviation).view(3, 1, 1)
         pad = self.config.pad

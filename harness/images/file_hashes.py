@@ -16,7 +16,7 @@ _TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER,
 _SETTLED_NS = 2_000_000_000
 _MANY = 1024
 _CHUNK = 256
-MISSING = "missing"
+_MISSING = "missing"
 
 Progress = Callable[[int, int], None]
 Stat = tuple[int, int]
@@ -39,7 +39,7 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
     if new:
         _save(index, [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path])])
     found = {path: entry[2] for path, entry in known.items()} | hashed
-    return [found[path] if stat else MISSING for path, stat in zip(paths, stats, strict=True)]
+    return [found[path] if stat else _MISSING for path, stat in zip(paths, stats, strict=True)]
 
 
 def _counted(values: Iterable[str], n: int, progress: Progress | None) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _sha256(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return MISSING
+        return _MISSING
 
 
 def _settled(stat: Stat) -> bool:

@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import functional
 from harness.images.draws import Changes
 from harness.images.operations import replace, take
 
-Policy = Literal["auto", "rand", "trivial"]
+_Policy = Literal["auto", "rand", "trivial"]
 
 _BINS, _AUTO_BINS, _RAND_LEVEL, _RAND_STEPS = 31, 10, 9, 2
 
@@ -69,7 +69,7 @@ _IMAGENET = """
 class PolicyAugment:
     """One of the published policies for images of a size."""
 
-    def __init__(self, policy: Policy, size: tuple[int, int]) -> None:
+    def __init__(self, policy: _Policy, size: tuple[int, int]) -> None:
         self.policy = policy
         bins = _AUTO_BINS if policy == "auto" else _BINS
         self._strengths = strengths(bins, size, wide=policy == "trivial")

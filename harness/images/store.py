@@ -25,7 +25,7 @@ from harness.images.store_build import Plan, build, make_folder
 from harness.paths import cache_root
 
 # Raise when the same file would be decoded to other pixels than before.
-FORMAT = 1
+_FORMAT = 1
 _NAMED = 5
 
 # Writes the pixels at each position into the row beside it.
@@ -130,7 +130,7 @@ def open_images(
 
 def _file_name(hashes: Sequence[str], size: tuple[int, int], interpolation: str, row_bytes: int) -> str:
     kind = f"{size[0]}x{size[1]}-{interpolation}" if row_bytes else "checked"
-    digest = hashlib.sha256("\n".join([str(FORMAT), kind, *hashes]).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([str(_FORMAT), kind, *hashes]).encode()).hexdigest()
     return f"{kind}-{digest[:40]}.images"
 
 

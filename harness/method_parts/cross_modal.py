@@ -15,7 +15,7 @@ from harness.clip.injection import Injection
 from harness.clip.towers import run_block
 from harness.compute.precision import full_precision, layer_norm
 
-HEAD_WIDTH = 64
+_HEAD_WIDTH = 64
 
 
 class CrossModalEncoder(nn.Module):
@@ -31,7 +31,7 @@ class CrossModalEncoder(nn.Module):
 
     def __init__(self, dim: int, layers: int) -> None:
         super().__init__()
-        heads = max(1, dim // HEAD_WIDTH)
+        heads = max(1, dim // _HEAD_WIDTH)
         self.before_text, self.before_image = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
         self.blocks = nn.ModuleList(
@@ -44,10 +44,10 @@ class CrossModalEncoder(nn.Module):
         blocks: list[Any] = list(self.blocks)
         for attention in (self.attention, *(block.attn for block in blocks)):
             nn.init.normal_(attention.in_proj_weight, std=dim**-0.5)
-            nn.init.normal_(attention.out_proj.weight, std=outward_deviation(dim, layers))
+            nn.init.normal_(attention.out_proj.weight, std=_outward_deviation(dim, layers))
         for block in blocks:
-            nn.init.normal_(block.mlp.c_fc.weight, std=inward_deviation(dim))
-            nn.init.normal_(block.mlp.c_proj.weight, std=outward_deviation(dim, layers))
+            nn.init.normal_(block.mlp.c_fc.weight, std=_inward_deviation(dim))
+            nn.init.normal_(block.mlp.c_proj.weight, std=_outward_deviation(dim, layers))
 
     def forward(self, text: Tensor, image: Tensor) -> Tensor:
         """Return what the places of captions [n, length, dim] make of those of images [n, places, dim]."""
@@ -65,8 +65,8 @@ class WordHead(nn.Module):
         super().__init__()
         self.dense, self.activation = nn.Linear(dim, dim), QuickGELU()
         self.norm, self.words = nn.LayerNorm(dim), nn.Linear(dim, n_words)
-        nn.init.normal_(self.dense.weight, std=inward_deviation(dim))
-        nn.init.normal_(self.words.weight, std=outward_deviation(dim, layers))
+        nn.init.normal_(self.dense.weight, std=_inward_deviation(dim))
+        nn.init.normal_(self.words.weight, std=_outward_deviation(dim, layers))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores [..., n_words] of places [..., dim]."""
@@ -99,11 +99,11 @@ def guess_losses(head: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Te
     return placed.sum(dim=1), masked.sum(dim=1)
 
 
-def inward_deviation(dim: int) -> float:
+def _inward_deviation(dim: int) -> float:
     """Return the standard deviation of maps that open a block's MLP."""
     return float((2 * dim) ** -0.5)
 
 
-def outward_deviation(dim: int, layers: int) -> float:
+def _outward_deviation(dim: int, layers: int) -> float:
     """Return that of maps that end a branch: smaller, the more branches add up."""
     return float(dim**-0.5 * (2 * layers) ** -0.5)

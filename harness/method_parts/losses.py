@@ -97,7 +97,7 @@ def n_itc(
     """
     forward, backward = _both_directions(image, text, temperature, columns)
     guess = forward.detach() if teacher is None else scaled_similarity(*teacher, temperature).detach()
-    hard = (1 - soft) * match_distribution(identities, forward.dtype)
+    hard = (1 - soft) * _match_distribution(identities, forward.dtype)
     image_target, text_target = hard + soft * guess.softmax(dim=1), hard + soft * guess.T.softmax(dim=1)
     return (cross_entropy(forward, image_target) + cross_entropy(backward, text_target)) / 2
 
@@ -140,7 +140,7 @@ def r_itc(
     0.649
     """
     forward, backward = _both_directions(image, text, temperature, columns)
-    target = torch.log(match_distribution(identities, forward.dtype) + epsilon)
+    target = torch.log(_match_distribution(identities, forward.dtype) + epsilon)
     return (_divergence(forward, target) + _divergence(backward, target)) / 2
 
 
@@ -205,7 +205,7 @@ def cmpm(
     (-0.4713, 0.2219)
     """
     image, text = full_precision(image), full_precision(text)
-    matches = match_distribution(identities, image.dtype)
+    matches = _match_distribution(identities, image.dtype)
     if target == "released":
         matches = normalize(matches, dim=1)
     log_matches = torch.log(matches + 1e-8)
@@ -240,10 +240,10 @@ def _both_directions(
     return scaled_similarity(image, columns[1], temperature), scaled_similarity(text, columns[0], temperature)
 
 
-def match_distribution(identities: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def _match_distribution(identities: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return for labels [n] the equal shares of all true matches; rows [n, n] sum to 1.
 
-    >>> match_distribution(torch.tensor([7, 3, 7]))[0]
+    >>> _match_distribution(torch.tensor([7, 3, 7]))[0]
     tensor([0.5000, 0.0000, 0.5000])
     """
     same = (identities[:, None] == identities[None, :]).to(dtype)

@@ -9,7 +9,7 @@ from harness.record import RunFolder
 from harness.train.checkpoint import save_weights
 
 ORACLE = "oracle.safetensors"
-SCORE = "t2i/R1"
+_SCORE = "t2i/R1"
 
 
 class OracleWatch:
@@ -23,7 +23,7 @@ class OracleWatch:
         metrics = evaluate(self.encoder, self.test)[0].metrics
         row = {"epoch": float(epoch), **metrics}
         best = kept.get("best")
-        if best is None or row[SCORE] > best[SCORE]:
+        if best is None or row[_SCORE] > best[_SCORE]:
             best = row
             if self.encoder.engine.is_main_process:
                 save_weights(self.method, self.folder.file(ORACLE))
@@ -35,7 +35,7 @@ def optimism(watch: dict[str, Any], metrics: dict[str, float]) -> dict[str, Any]
     if not watch:
         return None
     best = dict(watch["best"])
-    gap = best[SCORE] - metrics[SCORE]
+    gap = best[_SCORE] - metrics[_SCORE]
     return {
         "epoch": int(best.pop("epoch")),
         "metrics": best,

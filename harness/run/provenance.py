@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "mlflow", "optuna", "accelerate", "numpy", "pillow")
-HERE = Path(__file__).resolve().parents[1]
+_HERE = Path(__file__).resolve().parents[1]
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def environment(device: str) -> dict[str, Any]:
         "device_name": name,
         "threads": torch.get_num_threads(),
         "packages": {package: installed(package) for package in PACKAGES},
-        "git": git_state(),
+        "git": _git_state(),
     }
 
 
@@ -47,7 +47,7 @@ def installed(package: str) -> str | None:
         return None
 
 
-def git_state() -> dict[str, Any] | None:
+def _git_state() -> dict[str, Any] | None:
     """Return commit and whether files differ from it; None outside a checkout of the harness."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
@@ -57,7 +57,7 @@ def git_state() -> dict[str, Any] | None:
 
 def source_files(*plugins: Any) -> dict[str, str]:
     """Return the hash of each engine file and of the plug-ins' own files, so that a change can be named."""
-    files = [*HERE.rglob("*.py"), *(Path(sys.modules[cls.__module__].__file__ or "") for cls in plugins)]
+    files = [*_HERE.rglob("*.py"), *(Path(sys.modules[cls.__module__].__file__ or "") for cls in plugins)]
     return {
         _name(file): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
         for file in sorted(set(files))
@@ -71,14 +71,14 @@ def changed_files(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def _name(file: Path) -> str:
-    base = HERE if file.is_relative_to(HERE) else HERE.parent
-    return f"harness/{file.relative_to(HERE)}" if base == HERE else f"{file.parent.name}/{file.name}"
+    base = _HERE if file.is_relative_to(_HERE) else _HERE.parent
+    return f"harness/{file.relative_to(_HERE)}" if base == _HERE else f"{file.parent.name}/{file.name}"
 
 
 def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=HERE, capture_output=True, text=True, timeout=10, check=True
+            ["git", *arguments], cwd=_HERE, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -18,7 +18,7 @@ from harness.methods import METHODS
 from harness.run.backbone import TOWERS
 
 _MOST_NAMED = 3
-POSITIONS = tuple(TOWERS + name for name in (*IMAGE_POSITIONS, *TEXT_POSITIONS))
+_POSITIONS = tuple(TOWERS + name for name in (*IMAGE_POSITIONS, *TEXT_POSITIONS))
 
 Shape = tuple[int, ...]
 
@@ -104,7 +104,7 @@ def _fits(name: str, value: Tensor | None, shape: Shape) -> bool:
     """Say whether a tensor can be taken; tables of positions may be of another length."""
     if value is None:
         return False
-    start = 1 if name in POSITIONS and value.dim() == len(shape) else 0
+    start = 1 if name in _POSITIONS and value.dim() == len(shape) else 0
     return tuple(value.shape)[start:] == shape[start:]
 
 

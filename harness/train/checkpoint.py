@@ -14,7 +14,7 @@ from harness.files import replaced
 from harness.methods import Method
 
 CHECKPOINT = "checkpoint.pt"
-SHARE_OF_TIME = 0.02
+_SHARE_OF_TIME = 0.02
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Checkpoint:
     def due(self, epoch_ended: bool) -> bool:
         """Tell whether it is time to write: at an epoch's end when cheap, else after `every_seconds`."""
         passed = time.monotonic() - self._written
-        return passed >= self.every_seconds or (epoch_ended and passed * SHARE_OF_TIME >= self._cost)
+        return passed >= self.every_seconds or (epoch_ended and passed * _SHARE_OF_TIME >= self._cost)
 
     def write(self, state: State, method: Method, optimiser: Any, scaler: Any) -> None:
         """Write everything that a later process needs to go on exactly from here."""
@@ -73,7 +73,7 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         content = _read(self.path)
-        load_parameters(method, content["parameters"], self.path)
+        _load_parameters(method, content["parameters"], self.path)
         optimiser.load_state_dict(content["optimiser"])
         if scaler is not None and content["scaler"]:
             scaler.load_state_dict(content["scaler"])
@@ -92,10 +92,10 @@ def save_weights(method: Method, path: Path, metadata: dict[str, str] | None = N
 
 def load_weights(method: Method, path: Path) -> None:
     """Load what `save_weights` saved; raise `HarnessError` when it does not fit the method."""
-    load_parameters(method, load_file(path), path)
+    _load_parameters(method, load_file(path), path)
 
 
-def load_parameters(method: Method, tensors: dict[str, Tensor], path: Path) -> None:
+def _load_parameters(method: Method, tensors: dict[str, Tensor], path: Path) -> None:
     """Copy tensors into the method's trained parameters, which must be the same by name and shape."""
     own = dict(method.trainable())
     wrong = sorted(own.keys() ^ tensors.keys()) or [n for n, p in own.items() if p.shape != tensors[n].shape]

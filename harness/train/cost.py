@@ -18,7 +18,7 @@ from harness.methods import Method
 if TYPE_CHECKING:
     from harness.train.checkpoint import State
 
-BYTES_PER_PARAMETER = 4
+_BYTES_PER_PARAMETER = 4
 Encode = Callable[[Tensor], Tensor]
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -35,7 +35,7 @@ class ParameterCounts:
     @property
     def checkpoint_bytes(self) -> int:
         """Bytes of a float32 checkpoint of what is trained."""
-        return self.trainable * BYTES_PER_PARAMETER
+        return self.trainable * _BYTES_PER_PARAMETER
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name."""

@@ -23,7 +23,7 @@ from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
 
 SELECTED = "selected.safetensors"
-SCORE = ("t2i/R1", "t2i/mAP")
+_SCORE = ("t2i/R1", "t2i/mAP")
 
 Validate = Callable[[], dict[str, float]]
 Watch = Callable[[int, dict[str, Any]], dict[str, Any]]
@@ -166,11 +166,11 @@ class Training:
     def _select(self, epoch: int, metrics: dict[str, float]) -> None:
         """Keep the weights of the best epoch on validation: highest R@1, then mAP, then the earliest."""
         best = self.state.best
-        score = [metrics[name] for name in SCORE]
-        if not best or score > [best[name] for name in SCORE]:
+        score = [metrics[name] for name in _SCORE]
+        if not best or score > [best[name] for name in _SCORE]:
             self.state.best = {
                 "epoch": float(epoch),
-                **dict(zip(SCORE, score, strict=True)),
+                **dict(zip(_SCORE, score, strict=True)),
                 "seconds": self.state.seconds,
             }
             if self.engine.is_main_process:
@@ -181,7 +181,7 @@ class Training:
         if not patience or not best:
             return False
         later = [
-            row for row in self.state.history if row["epoch"] > best["epoch"] and f"val/{SCORE[0]}" in row
+            row for row in self.state.history if row["epoch"] > best["epoch"] and f"val/{_SCORE[0]}" in row
         ]
         return len(later) >= patience
 

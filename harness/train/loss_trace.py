@@ -7,14 +7,14 @@ from harness.errors import TrainingError
 from harness.method_parts.batch import Losses
 from harness.methods import Method
 
-LOOK_EVERY = 25
+_LOOK_EVERY = 25
 
 
 class LossTrace:
     """Collects losses on the device and looks at them now and then, so that the device need not wait each step."""
 
     def __init__(self, max_loss: float, device: torch.device) -> None:
-        self.max_loss, self.patience = max_loss, LOOK_EVERY if device.type == "cuda" else 1
+        self.max_loss, self.patience = max_loss, _LOOK_EVERY if device.type == "cuda" else 1
         self._rows: list[tuple[int, Tensor]] = []
         self._names: list[str] = []
 

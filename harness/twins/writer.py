@@ -24,7 +24,7 @@ _WORTH_A_PROCESS = 1_000
 _NO_PUNCTUATION = str.maketrans("", "", punctuation)
 
 
-def twin_folder(dataset: type[PersonDataset], root: Path) -> Path:
+def _twin_folder(dataset: type[PersonDataset], root: Path) -> Path:
     """Return where the twin of a dataset lies below a data root."""
     return root / "synthetic" / dataset.folder
 
@@ -54,7 +54,7 @@ def write_twin(
     sizes = split_sizes(
         domain, {split: counts.identities for split, counts in dataset.expected.items()}, identities
     )
-    folder = twin_folder(dataset, root)
+    folder = _twin_folder(dataset, root)
     wanted = Marker(GENERATOR_VERSION, dataset.name, seed, sum(sizes.values()), {})
     if _is_there(folder, wanted, force):
         return folder

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import UsageError
 
 TABLE = Path(__file__).with_name("wordnet.txt")
-FORM = "A line should read `word otherword: synonym, other synonym`."
+_FORM = "A line should read `word otherword: synonym, other synonym`."
 _STOP_WORDS = """
 a an the this that these those each every either neither some any no none all both such
 i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers
@@ -86,7 +86,7 @@ def read_synonyms(file: str | Path) -> Synonyms:
         mend = "Give another file as train.augment.text.synonyms, or none for the shipped table."
         raise UsageError(f"The synonyms {path} cannot be read ({error.strerror}). {mend}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"The synonyms {path} are not UTF-8 text (byte {error.start}). {FORM}") from error
+        raise UsageError(f"The synonyms {path} are not UTF-8 text (byte {error.start}). {_FORM}") from error
     table: dict[str, dict[str, None]] = {}
     for number, line in enumerate(lines, start=1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -95,7 +95,7 @@ def read_synonyms(file: str | Path) -> Synonyms:
                 known = table.setdefault(word, {})
                 known.update((synonym, None) for synonym in synonyms if synonym != word)
     if not table:
-        raise UsageError(f"The synonyms {path} hold no word. {FORM}")
+        raise UsageError(f"The synonyms {path} hold no word. {_FORM}")
     return Synonyms({word: known for word, known in table.items() if known})
 
 
@@ -105,5 +105,5 @@ def _parsed(line: str, place: str) -> tuple[list[str], list[str]]:
     synonyms = [" ".join(part.split()) for part in right.split(",") if part.strip()]
     if not (colon and words and synonyms):
         shown = ascii(line.strip()[:60])
-        raise UsageError(f"{place}: {shown} names no word or no synonym. {FORM}")
+        raise UsageError(f"{place}: {shown} names no word or no synonym. {_FORM}")
     return words, synonyms

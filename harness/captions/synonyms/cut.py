@@ -3,8 +3,8 @@
 FOLDER holds WordNet 3.0's database files (`data.noun`, `noun.exc`, `cntlist.rev` ...); on Debian the package
 `wordnet-base` puts them into /usr/share/wordnet.
 
-In the table are single words that WordNet counted at least `LEAST` times in tagged English text, and what
-persons wear and carry (`ROOTS`), however rare; each with its inflected forms, as WordNet's own rules lead
+In the table are single words that WordNet counted at least `_LEAST` times in tagged English text, and what
+persons wear and carry (`_ROOTS`), however rare; each with its inflected forms, as WordNet's own rules lead
 from a form to a word. Synonyms are those of all senses, as EDA takes them, but not those of proper names, nor
 of senses that WordNet marks or explains as a slur or an obscenity, nor those with a word that has such a
 sense. What a synonym is called is kept as WordNet writes it, in lower case and with spaces.
@@ -22,21 +22,21 @@ from harness.captions.synonyms import STOP_WORDS, TABLE
 from harness.errors import UsageError
 from harness.files import write_text
 
-LEAST = 3
-ROOTS = (
+_LEAST = 3
+_ROOTS = (
     *("clothing", "footwear", "headdress", "bag", "baggage", "jewelry", "spectacles", "umbrella", "hairdo"),
     *("color", "cloth", "fabric", "belt", "telephone", "wheeled_vehicle"),
 )
 LICENCE = TABLE.with_name("WORDNET-LICENSE.txt")
-FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
+_FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 # (ending, what stands in its place) by part of speech, WordNet's own rules of detachment.
-ENDINGS = {
+_ENDINGS = {
     "n": "s: ses:s xes:x zes:z ches:ch shes:sh men:man ies:y ves:f",
     "v": "s: ies:y es:e es: ed:e ed: ing:e ing:",
     "a": "er: est: er:e est:e",
     "r": "",
 }
-UNFIT = {"ethnic_slur", "disparagement", "obscenity", "vulgarism"}
+_UNFIT_USAGES = {"ethnic_slur", "disparagement", "obscenity", "vulgarism"}
 _UNFIT = re.compile(
     r"ethnic slur|(offensive|obscene|vulgar|disparaging|derogatory|pejorative|insulting)\W+(\w+\W+){0,3}"
     r"(terms?|names?|words?|slang|reference|expression)\b"
@@ -44,14 +44,14 @@ _UNFIT = re.compile(
 _WORD = re.compile(r"[a-z][a-z'-]+")
 _NAME = re.compile(r"(?![A-Z]-)\S*[A-Z]")
 
-Key = tuple[str, str]
+_Key = tuple[str, str]
 
 
 class Synset(NamedTuple):
     """A meaning: the lemmas that have it, the pointers (symbol, key) that lead from it, what it is."""
 
     lemmas: tuple[str, ...]
-    pointers: tuple[tuple[str, Key], ...]
+    pointers: tuple[tuple[str, _Key], ...]
     gloss: str
 
 
@@ -64,15 +64,15 @@ class WordNet:
             mend = "Debian's package wordnet-base puts them into /usr/share/wordnet."
             raise UsageError(f"{folder} lacks {', '.join(missing)} of WordNet's database files. {mend}")
         self.folder = folder
-        self.synsets = dict(entry for pos in FILES for entry in self._synsets(pos))
-        self.senses: dict[Key, list[Key]] = defaultdict(list)
+        self.synsets = dict(entry for pos in _FILES for entry in self._synsets(pos))
+        self.senses: dict[_Key, list[_Key]] = defaultdict(list)
         for key, synset in self.synsets.items():
             for lemma in synset.lemmas:
                 if not _NAME.match(lemma):
                     self.senses[key[0], lemma.lower()].append(key)
-        self.exceptions = {pos: self._exceptions(pos) for pos in FILES}
+        self.exceptions = {pos: self._exceptions(pos) for pos in _FILES}
         unfit = (lemma for key in self.synsets if not self.fit(key) for lemma in self.synsets[key].lemmas)
-        self._unfit = {lemma.lower() for lemma in unfit if not _NAME.match(lemma)} - self.below(ROOTS)
+        self._unfit = {lemma.lower() for lemma in unfit if not _NAME.match(lemma)} - self.below(_ROOTS)
 
     def licence(self) -> list[str]:
         """Return the lines of the licence, which every database file begins with."""
@@ -89,7 +89,7 @@ class WordNet:
 
     def below(self, roots: Sequence[str]) -> set[str]:
         """Return the lemmas of nouns in all their senses, and of all that is a kind of them."""
-        found: set[Key] = set()
+        found: set[_Key] = set()
         waiting = [key for root in roots for key in self.senses.get(("n", root), ())]
         while waiting:
             key = waiting.pop()
@@ -98,18 +98,18 @@ class WordNet:
                 waiting += [other for symbol, other in self.synsets[key].pointers if symbol == "~"]
         return {lemma.lower() for key in found for lemma in self.synsets[key].lemmas}
 
-    def fit(self, key: Key) -> bool:
+    def fit(self, key: _Key) -> bool:
         """Whether a meaning is no slur and no obscenity, by its usage and by its explanation without examples."""
         synset = self.synsets[key]
         usages = {self.synsets[other].lemmas[0] for symbol, other in synset.pointers if symbol == ";u"}
-        return not usages & UNFIT and not _UNFIT.search(synset.gloss.partition('"')[0])
+        return not usages & _UNFIT_USAGES and not _UNFIT.search(synset.gloss.partition('"')[0])
 
     def bases(self, form: str, pos: str) -> set[str]:
         """Return the words that a form may belong to."""
         if form in self.exceptions[pos]:
             found = {form, *self.exceptions[pos][form]}
         else:
-            rules = [rule.split(":") for rule in ENDINGS[pos].split()]
+            rules = [rule.split(":") for rule in _ENDINGS[pos].split()]
             found = {form} | {form.removesuffix(end) + new for end, new in rules if form.endswith(end)}
         return {base for base in found if (pos, base) in self.senses}
 
@@ -124,8 +124,8 @@ class WordNet:
         }
         return sorted(lemmas - {word} - STOP_WORDS)
 
-    def _synsets(self, pos: str) -> Iterator[tuple[Key, Synset]]:
-        for line in (self.folder / f"data.{FILES[pos]}").read_text(encoding="utf-8").splitlines():
+    def _synsets(self, pos: str) -> Iterator[tuple[_Key, Synset]]:
+        for line in (self.folder / f"data.{_FILES[pos]}").read_text(encoding="utf-8").splitlines():
             if not line.startswith("  "):
                 fields, _, gloss = line.partition(" | ")
                 offset, _, _, n_lemmas, *rest = fields.split()
@@ -139,11 +139,11 @@ class WordNet:
                 yield (pos, offset), Synset(lemmas, pointers, gloss)
 
     def _exceptions(self, pos: str) -> dict[str, list[str]]:
-        lines = (self.folder / f"{FILES[pos]}.exc").read_text(encoding="utf-8").splitlines()
+        lines = (self.folder / f"{_FILES[pos]}.exc").read_text(encoding="utf-8").splitlines()
         return {form: bases for form, *bases in (line.split() for line in lines)}
 
 
-def forms(wordnet: WordNet, pos: str, word: str) -> list[str]:
+def _forms(wordnet: WordNet, pos: str, word: str) -> list[str]:
     """Return a word and its inflected forms: the irregular ones of WordNet's lists, else the regular ones."""
     irregular = [form for form, bases in wordnet.exceptions[pos].items() if word in bases and "_" not in form]
     regular = [form for form in _regular(pos, word) if not _replaced(pos, form, irregular)]
@@ -177,16 +177,16 @@ def _replaced(pos: str, form: str, irregular: Sequence[str]) -> bool:
     return any(pos != "v" or other.endswith("ing") == form.endswith("ing") for other in irregular)
 
 
-def lines(wordnet: WordNet, least: int = LEAST, roots: Sequence[str] = ROOTS) -> list[str]:
+def _lines(wordnet: WordNet, least: int = _LEAST, roots: Sequence[str] = _ROOTS) -> list[str]:
     """Return the lines of the table: the forms of a word, and its synonyms, one part of speech at a time."""
     counts = wordnet.counts()
     wanted = {word for word, number in counts.items() if number >= least} | wordnet.below(roots)
     rows: dict[str, None] = {}
     for word in sorted(word for word in wanted - STOP_WORDS if _WORD.fullmatch(word)):
-        for pos in FILES:
+        for pos in _FILES:
             synonyms = wordnet.synonyms(pos, word) if (pos, word) in wordnet.senses else []
             if synonyms:
-                known = [form for form in forms(wordnet, pos, word) if form not in STOP_WORDS]
+                known = [form for form in _forms(wordnet, pos, word) if form not in STOP_WORDS]
                 rows[f"{' '.join(known)}: {', '.join(synonyms)}"] = None
     return list(rows)
 
@@ -199,7 +199,7 @@ def write(folder: Path, table: Path = TABLE, licence: Path = LICENCE) -> Mapping
     """Cut the table from the database files in `folder`; return how many lines and bytes it has."""
     wordnet = WordNet(folder)
     terms = wordnet.licence()
-    rows = lines(wordnet)
+    rows = _lines(wordnet)
     head = [
         "Synonyms, cut from WordNet 3.0 by harness/captions/synonyms/cut.py. WordNet's licence:",
         "",

@@ -13,8 +13,8 @@ from harness.compute.precision import layer_norm
 from harness.config.fields import Choice, Range, Section, setting
 from harness.errors import UsageError
 
-DEVIATION = 0.02
-KAIMING_SLOPE = 5**0.5
+_DEVIATION = 0.02
+_KAIMING_SLOPE = 5**0.5
 
 
 class AdapterFields(Section):
@@ -37,7 +37,7 @@ class AdapterFields(Section):
     )
 
 
-class Adapter(nn.Module):
+class _Adapter(nn.Module):
     """LayerNorm, down, ReLU, up; maps [n, length, width] to the same shape.
 
     `init` "released" draws both maps from N(0, 0.02^2), so an untrained model is not CLIP any more;
@@ -51,11 +51,11 @@ class Adapter(nn.Module):
         self.down = nn.Linear(width, bottleneck)
         self.up = nn.Linear(bottleneck, width)
         if init == "zero":
-            nn.init.kaiming_uniform_(self.down.weight, a=KAIMING_SLOPE)
+            nn.init.kaiming_uniform_(self.down.weight, a=_KAIMING_SLOPE)
             nn.init.zeros_(self.up.weight)
         else:
-            nn.init.normal_(self.down.weight, std=DEVIATION)
-            nn.init.normal_(self.up.weight, std=DEVIATION)
+            nn.init.normal_(self.down.weight, std=_DEVIATION)
+            nn.init.normal_(self.up.weight, std=_DEVIATION)
         nn.init.zeros_(self.down.bias)
         nn.init.zeros_(self.up.bias)
 
@@ -74,7 +74,7 @@ class Adapters(Injection):
             raise UsageError(
                 f"method.reduction {reduction} leaves nothing of width {width}: choose a smaller one."
             )
-        self.layers = nn.ModuleList(Adapter(width, width // reduction, init) for _ in range(layers))
+        self.layers = nn.ModuleList(_Adapter(width, width // reduction, init) for _ in range(layers))
         self.scale = scale
 
     def beside_mlp(self, layer: int, u: Tensor) -> Tensor:

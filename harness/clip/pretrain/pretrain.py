@@ -1,6 +1,5 @@
 """Make the tiny CLIP: contrastive pretraining on the synthetic corpus of shapes."""
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -24,11 +23,9 @@ from harness.config.fields import Section
 from harness.config.sections import BackboneConfig
 from harness.files import replaced, write_json
 
-logger = logging.getLogger(__name__)
-
-BACKBONE = BackboneConfig(name=tiny.NAME, pretrained=None, image_size=(96, 32))
+_BACKBONE = BackboneConfig(name=tiny.NAME, pretrained=None, image_size=(96, 32))
 HELD_OUT = 1_000_003
-MAX_SCALE = math.log(100)
+_MAX_SCALE = math.log(100)
 
 
 class PretrainConfig(Section):
@@ -51,7 +48,7 @@ class PretrainConfig(Section):
 class ShapesDataset(Dataset[tuple[Tensor, str]]):
     """Endless scenes by number: pixels [3, height, width] as uint8, and a caption; each from its own seed."""
 
-    def __init__(self, n_scenes: int, seed: int, image_size: tuple[int, int] = BACKBONE.image_size) -> None:
+    def __init__(self, n_scenes: int, seed: int, image_size: tuple[int, int] = _BACKBONE.image_size) -> None:
         self.n_scenes, self.seed, self.image_size = n_scenes, seed, image_size
 
     def __len__(self) -> int:
@@ -75,7 +72,7 @@ def pretrain(
         on_step: called with step (from 1) and loss.
     """
     start = time.perf_counter()
-    clip = load_clip(BACKBONE, random=True, seed=config.seed).train().requires_grad_(True)
+    clip = load_clip(_BACKBONE, random=True, seed=config.seed).train().requires_grad_(True)
     losses = _train(clip, config, on_step or (lambda step, loss: None))
     recall = shapes_recall(clip.eval(), config.held_out, config.seed + HELD_OUT)
     sha256 = _save(clip, out)
@@ -115,7 +112,7 @@ def _train(clip: Clip, config: PretrainConfig, on_step: Callable[[int, float], N
         nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        scale.data.clamp_(max=MAX_SCALE)
+        scale.data.clamp_(max=_MAX_SCALE)
         losses.append(loss.item())
         on_step(step, losses[-1])
     return losses

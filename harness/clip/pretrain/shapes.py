@@ -29,10 +29,10 @@ TEXTURES = {
 }  # fmt: skip
 MARKS = {"rows": "stripes", "columns": "stripes", "slants": "stripes", "checks": "checks", "spots": "spots"}
 SIZES = {0.65: ("small", "little", "tiny"), 1.0: ("", "", "medium"), 1.35: ("large", "big", "huge")}
-SHADES = {-1: ("dark", "deep"), 0: ("",), 1: ("light", "pale")}
+_SHADES = {-1: ("dark", "deep"), 0: ("",), 1: ("light", "pale")}
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 LAYOUTS = {"alone": 2, "above": 4, "beside": 2, "inside": 2, "column": 3, "several": 1, "halves": 3}
-PLACES = {"at the top": (0.2, 0.5), "in the middle": (0.5, 0.5), "at the bottom": (0.8, 0.5)}
+_PLACES = {"at the top": (0.2, 0.5), "in the middle": (0.5, 0.5), "at the bottom": (0.8, 0.5)}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def sample_scene(rng: np.random.Generator) -> Scene:
 def describe(scene: Scene, rng: np.random.Generator) -> str:
     """Tell a scene in words; what is said is true of it, though not all that is true is said."""
     text = _pick(rng, _SENTENCES[scene.layout]).format(*_phrases(scene, rng), place=_place(scene))
-    shade = _pick(rng, SHADES[scene.shade]) + " "
+    shade = _pick(rng, _SHADES[scene.shade]) + " "
     colour = f"{shade if rng.random() < 0.5 else ''}{scene.background}".strip()
     if scene.layout != "halves" and rng.random() < 0.6:
         text += _pick(rng, _BACKGROUNDS).format(colour)
@@ -112,7 +112,7 @@ def _things(layout: str, background: str, rng: np.random.Generator) -> tuple[Thi
         return _thing(rng, unlike, tuple(jitter(*centre) for centre in centres), radius)
 
     if layout == "alone":
-        return (thing(tuple(PLACES.values())[rng.integers(3)], radius=0.36),)
+        return (thing(tuple(_PLACES.values())[rng.integers(3)], radius=0.36),)
     if layout == "above":
         return thing((0.27, 0.5), radius=0.36), thing((0.73, 0.5), radius=0.36)
     if layout == "beside":
@@ -152,7 +152,7 @@ def _phrase(thing: Thing, rng: np.random.Generator) -> str:
     """Return the thing with its size, texture and colour, some left out: `a small striped red circle`."""
     number = len(thing.centres)
     size = _pick(rng, SIZES[thing.size]) if rng.random() < 0.6 else ""
-    shade = _pick(rng, SHADES[thing.shade]) if rng.random() < 0.6 else ""
+    shade = _pick(rng, _SHADES[thing.shade]) if rng.random() < 0.6 else ""
     texture, ending = _texture(thing, rng)
     noun = "area" if thing.shape == "half" else _pick(rng, SHAPES[thing.shape])
     noun = (noun + ("es" if noun.endswith(("x", "s")) else "s")) if number > 1 else noun
@@ -170,7 +170,7 @@ def _texture(thing: Thing, rng: np.random.Generator) -> tuple[str, str]:
 
 def _place(scene: Scene) -> str:
     y = scene.things[0].centres[0][0]
-    return min(PLACES, key=lambda place: abs(PLACES[place][0] - y))
+    return min(_PLACES, key=lambda place: abs(_PLACES[place][0] - y))
 
 
 def _pick(rng: np.random.Generator, options: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 NAME = "tiny"
 TAG = "shapes"
-CONFIG = Path(__file__).with_name("tiny.json")
+_CONFIG = Path(__file__).with_name("tiny.json")
 MERGES = Path(__file__).with_name("merges.txt.gz")
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 RECORD = Path(__file__).with_name("shapes.json")
@@ -20,7 +20,7 @@ def register() -> None:
     import open_clip
 
     if NAME not in open_clip.list_models():
-        open_clip.add_model_config(CONFIG)
+        open_clip.add_model_config(_CONFIG)
 
 
 def tokenizer(text_length: int) -> Any:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from harness.datasets import Sample
 
-KEPT = "Nothing to do: captions are read as they are, as in the published codes."
+_KEPT = "Nothing to do: captions are read as they are, as in the published codes."
 EMPTY = "Nothing need be done; an empty query finds its person by chance. Write a caption to mend it."
-LONG = "Raise backbone.text_length where the end of the captions matters; the rest is cut."
+_LONG = "Raise backbone.text_length where the end of the captions matters; the rest is cut."
 
 _SPACES = re.compile(r"^\s|\s$")
 _DOUBLE = re.compile(r"\s\s")
@@ -23,7 +23,7 @@ class Oddity:
     """One kind of odd captions, how many there are and the first few."""
 
     what: str
-    mend: str = KEPT
+    mend: str = _KEPT
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -50,20 +50,20 @@ def _kinds(text_length: int) -> list[tuple[str, str, Callable[[str], object]]]:
     most = text_length - 2
     return [
         ("empty", EMPTY, lambda caption: not caption.strip()),
-        ("with spaces at an end", KEPT, lambda caption: caption.strip() and _SPACES.search(caption)),
-        ("with doubled spaces", KEPT, lambda caption: caption.strip() and _DOUBLE.search(caption)),
-        ("all upper case", KEPT, lambda caption: len(caption) > 3 and caption.isupper()),
-        ("with full-width or East Asian characters", KEPT, lambda caption: _wide(caption)),
+        ("with spaces at an end", _KEPT, lambda caption: caption.strip() and _SPACES.search(caption)),
+        ("with doubled spaces", _KEPT, lambda caption: caption.strip() and _DOUBLE.search(caption)),
+        ("all upper case", _KEPT, lambda caption: len(caption) > 3 and caption.isupper()),
+        ("with full-width or East Asian characters", _KEPT, lambda caption: _wide(caption)),
         (
             "with other characters beyond ASCII",
-            KEPT,
+            _KEPT,
             lambda caption: not caption.isascii() and not _wide(caption),
         ),
-        ("with fragments of markup or code", KEPT, _MARKUP.search),
-        ("without a space after a full stop or comma", KEPT, _NO_SPACE.search),
+        ("with fragments of markup or code", _KEPT, _MARKUP.search),
+        ("without a space after a full stop or comma", _KEPT, _NO_SPACE.search),
         (
             f"with more than {most} words",
-            LONG,
+            _LONG,
             lambda caption: caption.count(" ") >= most and _long(caption, most),
         ),
     ]

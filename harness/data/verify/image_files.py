@@ -8,7 +8,7 @@ from os.path import isfile
 from typing import Literal
 
 Progress = Callable[[int, int], None]
-CUT_OFF = "cut off"
+_CUT_OFF = "cut off"
 _CHUNK = 256
 _THUMBNAIL = (16, 8)
 
@@ -46,7 +46,7 @@ def check_files(
     return checked
 
 
-def decode_faults(paths: Sequence[str]) -> dict[str, str]:
+def _decode_faults(paths: Sequence[str]) -> dict[str, str]:
     """Decode files as the image store does and return what is wrong with the bad ones; runs in worker processes."""
     faults = ((path, _fault(path)) for path in paths)
     return {path: fault for path, fault in faults if fault}
@@ -55,10 +55,10 @@ def decode_faults(paths: Sequence[str]) -> dict[str, str]:
 def _faults(paths: Sequence[str], workers: int) -> Iterator[dict[str, str]]:
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     if workers < 2 or len(chunks) < 4:
-        yield from map(decode_faults, chunks)
+        yield from map(_decode_faults, chunks)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(decode_faults, chunks)
+        yield from pool.map(_decode_faults, chunks)
 
 
 def _fault(path: str) -> str:
@@ -75,12 +75,12 @@ def _fault(path: str) -> str:
         except ImageError as error:
             reason = str(error.__cause__ or error)
         else:
-            return "" if strict else CUT_OFF
+            return "" if strict else _CUT_OFF
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
     return reason
 
 
 def _sort_in(faults: dict[str, str], checked: Checked) -> None:
-    checked.cut_off += [path for path, fault in faults.items() if fault == CUT_OFF]
-    checked.unreadable |= {path: fault for path, fault in faults.items() if fault != CUT_OFF}
+    checked.cut_off += [path for path, fault in faults.items() if fault == _CUT_OFF]
+    checked.unreadable |= {path: fault for path, fault in faults.items() if fault != _CUT_OFF}

@@ -70,7 +70,7 @@ def verify(
     """
     folder = place.path / dataset.folder
     location = locate(dataset, place.path) or Location(folder, {}, folder / dataset.image_folder)
-    expected, synthetic = expected_counts(dataset, location.folder)
+    expected, synthetic = _expected_counts(dataset, location.folder)
     samples, faults = _read(dataset, place)
     if samples:
         kind = f"the synthetic twin of {dataset.title}" if synthetic else f"the published {dataset.title}"
@@ -94,7 +94,7 @@ def verify(
     )
 
 
-def expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[str, Counts], bool]:
+def _expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[str, Counts], bool]:
     """Return the counts a folder should hold, and whether it is a synthetic twin, which has its own."""
     marker = read_marker(folder)
     return (dataset.expected, False) if marker is None else (marker.counts, True)

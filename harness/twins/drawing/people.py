@@ -7,30 +7,30 @@ from random import Random
 from harness.twins.drawing.colours import CLOTHES, HAIR
 
 NONE = "none"
-COLOURS = tuple(CLOTHES)
+_COLOURS = tuple(CLOTHES)
 VALUES: dict[str, tuple[str, ...]] = {
     "gender": ("man", "woman"),
     "hair": ("short", "long", "ponytail", "bun", "bald"),
     "hair_colour": tuple(HAIR),
     "hat": (NONE, "cap", "beanie", "sun hat"),
-    "hat_colour": COLOURS,
+    "hat_colour": _COLOURS,
     "glasses": (NONE, "glasses", "sunglasses"),
     "upper": ("t-shirt", "tank top", "shirt", "sweater", "hoodie", "jacket", "coat"),
-    "upper_colour": COLOURS,
+    "upper_colour": _COLOURS,
     "pattern": ("plain", "striped", "checked", "dotted", "logo"),
     "sleeves": ("short", "long", "sleeveless"),
     "opening": ("open", "closed"),
-    "inner_colour": COLOURS,
-    "scarf": (NONE, *COLOURS),
+    "inner_colour": _COLOURS,
+    "scarf": (NONE, *_COLOURS),
     "lower": ("trousers", "jeans", "leggings", "shorts", "skirt", "long skirt"),
-    "lower_colour": COLOURS,
+    "lower_colour": _COLOURS,
     "shoes": ("sneakers", "leather shoes", "boots"),
     "shoes_colour": ("black", "white", "grey", "red", "blue", "brown", "pink", "yellow"),
     "bag": (NONE, "backpack", "shoulder bag", "handbag", "suitcase"),
-    "bag_colour": COLOURS,
+    "bag_colour": _COLOURS,
     "item": (NONE, "phone", "cup", "book", "umbrella", "shopping bag"),
 }
-JEANS_COLOURS = ("blue", "navy", "black", "grey")
+_JEANS_COLOURS = ("blue", "navy", "black", "grey")
 _LIKE = (
     {"black", "navy"},
     {"white", "beige"},
@@ -129,7 +129,7 @@ def is_possible(person: Person) -> bool:
         and person.lower in _LOWER_OF[person.gender]
         and person.sleeves in _sleeves_of(person.upper)
         and person.pattern in _patterns_of(person.upper)
-        and (person.lower != "jeans" or person.lower_colour in JEANS_COLOURS)
+        and (person.lower != "jeans" or person.lower_colour in _JEANS_COLOURS)
         and not _alike(person.bag_colour, (person.upper_colour, person.lower_colour))
         and not _alike(person.scarf, (person.upper_colour,))
         and not _alike(person.inner_colour, (person.upper_colour, person.scarf))
@@ -156,21 +156,21 @@ def _draw(random: Random) -> Person:
         hair=hair,
         hair_colour=NONE if hair == "bald" else random.choice(VALUES["hair_colour"]),
         hat=hat,
-        hat_colour=NONE if hat == NONE else random.choice(COLOURS),
+        hat_colour=NONE if hat == NONE else random.choice(_COLOURS),
         glasses=_pick(random, _CHANCES["glasses"]),
         upper=upper,
-        upper_colour=random.choice(COLOURS),
+        upper_colour=random.choice(_COLOURS),
         pattern=_pick(random, _CHANCES["pattern"]),
         sleeves=random.choice(_sleeves_of(upper)),
         opening=("open" if is_open else "closed") if upper in ("jacket", "coat") else NONE,
-        inner_colour=random.choice(COLOURS) if is_open else NONE,
-        scarf=random.choice(COLOURS) if random.random() < 0.1 else NONE,
+        inner_colour=random.choice(_COLOURS) if is_open else NONE,
+        scarf=random.choice(_COLOURS) if random.random() < 0.1 else NONE,
         lower=lower,
-        lower_colour=random.choice(JEANS_COLOURS if lower == "jeans" else COLOURS),
+        lower_colour=random.choice(_JEANS_COLOURS if lower == "jeans" else _COLOURS),
         shoes=random.choice(VALUES["shoes"]),
         shoes_colour=random.choice(VALUES["shoes_colour"]),
         bag=bag,
-        bag_colour=NONE if bag == NONE else random.choice(COLOURS),
+        bag_colour=NONE if bag == NONE else random.choice(_COLOURS),
         item=_pick(random, _CHANCES["item"]),
     )
 

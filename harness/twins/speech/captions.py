@@ -8,7 +8,7 @@ from harness.twins.speech.phrases import Phrases, listed, with_article
 from harness.twins.speech.sight import Sight
 from harness.twins.speech.voices import VOICES, Voice
 
-Mention = tuple[str, str]
+_Mention = tuple[str, str]
 _TOLD = {
     "gender": 0.95,
     "hair": 0.75,
@@ -48,7 +48,7 @@ class Caption(NamedTuple):
     """A sentence and the facts it states."""
 
     text: str
-    mentions: tuple[Mention, ...]
+    mentions: tuple[_Mention, ...]
 
 
 def write_captions(sight: Sight, speech: Speech, random: Random) -> list[Caption]:
