@@ -8,7 +8,6 @@ with `@register` that fills in the class attributes of `PersonDataset`; annotati
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import ClassVar, NamedTuple
 
@@ -186,7 +185,8 @@ class PersonDataset(ABC):
     text_length: ClassVar[int] = 77
     shares_persons_with: ClassVar[tuple[str, ...]] = ()
     twin: ClassVar[Domain | None] = None
-    read: ClassVar[Callable[[Path], list[Sample]] | None] = None
+    # The arguments are open, for a type checker would take them for those of a method.
+    read: ClassVar[Callable[..., list[Sample]] | None] = None
 
 
 class Pairs(NamedTuple):

@@ -12,7 +12,7 @@ from harness.errors import HarnessError, UsageError, unknown
 # it: packages and modules of `harness`. The tests hold the plug-ins that ship to it.
 PARTS = {
     "methods": ("method_parts", "clip", "captions", "compute", "config", "errors"),
-    "datasets": (),
+    "datasets": ("errors",),
     "reports": (
         *("reporting", "results", "analysis", "evaluate", "pages", "datasets", "record"),
         *("config", "files", "errors", "metric_names"),
