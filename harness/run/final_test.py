@@ -1,7 +1,7 @@
 """The one look at the test split: metrics, intervals and speeds into the record, queries into the folder."""
 
 from harness.config.sections import RunConfig
-from harness.data.loading import Reading, Split, open_test
+from harness.data.loading import Reading, Split, open_test, recorded_counts
 from harness.errors import UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.encoder import Encoder, evaluate
@@ -53,18 +53,8 @@ def take_own_test(
     """Test a run of an authors' checkpoint on its own dataset, and count what it was trained on."""
     refuse_twin(reading, config)
     split, bad = open_test(reading, config.dataset, config.backbone, encoder.method.clip.tokenize, listener)
-    trained = [sample for sample in reading.samples if sample.split in reading.train_splits]
     record.fingerprint = reading.fingerprint
-    record.data = {
-        "train_pairs": sum(len(sample.captions) for sample in trained),
-        "train_images": len(trained),
-        "train_identities": reading.n_identities,
-        "val_captions": 0,
-        "test_captions": len(split.owners),
-        "test_images": len(split.images),
-        "test_identities": len(split.identities.unique()),
-        "bad_images": len(bad),
-    }
+    record.data = recorded_counts(reading.train_counts, split.counts, bad_images=len(bad))
     listener.on_stage("testing")
     take_test(record, folder, encoder, split, config.eval.replicates)
 

@@ -126,7 +126,7 @@ def test_the_annotation_of_rstp_is_one_line(made):
 
 def test_equal_settings_give_equal_bytes_in_another_process_and_with_any_number_of_workers(tmp_path):
     one = bytes_of(small(tmp_path / "one"))
-    code = f"{PATH_OF_THIS}; from test_twins_writer import small; small(Path({str(tmp_path / 'again')!r}))"
+    code = f"{PATH_OF_THIS}; from test_writer import small; small(Path({str(tmp_path / 'again')!r}))"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
     assert one == bytes_of(tmp_path / "again" / "synthetic" / "CUHK-PEDES")
     assert one == bytes_of(small(tmp_path / "two", workers=2))
