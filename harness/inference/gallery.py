@@ -108,7 +108,7 @@ def open_gallery(
 ) -> Gallery:
     """Return image files below a folder as embeddings, encoding those that the cache does not know as they are.
 
-    Unreadable images are left out and named; raises `DataError` when none is left. An interrupted start goes on from
+    Unreadable images are left out and named; raises `DataError` when none is left. An interrupted start resumes from
     what it has encoded.
     """
     listener = listener or Listener()

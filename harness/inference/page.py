@@ -103,7 +103,7 @@ def _skipped(found: "Search") -> list[str]:
 
 
 def shown(path: Path, place: Path) -> str:
-    """Return a path below the gallery's folder as short as it can be told."""
+    """Return a path below the gallery's folder as short as possible."""
     return str(path.relative_to(place)) if path.is_relative_to(place) else str(path)
 
 

@@ -45,7 +45,7 @@ def search(
         runs: folder of the records.
         data_root: folder of the datasets, for the default gallery.
         device: where to compute.
-        listener: told what goes on.
+        listener: shown the progress.
     """
     listener = listener or Listener()
     page = Path(out) if out else OUT / f"{page_name(queries)}.html"

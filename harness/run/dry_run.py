@@ -18,7 +18,7 @@ from harness.train.cost import count_parameters
 
 @dataclass(frozen=True)
 class Plan:
-    """The resolved config, what is there already, and what the run will cost as far as it can be told."""
+    """The resolved config, what is there already, and what the run will cost as far as it is known."""
 
     config: dict[str, Any]
     differences: list[tuple[str, Any, Any]]
@@ -40,7 +40,7 @@ class Plan:
         time = (
             f"{self.estimated_seconds:.0f} s, from {self.estimate_from}"
             if self.estimated_seconds
-            else "no earlier run to tell from"
+            else "no estimate yet: no earlier run"
         )
         changed = [f"  {key}: {value} (default {old})" for key, old, value in self.differences]
         return [

@@ -26,7 +26,7 @@ def finished_runs(runs: str | Path | None = None) -> list[Record]:
 def expected_seconds(
     config: RunConfig, finished: Sequence[Record], pairs: int | None = None
 ) -> tuple[float | None, int]:
-    """Return the seconds that a run should take, and from how many earlier runs that is told.
+    """Return the seconds that a run should take, and from how many earlier runs that is estimated.
 
     Training counts by its pairs and epochs, the rest as it was, on the same dataset where there is such a run. None
     when no run of the method on the backbone finished.
@@ -34,8 +34,8 @@ def expected_seconds(
     Args:
         pairs: training pairs of an epoch; by default those of earlier runs on the dataset, else the published number.
     """
-    alike = [record for record in finished if _likeness(record.config) == _likeness(_plain(config))]
-    same = [record for record in alike if _data(record.config) == _data(_plain(config))] or alike
+    similar = [record for record in finished if _likeness(record.config) == _likeness(_plain(config))]
+    same = [record for record in similar if _data(record.config) == _data(_plain(config))] or similar
     if not same:
         return None, 0
     rest = statistics.median(record.seconds - _training(record) for record in same)

@@ -80,8 +80,8 @@ def import_checkpoint(
         runs: folder of the records; else `HARNESS_RUNS`, else `./runs`.
         test: test it; None tests where the dataset is found.
         device: `auto`, `cpu` or `cuda`.
-        force: make the run anew; the old folder is set aside.
-        listener: hears of the stages.
+        force: import it again; the old folder is set aside.
+        listener: shown the stages.
 
     Raises `UsageError` for a file that does not hold what the config describes, and `DataError` for one that cannot
     be read safely, or without data where `test` asks for them.

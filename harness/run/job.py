@@ -61,8 +61,8 @@ def prepare(
     record = new_record(config, reading, clip, study)
     record.tags = tags
     folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
-    heard = listener if engine.is_main_process else Listener()
-    return Job(config, engine, reading, clip, record, folder, heard, root)
+    own = listener if engine.is_main_process else Listener()
+    return Job(config, engine, reading, clip, record, folder, own, root)
 
 
 def check_trial(config: RunConfig) -> None:

@@ -31,7 +31,7 @@ class OracleWatch:
 
 
 def optimism(watch: dict[str, Any], metrics: dict[str, float]) -> dict[str, Any] | None:
-    """Return the oracle's epoch and metrics and the optimism gap: its R@1 less that of the chosen rule, in points."""
+    """Return the oracle's epoch and metrics and the optimism gap: its R@1 minus that of the chosen rule, in points."""
     if not watch:
         return None
     best = dict(watch["best"])

@@ -13,7 +13,7 @@ _HERE = Path(__file__).resolve().parents[1]
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Return versions, platform, device and git state, as they stand now."""
+    """Return versions, platform, device and git state, as they are now."""
     import torch
 
     name = torch.cuda.get_device_name() if device.startswith("cuda") else _processor()
@@ -30,7 +30,7 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's model, so that times of unlike ones are told apart."""
+    """Return the processor's model, so that times of different ones can be distinguished."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

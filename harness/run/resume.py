@@ -26,14 +26,14 @@ def resume_run(
     assert old is not None
     if old.study:
         raise UsageError(
-            f"{old.name} is a trial of the study {old.study}: the `harness sweep` that began it goes on with it."
+            f"{old.name} is a trial of the study {old.study}: the `harness sweep` that began it resumes it."
         )
     if old.imported:
         raise UsageError(f"{old.name} was imported from {old.imported}: there is no training to go on with.")
     record = run(build(old.config), runs=folder.path.parent, device=device, listener=listener)
     if record.identity != old.identity:
         raise UsageError(
-            f"Data, weights or versions have changed since {old.name} began: its config was run anew as {record.name}."
+            f"Data, weights or versions have changed since {old.name} began: its config was run again as {record.name}."
         )
     return record
 
@@ -58,7 +58,7 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
 
 
 def _sync_groups(root: Path, sent: set[str]) -> None:
-    """Nest what was sent anew under the parents of its groups of seeds."""
+    """Nest what was sent again under the parents of its groups of seeds."""
     folders = {folder.path.name: folder for folder in all_runs(root)}
     for file in sorted((root / "groups").glob("*.json")):
         group = read_json(file)

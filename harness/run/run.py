@@ -46,14 +46,14 @@ def run(
 ) -> Record:
     """Train and test one method on one dataset, or return the finished identical run.
 
-    An interrupted or failed run goes on from its checkpoint. Errors are recorded and raised again.
+    An interrupted or failed run resumes from its checkpoint. Errors are recorded and raised again.
 
     Args:
         runs: folder of the records; else `HARNESS_RUNS`, else `./runs`.
         force: repeat a finished run; the old folder is set aside.
         device: `auto`, `cpu` or `cuda`.
         tags: extra MLflow tags.
-        study: makes the run a trial of this study: it validates, never tests, and lies in the study's folder.
+        study: makes the run a trial of this study: it validates, never tests, and is kept in the study's folder.
     """
     job = prepare(config, runs, device, listener or Listener(), tags or {}, study)
     found = agreed(_found(job, force))
@@ -87,7 +87,7 @@ def _warn_of_changes(found: Record, job: Job) -> Record:
 
 
 def _guarded(job: Job) -> Record:
-    """Do the work, write the record whatever happens, and tell MLflow."""
+    """Do the work, write the record whatever happens, and log it in MLflow."""
     record, folder = job.record, job.folder
     record.started = now()
     record.environment = environment(str(job.engine.device))

@@ -64,9 +64,9 @@ def probe_compression(
         runs: folder of the records; else `HARNESS_RUNS`, else `./runs`.
         device: `auto`, `cpu` or `cuda`.
         force: measure again what was measured before.
-        listener: hears of the stages.
+        listener: shown the stages.
 
-    R@1 values are kept as they come, so an interrupted probe goes on, and another `epsilon` or `clip` measures only
+    R@1 values are kept as they come, so an interrupted probe resumes, and another `epsilon` or `clip` measures only
     what is new. Raises `UsageError` for a run that cannot be probed and `DataError` when its data have changed.
     """
     _check(split, epsilon, clip)

@@ -13,7 +13,7 @@ MEASURES = {"C1": "C¹", "C2": "C²"}
 TOWERS = ("text", "image")
 LOOKS = "the test split: what is chosen from it is chosen on the test"
 NOT_TRAINED = f"{DASH}: not trained, so C² is 0 by definition."
-NO_CORRELATION = f"{DASH}: all values alike, or towers of unlike depth."
+NO_CORRELATION = f"{DASH}: all values equal, or towers of different depth."
 
 
 def order_table(found: Found) -> Table:
@@ -78,7 +78,7 @@ def choice_table(found: Found, paper: Found) -> Table:
 
 
 def agreement_table(found: Found, paper: Found) -> Table:
-    """Tabulate how alike the two measures order a tower's modules, and how alike the run and the paper do."""
+    """Tabulate how well the two measures agree on the order of a tower's modules, and the run with the paper."""
     from pandas import DataFrame
 
     rows = [_agreement(found["modules"], paper["modules"], tower) for tower in TOWERS]
