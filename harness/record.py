@@ -27,7 +27,7 @@ TWIN, REAL = "SYNTHETIC TWIN", "real data"
 
 
 class Record(BaseModel):
-    """What is known of a run; the same fields whether it finished, failed or was cut off.
+    """What is known of a run; the same fields whether it finished, failed or was interrupted.
 
     Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names.
     `study` names the study that a run is a trial of: such a run validates and is never tested.
@@ -79,7 +79,7 @@ def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:
 
 
 def twin_name(name: str, synthetic: bool) -> str:
-    """Return what a dataset, or a suite, is called where its synthetic twin must not be taken for it.
+    """Return what a dataset, or a suite, is called where it must not be confused with its synthetic twin.
 
     >>> twin_name("icfg", True), twin_name("icfg", False)
     ('icfg-twin', 'icfg')
@@ -139,7 +139,7 @@ def now() -> str:
 
 
 def trials_folder(root: Path, study: str) -> Path:
-    """Return where the trials of a study lie: apart from the runs, which are tested."""
+    """Return where the trials of a study are: separate from the runs, which are tested."""
     return root / "studies" / study / "trials"
 
 

@@ -1,7 +1,7 @@
 """What a report is. `reports/NAME.py` defines one and imports as `harness.reports.NAME`.
 
 To add one, write that file: a docstring with the question it answers, functions that compute its tables and
-functions that draw its figures from them (apart, so that a number can be had without a picture), and a class
+functions that draw its figures from them (separate, so that numbers need no picture), and a class
 with `@register` that names them. A report of many results is a
 `harness.reporting.panel_report.PanelReport`, which reads, combines and keeps apart by itself; one about a single
 thing (a run, a study, a dataset) gathers what it needs.
@@ -19,10 +19,11 @@ from harness.results.run_source import Source
 __path__ = plugin_path("reports")
 
 STANDARDS = (
-    "Intervals are 95 %: of one seed a bootstrap over identities, because captions of one person are alike; of "
-    "several seeds the variance of persons and of seeds together, with a t quantile. A difference of two results is "
-    "taken person by person. The gallery is held fixed. The rule says which epoch was tested: `val` the best on "
-    "validation, `last` the last, `oracle` the best on the test set itself, which flatters; `untrained` has no epochs."
+    "Intervals are 95 %: for one seed a bootstrap over identities, because captions of one identity are correlated; "
+    "for several seeds from the variance over identities and seeds together, with a t quantile. Differences of two "
+    "results are paired per identity. The gallery is fixed. The rule says which epoch was tested: `val` the best on "
+    "validation, `last` the last, `oracle` the best on the test set itself, which is biased upwards; `untrained` has "
+    "no epochs."
 )
 
 
@@ -41,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Gap:
-    """Something that a report misses, and the commands that make it."""
+    """Something that is missing in a report, and the commands that make it."""
 
     what: str
     commands: tuple[str, ...] = ()
@@ -52,11 +53,12 @@ class Contents:
     """What a report found.
 
     Attributes:
-        n_results: how many results it stands on; 0 makes a page that says how to make some.
+        n_results: how many results it is based on; 0 makes a page that says how to make some.
         summary: that, in words for the terminal.
         steps: the notebook's cells.
         tables: what the steps show, for machines.
-        gaps: what it misses to be whole.
+        gaps: what is missing in it.
+        title: the name of its subject, which is the page's title; else the report's own.
     """
 
     n_results: int
@@ -64,13 +66,14 @@ class Contents:
     steps: list[Step] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    title: str = ""
 
 
 class Report(ABC):
     """A question, answered from tracked runs by tables, figures and words.
 
     Attributes:
-        title: the page's heading.
+        title: the page's heading, where the report has no single subject.
         question: what the report answers, in one sentence.
         takes: what must be named on the command line after the report, a word each; nothing by default.
         how_to_read: what a reader must know to not read too much into it, in Markdown.

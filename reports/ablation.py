@@ -1,6 +1,6 @@
 """Which settings of a method matter, and how much?
 
-Rows: trained results on the dataset that a method was trained on. All configurations of one method are set against
+Rows: trained results on the dataset that a method was trained on. All configurations of one method are compared with
 one of them, its reference: the method's defaults where they were run (on a synthetic twin with the preset `tiny`),
 compared in the keys in which the configurations differ; else the configuration that the others differ from in the
 fewest keys, all counted together; of several such, the one of most seeds, then the newest.
@@ -31,11 +31,11 @@ COLUMNS = [
 ]
 NOTES = (
     "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    "several. Differences in points, a configuration less its method's reference, taken person by person; their "
-    "intervals speak of persons and, where both have several seeds, of seeds. p: of no difference, adjusted for the "
-    "number of comparisons in the table (Holm). Nothing is set in bold.",
+    "several. Differences in points, a configuration minus its method's reference, paired per identity; their "
+    "intervals cover identities and, where both have several seeds, seeds. p: of no difference, adjusted for the "
+    "number of comparisons in the table (Holm). Nothing is in bold.",
 )
-HOLLOW = {"not told apart from zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
+HOLLOW = {"not significantly different from zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
 
 
 def ablation_table(panel: Panel) -> Table:
@@ -45,7 +45,7 @@ def ablation_table(panel: Panel) -> Table:
     rows = compared(panel)
     return Table(
         name=f"ablation-{panel.number}",
-        title=f"{panel.facts['data']} · {panel.facts['dataset']}: what settings do (protocol {panel.number})",
+        title=f"{panel.facts['data']} · {panel.facts['dataset']}: effect of settings (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
         notes=(*NOTES, _count_note(int((rows["role"] == "").sum()))),
@@ -72,14 +72,14 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
 def _count_note(n: int) -> str:
     if not n:
         return "One configuration of each method: there is nothing to compare."
-    by_chance = f"were no setting to matter, one in 20 would still miss zero, here {0.05 * n:.1f}"
+    by_chance = f"if no setting mattered, one in 20 would still exclude zero, here {0.05 * n:.1f}"
     return (
-        f"Comparisons in this table: {n}. The intervals are not widened for their number, p is: {by_chance}."
+        f"Comparisons in this table: {n}. p is adjusted for their number, the intervals are not: {by_chance}."
     )
 
 
 def draw_differences(panel: Panel) -> "Figure":
-    """Draw the differences to the reference, grouped by key; a mark is hollow where it is not told apart."""
+    """Draw the differences to the reference, grouped by key; a mark is hollow where it is not significant."""
     from matplotlib import pyplot
 
     rows: list[Any] = [row for row in compared(panel).to_dict("records") if not row["role"]]
@@ -136,20 +136,20 @@ class Ablation(PanelReport):
             'report.ablation_table(panel).save("tables")',
         ),
         Step(
-            "Differences to the reference, whose value stands in brackets, with 95 % intervals; a hollow mark's holds "
-            "zero. Keys stand in the order of their largest difference in R@1.",
+            "Differences to the reference, whose value is in brackets, with 95 % intervals; a hollow mark's interval "
+            "contains zero. Keys are sorted by their largest difference in R@1.",
             'figure = report.draw_differences(panel)\nsave_figure(figure, f"figures/ablation-{panel.number}");',
         ),
     )
     how_to_read = (
         "The reference is the method's defaults where they were run (on a synthetic twin with the preset `tiny`), "
         "compared in the keys in which the configurations differ; else the configuration that the others differ from "
-        "in the fewest keys, all counted together. Settings that cannot change a result are left out; those that make "
-        "another protocol (backbone, image size, selection rule, training data) stand in panels of their own.\n\n"
-        "Each line but a reference is one comparison; the note below a table counts them. One in 20 would miss zero "
-        "by chance alone, and the largest of many differences is larger than it would be the next time. A hollow mark "
-        "says that no difference was seen, not that there is none. With one seed the intervals speak of persons "
-        "alone: another seed moves results too. A difference in several settings says nothing about one of them."
+        "in the fewest keys, all counted together. Settings that cannot change a result are left out; those that "
+        "change the protocol (backbone, image size, selection rule, training data) have separate panels.\n\n"
+        "Each line but a reference is one comparison; the note below a table counts them. One in 20 would exclude zero "
+        "by chance alone, and the largest of many differences is biased upwards. A hollow mark says that no difference "
+        "was found, not that there is none. With one seed the intervals cover identities only: another seed moves "
+        "results too. A difference in several settings says nothing about one of them."
     )
 
     @classmethod

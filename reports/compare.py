@@ -1,4 +1,4 @@
-"""Which of two results is better, by how much, how sure is that, and on which queries do they differ?
+"""Which of two results is better, by how much, how certain is that, and on which queries do they differ?
 
 A report of two results, each a run with all its seeds, on the test sets that both have seen. Queries, slices and
 pictures are those of the first seed of each.
@@ -49,8 +49,8 @@ def verdict_table(found: dict[str, Any]) -> Table:
             "A": f"{row['a']:.1f}",
             "B": f"{row['b']:.1f}",
             "A − B [95 %]": interval_text(row["estimate"], row["low"], row["high"]).replace("-", "−"),
-            "from persons": f"±{row['identity_error']:.1f}",
-            "from seeds": f"±{row['seed_error']:.1f}" if max(found["n_seeds"]) > 1 else DASH,
+            "SE, identities": f"±{row['identity_error']:.1f}",
+            "SE, seeds": f"±{row['seed_error']:.1f}" if max(found["n_seeds"]) > 1 else DASH,
             "p": p_text(row["p_value"]),
             "detectable": f"{row['detectable']:.1f}",
         }
@@ -60,9 +60,9 @@ def verdict_table(found: dict[str, Any]) -> Table:
     notes = (
         *(test["verdict"] for test in found["tests"]),
         found["reach"],
-        "Text to image, points, taken person by person. From persons, from seeds: the standard errors that make the "
-        "interval. p: of no difference; the verdicts adjust it for the number of test sets (Holm). Detectable: the "
-        "true difference whose interval would miss zero in 80 of 100 such comparisons.",
+        "Text to image, in points, paired per identity. SE: the standard errors from identities and from seeds that "
+        "make up the interval. p: of no difference; the verdicts adjust it for the number of test sets (Holm). "
+        "Detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons.",
     )
     title = f"{world} · A is {found['a']}, B is {found['b']}"
     return Table("compare-verdict", title, DataFrame(values), DataFrame(cells), notes, n_left=2)
@@ -73,24 +73,24 @@ def settings_table(found: dict[str, Any]) -> Table:
     from pandas import DataFrame
 
     rows = [{"setting": key, "A": one, "B": other} for key, (one, other) in found["settings"].items()]
-    cells = DataFrame(rows or [{"setting": "no setting that both have", "A": "", "B": ""}])
+    cells = DataFrame(rows or [{"setting": "no shared setting", "A": "", "B": ""}])
     seeds = f"Seeds: {found['n_seeds'][0]} of A, {found['n_seeds'][1]} of B."
-    notes = (seeds, *(f"Unlike: {line}." for line in found["unlike"]))
+    notes = (seeds, *(f"Different: {line}." for line in found["unlike"]))
     return Table("compare-settings", "What differs", cells, cells, notes, n_left=3)
 
 
 def draw_persons(a: dict[str, Any], b: dict[str, Any]) -> "Figure":
-    """Draw each person's share of captions answered at rank 1, A less B, in order; and the ranks of every query."""
+    """Draw the R@1 of each identity, A minus B, sorted; and the rank of every query in both."""
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(WIDTH, 3.4), width_ratios=(1.25, 1))
-    gaps = 100 * np.sort(person_shares(a) - person_shares(b))
-    for kind, colour in ((gaps > 0, COLOURS[0]), (gaps < 0, COLOURS[1])):
-        left.bar(np.flatnonzero(kind), gaps[kind], width=1.0, color=colour, linewidth=0)
+    differences = 100 * np.sort(person_shares(a) - person_shares(b))
+    for kind, colour in ((differences > 0, COLOURS[0]), (differences < 0, COLOURS[1])):
+        left.bar(np.flatnonzero(kind), differences[kind], width=1.0, color=colour, linewidth=0)
     left.axhline(0, color=INK, linewidth=1)
-    left.set(xlabel="persons, in order", ylabel="R@1 of a person's captions, A − B", xticks=[])
-    counts = [int((gaps < 0).sum()), int((gaps == 0).sum()), int((gaps > 0).sum())]
-    left.set_title("{} persons better with B, {} alike, {} with A".format(*counts), fontsize=9)
+    left.set(xlabel="identities, sorted", ylabel="R@1 per identity, A − B", xticks=[])
+    counts = [int(one.sum()) for one in (differences < 0, differences == 0, differences > 0)]
+    left.set_title("{} identities better with B, {} equal, {} with A".format(*counts), fontsize=9)
     ranks = [np.asarray(one["t2i/rank"]) for one in (a, b)]
     right.plot(
         [1, max(map(np.max, ranks))] * 1, [1, max(map(np.max, ranks))], color=FAINT, linewidth=1, zorder=0
@@ -122,8 +122,8 @@ READ = Step(
 )
 SETTINGS = Step("", 'report.settings_table(found).save("tables")')
 PERSONS = Step(
-    "## Persons and queries\n\nOn the test set of the data that both were trained on, with the first seed of each. "
-    "Blue: better with A. Right: every query; below the line B finds it sooner.",
+    "## Identities and queries\n\nOn the test set of the data that both were trained on, with the first seed of each. "
+    "Blue: better with A. Right: every query; below the line B ranks it higher.",
     "from harness.files import load_arrays\n\n"
     'a, b = (load_arrays(f"data/{side}-queries.npz") for side in "ab")\n'
     'save_figure(report.draw_persons(a, b), "figures/persons");',
@@ -134,29 +134,29 @@ RANKS = Step(
     'save_figure(draw_ranks({"A": a, "B": b}), "figures/ranks");',
 )
 SLICES = Step(
-    "What is asked, and how well each answers it.",
+    "R@1 by kind of query.",
     "from harness.analysis.caption_slices import slice_queries\n"
     "from harness.analysis.run_figures import draw_slices\n\n"
     'slices = {name: slice_queries(one).rows for name, one in (("A", a), ("B", b))}\n'
     'save_figure(draw_slices(slices), "figures/slices");',
 )
 FLIPS = Step(
-    "## Flips\n\nQueries that one answers at rank 1 and the other does not, where the other is farthest off.",
+    "## Flips\n\nQueries that one result answers at rank 1 and the other does not, where the other is farthest off.",
     'save_figure(report.draw_flips(found, a, b), "figures/flips")',
 )
 
 
 @register
 class Compare(Report):
-    """Two results: verdict, differences by person and query, slices, flips."""
+    """Two results: verdict, differences by identity and query, slices, flips."""
 
-    title = "Two results compared"
-    question = "Which of two results is better, how sure is that, and on which queries do they differ?"
+    title = "Comparison"
+    question = "Which of two results is better, how certain is that, and on which queries do they differ?"
     takes: ClassVar = ("run", "run")
     how_to_read = (
-        "Not told apart does not mean equal: the column `detectable` says what could have been missed. Figures and "
-        "flips show one seed of each side, and many flips come from chance alone: two seeds of one method flip "
-        "queries, too. The examples are chosen by how far off the other side is; they are no sample."
+        "Not significantly different does not mean equal: the column `detectable` says what could have been missed. "
+        "Figures and flips show one seed of each side, and many flips are chance: two seeds of one method flip "
+        "queries, too. The examples are chosen by how far off the other side is; they are no random sample."
     )
 
     @classmethod
@@ -169,12 +169,13 @@ class Compare(Report):
         ]
         run = read_json(data / "a-run.json")["config"]["dataset"]
         side = {"dataset": run["name"], "root": run["root"], "fingerprint": rows[0]["fingerprint"]}
-        told = found.as_dict() | {"side": side}
-        write_json(data / "comparison.json", told)
+        values = found.as_dict() | {"side": side}
+        write_json(data / "comparison.json", values)
         steps = [READ, SETTINGS, *_query_steps(data, here)]
         gaps = [Gap(why, commands) for one in here for why, commands in one.missing]
-        tables = [verdict_table(told), settings_table(told)]
-        return Contents(2, f"{found.a} against {found.b}", steps, tables, gaps)
+        tables = [verdict_table(values), settings_table(values)]
+        title = f"{found.a} vs. {found.b}"
+        return Contents(2, f"{found.a} against {found.b}", steps, tables, gaps, title)
 
 
 def _query_steps(data: Path, here: list[Here]) -> list[Step]:

@@ -1,7 +1,7 @@
 """Which layers does a trained run need, and which text layers could be frozen or left out?
 
-About one run that `harness probe compression RUN` has taken apart, from its result in MLflow; beside it stand the heat
-maps of TBPS-CLIP (Cao et al., AAAI 2024), which the two measures are from.
+About one run that `harness probe compression RUN` has probed, from its result in MLflow; beside it are the heat maps
+of TBPS-CLIP (Cao et al., AAAI 2024), the source of the two measures.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from harness.analysis.compression.tables import (
     PARTS,
     TOWERS,
     Found,
-    _number,
-    _value,
     agreement_table,
     choice_table,
+    module_value,
+    number_text,
     order_table,
 )
 from harness.files import read_json, write_json
@@ -50,9 +50,9 @@ def facts_table(found: Found) -> Table:
         "measured on": LOOKS if found["split"] == "test" else "the validation split",
         "captions and images": f"{found['n_queries']:,} and {found['n_images']:,}",
         "R@1, text to image": f"{found['R1']:.1f}",
-        "epsilon, the loss that C² tolerates": f"{found['epsilon']:g} points",
-        "cut of losses before C¹": cut,
-        "passes of a layer": f"{cost['layer_forwards']:,.0f}; one by one {cost['layer_forwards_naive']:,.0f}",
+        "epsilon, the drop that C² tolerates": f"{found['epsilon']:g} points",
+        "cut of drops before C¹": cut,
+        "passes of a layer": f"{cost['layer_forwards']:,.0f}; without sharing {cost['layer_forwards_naive']:,.0f}",
     }
     cells = DataFrame({"what": list(rows), "value": list(rows.values())})
     return Table("compression-facts", "What was probed", cells, cells, tuple(notes(found)), n_left=2)
@@ -67,7 +67,7 @@ def modules_table(found: Found, tower: str) -> Table:
     layers = sorted({row["layer"] for row in rows}, reverse=True)
     cells = [
         {"layer": str(layer)}
-        | {f"loss without {part}": f"{by[layer, part]['drop']:.1f}" for part in PARTS}
+        | {f"drop without {part}": f"{by[layer, part]['drop']:.1f}" for part in PARTS}
         | {
             f"{sign} {part}": _cell(by[layer, part], name)
             for name, sign in MEASURES.items()
@@ -76,7 +76,7 @@ def modules_table(found: Found, tower: str) -> Table:
         for layer in layers
     ]
     said = [
-        "Loss: points of R@1; below zero R@1 rises.",
+        "Drop: points of R@1; below zero R@1 rises.",
         *[NOT_TRAINED] * (not all(row["trained"] for row in rows)),
     ]
     return Table(
@@ -109,7 +109,7 @@ def _draw_one(axes: "Axes", rows: Sequence[Found], name: str) -> None:
 
     layers = sorted({row["layer"] for row in rows}, reverse=True)
     by = {(row["layer"], row["part"]): row for row in rows}
-    values = np.array([[_value(by[layer, part], name) for part in PARTS] for layer in layers])
+    values = np.array([[module_value(by[layer, part], name) for part in PARTS] for layer in layers])
     texts = np.array([[_cell(by[layer, part], name) for part in PARTS] for layer in layers])
     axes.set_facecolor(FAINT)
     seaborn.heatmap(
@@ -132,7 +132,7 @@ def _draw_one(axes: "Axes", rows: Sequence[Found], name: str) -> None:
 
 
 def _cell(row: Found, name: str) -> str:
-    return _number(_value(row, name))
+    return number_text(module_value(row, name))
 
 
 READ = Step(
@@ -142,18 +142,17 @@ READ = Step(
     'report.facts_table(found).save("tables")',
 )
 MAPS = Step(
-    "## Heat maps\n\n**C¹** is how much R@1 falls without a module, relative to the largest fall: 0 is not missed, 1 "
-    "is missed most. **C²** is the smallest share of a module's training with which R@1 falls by less than epsilon: 0 "
-    "could have stayed as it was before training, 1 needs all of it. SA is the attention of a layer, FF its MLP, Whole "
-    "both; the top row is the last layer. Grey was not trained: its C² is 0 by definition. Above this run, below the "
-    "paper.",
+    "## Heat maps\n\n**C¹** is how much R@1 drops without a module, relative to the largest drop: 0 is not needed, 1 "
+    "is needed most. **C²** is the smallest share of a module's training with which R@1 drops by less than epsilon: 0 "
+    "could have stayed as before training, 1 needs all of it. SA is the attention of a layer, FF its MLP, Whole both; "
+    "the top row is the last layer. Grey: not trained, so C² is 0 by definition. Above: this run; below: the paper.",
     'save_figure(report.draw_heat_maps(found, paper), "figures/heat_maps");',
 )
 TEXT = Step("## Numbers", 'report.modules_table(found, "text").save("tables")')
 IMAGE = Step("", 'report.modules_table(found, "image").save("tables")')
 ORDER = Step(
-    "## Which text layers first\n\nFrozen, they save trained parameters and training's memory, and cost as much as "
-    "before at test; left out, they save time too.",
+    "## Which text layers first\n\nFreezing them saves trained parameters and training memory, and changes nothing at "
+    "inference; leaving them out saves time too.",
     'report.order_table(found).save("tables")',
 )
 CHOICE = Step("", 'report.choice_table(found, paper).save("tables")')
@@ -162,19 +161,19 @@ AGREE = Step("", 'report.agreement_table(found, paper).save("tables")')
 
 @register
 class Compression(Report):
-    """One run taken apart: C¹ and C² of every module, and which text layers matter least."""
+    """One probed run: C¹ and C² of every module, and which text layers matter least."""
 
-    title = "Which layers a run needs"
+    title = "Compression probe"
     question = "Which layers does a trained run need, and which text layers could be frozen or left out?"
     takes: ClassVar = ("run",)
     how_to_read = (
-        "Each value takes one module of one trained run away and trains nothing again: it says what this run relies "
-        "on, not what a model trained without the module would reach. Differences between modules carry no interval; "
-        "another seed moves them, most where few captions were asked. C² goes back to the backbone as the run loaded "
-        "it, in hundredths. Its interval is halved, which assumes that R@1 does not fall where more of the training is "
-        "kept; where the neighbour of what was found contradicts that, every smaller share is tried. A LayerNorm "
-        "counts with the attention or the MLP that it stands before, an adapter beside an MLP with that MLP; prompts "
-        "stay. The paper does not say which start its C² goes back to, where it cut losses, nor on what grid."
+        "Each value removes one module of one trained run without retraining: it says what this run relies on, not "
+        "what a model trained without the module would reach. Differences between modules have no interval; another "
+        "seed moves them, most with few captions. C² interpolates towards the backbone as the run loaded it, in "
+        "hundredths, by bisection, which assumes that R@1 does not fall where more of the training is kept; where the "
+        "neighbour of the share found contradicts that, every smaller share is tried. A LayerNorm counts with the "
+        "attention or MLP after it, an adapter beside an MLP with that MLP; prompts stay. The paper does not say which "
+        "start its C² uses, where it cut drops, nor on what grid."
     )
     standards = ""
 
@@ -192,4 +191,4 @@ class Compression(Report):
         tables = [facts_table(found), *(modules_table(found, tower) for tower in TOWERS), order_table(found)]
         tables += [choice_table(found, paper), agreement_table(found, paper)]
         steps = [READ, MAPS, TEXT, IMAGE, ORDER, CHOICE, AGREE]
-        return Contents(1, f"the run {row['run']}", steps, tables)
+        return Contents(1, f"the run {row['run']}", steps, tables, title=row["run"])

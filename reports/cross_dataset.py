@@ -1,8 +1,8 @@
-"""How well does what is learned on one dataset carry over to another?
+"""How well does what is learned on one dataset transfer to another?
 
 Rows: results of each method on its own test set and on others (`harness evaluate RUN --dataset OTHER`). The drop
-compares like with like: the same test set, searched by the method trained on it and by the method trained
-elsewhere. Pairs of datasets that show some of the same persons are marked, for such a transfer is an easier one.
+compares on the same test set the method trained on that dataset with the method trained elsewhere. Pairs of datasets
+that share some identities are marked, because such a transfer is easier.
 """
 
 from collections.abc import Sequence
@@ -42,14 +42,13 @@ COLUMNS = [
 DROP_COLUMNS = ["label", "trained_on", "tested_on", "R1", "R1_in_domain", "drop", "drop_low", "drop_high"]
 MATRIX_NOTES = (
     "Text-to-image R@1 with its 95 % interval, mAP in round brackets; percent. Intervals are over identities for "
-    "one seed, over seeds and identities for several. No result is set in bold: overlapping intervals are not "
-    "told apart here.",
-    f"{OWN} trained and tested on the same dataset. {SHARED} the two real datasets show some of the same persons.",
+    "one seed, over seeds and identities for several. No result is in bold: significance is not tested here.",
+    f"{OWN} trained and tested on the same dataset. {SHARED} the two real datasets share some identities.",
 )
 DROP_NOTES = (
-    "R@1 on a test set when trained elsewhere, less R@1 of the same method trained on that dataset; points, taken "
-    "person by person. The interval speaks of persons and, where both have several seeds, of seeds.",
-    f"{SHARED} the two real datasets show some of the same persons. {DASH} no such method trained on that dataset.",
+    "R@1 on a test set when trained elsewhere, minus R@1 of the same method trained on that dataset; in points, paired "
+    "per identity. The interval covers identities and, where both have several seeds, seeds.",
+    f"{SHARED} the two real datasets share some identities. {DASH} no such method trained on that dataset.",
 )
 
 
@@ -123,7 +122,7 @@ def _at_home(row: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> dict[Any, A
 
 
 def _drop(row: dict[Any, Any], own: dict[Any, Any] | None, panel: Panel) -> dict[str, float]:
-    """Return what a transfer loses, person by person; without an interval where persons are not at hand."""
+    """Return what a transfer loses, paired per identity; without an interval where results per identity are missing."""
     if own is None:
         return {"R1_in_domain": nan, "drop": nan, "drop_low": nan, "drop_high": nan}
     paired = panel.difference(row, own)
@@ -132,7 +131,7 @@ def _drop(row: dict[Any, Any], own: dict[Any, Any] | None, panel: Panel) -> dict
 
 
 def drop_table(panel: Panel) -> Table:
-    """Tabulate what is lost on each test set by training elsewhere."""
+    """Tabulate the drop on each test set from training elsewhere."""
     from pandas import DataFrame
 
     found = drops(panel)
@@ -140,7 +139,7 @@ def drop_table(panel: Panel) -> Table:
     parts = found.groupby(["label", "trained_on"], sort=False) if len(found) else ()
     return Table(
         name=f"drop-{panel.number}",
-        title=f"{panel.facts['data']} · change of R@1 by training elsewhere, points (protocol {panel.number})",
+        title=f"{panel.facts['data']} · change of R@1 from training elsewhere, points (protocol {panel.number})",
         values=found[DROP_COLUMNS] if len(found) else DataFrame(columns=DROP_COLUMNS),
         cells=DataFrame(
             [_drop_line(part.to_dict("records"), tests) for _, part in parts],
@@ -206,11 +205,11 @@ class CrossDataset(PanelReport):
     """The matrix of training and test sets, and the drop from in-domain."""
 
     title = "Cross-dataset transfer"
-    question = "How well does what a method learns on one dataset carry over to another?"
+    question = "How well does what a method learns on one dataset transfer to another?"
     steps = (
         Step("Every method and training set against every test set.", 'report.matrix(panel).save("tables")'),
         Step(
-            "What is lost on a test set by training elsewhere, in points of R@1.",
+            "The drop in R@1 on a test set from training elsewhere, in points.",
             'report.drop_table(panel).save("tables")',
         ),
         Step(
@@ -220,8 +219,8 @@ class CrossDataset(PanelReport):
         ),
     )
     how_to_read = (
-        "Galleries differ in size, so figures of different test sets are not to be compared with one another; "
-        "a drop compares results on one test set. With a few datasets nothing can be said about datasets in general."
+        "Galleries differ in size, so figures on different test sets are not comparable; a drop compares results on "
+        "one test set. A few datasets say nothing about datasets in general."
     )
 
     @classmethod

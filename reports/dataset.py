@@ -39,7 +39,7 @@ KINDS = ("identities", "images", "captions")
 
 
 def splits_frame(profile: Profile, captions: Arrays, images: Arrays) -> "DataFrame":
-    """Return a line for each split: what it should have, what it has, and how its captions and persons are made."""
+    """Return a line for each split: expected and found counts, and statistics of its captions and identities."""
     from pandas import DataFrame
 
     lines = []
@@ -70,11 +70,11 @@ def splits_table(profile: Profile, captions: Arrays, images: Arrays) -> Table:
     from pandas import DataFrame
 
     rows = splits_frame(profile, captions, images)
-    whose = "of this twin, as it was made" if profile.synthetic else "published"
+    whose = "of this twin as generated" if profile.synthetic else "published"
     notes = (
-        f"Counts: found / expected; the expected ones are those {whose}. In brackets: least to most.",
-        f"Too long: captions of more than {most_words(profile)} words. A word takes at least one token, so more "
-        f"captions than these lose their end at {profile.text_length} tokens.",
+        f"Counts: found / expected; the expected ones are those {whose}. In brackets: minimum to maximum.",
+        f"Too long: captions of more than {most_words(profile)} words. A word takes at least one token, so at least "
+        f"these captions are truncated at {profile.text_length} tokens.",
     )
     cells = DataFrame([_split_cells(row) for row in rows.to_dict("records")])
     return Table("splits", f"{profile.heading}: splits", rows, cells, notes)
@@ -86,9 +86,9 @@ def _split_cells(row: dict[Any, Any]) -> dict[str, str]:
         "split": row["split"],
         **counts,
         "counts": "as expected" if row["as_expected"] else "DIFFER",
-        "images of a person": _range_text(row, "images_of_person"),
-        "captions of an image": _range_text(row, "captions_of_image"),
-        "words of a caption": _range_text(row, "words"),
+        "images per identity": _range_text(row, "images_of_person"),
+        "captions per image": _range_text(row, "captions_of_image"),
+        "words per caption": _range_text(row, "words"),
         "too long": count_text(row["too_long"]),
     }
 
@@ -99,7 +99,7 @@ def _range_text(row: dict[Any, Any], name: str) -> str:
 
 
 def facts_table(profile: Profile) -> Table:
-    """Tabulate where the dataset comes from and what lies here."""
+    """Tabulate where the dataset comes from and what is on this machine."""
     from pandas import DataFrame
 
     shared = ", ".join(profile.shares_persons_with)
@@ -108,16 +108,16 @@ def facts_table(profile: Profile) -> Table:
         "folder": profile.folder,
         "annotation": ", ".join(profile.annotations),
         "fingerprint": profile.fingerprint or "cannot be read",
-        "verdict": f"{'usable' if profile.usable else 'NOT USABLE'} (images looked for, not decoded)",
+        "verdict": f"{'usable' if profile.usable else 'NOT USABLE'} (existence of images checked, not decoded)",
         "validation by default": "its own split" if profile.default_val == "own" else profile.default_val,
-        "shares persons with": f"{shared}: a transfer between them is no test on new persons"
+        "shares identities with": f"{shared}: a transfer between them is no test on new identities"
         if shared
         else "none known",
         "licence": profile.licence,
         "how to get it": profile.access,
     }
     if profile.synthetic:
-        facts |= {"licence": "none needed: rendered persons (of the real data: " + profile.licence + ")"}
+        facts |= {"licence": "none needed: rendered people (of the real data: " + profile.licence + ")"}
         facts |= {"how to get it": f"harness data make {profile.name}"}
     lines = DataFrame({"fact": list(facts), "value": list(facts.values())}, dtype=object)
     cells = lines.assign(value=lines["value"].map(lambda text: drawn(text, 140)))
@@ -145,36 +145,37 @@ def faults_table(profile: Profile) -> Table:
         cells[key] = [drawn(text.replace(f"{profile.folder}/", ""), most) for text in cells[key]]
     command = f"harness data verify {profile.name}{' --synthetic' if profile.synthetic else ''}"
     notes = (
-        "An error makes results wrong or not comparable; a note is an oddity that the published codes live with.",
-        f"Images were looked for and not decoded: {command} decodes each.",
+        "An error makes results wrong or not comparable; a note is an oddity that published code ignores.",
+        f"Only the existence of images was checked: {command} decodes each.",
     )
     if not lines:
-        cells.loc[0] = [DASH, "nothing was found", DASH, DASH, DASH]
-    return Table("faults", f"{profile.heading}: what is wrong or odd", values, cells, notes, n_left=4)
+        cells.loc[0] = [DASH, "nothing found", DASH, DASH, DASH]
+    cells = cells.rename(columns={"mend": "hint"})
+    return Table("faults", f"{profile.heading}: faults and oddities", values, cells, notes, n_left=4)
 
 
 def known_table(profile: Profile) -> Table:
-    """Tabulate the wrong files of this dataset that are about."""
+    """Tabulate the known bad files of this dataset."""
     from pandas import DataFrame
 
     lines = DataFrame(profile.known_wrong, columns=["what", "mend"], dtype=object)
-    cells = lines.map(lambda text: drawn(text, 130))
-    title = f"{profile.title}: wrong files that are about"
-    return Table("known_faults", title, lines, cells, ("A check names them when it finds them.",), n_left=2)
+    cells = lines.map(lambda text: drawn(text, 130)).rename(columns={"mend": "hint"})
+    notes = ("A check names them when it finds them.",)
+    return Table("known_faults", f"{profile.title}: known bad files", lines, cells, notes, n_left=2)
 
 
 @register
 class Dataset(Report):
-    """One dataset, or its synthetic twin, as it lies on this machine."""
+    """One dataset, or its synthetic twin, as it is on this machine."""
 
-    title = "A dataset"
+    title = "Dataset"
     question = "What is in a dataset, and what is wrong with it?"
     takes = ("dataset",)
     how_to_read = (
-        "This report reads the dataset on this machine, not MLflow. Results compare only between machines whose "
-        "annotations have one fingerprint. Words are counted by spelling: what a colour is the colour of is not asked, "
-        "and a garment is known under its usual names alone.\n\nThe pictures and captions on this page and below "
-        "`data/` are the dataset's own: pass this report on only as far as its licence allows."
+        "This report reads the dataset on this machine, not MLflow. Results are comparable only between machines whose "
+        "annotations have the same fingerprint. Words are matched by spelling: a colour is counted whatever it "
+        "describes, and a garment only under its usual names.\n\nThe pictures and captions on this page and in "
+        "`data/` belong to the dataset: share this report only as far as its licence allows."
     )
     standards = ""
 
@@ -187,7 +188,8 @@ class Dataset(Report):
         n, wrong = profile.n_images, sum(fault["severity"] != "note" for fault in profile.faults)
         verdict = "usable" if profile.usable else "not usable"
         summary = f"{profile.heading}: {n:,} images, {verdict}, {wrong} errors and warnings"
-        return Contents(n, summary, steps(profile), tables(profile, data), gaps(profile))
+        found = gaps(profile)
+        return Contents(n, summary, steps(profile), tables(profile, data), found, profile.heading)
 
 
 def tables(profile: Profile, data: Path) -> list[Table]:
@@ -208,12 +210,12 @@ def steps(profile: Profile) -> list[Step]:
         (True, Step("## The dataset", LOAD)),
         (there, Step("", ARRAYS)),
         (there, Step("", 'report.splits_table(profile, captions, images).save("tables")')),
-        (True, Step(f"## What is wrong with it\n\n{FAULTS}", 'report.faults_table(profile).save("tables")')),
+        (True, Step(f"## Faults\n\n{FAULTS}", 'report.faults_table(profile).save("tables")')),
         (bool(profile.known_wrong), Step("", 'report.known_table(profile).save("tables")')),
         (there, Step(COUNTS, _figure("draw_counts(profile, captions, images)", "counts"))),
         (there, Step(WORDS, _figure("draw_words(profile, captions)", "words"))),
         (profile.n_there > 0, Step(SHAPES, _figure("draw_shapes(profile, images)", "shapes"))),
-        (bool(profile.persons), Step(f"## Some persons\n\n{PERSONS}", SHEET)),
+        (bool(profile.persons), Step(f"## Some identities\n\n{PERSONS}", SHEET)),
     ]
     return [step for wanted, step in shown if wanted]
 
@@ -224,7 +226,7 @@ def gaps(profile: Profile) -> list[Gap]:
         Gap(f"{fault['what']} {fault['mend']}") for fault in profile.faults if fault["severity"] == "error"
     ]
     if profile.n_images and not profile.n_there:
-        found.append(Gap("No image could be opened, so shapes and persons are not shown."))
+        found.append(Gap("No image could be opened, so shapes and example identities are not shown."))
     return found
 
 
@@ -244,12 +246,12 @@ SHEET = (
 FAULTS = (
     "What `harness data verify` finds without decoding images: counts, splits, missing files, odd captions."
 )
-COUNTS = "## What is in it\n\nWhere there is an upright dashed line, a caption of one token a word is cut."
+COUNTS = (
+    "## Contents\n\nBeyond the vertical dashed line, even a caption with one token per word is truncated."
+)
 WORDS = (
-    "The share of captions that name a colour or a garment, under any of its usual names; bars are of all captions, "
-    "marks of each split."
+    "The share of captions that name a colour or a garment, under any of its usual names; bars: all captions, marks: "
+    "each split."
 )
-SHAPES = (
-    "Sizes as the heads of the image files tell them, of at most 2,000 images. A run resizes all to one size."
-)
-PERSONS = "Always the same ones for the same annotations, whatever they look like."
+SHAPES = "Sizes from the headers of at most 2,000 image files. A run resizes all images to one size."
+PERSONS = "A fixed random choice, the same for the same annotations."

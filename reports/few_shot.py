@@ -1,7 +1,7 @@
 """How good is each method when it learns from few of the training images?
 
 Rows: results on the dataset that a method was trained on, of each setting that was run with a share of the training
-images (`dataset.few_shot`) below 1; where the same setting learned from all images, that result joins. A setting is a
+images (`dataset.few_shot`) below 1; the same setting on all images is included where it was run. A setting is a
 method with its preset. Methods that train nothing are the floor.
 """
 
@@ -53,15 +53,15 @@ COLUMNS = [
 ]
 NOTES = (
     "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    f"several. Differences in points, less {REFERENCE} that learned from the same images, taken person by person; p: "
-    "of no difference in R@1, not adjusted for the number of comparisons.",
-    "All seeds learn from the same images, so no interval speaks of other images. A smaller share is part of a larger "
-    "one. The test set is always whole.",
+    f"several. Differences in points to {REFERENCE} trained on the same images, paired per identity; p: of no "
+    "difference in R@1, not adjusted for the number of comparisons.",
+    "All seeds use the same images, so no interval covers the choice of images. A smaller share is a subset of a "
+    "larger one. The test set is always complete.",
 )
 FLOOR_BESIDE = ["tested_on", "synthetic", "backbone"]
 BESIDE = (
-    "Published: which images the shares had, and which backbone and epochs, is not published; one seed, the best epoch "
-    "on the test set."
+    "Published: one seed, the best epoch on the test set; the images of each share, the backbone and the epochs are "
+    "not published."
 )
 
 
@@ -191,7 +191,7 @@ def draw_shares(panel: Panel) -> "Figure":
 
 
 def _draw_metric(axes: "Axes", rows: Sequence[Row], name: str, look: Looks) -> None:
-    """Draw each line with its intervals, lines a little apart so that intervals at one share can be told."""
+    """Draw each line with its intervals, slightly shifted so that intervals at one share do not overlap."""
     for place, (line, style) in enumerate(look.items()):
         own = [row for row in rows if row["line"] == line]
         shift = 1 + 0.03 * (place - (len(look) - 1) / 2)
@@ -223,16 +223,16 @@ class FewShot(PanelReport):
             'report.shares_table(panel).save("tables")',
         ),
         Step(
-            "One line a setting, with 95 % intervals; the axis of shares is logarithmic, and lines are set a little "
-            "apart. Dashed and hollow: published. Dotted: what a method reaches that trains nothing.",
+            "One line per setting, with 95 % intervals; the axis of shares is logarithmic, and lines are slightly "
+            "shifted. Dashed and hollow: published. Dotted: a method that trains nothing.",
             'figure = report.draw_shares(panel)\nsave_figure(figure, f"figures/few_shot-{panel.number}");',
         ),
     )
     how_to_read = (
-        "The choice of images follows from `dataset.few_shot_seed` alone; its list lies in the run's folder, in "
+        "The choice of images follows from `dataset.few_shot_seed` alone; the list is in the run's folder, in "
         "`few_shot.json`. A share counts images, with all their captions. With the same number of epochs a smaller "
-        "share means fewer steps, so a curve shows both less to learn from and less training. Results on all images "
-        "join where the same setting was run on them; settings without any smaller share are left out."
+        "share means fewer steps, so a curve reflects both less data and less training. Results on all images are "
+        "included where the same setting was run on them; settings without any smaller share are left out."
     )
 
     @classmethod
@@ -273,7 +273,7 @@ class FewShot(PanelReport):
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Name shares that a line has not, a missing reference and a missing floor."""
+        """Name shares that a line lacks, a missing reference and a missing floor."""
         if not panels:
             what = "No finished run that learned from a share of the training images. A whole comparison:"
             return [Gap(what, (f"{SUITE} --synthetic",))]

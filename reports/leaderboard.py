@@ -1,9 +1,9 @@
-"""Which method is best on a dataset, and which are told apart?
+"""Which method is best on a dataset, and which differences are significant?
 
 Rows: results on the dataset that a method was trained on, and untrained methods. A rank is an interval: any two
-results are compared person by person, all p-values are adjusted for the number of pairs (Holm), and a result's rank
-lies between those that are surely better and those that are surely worse. Results without per-query results stand
-in the table and have no rank.
+results are compared per identity, all p-values are adjusted for the number of pairs (Holm), and a result's rank is
+between those that are significantly better and those that are significantly worse. Results without per-query results
+are in the table and have no rank.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
 from harness.results.method_ranks import (
-    GAP,
+    DIFFERENCE,
     LEADER,
     LEVEL,
     MOST_DRAWN,
@@ -37,10 +37,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-COLUMNS = ["rank_low", "rank_high", "place", "label", "tested_on", *SCORES, *GAP, "interval", "n_seeds"]
+COLUMNS = [
+    "rank_low",
+    "rank_high",
+    "place",
+    "label",
+    "tested_on",
+    *SCORES,
+    *DIFFERENCE,
+    "interval",
+    "n_seeds",
+]
 NOTES = (
     "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    "several. No result is set in bold: the rank says what is told apart.",
+    "several. No result is in bold: the rank shows which differences are significant.",
 )
 
 
@@ -68,7 +78,7 @@ def _cells(row: Row) -> dict[str, str]:
         "R@5 [95 %]": row_interval(row, "R5"),
         "R@10 [95 %]": row_interval(row, "R10"),
         "mAP [95 %]": row_interval(row, "mAP"),
-        "R@1 less the leader's": LEADER if row["leads"] else row_interval(row, "difference"),
+        "R@1 difference to leader": LEADER if row["leads"] else row_interval(row, "difference"),
         "p (Holm)": p_text(row["p_holm"]),
         "detectable": points_text(row["detectable"]),
     }
@@ -81,25 +91,26 @@ def _rank_notes(rows: "DataFrame") -> list[str]:
     notes = []
     if len(known) > 1:
         n_pairs = len(known) * (len(known) - 1) // 2
-        persons = " or ".join(f"{n:,.0f}" for n in sorted(set(known["n_identities"])))
+        identities = " or ".join(f"{n:,.0f}" for n in sorted(set(known["n_identities"])))
         detectable = known["detectable"].dropna()
         notes = [
-            f"Rank: between which ranks a result may lie, all ranks together at 95 %, by the difference in R@1 of each "
-            f"pair on the same {persons} persons (Student's t); p adjusted for {_counted(n_pairs, 'pair')} of "
-            f"{len(known)} results (Holm). {TIED.capitalize()} are those that no other one is surely better than.",
-            f"Leader: {known['label'].iloc[0]}; the interval of a difference is not widened for the number of pairs. "
-            "Detectable: the true difference to the leader that 80 of 100 such comparisons would see, each taken "
+            f"Rank: the range of ranks a result may have, simultaneous at 95 % for all, from the paired difference in "
+            f"R@1 of each pair on the same {identities} identities (Student's t); p adjusted for "
+            f"{_counted(n_pairs, 'pair')} of {len(known)} results (Holm). {TIED.capitalize()}: no other result is "
+            "significantly better.",
+            f"Leader: {known['label'].iloc[0]}; the interval of a difference is not adjusted for the number of pairs. "
+            "Detectable: the true difference to the leader that 80 of 100 such comparisons would find, each taken "
             f"alone, before the adjustment; median {points_text(detectable.median())} points.",
         ]
         if len(known) > MOST_PAIRED:
             notes.append(
-                "Each further result makes every pair harder to tell apart; the options --suite and --dataset leave "
-                "out what is not of interest."
+                "Each further result makes it harder for any pair to be significant; the options --suite and --dataset "
+                "leave out what is not of interest."
             )
     elif len(known):
         notes = ["One result: there is nothing to rank it against."]
     if len(missing):
-        notes.append(f"Not ranked, as the results person by person are not at hand: {', '.join(missing)}.")
+        notes.append(f"Not ranked, because the results per identity are missing: {', '.join(missing)}.")
     return notes
 
 
@@ -108,7 +119,7 @@ def _counted(n: int, word: str) -> str:
 
 
 def pair_table(panel: Panel) -> Table:
-    """Tabulate how much better each of the best results is than those below it, greyed where not told apart."""
+    """Tabulate how much better each of the best results is than those below it, greyed where not significant."""
     from pandas import DataFrame
 
     rows, found = panel.rows, pairs(panel)
@@ -125,12 +136,12 @@ def pair_table(panel: Panel) -> Table:
     below = f"Column {n} is {labels[n]}. " if n > 1 else "One result: there is no pair. "
     return Table(
         name=f"pairs-{panel.number}",
-        title=f"{test_set_name(panel)}: difference in R@1, row less column (protocol {panel.number})",
+        title=f"{test_set_name(panel)}: difference in R@1, row minus column (protocol {panel.number})",
         values=found,
         cells=cells,
         notes=(
             f"{more}{below}Columns are the rows' numbers. Points, with p in brackets, adjusted for "
-            f"{_counted(len(found), 'pair')} (Holm). Greyed: not told apart at 5 %.",
+            f"{_counted(len(found), 'pair')} (Holm). Greyed: not significantly different at 5 %.",
         ),
         faint_cells=frozenset(
             (line["place"] - 1, line["other_place"] - 1) for line in lines if not line["p_holm"] <= 1 - LEVEL
@@ -145,7 +156,7 @@ def _pair_cell(row: Row) -> str:
 
 
 def draw_ranks(panel: Panel) -> "Figure":
-    """Draw R@1 and mAP with their intervals, best first; the mark of a result that nothing surely beats is filled."""
+    """Draw R@1 and mAP with their intervals, best first; filled marks: no result is significantly better."""
     from matplotlib import pyplot
 
     rows: list[Row] = ranked(panel).head(MOST_DRAWN).to_dict("records")
@@ -200,8 +211,8 @@ def _explain(figure: "Figure", untrained: bool) -> None:
 
     mark: dict[str, Any] = {"linestyle": "", "marker": "o", "color": COLOURS[0]}
     handles = [
-        Line2D([], [], label="nothing is surely better", **mark),
-        Line2D([], [], label="surely not first, or not ranked", markerfacecolor="white", **mark),
+        Line2D([], [], label="none is significantly better", **mark),
+        Line2D([], [], label="significantly not first, or not ranked", markerfacecolor="white", **mark),
     ]
     handles += [Line2D([], [], label="untrained", color=INK, linestyle="--", linewidth=1)] * untrained
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -212,32 +223,32 @@ class Leaderboard(PanelReport):
     """Ranks as intervals, scores, and the differences of all pairs."""
 
     title = "Leaderboard"
-    question = "Which method is best on a dataset, and which are told apart?"
+    question = "Which method is best on a dataset, and which differences are significant?"
     steps = (
         Step(
-            "Best first. A rank is an interval, for results that are not told apart have no order. Those that no other "
-            "one is surely better than are tied for first.",
+            "Best first. A rank is an interval, because results that are not significantly different have no order. "
+            "Results are tied for first where no other is significantly better.",
             'report.leaderboard(panel).save("tables")',
         ),
         Step(
-            "Intervals are 95 %. Filled marks on a grey band: nothing is surely better. The dashed line and its band "
-            "are a method that trains nothing.",
+            "Intervals are 95 %. Filled marks on a grey band: no result is significantly better. The dashed line and "
+            "its band are a method that trains nothing.",
             'figure = report.draw_ranks(panel)\nsave_figure(figure, f"figures/leaderboard-{panel.number}");',
         ),
         Step(
-            "What the intervals are made of, and what it took to get there.",
+            "What the intervals consist of, and the conditions of each result.",
             'report.conditions(panel).save("tables")',
         ),
-        Step("Each result against each other.", 'report.pair_table(panel).save("tables")'),
+        Step("All pairs of results.", 'report.pair_table(panel).save("tables")'),
     )
     how_to_read = (
-        "The ranks hold all at once: in 95 of 100 such tables or more none lies outside its interval. To be tied for "
-        "first is no proof of being equal; the column `detectable` says how large a difference to the leader would "
-        "likely have been seen. Two intervals of R@1 may overlap while the difference of the two is told apart, for "
-        "both results are asked for the same persons.\n\n"
-        "With one seed all speaks of persons alone: another seed moves results too. A method whose settings were "
-        "tuned in many trials and one whose were not are no fair pair; the budget is in the table of conditions. The "
-        "gallery is held fixed: nothing is said about other galleries, nor about other datasets."
+        "The ranks hold simultaneously: in at least 95 of 100 such tables every rank is within its interval. Being "
+        "tied for first does not prove equality; the column `detectable` says how large a difference to the leader "
+        "would likely have been found. Two intervals of R@1 may overlap while the paired difference is significant, "
+        "because both results are measured on the same identities.\n\n"
+        "With one seed, intervals cover the choice of identities only: another seed moves results too. Comparing a "
+        "method tuned in many trials with an untuned one is not fair; the budget is in the table of conditions. The "
+        "gallery is fixed: nothing is said about other galleries or other datasets."
     )
 
     @classmethod
@@ -257,7 +268,7 @@ class Leaderboard(PanelReport):
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Name a missing floor, a missing rival and results without persons."""
+        """Name a missing floor, a missing rival and results that are not known per identity."""
         return [gap for panel in panels for gap in _panel_gaps(panel)] if panels else [beginning("icfg")]
 
 
@@ -269,7 +280,7 @@ def _panel_gaps(panel: Panel) -> list[Gap]:
 
 def _unranked(row: Row) -> Gap:
     what = (
-        f"{row['label']} on {row['tested_on']}: the per-query results of some seed are not at hand, or its seeds were "
-        "asked different queries; so it has no rank."
+        f"{row['label']} on {row['tested_on']}: the per-query results of some seed are missing, or its seeds were "
+        "tested on different queries; so it has no rank."
     )
     return Gap(what, ("harness runs sync --all",))

@@ -1,8 +1,8 @@
 """What does accuracy cost: parameters, memory, time?
 
-Rows: results on the dataset that a method was trained on. Each is set against what training it took; a result
-that another one beats at no higher cost is greyed. Unlike protocols, training data or devices never share a
-table: time and memory mean nothing across machines.
+Rows: results on the dataset that a method was trained on, each with its training cost; a result that another one
+beats at no higher cost is greyed. Different protocols, training data or devices never share a table: time and memory
+are not comparable across machines.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 COSTS = {
     "trainable": ("P", "trainable parameters", 1.0),
-    "pair_flops": ("F", "operations for a training pair (M)", 1e6),
+    "pair_flops": ("F", "MFLOPs per training pair", 1e6),
     "train_peak_bytes": ("M", "peak training memory (MB)", 1e6),
     "train_seconds": ("T", "training time (s)", 1.0),
 }
@@ -49,12 +49,11 @@ COLUMNS = [
 ]
 NOTES = (
     "Text-to-image R@1 and mAP in percent with 95 % intervals: over identities for one seed, over seeds and "
-    "identities for several. No result is set in bold: overlapping intervals are not told apart here.",
-    "Front: no other result is as good for less of P parameters, F operations, M memory, T time. It compares point "
+    "identities for several. No result is in bold: significance is not tested here.",
+    "Front: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time. It compares point "
     "estimates; where intervals overlap, neighbours may change places. Greyed: on no front.",
-    "Operations: for one image and one caption, forward and backward to what is trained. Memory: the most used while "
-    "training, on the device for CUDA, of the whole process on a CPU. Time: the training loop with its validations, "
-    "mean over seeds.",
+    "FLOPs: per image and caption, forward + backward to what is trained. Memory: peak training memory, on the device "
+    "for CUDA, of the whole process on a CPU. Time: the training loop with its validations, mean over seeds.",
 )
 USE_COLUMNS = [
     *(
@@ -77,16 +76,16 @@ USE_COLUMNS = [
     *("n_seeds", "device"),
 ]
 USE_NOTES = (
-    "Beside CLIP: parameters that a method needs after folding what can be folded. Operations and encoding: one image, "
-    "one caption; encoding measured over the test set, mean over seeds. To the best: training time until the chosen "
+    "Extra parameters: those a method needs at inference after folding what can be folded. FLOPs: forward. Images/s "
+    "and captions/s: measured over the test set, mean over seeds. Time to best: training time until the selected "
     "epoch.",
-    "Retention: R@1 on the other datasets named, less that of the untrained backbone there, in points, mean over "
-    "datasets and seeds; below 0 the training cost skill elsewhere. It needs `harness evaluate RUN --dataset OTHER`.",
+    "Retention: R@1 on the other datasets named minus that of the untrained backbone there, in points, mean over "
+    "datasets and seeds; below 0, training reduced accuracy there. It needs `harness evaluate RUN --dataset OTHER`.",
 )
 
 
 def costs_and_fronts(panel: Panel) -> "DataFrame":
-    """Return the panel's results, best first, with the costs at whose front each stands (`front`)."""
+    """Return the panel's results, best first, with the costs on whose front each is (`front`)."""
     rows = panel.rows.sort_values("R1", ascending=False, kind="stable").reset_index(drop=True)
     flops = [rows[f"{kind}_training_flops"].astype(float) for kind in ("image", "text")]
     rows = rows.assign(pair_flops=flops[0] + flops[1])
@@ -122,7 +121,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "mAP [95 %]": row_interval(row, "mAP"),
         "trainable": count_text(row["trainable"]),
         "share": _share(row["trainable"], row["total"]),
-        "operations": DASH if untrained else _millions(row["pair_flops"]),
+        "FLOPs": DASH if untrained else _millions(row["pair_flops"]),
         "memory": DASH if untrained else _megabytes(row["train_peak_bytes"]),
         "time": DASH if untrained else _seconds(row["train_seconds"]),
         "front": row["front"],
@@ -136,13 +135,13 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def use_table(panel: Panel) -> Table:
-    """Tabulate what it takes to keep and use each result, and what it keeps of the untrained method's skill."""
+    """Tabulate the inference cost of each result, and how much of the untrained method's accuracy it retains."""
     from pandas import DataFrame
 
     rows = costs_and_fronts(panel)
     return Table(
         name=f"use-{panel.number}",
-        title=f"{panel.facts['data']} · {rows['tested_on'].iloc[0]}: keeping and using it (protocol {panel.number})",
+        title=f"{panel.facts['data']} · {rows['tested_on'].iloc[0]}: inference cost (protocol {panel.number})",
         values=rows[USE_COLUMNS],
         cells=DataFrame([_use_cells(row) for row in rows.to_dict("records")]),
         notes=USE_NOTES,
@@ -156,12 +155,12 @@ def _use_cells(row: dict[Any, Any]) -> dict[str, str]:
     return {
         "method": row["label"],
         "checkpoint": _megabytes(row["checkpoint_bytes"]),
-        "beside CLIP": count_text(row["inference_extra"]),
-        "operations, image / caption": " / ".join(flops),
-        "encoded a second, images / captions": " / ".join(speeds),
-        "memory in test": _megabytes(row["test_peak_bytes"]),
-        "step": _milliseconds(row["step_seconds"]),
-        "to the best": _seconds(row["seconds_to_best"]),
+        "extra parameters": count_text(row["inference_extra"]),
+        "FLOPs per image / caption": " / ".join(flops),
+        "images/s / captions/s": " / ".join(speeds),
+        "peak test memory": _megabytes(row["test_peak_bytes"]),
+        "step time": _milliseconds(row["step_seconds"]),
+        "time to best": _seconds(row["seconds_to_best"]),
         "retention": f"{row['retention']:+.1f} ({row['retained_on']})".replace("-", "−") if known else DASH,
     }
 
@@ -231,14 +230,14 @@ class ParameterEfficiency(PanelReport):
     """Accuracy against trainable parameters, memory and time, with the front of each."""
 
     title = "Parameter efficiency"
-    question = "How accurate is each method for what it trains, holds in memory and waits for?"
+    question = "How accurate is each method for its trained parameters, memory and time?"
     steps = (
         Step(
-            "`front`: no other result is as good for less of P parameters, F operations, M memory, T time; greyed "
+            "`front`: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time; greyed "
             "rows are on no front.",
             'report.costs_table(panel).save("tables")',
         ),
-        Step("What it takes to keep and use each.", 'report.use_table(panel).save("tables")'),
+        Step("Inference cost.", 'report.use_table(panel).save("tables")'),
         Step(
             "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line "
             "is a method that trains nothing; grey results are beaten at no higher cost.",
@@ -247,9 +246,8 @@ class ParameterEfficiency(PanelReport):
         ),
     )
     how_to_read = (
-        "Time and memory hold for the named device and for what else it was doing. The tuning budget is the "
-        "number of trials that chose a method's settings: a method that was tuned and one that was not are no "
-        "fair pair."
+        "Time and memory hold for the named device and its other load at the time. The tuning budget is the number "
+        "of trials that chose a method's settings: comparing a tuned method with an untuned one is not fair."
     )
 
     @classmethod
@@ -265,7 +263,7 @@ class ParameterEfficiency(PanelReport):
 
     @classmethod
     def tables(cls, panel: Panel) -> list[Table]:
-        """Return costs of training, and of keeping and using."""
+        """Return training and inference costs."""
         return [costs_table(panel), use_table(panel)]
 
     @classmethod
@@ -279,6 +277,6 @@ def _panel_gaps(panel: Panel) -> list[Gap]:
     trained = rows[rows["rule"] != UNTRAINED]
     lacking = trained[trained[list(COSTS)].isna().any(axis=1)]
     unknown = [
-        Gap(f"{name}: parameters, operations, memory or time were not recorded.") for name in lacking["label"]
+        Gap(f"{name}: parameters, FLOPs, memory or time were not recorded.") for name in lacking["label"]
     ]
     return [*floor_gap(panel, dataset), *rival_gap(panel, dataset, "comparison"), *unknown]

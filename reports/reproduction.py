@@ -1,9 +1,9 @@
-"""How do the results stand against the published ones?
+"""How do the results compare with the published ones?
 
-Rows: all results of the harness, each set against the published figures of the same method, training and test set
+Rows: all results of the harness, each compared with the published figures of the same method, training and test set
 (`harness/suites/published/`; with `--suite`, only the tables that the suite names). A published figure is taken as
 exact. Where the two protocols differ in anything that is known, the row says so: such a difference is no failed
-reproduction. Results on synthetic twins are never set against published figures.
+reproduction. Results on synthetic twins are never compared with published figures.
 """
 
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ from harness.reporting.published.protocols import (
     EXACT,
     OTHERS,
     TWIN,
-    _listed,
     other_protocols,
     published_table,
+    result_names,
 )
 from harness.reports import Contents, Gap, Source, Step, Table, register
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
@@ -65,7 +65,7 @@ def _own_table(panel: Panel) -> Table:
     rows = ordered(panel)
     return Table(
         name=f"reproduction-{panel.number}",
-        title=f"{panel.facts['data']} · results alone (protocol {panel.number})",
+        title=f"{panel.facts['data']} · results without published ones (protocol {panel.number})",
         values=DataFrame(rows)[[*OWN, *SCORES]],
         cells=DataFrame([_own_line(row) for row in rows]),
         notes=(TWIN,),
@@ -86,7 +86,7 @@ def _difference_table(panel: Panel) -> Table:
     notes = (EXACT, OTHERS, *_epoch_notes(rows)) if rows else ()
     return Table(
         name=f"reproduction-{panel.number}",
-        title=f"{panel.facts['data']} · results against published ones (protocol {panel.number})",
+        title=f"{panel.facts['data']} · results vs. published ones (protocol {panel.number})",
         values=DataFrame(rows),
         cells=DataFrame([_difference_line(row, name) for row in rows for name in METRICS]),
         notes=(*notes, *_alone_notes(panel)),
@@ -95,7 +95,7 @@ def _difference_table(panel: Panel) -> Table:
 
 
 def _difference_line(row: Row, name: str) -> dict[str, str]:
-    """Return the line of one metric; who, where and how stands in the first line of a result."""
+    """Return the line of one metric; only the first line of a result names method, dataset and source."""
     shown = name == METRICS[0]
     differing = f": {row['differing']}" * bool(row["differing"])
     return {
@@ -106,34 +106,32 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
         "published": printed(row[f"{name}_published"]),
         "here [95 %]": row_interval(row, name),
         "difference": row_interval(row, f"{name}_less"),
-        "published lies": row[f"{name}_lies"] or DASH,
+        "published is": row[f"{name}_lies"] or DASH,
         "protocol": f"{row['protocol']}{differing}",
     }
 
 
 def _epoch_notes(rows: Sequence[Row]) -> list[str]:
-    """Say for which rows the choice of the epoch is alike, and for which it is not."""
+    """Say for which rows the epoch was chosen in the same way, and for which it was not."""
     trained = [row for row in rows if row["rule"] != UNTRAINED]
-    alike = [row for row in trained if row["rule"] == row["published_rule"]]
+    same = [row for row in trained if row["rule"] == row["published_rule"]]
     flattered = [row for row in trained if row["rule"] != "oracle" and row["published_rule"] == "oracle"]
     notes = []
-    if alike:
-        how = " and ".join(dict.fromkeys(CHOSEN[row["rule"]] for row in alike))
-        notes.append(
-            f"Epoch {how} here and there, so on that point the difference is fair: {_listed(alike)}."
-        )
+    if same:
+        how = " and ".join(dict.fromkeys(CHOSEN[row["rule"]] for row in same))
+        notes.append(f"Epoch {how} in both, so in that respect the difference is fair: {result_names(same)}.")
     if flattered:
         notes.append(
-            f"Published with the best epoch on the test set, which flatters, and not so here: {_listed(flattered)}. "
-            "A run with the rule oracle is fair on that point; it stands in a protocol of its own."
+            "Published with the best epoch on the test set, which is biased upwards, unlike the results here: "
+            f"{result_names(flattered)}. A run with the rule oracle is fair in that respect, in a separate protocol."
         )
     return notes
 
 
 def _alone_notes(panel: Panel) -> list[str]:
-    """Name the results that no published row stands beside."""
+    """Name the results without a published row."""
     alone = [row for row in ordered(panel) if not row["published"]]
-    return [f"Without a published counterpart: {_listed(alone)}."] if alone else []
+    return [f"Without a published counterpart: {result_names(alone)}."] if alone else []
 
 
 def draw_reproduction(panel: Panel) -> "Figure":
@@ -151,7 +149,7 @@ def draw_reproduction(panel: Panel) -> "Figure":
     grid[0].set_yticks(range(len(shown)), names)
     grid[0].set_ylim(len(shown) - 0.4, -0.6)
     more = f" · the first {MOST_DRAWN} of {len(rows)}" if len(rows) > MOST_DRAWN else ""
-    alone = " · results alone: twins have no published counterpart" if twin else ""
+    alone = " · results only: twins have no published counterpart" if twin else ""
     title = f"{panel.facts['data']} · protocol {panel.number}{more}{alone}"
     figure.suptitle(drawn(title, 110), x=0.01, ha="left", fontweight="bold")
     _legend(figure, {one["protocol"] for line in marks for one in line})
@@ -182,35 +180,35 @@ def _legend(figure: "Figure", protocols: set[str]) -> None:
 
 @register
 class Reproduction(PanelReport):
-    """Each result against the published figures of its method, and what is unlike about the two."""
+    """Each result against the published figures of its method, and how their protocols differ."""
 
     title = "Reproduction"
-    question = "How do the results stand against the published ones?"
+    question = "How do the results compare with the published ones?"
     steps = (
         Step(
-            "Each result against its published counterparts, and whether their protocols are alike. Results on "
-            "synthetic twins stand alone.",
+            "Each result beside its published counterparts, and whether their protocols are the same. Results on "
+            "synthetic twins have no counterpart.",
             'report.results_table(panel).save("tables")',
         ),
         Step(
-            "How the published results came about.",
+            "How the published results were obtained.",
             'report.published_table(panel).save("tables")',
         ),
         Step(
-            "Filled: results with 95 % intervals. Hollow: published figures, their shape says whether the protocols "
-            "are alike.",
+            "Filled: results with 95 % intervals. Hollow: published figures; their shape says whether the protocols "
+            "are the same.",
             "figure = report.draw_reproduction(panel)\n"
             'save_figure(figure, f"figures/reproduction-{panel.number}");',
         ),
     )
     how_to_read = (
         "A published figure is one number, mostly of one seed and of the best epoch on the test set; it is taken as "
-        "exact here, so an interval of a difference speaks of the harness's persons and seeds alone and is too short "
-        "to that extent. `within` is no proof of a reproduction where the interval is wide, and `below` or `above` no "
-        "proof of a failed one where the protocol is another: the column `protocol` names what is known to be unlike, "
-        "and settings that differ from the method's defaults and from its preset `released` count as unlike.\n\n"
-        "With one seed the intervals speak of persons alone. Figures that could not be found in print are left empty, "
-        "never estimated. Results on synthetic twins are never set against published figures."
+        "exact here, so an interval of a difference covers only the harness's identities and seeds and is too short "
+        "to that extent. `within` does not prove a reproduction where the interval is wide, and `below` or `above` do "
+        "not prove a failed one where the protocols differ: the column `protocol` names the known differences, and "
+        "settings that differ from the method's defaults and from its preset `released` count as different.\n\n"
+        "With one seed the intervals cover identities only. Figures that could not be found in print are left empty, "
+        "never estimated. Results on synthetic twins are never compared with published figures."
     )
 
     @classmethod
@@ -220,7 +218,7 @@ class Reproduction(PanelReport):
 
     @classmethod
     def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
-        """Add to each result the published rows that stand beside it, and the settings it changes."""
+        """Add to each result its published rows, and the settings it changes."""
         return with_published(results, counterparts(published_tables(source.suite)))
 
     @classmethod
@@ -244,5 +242,5 @@ class Reproduction(PanelReport):
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Name published results that only other protocols stand beside; without results: how to begin."""
+        """Name published results for which there are only other protocols; without results: how to begin."""
         return other_protocols(panels) if panels else [beginning("icfg")]

@@ -1,7 +1,7 @@
-"""What did one run do: how it trained, what it finds and what not, and what its embeddings know?
+"""What did one run do: how it trained, what it retrieves and what not, and what its embeddings encode?
 
 A report of one run, from its artifacts in MLflow. Pictures and captions are those of the dataset on this machine; where
-it is not here, the gallery says so and all else stands.
+it is missing, the gallery says so and the rest of the report is complete.
 """
 
 from pathlib import Path
@@ -30,20 +30,20 @@ METRICS = tuple(METRIC_NAMES)
 SHOWN = 3
 COSTS = {
     "parameters.trainable": ("trainable parameters", 1.0, ""),
-    "parameters.total": ("parameters in all", 1.0, ""),
-    "parameters.inference_extra": ("parameters beside CLIP's after folding", 1.0, ""),
+    "parameters.total": ("parameters in total", 1.0, ""),
+    "parameters.inference_extra": ("extra inference parameters after folding", 1.0, ""),
     "checkpoint_bytes": ("checkpoint", 1e6, " MB"),
-    "flops.image_forward": ("operations for one image", 1e6, " M"),
-    "flops.text_forward": ("operations for one caption", 1e6, " M"),
-    "flops.image_training": ("operations for one image, with the way back", 1e6, " M"),
-    "flops.text_training": ("operations for one caption, with the way back", 1e6, " M"),
-    "train_peak_bytes": ("most memory while training", 1e6, " MB"),
-    "test_peak_bytes": ("most memory while testing", 1e6, " MB"),
-    "step_seconds": ("one step, median", 1e-3, " ms"),
-    "train_seconds": ("training", 1.0, " s"),
-    "seconds_to_best": ("until the chosen epoch", 1.0, " s"),
-    "images_per_second": ("images encoded a second", 1.0, ""),
-    "captions_per_second": ("captions encoded a second", 1.0, ""),
+    "flops.image_forward": ("FLOPs per image", 1e6, " M"),
+    "flops.text_forward": ("FLOPs per caption", 1e6, " M"),
+    "flops.image_training": ("FLOPs per image, forward + backward", 1e6, " M"),
+    "flops.text_training": ("FLOPs per caption, forward + backward", 1e6, " M"),
+    "train_peak_bytes": ("peak training memory", 1e6, " MB"),
+    "test_peak_bytes": ("peak test memory", 1e6, " MB"),
+    "step_seconds": ("step time, median", 1e-3, " ms"),
+    "train_seconds": ("training time", 1.0, " s"),
+    "seconds_to_best": ("time to the selected epoch", 1.0, " s"),
+    "images_per_second": ("images/s", 1.0, ""),
+    "captions_per_second": ("captions/s", 1.0, ""),
 }
 
 
@@ -89,7 +89,9 @@ def results_table(run: dict[str, Any]) -> Table:
             | {f"{METRIC_NAMES[n]} [95 %]": interval_text(v, *ends[n]) for n, v in score.items()}
         )
     world = TWIN if run["synthetic"] else REAL
-    notes = ("Percent with 95 % intervals over persons: they speak of other persons, not of another seed.",)
+    notes = (
+        "In percent with 95 % intervals over identities: they cover other identities, not another seed.",
+    )
     return Table("run-results", f"{world} · test on {dataset}", DataFrame(values), DataFrame(cells), notes)
 
 
@@ -101,7 +103,7 @@ def costs_table(run: dict[str, Any]) -> Table:
     rows = [(key, *COSTS[key], costs[key]) for key in COSTS if costs.get(key) is not None]
     cells = [{"cost": words, "value": _amount(value / unit, sign)} for _, words, unit, sign, value in rows]
     values = DataFrame([{"cost": key, "value": value} for key, *_, value in rows], columns=["cost", "value"])
-    return Table("run-costs", "What it cost", values, DataFrame(cells, columns=["cost", "value"]))
+    return Table("run-costs", "Cost", values, DataFrame(cells, columns=["cost", "value"]))
 
 
 def slices_table(queries: dict[str, Any]) -> Table:
@@ -114,27 +116,27 @@ def slices_table(queries: dict[str, Any]) -> Table:
             "queries by": row["by"],
             "slice": row["slice"],
             "queries": count_text(row["n_queries"]),
-            "persons": count_text(row["n_identities"]),
+            "identities": count_text(row["n_identities"]),
             "R@1 [95 %]": row_interval(row, "R1"),
-            "less the rest": interval_text(
+            "vs. all other queries": interval_text(
                 row["R1_less_rest"], row["R1_less_rest_low"], row["R1_less_rest_high"]
             ),
         }
         for row in found.rows.to_dict("records")
     ]
     notes = (
-        "Less the rest: R@1 of the slice less that of all other queries, in points. Many slices are looked at: about "
-        "one in 20 of these intervals misses zero by chance.",
+        "Vs. all other queries: R@1 of the slice minus that of all other queries, in points. There are many slices: "
+        "about one in 20 of these intervals excludes zero by chance.",
         *found.notes,
     )
-    columns = ["queries by", "slice", "queries", "persons", "R@1 [95 %]", "less the rest"]
+    columns = ["queries by", "slice", "queries", "identities", "R@1 [95 %]", "vs. all other queries"]
     return Table(
-        "run-slices", "R@1 by what is asked", found.rows, DataFrame(cells, columns=columns), notes, n_left=2
+        "run-slices", "R@1 by kind of query", found.rows, DataFrame(cells, columns=columns), notes, n_left=2
     )
 
 
 def probe_table(read_off: "DataFrame") -> Table:
-    """Tabulate what a linear probe reads off (`harness.analysis.attribute_probe.probe`)."""
+    """Tabulate what a linear probe predicts (`harness.analysis.attribute_probe.probe`)."""
     from pandas import DataFrame
 
     rows = read_off.sort_values("accuracy", ascending=False, ignore_index=True)
@@ -147,11 +149,11 @@ def probe_table(read_off: "DataFrame") -> Table:
         for row in rows.to_dict("records")
     ]
     notes = (
-        f"In percent; 50 is chance. Attributes that a first caption names, for at least {MIN_PERSONS} persons and not "
-        "for as many; intervals over persons.",
+        f"In percent; 50 is chance. Attributes that a first caption names for at least {MIN_PERSONS} identities, and "
+        "does not name for as many; intervals over identities.",
     )
     columns = ["attribute", "share of images", "balanced accuracy [95 %]"]
-    return Table("run-probe", "What a linear probe reads off", rows, DataFrame(cells, columns=columns), notes)
+    return Table("run-probe", "What a linear probe predicts", rows, DataFrame(cells, columns=columns), notes)
 
 
 def draw_examples(run: dict[str, Any], queries: dict[str, Any], n: int = SHOWN) -> "Figure":
@@ -174,7 +176,7 @@ READ = Step(
     "from pathlib import Path\n\nfrom harness.files import load_arrays, read_json\n\n"
     'run = read_json(Path("data/run.json"))\nreport.facts_table(run).save("tables")',
 )
-RESULTS = Step("What it reached on the test set.", 'report.results_table(run).save("tables")')
+RESULTS = Step("Results on the test set.", 'report.results_table(run).save("tables")')
 COST = Step("", 'report.costs_table(run).save("tables")')
 CURVES = Step(
     "## Training\n\nThe dotted line marks the epoch that was tested.",
@@ -182,11 +184,11 @@ CURVES = Step(
     'save_figure(draw_curves(history, run["selection"].get("epoch")), "figures/curves");',
 )
 RANKS = Step(
-    "## Queries\n\nLeft: recall at every cutoff. Right: how unequal persons are; an even share would be a flat line.",
+    "## Queries\n\nLeft: recall at every cutoff. Right: R@1 per identity, sorted; a flat line would mean equal shares.",
     'from harness.analysis.run_figures import draw_ranks\n\nqueries = load_arrays("data/queries.npz")\n'
     'save_figure(draw_ranks({"this run": queries}), "figures/ranks");',
 )
-SLICES = Step("What is asked, and how well it is answered.", 'report.slices_table(queries).save("tables")')
+SLICES = Step("R@1 by kind of query.", 'report.slices_table(queries).save("tables")')
 SLICE_FIGURE = Step(
     "",
     "from harness.analysis.caption_slices import slice_queries\n"
@@ -195,15 +197,15 @@ SLICE_FIGURE = Step(
 )
 GALLERY = Step("## Gallery", 'save_figure(report.draw_examples(run, queries), "figures/gallery")')
 MAP = Step(
-    "## Embeddings\n\nA map of a fixed sample of test persons. Neighbours on a t-SNE map are alike; distances on it "
-    "mean nothing.",
+    "## Embeddings\n\nA map of a fixed sample of test identities. Neighbours on a t-SNE map are similar; its "
+    "distances mean nothing.",
     "from harness.analysis.attribute_probe import lay_out, probe\n"
     "from harness.analysis.run_figures import draw_map, draw_probe\n\n"
     'sample = load_arrays("data/embeddings.npz")\nplaces = lay_out(sample, "tsne")\n'
-    'save_figure(draw_map(places, sample["identity"], "test persons, t-SNE"), "figures/map");',
+    'save_figure(draw_map(places, sample["identity"], "test identities, t-SNE"), "figures/map");',
 )
 PROBE = Step(
-    "What a linear probe reads off the image embeddings of persons that it was not trained on.",
+    "What a linear probe predicts from image embeddings of identities that it was not trained on.",
     'read_off = probe(sample, queries)\nreport.probe_table(read_off).save("tables")',
 )
 PROBE_FIGURE = Step("", 'save_figure(draw_probe(read_off), "figures/probe");')
@@ -213,13 +215,15 @@ PROBE_FIGURE = Step("", 'save_figure(draw_probe(read_off), "figures/probe");')
 class Run(Report):
     """One run: training, results, costs, queries, gallery, embeddings."""
 
-    title = "A run"
-    question = "What did this run learn, whom does it find and whom not, and what do its embeddings know?"
+    title = "Run"
+    question = (
+        "What did this run learn, what does it retrieve and what not, and what do its embeddings encode?"
+    )
     takes: ClassVar = ("run",)
     how_to_read = (
-        "The gallery's examples are chosen by rank, not by hand, and are no sample: best and worst are extremes. A "
-        "caption speaks of what its writer saw; the probe's attributes are what captions name, not what is there. "
-        "With one run nothing can be said about a method: another seed moves results too."
+        "The gallery's examples are chosen by rank, not by hand, and are no random sample: best and worst are "
+        "extremes. The probe's attributes are what captions name, not what the images show. One run says little about "
+        "a method: another seed moves results too."
     )
 
     @classmethod
@@ -242,4 +246,4 @@ class Run(Report):
             tables.append(probe_table(probe(load_arrays(data / FILES["embeddings"]), queries)))
             steps += [PROBE, PROBE_FIGURE]
         write_json(data / "subject.json", {"run": row["run"], "run_id": row["run_id"]})
-        return Contents(1, f"the run {row['run']}", steps, tables, gaps)
+        return Contents(1, f"the run {row['run']}", steps, tables, gaps, title=row["run"])

@@ -1,7 +1,7 @@
 """What did a search find, what mattered, and what did it cost?
 
 About one study of `harness sweep`, as MLflow tells of it: every trial, the configuration that was best on validation,
-and what that one reached when it was trained anew with fresh seeds and tested.
+and what that one reached when it was retrained with fresh seeds and tested.
 """
 
 from collections.abc import Sequence
@@ -49,13 +49,15 @@ __all__ = [
 ENOUGH = 50
 FOUR_OF_FIVE = (0.1, 0.9)
 CHANCE = (
-    "Expectation, and the band that holds four of five, of the best of n trials drawn at random from those of this "
-    "study that keep its limits; exact, not simulated. It says what a smaller budget would have found if the trials "
+    "Expected best of n trials drawn at random from those of this study that keep its limits, with the band that "
+    "contains four of five draws; exact, not simulated. It says what a smaller budget would have found if the trials "
     "were drawn independently, as random search does."
 )
 GUIDED = " This study's sampler learns from earlier trials, so here the curve only describes what it drew."
-ANEW = "Trained anew with seeds that the search did not use, validated as before, and then tested once."
-NOT_ANEW = "It was not trained anew with other seeds, so all that is known of it is the value that it was chosen for."
+RETRAINED = "Retrained with seeds that the search did not use, validated as before, and then tested once."
+NOT_RETRAINED = (
+    "Not retrained with other seeds, so all that is known of it is the value that it was chosen for."
+)
 
 
 def expected_best(values: Sequence[float]) -> "DataFrame":
@@ -95,14 +97,14 @@ def expected_best_frame(study: TrackedStudy) -> "DataFrame":
 class Sweep(Report):
     """One study: its trials, what mattered, the best configuration and what that reached on test."""
 
-    title = "A hyper-parameter search"
+    title = "Hyper-parameter search"
     question = "What did a search find, what mattered, and what did it cost?"
     takes = ("study",)
     how_to_read = (
-        "All figures are of validation but those marked as test. A search picks the largest of many noisy values, so "
-        "its best one flatters; with few trials the importance of keys is rough, and a key that seems not to matter "
-        "may only have been searched where it does not. Trials that were ended early count with the last value they "
-        "reached, which is below what they would have reached."
+        "All figures are on validation unless marked as test. A search picks the largest of many noisy values, so its "
+        "best value is biased upwards; with few trials the importance of keys is rough, and a key that seems not to "
+        "matter may only have been searched where it does not. Pruned trials count with the last value they reached, "
+        "which is below what they would have reached."
     )
 
     @classmethod
@@ -119,7 +121,7 @@ class Sweep(Report):
         n = len(study.finished)
         best = f", best {study.objective} {study.best.value:.2f}" if study.best else ""
         summary = f"{study.title}: {n} finished of {len(study.trials)} trials{best}"
-        return Contents(n, visible(summary), steps(study), tables(study), gaps(study))
+        return Contents(n, visible(summary), steps(study), tables(study), gaps(study), study.name)
 
 
 def tables(study: TrackedStudy) -> list[Table]:
@@ -154,7 +156,7 @@ def steps(study: TrackedStudy) -> list[Step]:
         (
             best,
             Step(
-                f"## What the best one is worth\n\n{ANEW if study.test else NOT_ANEW}",
+                f"## Retraining the best configuration\n\n{RETRAINED if study.test else NOT_RETRAINED}",
                 'report.worth_table(study).save("tables")',
             ),
         ),
@@ -164,11 +166,11 @@ def steps(study: TrackedStudy) -> list[Step]:
 
 
 def gaps(study: TrackedStudy) -> list[Gap]:
-    """Name what the study still owes."""
+    """Name what is still missing of the study."""
     look = f"harness sweep show {study.name}"
     found = []
     if study.status == "running":
-        found.append(Gap(f"The study {study.name} still runs, or was killed. How it stands:", (look,)))
+        found.append(Gap(f"The study {study.name} still runs, or was killed. Its state:", (look,)))
     if not study.finished:
         found.append(Gap(f"No trial of the study {study.name} finished. What is known of it:", (look,)))
     elif study.best is None:
@@ -187,7 +189,7 @@ def _has_failed(study: TrackedStudy) -> bool:
 
 
 def _importance_words(study: TrackedStudy) -> str:
-    rough = " Fewer than 50 finished trials: take it for a hint." if len(study.finished) < ENOUGH else ""
+    rough = " Fewer than 50 finished trials: take it as a rough hint." if len(study.finished) < ENOUGH else ""
     return f"{IMPORTANCE}{rough}"
 
 
@@ -201,18 +203,18 @@ EXPECTED = (
     'save_figure(figure, "figures/expected_best");'
 )
 HISTORY = (
-    "## The trials\n\nOne mark is one trial. A hollow mark was ended early and stands at the last value it reached; a "
-    "cross at the bottom failed and has none."
+    "## The trials\n\nOne mark is one trial. A hollow mark was pruned and shows the last value it reached; a cross at "
+    "the bottom failed and has no value."
 )
-FRONT = "Trials that no other beats in one objective without losing in another, with their numbers."
+FRONT = "The Pareto front: trials that no other beats in all objectives, with their numbers."
 IMPORTANCE = (
-    "## What mattered\n\nThe share of each key in the spread of values over the whole space, as a forest of trees "
-    "fitted to the finished trials tells it (fANOVA). It says how much, not in which direction; what keys do only "
-    "together is not shown."
+    "## What mattered\n\nThe share of each key in the variance of values over the whole space, from a random forest "
+    "fitted to the finished trials (fANOVA). It says how much, not in which direction; interactions of keys are not "
+    "shown."
 )
 NO_IMPORTANCE = (
-    "No importance is told: that takes five finished trials of unlike values, and a sweep that came to its end. Until "
-    "then the figures below must do."
+    "No importance yet: it needs five finished trials of different values, and a sweep that has ended. Until then see "
+    "the figures below."
 )
 SLICES = (
     "Each key against the value, the most important key first; the star is the best trial. A trend over a whole panel "

@@ -1,7 +1,7 @@
-"""What embeddings of persons know: where they lie beside one another, and which attributes a linear probe reads off.
+"""What embeddings encode: a map of them in the plane, and which attributes a linear probe predicts.
 
 The probe learns from captions: an image has an attribute when its first caption names it. It is trained on some
-persons and judged on others, so it cannot succeed by knowing a person again.
+identities and tested on others, so it cannot succeed by recognising an identity.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def attributes(sample: Arrays, queries: Arrays) -> dict[str, NDArray[np.bool_]]:
         sample: a run's `embeddings.npz`.
         queries: its `queries.npz`; without what captions speak of, there are no attributes.
 
-    Only those that at least `MIN_PERSONS` persons have and as many have not; the most even ones first.
+    Only those that at least `MIN_PERSONS` identities have and as many have not; the most even ones first.
     """
     found: dict[str, NDArray[np.bool_]] = {}
     for kind in ("colours", "garments"):
@@ -43,10 +43,10 @@ def attributes(sample: Arrays, queries: Arrays) -> dict[str, NDArray[np.bool_]]:
 
 
 def probe(sample: Arrays, queries: Arrays, *, seed: int = 0) -> "DataFrame":
-    """Return how well a linear probe reads each attribute off the image embeddings of persons it was not trained on.
+    """Return how well a linear probe reads each attribute off the image embeddings of identities it was not trained on.
 
     One row an attribute: `attribute`, `share` of images that have it, `n_persons`, `accuracy` balanced between having
-    it and not (50 is chance) with its 95 % interval over persons, in percent.
+    it and not (50 is chance) with its 95 % interval over identities, in percent.
     """
     from pandas import DataFrame
 
@@ -85,10 +85,10 @@ def lay_out(sample: Arrays, how: str = "pca", *, seed: int = 0) -> NDArray[np.fl
 
 
 def _read_off(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) -> dict[str, float]:
-    """Return the balanced accuracy of predictions for held-out persons, with its interval."""
+    """Return the balanced accuracy of predictions for held-out identities, with its interval."""
     right = _predict(features, has, identities, seed) == has
     sums, sizes = cluster_sums(np.stack([right & has, has, right & ~has, ~has], axis=1), identities)
-    # A set of persons of whom all have the attribute, or none has it, has no balanced accuracy.
+    # A set of identities of which all have the attribute, or none has it, has no balanced accuracy.
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = _balanced(resampled_ratios(sums, sizes, replicates=2_000))
     low, high = 100 * np.nanquantile(drawn, [0.025, 0.975])
@@ -105,7 +105,7 @@ def _balanced(counts: Any) -> Any:
 
 
 def _predict(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) -> NDArray[np.bool_]:
-    """Return predictions for every image by probes that saw none of its person's images."""
+    """Return predictions for every image by probes that saw none of its identity's images."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
@@ -125,6 +125,6 @@ def _predict(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) 
 
 
 def _n_even(has: NDArray[np.bool_], identities: Any) -> int:
-    """Return how many persons have an attribute or how many have not, whichever is less."""
+    """Return how many identities have an attribute or how many have not, whichever is less."""
     persons = np.asarray(identities)
     return min(len(np.unique(persons[has])), len(np.unique(persons[~has])))

@@ -1,9 +1,9 @@
 """Where a result is good and where it is not: recall of captions of one length, colour or garment, and by direction.
 
-A slice is some of a test set's queries. Its interval comes from drawing its persons, and so does that of its
-difference from the rest of the queries: there a person is drawn once for both parts, because one person's captions
-stand in both. Many slices are looked at and no interval is widened for their number: a difference that stands out
-here is a question for another test set, not a finding.
+A slice is a subset of a test set's queries. Its interval comes from resampling its identities, and so does that of its
+difference from all other queries: there an identity is drawn once for both parts, because its captions are in both.
+There are many slices and no interval is adjusted for their number: a large difference here is a question for another
+test set, not a finding.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ COLUMNS = [
         for part in ("", "_low", "_high", "_less_rest", "_less_rest_low", "_less_rest_high")
     ),
 ]
-REPEAT = "the run was tested before they were kept; test it again with --force"
+REPEAT = "the run was tested before they were recorded; test it again with --force"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Slices:
 
     Attributes:
         rows: one row a slice: `by` (what the queries are cut by), `slice`, `n_queries`, `n_identities`, each of
-            `METRICS` in percent with `_low` and `_high`, and its difference from the rest of the queries as
+            `METRICS` in percent with `_low` and `_high`, and its difference from all other queries as
             `_less_rest`, `_less_rest_low` and `_less_rest_high`, not a number where there is no rest to speak of.
         notes: what was left out and why, one sentence each.
     """
@@ -60,7 +60,7 @@ def slice_queries(queries: Queries, *, replicates: int = 2_000) -> Slices:
     Args:
         queries: a test's per-query results, as `RunFolder.queries` returns them; slices of what an older one
             lacks are left out with a note.
-        replicates: how many sets of persons are drawn.
+        replicates: how many sets of identities are drawn.
     """
     from pandas import DataFrame
 
@@ -81,7 +81,7 @@ def slice_queries(queries: Queries, *, replicates: int = 2_000) -> Slices:
         rows.append({"by": "direction", "slice": "text to image"} | _row(text, image, replicates))
         rows.append({"by": "direction", "slice": "image to text"} | _row(image, text, replicates))
     else:
-        notes.append("direction: these per-query results hold no image queries.")
+        notes.append("direction: these per-query results have no image queries.")
     return Slices(DataFrame(rows, columns=COLUMNS), notes)
 
 
@@ -125,7 +125,7 @@ def bit_slices(masks: Any, names: Any) -> dict[str, Flags]:
 
 
 class _Asked(NamedTuple):
-    """Some queries: what each contributes to `METRICS` [n_query, n_metric], and the person it asks for [n_query]."""
+    """Some queries: what each contributes to `METRICS` [n_query, n_metric], and its identity [n_query]."""
 
     values: NDArray[np.float64]
     identities: NDArray[Any]
@@ -152,7 +152,7 @@ def _parts(queries: Queries) -> tuple[dict[str, dict[str, Flags]], list[str]]:
         if all(name in queries for name in needed):
             found[by] = make(*(queries[name] for name in needed))
         else:
-            notes.append(f"{by}: these per-query results hold no t2i/{key}; {REPEAT}.")
+            notes.append(f"{by}: these per-query results have no t2i/{key}; {REPEAT}.")
     return found, notes
 
 
@@ -166,7 +166,7 @@ _CUTS: dict[str, tuple[str, Callable[..., dict[str, Flags]]]] = {
 
 def _left_out(by: str, small: list[str]) -> str:
     what = "1 slice" if len(small) == 1 else f"{len(small)} slices"
-    return f"{by}: {what} of fewer than {MIN_IDENTITIES} persons left out ({', '.join(small)})."
+    return f"{by}: {what} of fewer than {MIN_IDENTITIES} identities left out ({', '.join(small)})."
 
 
 def _row(inside: _Asked, rest: _Asked, replicates: int) -> dict[str, float]:
@@ -183,7 +183,7 @@ def _row(inside: _Asked, rest: _Asked, replicates: int) -> dict[str, float]:
 
 
 def _differences(inside: _Asked, rest: _Asked, replicates: int) -> list[tuple[float, float, float]]:
-    """Return each metric of a slice less that of the rest, with its interval; persons are drawn once for both."""
+    """Return each metric of a slice minus that of the rest, with its interval; identities are drawn once for both."""
     if rest.n_identities < MIN_IDENTITIES:
         return [(np.nan, np.nan, np.nan)] * len(METRICS)
     persons = np.unique(np.concatenate([inside.identities, rest.identities]))
@@ -191,7 +191,7 @@ def _differences(inside: _Asked, rest: _Asked, replicates: int) -> list[tuple[fl
     for part in (inside, rest):
         sums, sizes = _sums(part, persons)
         estimates.append(sums.sum(axis=0) / sizes.sum())
-        # Equal seeds draw equal persons; a set without any of a part has no figure for it.
+        # Equal seeds draw equal identities; a set without any of a part has no figure for it.
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn.append(resampled_ratios(sums, sizes, replicates=replicates))
     low, high = np.nanquantile(drawn[0] - drawn[1], [0.025, 0.975], axis=0)
@@ -199,7 +199,7 @@ def _differences(inside: _Asked, rest: _Asked, replicates: int) -> list[tuple[fl
 
 
 def _sums(part: _Asked, persons: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums [n_identity, n_metric] and numbers of queries [n_identity] of each of some persons."""
+    """Return the sums [n_identity, n_metric] and numbers of queries [n_identity] of each of some identities."""
     sums, sizes = cluster_sums(part.values, part.identities)
     places = np.searchsorted(persons, np.unique(part.identities))
     all_sums, all_sizes = np.zeros((len(persons), sums.shape[1])), np.zeros(len(persons))

@@ -1,4 +1,4 @@
-"""Draw a dataset: how much of what its splits hold, what captions name, image shapes, and a few persons."""
+"""Draw a dataset: the distributions in its splits, what captions name, image shapes, and a few identities."""
 
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -54,14 +54,14 @@ def silent_shares(captions: Arrays) -> dict[str, float]:
 
 
 def draw_counts(profile: Profile, captions: Arrays, images: Arrays) -> "Figure":
-    """Draw how long captions are, how many images a person has and how many captions an image, by split."""
+    """Draw the numbers of words per caption, images per identity and captions per image, by split."""
     from matplotlib import pyplot
 
     figure, grid = pyplot.subplots(1, 3, figsize=(WIDTH, 3.3), layout="constrained")
     panels = (
-        (captions["n_words"], captions["split"], "words of a caption", "share of captions (%)"),
-        (images["person_images"], images["person_split"], "images of a person", "share of persons (%)"),
-        (images["n_captions"], images["split"], "captions of an image", "share of images (%)"),
+        (captions["n_words"], captions["split"], "words per caption", "share of captions (%)"),
+        (images["person_images"], images["person_split"], "images per identity", "share of identities (%)"),
+        (images["n_captions"], images["split"], "captions per image", "share of images (%)"),
     )
     for axes, (values, splits, x, y) in zip(grid, panels, strict=True):
         _draw_shares(axes, values, splits)
@@ -70,7 +70,7 @@ def draw_counts(profile: Profile, captions: Arrays, images: Arrays) -> "Figure":
     if len(captions["n_words"]) and captions["n_words"].max() > 0.7 * most_words(profile):
         grid[0].axvline(most_words(profile), color=INK, linestyle="--", linewidth=1)
     legend_below(figure, {split: LOOKS[split] for split in profile.found}, ())
-    return _titled(figure, profile, "how much of what")
+    return _titled(figure, profile, "distributions")
 
 
 def _draw_shares(axes: "Axes", values: Any, splits: Any) -> None:
@@ -114,7 +114,7 @@ def draw_shapes(profile: Profile, images: Arrays) -> "Figure":
     if len(width):
         _draw_rays(left, (width.min(), width.max()), (height.min(), height.max()))
     left.set(xlabel="width (pixels)", ylabel="height (pixels)")
-    right.set(xlabel="height for a width of 1", ylabel="share of images (%)")
+    right.set(xlabel="aspect ratio (height / width)", ylabel="share of images (%)")
     legend_below(figure, {split: LOOKS[split] for split in profile.found}, ())
     return _titled(figure, profile, f"image shapes ({profile.n_there:,} of {profile.n_images:,} images)")
 
@@ -160,7 +160,7 @@ def draw_words(profile: Profile, captions: Arrays) -> "Figure":
 
 
 def draw_sheet(profile: Profile, pictures: Arrays) -> "Figure":
-    """Draw a few persons: their pictures in their own shape, and a caption of the first."""
+    """Draw a few identities: their pictures in their own shape, and a caption of the first."""
     from matplotlib import pyplot
 
     n = max(len(profile.persons), 1)
@@ -174,12 +174,12 @@ def draw_sheet(profile: Profile, pictures: Arrays) -> "Figure":
         left.imshow(np.concatenate(list(own), axis=1))
         left.set_anchor("W")
         words = textwrap.wrap(drawn(person.caption, 420), 62)
-        head = f"{person.split} · person {person.identity}"
+        head = f"{person.split} · identity {person.identity}"
         right.text(0, 1, head, va="top", fontweight="bold", fontsize=8.5, transform=right.transAxes)
         right.text(0, 0.84, "\n".join(words), va="top", fontsize=8.5, transform=right.transAxes)
     for axes in grid.flat:
         axes.set_axis_off()
-    return _titled(figure, profile, "some persons, drawn by chance, and a caption of the first picture")
+    return _titled(figure, profile, "some identities, chosen at random, and a caption of the first image")
 
 
 def _titled(figure: "Figure", profile: Profile, what: str) -> "Figure":

@@ -1,6 +1,6 @@
-"""Measure a dataset on this machine: its splits, captions, persons, image shapes and faults, and a few pictures of it.
+"""Measure a dataset on this machine: its splits, captions, identities, image shapes and faults, and a few pictures.
 
-No image is decoded but those few: of others only the head is read, and of many only a sample.
+Only those few images are decoded: of others only the header is read, and of many only a sample.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Person(BaseModel):
-    """One person of the contact sheet: the number of its pictures in the sheet, and a caption of the first."""
+    """One identity of the contact sheet: the number of its pictures in the sheet, and a caption of the first."""
 
     identity: int
     split: str
@@ -56,8 +56,8 @@ class Profile(BaseModel):
         n_there: of those measured, how many could be opened.
         expected: counts of identities, images and captions that a split should have.
         found: those that it has.
-        faults: what is wrong or odd, each with its severity and its mend.
-        known_wrong: wrong files that are about, each with its mend.
+        faults: what is wrong or odd, each with its severity and hint.
+        known_wrong: known bad files, each with its hint.
         persons: those of the contact sheet, in its order.
     """
 
@@ -90,7 +90,7 @@ class Profile(BaseModel):
 
 
 def find_dataset(subject: str) -> tuple[type[PersonDataset], Place, bool]:
-    """Return the dataset that a name means, where it should lie, and whether `NAME-twin` asks for its synthetic twin.
+    """Return the dataset that a name means, where it should be, and whether `NAME-twin` asks for its synthetic twin.
 
     Raises `UsageError` for an unknown name and `MissingData` when it is not on this machine.
     """
@@ -133,7 +133,7 @@ def _missing(dataset: type[PersonDataset], place: Place) -> DataError:
     return type(error)(f"{error}{twin}") if dataset.twin is not None else error
 
 
-def _profile(checked: VerifyReport, told: dict[str, Any]) -> Profile:
+def _profile(checked: VerifyReport, described: dict[str, Any]) -> Profile:
     known = ("name", "licence", "access", "image_folder", "default_val", "text_length", "shares_persons_with")
     values = {
         "title": checked.title.removesuffix(" (synthetic twin)"),
@@ -144,9 +144,9 @@ def _profile(checked: VerifyReport, told: dict[str, Any]) -> Profile:
         "expected": {split: list(row) for split, row in checked.expected.items()},
         "found": {split: list(row) for split, row in checked.found.items()},
         "faults": [asdict(fault) for fault in checked.faults],
-        "known_wrong": told["known_wrong_files"],
+        "known_wrong": described["known_wrong_files"],
     }
-    return Profile.model_validate(values | {key: told[key] for key in known})
+    return Profile.model_validate(values | {key: described[key] for key in known})
 
 
 def _captions(samples: Sequence[Sample]) -> Arrays:
@@ -161,7 +161,7 @@ def _named_words() -> Arrays:
 
 
 def _persons(samples: Sequence[Sample]) -> Arrays:
-    """Return of each image its split and captions, and of each person its split and images."""
+    """Return of each image its split and captions, and of each identity its split and images."""
     images = Counter((SPLITS.index(sample.split), sample.identity) for sample in samples)
     return {
         "split": np.array([SPLITS.index(sample.split) for sample in samples], dtype=np.uint8),
@@ -186,7 +186,7 @@ def _shapes(files: Sequence[Path], samples: Sequence[Sample], profile: Profile) 
 
 
 def _pictures(files: Sequence[Path], samples: Sequence[Sample], profile: Profile) -> Arrays:
-    """Return pictures of a few persons [n, 160, 96, 3], always the same ones, and note whose they are."""
+    """Return pictures of a few identities [n, 160, 96, 3], always the same ones, and note whose they are."""
     owned: dict[tuple[str, int], list[int]] = {}
     for place, sample in enumerate(samples):
         owned.setdefault((sample.split, sample.identity), []).append(place)

@@ -32,7 +32,7 @@ class Pictures:
         root: str | Path | None = None,
         queries: Mapping[str, Any] | None = None,
     ) -> None:
-        """Look for the data; nothing that is wrong with them raises, `missing` tells it.
+        """Look for the data; whatever is wrong with them does not raise but is in `missing`.
 
         Args:
             dataset: the name of the dataset that was tested on.
@@ -89,7 +89,7 @@ class Pictures:
         test = [sample for sample in samples if sample.split == "test"]
         laid = pairs(test, ("test",))
         if not _same_places(laid, queries):
-            raise _NoPictures("are not shown: the test left out unreadable images, so places may mean others")
+            raise _NoPictures("are not shown: the test skipped unreadable images, so indices may not match")
         self._test, self._laid = test, laid
 
 
@@ -98,7 +98,7 @@ class _NoPictures(Exception):
 
 
 def _same_places(laid: Pairs, queries: Mapping[str, Any]) -> bool:
-    """Say whether per-query results are of just these images and captions, as far as they tell."""
+    """Return whether per-query results are of these images and captions, as far as is known."""
     captions = [laid.identities[owner] for owner in laid.owners]
     wanted = {"i2t/identity": laid.identities, "t2i/identity": captions}
     return all(queries[key].tolist() == here for key, here in wanted.items() if key in queries)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Line = tuple[str, dict[str, Any]]
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
-LEGEND = "✓ and a solid frame: the person asked for.   ✗ and a dashed frame: another person."
+LEGEND = "✓ and a solid frame: the right identity.   ✗ and a dashed frame: another identity."
 SIZE, TITLE_SIZE = 7.5, 10.5
 # Lengths in inches.
 TEXT_WIDTH, TILE_WIDTH, TILE_HEIGHT, LABEL, PITCH, MARGIN = 2.58, 0.54, 1.2, 0.2, 0.635, 0.03
@@ -43,18 +43,18 @@ def draw_gallery(entries: Sequence[Entry], pictures: Pictures, title: str = "") 
     head = wrapped(title, WIDTH, TITLE_SIZE, weight="bold")
     note = wrapped(pictures.missing or "", WIDTH, SIZE)
     heights = [max(_tall(lines), TILE_HEIGHT + LABEL) for lines in texts]
-    gaps = [PAIR_GAP if entry.repeats else ROW_GAP for entry in entries]
+    spaces = [PAIR_GAP if entry.repeats else ROW_GAP for entry in entries]
     y = len(head) * TITLE_LINE + len(note) * LINE
-    figure, axes = _sheet(y + sum(heights) + sum(gaps) + 2 * LINE)
+    figure, axes = _sheet(y + sum(heights) + sum(spaces) + 2 * LINE)
     for number, line in enumerate(head):
         _write(axes, 0, number * TITLE_LINE, line, size=TITLE_SIZE, weight="bold")
     for number, line in enumerate(note):
         _write(axes, 0, len(head) * TITLE_LINE + number * LINE, line)
-    for entry, lines, tall, gap in zip(entries, texts, heights, gaps, strict=True):
+    for entry, lines, tall, space in zip(entries, texts, heights, spaces, strict=True):
         if not entry.repeats:
-            axes.plot([0, WIDTH], [y + gap / 2] * 2, color=_GREY, linewidth=0.7)
-        _draw_row(axes, entry, lines, pictures, y + gap)
-        y += gap + tall
+            axes.plot([0, WIDTH], [y + space / 2] * 2, color=_GREY, linewidth=0.7)
+        _draw_row(axes, entry, lines, pictures, y + space)
+        y += space + tall
     _write(axes, 0, y + LINE, LEGEND, color=_DIM)
     return figure
 
@@ -119,7 +119,7 @@ def _cut(line: str, fits: Callable[[str], bool]) -> str:
 
 
 def _text_of(entry: Entry, pictures: Pictures) -> list[Line]:
-    """Return the lines left of a row's pictures with their looks; an empty one stands for half a line."""
+    """Return the lines left of a row's pictures with their looks; an empty one is half a line."""
     lines: list[Line] = [
         (line, {"weight": "bold"}) for line in wrapped(entry.heading, TEXT_WIDTH, SIZE, 2, weight="bold")
     ]

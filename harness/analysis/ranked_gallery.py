@@ -18,12 +18,12 @@ class Entry:
 
     Attributes:
         heading: what the row is an example of.
-        caption: place of the caption asked with among the test split's captions.
+        caption: place of the caption among the test split's captions.
         places: the images put first, best first, by their places in the test split.
-        right: whether each of them shows the person asked for.
+        right: whether each of them shows the identity of the caption.
         first_rank: rank of the first right image.
         n_right: how many right images the whole gallery holds.
-        repeats: whether the row above asks with the same caption, so that it is not written again.
+        repeats: whether the row above has the same caption, so that it is not written again.
     """
 
     heading: str
@@ -49,7 +49,7 @@ class Entry:
 class Flips(NamedTuple):
     """Queries that one result answers at rank 1 and the other does not, where the other is farthest off first.
 
-    `n_only_a` and `n_only_b` count all such queries; the lists hold some of them, one a person.
+    `n_only_a` and `n_only_b` count all such queries; the lists hold some of them, one per identity.
     """
 
     only_a: list[int]
@@ -61,7 +61,7 @@ class Flips(NamedTuple):
 def choose(queries: Queries, n: int) -> dict[str, list[int]]:
     """Return `n` text queries each of the `best`, `median` and `worst`, by rank of the first right image, then AP.
 
-    No person is asked for twice; with few persons the lists are shorter. Equal results keep the order of the test.
+    No identity comes twice; with few identities the lists are shorter. Equal results keep the order of the test.
 
     >>> rank = np.array([1, 9, 1, 4, 2])
     >>> choose({"t2i/rank": rank, "t2i/AP": 1 / rank, "t2i/identity": np.array([7, 8, 7, 9, 6])}, 1)
@@ -86,7 +86,7 @@ def choose(queries: Queries, n: int) -> dict[str, list[int]]:
 def flips(a: Queries, b: Queries, n: int) -> Flips:
     """Return up to `n` text queries that result `a` answers at rank 1 and `b` does not, and the reverse.
 
-    Those where the other result's rank is farthest off come first; one query a person in each list.
+    Those where the other result's rank is farthest off come first; one query per identity in each list.
 
     Raises `DataError` when the results are not of the same queries.
 
@@ -97,14 +97,14 @@ def flips(a: Queries, b: Queries, n: int) -> Flips:
     identities = np.asarray(a["t2i/identity"])
     if not np.array_equal(identities, b["t2i/identity"]):
         raise DataError(
-            "The two results were asked different queries: compare runs tested on the same data of one dataset."
+            "The two results are of different queries: compare runs tested on the same data of one dataset."
         )
     ranks = np.asarray(a["t2i/rank"]), np.asarray(b["t2i/rank"])
     only = []
     for own, other in (ranks, ranks[::-1]):
         lost = np.flatnonzero((own == 1) & (other > 1))
         only.append(lost[np.argsort(-other[lost], kind="stable")])
-    lists = [_one_a_person(some, identities, n) for some in only]
+    lists = [_one_per_identity(some, identities, n) for some in only]
     return Flips(lists[0], lists[1], len(only[0]), len(only[1]))
 
 
@@ -129,14 +129,14 @@ def _entry(queries: Queries, query: int, heading: str, repeats: bool = False) ->
     lacking = [name for name in ("t2i/top", "i2t/identity") if name not in queries]
     if lacking:
         raise DataError(
-            f"These per-query results hold no {' and no '.join(lacking)}, so what came first is not known: the run "
-            "was tested before it was kept; test it again with --force."
+            f"These per-query results have no {' and no '.join(lacking)}, so the ranking is not known: the run was "
+            "tested before it was recorded; test it again with --force."
         )
     places = np.asarray(queries["t2i/top"][query][:SHOWN])
     identity = queries["t2i/identity"][query]
     right = np.asarray(queries["i2t/identity"])[places] == identity
     return Entry(
-        f"{heading} · same caption" if repeats else f"{heading} · caption {query} · person {identity}",
+        f"{heading} · same caption" if repeats else f"{heading} · caption {query} · identity {identity}",
         int(query),
         tuple(places.tolist()),
         tuple(right.tolist()),
@@ -146,7 +146,7 @@ def _entry(queries: Queries, query: int, heading: str, repeats: bool = False) ->
     )
 
 
-def _one_a_person(some: Any, identities: Any, n: int) -> list[int]:
-    """Return the first `n` queries of different persons."""
+def _one_per_identity(some: Any, identities: Any, n: int) -> list[int]:
+    """Return the first `n` queries of different identities."""
     _, first = np.unique(identities[some], return_index=True)
     return [int(query) for query in some[np.sort(first)[:n]]]

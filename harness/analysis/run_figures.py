@@ -1,4 +1,4 @@
-"""Figures of one result, or of several beside one another: curves, ranks, slices, maps of persons, a probe."""
+"""Figures of one result, or of several beside one another: curves, ranks, slices, maps of identities, a probe."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,7 @@ def _draw_lines(axes: "Axes", history: Sequence[Mapping[str, float]], names: Map
 
 
 def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
-    """Draw, for each result, recall at every cutoff, and how persons fare: from those never found first to always.
+    """Draw, for each result, recall at every cutoff, and R@1 per identity, hardest first.
 
     Args:
         results: per-query results by the name that the legend gives them.
@@ -77,7 +77,7 @@ def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
         shares = 100 * np.sort(person_shares(queries))
         grid[1].plot(np.linspace(0, 100, len(shares)), shares, label=drawn(name), **look)
     grid[0].set(xlabel="cutoff k", ylabel="text-to-image R@k (%)", ylim=(0, 100), xlim=(1, MOST_RANKS))
-    grid[1].set(xlabel="persons, from the hardest on (%)", ylabel="R@1 of one person's captions (%)")
+    grid[1].set(xlabel="identities, hardest first (%)", ylabel="R@1 per identity (%)")
     grid[1].set(ylim=(-2, 102), xlim=(0, 100))
     if len(results) > 1:
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -85,7 +85,7 @@ def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
 
 
 def person_shares(queries: Queries) -> np.ndarray:
-    """Return the share of each person's captions that are answered at rank 1, in ascending order of identity.
+    """Return the share of each identity's captions that are answered at rank 1, in ascending order of identity.
 
     >>> person_shares({"t2i/identity": np.array([4, 4, 2]), "t2i/rank": np.array([1, 3, 1])}).tolist()
     [1.0, 0.5]
@@ -134,11 +134,11 @@ def _n(rows: "DataFrame", by: str, name: str) -> int:
 
 
 def draw_map(places: np.ndarray, identities: Any, title: str) -> "Figure":
-    """Draw a map of persons: images as dots, captions as crosses, a few persons in colours of their own.
+    """Draw a map of identities: images as dots, captions as crosses, a few identities in colours of their own.
 
     Args:
         places: of the images and then of their captions [2 * n, 2] (`harness.analysis.attribute_probe.lay_out`).
-        identities: of the images [n]; the persons with most images are coloured.
+        identities: of the images [n]; the identities with most images are coloured.
         title: above the figure.
     """
     from matplotlib import pyplot
@@ -161,7 +161,7 @@ def draw_map(places: np.ndarray, identities: Any, title: str) -> "Figure":
     kinds = [("o", "image"), ("x", "its first caption")]
     handles = [axes.plot([], [], mark, color=INK, label=word)[0] for mark, word in kinds]
     handles += [
-        axes.plot([], [], "s", color=COLOURS[i], label=f"person {p}")[0] for i, p in enumerate(chosen)
+        axes.plot([], [], "s", color=COLOURS[i], label=f"identity {p}")[0] for i, p in enumerate(chosen)
     ]
     figure.legend(handles=handles, loc="outside right upper", fontsize=8)
     axes.set(xticks=[], yticks=[], title=title)
@@ -181,5 +181,5 @@ def draw_probe(rows: "DataFrame") -> "Figure":
     texts = [f"{row['attribute']}  ({row['share']:.0f} %)" for row in rows.to_dict("records")]
     axes.set_yticks(range(len(rows)), texts, fontsize=8)
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
-    axes.set_xlabel("balanced accuracy (%); dashed: chance; in brackets the share of images")
+    axes.set_xlabel("balanced accuracy (%); dashed: chance; in brackets: share of images")
     return figure

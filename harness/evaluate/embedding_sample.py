@@ -1,6 +1,6 @@
-"""A small fixed sample of a test split's embeddings: enough for a map of persons, small enough to keep with a run.
+"""A small fixed sample of a test split's embeddings: enough for a map of identities, small enough to keep with a run.
 
-Which persons are in it follows from their identity numbers alone, so every method and seed keeps the same ones.
+Which identities are in it follows from their identity numbers alone, so every method and seed keeps the same ones.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ MAX_BYTES = 1_250_000
 
 
 def sample_embeddings(image: Tensor, text: Tensor, identities: Tensor, owners: Tensor) -> dict[str, Any]:
-    """Return the embeddings of some persons' images, each with its first caption's, as arrays to be kept.
+    """Return the embeddings of some identities' images, each with its first caption's, as arrays to be kept.
 
     Args:
         image: L2-normalised embeddings [n_image, dim].
@@ -44,11 +44,11 @@ def sample_embeddings(image: Tensor, text: Tensor, identities: Tensor, owners: T
 
 
 def choose_persons(identities: list[int], limit: int) -> set[int]:
-    """Return the persons of a sample of at most `limit` images, in the order of a hash of their numbers.
+    """Return the identities of a sample of at most `limit` images, in the order of a hash of their numbers.
 
     Args:
-        identities: the person of each image.
-        limit: how many images; a person that would pass it is left out and the next one tried.
+        identities: the identity of each image.
+        limit: how many images; an identity that would exceed it is left out and the next one tried.
 
     >>> sorted(choose_persons([1, 1, 2, 2, 3, 3], 4)) in ([1, 2], [1, 3], [2, 3])
     True

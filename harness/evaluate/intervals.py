@@ -1,7 +1,7 @@
-"""How sure a retrieval figure is: captions of one person are alike, so persons are drawn, not captions.
+"""How certain a retrieval figure is: captions of one identity are correlated, so identities are resampled.
 
-The gallery is held fixed: the intervals speak of other persons asked for in this gallery. Values are what each
-query contributes (a hit, its average precision); a figure is their sum over the queries by the number of queries.
+The gallery is fixed: the intervals cover other identities searched for in this gallery. Values are what each query
+contributes (a hit, its average precision); a figure is their sum over the queries divided by the number of queries.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class SeedSummary(Interval):
-    """A mean over seeds with its interval, and the standard errors that persons and seeds add to it."""
+    """A mean over seeds with its interval, and its standard errors from identities and from seeds."""
 
     identity_error: float
     seed_error: float
@@ -41,7 +41,7 @@ def cluster_sums(values: Any, identities: Any) -> tuple[Array, Array]:
 
     Args:
         values: what each query contributes [n_query] or [n_query, n_value].
-        identities: the person each query asks for [n_query].
+        identities: the identity of each query [n_query].
 
     >>> sums, sizes = cluster_sums([1.0, 0.0, 1.0], [7, 7, 3])
     >>> sums[:, 0].tolist(), sizes.tolist()
@@ -65,12 +65,12 @@ def bootstrap_intervals(
 
     Args:
         values: what each query contributes [n_query, n_value]; all columns share the draws.
-        identities: the person each query asks for [n_query].
-        replicates: how many sets of persons are drawn.
+        identities: the identity of each query [n_query].
+        replicates: how many sets of identities are drawn.
         level: share of such intervals that should hold the truth.
-        seed: of the draws; equal seeds draw equal persons, whatever the values.
+        seed: of the draws; equal seeds draw equal identities, whatever the values.
 
-    The bounds are not a number when there is only one person.
+    The bounds are not a number when there is only one identity.
 
     >>> [round(interval.estimate, 2) for interval in bootstrap_intervals([[1, 0], [0, 0], [1, 0]], [5, 5, 6])]
     [0.67, 0.0]
@@ -85,10 +85,10 @@ def bootstrap_intervals(
 
 
 def share_bounds(interval: Interval, n_identity: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the ends of the interval of a share, also where it is 0 or 1 and no draw of persons can differ.
+    """Return the ends of the interval of a share, also where it is 0 or 1 and no draw of identities can differ.
 
-    There the exact binomial bound of that many persons takes the place of an end that would claim certainty: of ten
-    persons none found still leaves a share of 31 %.
+    There the exact binomial bound for that many identities replaces an end that would claim certainty: zero of ten
+    identities found still leaves a share of 31 %.
 
     >>> low, high = share_bounds(Interval(0.0, 0.0, 0.0), 10)
     >>> low, round(high, 2)
@@ -104,7 +104,7 @@ def share_bounds(interval: Interval, n_identity: int, *, level: float = 0.95) ->
 
 
 def resampled_ratios(sums: Array, sizes: Array, *, replicates: int = 10_000, seed: int = 0) -> Array:
-    """Return the figures of drawn sets of persons [replicates, n_value], each a sum over persons by their queries.
+    """Return the figures of resampled sets of identities, each a sum by the number of queries [replicates, n_value].
 
     >>> resampled_ratios(np.ones((3, 1)), np.full(3, 2.0), replicates=2).tolist()
     [[0.5], [0.5]]
@@ -119,11 +119,11 @@ def resampled_ratios(sums: Array, sizes: Array, *, replicates: int = 10_000, see
 
 
 def intra_identity_correlation(values: Any, identities: Any) -> float:
-    """Return how alike the values of one person's queries are: ANOVA estimator for unequal numbers of queries.
+    """Return the intra-class correlation of one identity's queries: ANOVA estimator for unequal numbers of queries.
 
-    About 0 when the queries of a person are as different as those of two; 1 when they are equal. 0 too where it
-    cannot be told: no two values differ, or no person (or only one) has several queries. The variance of a mean
-    grows with it by about 1 + (queries a person - 1) x correlation.
+    About 0 when the queries of one identity differ as much as those of two; 1 when they are equal. Also 0 where it is
+    not defined: no two values differ, or no identity (or only one) has several queries. The variance of a mean grows
+    with it by about 1 + (queries per identity - 1) x correlation.
 
     >>> intra_identity_correlation([1, 1, 0, 0], [3, 3, 4, 4])
     1.0
@@ -168,14 +168,14 @@ def holm(p_values: Any) -> Array:
 
 
 def seed_summary(per_query: Any, identities: Any, *, level: float = 0.95) -> SeedSummary:
-    """Return the mean over seeds with an interval that speaks of new persons and new seeds alike.
+    """Return the mean over seeds with an interval that covers new identities and new seeds.
 
     The variance is that of the seed-averaged values over identities plus that of the seeds' means, with a t
-    quantile of Satterthwaite's degrees of freedom. With one seed the interval speaks of persons alone.
+    quantile of Satterthwaite's degrees of freedom. With one seed the interval covers identities only.
 
     Args:
         per_query: what each query contributes under each seed [n_seed, n_query].
-        identities: the person each query asks for [n_query].
+        identities: the identity of each query [n_query].
         level: share of such intervals that should hold the truth.
 
     >>> seed_summary([[1, 0, 1, 0], [1, 0, 1, 0]], [1, 1, 2, 2])
@@ -186,10 +186,10 @@ def seed_summary(per_query: Any, identities: Any, *, level: float = 0.95) -> See
 
 
 def summarise_sums(sums: Array, sizes: Array, *, level: float = 0.95) -> SeedSummary:
-    """Return what `seed_summary` does, from what each person's queries add up to.
+    """Return what `seed_summary` does, from the sums over each identity's queries.
 
     Args:
-        sums: the values of a person's queries under each seed, added up [n_seed, n_identity].
+        sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
         sizes: numbers of queries [n_identity].
         level: share of such intervals that should hold the truth.
     """
@@ -207,7 +207,7 @@ def ratio_variance(sums: Array, sizes: Array) -> float:
     """Return the variance of sum / size over identities, linearised; not a number for one identity.
 
     Args:
-        sums: the values of a person's queries, added up [n_identity].
+        sums: the values of an identity's queries, added up [n_identity].
         sizes: numbers of queries [n_identity].
     """
     if len(sizes) < 2:
@@ -230,14 +230,14 @@ class SeedVariance:
 
 
 def seed_variance(sums: Array, sizes: Array) -> SeedVariance:
-    """Return what seeds add to the variance of their mean beyond the persons' own; 0 for one seed: it cannot be told.
+    """Return what seeds add to the variance of their mean beyond that of identities; 0 for one seed: it is unknown.
 
-    Seeds answer a person's queries differently by chance, which makes their means differ too. That part is within
-    the variance over persons already; counted twice it would make intervals too wide, so it is taken off here
+    Seeds answer an identity's queries differently by chance, which makes their means differ too. The variance over
+    identities already includes that part; counted twice it would make intervals too wide, so it is subtracted here
     (the interaction of the two-way random-effects model).
 
     Args:
-        sums: the values of a person's queries under each seed, added up [n_seed, n_identity].
+        sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
         sizes: numbers of queries [n_identity].
     """
     n_seed, n_identity = sums.shape
@@ -255,7 +255,7 @@ def seed_variance(sums: Array, sizes: Array) -> SeedVariance:
 def satterthwaite(total: float, parts: Sequence[tuple[float, int]]) -> float:
     """Return the degrees of freedom of a variance made of estimates with their own; infinite where all are 0.
 
-    Never fewer than those of its least sure estimate, which a difference of estimates would give.
+    Never fewer than those of its least certain estimate, which a difference of estimates would give.
 
     >>> satterthwaite(1.0, [(1.0, 10), (0.0, 2)])
     10.0
@@ -267,7 +267,7 @@ def satterthwaite(total: float, parts: Sequence[tuple[float, int]]) -> float:
 
 
 def _draw(rng: np.random.Generator, count: int, n_identity: int) -> Array:
-    """Draw sets of persons with replacement: how often each is in a set [count, n_identity]."""
+    """Draw sets of identities with replacement: how often each is in a set [count, n_identity]."""
     drawn = rng.integers(n_identity, size=(count, n_identity))
     drawn += np.arange(count)[:, None] * n_identity
     return (

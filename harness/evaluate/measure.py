@@ -39,8 +39,8 @@ class Evaluation:
 def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Evaluation:
     """Measure retrieval of a split from its embeddings.
 
-    With `detail` the queries also name the `TOP` most similar gallery items of each, best first, and what each
-    caption speaks of: all that galleries and slices of a test need. Validation goes without.
+    With `detail` the queries also name the `TOP` most similar gallery items of each, best first, and which words
+    each caption names: all that galleries and slices of a test need. Validation needs neither.
     """
     owners = {"t2i": split.caption_identities, "i2t": split.identities}
     results = rank_directions(
@@ -59,7 +59,7 @@ def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Ev
 
 
 def _spoken(split: Split) -> Queries:
-    """Return what each caption speaks of, and the names that its bits stand for."""
+    """Return which words each caption names, and the names of its bits."""
     features = {f"t2i/{name}": values for name, values in caption_features(split.pairs.captions).items()}
     return features | {f"words/{name}": names for name, names in vocabulary().items()}
 
@@ -78,5 +78,5 @@ def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float
 
 
 def correlation(queries: Queries) -> float:
-    """Return how alike the t2i R@1 outcomes of one identity's captions are (ANOVA estimator)."""
+    """Return the intra-class correlation of the t2i R@1 outcomes of one identity's captions (ANOVA estimator)."""
     return intra_identity_correlation(query_values(queries, "R1"), queries["t2i/identity"])

@@ -1,7 +1,7 @@
-"""What the queries of each test person add up to: all that intervals and paired differences need of a result.
+"""Results per identity: the sums over its queries are all that intervals and paired differences need of a result.
 
-A few numbers a person stand for thousands of queries, so a report carries them along and any two of its results
-can be compared without going back to the runs.
+A few numbers per identity summarise thousands of queries, so a report includes them and any two of its results can
+be compared without going back to the runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ S = TypeVar("S", bound=SeedSummary)
 
 @dataclass(frozen=True)
 class Persons:
-    """One result on one test set, person by person.
+    """One result on one test set, per identity.
 
     Attributes:
-        identities: the test persons, in ascending order [n_identity].
+        identities: the test identities, in ascending order [n_identity].
         sizes: how many text queries ask for each [n_identity].
         sums: what their queries add up to, in `METRICS`, between 0 and size [n_seed, n_identity, n_metric].
-        correlation: how alike the R@1 outcomes of one person's queries are, mean over seeds.
+        correlation: intra-class correlation of the R@1 outcomes of one identity's queries, mean over seeds.
     """
 
     identities: np.ndarray
@@ -45,7 +45,7 @@ class Persons:
     correlation: float
 
     def summary(self, metric: str) -> SeedSummary:
-        """Return the mean over seeds with its interval over seeds and persons, in percent, cut at 0 and 100."""
+        """Return the mean over seeds with its interval over seeds and identities, in percent, cut at 0 and 100."""
         found = summarise_sums(self.of(metric), self.sizes)
         low, high = share_bounds(found, len(self.sizes))
         return in_percent(replace(found, low=low, high=high))
@@ -56,23 +56,26 @@ class Persons:
         return column
 
     def same_test_set(self, other: "Persons") -> bool:
-        """Say whether both results ask for the same persons, equally often."""
+        """Return whether both results have queries for the same identities, equally many for each."""
         return np.array_equal(self.identities, other.identities) and np.array_equal(self.sizes, other.sizes)
 
 
 def persons_of(seeds: Sequence[Mapping[str, Any]]) -> Persons:
-    """Return the persons of one result from the per-query arrays of its seeds (`queries.npz`).
+    """Return one result per identity from the per-query arrays of its seeds (`queries.npz`).
 
-    Raises `DataError` when the seeds were asked other queries.
+    Raises `DataError` when the seeds are of different queries.
     """
     asked = [np.asarray(one["t2i/identity"]) for one in seeds]
     if not all(np.array_equal(asked[0], one) for one in asked):
-        raise DataError("The seeds of one result were asked different queries.")
+        raise DataError("The seeds of one result are of different queries.")
     values = [np.stack([query_values(one, name) for name in METRICS], axis=1) for one in seeds]
     summed = [cluster_sums(one, asked[0]) for one in values]
-    alike = [intra_identity_correlation(one[:, 0], asked[0]) for one in values]
+    correlations = [intra_identity_correlation(one[:, 0], asked[0]) for one in values]
     return Persons(
-        np.unique(asked[0]), summed[0][1], np.stack([sums for sums, _ in summed]), float(np.mean(alike))
+        np.unique(asked[0]),
+        summed[0][1],
+        np.stack([sums for sums, _ in summed]),
+        float(np.mean(correlations)),
     )
 
 
@@ -88,7 +91,7 @@ def query_values(arrays: Mapping[str, Any], name: str, direction: str = "t2i") -
 
 
 def difference(a: Persons | None, b: Persons | None, metric: str = "R1") -> Difference | None:
-    """Return a - b in points; None where one is not at hand or was asked other queries."""
+    """Return a - b in points; None where one is missing or they are of different queries."""
     if a is None or b is None or not a.same_test_set(b):
         return None
     return in_percent(paired_difference(a.of(metric), b.of(metric), a.sizes))
@@ -101,12 +104,12 @@ def in_percent(summary: S) -> S:
 
 
 def persons_key(row: Mapping[Any, Any]) -> str:
-    """Return the key under which a result's persons are kept: its condition and its test set."""
+    """Return the key of a result per identity: its condition and its test set."""
     return f"{row['condition']} on {row['tested_on']}"
 
 
 def write_persons(path: Path, results: Mapping[str, Persons]) -> None:
-    """Write the persons of several results to one file, without pickles; equal results give an equal file."""
+    """Write several results per identity to one file, without pickles; equal results give an equal file."""
     names = np.array(list(results), dtype=np.str_)
     arrays: dict[str, Any] = {
         f"{i}/{part}": _compact(getattr(one, part))

@@ -52,12 +52,16 @@ thead th { border-bottom: 1px solid #262626; font-weight: 600; }
 """
 
 
-def write_page(notebook: Any, path: Path) -> None:
-    """Write a notebook as one HTML file: figures inside, code folded, no script and nothing to fetch."""
+def write_page(notebook: Any, path: Path, title: str = "") -> None:
+    """Write a notebook as one HTML file: figures inside, code folded, no script and nothing to fetch.
+
+    Its title is the notebook's own where none is given.
+    """
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
     loaders = [DictLoader({"report.html.j2": BODY})]
     exporter = HTMLExporter(template_file="report.html.j2", extra_loaders=loaders, exclude_output_prompt=True)
     body, _ = exporter.from_notebook_node(notebook)
-    write_text(path, PAGE.format(title=escape(notebook["metadata"]["title"]), style=STYLE, body=body))
+    shown = escape(title or notebook["metadata"]["title"])
+    write_text(path, PAGE.format(title=shown, style=STYLE, body=body))

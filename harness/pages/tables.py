@@ -142,7 +142,7 @@ def row_interval(row: Mapping[Any, Any], name: str) -> str:
 
 
 def short_text(text: str, length: int = 42) -> str:
-    """Return text cut in its middle when it is long, for the end of a label tells settings apart.
+    """Return text cut in its middle when it is long, because the end of a label names its settings.
 
     >>> short_text("cskt (adapter_towers=both, directions=both, …, 6e8d98)")
     'cskt (adapter_towers=both, direct… 6e8d98)'

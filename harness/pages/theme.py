@@ -1,4 +1,4 @@
-"""One look for all figures: colours that the colour-blind can tell apart, marks that survive black-and-white print."""
+"""One look for all figures: colours that are safe for the colour-blind, marks that survive black-and-white print."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ def use_theme() -> None:
 
 
 def marks(names: Iterable[str]) -> Looks:
-    """Return colour and mark of each name, both told apart; the first names get the clearest.
+    """Return colour and mark of each name, both distinct; the first names get the clearest.
 
     >>> marks(["a", "b"])["b"]
     {'color': '#D55E00', 'marker': 's'}

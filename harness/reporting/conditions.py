@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 CONDITIONS = ["label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size", "trainable"]
 CONDITION_NOTES = (
-    "Standard errors of R@1 in points: what other persons would change, and what other seeds would; the interval "
-    "holds both. One seed does not tell what seeds add, and an untrained method has none. Alike: correlation of the "
-    "hits of one person's captions; at 1 a person's captions count as one.",
+    "Standard errors (SE) of R@1 in points, from identities and from seeds; the interval includes both. With one seed "
+    "the SE from seeds is unknown, and an untrained method has none. ICC: intra-class correlation of the hits of one "
+    "identity's captions; at 1 they count as one caption.",
 )
 
 
@@ -30,31 +30,31 @@ def points_text(value: float, digits: int = 1) -> str:
 
 
 def fairness_notes(rows: "DataFrame") -> list[str]:
-    """Name what keeps results from being a fair pair: their seeds and their tuning budgets."""
+    """Name what makes a comparison of results unfair: their seeds and their tuning budgets."""
     trained = rows[rows["rule"] != UNTRAINED]
     budgets, notes = list(dict.fromkeys(trained["budget"])), []
     if len(trained) and (trained["n_seeds"] == 1).all():
         notes.append(
-            "One seed each: all this speaks of persons alone; another seed may order the methods otherwise."
+            "One seed each: the intervals cover identities only; another seed may change the order of the methods."
         )
     elif (trained["n_seeds"] == 1).any():
         notes.append(
-            "Some results have one seed, some several: a difference of two holds the seeds of the side that has "
-            "several, and of the other side persons alone."
+            "Some results have one seed, some several: the interval of a difference covers the seeds of a side only "
+            "where it has several."
         )
     if len(budgets) > 1:
-        notes.append(f"Tuning budgets differ ({', '.join(budgets)}): such results are no fair pair.")
+        notes.append(f"Tuning budgets differ ({', '.join(budgets)}): comparing such results is not fair.")
     return notes
 
 
 def conditions(panel: Panel) -> Table:
-    """Tabulate what the intervals are made of and under which conditions the results came about."""
+    """Tabulate what the intervals consist of and the conditions of the results."""
     from pandas import DataFrame
 
     rows = ranked(panel)
     return Table(
         name=f"leaderboard_conditions-{panel.number}",
-        title=f"{test_set_name(panel)}: what the intervals hold, and the conditions (protocol {panel.number})",
+        title=f"{test_set_name(panel)}: standard errors and conditions (protocol {panel.number})",
         values=rows[CONDITIONS],
         cells=DataFrame([_condition_cells(row) for row in rows.to_dict("records")]),
         notes=CONDITION_NOTES,
@@ -66,11 +66,11 @@ def _condition_cells(row: Row) -> dict[str, str]:
     return {
         "rank": rank_text(row["rank_low"], row["rank_high"]),
         "method": short_text(row["label"]),
-        "error: persons": points_text(row["identity_error"], 2),
-        "error: seeds": points_text(row["seed_error"], 2),
-        "alike": points_text(row["correlation"], 2),
+        "SE, identities": points_text(row["identity_error"], 2),
+        "SE, seeds": points_text(row["seed_error"], 2),
+        "ICC": points_text(row["correlation"], 2),
         "seeds": str(row["n_seeds"]),
-        "persons": count_text(row["n_identities"]),
+        "identities": count_text(row["n_identities"]),
         "budget": row["budget"],
         "rule": row["rule"],
         "epochs": count_text(row["epochs"]),

@@ -11,10 +11,11 @@ from typing import Any
 from harness.errors import UsageError
 from harness.files import read_json, writable, write_json
 from harness.listener import Listener
+from harness.pages.escaping import markdown_text, visible
 from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
 from harness.reporting.missing import placed, write_gaps
-from harness.reports import REPORTS, Gap, Report, Source, Step
+from harness.reports import REPORTS, Contents, Gap, Report, Source, Step
 from harness.track.mlflow_store import Store
 
 MANIFEST = "report.json"
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Made:
-    """A report that was written: its folder, its tables as numbers, what it misses, and its MLflow run."""
+    """A report that was written: its folder, its tables as numbers, what is missing, and its MLflow run."""
 
     name: str
     folder: Path
@@ -74,7 +75,7 @@ def make_report(
         experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
         datasets: only results trained and tested on these; none means all.
         suite: only runs that are cells of this suite; none means all.
-        listener: hears of the stages.
+        listener: receives the stages.
 
     An experiment without results gives a page that says how to make some.
     """
@@ -93,24 +94,28 @@ def make_report(
     gaps = placed(contents.gaps, runs, experiment)
     write_gaps(folder / "data" / "missing.json", gaps)
     listener.on_stage(f"running the notebook {folder / report.name}.ipynb")
-    write_notebook(report, contents.steps, bool(gaps), folder)
+    write_notebook(report, contents, bool(gaps), folder)
     tables = [table.as_dict() for table in contents.tables]
     return _finish(
         Made(report.name, folder, contents.n_results, contents.summary, tables, gaps), source.store
     )
 
 
-def write_notebook(report: type[Report], steps: Sequence[Step], gaps: bool, folder: Path) -> None:
+def write_notebook(report: type[Report], contents: Contents, gaps: bool, folder: Path) -> None:
     """Write the notebook, executed, and its page."""
-    notebook = make_notebook(notebook_cells(report, steps, gaps), report.title)
+    cells = notebook_cells(report, contents.steps, gaps, contents.title)
+    notebook = make_notebook(cells, report.title)
     execute(notebook, folder / f"{report.name}.ipynb")
-    write_page(notebook, folder / f"{report.name}.html")
+    write_page(notebook, folder / f"{report.name}.html", visible(contents.title or report.title))
 
 
-def notebook_cells(report: type[Report], steps: Sequence[Step], gaps: bool) -> list[Any]:
-    """Return a report's cells; none holds a value, so no name or caption can become code."""
-    title = f"# {report.title}\n\n{report.question}\n\nMade by `harness report {report.name}`."
-    cells = [markdown_cell(title)]
+def notebook_cells(report: type[Report], steps: Sequence[Step], gaps: bool, title: str = "") -> list[Any]:
+    """Return a report's cells; no code holds a value, so no name or caption can become code.
+
+    The first cell is headed by the `title`, as text, or else by the report's own.
+    """
+    heading = f"# {markdown_text(title or report.title)}"
+    cells = [markdown_cell(f"{heading}\n\n{report.question}\n\nMade by `harness report {report.name}`.")]
     cells.append(code_cell(IMPORTS.format(module=report.__module__)) if steps else markdown_cell(EMPTY))
     for step in steps:
         cells += [markdown_cell(step.words)] * bool(step.words) + [code_cell(step.code)] * bool(step.code)
@@ -160,4 +165,4 @@ use_theme()"""
 GAPS = """from harness.reporting.missing import gaps_table, load_gaps
 
 gaps_table(load_gaps("data/missing.json"))"""
-EMPTY = "**There is nothing to show yet.** What is missing, and how to make it, stands below."
+EMPTY = "**There is nothing to show yet.** What is missing, and how to make it, is below."

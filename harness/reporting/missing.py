@@ -1,4 +1,4 @@
-"""What a report misses to be whole, and the commands that make it, safe to paste into a shell."""
+"""What is missing in a report, and the commands that make it, safe to paste into a shell."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
 
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
-    """Return a gap for each condition of which some seed has not seen all test sets."""
+    """Return a gap for each condition of which some seed was not tested on all test sets."""
     rows = panel.rows
     trained = rows[rows["rule"] != UNTRAINED].groupby("condition", sort=False)
     found = [_untested(part.to_dict("records"), tests) for _, part in trained]
@@ -93,13 +93,13 @@ def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
     found = []
     for name in sorted(set(tests) - set(trained["trained_on"])):
         commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
-        what = f"Protocol {panel.number}: nothing trained on {name}, so no drop on it can be told."
+        what = f"Protocol {panel.number}: nothing trained on {name}, so there is no drop to report on it."
         found.append(Gap(what, commands))
     return found
 
 
 def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
-    """Return a gap for each run that did not finish, with the command that takes it up again."""
+    """Return a gap for each run that did not finish, with the command that resumes it."""
     found = []
     for row in unfinished.to_dict("records"):
         commands = (
@@ -139,7 +139,7 @@ def gaps_table(gaps: Sequence[Gap]) -> Table:
 
 
 def _unseen(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap | None:
-    """Name the test sets that no run of an untrained method has seen."""
+    """Name the test sets that no run of an untrained method was tested on."""
     missing = sorted(set(tests) - {row["tested_on"] for row in records})
     if not missing:
         return None
@@ -149,7 +149,7 @@ def _unseen(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap |
 
 
 def _untested(records: Sequence[Mapping[Any, Any]], tests: Sequence[str]) -> Gap | None:
-    """Name the test sets that some seed of a condition has not seen, with a command for each of its runs."""
+    """Name the test sets that some seed of a condition was not tested on, with a command for each of its runs."""
     runs = dict.fromkeys(run for row in records for run in row["runs"])
     seen = {run: {row["tested_on"] for row in records if run in row["runs"]} for run in runs}
     commands = [evaluate_command(run, sorted(missing)) for run in runs if (missing := set(tests) - seen[run])]

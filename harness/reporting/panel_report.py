@@ -1,4 +1,4 @@
-"""A report of many results: read, seeds combined, unlike protocols kept apart in panels, one tour for each panel."""
+"""A report of many results: read, seeds combined, one panel for each protocol, the same steps for each panel."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class PanelReport(Report):
     @classmethod
     @abstractmethod
     def select(cls, rows: "DataFrame") -> "DataFrame":
-        """Return the rows that the report stands on, one for each run and test set; there is at least one."""
+        """Return the rows that the report is based on, one for each run and test set; there is at least one."""
 
     @classmethod
     def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
@@ -42,7 +42,7 @@ class PanelReport(Report):
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:
-        """Return what a row fixes in words: rows that fix one fact unlike never share a table."""
+        """Return what a row fixes in words: rows with different values of one fact never share a table."""
         return protocol_facts(row)
 
     @classmethod
@@ -52,7 +52,7 @@ class PanelReport(Report):
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Return what the report misses to be whole. With no panel: how to begin."""
+        """Return what is missing in the report. With no panel: how to begin."""
         return []
 
     @classmethod
@@ -91,9 +91,9 @@ class PanelReport(Report):
 
 DATA = """## Data
 
-One row is one condition (everything but the seed alike) on one test set. `data/runs.json` holds the single seeds,
-`data/persons.npz` the results person by person. Results of unlike protocol stand in separate panels; what they share
-and why they are apart stands above each."""
+One row is one condition (all settings but the seed) on one test set. `data/runs.json` holds the single seeds,
+`data/persons.npz` the results per identity. Results of different protocols are in separate panels; what they share
+and why they are separate is above each."""
 IMPORTS = """from harness.results.panels import split_panels
 from harness.evaluate.per_identity import load_persons
 from harness.results.run_table import load_rows

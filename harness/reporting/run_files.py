@@ -1,4 +1,4 @@
-"""A run's own files, fetched from MLflow for a report about it, and what of them an older run lacks."""
+"""A run's files, fetched from MLflow for a report about it, and which of them an older run lacks."""
 
 import logging
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Here:
 
     Attributes:
         queries, embeddings: whether the per-query results and the sample of embeddings are there.
-        ranked: whether it is known which images came first.
-        words: whether it is known what captions speak of.
+        ranked: whether the top-ranked images are known.
+        words: whether the words of captions are known.
         missing: what is not there, in words, with the commands that make it.
     """
 
@@ -59,15 +59,15 @@ def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "")
     ranked, words = {"t2i/top", "i2t/identity"} <= arrays, "t2i/colours" in arrays
     lacking = [
         *["its per-query results"] * (not found["queries"]),
-        *["which images it put first"] * (found["queries"] and not ranked),
-        *["what its captions speak of"] * (found["queries"] and not words),
+        *["its top-ranked images"] * (found["queries"] and not ranked),
+        *["the words of its captions"] * (found["queries"] and not words),
         *["its sample of embeddings"] * (not found["embeddings"]),
     ]
-    return Here(found["queries"], found["embeddings"], ranked, words, _told(row, lacking))
+    return Here(found["queries"], found["embeddings"], ranked, words, _missing(row, lacking))
 
 
 def _is_whole(file: Path) -> bool:
-    """Say whether all arrays of a file can be read; remove one that cannot, so that no notebook trips over it."""
+    """Return whether all arrays of a file can be read; remove one that cannot, so that no notebook fails on it."""
     try:
         load_arrays(file)
     except BROKEN as error:
@@ -77,11 +77,11 @@ def _is_whole(file: Path) -> bool:
     return True
 
 
-def _told(row: dict[str, Any], lacking: list[str]) -> tuple[Missing, ...]:
+def _missing(row: dict[str, Any], lacking: list[str]) -> tuple[Missing, ...]:
     if not lacking:
         return ()
     what = (
-        f"The run {row['run']} does not hold {', nor '.join(lacking)}: it was tested before they were kept, or its "
+        f"The run {row['run']} does not hold {', nor '.join(lacking)}: it was tested before they were recorded, or its "
         "files are broken."
     )
     return ((what, (_again(row),)),)

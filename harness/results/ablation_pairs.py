@@ -72,7 +72,7 @@ def _reference(rows: Sequence[Row], settings: Sequence[Row], defaults: Row) -> t
 
 
 def _differing(one: Row, other: Row) -> list[str]:
-    """Return the keys that two configurations hold unlike, in alphabetical order."""
+    """Return the keys in which two configurations differ, in alphabetical order."""
     return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
@@ -90,7 +90,7 @@ def _changes(own: Row, reference: Row) -> Row:
 
 
 def _differences(row: Row, reference: Row, panel: Panel) -> Row:
-    """Return the differences to the reference, person by person; without intervals where persons are not at hand."""
+    """Return the differences to the reference, paired per identity; without intervals where these are missing."""
     found: Row = {"p": nan, "p_holm": nan}
     for name in METRICS:
         key, paired = (

@@ -1,4 +1,4 @@
-"""Set one result against another on the test sets that both have seen: the difference, how sure it is, in words."""
+"""Compare two results on the test sets that both were tested on: the difference, its certainty, the verdict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ class Compared:
     Attributes:
         tested_on: the test set.
         a, b: the results with their seeds combined, as `harness.results.over_seeds` gives them.
-        differences: a less b in points, by metric.
+        differences: a minus b in points, by metric.
         p_holm: of no difference in R@1, adjusted for the number of test sets.
     """
 
@@ -49,14 +49,15 @@ class Compared:
             better, worse = ("A", "B") if found.estimate > 0 else ("B", "A")
             return f"On {self.tested_on}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}."
         if isnan(found.detectable):
-            return f"On {self.tested_on}, nothing can be told of A and B: {numbers.split(' [')[0]} on a single person."
+            shown = numbers.split(" [")[0]
+            return f"On {self.tested_on}, A and B cannot be compared statistically: {shown} on a single identity."
         if found.detectable == 0:
             return (
-                f"On {self.tested_on}, A and B have the same R@1 on every person: nothing tells them apart."
+                f"On {self.tested_on}, A and B have the same R@1 on every identity: there is no difference."
             )
         return (
-            f"On {self.tested_on}, A and B are not told apart: {numbers}, p {_p(self.p_holm)}; a difference below "
-            f"{found.detectable:.1f} points would often go unseen here."
+            f"On {self.tested_on}, A and B are not significantly different: {numbers}, p {_p(self.p_holm)}; a "
+            f"difference below {found.detectable:.1f} points would often be missed here."
         )
 
 
@@ -68,8 +69,8 @@ class Comparison:
         a, b: their names: one run, or the first of several seeds.
         n_seeds: how many seeds each has.
         settings: the config keys in which they differ, with both values.
-        unlike: what else differs in how they were made, in words.
-        tests: one entry for each test set that both have seen.
+        unlike: what else differs between their protocols, in words.
+        tests: one entry for each test set of both.
     """
 
     a: str
@@ -82,14 +83,14 @@ class Comparison:
 
     @property
     def reach(self) -> str:
-        """What the intervals speak of, in one sentence."""
+        """What the intervals cover, in one sentence."""
         if not self.trained_seeds:
-            return "Neither trains anything: the intervals speak of new persons."
+            return "Neither trains anything: the intervals cover new identities."
         if min(self.trained_seeds) > 1:
-            return "The intervals speak of new persons and of new seeds."
+            return "The intervals cover new identities and new seeds."
         if max(self.trained_seeds) > 1:
-            return "One side has one seed: the intervals speak of persons and of the other side's seeds."
-        return "One seed each: the intervals speak of persons alone; another seed moves results too."
+            return "One side has one seed: the intervals cover new identities and the other side's seeds."
+        return "One seed each: the intervals cover new identities only; another seed moves results too."
 
     @property
     def trained_seeds(self) -> list[int]:
@@ -106,19 +107,19 @@ class Comparison:
 
 
 def compare(source: Source, a: str, b: str) -> Comparison:
-    """Compare two results of an experiment on the test sets that both have seen.
+    """Compare two results of an experiment on the test sets that both were tested on.
 
     Args:
         source: where they are tracked.
-        a, b: the name of a run, or how it begins, which stands for all its seeds; or the name of a group of seeds.
+        a, b: the name of a run, or its beginning, which means all its seeds; or the name of a group of seeds.
 
-    Raises `UsageError` for a name that is not there, for two names of one result, and for results that no table may
-    hold together: synthetic and real data, other test data, another metric protocol or another selection rule.
+    Raises `UsageError` for an unknown name, for two names of one result, and for results that may not share a table:
+    synthetic and real data, other test data, another metric protocol or another selection rule.
     """
     rows, persons = chosen(source, (a, b))
     sides = [rows[rows["condition"] == condition] for condition in dict.fromkeys(rows["condition"])]
     if len(sides) < 2:
-        raise UsageError(f"{a!r} and {b!r} are seeds of one and the same result: name two different ones.")
+        raise UsageError(f"{a!r} and {b!r} are seeds of the same result: name two different ones.")
     by_test = [{row["tested_on"]: row for row in side.to_dict("records")} for side in sides]
     shared = [name for name in by_test[0] if name in by_test[1]]
     if not shared:
@@ -147,7 +148,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
 
 
 def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str, Persons]]:
-    """Return the named results on all their test sets, in the order of the names, with their persons."""
+    """Return the named results on all their test sets, in the order of the names, and each per identity."""
     runs = source.single_runs
     if not len(runs):
         raise UsageError(
@@ -160,7 +161,7 @@ def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str,
 
 
 def condition_of(source: Source, name: str) -> str:
-    """Return the condition of the run or group of seeds that a name stands for."""
+    """Return the condition of the run or group of seeds of a name."""
     runs = source.single_runs
     fits = runs[runs["run"].str.startswith(name)]
     if not len(fits) and source.store is not None:
@@ -175,7 +176,7 @@ def condition_of(source: Source, name: str) -> str:
 
 
 def _unlike(a: Row, b: Row) -> list[str]:
-    """Return what differs in how two results came about; raise `UsageError` where it forbids to compare them."""
+    """Return how two protocols differ; raise `UsageError` where that forbids to compare them."""
     facts, other = protocol_facts(a), protocol_facts(b)
     lines = [(name, f"{name}: {facts[name]} for A, {other[name]} for B") for name in conflicts(facts, other)]
     forbidden = [line for name, line in lines if name.startswith(REFUSED)]
@@ -192,8 +193,8 @@ def _differences(a: Row, b: Row, persons: Mapping[str, Persons]) -> dict[str, Di
     known = {name: one for name, one in found.items() if one is not None}
     if len(known) < len(found):
         raise UsageError(
-            f"The per-query results of {a['runs'][0]} or {b['runs'][0]} on {a['tested_on']} are not in MLflow, or were "
-            "asked other queries: `harness runs sync` sends what is missing."
+            f"The per-query results of {a['runs'][0]} or {b['runs'][0]} on {a['tested_on']} are not in MLflow, or are "
+            "of other queries: `harness runs sync` sends what is missing."
         )
     return known
 
@@ -208,8 +209,8 @@ def _settings(a: Row, b: Row) -> dict[str, tuple[str, str]]:
 def _test(test: Compared) -> dict[str, Any]:
     scores = {side: {name: row[name] for name in METRICS} for side, row in (("a", test.a), ("b", test.b))}
     differences = {name: asdict(one) for name, one in test.differences.items()}
-    told = {"verdict": test.verdict, "p_holm": test.p_holm, "n_identities": test.a["n_identities"]}
-    return {"tested_on": test.tested_on} | scores | {"differences": differences} | told
+    said = {"verdict": test.verdict, "p_holm": test.p_holm, "n_identities": test.a["n_identities"]}
+    return {"tested_on": test.tested_on} | scores | {"differences": differences} | said
 
 
 def _p(value: float) -> str:

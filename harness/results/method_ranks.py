@@ -1,4 +1,4 @@
-"""Methods ranked with intervals that hold all at once, and compared in pairs."""
+"""Methods ranked with simultaneous intervals, and compared in pairs."""
 
 from collections.abc import Sequence
 from math import nan
@@ -22,15 +22,15 @@ LEVEL = 0.95
 MOST_PAIRED, MOST_DRAWN = 10, 48
 TIED, FIRST, LEADER = "tied for first", "first", "leader"
 SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
-GAP = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
+DIFFERENCE = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
 ERRORS = ["identity_error", "seed_error", "correlation", "n_identities"]
-PAIR_COLUMNS = ["place", "label", "other_place", "other", *GAP]
+PAIR_COLUMNS = ["place", "label", "other_place", "other", *DIFFERENCE]
 
 
 def ranked(panel: Panel) -> "DataFrame":
     """Return the panel's results, best first, each with its rank interval and its difference to the leader.
 
-    The leader is the best of those whose persons are at hand; the others have neither rank nor difference.
+    The leader is the best of those known per identity; the others have neither rank nor difference.
     """
     from pandas import DataFrame
 
@@ -51,7 +51,7 @@ def ranked(panel: Panel) -> "DataFrame":
 
 
 def pairs(panel: Panel) -> "DataFrame":
-    """Return each pair of results, best first, with the difference of the first less the second."""
+    """Return each pair of results, best first, with the difference of the first minus the second."""
     from pandas import DataFrame
 
     rows, compared = _compared(panel)
@@ -65,7 +65,7 @@ def pairs(panel: Panel) -> "DataFrame":
 
 
 def _compared(panel: Panel) -> tuple[list[Row], Compared]:
-    """Return the results, best first, and the difference of each two whose persons are at hand, by place."""
+    """Return the results, best first, and the difference of each two that are known per identity, by place."""
     records = panel.rows.sort_values("R1", ascending=False, kind="stable", ignore_index=True)
     rows = records.astype(dict.fromkeys(SCORES, float)).to_dict("records")
     known = [place for place, row in enumerate(rows) if persons_key(row) in panel.persons]
@@ -84,22 +84,22 @@ def _adjusted(compared: Compared) -> dict[tuple[int, int], float]:
 
 
 def _more(found: Difference | None, adjusted: float) -> dict[str, float]:
-    """Return a difference as columns; not numbers where it cannot be had."""
+    """Return a difference as columns; NaN where it is not known."""
     if found is None:
-        return dict.fromkeys(GAP, nan)
+        return dict.fromkeys(DIFFERENCE, nan)
     values = (found.estimate, found.low, found.high, found.p_value, adjusted, found.detectable)
-    return dict(zip(GAP, values, strict=True))
+    return dict(zip(DIFFERENCE, values, strict=True))
 
 
 def _less(found: Difference | None, adjusted: float) -> dict[str, float]:
-    """Return the difference of the second result less the first."""
+    """Return the difference of the second result minus the first."""
     line = _more(found, adjusted)
     ends = {"difference_low": -line["difference_high"], "difference_high": -line["difference_low"]}
     return line | {"difference": -line["difference"]} | ends
 
 
 def _errors(row: Row, panel: Panel) -> dict[str, float]:
-    """Return what persons and seeds add to the standard error of R@1, in points, and how alike captions are."""
+    """Return the standard errors of R@1 from identities and seeds, in points, and the intra-class correlation."""
     persons = panel.persons.get(persons_key(row))
     if persons is None:
         return dict.fromkeys(ERRORS, nan)

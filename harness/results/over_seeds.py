@@ -1,4 +1,4 @@
-"""Combine the seeds of one condition: mean and an interval that speaks of new persons and new seeds alike."""
+"""Combine the seeds of one condition: mean and an interval that covers new identities and new seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,13 +29,13 @@ COSTS = (
 OF_ONE_RUN = ("run_id", "seed", "queries")
 ONE_SEED = "identities"
 SEVERAL_SEEDS = "seeds and identities"
-NO_INTERVAL = "none: the seeds' per-query results are not at hand"
+NO_INTERVAL = "none: the seeds' per-query results are missing"
 
 
 def combine_seeds(
     runs: "DataFrame", queries: Queries, groups: Mapping[str, Mapping[str, float]] | None = None
 ) -> tuple["DataFrame", dict[str, Persons]]:
-    """Return one row for each condition and test set, and the persons of each by `persons_key`.
+    """Return one row for each condition and test set, and the results of each per identity, by `persons_key`.
 
     A row holds its seeds' mean, interval and single values; costs are means over seeds.
 
@@ -43,7 +43,7 @@ def combine_seeds(
         runs: single runs, newest first, as `harness.results.run_table.read_runs` gives them.
         queries: returns a run's per-query results from its id and the file's name, or None.
         groups: metrics of the tracked groups of seeds, by id; they give the interval where one holds exactly
-            these runs and their per-query results are not at hand.
+            these runs and their per-query results are missing.
 
     Without either, several seeds have a mean and no interval.
     """
@@ -82,7 +82,7 @@ def _combine(members: Members, persons: Persons | None, groups: Mapping[str, Map
 
 
 def _read(members: Members, queries: Queries) -> Persons | None:
-    """Return the persons of a result; None unless all seeds are there and were asked the same."""
+    """Return a result per identity; None unless all seeds are there and were tested on the same queries."""
     read = [queries(row["run_id"], row["queries"]) for row in members]
     arrays = [one for one in read if one is not None]
     try:
@@ -92,7 +92,7 @@ def _read(members: Members, queries: Queries) -> Persons | None:
 
 
 def _summarised(persons: Persons) -> Row:
-    """Return the scores of several seeds, and for R@1 what persons and seeds add to its standard error."""
+    """Return the scores of several seeds, and for R@1 the standard errors from identities and from seeds."""
     found: Row = {"interval": SEVERAL_SEEDS}
     for name in METRICS:
         summary = persons.summary(name)

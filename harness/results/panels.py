@@ -21,14 +21,14 @@ _METHOD_FREE = ("dataset.", "method.name")
 
 @dataclass
 class Panel:
-    """Results that may stand in one table, the facts that they share, and why they do not stand in an earlier one.
+    """Results that may share a table, the facts that they have in common, and why they are not in an earlier one.
 
     Attributes:
         number: counted from 1, in file names and references.
-        rows: the results, with a `label` that tells the method and, where it must, the settings that differ.
+        rows: the results, with a `label` that names the method and, where needed, the settings that differ.
         facts: what holds for all rows, in words.
         reasons: one sentence for each earlier panel that the rows were kept out of.
-        persons: the results person by person, by `persons_key`.
+        persons: the results per identity, by `persons_key`.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Panel:
     def difference(
         self, one: Mapping[Any, Any], other: Mapping[Any, Any], metric: str = "R1"
     ) -> Difference | None:
-        """Return one result less another on the same persons, in points; None where they cannot be set against."""
+        """Return one result minus another on the same identities, in points; None where they cannot be compared."""
         return difference(self.persons.get(persons_key(one)), self.persons.get(persons_key(other)), metric)
 
     @property
@@ -81,10 +81,10 @@ def split_panels(
 
     Args:
         rows: results with their seeds combined.
-        facts_of: returns what a row fixes; two rows that fix one fact unlike never share a panel.
-        persons: the results person by person, by `persons_key`; without them no difference has an interval.
+        facts_of: returns what a row fixes; two rows with different values of one fact never share a panel.
+        persons: the results per identity, by `persons_key`; without them no difference has an interval.
 
-    An untrained method fixes less than a trained one and stands in each panel that it fits.
+    An untrained method fixes less than a trained one and is in each panel that it fits.
     """
     records = [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
     trained = [row for row in records if row["rule"] != UNTRAINED]
@@ -104,7 +104,7 @@ def split_panels(
 
 
 def conflicts(one: Facts, other: Facts) -> list[str]:
-    """Return the facts that both fix and fix unlike.
+    """Return the facts that both fix, with different values.
 
     >>> conflicts({"rule": "val", "data": "real data"}, {"rule": "last"})
     ['rule']
@@ -113,7 +113,7 @@ def conflicts(one: Facts, other: Facts) -> list[str]:
 
 
 def protocol_facts(row: Mapping[str, Any]) -> Facts:
-    """Return what two results must share to stand in one table, whatever they are trained on."""
+    """Return what two results must share to be in one table, whatever they are trained on."""
     facts = {
         "data": TWIN if row["synthetic"] else REAL,
         "backbone": f"{row['backbone']} ({row['weights']})",
@@ -163,7 +163,7 @@ def label(records: Sequence[Row]) -> None:
 
 
 def _label(row: Row, keys: Sequence[str], mark: bool) -> str:
-    """Return the method, the settings named by `keys` and, to tell apart what they do not, the condition's mark."""
+    """Return the method, the settings named by `keys` and, where these are not enough, the condition's mark."""
     shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:MAX_DIFFERENCES]]
     shown += ["…"] * (len(keys) > MAX_DIFFERENCES)
     shown += [row["condition"][:6]] * (mark or len(keys) > MAX_DIFFERENCES)
@@ -221,4 +221,4 @@ def _reason(earlier: Panel, facts: Facts) -> str:
         f"{name} is {facts[name]} here and {earlier.facts[name]} there"
         for name in conflicts(earlier.facts, facts)
     ]
-    return f"Kept apart from protocol {earlier.number}, because {'; '.join(parts)}."
+    return f"Separate from protocol {earlier.number}, because {'; '.join(parts)}."

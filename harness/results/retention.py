@@ -1,4 +1,4 @@
-"""What training on one dataset leaves of the untrained method's skill on others."""
+"""How much of the untrained method's accuracy on other datasets training on one dataset retains."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ SAME = (
 def with_retention(rows: "DataFrame") -> "DataFrame":
     """Return single runs with `retention` and `retained_on`, for those that were tested on other datasets too.
 
-    Retention is R@1 on other datasets than the run's own less the R@1 of the untrained backbone there, in points,
+    Retention is R@1 on other datasets than the run's own minus the R@1 of the untrained backbone there, in points,
     mean over those datasets; above 0, training elsewhere helped. `retained_on` names the datasets. Both are None
     for a run that was tested nowhere else, where no untrained method was, or that trains nothing itself.
 
@@ -43,5 +43,5 @@ def with_retention(rows: "DataFrame") -> "DataFrame":
 
 
 def _setting(row: dict[Any, Any]) -> tuple[Any, ...]:
-    """Return what a run and the untrained method must share to be set against each other."""
+    """Return what a run and the untrained method must share to be compared."""
     return tuple(row[name] for name in SAME)

@@ -72,7 +72,7 @@ class Source:
         return read_unfinished(self.store, self.suite) if self.store else DataFrame(columns=["run", "status"])
 
     def combined(self, rows: "DataFrame") -> tuple["DataFrame", dict[str, Persons]]:
-        """Return single runs with their seeds combined, and the persons of each result."""
+        """Return single runs with their seeds combined, and each result per identity."""
         if self.store is None or not len(rows):
             return combine_seeds(rows, lambda run_id, name: None)
         groups = {group.id: dict(group.metrics) for group in self.store.finished_runs("group")}

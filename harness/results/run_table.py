@@ -163,7 +163,7 @@ def _costs(run: RunRow) -> dict[str, float | None]:
 
 
 def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
-    """Return what a row says of its test set; the run's own dataset is in-domain, any other a transfer."""
+    """Return a row's columns on its test set; the run's own dataset is in-domain, any other a transfer."""
     trained_on = run.tag("dataset")
     own = dataset == trained_on
     fingerprint = run.tag("fingerprint") if own else run.tag(f"transfer.{dataset}")
@@ -188,7 +188,7 @@ def _scores(run: RunRow, dataset: str) -> dict[str, float | None]:
 
 
 def shares_persons(one: str, other: str) -> bool:
-    """Say whether two datasets are known to show some of the same persons; unknown names share none."""
+    """Return whether two datasets are known to share identities; unknown names share none."""
     return any(b in _shared(a) for a, b in ((one, other), (other, one)))
 
 

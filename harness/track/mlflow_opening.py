@@ -19,7 +19,7 @@ def tracking_uri(runs: Path | None = None) -> str:
 
 
 def _lay_out(uri: str) -> None:
-    """Make a new SQLite store beside its place and rename it: one whose creation was killed would never open again."""
+    """Make a new SQLite store under another name and rename it: one whose creation was killed would never open."""
     from mlflow import MlflowClient
 
     path = Path(uri.removeprefix("sqlite:///"))
@@ -38,7 +38,7 @@ def _experiments(uri: str) -> list[str]:
 
 @contextmanager
 def _opening(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow and its database say of a store that cannot be opened into one message."""
+    """Turn any error of MLflow and its database about a store that cannot be opened into one message."""
     try:
         yield
     except HarnessError:
@@ -46,7 +46,7 @@ def _opening(uri: str) -> Iterator[None]:
     except Exception as error:
         first = without_password((str(error).strip().splitlines() or [""])[0])
         raise UsageError(
-            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): mend it, "
+            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): repair it, "
             "or name another by MLFLOW_TRACKING_URI or --runs."
         ) from error
 

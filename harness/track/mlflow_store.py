@@ -138,7 +138,7 @@ class Store:
             self.client.log_batch(run_id, tags=part)
 
     def describe(self, views: Mapping[str, str]) -> None:
-        """Bring the experiment's saved views up to date; its description stays as a person wrote it."""
+        """Bring the experiment's saved views up to date; its description stays as it was written."""
         known = self.client.get_experiment(self.experiment_id).tags
         wanted = {key: known.get(key, value) for key, value in EXPERIMENT_TAGS.items()} | dict(views)
         for key, value in wanted.items():
@@ -196,7 +196,7 @@ class Store:
         return [RunRow.from_mlflow(run) for run in found]
 
     def unfinished_runs(self) -> list[RunRow]:
-        """Return the runs that failed, were cut off or still run, newest first."""
+        """Return the runs that failed, were interrupted or still run, newest first."""
         return self.search("tags.`harness.kind` = 'run' and attributes.status != 'FINISHED'")
 
     def search(self, text: str) -> list[RunRow]:
@@ -223,7 +223,7 @@ class Store:
         return [rows[epoch] for epoch in sorted(rows)]
 
     def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
-        """Fetch one artifact of a run into a folder of its own there; None when the run has none of that name."""
+        """Fetch one artifact of a run into a subfolder for it; None when the run has none of that name."""
         place = folder / run_id
         place.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -234,7 +234,7 @@ class Store:
             return None
 
     def publish_folder(self, name: str, marks: dict[str, str], folder: Path) -> str:
-        """Log a folder's files as the artifacts of a run of their own; return its id."""
+        """Log a folder's files as the artifacts of a new run; return its id."""
         run_id = str(self.client.create_run(self.experiment_id, tags=marks, run_name=name).info.run_id)
         self.client.log_artifacts(run_id, str(folder))
         self.end(run_id, "finished")

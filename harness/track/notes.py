@@ -1,4 +1,4 @@
-"""What MLflow's pages tell of one run: its description in Markdown, where it comes from, its settings in short."""
+"""What MLflow's pages show of one run: its description in Markdown, its origin, its settings in short."""
 
 import getpass
 from contextlib import suppress
@@ -14,7 +14,7 @@ NOTE = "mlflow.note.content"
 
 
 def description(record: Record) -> str:
-    """Return a run's description in Markdown: what it is, its results, and the commands that go on from it."""
+    """Return a run's description in Markdown: what it is, its results, and the commands to use next."""
     name = record.name
     lines = [_headline(record), *_outcome(record), *_costs(record)]
     if record.study is None and record.status == "finished":
@@ -81,7 +81,7 @@ def _outcome(record: Record) -> list[str]:
         f"| {markdown_text(p)} | {' | '.join(_value(record, f'{p}/{n}') for n in METRIC_NAMES)} |"
         for p in places
     ]
-    return [first, "\n".join([head, *rows]), "In brackets: 95 % intervals over persons."]
+    return [first, "\n".join([head, *rows]), "In brackets: 95 % intervals over identities."]
 
 
 def _rule(record: Record) -> str:

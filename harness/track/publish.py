@@ -12,7 +12,7 @@ from harness.track.tags import tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
-    """Send a whole record anew with its results on other datasets, in place of what arrived of it before."""
+    """Send a whole record with its results on other datasets, replacing what arrived of it before."""
     if record.tracking.get("run_id") and record.tracking.get("uri") == store.place:
         store.remove(record.tracking["run_id"])
     run_id = store.create(record)

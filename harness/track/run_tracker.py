@@ -63,7 +63,7 @@ class Tracker(Listener):
         return {"synced": self.error is None, "run_id": self.run_id, "uri": uri, "error": self.error}
 
     def _open(self) -> None:
-        """Open the MLflow run, in place of the one that an earlier, cut-off attempt left behind."""
+        """Open the MLflow run, in place of the one of an earlier, interrupted attempt."""
         store, note = self._open_store(), self.folder.file(RUN_ID)
         if note.is_file():
             store.remove(note.read_text(encoding="utf-8").strip())

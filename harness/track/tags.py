@@ -16,8 +16,8 @@ SEARCH = "search.json"
 def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a run that a study chose, when another study may have chosen it before.
 
-    All studies are named, and the budget is the largest: two searches that end at one point were not cheaper
-    than the dearer of them.
+    All studies are named, and the budget is the largest: two searches with the same result cost no less than the
+    larger one.
 
     >>> old = {"harness.study": "a", "harness.budget": "30"}
     >>> joined_marks(old, {"harness.study": "b", "harness.budget": "9"})
@@ -31,7 +31,7 @@ def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str
 
 
 def tags(record: Record) -> dict[str, str]:
-    """Return the tags by which runs are found and told apart."""
+    """Return the tags by which runs are found and distinguished."""
     config = record.config
     values = {
         "harness.kind": "run",

@@ -53,27 +53,27 @@ def show(
     """Print the addresses of an experiment's pages and serve them until interrupted.
 
     Args:
-        runs: folder of the records, beside which the default store lies.
+        runs: folder of the records, beside which the default store is.
         experiment: name of the experiment; by default the one that runs are logged to.
         port: port of 127.0.0.1; by default the first free one from 5000 on.
         browser: whether to open the pages; by default where there is a screen.
-        tell: told each line.
+        tell: called with each line.
 
     Raises `UsageError` when there is nothing to show, the port is taken, or a server does not answer.
     """
     tracked = find(runs, experiment)
     if tracked.is_served:
         _present(tracked, without_user(tracked.uri), browser, tell)
-        tell("That server is shown as it is; nothing was started.")
+        tell("That server is used as it is; nothing was started.")
         return
     chosen = free_port(port)
     if port is None and chosen != PORT:
         tell(f"Port {PORT} is taken; this is {chosen}.")
     with serving(tracked.uri, runs_root(runs).path, chosen) as (base, server):
         _present(tracked, base, browser, tell)
-        tell("Ctrl-C ends it.")
+        tell("Ctrl-C stops it.")
         server.wait()
-    raise HarnessError("The MLflow server ended by itself.")
+    raise HarnessError("The MLflow server stopped by itself.")
 
 
 def find(runs: str | Path | None = None, experiment: str | None = None) -> Tracked:

@@ -17,10 +17,10 @@ from harness.track.tags import SETTINGS, SUITE
 
 VIEW = "mlflow.sharedViewState."
 ABOUT = (
-    "Runs of the person retrieval harness. Under **Views** lie, for each dataset, its results and a comparison of "
-    "the methods; `harness ui` keeps them up to date.\n\n"
+    "Runs of the person retrieval harness. **Views** lists, for each dataset, its results and a comparison of the "
+    "methods; `harness ui` keeps them up to date.\n\n"
     "Metrics are in percent, as `split/dataset/direction/name`; `/low` and `/high` are the ends of the 95 % interval. "
-    "Results of synthetic twins and of real data are different worlds: compare each with its own."
+    "Never compare results of synthetic twins with results of real data."
 )
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", NOTE: ABOUT}
 TRAINABLE = "accounting/parameters.trainable"
@@ -63,7 +63,7 @@ class View:
 def views(runs: Sequence[Mapping[str, str]]) -> list[View]:
     """Return the views of runs, given as their tags, newest first: each dataset's, then each suite's on it.
 
-    Seeds of one condition are averaged where all runs have the tag that tells them, else all runs of a method.
+    Seeds of one condition are averaged where all runs have the tag for it, else all runs of a method.
     """
     by = SETTINGS if all(SETTINGS in tags for tags in runs) else "harness.method"
     found: dict[View, None] = {}

@@ -107,8 +107,8 @@ def test_the_counts_of_a_split_stand_against_the_published_ones(data, tmp_path, 
     rows = tables_of(tmp_path)["splits"].cells.set_index("split")
     assert rows.loc["train", "images"] == "3 / 34,674"
     assert rows.loc["train", "counts"] == "DIFFER"
-    assert rows.loc["train", "images of a person"] == "1.5 (1 to 2)"
-    assert rows.loc["train", "words of a caption"] == "5.3 (1 to 9)"
+    assert rows.loc["train", "images per identity"] == "1.5 (1 to 2)"
+    assert rows.loc["train", "words per caption"] == "5.3 (1 to 9)"
     assert rows["too long"].tolist() == ["0", "1"]
     assert "real data" in made.summary
     assert "not usable" in made.summary

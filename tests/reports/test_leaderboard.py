@@ -96,12 +96,12 @@ def test_the_difference_is_to_the_leader_with_its_interval_p_and_what_could_be_s
         [paired.estimate, paired.low, paired.high, paired.detectable]
     )
     cells = leaderboard(three_groups).cells.set_index("method")
-    assert cells.loc["top", ["R@1 less the leader's", "p (Holm)", "detectable"]].tolist() == [
+    assert cells.loc["top", ["R@1 difference to leader", "p (Holm)", "detectable"]].tolist() == [
         "leader",
         DASH,
         DASH,
     ]
-    assert cells.loc["mid", "R@1 less the leader's"].startswith("−19.0 [−2")
+    assert cells.loc["mid", "R@1 difference to leader"].startswith("−19.0 [−2")
     assert cells.loc["mid", "p (Holm)"] == "<0.001"
     others = rows["detectable"].dropna()
     assert f"median {others.median():.1f} points" in leaderboard(three_groups).notes[2]
@@ -125,19 +125,19 @@ def test_without_persons_a_result_has_dashes_and_a_gap_and_the_others_are_ranked
     panel = panel_of(fake.row("lost", r1=70), fake.row("a", r1=60), fake.row("b", r1=20), without=("lost",))
     cells = leaderboard(panel).cells.set_index("method")
     assert (
-        cells.loc["lost", ["rank", "place", "R@1 less the leader's", "p (Holm)", "detectable"]].tolist()
+        cells.loc["lost", ["rank", "place", "R@1 difference to leader", "p (Holm)", "detectable"]].tolist()
         == [DASH] * 5
     )
     assert cells.loc["lost", "R@1 [95 %]"] == "70.0 [67.0, 73.0]"
     assert cells.loc[["a", "b"], "rank"].tolist() == ["1", "2"]
-    assert cells.loc["a", "R@1 less the leader's"] == "leader"
+    assert cells.loc["a", "R@1 difference to leader"] == "leader"
     notes = " ".join(leaderboard(panel).notes)
     assert "the one pair of 2 results" in notes
-    assert "Not ranked, as the results person by person are not at hand: lost." in notes
+    assert "Not ranked, because the results per identity are missing: lost." in notes
     assert (
         conditions(panel)
         .cells.set_index("method")
-        .loc["lost", ["error: persons", "alike", "persons"]]
+        .loc["lost", ["SE, identities", "ICC", "identities"]]
         .tolist()
         == [DASH] * 3
     )

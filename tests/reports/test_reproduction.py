@@ -104,9 +104,9 @@ def test_words_say_where_the_published_figure_lies_of_the_interval(fake, value, 
 def test_cells_that_are_not_published_stay_empty(fake):
     panel = panel_of(real(fake, r1=60.0), published=[published(R5=None)])
     cells = results_table(panel).cells.set_index("metric")
-    assert cells.loc["R@5", ["published", "difference", "published lies"]].tolist() == [DASH] * 3
+    assert cells.loc["R@5", ["published", "difference", "published is"]].tolist() == [DASH] * 3
     assert cells.loc["R@5", "here [95 %]"] == "60.0 [57.0, 63.0]"
-    assert cells.loc["R@10", "published lies"] == "above"
+    assert cells.loc["R@10", "published is"] == "above"
     assert (
         json.loads(json.dumps(results_table(panel).as_dict(), allow_nan=False))["rows"][0]["R5_less"] is None
     )
@@ -114,7 +114,7 @@ def test_cells_that_are_not_published_stay_empty(fake):
 
 def test_a_result_without_an_interval_has_a_difference_alone(fake):
     panel = panel_of(real(fake, r1=60.0, R1_low=None, R1_high=None), published=[published(R1=50.0)])
-    assert results_table(panel).cells.iloc[0][["difference", "published lies"]].tolist() == ["10.0", DASH]
+    assert results_table(panel).cells.iloc[0][["difference", "published is"]].tolist() == ["10.0", DASH]
 
 
 def test_synthetic_results_are_never_set_against_published_ones(fake):
@@ -160,7 +160,7 @@ def test_unlike_protocols_are_marked_and_what_is_unlike_is_named(fake, changes, 
     assert line["protocol"] == (f"{mark}: {named}" if named else mark)
     assert set(results_table(panel).cells["protocol"]) == {line["protocol"]}
     notes = " ".join(published_table(panel).notes)
-    assert ("Unlike for cskt on cuhk" in notes) == bool(named)
+    assert ("Different for cskt on cuhk" in notes) == bool(named)
     assert all(part in notes for part in named.split(", ") if part)
 
 
@@ -172,7 +172,7 @@ def test_what_is_not_published_makes_a_protocol_partly_unknown_and_no_other(fake
     ]
     cells = published_table(panel).cells.iloc[0]
     assert cells[["epoch here", "epoch published", "image published"]].tolist() == [
-        *("none to choose", "none to choose", "not published")
+        *("no training", "no training", "not published")
     ]
     unknown = published(rule=None, selection="unknown")
     assert (

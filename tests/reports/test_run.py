@@ -50,7 +50,7 @@ def test_an_older_run_shows_what_it_has_and_says_what_it_lacks(experiment, fake,
     run = fake.send(experiment, *fake.record("older", "icfg"))
     made = make("run", experiment, tmp_path, run.name)
     (gap,) = made.gaps
-    assert re.search("which images it put first, nor what its captions speak of, nor its sample", gap.what)
+    assert re.search("its top-ranked images, nor the words of its captions, nor its sample", gap.what)
     assert "harness run --method older --dataset icfg --synthetic --force" in gap.commands[0]
     assert {file.stem for file in (tmp_path / "figures").glob("*.png")} == {"ranks"}
 

@@ -157,8 +157,8 @@ def test_the_facts_say_how_it_searched_and_how_its_trials_ended(experiment, fake
     send_study(experiment, "first", TRIALS, fake)
     table = study_tables.facts_table(read_study(experiment, "first"))
     facts = dict(zip(table.cells["fact"], table.cells["value"], strict=True))
-    assert facts["trials"] == "6: 4 finished, 1 ended early, 1 failed"
-    assert facts["ended early"] == "17% of trials, which saved 2 of 30 epochs (6.7%)"
+    assert facts["trials"] == "6: 4 finished, 1 pruned, 1 failed"
+    assert facts["pruned"] == "17% of trials, which saved 2 of 30 epochs (6.7%)"
     assert facts["time in trials"] == "6 min, 60 s on the median"
     assert facts["sampler, pruner"] == "tpe, median"
     assert "SYNTHETIC TWIN" in table.title
@@ -173,7 +173,7 @@ def test_the_best_so_far_passes_over_what_is_beyond_a_limit_ended_early_or_faile
     assert rows["state"].tolist() == [
         "finished",
         "beyond a limit",
-        "ended early (last value)",
+        "pruned (last value)",
         "failed",
         "finished",
         "finished",
@@ -230,8 +230,8 @@ def test_the_winners_value_stands_beside_what_it_reached_anew_and_on_test(experi
     assert shown == [
         ["the search, as chosen", R1, "25.0", "1"],
         ["the search, median trial", R1, "23.5", "1"],
-        ["trained anew, validation", R1, "19.0 [18.0, 20.0]", "2"],
-        ["trained anew, test", "test/icfg/t2i/R1", "12.0 [9.0, 15.0]", "2"],
+        ["retrained, validation", R1, "19.0 [18.0, 20.0]", "2"],
+        ["retrained, test", "test/icfg/t2i/R1", "12.0 [9.0, 15.0]", "2"],
     ]
     assert "biased upwards" in " ".join(table.notes)
 
@@ -290,7 +290,7 @@ def test_a_study_under_way_is_told_from_the_runs_of_its_trials(experiment, tmp_p
     page = (tmp_path / "sweep.html").read_text()
     assert "This study still runs, or was killed" in study._repr_html_()
     facts = study_tables.facts_table(study).cells["value"].tolist()
-    assert "3 of 9 asked for: 1 finished, 1 ended early, 1 failed, 1 running" in facts
+    assert "3 of 9 asked for: 1 finished, 1 pruned, 1 failed, 1 running" in facts
     assert "no importance is told" in page.lower()
 
 

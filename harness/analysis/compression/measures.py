@@ -1,4 +1,4 @@
-"""The two measures of a module's worth from its R@1 values, and which layers matter least.
+"""The two measures of a module's importance from its R@1 values, and which layers matter least.
 
 Metrics of Wang and Tu, "Rethinking the Value of Transformer Components" (COLING 2020), as TBPS-CLIP (Cao et al.,
 AAAI 2024, https://arxiv.org/abs/2308.10045) uses them.
@@ -14,13 +14,13 @@ METHOD_KEYS = ("method.freeze_text_layers", f"method.{LEFT_OUT}")
 
 
 def contributions(drops: Mapping[str, float], clip: float | None = None) -> dict[str, float]:
-    """Return C¹ of each module: what R@1 loses without it, relative to the largest loss.
+    """Return C¹ of each module: how much R@1 drops without it, relative to the largest drop.
 
     Args:
         drops: points of R@1 lost; a gain counts as 0.
         clip: a loss beyond counts as this many points; None cuts nothing.
 
-    Where no module is missed, all are 0.
+    All are 0 where no module is needed.
 
     >>> contributions({"a": 10.0, "b": 5.0, "c": -1.0}), contributions({"a": 10.0, "b": 5.0}, clip=5)
     ({'a': 1.0, 'b': 0.5, 'c': 0.0}, {'a': 1.0, 'b': 1.0})
@@ -71,7 +71,7 @@ def criticality(known: Mapping[int, bool]) -> float:
 
 
 def contradicted(known: Mapping[int, bool]) -> bool:
-    """Tell whether some share suffices and a larger one does not.
+    """Return whether some share suffices and a larger one does not.
 
     >>> contradicted({0: False, 50: True}), contradicted({0: False, 50: True, 51: False})
     (False, True)
@@ -103,12 +103,12 @@ def chosen_layers(order: Sequence[int]) -> list[tuple[int, list[int]]]:
 
 
 def notes(found: Mapping[str, Any]) -> list[str]:
-    """Return what must be said beside a result so that nobody reads too much into it, a sentence each."""
+    """Return the caveats of a result, a sentence each."""
     modules, one = found["modules"], 100 / found["n_queries"]
     still = [row for row in modules if not row["trained"]]
     said = [f"One caption more or less is {one:.2g} points of R@1."] if one > found["epsilon"] / 10 else []
     if not any(row["drop"] > 0 for row in modules):
-        said.append("C¹ is 0 everywhere: R@1 falls without none of the modules.")
+        said.append("C¹ is 0 everywhere: removing any module does not lower R@1.")
     if len(still) == len(modules):
         said.append("C² is 0 by definition: the run trained no weight of these layers.")
     elif still:
@@ -120,10 +120,10 @@ def notes(found: Mapping[str, Any]) -> list[str]:
     if found["left_out"]:
         gone = ", ".join(map(str, found["left_out"]))
         said.append(
-            f"The run has left out text layers {gone}: layers count among those that it has, so settings for "
-            f"{LEFT_OUT} must count those in."
+            f"The run left out text layers {gone}: layers here are numbered among those that it has, so settings "
+            f"for {LEFT_OUT} must be renumbered."
         )
     if any(row["contradicted"] for row in modules):
         names = ", ".join(f"{m['tower']} {m['layer']} {m['part']}" for m in modules if m["contradicted"])
-        said.append(f"R@1 does not only rise with the share kept, so every smaller one was tried: {names}.")
+        said.append(f"R@1 is not monotonic in the share kept, so every smaller share was tried: {names}.")
     return said

@@ -37,7 +37,7 @@ class Module(NamedTuple):
         return f"{self.tower}.{self.layer}.{self.part}"
 
     def holds(self, name: str) -> bool:
-        """Tell whether a block's parameter belongs to the module.
+        """Return whether a block's parameter belongs to the module.
 
         >>> Module("text", 7, "SA").holds("attn.in_proj_weight"), Module("text", 7, "SA").holds("mlp.c_fc.bias")
         (True, False)
@@ -110,7 +110,7 @@ class Blend:
         self._copy = deepcopy(blocks[0]).requires_grad_(False)
 
     def moves(self, module: Module) -> bool:
-        """Tell whether the training reached any weight of a module."""
+        """Return whether training changed any weight of a module."""
         return any(module.holds(name) for name in self.start[module.layer - 1])
 
     @torch.no_grad()

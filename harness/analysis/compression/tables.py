@@ -11,7 +11,7 @@ Found = Mapping[str, Any]
 PARTS = ("SA", "FF", "Whole")
 MEASURES = {"C1": "C¹", "C2": "C²"}
 TOWERS = ("text", "image")
-LOOKS = "the test split: what is chosen from it is chosen on the test"
+LOOKS = "the test split: what is chosen from it is chosen on test data"
 NOT_TRAINED = f"{DASH}: not trained, so C² is 0 by definition."
 NO_CORRELATION = f"{DASH}: all values equal, or towers of different depth."
 
@@ -60,10 +60,10 @@ def choice_table(found: Found, paper: Found) -> Table:
     values = DataFrame(rows, columns=columns)
     cells = values.assign(parameters=values["parameters"].map(count_text)).astype(str)
     said = (
-        "Settings for a new run of a method that knows them, as TBPS-CLIP does; layers count from 1, the one nearest "
-        "the input, among those that this run has. Parameters: those of the x layers, frozen or saved.",
+        "Settings for a new run of a method that has them, such as TBPS-CLIP; layers count from 1, the one nearest the "
+        "input, among those that this run has. Parameters: those of the x layers, frozen or saved.",
         "In the paper freezing such layers costs little and dropping them much: 73.5 without either, 72.2 with five "
-        "frozen, 52.6 with five dropped (R@1 on CUHK-PEDES, read off a plot).",
+        "frozen, 52.6 with five dropped (R@1 on CUHK-PEDES, read from a plot).",
         "The paper: {paper}, {table}, {link}.".format(**paper["source"]),
         paper["note"],
     )
@@ -83,14 +83,14 @@ def agreement_table(found: Found, paper: Found) -> Table:
 
     rows = [_agreement(found["modules"], paper["modules"], tower) for tower in TOWERS]
     cells = [
-        {name: value if isinstance(value, str) else _number(value) for name, value in row.items()}
+        {name: value if isinstance(value, str) else number_text(value) for name, value in row.items()}
         for row in rows
     ]
     said = ("Spearman's correlation over a tower's modules: 1 is the same order, 0 none.", NO_CORRELATION)
     return Table("compression-agreement", "Do the measures agree?", DataFrame(rows), DataFrame(cells), said)
 
 
-def _value(row: Found, name: str) -> float:
+def module_value(row: Found, name: str) -> float:
     """Return a module's value; no number for C² of what was not trained."""
     return float("nan") if name == "C2" and not row.get("trained", True) else float(row[name])
 
@@ -133,7 +133,8 @@ def _correlation(one: Sequence[float], other: Sequence[float]) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Return a value with two digits; a dash where there is none."""
     return DASH if value != value else f"{value:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""The best trials of a study, the configuration to use, and what it was worth when it was retrained."""
+"""The best trials of a study, the configuration to use, and its results when it was retrained."""
 
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,12 @@ N_BEST, EDGE = 10, 0.02
 TIE = "val/t2i/mAP"
 PRESET = "best.yaml"
 BEST_NOTE = (
-    "On validation, in percent. Neighbours that differ by less than a change of seed does stand in no order: see what "
-    "the best one reached when trained anew."
+    "On validation, in percent. The order of trials that differ by less than a change of seed means nothing: see what "
+    "the best one reached when retrained."
 )
 BIASED = (
     "The best value of the search is the largest of many noisy ones, so it is biased upwards: the same configuration "
-    "trained anew is expected to reach less."
+    "retrained is expected to reach less."
 )
 
 
@@ -46,8 +46,8 @@ def best_table(study: TrackedStudy) -> Table:
 
     rows = best_trials(study)
     keys = [axis.key for axis in study.axes]
-    told = bool(rows["mAP"].notna().any()) and TIE not in study.objectives
-    lines = {str(row["number"]): _best_lines(row, study, told) for row in rows.to_dict("records")}
+    shown = bool(rows["mAP"].notna().any()) and TIE not in study.objectives
+    lines = {str(row["number"]): _best_lines(row, study, shown) for row in rows.to_dict("records")}
     cells = DataFrame(lines).rename_axis("trial").reset_index()
     return Table(
         name="best_trials",
@@ -58,9 +58,9 @@ def best_table(study: TrackedStudy) -> Table:
     )
 
 
-def _best_lines(row: dict[Any, Any], study: TrackedStudy, told: bool) -> dict[str, str]:
+def _best_lines(row: dict[Any, Any], study: TrackedStudy, with_tie: bool) -> dict[str, str]:
     values = {name: _number_text(row[name]) for name in study.objectives}
-    tie = {TIE: _number_text(row["mAP"])} if told else {}
+    tie = {TIE: _number_text(row["mAP"])} if with_tie else {}
     keys = {axis.key: _setting(row[axis.key]) for axis in study.axes}
     return {**values, **tie, "time": duration(row["seconds"]) if row["seconds"] else DASH, **keys}
 
@@ -111,7 +111,7 @@ def configuration_table(study: TrackedStudy) -> Table:
         values=values,
         cells=cells.rename(columns={"edge": ""}),
         notes=(
-            "At an edge: the best may lie outside. Widen the axis with --space and go on under another name.",
+            "At an edge: the best value may be outside. Widen the axis with --space and search under another name.",
         )
         * any(line["edge"] for line in lines),
         n_left=5,
@@ -119,7 +119,7 @@ def configuration_table(study: TrackedStudy) -> Table:
 
 
 def edge(axis: Axis, value: Any) -> str:
-    """Say at which edge of its range a value lies, within a fiftieth of the range; nothing inside or of named values.
+    """Return at which edge of its range a value is, within a fiftieth of the range; nothing inside or for named values.
 
     >>> from harness.config.fields import Range
     >>> edge(Axis(key="lr", over=Range(low=1e-5, high=1e-2, log=True)), 0.0099)
@@ -147,7 +147,7 @@ def reuse_table(study: TrackedStudy) -> Table:
     lines |= {"where it was searched": study.command} if study.command else {}
     lines |= {"the preset alone": f"harness sweep export {study.name}"}
     frame = DataFrame({"where": list(lines), "command": list(lines.values())}, dtype=object)
-    return Table("reuse", f"{study.title}: to use the best configuration again", frame, frame, n_left=2)
+    return Table("reuse", f"{study.title}: reusing the best configuration", frame, frame, n_left=2)
 
 
 def worth_table(study: TrackedStudy) -> Table:
@@ -166,28 +166,26 @@ def worth_table(study: TrackedStudy) -> Table:
     n = len(study.anew)
     if study.anew:
         found = study.anew.values()
-        lines.append(
-            ("trained anew, validation", study.objective, fmean(found), min(found), max(found), str(n))
-        )
+        lines.append(("retrained, validation", study.objective, fmean(found), min(found), max(found), str(n)))
     for metric, (mean, low, high) in _test_metrics(study).items():
-        lines.append(("trained anew, test", metric, mean, low, high, str(n or DASH)))
+        lines.append(("retrained, test", metric, mean, low, high, str(n or DASH)))
     columns = ["what", "metric", "value", "low", "high", "seeds"]
     frame = DataFrame(lines, columns=columns)
     cells = frame[["what", "metric"]].assign(
         value=[interval_text(*line[2:5]) for line in lines], seeds=frame["seeds"]
     )
-    title = f"{study.title}: what the best configuration reached"
-    return Table("tested", title, frame, cells, (BIASED, *_anew_notes(n)), n_left=2)
+    title = f"{study.title}: results of the best configuration"
+    return Table("tested", title, frame, cells, (BIASED, *_retrained_notes(n)), n_left=2)
 
 
-def _anew_notes(n: int) -> tuple[str, ...]:
+def _retrained_notes(n: int) -> tuple[str, ...]:
     if not n:
         return ()
-    kind = "persons and seeds" if n > 1 else "persons"
+    kind = "identities and seeds" if n > 1 else "identities"
     return (
-        "Set the first line against the third, which is of the same persons. Test galleries hold other persons and "
-        "differ in size, so the distance to the test figures says nothing by itself.",
-        f"In brackets: of validation the smallest and the largest seed; of the test 95 % intervals over {kind}.",
+        "Compare the first line with the third, which is on the same identities. Test galleries have other identities "
+        "and another size, so the distance to the test figures says nothing by itself.",
+        f"In brackets: on validation the lowest and highest seed; on test 95 % intervals over {kind}.",
     )
 
 

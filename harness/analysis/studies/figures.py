@@ -1,4 +1,4 @@
-"""Draw a study: values in their order, what mattered, each key against the value, all keys at once, what more buys."""
+"""Draw a study: values in order, what mattered, each key against the value, all keys at once, the expected best."""
 
 from collections.abc import Sequence
 from math import ceil, isfinite, log10
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-FINISHED, BEYOND, PRUNED, FAILED = "finished", "beyond a limit", "ended early (last value)", "failed"
+FINISHED, BEYOND, PRUNED, FAILED = "finished", "beyond a limit", "pruned (last value)", "failed"
 BEST, NEXT = "the best", "the next four"
 STATES: Looks = {
     FINISHED: {"color": COLOURS[0], "marker": "o"},
@@ -55,7 +55,7 @@ def draw_history(study: TrackedStudy, trials: "DataFrame") -> "Figure":
 
 
 def draw_importance(study: TrackedStudy) -> "Figure":
-    """Draw each searched key's share in the spread of the finished trials' values."""
+    """Draw each searched key's share in the variance of the finished trials' values."""
     from matplotlib import pyplot
 
     shares = sorted(study.importance.items(), key=lambda item: item[1])
@@ -63,7 +63,7 @@ def draw_importance(study: TrackedStudy) -> "Figure":
     bars = axes.barh(range(len(shares)), [100 * share for _, share in shares], color=COLOURS[0], height=0.62)
     axes.bar_label(bars, [f"{100 * share:.0f} %" for _, share in shares], padding=3, fontsize=8)
     axes.set_yticks(range(len(shares)), [drawn(key, 40) for key, _ in shares])
-    axes.set_xlabel(f"share in the spread of {drawn(study.objective, 24)} (%)")
+    axes.set_xlabel(f"share in the variance of {drawn(study.objective, 24)} (%)")
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.08)
     return _titled(figure, study, "what mattered")
@@ -172,9 +172,9 @@ def draw_front(study: TrackedStudy, trials: "DataFrame") -> "Figure":
         if (trials[objective].dropna() > 0).all():
             log_axis(axes)
     grid[0][0].set_ylabel(drawn(study.objective, 24))
-    look = {"on the front": STATES[FINISHED], "beaten": STATES[FINISHED] | {"color": FAINT}}
+    look = {"on the front": STATES[FINISHED], "dominated": STATES[FINISHED] | {"color": FAINT}}
     legend_below(figure, look | {s: STATES[s] for s in (BEYOND,) if (trials["state"] == s).any()}, ())
-    return _titled(figure, study, "the front, with the numbers of its trials")
+    return _titled(figure, study, "the Pareto front, with trial numbers")
 
 
 def by_importance(study: TrackedStudy) -> list[Axis]:
@@ -183,7 +183,7 @@ def by_importance(study: TrackedStudy) -> list[Axis]:
 
 
 def short_key(key: str, axes: Sequence[Axis]) -> str:
-    """Return a key without its section where that still tells it from the others."""
+    """Return a key without its section where that is still unique."""
     short = key.rpartition(".")[2]
     return drawn(short if sum(axis.key.endswith(f".{short}") for axis in axes) < 2 else key, 24)
 

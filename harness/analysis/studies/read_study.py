@@ -1,7 +1,7 @@
-"""Read a study from MLflow: its parent run, the runs of its trials, and what it noted at its end.
+"""Read a study from MLflow: its parent run, the runs of its trials, and the summary from its end.
 
-A study that came to an end has left its summary there. Of one that still runs, or was killed, the parent run and the
-runs of its trials tell less, and `notes` say what is missing.
+A study that ended has its summary there. For one that still runs, or was killed, the parent run and the runs of its
+trials hold less, and `notes` say what is missing.
 """
 
 import json
@@ -90,7 +90,7 @@ def _search(noted: Any) -> Search | None:
     try:
         return None if noted is None else Search.model_validate(noted["search"])
     except (ValueError, TypeError, KeyError) as error:
-        log.warning("what the study notes of its search cannot be read: %s", error)
+        log.warning("the search settings of the study cannot be read: %s", error)
         return None
 
 
@@ -109,7 +109,7 @@ def _axes(noted: Any, params: Mapping[str, str]) -> list[Axis]:
 
 
 def _take(study: TrackedStudy, found: Summary) -> None:
-    """Put in what the summary of a study tells."""
+    """Add what the summary of a study holds."""
     study.objectives, study.seeds = found.objectives, found.seeds
     study.trials, study.importance, study.front = [*map(_trial, found.trials)], found.importance, found.front
     study.command = found.command
@@ -128,7 +128,7 @@ def _take(study: TrackedStudy, found: Summary) -> None:
 
 
 def _trial(row: TrialRow) -> Trial:
-    """Return a trial as the summary of its study tells of it; of one that is no number, no value."""
+    """Return a trial of a study's summary, without values that are not finite."""
     values = row.values or (() if row.value is None else (row.value,))
     known = values if all(isfinite(value) for value in values) else ()
     fields = row.model_dump(
@@ -148,7 +148,7 @@ def _defaults(study: TrackedStudy) -> dict[str, Any]:
 
 
 def _take_runs(study: TrackedStudy, store: Store, parent: RunRow, known: bool) -> None:
-    """Put in what the runs of a study's trials tell that its summary, if there is one, does not know yet."""
+    """Add what the runs of a study's trials hold and its summary, if there is one, does not yet."""
     key = f"trial/{study.objective}"
     values = {int(row["epoch"]): row[key] for row in store.history(parent.id, [key])}
     have = {trial.number for trial in study.trials}
@@ -158,7 +158,7 @@ def _take_runs(study: TrackedStudy, store: Store, parent: RunRow, known: bool) -
         value = values.get(number, run.metrics.get(study.objective))
         if status in ENDED and number not in have and (status != "finished" or value is not None):
             study.trials.append(_row(study, number, run, status, value))
-    study.notes.append(STILL if study.status == "running" else UNTOLD)
+    study.notes.append(STILL if study.status == "running" else NO_SUMMARY)
     if not known:
         study.notes.append(LESS)
 
@@ -177,7 +177,7 @@ def _children(store: Store, study: TrackedStudy, run_id: str) -> dict[int, RunRo
 
 
 def _row(study: TrackedStudy, number: int, run: RunRow, status: Any, value: float | None) -> Trial:
-    """Return a trial as its run tells of it."""
+    """Return a trial from its run."""
     params = {axis.key: _value(axis, run.params.get(axis.key)) for axis in study.axes}
     return Trial(
         number=number,
@@ -217,12 +217,9 @@ def _time(stamp: int | None) -> str:
     return "" if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-STILL = (
-    "This study still runs, or was killed: this is what there is so far, and the same command of harness sweep goes "
-    "on with it."
-)
-UNTOLD = "This study left no summary: what stands here is what the runs of its trials tell."
+STILL = "This study still runs, or was killed: this is its state so far; the same command of harness sweep resumes it."
+NO_SUMMARY = "This study has no summary: this is what the runs of its trials hold."
 LESS = (
-    "Importance, epochs, further objectives, limits kept or not, and the best configuration as a preset are known "
+    "Importance, epochs, further objectives, which limits are kept, and the best configuration as a preset are known "
     "once the sweep writes its summary, at its end or when it is stopped."
 )

@@ -1,4 +1,4 @@
-"""Tabulate a study: how it searched and what it took, its best trials, the best configuration and its worth."""
+"""Tabulate a study: how it searched, its trials and costs, and what failed."""
 
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from harness.pages.theme import drawn
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ENDINGS = {"finished": "finished", "pruned": "ended early", "failed": "failed"}
+ENDINGS = {"finished": "finished", "pruned": "pruned", "failed": "failed"}
 
 
 def trials_frame(study: TrackedStudy) -> "DataFrame":
@@ -31,20 +31,20 @@ def trials_frame(study: TrackedStudy) -> "DataFrame":
 
 def _trial_line(study: TrackedStudy, trial: Trial) -> dict[str, Any]:
     states = {"finished": FINISHED if trial.feasible else BEYOND, "pruned": PRUNED, "failed": FAILED}
-    told = dict(zip(study.objectives, trial.values, strict=False))
+    values = dict(zip(study.objectives, trial.values, strict=False))
     costs = {"mAP": trial.tie, "seconds": trial.seconds, "epochs": trial.epochs}
     params = {axis.key: trial.params.get(axis.key) for axis in study.axes}
     return {
         "number": trial.number,
         "state": states[trial.state],
-        **told,
+        **values,
         **costs,
         "planned": trial.planned,
     } | params
 
 
 def facts_table(study: TrackedStudy) -> Table:
-    """Tabulate how the study searched, how its trials ended and what they took."""
+    """Tabulate how the study searched, how its trials ended and what they cost."""
     from pandas import DataFrame
 
     facts = {**_search_facts(study), **_count_facts(study), **_cost_facts(study)}
@@ -61,7 +61,7 @@ def _search_facts(study: TrackedStudy) -> dict[str, str]:
         **limits,
         "sampler, pruner": f"{study.sampler or DASH}, {study.pruner or DASH}",
         "keys searched": str(len(study.axes)),
-        "seeds of a trial": DASH if study.seeds is None else str(study.seeds),
+        "seeds per trial": DASH if study.seeds is None else str(study.seeds),
     }
 
 
@@ -74,7 +74,7 @@ def _count_facts(study: TrackedStudy) -> dict[str, str]:
     return {
         "state": study.status,
         "trials": f"{len(states)}{wanted}: {', '.join([*counts, *running])}",
-        "ended early": f"{share}{_saved(study)}",
+        "pruned": f"{share}{_saved(study)}",
     }
 
 
@@ -86,20 +86,18 @@ def _saved(study: TrackedStudy) -> str:
 
 def _cost_facts(study: TrackedStudy) -> dict[str, str]:
     took = [trial.seconds for trial in study.trials if trial.seconds > 0]
-    middle = f", {duration(median(took))} on the median" if took else ""
+    middle = f", {duration(median(took))} median" if took else ""
     values = [trial.value for trial in study.finished if trial.value is not None]
     spread = f"{min(values):.1f} to {max(values):.1f}, median {median(values):.1f}" if values else DASH
     return {
-        "time in trials": f"{duration(sum(took))}{middle}" if took else DASH,
-        "began, ended": f"{study.started or DASH}, {study.ended or 'not yet'}",
+        "trial time": f"{duration(sum(took))}{middle}" if took else DASH,
+        "started, ended": f"{study.started or DASH}, {study.ended or 'not yet'}",
         f"{study.objective} of finished trials": spread,
     }
 
 
 def _twin_note(study: TrackedStudy) -> tuple[str, ...]:
-    note = (
-        "SYNTHETIC TWIN: what is best on rendered persons and a tiny backbone need not be best on real ones."
-    )
+    note = "SYNTHETIC TWIN: what is best on rendered people and a tiny backbone may not be best on real data."
     return (note,) if study.synthetic else ()
 
 
@@ -133,10 +131,10 @@ def failures_table(study: TrackedStudy) -> Table:
     cells = values.assign(
         trials=values["trials"].map(lambda text: drawn(text, 40)), n=values["n"].astype(str)
     )
-    note = "The traceback stands in the record of each trial's run in MLflow."
+    note = "The traceback is in the record of each trial's run in MLflow."
     return Table(
         "failures",
-        f"{study.title}: trials that failed",
+        f"{study.title}: failed trials",
         values,
         cells[["trials", "n", "error"]],
         (note,),
@@ -147,4 +145,4 @@ def failures_table(study: TrackedStudy) -> Table:
 def _first_line(error: dict[str, str]) -> str:
     message = str(error.get("message", "")).strip().splitlines()
     parts = [str(error.get("type", "")), message[0] if message else ""]
-    return drawn(": ".join(part for part in parts if part) or "not told", 160)
+    return drawn(": ".join(part for part in parts if part) or "unknown error", 160)

@@ -51,13 +51,13 @@ class TrackedStudy(BaseModel):
         best_number: of the best trial within the limits; None while there is none.
         minimised: the objectives of which less is better.
         defaults: the searched keys as the method sets them by itself; empty of one that is not installed.
-        importance: each key's share in the spread of values; empty where it was not told.
+        importance: each key's share in the variance of values; empty where it is not known.
         front: the trials that none beats in all objectives.
         preset: the best configuration as the text of a preset.
         command: what runs the best configuration again on the machine that searched.
-        anew: what the best configuration reached on validation when trained with fresh seeds, by run.
+        anew: what the best configuration reached on validation when retrained with fresh seeds, by run.
         test: what it reached on the test set then: mean and ends of the interval, by metric.
-        notes: what is not as it should be, in sentences.
+        notes: what is incomplete or wrong, in sentences.
     """
 
     name: str

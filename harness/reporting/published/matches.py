@@ -1,7 +1,7 @@
-"""Results and the published ones that stand beside them: which belong together, and what is unlike between them.
+"""Results and their published counterparts: which belong together, and how their protocols differ.
 
-A published figure is taken as exact. Whatever is known to differ between two protocols is named, so that a difference
-there is read as no failed reproduction. Results on synthetic twins are never set against published figures.
+A published figure is taken as exact. All known differences between two protocols are named, so that a difference in
+results there is not read as a failed reproduction. Results on synthetic twins are never compared with published ones.
 """
 
 import re
@@ -24,7 +24,7 @@ CHOSEN = {
     "oracle": "best on test",
     "val": "best on validation",
     "last": "last",
-    UNTRAINED: "none to choose",
+    UNTRAINED: "no training",
     None: "not published",
 }
 WORDS = (
@@ -110,7 +110,7 @@ def stand_beside(row: Mapping[Any, Any], published: Sequence[Row]) -> list[Row]:
 
 
 def with_published(results: "DataFrame", published: Sequence[Row]) -> "DataFrame":
-    """Return results with the published rows that stand beside each (`published`)."""
+    """Return results with the published rows of each (`published`)."""
     from pandas import Series
 
     records = results.to_dict("records")
@@ -119,9 +119,9 @@ def with_published(results: "DataFrame", published: Sequence[Row]) -> "DataFrame
 
 
 def compared(panel: Panel) -> list[Row]:
-    """Return one row for each result and published counterpart: the differences, and what is unlike.
+    """Return one row for each result and published counterpart: the differences in results and in protocol.
 
-    No row for a synthetic panel, whatever stands beside it.
+    No row for a synthetic panel, whatever is published.
     """
     rows = [] if is_twin(panel) else ordered(panel)
     return [against(row, published) for row in rows for published in row["published"]]
@@ -156,7 +156,7 @@ def against(row: Row, published: Row) -> Row:
 
 
 def _figure(row: Row, published: Row, name: str) -> Row:
-    """Return a published figure, the result less it, and where it lies; nothing where a figure is missing."""
+    """Return a published figure, the result minus it, and where it is; NaN where a figure is missing."""
     value, low, high = (nan if row[name + end] is None else row[name + end] for end in ("", "_low", "_high"))
     there = nan if published[name] is None else float(published[name])
     lies = "below" if there < low else "above" if there > high else "within" if low <= there <= high else ""
@@ -165,7 +165,7 @@ def _figure(row: Row, published: Row, name: str) -> Row:
 
 
 def _protocols(row: Row, published: Row) -> tuple[dict[str, str], list[str]]:
-    """Return what is known to be unlike, in a word and in words, and what is not published."""
+    """Return the known differences, in a word and in words, and what is not published."""
     pairs = {
         "epoch": (CHOSEN[row["rule"]], CHOSEN[published["rule"]] if published["rule"] else None),
         "backbone": (row["backbone"], published["backbone"]),
@@ -201,7 +201,7 @@ class Sources:
 
 
 def source_text(row: Mapping[Any, Any]) -> str:
-    """Return where a published row stands, how its epoch was chosen, and what its table says of it."""
+    """Return the source of a published row, how its epoch was chosen, and the note of its table."""
     parts = [short_paper(row["paper"]), row["table"], row["quoted_in"] and f"as quoted in {row['quoted_in']}"]
     parts = [", ".join(part for part in parts if part), f"Epoch: {row['selection']}", row["note"]]
     return "".join(f"{part.rstrip('.')}. " for part in parts if part).strip()

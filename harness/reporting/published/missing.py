@@ -1,4 +1,4 @@
-"""Published results that nothing was run for, and the runs and suites that would stand beside them."""
+"""Published results without a run, and the runs and suites that would make one."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from harness.results.run_table import UNTRAINED
 def missing(published: Sequence[Row], panels: Sequence[Panel], datasets: Sequence[str] = ()) -> list[Gap]:
     """Return one gap for each published method and dataset without a result on real data, with its commands.
 
-    Published rows that name their settings are told apart: those without a result of theirs are one gap a table.
+    Published rows that name their settings count separately: those without a result are one gap per table.
     """
     rows = [row for panel in panels if not is_twin(panel) for row in panel.records]
     there = {str(_cell(row | {"counterpart": row["method"]})) for row in rows}
@@ -61,7 +61,7 @@ def printed(value: float | None) -> str:
 
 
 def _is_set(row: Row) -> bool:
-    """Say whether a published row names its settings."""
+    """Return whether a published row names its settings."""
     return bool(row.get("presets") or row.get("set"))
 
 

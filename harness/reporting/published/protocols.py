@@ -1,7 +1,6 @@
-"""Published results beside the harness's own, with everything that is unlike named."""
+"""Published results beside the harness's own, with all differences in protocol named."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import short_text
@@ -20,30 +19,28 @@ from harness.reporting.published.settings import has_released
 from harness.reports import Gap, Table
 from harness.results.panels import Panel
 
-if TYPE_CHECKING:
-    pass
-
-TWIN = "A synthetic twin has no published counterpart, so nothing published is set against its results."
-BESIDE = "These are what the same runs on real data, made without --synthetic, would be set against."
+TWIN = "A synthetic twin has no published counterpart, so its results are not compared with published ones."
+BESIDE = "The same runs on real data, made without --synthetic, would be compared with these."
 NOTHING = "No published row names these methods and datasets."
 EXACT = (
-    "Text to image, in percent; here with 95 % intervals. Difference: here less published, in points. A published "
-    "figure is taken as exact, so the interval of a difference is that of the result here alone. The published figure "
-    "lies within, below or above that result's interval."
+    "Text to image, in percent; here with 95 % intervals. Difference: here minus published, in points. A published "
+    "figure is taken as exact, so the interval of a difference is that of the result here. The published figure is "
+    "within, below or above that result's interval."
 )
 OTHERS = (
-    "The column protocol names what is known to be unlike (other protocol): there, a figure outside the interval is no "
-    "failed reproduction. Partly unknown: alike in what is published. Settings count as unlike where they differ from "
+    "The column protocol names known differences (other protocol): there, a figure outside the interval is no failed "
+    "reproduction. Partly unknown: the same in what is published. Settings count as different where they differ from "
     "the method's defaults and from its preset released."
 )
 
 
-def _listed(rows: Sequence[Row]) -> str:
+def result_names(rows: Sequence[Row]) -> str:
+    """Return the names of results, each with its dataset."""
     return ", ".join(dict.fromkeys(f"{row['label']} on {cell_text(row)}" for row in rows))
 
 
 def published_table(panel: Panel) -> Table:
-    """Tabulate both protocols of each comparison; on a synthetic twin what real data would be set against."""
+    """Tabulate both protocols of each comparison; on a synthetic twin what real data would be compared with."""
     return _beside_table(panel) if is_twin(panel) else _protocol_table(panel)
 
 
@@ -53,7 +50,7 @@ def _protocol_table(panel: Panel) -> Table:
     rows, sources = compared(panel), Sources()
     return Table(
         name=f"protocols-{panel.number}",
-        title=f"{panel.facts['data']} · how the published results came about (protocol {panel.number})",
+        title=f"{panel.facts['data']} · protocols of the published results (protocol {panel.number})",
         values=DataFrame(rows),
         cells=DataFrame([_protocol_line(row, sources) for row in rows]),
         notes=(_here(panel), *_unlike_notes(rows), *sources.notes) if rows else (NOTHING,),
@@ -81,10 +78,11 @@ def _protocol_line(row: Row, sources: "Sources") -> dict[str, str]:
 
 
 def _unlike_notes(rows: Sequence[Row]) -> list[str]:
-    """Say in full what is unlike, once for all rows that it holds for."""
+    """Name the differences in full, once for all rows with the same ones."""
     texts = dict.fromkeys(row["unlike"] for row in rows if row["unlike"])
     return [
-        f"Unlike for {_listed([row for row in rows if row['unlike'] == text])}: {text}." for text in texts
+        f"Different for {result_names([row for row in rows if row['unlike'] == text])}: {text}."
+        for text in texts
     ]
 
 

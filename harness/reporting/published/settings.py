@@ -1,4 +1,4 @@
-"""In what a result's settings depart from those of a published row, and which published rows are nearest to it."""
+"""How a result's settings differ from those of a published row, and which published rows are nearest to it."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -38,7 +38,7 @@ def changes(row: Row, published: Row) -> dict[str, str]:
 
 
 def nearest(row: Row, published: Sequence[Row]) -> list[dict[Any, Any]]:
-    """Return the published rows whose settings a result departs from least, each with its `changed` settings.
+    """Return the published rows that differ least from a result's settings, each with its `changed` settings.
 
     Of rows that name their settings only those count that learn from the same share of the images; of several as near,
     those of the result's backbone.
@@ -60,7 +60,7 @@ def share_of(settings: Row) -> float:
 
 
 def preset_of(row: Row) -> tuple[str, dict[str, str]]:
-    """Return the method's own preset that a result departs from least, and the departures; "" is the method as it is.
+    """Return the method's preset that differs least from a result, and the differences; "" means no preset.
 
     The preset's name is "" for a method without presets of its own, and of one that is not installed.
     """
@@ -102,7 +102,7 @@ def has_released(method: str) -> bool:
 def departures(
     row: Row, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
 ) -> dict[str, str]:
-    """Return the keys that a result holds unlike a configuration, with the result's values."""
+    """Return the keys in which a result differs from a configuration, with the result's values."""
     try:
         values = _settings(row["method"], row["trained_on"], presets, overrides, synthetic)
     except HarnessError:

@@ -28,14 +28,14 @@ def test_a_clear_difference_is_a_verdict_and_names_the_better(experiment, fake):
     assert test.differences["R1"].estimate == pytest.approx(gap)
     assert test.verdict.startswith("On icfg, B is better than A: R@1 -")
     assert found.settings == {"method.name": ("linear_probe", "cskt")}
-    assert "persons alone" in found.reach
+    assert "identities only" in found.reach
 
 
 def test_what_is_not_told_apart_is_said_with_what_could_have_been_seen(experiment, fake):
     one = send(experiment, fake, "cskt", 40, method__lr=1, identity="a" * 20)
     other = send(experiment, fake, "cskt", 42, method__lr=2, identity="b" * 20)
     (test,) = compare(source_of(experiment), one[0].name, other[0].name).tests
-    assert "not told apart" in test.verdict
+    assert "not significantly different" in test.verdict
     assert f"below {test.differences['R1'].detectable:.1f} points" in test.verdict
 
 
@@ -61,7 +61,7 @@ def test_a_name_stands_for_all_its_seeds_and_an_untrained_method_has_none(experi
     (floor,) = send(experiment, fake, "zero_shot", 10, trainable=0)
     found = compare(source_of(experiment), seeds[1].name[:-3], floor.name)
     assert found.n_seeds == (3, 1)
-    assert found.reach == "The intervals speak of new persons and of new seeds."
+    assert found.reach == "The intervals cover new identities and new seeds."
     fake.group(experiment, seeds[:2], 50, 40, 60)
     assert compare(source_of(experiment), "group", floor.name).n_seeds == (3, 1)
 

@@ -19,7 +19,7 @@ def test_synthetic_and_real_never_share_a_panel(fake):
     assert (real.facts["data"], twin.facts["data"]) == ("real data", "SYNTHETIC TWIN")
     assert "SYNTHETIC TWIN" in twin.title
     assert twin.reasons == [
-        "Kept apart from protocol 1, because data is SYNTHETIC TWIN here and real data there."
+        "Separate from protocol 1, because data is SYNTHETIC TWIN here and real data there."
     ]
 
 

@@ -198,7 +198,9 @@ def test_reading_never_makes_a_store_or_an_experiment(tmp_path, tracked):
 @pytest.mark.parametrize("experiment", [None, "laid-out"])
 def test_a_store_that_is_none_is_one_message(tmp_path, monkeypatch, experiment):
     (tmp_path / "mlflow.db").write_text("not a database at all" * 100)
-    with pytest.raises(UsageError, match=r"mlflow.db cannot be opened .*not a database\): mend it") as caught:
+    with pytest.raises(
+        UsageError, match=r"mlflow.db cannot be opened .*not a database\): repair it"
+    ) as caught:
         Store.existing(tmp_path, experiment)
     assert "\n" not in str(caught.value)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://me:secret@host")

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -192,7 +193,7 @@ class _Reached:
     experiment_id = "3"
 
     def newest(self):
-        return [{"harness.dataset": "icfg", "harness.synthetic": "false"}]
+        return [SimpleNamespace(tags={"harness.dataset": "icfg", "harness.synthetic": "false"})]
 
     def describe(self, views):
         raise PermissionError("read only")
