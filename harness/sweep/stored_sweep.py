@@ -31,7 +31,7 @@ def study_on(queue: Queue, config: RunConfig, axes: Sequence[Axis], search: Sear
 
 def summary_of(study: Study, config: RunConfig, importance: bool = False) -> Summary:
     """Return what a study found so far, tests apart; importance takes seconds with hundreds of trials."""
-    summary = summarise(study.name, config, study.axes, study.search, study.rows())
+    summary = summarise(study.name, config, study.axes, study.search, study.trials())
     if importance:
         summary.importance = study.importance()
     summary.storage = study.place

@@ -20,7 +20,7 @@ from harness.queue.worker_lock import Presence
 from harness.sweep.optuna_parts import STARTUP_TRIALS, build_pruner, build_sampler, suggest
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis
-from harness.sweep.summary import State, TrialRow
+from harness.sweep.trial import State, Trial
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "finished",
@@ -30,8 +30,11 @@ STATES: dict[TrialState, State] = {
 FACTS = "facts"
 
 
-class Trial:
-    """A trial under way: `number` counts from 0 and stays the same when a trial is taken up again."""
+class RunningTrial:
+    """A trial under way, as Optuna is asked and told of it; once ended, `Trial` holds what is known of it.
+
+    `number` counts from 0 and stays the same when the trial is resumed.
+    """
 
     def __init__(self, study: "Study", job: FrozenTrial, number: int) -> None:
         self.job, self.number = job, number
@@ -95,18 +98,18 @@ class Study:
     @property
     def n_done(self) -> int:
         """How many trials count towards the total."""
-        return len(self.rows())
+        return len(self.trials())
 
-    def rows(self) -> list[TrialRow]:
+    def trials(self) -> list[Trial]:
         """Return all ended trials in order."""
-        return [_row(*item) for item in self._ended()]
+        return [_ended_trial(*item) for item in self._ended()]
 
-    def last_ended(self, n: int) -> list[TrialRow]:
+    def last_ended(self, n: int) -> list[Trial]:
         """Return the trials that ended last, the latest at the end."""
         jobs = sorted(
             self._ended(), key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0])
         )
-        return [_row(*item) for item in jobs[-n:]]
+        return [_ended_trial(*item) for item in jobs[-n:]]
 
     def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Make trials up to the total and let those that have not begun start with `points` not tried yet."""
@@ -121,7 +124,7 @@ class Study:
                 self.queue.add(params=point)
             self.queue.fill(self.search.trials)
 
-    def take(self, worker: Presence) -> Trial | None:
+    def take(self, worker: Presence) -> RunningTrial | None:
         """Take the next trial; None when none waits."""
         job = self.queue.take(worker, self.search.trials)
         if job is None:
@@ -131,7 +134,7 @@ class Study:
             with experimental(), owned(job):
                 seed = int(content_hash([self.seed, number])[:8], 16)
                 self.queue.study.sampler = build_sampler(self.search, seed)
-                return Trial(self, job, number)
+                return RunningTrial(self, job, number)
         except BaseException:
             self.queue.put_back(job)
             raise
@@ -154,13 +157,12 @@ class Study:
         return [item for item in jobs if item[1].state in STATES and not is_cut_off(item[1])]
 
 
-def _row(number: int, job: FrozenTrial) -> TrialRow:
+def _ended_trial(number: int, job: FrozenTrial) -> Trial:
     known = job.user_attrs
     values = job.values or []
-    return TrialRow(
+    return Trial(
         number=number,
         state=STATES[job.state],
-        value=values[0] if values else None,
         values=tuple(values),
         params=job.params,
         feasible=all(excess <= 0 for excess in job.constraints.values()),

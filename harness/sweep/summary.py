@@ -2,48 +2,17 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from harness.config.sections import RunConfig
 from harness.evaluate.intervals import mean_interval
-from harness.evaluate.pareto import pareto_front
 from harness.record import Record
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, with_values
+from harness.sweep.trial import State, Trial, best_of, front_of
 from harness.track.tags import with_ends
-
-TIE = "val/t2i/mAP"
-
-
-State = Literal["finished", "pruned", "failed"]
-
-
-class TrialRow(BaseModel):
-    """What is known of an ended trial.
-
-    `value` is that of the first objective, `values` hold all; of a pruned trial the last that it reached. `metrics`
-    hold what else the best is judged by, and the costs. `epochs` are those that ran, over all seeds, of `planned`.
-    """
-
-    number: int
-    state: State
-    value: float | None
-    values: tuple[float, ...] = ()
-    params: dict[str, Any]
-    feasible: bool = True
-    metrics: dict[str, float] = {}
-    runs: tuple[str, ...] = ()
-    seconds: float = 0.0
-    epochs: int = 0
-    planned: int = 0
-    error: dict[str, str] | None = None
-
-    @property
-    def tie(self) -> float | None:
-        """mAP on validation, which breaks ties; None where it was not measured."""
-        return self.metrics.get(TIE)
 
 
 class Summary(BaseModel):
@@ -63,11 +32,11 @@ class Summary(BaseModel):
     pruner: str
     seeds: int
     budget: int
-    trials: list[TrialRow]
+    trials: list[Trial]
     counts: dict[str, int]
     mean: float | None = None
     interval: tuple[float, float] | None = None
-    best: TrialRow | None = None
+    best: Trial | None = None
     front: list[int] = []
     importance: dict[str, float] = {}
     pruned_share: float = 0.0
@@ -120,7 +89,7 @@ class Summary(BaseModel):
 
 
 def summarise(
-    study: str, config: RunConfig, axes: Sequence[Axis], search: Search, trials: list[TrialRow]
+    study: str, config: RunConfig, axes: Sequence[Axis], search: Search, trials: list[Trial]
 ) -> Summary:
     """Return what a study found so far."""
     values = [trial.value for trial in trials if trial.state == "finished" and trial.value is not None]
@@ -140,7 +109,7 @@ def summarise(
         mean=fmean(values) if values else None,
         interval=_interval(values),
         best=best,
-        front=front_of(trials, search),
+        front=front_of(trials, search.directions),
         pruned_share=len(saved) / max(len(trials), 1),
         epochs_saved=sum(saved) / max(sum(trial.planned for trial in trials), 1),
         seconds_saved=sum(
@@ -148,41 +117,6 @@ def summarise(
         ),
         config=with_values(config, best.params).model_dump(mode="json") if best else None,
     )
-
-
-class _Judged(Protocol):
-    """What the best trial is chosen by."""
-
-    number: int
-    state: State
-    feasible: bool
-
-    @property
-    def value(self) -> float | None: ...
-
-    @property
-    def tie(self) -> float | None: ...
-
-
-T = TypeVar("T", bound=_Judged)
-
-
-def best_of(trials: Sequence[T]) -> T | None:
-    """Return the finished trial with the highest value among those within the constraints.
-
-    Ties go to the higher mAP, then to the earliest; None when no trial is within them.
-    """
-    known = [(trial.value, trial) for trial in trials if trial.state == "finished" and trial.feasible]
-    ranked = [(value, trial.tie or 0.0, -trial.number, trial) for value, trial in known if value is not None]
-    return max(ranked, key=lambda one: one[:3])[-1] if ranked else None
-
-
-def front_of(trials: Sequence[TrialRow], search: Search) -> list[int]:
-    """Return the numbers of the trials that no other beats in one objective without losing in another."""
-    fitting = [trial for trial in trials if trial.state == "finished" and trial.feasible]
-    signs = [1 if way == "maximize" else -1 for way in search.directions]
-    objectives = [[sign * trial.values[place] for trial in fitting] for place, sign in enumerate(signs)]
-    return [trial.number for trial, on in zip(fitting, pareto_front(objectives), strict=True) if on]
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -24,9 +24,9 @@ from harness.sweep.settings import Search, check_search, default_name, settings_
 from harness.sweep.space import Axis, with_values
 from harness.sweep.stored_sweep import KIND, find_points, read_spec, study_on, summary_of
 from harness.sweep.study_folder import SUMMARY, keep_tests, write_results
-from harness.sweep.summary import Summary, best_of
+from harness.sweep.summary import Summary
+from harness.sweep.trial import best_of, params_text
 from harness.sweep.trial_job import TrialJob
-from harness.sweep.trial_listener import told
 from harness.track.tags import joined_marks
 
 EQUAL_FAILURES = 3
@@ -93,7 +93,7 @@ class Sweep(Work):
         self.folder = setup.folder(queue.name)
         self.study = study_on(queue, config, axes, search)
         self.tracker = StudyTracker(queue, self.root, "study", self._tags(), self._params(), leads)
-        self.told = {row.number for row in self.study.rows()}
+        self.told = {row.number for row in self.study.trials()}
         self.records: list[Record] = []
         self.tested: dict[str, Any] | None = None
 
@@ -120,7 +120,7 @@ class Sweep(Work):
         if trial is None:
             return None
         place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials})"
-        self.listener.on_stage(f"{place}: {told(trial.params)}")
+        self.listener.on_stage(f"{place}: {params_text(trial.params)}")
         return TrialJob(self.study, trial, self.config, self.setup, self.tracker, broken=self.keep_failing)
 
     def left(self) -> int:
@@ -130,7 +130,7 @@ class Sweep(Work):
 
     def news(self) -> list[str]:
         """Return how each trial ended that ended since the last call, and the best so far; track both."""
-        rows = self.study.rows()
+        rows = self.study.trials()
         new = [row for row in rows if row.number not in self.told]
         self.told |= {row.number for row in new}
         best = best_of(rows)
@@ -182,7 +182,7 @@ class Sweep(Work):
 
     def _test(self) -> None:
         """Train the best configuration anew with fresh seeds, and test it; raise when there is none."""
-        best = best_of(self.study.rows())
+        best = best_of(self.study.trials())
         if best is None:
             raise HarnessError(self._nothing())
         if not self.search.test_seeds:
@@ -211,7 +211,7 @@ class Sweep(Work):
             self.tracker.adopt(self.records)
 
     def _nothing(self) -> str:
-        rows = self.study.rows()
+        rows = self.study.trials()
         if any(row.state == "finished" for row in rows):
             limits = ", ".join(str(constraint) for constraint in self.search.constraints)
             return f"No trial of the study {self.study.name} keeps within {limits}: relax it, or search elsewhere."

@@ -16,8 +16,8 @@ from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, trials_folder
 from harness.run.run import discard_working_files, run
 from harness.sweep.space import with_values
-from harness.sweep.study import Study, Trial
-from harness.sweep.summary import TIE
+from harness.sweep.study import RunningTrial, Study
+from harness.sweep.trial import TIE
 from harness.sweep.trial_listener import Pruned, TrialListener, costs
 
 TRIAL_RUN = "mlflow_run"
@@ -34,7 +34,7 @@ class TrialJob(Job):
     def __init__(
         self,
         study: Study,
-        trial: Trial,
+        trial: RunningTrial,
         config: RunConfig,
         setup: WorkSetup,
         tracker: StudyTracker,

@@ -1,14 +1,12 @@
 """What watches one trial of a sweep: it reports each validation and stops a trial that falls behind."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from harness.errors import HarnessError
 from harness.listener import Listener
 from harness.record import Record
 from harness.sweep.settings import COSTS
-from harness.sweep.study import Study, Trial
+from harness.sweep.study import RunningTrial, Study
 
 
 class Pruned(HarnessError):
@@ -25,7 +23,7 @@ class TrialListener(Listener):
         epochs: epochs of one run; several seeds of a trial count on from one another.
     """
 
-    def __init__(self, inner: Listener, study: Study, trial: Trial, epochs: int) -> None:
+    def __init__(self, inner: Listener, study: Study, trial: RunningTrial, epochs: int) -> None:
         self.inner, self.study, self.trial, self.epochs = inner, study, trial, epochs
         self.objective = study.search.objective
         self.records: list[Record] = []
@@ -91,15 +89,3 @@ def costs(record: Record) -> dict[str, float]:
         "step_seconds": known.get("step_seconds"),
     }
     return {name: float(values[name]) for name in COSTS if values[name] is not None}
-
-
-def told(params: Mapping[str, Any]) -> str:
-    """Return a trial's values as text.
-
-    >>> told({"method.lr": 0.00031234, "method.loss": "sdm"})
-    'method.lr=0.000312 method.loss=sdm'
-    """
-    return " ".join(
-        f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in params.items()
-    )

@@ -21,7 +21,8 @@ from harness.reporting.make import make_report
 from harness.reports import REPORTS
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, parse_axis_text
-from harness.sweep.summary import Summary, TrialRow, best_of, front_of
+from harness.sweep.summary import Summary
+from harness.sweep.trial import Trial, best_of, front_of
 from harness.track.run_row import PARENT
 from harness.track.tags import SEARCH
 
@@ -52,7 +53,7 @@ def trial(number, value=None, state="finished", **more):
     ran = {"finished": 5, "pruned": 3, "failed": 1}[state]
     known = {"value": value, "values": () if value is None else (value,), "seconds": 60.0, "epochs": ran}
     facts = {"number": number, "state": state, "params": params, "planned": 5, "runs": (f"run-{number}",)}
-    return TrialRow(**{**facts, **known, "error": ERROR if state == "failed" else None, **more})
+    return Trial(**{**facts, **known, "error": ERROR if state == "failed" else None, **more})
 
 
 def summary(name, trials, fake, objectives=(R1,), **more):
@@ -75,7 +76,7 @@ def summary(name, trials, fake, objectives=(R1,), **more):
         "trials": trials,
         "counts": {"finished": len(trials)},
         "best": best,
-        "front": front_of(trials, search),
+        "front": front_of(trials, search.directions),
         "importance": {"method.lr": 0.7, "method.prompt_length": 0.2, "method.init": 0.1},
         "command": "harness run --method cskt --preset 'my best.yaml'",
         "tests": tests if best else [],

@@ -13,12 +13,12 @@ from harness.pages.escaping import visible
 from harness.pages.tables import DASH, Table, interval_text
 from harness.pages.theme import drawn, short_number
 from harness.sweep.space import Axis
+from harness.sweep.trial import TIE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 N_BEST, EDGE = 10, 0.02
-TIE = "val/t2i/mAP"
 PRESET = "best.yaml"
 BEST_NOTE = (
     "On validation, in percent. The order of trials that differ by less than a change of seed means nothing: see what "

@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.studies.tracked_study import TrackedStudy, Trial
+from harness.analysis.studies.tracked_study import TrackedStudy
 from harness.config.fields import Choice
 from harness.config.values import flatten
 from harness.errors import HarnessError, UsageError, unknown
@@ -22,7 +22,8 @@ from harness.presets.resolve import resolve
 from harness.sweep.settings import COSTS, Search
 from harness.sweep.space import Axis, parse_axis_text
 from harness.sweep.study_folder import BEST, SUMMARY
-from harness.sweep.summary import Summary, TrialRow, best_of
+from harness.sweep.summary import Summary
+from harness.sweep.trial import Trial, best_of
 from harness.track.mlflow_store import Store
 from harness.track.run_row import RunRow, as_number, as_whole
 from harness.track.tags import SEARCH
@@ -111,7 +112,7 @@ def _axes(noted: Any, params: Mapping[str, str]) -> list[Axis]:
 def _take(study: TrackedStudy, found: Summary) -> None:
     """Add what the summary of a study holds."""
     study.objectives, study.seeds = found.objectives, found.seeds
-    study.trials, study.importance, study.front = [*map(_trial, found.trials)], found.importance, found.front
+    study.trials, study.importance, study.front = [*map(_finite, found.trials)], found.importance, found.front
     study.command = found.command
     study.anew = {
         record.name: float(record.selection[study.objective])
@@ -127,14 +128,10 @@ def _take(study: TrackedStudy, found: Summary) -> None:
             study.test = {k: (v, *record.intervals.get(k, none)) for k, v in record.metrics.items()}
 
 
-def _trial(row: TrialRow) -> Trial:
-    """Return a trial of a study's summary, without values that are not finite."""
-    values = row.values or (() if row.value is None else (row.value,))
-    known = values if all(isfinite(value) for value in values) else ()
-    fields = row.model_dump(
-        include={"number", "state", "params", "feasible", "seconds", "epochs", "planned", "error"}
-    )
-    return Trial(values=known, tie=row.tie, **fields)
+def _finite(trial: Trial) -> Trial:
+    """Return a trial as the summary of its study has it; without its values where one is no finite number."""
+    known = all(isfinite(value) for value in trial.values)
+    return trial if known else trial.model_copy(update={"value": None, "values": ()})
 
 
 def _defaults(study: TrackedStudy) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.studies.figures import BEYOND, FAILED, FINISHED, PRUNED
-from harness.analysis.studies.tracked_study import TrackedStudy, Trial
+from harness.analysis.studies.tracked_study import TrackedStudy
 from harness.pages.tables import DASH, Table
 from harness.pages.theme import drawn
+from harness.sweep.trial import Trial
 
 if TYPE_CHECKING:
     from pandas import DataFrame

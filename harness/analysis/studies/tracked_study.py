@@ -2,7 +2,7 @@
 
 from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -10,34 +10,7 @@ from harness.files import read_json, write_json
 from harness.pages.escaping import visible
 from harness.record import REAL, TWIN
 from harness.sweep.space import Axis
-
-
-class Trial(BaseModel):
-    """What is known of an ended trial.
-
-    Attributes:
-        values: of the objectives; of one that was ended early the last that it reached, of a failed one none.
-        feasible: whether it keeps within the limits.
-        tie: mAP on validation, which breaks ties; None where it is not known.
-        epochs: those that ran, over all seeds, of `planned`; both 0 where that is not known.
-        error: type and message of what ended a failed one.
-    """
-
-    number: int
-    state: Literal["finished", "pruned", "failed"]
-    values: tuple[float, ...] = ()
-    params: dict[str, Any] = {}
-    feasible: bool = True
-    tie: float | None = None
-    seconds: float = 0.0
-    epochs: int = 0
-    planned: int = 0
-    error: dict[str, str] | None = None
-
-    @property
-    def value(self) -> float | None:
-        """The value of the first objective."""
-        return self.values[0] if self.values else None
+from harness.sweep.trial import Trial
 
 
 class TrackedStudy(BaseModel):

@@ -17,9 +17,9 @@ from harness.files import write_text
 from harness.sweep.list_studies import best_preset, find_summary, list_studies
 from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint
 from harness.sweep.space import Axis, grid, search_space
-from harness.sweep.summary import Summary, TrialRow, best_of
+from harness.sweep.summary import Summary
 from harness.sweep.sweep import sweep
-from harness.sweep.trial_listener import told
+from harness.sweep.trial import Trial, best_of, params_text
 
 COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 VALUES_WIDTH = 40
@@ -137,7 +137,7 @@ def show(summary: Summary, as_json: bool) -> None:
         shares = ", ".join(f"{plain(key)} {100 * share:.0f} %" for key, share in summary.importance.items())
         click.echo(f"importance: {shares}")
     if best is not None:
-        words = f"best: trial {best.number}, {summary.objective} {_number(best.value)}: {told(best.params)}"
+        words = f"best: trial {best.number}, {summary.objective} {_number(best.value)}: {params_text(best.params)}"
         click.echo(plain(words))
     if len(summary.objectives) > 1:
         click.echo("none is better in all objectives than trial " + ", ".join(map(str, summary.front)))
@@ -158,10 +158,10 @@ def _show_test(summary: Summary) -> None:
         table(title, ("dataset", "query", *COLUMNS), metric_rows(record.metrics, record.intervals), left=2)
 
 
-def _row(trial: TrialRow, summary: Summary, best: bool, so_far: TrialRow | None) -> list[str]:
+def _row(trial: Trial, summary: Summary, best: bool, so_far: Trial | None) -> list[str]:
     state = trial.state if trial.error is None else f"{trial.state}: {trial.error['type']}"
     state = state if trial.feasible else f"{state}, over a limit"
-    values = told({key.rpartition(".")[2]: value for key, value in trial.params.items()})
+    values = params_text({key.rpartition(".")[2]: value for key, value in trial.params.items()})
     number = f"{trial.number}{' *' if best else ''}"
     several = len(summary.objectives) > 1
     reached = [_plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]

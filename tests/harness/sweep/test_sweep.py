@@ -20,8 +20,8 @@ from harness.run.several_seeds import FRESH_SEED
 from harness.sweep.list_studies import best_preset
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, grid
-from harness.sweep.summary import best_of
 from harness.sweep.sweep import sweep
+from harness.sweep.trial import best_of
 from harness.track.mlflow_store import Store
 from tests.sweep_runs import RATE, WARMUP, Falling, Killed, Runs
 
