@@ -3,12 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from harness.errors import HarnessError, Interrupted, UsageError
+from harness.errors import HarnessError, Interrupted, UsageError, nearest
 
 INTERRUPTED = 130
 PIPED_WIDTH = 160
@@ -122,11 +121,6 @@ def console(err: bool = False) -> Any:
     return Console(stderr=err, highlight=False, markup=False, width=width)
 
 
-def group_with_nearest(**options: Any) -> Callable[[Callable[..., Any]], click.Group]:
-    """Return `click.group` whose unknown commands get the nearest match."""
-    return click.group(cls=NearestGroup, **options)
-
-
 class NearestGroup(click.Group):
     """A group that suggests the nearest command for an unknown one."""
 
@@ -134,8 +128,6 @@ class NearestGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or fail with the nearest match."""
-        from harness.errors import nearest
-
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             text = f"No such command {args[0]!r}.{nearest(args[0], self.commands)}"
             raise click.UsageError(text, ctx)

@@ -91,9 +91,7 @@ def parse_override(text: str) -> dict[str, Any]:
         parsed = parse_yaml(value)
     except yaml.YAMLError as error:
         raise UsageError(f"The value in --set {text!r} is not valid YAML.") from error
-    for part in reversed(key.strip().split(".")):
-        parsed = {part: parsed}
-    return dict(parsed)
+    return nest(key.strip(), parsed)
 
 
 def check_keys(values: Mapping[str, Any], method_class: type[Method]) -> None:

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +71,7 @@ class Queue:
         self.name, self.place, self.url = name, shown(url), url
         self.heartbeat = heartbeat
         self._locks = folder / "workers"
-        self.storage = open_storage(url, lambda study, trial: requeue(study, trial, killed=True), heartbeat)
+        self.storage = open_storage(url, partial(requeue, killed=True), heartbeat)
         self.study = self._open(directions)
         self._study_id = self.storage.get_study_id_from_name(name)
 

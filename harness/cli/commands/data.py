@@ -3,7 +3,7 @@
 import click
 
 from harness.cli.commands.data_translate import back_translate
-from harness.cli.options import data_root_option, group_with_nearest, json_option, print_json
+from harness.cli.options import NearestGroup, data_root_option, json_option, print_json
 from harness.paths import data_root as root_place
 
 synthetic_option = click.option(
@@ -11,7 +11,7 @@ synthetic_option = click.option(
 )
 
 
-@group_with_nearest()
+@click.group(cls=NearestGroup)
 def data() -> None:
     """Describe, check, make and cache datasets."""
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import group_with_nearest, json_option, plain, print_json
+from harness.cli.options import NearestGroup, json_option, plain, print_json
 from harness.registry import Registry, plugin_path
 
 
-@group_with_nearest()
+@click.group(cls=NearestGroup)
 def methods() -> None:
     """List methods and count their parameters."""
 

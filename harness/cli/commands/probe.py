@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, device_option, group_with_nearest, json_option, runs_option
+from harness.cli.options import NearestGroup, data_root_option, device_option, json_option, runs_option
 
 
-@group_with_nearest()
+@click.group(cls=NearestGroup)
 def probe() -> None:
     """Take a trained run apart to see what it needs."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import group_with_nearest, json_option, print_json
+from harness.cli.options import NearestGroup, json_option, print_json
 
 runs_option = click.option(
     "--runs",
@@ -14,7 +14,7 @@ runs_option = click.option(
 )
 
 
-@group_with_nearest()
+@click.group(cls=NearestGroup)
 def runs() -> None:
     """List, show, resume and sync recorded runs."""
 

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from harness.cli.options import (
+    NearestGroup,
     data_root_option,
     device_option,
-    group_with_nearest,
     heartbeat_option,
     json_option,
     report_option,
@@ -63,7 +63,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@group_with_nearest()
+@click.group(cls=NearestGroup)
 def suite() -> None:
     """Run whole tables: methods x datasets x seeds, each cell once.
 

@@ -215,24 +215,28 @@ def test_an_interrupted_sweep_leaves_no_worker_behind_and_goes_on(start_sweep, t
 
 FOLLOWER = """
 import time
+<<<<<<< HEAD:tests/harness/queue/test_work_loop.py
 from harness.queue import work_loop as worker
+=======
+from harness.queue import work_loop
+>>>>>>> a703864 (Contrivances go: a second nest, and a function that only binds a class):tests/harness/test_worker.py
 
-worker.AGAIN = 0.3
+work_loop.AGAIN = 0.3
 try:
-    worker.follow(0)
+    work_loop.follow(0)
     time.sleep(30)
 except KeyboardInterrupt:
     print("swallowed", flush=True)
 try:
     time.sleep(30)
 except KeyboardInterrupt:
-    print("heard", flush=True)
+    print("stopped", flush=True)
 """
 
 
 def test_a_worker_whose_starter_is_gone_is_interrupted_again_when_the_first_time_was_swallowed():
     done = subprocess.run([sys.executable, "-c", FOLLOWER], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["swallowed", "heard"]
+    assert done.stdout.split() == ["swallowed", "stopped"]
 
 
 @pytest.mark.slow
