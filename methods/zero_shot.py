@@ -4,7 +4,7 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 https://arxiv.org/abs/2103.00020. Captions are used as they stand, without a prompt template.
 """
 
-from harness.config.sections import MethodConfig
+from harness.config import MethodConfig
 from harness.methods import Method, register
 
 
