@@ -25,7 +25,7 @@ DOWNLOAD = "Download reid_raw.json again from the link in the README of the data
 
 
 def name_image(shot: Shot, random: Random) -> str:
-    """Name an image as one of the older datasets does that the person is taken from."""
+    """Name an image as the older dataset does that the person is taken from."""
     scenes = ["Market", "CUHK03", "CUHK01", "cam"]
     scenes += {"train": ["train_query"] * 2, "test": ["test_query"] * 2}.get(shot.split, [])
     source = scenes[shot.identity * 7 % len(scenes)]
@@ -75,7 +75,7 @@ class Cuhk(PersonDataset):
         WrongFile(
             file="caption_all.json",
             what="caption_all.json, from the image archive, has no split and numbers the persons differently",
-            mend=DOWNLOAD + " Put it beside imgs/.",
+            mend=DOWNLOAD + " Put it next to imgs/.",
         ),
     )
     twin = Domain(

@@ -12,7 +12,7 @@ Annotation: `ICFG-PEDES.json` (also seen as `ICFG_PEDES.json`), a list with one 
 those of MSMT17 and not the split.
 
 Counts: 4,102 identities, 54,522 images and captions; about 20 right images for a test caption.
-Its persons are, with other numbers and crops, those of RSTPReid too.
+Its persons are also those of RSTPReid, with other numbers and crops.
 """
 
 from random import Random
@@ -54,7 +54,7 @@ class Icfg(PersonDataset):
         WrongFile(
             split="val",
             images=19_848,
-            what="the test split stands in for validation (as in CADA): selection would see test images",
+            what="the test split is used as validation (as in CADA): selection would see test images",
             mend=DOWNLOAD,
         ),
     )

@@ -12,8 +12,8 @@ Annotation: `data_captions.json` (also seen as `RSTPReid.json`), a list with one
 Counts: 4,101 identities of exactly five images: 20,505 images, 41,010 captions. An early upload had
 another split.
 Known faults of the texts: full-width characters, fragments of markup, equal captions of different
-persons, no space after a full stop; all are kept. Its persons are, with other numbers and crops, those of
-ICFG-PEDES too.
+persons, no space after a full stop; all are kept. Its persons are also those of ICFG-PEDES, with other
+numbers and crops.
 """
 
 from random import Random
@@ -46,7 +46,7 @@ class Rstp(PersonDataset):
         WrongFile(
             split="train",
             identities=3_901,
-            what="the split is that of an early upload (persons 3,901 / 100 / 100; right: 3,701 / 200 / 200)",
+            what="the split is that of an early upload (identities 3,901 / 100 / 100; right: 3,701 / 200 / 200)",
             mend=DOWNLOAD,
         ),
     )

@@ -24,7 +24,7 @@ class Sample:
     """One image with all its captions, in file order.
 
     `image` is relative to the dataset's image folder, with forward slashes; `identity` is the number in the
-    annotation file, of any base and with any gaps; `split` is `train`, `val` or `test`, as the file says.
+    annotation file, of any base and not necessarily consecutive; `split` is `train`, `val` or `test`, as the file says.
     `captions_bt` holds back-translations, one per caption, where the file has them.
     """
 
@@ -45,7 +45,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class WrongFile:
-    """A known wrong or old annotation file, recognised by a split's counts (None fits any) or by its name."""
+    """A known bad annotation file, wrong or old, recognised by a split's counts (None fits any) or by its name."""
 
     what: str
     mend: str
@@ -74,7 +74,7 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """How the pictures of a domain look; a pair is a range drawn from evenly for each image.
+    """How the pictures of a domain look; a pair is a range, drawn from uniformly for each image.
 
     Attributes:
         backdrop: kind of scene behind the person, a key of `harness.twins.drawing.backdrops.BACKDROPS`.
@@ -88,7 +88,7 @@ class Look:
         blur: radius of the lens blur in pixels.
         quality: JPEG quality.
         cropped: probability that the frame cuts the feet or legs.
-        occluded: probability that something stands before the person.
+        occluded: probability that something is in front of the person.
     """
 
     backdrop: str
@@ -115,7 +115,7 @@ class Speech:
         voice: way of speaking, a key of `harness.twins.speech.voices.VOICES`.
         captions: captions per image.
         extra: probability that an image has a few captions more.
-        detail: factor on the probability of naming a visible attribute; above 1 tells more, below 1 omits more.
+        detail: factor on the probability of naming a visible attribute; above 1 names more, below 1 omits more.
         loose_spaces: probability that a caption starts, ends or breaks with a stray space.
     """
 
@@ -190,7 +190,7 @@ class PersonDataset(ABC):
 
 
 class Pairs(NamedTuple):
-    """A split laid out for training and retrieval.
+    """A split as training and retrieval read it.
 
     Attributes:
         images: path of each image, relative to the image folder [n_image].
@@ -208,7 +208,7 @@ class Pairs(NamedTuple):
 
 
 def pairs(samples: Sequence[Sample], splits: Sequence[str]) -> Pairs:
-    """Lay the samples of the named splits out as images and (caption, image) pairs, in file order."""
+    """Return the samples of the named splits as images and (caption, image) pairs, in file order."""
     chosen = [sample for sample in samples if sample.split in splits]
     captions = [caption for sample in chosen for caption in sample.captions]
     owners = [index for index, sample in enumerate(chosen) for _ in sample.captions]

@@ -60,7 +60,7 @@ class Method(nn.Module):
     """An adaptation of a CLIP to person retrieval.
 
     A new method should implement `adapt`, which makes its parameters and unfreezes what it trains (the
-    backbone comes frozen), and set `Config`. It may give `image_injection` / `text_injection`, which
+    backbone comes frozen), and set `Config`. It may set `image_injection` / `text_injection`, which
     act inside the frozen towers, and may override `head_image` / `head_text` (after the towers),
     `features` and `losses`, `param_groups` and the hooks. `recipe` holds dotted config keys whose default
     differs for this method. Submodules and parameters that only the losses need are named in `training_only`.
@@ -180,7 +180,7 @@ class Method(nn.Module):
             setattr(self, name, None)
 
     def learning_rate(self, peak: float, at: Progress) -> float:
-        """Return a group's learning rate for the step at hand; `peak` is the group's `lr`. Default: by epochs."""
+        """Return a group's learning rate for the current step; `peak` is the group's `lr`. Default: by epochs."""
         return peak * learning_rate_factor(
             at.epoch,
             epochs=at.epochs,
@@ -196,7 +196,7 @@ class Method(nn.Module):
         """Return an authors' checkpoint under this method's own names; those of the towers begin with `clip.model.`.
 
         A tensor that is not needed is left out, one whose name is not known keeps it and is reported. Default: raises
-        `UsageError`, for no map is known.
+        `UsageError`, since no map is known.
         """
         mapped = [name for name in METHODS.names() if "imported" in vars(METHODS.get(name))]
         raise UsageError(

@@ -1,4 +1,4 @@
-"""CLIP-Adapter: a small network on the frozen towers' output, mixed with what it was given.
+"""CLIP-Adapter: a small network on the frozen towers' output, mixed with its input.
 
 Gao et al., "CLIP-Adapter: Better Vision-Language Models with Feature Adapters", IJCV 2024,
 https://arxiv.org/abs/2110.04544, code https://github.com/gaopengcuhk/CLIP-Adapter. Two linear maps without
@@ -8,7 +8,7 @@ et al., AAAI 2024, https://arxiv.org/abs/2308.10045); the released code has rati
 linear probe is, which is a choice.
 
 The towers run once and epochs train on cached embeddings, so images are not augmented. The last ReLU lets
-nothing below zero through, and what is mixed is not linear: it does not fold into CLIP's projections.
+nothing below zero through, and what is mixed is not linear: it cannot be folded into CLIP's projections.
 """
 
 from typing import Literal
@@ -20,14 +20,14 @@ from harness.methods import Choice, Method, Range, TrainedConfig, register, sett
 
 
 class Config(TrainedConfig):
-    """The network's place, width and share; small networks bear larger steps than whole towers do."""
+    """The network's place, width and share; small networks train stably at larger steps than whole towers."""
 
     lr: float = setting(
         1e-3, "learning rate after warm-up", search=Range(low=1e-5, high=1e-1, log=True), gt=0
     )
     ratio: float = setting(
         0.4,
-        "share of the network in the mixture: 0.4 TBPS-CLIP, 0.2 the released code",
+        "share of the network in the mixture: 0.4 in TBPS-CLIP, 0.2 in the released code",
         search=Range(low=0.1, high=1.0),
         ge=0,
         le=1,
@@ -40,7 +40,7 @@ class Config(TrainedConfig):
 
 @register
 class ClipAdapter(Method):
-    """Frozen towers, a residual network behind one or both."""
+    """Frozen towers, a residual network after one or both."""
 
     Config = Config
     caches_embeddings = True
@@ -50,7 +50,7 @@ class ClipAdapter(Method):
     text_adapter: nn.Sequential | None
 
     def adapt(self) -> None:
-        """Put a network behind the towers that the config names."""
+        """Put a network after the towers that the config names."""
         dim, config = self.clip.embed_dim, self.config
         image, text = (config.towers in (tower, "both") for tower in ("image", "text"))
         self.image_adapter = _adapter(dim, config.reduction) if image else None

@@ -1,7 +1,7 @@
 """CoOp: a few learned vectors before every caption; both towers stay frozen.
 
 Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, https://arxiv.org/abs/2109.01134,
-code https://github.com/KaiyangZhou/CoOp. The vectors stand between the start token and the caption's own
+code https://github.com/KaiyangZhou/CoOp. The vectors are between the start token and the caption's own
 embeddings and are trained alone. By default there are four, which start as the words "a pedestrian photo
 of", as in the few-shot comparison of TBPS-CLIP (Cao et al., AAAI 2024, https://arxiv.org/abs/2308.10045);
 loss, batch and Adam are the harness's own, the same for all methods, and the learning rate is a choice.
@@ -28,7 +28,7 @@ MOMENTUM = 0.9
 
 
 class Config(TrainedConfig):
-    """The context's size and start; a few vectors bear larger steps than whole towers do."""
+    """The context's size and start; a few vectors train stably at larger steps than whole towers."""
 
     lr: float = setting(
         1e-3, "learning rate after warm-up", search=Range(low=1e-5, high=1e-1, log=True), gt=0
@@ -43,7 +43,7 @@ class Config(TrainedConfig):
     )
     optimiser: Literal["adam", "sgd"] = setting(
         "adam",
-        f"adam as for other methods, or sgd with momentum {MOMENTUM} as CoOp's code",
+        f"adam, as for other methods, or sgd with momentum {MOMENTUM}, as in CoOp's code",
         search=Choice(values=("adam", "sgd")),
     )
 
@@ -57,18 +57,18 @@ class Context(Injection):
         self._text_length = text_length
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Make room for the vectors behind the start token."""
+        """Reserve places for the vectors behind the start token."""
         return make_room(tokens, len(self.vectors), self._text_length)
 
     def embedded(self, x: Tensor) -> Tensor:
-        """Write the vectors into the room; they get the positions that stand there."""
+        """Write the vectors into the reserved places; they get the positions of these."""
         vectors = self.vectors.to(x.dtype).expand(len(x), -1, -1)
         return torch.cat([x[:, :1], vectors, x[:, 1 + len(self.vectors) :]], dim=1)
 
 
 @register
 class Coop(Method):
-    """Frozen towers, a learned beginning of every caption."""
+    """Frozen towers, learned vectors before every caption."""
 
     Config = Config
 
@@ -90,7 +90,7 @@ class Coop(Method):
         return torch.optim.SGD(self.param_groups(), momentum=MOMENTUM)
 
     def _start(self) -> Tensor:
-        """Return the vectors before training [n_context, width]: N(0, 0.02^2), the last ones words if so set."""
+        """Return the vectors before training [n_context, width]: N(0, 0.02^2), the last ones words if so configured."""
         table: Tensor = self.clip.model.token_embedding.weight.detach()
         vectors = table.new_empty(self.config.n_context, table.shape[1]).normal_(std=DEVIATION)
         if self.config.init == "words":

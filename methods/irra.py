@@ -1,9 +1,10 @@
-"""IRRA: both towers are trained to match, to name the person, and to guess masked words from the image.
+"""IRRA: both towers are trained by matching, identity classification, and masked language modelling from the image.
 
 Jiang and Ye, "Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person Retrieval", CVPR 2023,
 https://arxiv.org/abs/2303.12501, code https://github.com/anosorae/IRRA. Structure, initial values and recipe are those
-of the released code, and so is what its masked words touch: matching and naming read the masked captions too, which
-`leak_masks=false` ends. Guessing reads captions at full length, for the released encoder does not hide their padding.
+of the released code, and so is what reads masked words: matching and classification read the masked captions too, which
+`leak_masks=false` ends. Masked language modelling reads captions at full length, for the released encoder does not mask
+their padding.
 
 What deviates by default: the epoch is chosen on validation and not on the test split, and weights are float32 under
 autocast and not float16 without loss scaling. The preset `released` follows the code in both.
@@ -51,32 +52,36 @@ class Config(OptimisedConfig):
     warmup_factor: float = setting(0.1, "share of lr that warm-up starts from", gt=0, le=1)
     new_lr_factor: float = setting(
         5.0,
-        "learning rate of the classifier, the cross-modal encoder and the head of words relative to lr",
+        "learning rate of the classifier, the cross-modal encoder and the word head relative to lr",
         search=Range(low=1.0, high=20.0, log=True),
         gt=0,
     )
     sdm: float = setting(1.0, "weight of similarity distribution matching", ge=0)
     id: float = setting(
-        1.0, "weight of naming the person; 0 makes no classifier", ge=0, search=Range(low=0.0, high=2.0)
+        1.0, "weight of identity classification; 0 makes no classifier", ge=0, search=Range(low=0.0, high=2.0)
     )
     mlm: float = setting(
         1.0,
-        "weight of guessing masked words; 0 masks none and makes no encoder",
+        "weight of masked language modelling; 0 masks no words and makes no encoder",
         ge=0,
         search=Range(low=0.0, high=2.0),
     )
     mask_share: float = setting(
-        0.15, "share of the word pieces that are guessed", gt=0, le=1, search=Range(low=0.05, high=0.5)
+        0.15,
+        "share of the word pieces that are masked and predicted",
+        gt=0,
+        le=1,
+        search=Range(low=0.05, high=0.5),
     )
     leak_masks: bool = setting(
         True,
-        "sdm and id read the masked captions, as released; false gives them the whole ones, in a pass of their own",
+        "sdm and id read the masked captions, as released; false gives them the whole captions, in a second pass",
         search=Choice(values=(True, False)),
     )
     cross_layers: int = setting(4, "blocks of the cross-modal encoder", ge=1)
     n_identities: int = setting(
         0,
-        "persons to name, taken from the training data; 0, where costs are counted without data, stands for the "
+        "identities to classify, taken from the training data; 0, where costs are counted without data, means the "
         f"{CUHK_PERSONS:,} of CUHK-PEDES",
         ge=0,
         identity=False,
@@ -85,11 +90,11 @@ class Config(OptimisedConfig):
     @model_validator(mode="after")
     def _aligned(self) -> "Config":
         if not (self.sdm or self.id):
-            raise ValueError("sdm or id needs a weight above 0, or nothing pulls pairs together")
+            raise ValueError("sdm or id needs a weight above 0: without both nothing pulls pairs together")
         return self
 
     def fitted(self, n_identities: int) -> Self:
-        """Name as many persons as there are."""
+        """Classify as many identities as there are."""
         return self.model_copy(update={"n_identities": n_identities})
 
 
@@ -132,7 +137,7 @@ class Irra(Method):
         self.word_head = WordHead(clip.embed_dim, n_words, layers)
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """Take larger steps with biases, which do not decay, and larger ones still with what is new."""
+        """Take larger steps with biases, which do not decay, and even larger ones with new parameters."""
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.trainable():
             decay = 0.0 if "bias" in name else self.config.weight_decay
@@ -152,7 +157,7 @@ class Irra(Method):
         return config.new_lr_factor if name.startswith(NEW_UNLESS_BIAS) else 1.0
 
     def features(self, batch: Batch) -> dict[str, Tensor]:
-        """Return unit embeddings `image` and `text`, scores of the persons for both, and losses of guessed words."""
+        """Return unit embeddings `image` and `text`, class scores for both, and losses of masked words."""
         images, tokens = batch.images, batch.tokens
         assert images is not None
         assert tokens is not None
@@ -183,7 +188,7 @@ class Irra(Method):
         """Return captions with masked words, and the true ones there and 0 elsewhere, both [n, text_length]."""
         whole = pad(tokens, (0, self.clip.text_length - tokens.shape[1]))
         generator = torch.Generator().manual_seed(batch.seed)
-        # Drawn for the whole batch, so that each caption is masked alike on any number of processes and in any part.
+        # Drawn for the whole batch, so that a caption is masked equally on any number of processes and in any part.
         draws = self.words.draw_places(len(batch.identities), whole.shape[1], generator)
         places = torch.arange(batch.n_local) if batch.places is None else batch.places.cpu()
         written, drawn = (draw[places].to(whole.device) for draw in draws)

@@ -14,7 +14,7 @@ from harness.methods import Method, Range, TrainedConfig, register, setting
 
 
 class Config(TrainedConfig):
-    """Two square matrices train faster and safer at a larger rate than whole towers do."""
+    """Two square matrices train faster and stably at a larger rate than whole towers."""
 
     lr: float = setting(
         1e-3, "learning rate after warm-up", search=Range(low=1e-5, high=1e-1, log=True), gt=0
@@ -23,7 +23,7 @@ class Config(TrainedConfig):
 
 @register
 class LinearProbe(Method):
-    """Frozen towers, one learned map behind each."""
+    """Frozen towers, one learned map after each."""
 
     baseline = True
     Config = Config
@@ -34,7 +34,7 @@ class LinearProbe(Method):
     text_map: nn.Linear | None
 
     def adapt(self) -> None:
-        """Put an identity map behind each tower."""
+        """Put an identity map after each tower."""
         self.image_map, self.text_map = (_identity(self.clip.embed_dim) for _ in range(2))
 
     def head_image(self, embeddings: Tensor) -> Tensor:

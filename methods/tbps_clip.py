@@ -1,4 +1,4 @@
-"""TBPS-CLIP: a full fine-tune of CLIP made strong by tricks, augmentation and losses, each of which can be switched.
+"""TBPS-CLIP: full fine-tuning of CLIP with tricks, augmentation and losses, each of which can be switched.
 
 Cao et al., "An Empirical Study of CLIP for Text-based Person Search", AAAI 2024, https://arxiv.org/abs/2308.10045,
 code https://github.com/Flame-Chasers/TBPS-CLIP. The defaults are the full variant as released; where the paper's text
@@ -6,11 +6,11 @@ differs, its form is a value of the setting. The presets are its ladder: `clip_b
 `clip_star` (with the four tricks), `clip_star_aug` (with augmentation), `full` and `simplified` (with the losses).
 
 What deviates by default: the epoch is chosen on validation and not on the test split; autocast is bfloat16 where
-there is it; soft labels take the image embeddings that are there, and a second pass of the texts only where dropout
-makes it another one. Without `global_gradients` what an embedding is compared with carries no gradient, on any number
-of processes. The temperature starts at that of CLIP's weights; the shipped tiny CLIP's was not kept, so its preset
-takes the 0.07 that its training began with. The masked-word, identity and mixing losses that the released code has
-switched off are not here.
+it is available; soft labels take the image embeddings of the step, and a second pass of the texts only where dropout
+makes it differ. Without `global_gradients` what an embedding is compared with carries no gradient, on any number
+of processes. The temperature starts at that of CLIP's weights; that of the shipped tiny CLIP was not kept, so its
+preset takes the 0.07 that its training began with. The masked-word, identity and mixing losses that the released code
+has switched off are not here.
 """
 
 from math import log
@@ -79,7 +79,7 @@ class Config(OptimisedConfig):
         0.01, "share of lr in the first step", gt=0, le=1, search=Range(low=0.001, high=1.0, log=True)
     )
     end_factor: float = setting(
-        0.05, "share of lr towards which the cosine falls", ge=0, le=1, search=Range(low=0.0, high=1.0)
+        0.05, "share of lr at the end of the cosine", ge=0, le=1, search=Range(low=0.0, high=1.0)
     )
     temperature: float = setting(
         0.01, "softmax temperature at the start", search=Range(low=0.01, high=0.1, log=True), ge=0.01
@@ -96,7 +96,7 @@ class Config(OptimisedConfig):
         lt=1,
         search=Range(low=0.0, high=0.3),
     )
-    freeze_patches: bool = setting(True, "trick: keep the patch embedding as CLIP has it")
+    freeze_patches: bool = setting(True, "trick: freeze the patch embedding")
     soft_labels: float = setting(
         0.5,
         "trick: share of the model's own matches in the target of itc and n_itc",
@@ -114,7 +114,10 @@ class Config(OptimisedConfig):
         1.0, "weight of the reversed contrastive loss", ge=0, search=Range(low=0.0, high=2.0)
     )
     r_itc_epsilon: float = setting(
-        0.01, "what a wrong match is worth in r_itc", gt=0, search=Range(low=1e-8, high=0.1, log=True)
+        0.01,
+        "added to r_itc's target before its logarithm",
+        gt=0,
+        search=Range(low=1e-8, high=0.1, log=True),
     )
     c_itc: float = setting(0.1, "weight of the cyclic loss", ge=0, search=Range(low=0.0, high=1.0))
     c_itc_form: Literal["released", "paper"] = setting(
@@ -138,14 +141,14 @@ class Config(OptimisedConfig):
     )
     ss_width: int = setting(128, "width between the two layers of the self-supervised head", ge=1)
 
-    freeze_text_layers: tuple[int, ...] = setting((), "text layers kept as CLIP has them, counted from 1")
-    drop_text_layers: tuple[int, ...] = setting((), "text layers taken out, counted from 1")
+    freeze_text_layers: tuple[int, ...] = setting((), "text layers that are frozen, counted from 1")
+    drop_text_layers: tuple[int, ...] = setting((), "text layers that are removed, counted from 1")
 
     @model_validator(mode="after")
     def _some_loss(self) -> "Config":
         if not (self.itc or self.n_itc or self.r_itc):
             raise ValueError(
-                "one of itc, n_itc and r_itc needs a weight above 0, or nothing pulls pairs together"
+                "one of itc, n_itc and r_itc needs a weight above 0: without them nothing pulls pairs together"
             )
         if (self.mvs_image or self.mvs_text) and not (self.itc or self.n_itc):
             raise ValueError("mvs_image and mvs_text are views of itc and n_itc: give one a weight above 0")
@@ -177,7 +180,7 @@ class TbpsClip(Method):
     ss_text_head: nn.Sequential | None
 
     def adapt(self) -> None:
-        """Unfreeze the towers but for what the config freezes, and make what the losses need."""
+        """Unfreeze the towers except what the config freezes, and make what the losses need."""
         config, clip = self.config, self.clip
         clip.drop_text_layers(config.drop_text_layers)
         clip.requires_grad_(True)
@@ -197,7 +200,7 @@ class TbpsClip(Method):
         self.soft = soft_share(at.passed, self.config.soft_labels, self.config.soft_ramp)
 
     def learning_rate(self, peak: float, at: Progress) -> float:
-        """Rise and fall by steps."""
+        """Warm up and decay by steps."""
         config = self.config
         return stepwise_rate(
             at,
@@ -208,7 +211,7 @@ class TbpsClip(Method):
         )
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """Decay matrices alone."""
+        """Apply weight decay to matrices alone."""
         config = self.config
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []

@@ -1,8 +1,8 @@
-"""Augment training captions: back translation and the word operations of EDA, drawn anew for each use.
+"""Augment training captions: back translation and the word operations of EDA, drawn again for each use.
 
 Wei and Zou, "EDA: Easy Data Augmentation Techniques", EMNLP-IJCNLP 2019; TBPS-CLIP (Cao et al., AAAI 2024) studies
 each and keeps back translation and random deletion. A caption is, in this order, replaced by its back translation,
-its words are replaced, inserted and swapped, and some are dropped; a word is what lies between white space.
+its words are replaced, inserted and swapped, and some are dropped; a word is what is between white space.
 
 How often the first three happen is EDA's own `max(1, int(share * n_words))`. TBPS-CLIP writes share * n_words and
 releases random deletion alone; without EDA's floor a caption below 20 words would never change at its share of 0.05.
@@ -25,7 +25,7 @@ Words = list[str]
 
 
 class CaptionAugment:
-    """Captions changed by chance: the same config, index and seed give the same caption.
+    """Captions changed at random: the same config, index and seed give the same caption.
 
     Args:
         config: which operations, and how strong.
@@ -51,7 +51,7 @@ class CaptionAugment:
         return bool(self.config.back_translation and self.back_translations) or _speaks_of_words(self.config)
 
     def caption(self, index: int, seed: int) -> str:
-        """Return caption `index` as it is learned from this time; a seed draws differently for each index."""
+        """Return caption `index` as it is used this time; a seed draws differently for each index."""
         random = Random(f"{seed}/{index}")
         text = self.captions[index]
         if random.random() < self.config.back_translation and self.back_translations:
@@ -78,13 +78,13 @@ def caption_augment(
     captions_bt: Sequence[str],
     synonyms_file: str | Path | None = None,
 ) -> tuple[CaptionAugment | None, list[str]]:
-    """Return what augments a split's captions, None where nothing would change, and what a person should know.
+    """Return what augments a split's captions, None where nothing would change, and notices for the user.
 
     Args:
         config: which operations, and how strong.
         captions: the training captions [n_caption].
         captions_bt: their back translations, "" where one is missing [n_caption]; empty where there are none.
-        synonyms_file: a table of one's own in place of the shipped one.
+        synonyms_file: a table in place of the shipped one.
 
     Raises `UsageError` when the table of synonyms cannot be read.
     """
@@ -108,9 +108,7 @@ def _missing(captions: Sequence[str], captions_bt: Sequence[str]) -> list[str]:
     missing = sum(1 for caption, translated in pairs if caption.strip() and not translated.strip())
     if not missing:
         return []
-    number = (
-        f"{missing:,} of {len(captions):,} captions have no back translation and are learned from as they are"
-    )
+    number = f"{missing:,} of {len(captions):,} captions have no back translation and are used as they are"
     return [f"{number}: `harness data back-translate` makes those that are missing."]
 
 
@@ -121,7 +119,7 @@ def _speaks_of_words(config: TextAugmentConfig) -> bool:
 
 
 def times(words: Words, share: float) -> int:
-    """Return how often an operation is repeated: the share of the words, once at least.
+    """Return how often an operation is repeated: the share of the words, at least once.
 
     >>> times(["word"] * 50, 0.05), times(["word"], 0.05)
     (2, 1)
@@ -130,7 +128,7 @@ def times(words: Words, share: float) -> int:
 
 
 def replaced(words: Words, share: float, random: Random, synonyms: Synonyms) -> Words:
-    """Replace `times` different words that have synonyms, wherever they stand, by one of them each."""
+    """Replace `times` different words that have synonyms, all their occurrences, by one synonym each."""
     known = list(dict.fromkeys(core for word in words if synonyms.of(core := _core(word))))
     chosen = random.sample(known, min(times(words, share), len(known)))
     new = {core: random.choice(synonyms.of(core)) for core in chosen}
@@ -138,7 +136,7 @@ def replaced(words: Words, share: float, random: Random, synonyms: Synonyms) -> 
 
 
 def inserted(words: Words, share: float, random: Random, synonyms: Synonyms) -> Words:
-    """Insert `times` synonyms of words of the caption, each before a word drawn by chance."""
+    """Insert `times` synonyms of words of the caption, each before a word drawn at random."""
     words = list(words)
     known = [word for word in words if synonyms.of(word)]
     for _ in range(times(words, share) if known else 0):
@@ -149,7 +147,7 @@ def inserted(words: Words, share: float, random: Random, synonyms: Synonyms) -> 
 
 
 def swapped(words: Words, share: float, random: Random, synonyms: Synonyms) -> Words:
-    """Let two words change places, `times` over."""
+    """Swap two words, `times` times."""
     words = list(words)
     for _ in range(times(words, share) if len(words) > 1 else 0):
         one, other = random.sample(range(len(words)), 2)
@@ -158,7 +156,7 @@ def swapped(words: Words, share: float, random: Random, synonyms: Synonyms) -> W
 
 
 def deleted(words: Words, share: float, random: Random, synonyms: Synonyms) -> Words:
-    """Drop each word with the probability `share`; of a caption that would be lost, a word by chance stays."""
+    """Drop each word with the probability `share`; of a caption that would be empty, a random word stays."""
     if len(words) < 2:
         return words
     return [word for word in words if random.random() > share] or [random.choice(words)]

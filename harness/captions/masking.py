@@ -2,7 +2,7 @@
 
 The share and the proportions are BERT's (Devlin et al. 2019) as IRRA's released code applies them, whose contrastive
 losses read the masked captions too; DM-Adapter and UP-Person kept that, CSKT as released does not mask. Unlike
-there, a caption of which nothing was drawn stays whole.
+there, a caption in which no word was drawn stays whole.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class WordMask:
     def to_guess(self, tokens: Tensor, written: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """Return masked token ids, and the true ones at drawn words, elsewhere 0, both [n, length].
 
-        A caption of which nothing was drawn has its first word masked, as IRRA released.
+        A caption in which no word was drawn has its first word masked, as IRRA released.
 
         >>> tokens, nothing = torch.tensor([[8, 1, 2, 9, 0]]), torch.tensor([[0, 0, 0, 0, 0]])
         >>> WordMask(0.5, end=9).to_guess(tokens, nothing, nothing > 0)

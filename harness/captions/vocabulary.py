@@ -1,8 +1,8 @@
-"""What a caption speaks of: how many words it has, which colours and which clothes and things it names.
+"""What a caption mentions: how many words it has, and which colours, clothes and things it names.
 
 A caption's colours (or garments) are one number whose bit i is set when it says a word for the i-th name of
 `COLOURS` (or `GARMENTS`). Words count whole, in any case, in the plural too; a hyphenated word counts as itself
-and by its parts. What a word is about is not asked: brown hair is brown, too.
+and by its parts. What a colour refers to is not considered: brown hair counts as brown, too.
 """
 
 import re
@@ -62,7 +62,7 @@ _OTHERWISE = re.compile(
 
 
 def caption_features(captions: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Return what captions speak of, to be kept with their results.
+    """Return what captions mention, to be kept with their results.
 
     `n_words` is uint16 [n_caption], the count of words; `colours` and `garments` are uint32 [n_caption], a bit for
     each name of `COLOURS` and `GARMENTS`.
@@ -82,7 +82,7 @@ def caption_features(captions: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def vocabulary() -> dict[str, NDArray[Any]]:
-    """Return the names that the bits stand for, in their order, as arrays of text that load without pickle."""
+    """Return the names of the bits, in their order, as arrays of text that load without pickle."""
     return {"colours": np.array(list(COLOURS)), "garments": np.array(list(GARMENTS))}
 
 

@@ -68,7 +68,7 @@ def load_state(model: nn.Module, state: dict[str, Tensor], name: str, source: ob
     except RuntimeError as error:
         first = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
         raise UsageError(
-            f"{source} does not hold the weights of {name}: {first}. Name the model it was made for."
+            f"{source} does not contain the weights of {name}: {first}. Name the model it was made for."
         ) from error
 
 
@@ -87,12 +87,12 @@ def _native_grid(name: str) -> Grid:
 
 
 def _is_resnet(name: str) -> bool:
-    """Tell whether a model's image tower is CLIP's own ResNet."""
+    """Return whether a model's image tower is CLIP's own ResNet."""
     return isinstance(_vision(name).get("layers"), list)
 
 
 def _is_timm(name: str) -> bool:
-    """Tell whether a model's image tower comes from timm."""
+    """Return whether a model's image tower comes from timm."""
     return "timm_model_name" in _vision(name)
 
 

@@ -1,7 +1,7 @@
-r"""Clean captions before they are tokenised as TBPS-CLIP does, training and test alike.
+r"""Clean captions before they are tokenised as TBPS-CLIP does, in training and test.
 
 As released: only runs of two and more white-space characters become one space, so that a single tab, no-break
-space or inner line break stays, as do tabs at the ends; the words counted are what lies between plain spaces.
+space or inner line break stays, as do tabs at the ends; the words counted are what is between plain spaces.
 """
 
 import re

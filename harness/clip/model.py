@@ -125,7 +125,7 @@ class Clip(nn.Module):
         return self
 
     def drop_text_layers(self, layers: Sequence[int]) -> None:
-        """Take blocks out of the text tower, counted from 1 nearest the input; raise `UsageError` if impossible."""
+        """Remove blocks from the text tower, counted from 1 nearest the input; raise `UsageError` if impossible."""
         blocks = self._text_blocks(layers, "dropped")
         if layers and len(set(layers)) == len(blocks):
             raise UsageError(f"All {len(blocks)} text layers cannot be dropped: leave one.")
@@ -135,13 +135,13 @@ class Clip(nn.Module):
             self.model.transformer.layers = self.text_layers = len(kept)
 
     def freeze_text_layers(self, layers: Sequence[int]) -> None:
-        """Keep blocks of the text tower from training, counted from 1 among those that are there."""
+        """Freeze blocks of the text tower, counted from 1 among those that are there."""
         blocks = self._text_blocks(layers, "frozen")
         for place in layers:
             blocks[place - 1].requires_grad_(False)
 
     def freeze_patches(self) -> None:
-        """Keep the patch embedding of the image tower from training; raise `UsageError` where there is none."""
+        """Freeze the patch embedding of the image tower; raise `UsageError` where there is none."""
         if not isinstance(self.model.visual, VisionTransformer):
             raise UsageError(
                 f"The backbone {self.identity.name} has no patch embedding to freeze: set method.freeze_patches=false."

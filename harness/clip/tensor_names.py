@@ -1,4 +1,4 @@
-"""Other names for the tensors of authors' checkpoints: patterns, and single tensors that stand in one here."""
+"""Other names for the tensors of authors' checkpoints: patterns, and single tensors that are stacked to one here."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ def renamed(
 
 
 def stacked(state: Mapping[str, Tensor], parts: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
-    """Return tensors with some of them stacked to one; where parts are missing or unlike, they stay single.
+    """Return tensors with some of them stacked to one; where parts are missing or differ in shape, they stay single.
 
     >>> stacked({"a": torch.ones(2), "b.0": torch.ones(2)}, {"all": ["a", "b.0"]})["all"].shape
     torch.Size([2, 2])

@@ -37,7 +37,7 @@ def lengths(tokens: Tensor) -> Tensor:
 def cut(tokens: Tensor) -> Tensor:
     """Cut a batch to its longest caption [n, longest].
 
-    Exact for towers with a causal mask that read the end-of-text token: what stands behind it is never seen.
+    Exact for towers with a causal mask that read the end-of-text token: what follows it is never seen.
 
     Args:
         tokens: token ids [n, length]; end-of-text is the largest id.

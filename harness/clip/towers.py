@@ -16,7 +16,7 @@ from harness.compute.precision import layer_norm
 
 
 def supports(model: nn.Module) -> bool:
-    """Tell whether these functions run a model: plain CLIP, class token, causal text, EOS pooling."""
+    """Return whether these functions run a model: plain CLIP, class token, causal text, EOS pooling."""
     from open_clip.model import CLIP
     from open_clip.transformer import VisionTransformer
 
@@ -58,7 +58,7 @@ def image_tokens(model: Any, images: Tensor, injection: Injection | None = None)
 def text_tokens(model: Any, tokens: Tensor, injection: Injection | None = None) -> tuple[Tensor, Tensor]:
     """Embed every place of token ids [n, length] as [n, length, dim]; return the caption's own place [n] beside it.
 
-    At that place stands what `encode_text` gives. An injection that adds places gives as many more.
+    At that place is what `encode_text` gives. An injection that adds places gives as many more.
     """
     injection = injection or Injection()
     x, ends = begin_text(model, tokens, injection)
@@ -131,7 +131,7 @@ def attend(block: Any, x: Tensor, injection: Injection, *, causal: bool) -> Tens
 
 
 def feed(block: Any, layer: int, u: Tensor, injection: Injection) -> Tensor:
-    """Return the stream [n, length, width] after a block's MLP and what stands beside it."""
+    """Return the stream [n, length, width] after a block's MLP and what is added beside it."""
     x: Tensor = u + block.ls_2(block.mlp(layer_norm(block.ln_2, u)))
     beside = injection.beside_mlp(layer, u)
     return x if beside is None else x + beside

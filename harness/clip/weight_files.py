@@ -33,7 +33,7 @@ class WeightFile(NamedTuple):
 
 
 class _Unread:
-    """Stands in for a number that is saved beside the tensors, and keeps nothing of it."""
+    """Replaces a number that is saved beside the tensors, and keeps nothing of it."""
 
     def __init__(self, *parts: object) -> None:
         pass
@@ -111,7 +111,7 @@ def _read_tensors(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path} holds more than tensors, or is no weight file, and was not unpickled, because that could"
+            f"{path} contains more than tensors, or is no weight file, and was not unpickled, because that could"
             " run code: save its state dict as safetensors, or with torch.save as plain tensors."
         ) from error
 
@@ -124,7 +124,7 @@ def _clean(content: Any, path: Path) -> dict[str, Tensor]:
         return _clean(content[wrapper], path)
     if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
         raise DataError(
-            f"{path} holds no named tensors (it holds a {type(content).__name__}): give a state dict."
+            f"{path} contains no named tensors (it contains a {type(content).__name__}): give a state dict."
         )
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     for prefix in (prefix for _ in _PREFIXES for prefix in _PREFIXES):

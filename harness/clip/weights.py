@@ -36,7 +36,7 @@ class Weights:
 
 
 def load_weights(config: BackboneConfig) -> Weights:
-    """Find and read the weights that a config names; raise `DataError` that lists the ways out."""
+    """Find and read the weights that a config names; raise `DataError` that lists the possible fixes."""
     check_names(config)
     local = config.weights is not None
     path = (
@@ -65,13 +65,13 @@ def _known_tags(name: str) -> list[str]:
 
 
 def find_cached(name: str, tag: str) -> Path | None:
-    """Return where a tag's weights lie on this machine, or None; looks only, fetches nothing."""
+    """Return where a tag's weights are on this machine, or None; only looks, fetches nothing."""
     places = [tiny.WEIGHTS] if name == tiny.NAME else [*_in_hub_cache(name, tag), *_in_clip_cache(name, tag)]
     return next((place for place in places if place.is_file()), None)
 
 
 def locate(name: str, tag: str) -> Path:
-    """Return where a tag's weights lie, fetching them through open_clip when this machine is online."""
+    """Return where a tag's weights are, fetching them through open_clip when this machine is online."""
     found = find_cached(name, tag)
     if found:
         return found
@@ -148,7 +148,7 @@ def _missing(name: str, tag: str, reason: str) -> DataError:
     repository = _tag(name, tag).get("hf_hub", "").strip("/")
     target = f"{repository or file} into {constants.HF_HUB_CACHE if repository else _clip_cache()}"
     return DataError(
-        f"The weights {tag!r} of {name} are not on this machine ({reason}). Ways out:"
+        f"The weights {tag!r} of {name} are not on this machine ({reason}). To fix this:"
         f"\n  - once online, run the same command again: it fetches {target}"
         f"{place}"
         "\n  - name a local file: --set backbone.weights=FILE (safetensors, state dict or OpenAI's archive)"

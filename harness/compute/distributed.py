@@ -1,4 +1,4 @@
-"""What several processes must agree on: the global batch with gradient, and how a batch is dealt out."""
+"""What several processes must agree on: the global batch with gradient, and how a batch is split."""
 
 import torch
 import torch.distributed as dist
@@ -16,9 +16,9 @@ def deal(indices: Tensor) -> Tensor:
     """Return this process's share of a global batch: contiguous, equally long on all, padded with repeats.
 
     Args:
-        indices: what the global batch holds, alike on every process [n_global].
+        indices: what the global batch holds, the same on every process [n_global].
 
-    Padded places lie behind the last real one in the order of ranks, so cutting the gathered rows to `n_global`
+    Padded places come after the last real one in the order of ranks, so cutting the gathered rows to `n_global`
     drops exactly them.
     """
     rank, size = world()
@@ -43,9 +43,9 @@ def gather_with_gradient(rows: Tensor, n_global: int) -> Tensor:
 
 
 def same_on_all(parameter: Tensor) -> Tensor:
-    """Return a parameter that every process uses in the whole loss, such as a temperature, its gradient shared out.
+    """Return a parameter that every process uses in the whole loss, such as a temperature, its gradient divided.
 
-    What a process does with its own rows adds up over processes; what all do alike would count once for each of them.
+    Gradients of a process's own rows add up over processes; one that all compute would count once for each of them.
     """
     size = world()[1]
     return parameter if size == 1 else parameter.detach() + (parameter - parameter.detach()) / size
@@ -57,6 +57,6 @@ def gather(rows: Tensor, n_global: int) -> Tensor:
 
 
 def leave() -> None:
-    """Leave the group of processes, if this one is in any: threads of a group that is left open may abort the exit."""
+    """Leave the group of processes, if this one is in any: threads of a group that stays open may abort the exit."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

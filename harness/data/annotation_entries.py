@@ -1,4 +1,4 @@
-"""Turn the objects of an annotation file into samples; every fault names file, entry and mend.
+"""Turn the objects of an annotation file into samples; every error names file, entry and fix.
 
 Read are all public spellings: `file_path`, `img_path`, `image`; `captions`, `caption`; `id`, `image_id`.
 Texts are kept as they are, in file order; `processed_tokens` is not read.
@@ -26,9 +26,9 @@ def _read_entries(file: Path) -> list[Any]:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}. Check its permissions.") from error
     except (ValueError, RecursionError) as error:
-        mend = "It is cut off or damaged: download or unpack it again."
+        fix = "It is cut off or damaged: download or unpack it again."
         raise DataError(
-            f"{file} ({file.stat().st_size:,} bytes) is not valid JSON: {error}. {mend}"
+            f"{file} ({file.stat().st_size:,} bytes) is not valid JSON: {error}. {fix}"
         ) from error
     if not isinstance(value, list):
         raise DataError(f"{file} should hold a list with one object per image, but holds {_shown(value)}.")
@@ -43,7 +43,7 @@ def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[S
         split: the split that the whole file belongs to; None: each entry says its own.
         strip: leading folders that some variants write before the path, outermost first.
 
-    Raises `DataError` with file, index of the entry (from 0), what is wrong and the mend.
+    Raises `DataError` with file, index of the entry (from 0), what is wrong and the fix.
     """
     return [
         _Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(_read_entries(file))
@@ -51,7 +51,7 @@ def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[S
 
 
 def merge(samples: Sequence[Sample]) -> list[Sample]:
-    """Join the entries that tell of one image of a split into one sample, captions in file order.
+    """Join the entries about one image of a split into one sample, captions in file order.
 
     Raises `DataError` when they disagree on the identity or only some have back-translations.
     """
@@ -75,7 +75,7 @@ def _join(first: Sample, second: Sample) -> Sample:
 
 
 class _Entry:
-    """One object of an annotation file and the place it stands, for messages."""
+    """One object of an annotation file and its place there, for messages."""
 
     def __init__(self, file: Path, index: int, entry: Any) -> None:
         self.file, self.index, self.entry = file, index, entry
@@ -103,13 +103,13 @@ class _Entry:
         for folder in strip:
             path = path.removeprefix(f"{folder}/")
         if "\0" in path or _ABSOLUTE.match(path) or ".." in path.split("/"):
-            self.fail(f"{key} {path!r} leads out of the image folder; only paths below it are read")
+            self.fail(f"{key} {path!r} is outside the image folder; only paths inside it are read")
         return path
 
     def identity(self) -> int:
         key, identity = self.value(_IDENTITY_KEYS)
         if not isinstance(identity, int) or isinstance(identity, bool):
-            self.fail(f"{key} should be the whole number of a person, but is {_shown(identity)}")
+            self.fail(f"{key} should be the identity, a whole number, but is {_shown(identity)}")
         return identity
 
     def split(self) -> str:
@@ -151,7 +151,7 @@ class _Entry:
         try:
             value.isascii() or value.encode()
         except UnicodeEncodeError:
-            self.fail(f"{key} holds half a character (a lone surrogate): {_shown(value)}")
+            self.fail(f"{key} contains half a character (a lone surrogate): {_shown(value)}")
         return str(value)
 
     def fail(self, what: str) -> NoReturn:

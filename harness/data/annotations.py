@@ -27,7 +27,7 @@ class MissingData(DataError):
 
 @dataclass(frozen=True)
 class Location:
-    """Where a dataset lies: its folder, its annotation files by split ("" for all in one) and its images."""
+    """Where a dataset is: its folder, its annotation files by split ("" for all in one) and its images."""
 
     folder: Path
     annotations: Mapping[str, Path]
@@ -35,9 +35,9 @@ class Location:
 
 
 def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
-    """Return where a dataset lies under `root`, by file existence alone; None when no annotation is found.
+    """Return where a dataset is under `root`, by file existence alone; None when no annotation is found.
 
-    `root` holds the dataset's folder or is that folder. An original file goes before a pre-split form.
+    `root` holds the dataset's folder or is that folder. An original file has precedence over a pre-split form.
     """
     inside = root / dataset.folder
     for folder in (inside, root):
@@ -56,7 +56,7 @@ def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
 
 
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
-    """Return a dataset's samples, by its own `read` where it has one, else from the forms that are known."""
+    """Return a dataset's samples, by its own `read` if it has one, else from the known forms."""
     return dataset.read(root) if dataset.read else _read_known_forms(dataset, root)
 
 
@@ -76,7 +76,7 @@ def _read_known_forms(dataset: type[PersonDataset], root: Path) -> list[Sample]:
         for sample in parse_entries(file, split or None, strip)
     ]
     if not samples:
-        raise DataError(f"{location.folder}: the annotation holds no entries. Download it again.")
+        raise DataError(f"{location.folder}: the annotation has no entries. Download it again.")
     samples = merge(samples)
     for wrong in recognise(dataset, count(samples)):
         log.warning("%s: %s. %s", location.folder, wrong.what, wrong.mend)
@@ -117,22 +117,22 @@ def missing_twin(dataset: type[PersonDataset], place: Place) -> MissingData:
     """Build the error for a synthetic twin that is not made yet, or that cannot be made."""
     if dataset.twin is None:
         return MissingData(f"{dataset.title} has no synthetic twin, and none is in {place}.")
-    mend = f"make it with: harness data make {dataset.name}"
-    return MissingData(f"The synthetic twin of {dataset.title} is not in {place}: {mend}")
+    fix = f"make it with: harness data make {dataset.name}"
+    return MissingData(f"The synthetic twin of {dataset.title} is not in {place}: {fix}")
 
 
 def found_at(dataset: type[PersonDataset], root: Path) -> str:
-    """Say what lies where a dataset is expected."""
+    """Say what is where a dataset is expected."""
     folder = root / dataset.folder
     place = folder if folder.is_dir() else root
     if not place.is_dir():
         return f"{place} does not exist."
     names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in place.iterdir())
-    return f"{place} holds {listed(names, 8)}." if names else f"{place} is empty."
+    return f"{place} contains {listed(names, 8)}." if names else f"{place} is empty."
 
 
 def named_wrong(dataset: type[PersonDataset], root: Path) -> list[WrongFile]:
-    """Return the known wrong files that lie there by name."""
+    """Return the known wrong files that are there by name."""
     folders = (root / dataset.folder, root)
     return [
         wrong
@@ -167,8 +167,8 @@ def dataset_fingerprint(samples: Sequence[Sample]) -> str:
 
 
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
-    """Return the fingerprint that a run notes of a dataset's annotations; a twin's depends on its generator, too."""
-    from harness.config.values import content_hash
+    """Return the fingerprint of a dataset's annotations that a run records; a twin's depends on its generator, too."""
+    from harness.config.values import content_hash  # brings pydantic, which `harness data list` does without
 
     fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
     return content_hash([fingerprint, marker.version]) if marker else fingerprint
@@ -179,7 +179,7 @@ def _whole(dataset: type[PersonDataset], folder: Path) -> dict[str, Path]:
         files = sorted(folder.glob(pattern))
         if len(files) > 1:
             names = ", ".join(file.name for file in files)
-            raise DataError(f"{folder} holds several annotation files ({names}): keep the one to be read.")
+            raise DataError(f"{folder} contains several annotation files ({names}): keep the one to be read.")
         if files:
             return {"": files[0]}
     return {}

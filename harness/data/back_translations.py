@@ -1,4 +1,4 @@
-"""Back translations of captions: made once by a person's own command, kept beside the dataset, read with it.
+"""Back translations of captions: made once by a command of the user's own, kept beside the dataset, read with it.
 
 `back_translations.json` in a dataset's folder is one object, from captions as the annotation has them to their
 translations. It is read where the annotation has no `captions_bt` of its own.
@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Translated:
-    """What a call of `translate` did: different captions asked for, known before, made, and made but no different."""
+    """What a call of `translate` did: distinct captions asked for, known before, translated, and of those unchanged."""
 
     file: str
     captions: int
@@ -43,15 +43,15 @@ def read_translations(file: Path) -> dict[str, str]:
     """Return a file's translations by caption; none where there is no file. Raises `DataError` when it is faulty."""
     if not file.is_file():
         return {}
-    mend = "Remove it, and make it again with: harness data back-translate."
+    fix = "Remove it, and make it again with: harness data back-translate."
     try:
         value = json.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}. Check its permissions.") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is not valid JSON: {error}. {mend}") from error
+        raise DataError(f"{file} is not valid JSON: {error}. {fix}") from error
     if not isinstance(value, dict) or not all(map(_whole, (*value, *value.values()))):
-        raise DataError(f"{file} should hold one object, from captions to their translations. {mend}")
+        raise DataError(f"{file} should hold one object, from captions to their translations. {fix}")
     return value
 
 
@@ -137,18 +137,18 @@ def _ran(command: Sequence[str], lines: Sequence[str]) -> list[str]:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"The command `{called}` cannot be started: {reason}. Check --command.") from error
     said = done.stderr.decode(errors="replace").strip()[-_SHOWN:]
-    told = f" It said: {said}" if said else ""
+    reply = f" It said: {said}" if said else ""
     if done.returncode:
-        raise UsageError(f"The command `{called}` failed with exit code {done.returncode}.{told}")
+        raise UsageError(f"The command `{called}` failed with exit code {done.returncode}.{reply}")
     try:
         made = [_line(line) for line in done.stdout.decode().removesuffix("\n").split("\n")]
     except UnicodeDecodeError as error:
-        raise UsageError(f"The command `{called}` writes no UTF-8 (byte {error.start}).{told}") from error
+        raise UsageError(f"The command `{called}` writes no UTF-8 (byte {error.start}).{reply}") from error
     made = made if done.stdout else []
     if len(made) != len(lines):
         raise UsageError(
             f"The command `{called}` was given {len(lines):,} lines but wrote {len(made):,}. It must write one "
-            f"line for each, in the same order.{told}"
+            f"line for each, in the same order.{reply}"
         )
     return made
 

@@ -92,7 +92,7 @@ class Opened:
     bad: list[str]
 
     def split(self, splits: tuple[str, ...], name: str, tokenize: Tokenize) -> Split:
-        """Lay out the samples of the file's `splits` as one split of the run."""
+        """Turn the samples of the file's `splits` into one split of the run."""
         chosen = [(place, sample) for place, sample in self.samples if sample.split in splits]
         laid = pairs([sample for _, sample in chosen], splits)
         return Split(
@@ -182,7 +182,7 @@ def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listen
 def open_material(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, tokenize: Tokenize, listener: Listener
 ) -> Material:
-    """Open all images of a dataset and lay out its splits; training images resized otherwise have their own store."""
+    """Open all images of a dataset and make its splits; training images resized differently have their own store."""
     opened = _open_samples(reading, config, backbone, listener)
     own = backbone.train_interpolation
     for_training = opened

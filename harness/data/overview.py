@@ -1,4 +1,4 @@
-"""What there is to know of the datasets without reading them: terms, expected files, counts, and where they lie."""
+"""What is known of the datasets without reading them: terms, expected files, counts, and where they are."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def overview(root: Place) -> list[dict[str, Any]]:
 
 
 def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False) -> dict[str, Any]:
-    """Return everything about one dataset: how to get it, what belongs where, and what is there."""
+    """Return everything about one dataset: how to get it, which files are expected where, and what is there."""
     place = chosen_place(root, synthetic)
     folder = place.path / dataset.folder
     known = {wrong.what: wrong.mend for wrong in dataset.wrong_files}

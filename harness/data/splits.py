@@ -14,7 +14,7 @@ class Arranged:
     """Samples whose splits say what a run does with them.
 
     Attributes:
-        samples: the samples; those held out of train carry the split `val`.
+        samples: the samples; those held out of train have the split `val`.
         train_splits: the splits that training sees.
         has_val: whether the split `val` may select a checkpoint.
         holdout: the identities held out of train, in ascending order; empty without a hold-out.
@@ -66,7 +66,7 @@ def few_shot(
 
 
 def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, train_on: str) -> Arranged:
-    """Lay the samples out for a run.
+    """Arrange the samples for a run.
 
     Args:
         samples: as the dataset reads them.
@@ -101,5 +101,5 @@ def _hold_out(samples: Sequence[Sample], identities: set[int], join: bool) -> li
     return arranged
 
 
-def _no_own_split(dataset: type[PersonDataset], mend: str) -> UsageError:
-    return UsageError(f"{dataset.title} has no validation split of its own: use {mend}.")
+def _no_own_split(dataset: type[PersonDataset], fix: str) -> UsageError:
+    return UsageError(f"{dataset.title} has no validation split of its own: use {fix}.")

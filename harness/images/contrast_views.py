@@ -7,8 +7,8 @@ As released, all is done by Pillow, whose every step rounds to whole levels. Her
 is computed in floating point; the blur is a true Gaussian up to three deviations, where Pillow approaches one by three
 boxes. That changes a pixel by one level of 255 on average (`python -m benchmarks contrast_views`).
 
-Views of the store's images deviate more: these have been resized to another aspect than the files', so that the same
-draws crop another part of the picture in another aspect, and they lack the files' detail.
+Views of the store's images deviate more: these were resized to another aspect ratio than the files', so that the same
+draws crop another part of the picture at another aspect ratio, and they lack the files' detail.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class ViewDraws:
 
 
 class ContrastViews:
-    """Makes views of one size; two draws from unlike generators give the two views of a batch."""
+    """Makes views of one size; two draws from different generators give the two views of a batch."""
 
     def __init__(self, size: tuple[int, int], normalisation: Normalisation = "clip") -> None:
         self.size = size

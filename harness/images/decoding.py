@@ -27,7 +27,7 @@ def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation
     """Return a file's pixels as RGB uint8 [3, height, width], resized with antialiasing.
 
     Greyscale, palette, 16-bit and transparent images become RGB (transparency is dropped), a cut file keeps
-    what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, no image or larger
+    what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, not an image or larger
     than `MAX_PIXELS`.
     """
     return _read(path, lambda image: image.resize((size[1], size[0]), _FILTERS[interpolation]))

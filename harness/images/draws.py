@@ -1,7 +1,7 @@
 """Draw what happens to each image of a batch, from a generator alone: rectangles and drawn changes.
 
 Torchvision's transforms draw from the global generator, image by image; here a whole batch is drawn at once, so that
-a sample meets the same fate wherever and in whatever company it is treated.
+the same happens to a sample wherever it is augmented and whatever is in its batch.
 """
 
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def crop_boxes(numbers: Tensor, sizes: Tensor, least_area: float, *, shape: floa
 
 
 def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
-    """Return aspects whose logarithm lies at a share of the way between the bounds' logarithms."""
+    """Return aspects whose logarithm is at a share of the way between the bounds' logarithms."""
     low, high = torch.tensor(bounds, dtype=torch.float64).log()
     aspects: Tensor = (low + (high - low) * share).exp()
     return aspects

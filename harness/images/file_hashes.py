@@ -1,4 +1,4 @@
-"""Remember what files hold: SHA-256 by path, size and time of change, so that a second start only looks."""
+"""Remember the SHA-256 of files by path, size and time of change, so that a second start need not read them."""
 
 import hashlib
 import logging
@@ -23,10 +23,10 @@ Stat = tuple[int, int]
 
 
 def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None = None) -> list[str]:
-    """Return each file's SHA-256, or `missing`; only files that `index` does not know as they are get read.
+    """Return each file's SHA-256, or `missing`; only files that `index` does not know in their present state are read.
 
-    The index is a help, never a need: if it cannot be read or written, all files are read. Reading many files is
-    told to `progress`.
+    The index only saves time: if it cannot be read or written, all files are read. `progress` is called while many
+    files are read.
     """
     paths = [os.path.abspath(file) for file in files]
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
@@ -34,8 +34,8 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
         stats = [stat for part in pool.map(_stats, chunks) for stat in part]
         known = _load(index)
         new = {p: s for p, s in zip(paths, stats, strict=True) if s and known.get(p, ())[:2] != s}
-        told = progress if len(new) >= _MANY else None
-        hashed = dict(zip(new, _counted(pool.map(_sha256, new), len(new), told), strict=True))
+        shown = progress if len(new) >= _MANY else None
+        hashed = dict(zip(new, _counted(pool.map(_sha256, new), len(new), shown), strict=True))
     if new:
         _save(index, [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path])])
     found = {path: entry[2] for path, entry in known.items()} | hashed

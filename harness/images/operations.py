@@ -77,11 +77,11 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def color_jitter(images: Tensor, parameters: Tensor) -> Tensor:
-    """Change brightness, contrast, saturation and hue in an order of each image's own.
+    """Change brightness, contrast, saturation and hue in an order drawn for each image.
 
     Args:
         images: pixels.
-        parameters: the order, as numbers of the four in that sequence (or of the first three), and beside it what
+        parameters: the order, as numbers of the four in that sequence (or of the first three), followed by what
             each takes, by number [n, 8 or 6].
     """
     n_parts = parameters.shape[1] // 2
@@ -120,7 +120,7 @@ def gaussian_blur(images: Tensor, sigmas: Tensor, kernel: int) -> Tensor:
 
 
 def inside(boxes: Tensor, images: Tensor) -> Tensor:
-    """Return which pixels lie in boxes (top, left, height, width) [n, 4]: a mask [n, height, width]."""
+    """Return which pixels are in boxes (top, left, height, width) [n, 4]: a mask [n, height, width]."""
     top, left, box_height, box_width = boxes.to(images.device).T[:, :, None]
     rows = torch.arange(images.shape[2], device=images.device)
     columns = torch.arange(images.shape[3], device=images.device)

@@ -2,7 +2,7 @@
 
 AutoAugment (Cubuk et al. 2019) with the policy learned on ImageNet, RandAugment (Cubuk et al. 2020) with two operations
 of strength 9 of 30, TrivialAugment (Müller and Hutter 2021) in its wide form. The pixels are torchvision's, the draws
-are the harness's own; images of a batch that got one operation at one strength are changed together.
+are the harness's own; images of a batch with the same operation at the same strength are changed together.
 """
 
 import math
@@ -88,8 +88,8 @@ class PolicyAugment:
         for step in range(changes.kind.shape[1]):
             wanted = torch.stack([changes.kind[:, step].double(), changes.parameters[:, step, 0]], dim=1)
             for kind, strength in wanted[changes.acts[:, step]].unique(dim=0).tolist():
-                alike = (wanted == torch.tensor([kind, strength], dtype=torch.float64)).all(dim=1)
-                places = (alike & changes.acts[:, step]).nonzero()[:, 0]
+                same = (wanted == torch.tensor([kind, strength], dtype=torch.float64)).all(dim=1)
+                places = (same & changes.acts[:, step]).nonzero()[:, 0]
                 result = _APPLY[NAMES[int(kind)]](take(changed, places), strength)
                 changed = replace(changed, places, result)
         return changed

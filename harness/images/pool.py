@@ -24,7 +24,7 @@ class Operation:
     """One image operation.
 
     Attributes:
-        probability: how often it acts where it has been chosen.
+        probability: how often it acts where it was drawn.
         n_parameter: how many parameters it takes.
         draw: the parameters of n images, from a generator [n, n_parameter].
         apply: pixels between 0 and 1 [n, 3, height, width] and their parameters, to such pixels.
@@ -55,7 +55,7 @@ class Operations:
             kind = torch.randint(n_operations, (n, self.n_drawn), generator=generator)
         probability = torch.tensor([operation.probability for operation in self.operations])
         acts = torch.rand(kind.shape, generator=generator) < probability[kind]
-        # Every operation is drawn in every step, so that what one sample gets moves no other sample's numbers.
+        # Every operation is drawn in every step, so that what one sample gets does not change another's numbers.
         steps = [self._draw_step(n, chosen, generator) for chosen in kind.T]
         return Changes(kind, acts, torch.stack(steps, dim=1))
 

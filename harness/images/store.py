@@ -1,9 +1,9 @@
 """The image store: every image decoded and resized once, then read by row from one raw file.
 
-The file lies in `cache_root()/images`, named by a hash of the images' contents in order, the size and the
+The file is in `cache_root()/images`, named by a hash of the images' contents in order, the size and the
 interpolation: a changed image makes another store, so none is ever stale, and deleting any of them is safe.
 Reading copies rows into the caller's buffer. Memory is that buffer; the rest is the system's page cache,
-which counts to no process and is given back when needed.
+which belongs to no process and is freed when needed.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ def open_images(
         interpolation: how images are resized.
         store: `disk` keeps decoded images; `off` decodes at each reading, after checking all files once.
         on_bad_image: `fail` raises for unreadable images, `skip` lists them in `Images.bad`.
-        folder: where stores lie; by default `cache_root()/images`.
+        folder: where stores are; by default `cache_root()/images`.
         workers: processes that build, threads that decode; by default one for each core.
         progress: called with the number of images done and their total while building.
 
@@ -145,7 +145,7 @@ def _unreadable(bad: Sequence[Path], n: int) -> ImageError:
     lines = "\n".join(named)
     return ImageError(
         f"{len(bad)} of {n} images cannot be read:\n{lines}\n"
-        "`harness data verify` lists faults with their repair; `--on-bad-image skip` leaves these images out."
+        "`harness data verify` lists faults with their fixes; `--on-bad-image skip` leaves these images out."
     )
 
 

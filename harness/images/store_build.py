@@ -1,4 +1,4 @@
-"""Build an image store with several processes; no crash leaves half of one, no two builders collide."""
+"""Build an image store with several processes; a crash leaves no half store, and two builders do not collide."""
 
 import logging
 import multiprocessing
@@ -79,7 +79,7 @@ def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:
             time.sleep(0.1)
             continue
         part.touch()
-        # Two that came at the same moment see each other now; the first by name goes on.
+        # Two that came at the same moment see each other now; the first by name continues.
         if any(other < part for other in _others(plan, part)):
             part.unlink()
         else:
@@ -155,7 +155,7 @@ def _decode_chunk(
 
 @contextmanager
 def _executor(workers: int, n: int) -> Iterator[Executor]:
-    """Give processes for many images, threads for few; what is pending is dropped when anything fails."""
+    """Use processes for many images, threads for few; what is pending is dropped when anything fails."""
     pool: Executor
     if n < _FEW or workers == 1 or multiprocessing.current_process().daemon:
         pool = ThreadPoolExecutor(workers)

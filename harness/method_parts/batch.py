@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Views(NamedTuple):
-    """What a method asks of a batch beside each image and its caption, every view with random draws of its own.
+    """What a method asks of a batch beside each image and its caption, each view with its own random draws.
 
     Attributes:
         images: further augmented versions of the images.
@@ -34,9 +34,9 @@ class Batch:
         image_views: further augmented versions of the images, shaped like them, as many as `Method.views` says.
         token_views: further augmented versions of the captions [n_local, length].
         contrast_views: self-supervised views of the images, shaped like them.
-        places: where in the global batch this process's rows stand [n_local]; None for all, in order.
-        seed: of draws that a method makes itself, alike on every process; one that draws for the global batch and takes
-            its `places` treats each sample alike on any number of them.
+        places: where in the global batch this process's rows are [n_local]; None for all, in order.
+        seed: of draws that a method makes itself, the same on every process; one that draws for the global batch and
+            takes its `places` gives each sample the same draw on any number of processes.
     """
 
     images: Tensor | None

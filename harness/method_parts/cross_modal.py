@@ -1,4 +1,4 @@
-"""Guessing masked words from a caption and its image: implicit relation reasoning (IRR).
+"""Predicting masked words from a caption and its image: implicit relation reasoning (IRR).
 
 Jiang and Ye, "Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person Retrieval", CVPR 2023,
 https://arxiv.org/abs/2303.12501. Structure and initial values are those of the released code.
@@ -19,10 +19,10 @@ _HEAD_WIDTH = 64
 
 
 class CrossModalEncoder(nn.Module):
-    """The places of a caption read those of its image, and then one another.
+    """The tokens of a caption attend to those of its image, and then to one another.
 
-    One cross-attention without a residual beside it, then blocks as in CLIP's towers, without a causal mask; there is
-    none for the padding behind a caption either, so its length matters.
+    One cross-attention without a residual connection, then blocks as in CLIP's towers, without a causal mask. The
+    padding behind a caption is not masked either, so its length matters.
 
     Args:
         dim: of the joint space.
@@ -50,7 +50,7 @@ class CrossModalEncoder(nn.Module):
             nn.init.normal_(block.mlp.c_proj.weight, std=_outward_deviation(dim, layers))
 
     def forward(self, text: Tensor, image: Tensor) -> Tensor:
-        """Return what the places of captions [n, length, dim] make of those of images [n, places, dim]."""
+        """Return captions' tokens [n, length, dim] after attending to those of images [n, places, dim]."""
         read = layer_norm(self.before_image, image)
         x, _ = self.attention(layer_norm(self.before_text, text), read, read, need_weights=False)
         for layer, block in enumerate(self.blocks):

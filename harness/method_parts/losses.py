@@ -76,7 +76,7 @@ def n_itc(
     """Normalised contrastive loss N-ITC (TBPS-CLIP, AAAI 2024): all pairs of a person match, in equal shares.
 
     Mean of both directions. Soft labels are a separate trick of the paper; as released they mix the model's own match
-    distribution, without gradient, into the target (`soft_share` gives the share as training goes on).
+    distribution, without gradient, into the target (`soft_share` gives the share at each point of training).
 
     Args:
         image: L2-normalised image embeddings [n, dim].
@@ -87,7 +87,7 @@ def n_itc(
         teacher: image and text embeddings [n, dim] that soft labels come from, as released those of a second pass with
             other dropout; None takes this pass's own.
         columns: image and text embeddings [n, dim] that texts and images are compared with, where these are not the
-            anchors themselves: without gradient, they stand for negatives gathered from elsewhere.
+            anchors themselves: without gradient, they are negatives gathered from elsewhere.
 
     >>> eye, one_person = torch.eye(2), torch.tensor([4, 4])
     >>> round(float(n_itc(eye, eye, one_person, temperature=1.0)), 4)
@@ -125,14 +125,14 @@ def r_itc(
     """Reversed contrastive loss R-ITC (TBPS-CLIP, AAAI 2024): divergence with the prediction first.
 
     Mean of both directions. The logarithm of the true distribution is taken after adding `epsilon`, without
-    normalising anew; the paper does not give its value, the default is as released. Twice this with 1e-8 is `sdm`.
+    renormalising; the paper does not give its value, the default is as released. Twice this with 1e-8 is `sdm`.
 
     Args:
         image: L2-normalised image embeddings [n, dim].
         text: L2-normalised text embeddings [n, dim].
         identities: labels [n]; equal label means a true match.
         temperature: softmax temperature.
-        epsilon: what a wrong match is taken to be worth; smaller punishes harder.
+        epsilon: added to the target before its logarithm; smaller punishes wrong matches harder.
         columns: as in `n_itc`.
 
     >>> eye = torch.eye(2)
@@ -156,9 +156,9 @@ def c_itc(
 ) -> Tensor:
     """Cyclic consistency C-ITC (TBPS-CLIP, AAAI 2024): two images are as similar as their captions.
 
-    And an image and another's caption as similar as that one's image and this one's caption. It pulls no pair together,
-    so it belongs beside a contrastive loss. The defaults are as released, where the total takes it with weight 0.1;
-    the paper's equation is `within=1, across=1, per="row"`.
+    And an image and another's caption as similar as that one's image and this one's caption. It does not pull pairs
+    together, so it is used beside a contrastive loss. The defaults are as released, where the total takes it with
+    weight 0.1; the paper's equation is `within=1, across=1, per="row"`.
 
     Args:
         image: L2-normalised image embeddings [n, dim].

@@ -6,7 +6,7 @@ from math import cos, pi
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands before a step.
+    """How far training has come before a step.
 
     Attributes:
         epoch: epoch under way, counted from 1.

@@ -28,8 +28,8 @@ def expected_seconds(
 ) -> tuple[float | None, int]:
     """Return the seconds that a run should take, and from how many earlier runs that is estimated.
 
-    Training counts by its pairs and epochs, the rest as it was, on the same dataset where there is such a run. None
-    when no run of the method on the backbone finished.
+    Training time is scaled by pairs and epochs, the rest is taken as it was, on the same dataset where there is such a
+    run. None when no run of the method on the backbone finished.
 
     Args:
         pairs: training pairs of an epoch; by default those of earlier runs on the dataset, else the published number.

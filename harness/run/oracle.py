@@ -19,7 +19,7 @@ class OracleWatch:
         self.encoder, self.test, self.method, self.folder = encoder, test, method, folder
 
     def __call__(self, epoch: int, kept: dict[str, Any]) -> dict[str, Any]:
-        """Return what was kept before, with this epoch's test metrics added."""
+        """Return what was kept before with this epoch's test metrics."""
         metrics = evaluate(self.encoder, self.test)[0].metrics
         row = {"epoch": float(epoch), **metrics}
         best = kept.get("best")

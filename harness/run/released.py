@@ -85,13 +85,13 @@ def read_checkpoint(config: RunConfig, file: Path) -> Checkpoint:
 
 
 def expected_tensors(config: RunConfig) -> Expected:
-    """Return what a checkpoint must hold; raise `UsageError` for a backbone that no released one grew from."""
+    """Return what a checkpoint must hold; raise `UsageError` for a backbone that no released one is fine-tuned from."""
     method_class = METHODS.get(config.method.name)
     clip = load_clip(config.backbone, device="meta")
     if not clip.identity.quick_gelu:
         raise UsageError(
-            f"Released checkpoints grew from OpenAI's CLIP, whose activation is QuickGELU, and {config.backbone.name} "
-            "has another: choose a backbone.name that ends in -quickgelu."
+            f"Released checkpoints are fine-tuned from OpenAI's CLIP, whose activation is QuickGELU, and "
+            f"{config.backbone.name} has another: choose a backbone.name that ends in -quickgelu."
         )
     towers = {TOWERS + name: tuple(value.shape) for name, value in clip.model.state_dict().items()}
     own = method_class(clip, config.method).state_dict().items()
@@ -113,16 +113,16 @@ def _refuse(
 ) -> None:
     """Raise `UsageError` when tensors are missing, of another shape, or unknown."""
     missing = sorted(name for name in unfit if name not in found)
-    unlike = [
+    reshaped = [
         f"{name} {list(found[name].shape)} instead of {list(expected.shapes[name])}"
         for name in sorted(unfit)
         if name in found
     ]
     unknown = sorted(found.keys() - expected.shapes.keys())
-    parts = [_some(missing, "missing"), _some(unlike, "of another shape"), _some(unknown, "unknown")]
+    parts = [_some(missing, "missing"), _some(reshaped, "of another shape"), _some(unknown, "unknown")]
     if any(parts):
         raise UsageError(
-            f"{file} does not hold what {config.method.name} has on {config.backbone.name}: "
+            f"{file} does not contain what {config.method.name} has on {config.backbone.name}: "
             f"{'; '.join(filter(None, parts))}. Is it a checkpoint of this method, and do --preset and --set say what "
             "it was trained with?"
         )

@@ -68,7 +68,7 @@ class Samples:
 
 
 class Made(NamedTuple):
-    """A batch from the maker, with pixels and draws that are still to be augmented on the device."""
+    """A batch from the second thread, with pixels and draws that are still to be augmented on the device."""
 
     batch: Batch
     pixels: Tensor | None = None

@@ -38,7 +38,7 @@ def training_batches(
         augment: recipe of the images.
         device: where batches are wanted.
         frozen: embeddings of the split's images [n_image, dim] and captions [n_caption, dim].
-        listener: told what of the config cannot be done, such as back translation without translations.
+        listener: gets a note for what in the config cannot be done, such as back translation without translations.
     """
     views = method.views()
     return Batches(

@@ -1,4 +1,4 @@
-"""Deal training batches: the same global batches on any number of processes, from any step on."""
+"""Make training batches: the same global batches on any number of processes, from any step on."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,7 +73,7 @@ class Batches:
                 f"train.drop_last leaves nothing of {len(self.owners)} pairs in batches of {batch_size}: "
                 "lower train.batch_size, or set train.drop_last=false."
             )
-        # Never joined: an epoch left half-way may end inside garbage collection, where to join can lock up.
+        # Never joined: an epoch abandoned half-way may end inside garbage collection, where joining can deadlock.
         self._maker = ThreadPoolExecutor(1, "batches", _stay_single)
 
     def __len__(self) -> int:
@@ -112,7 +112,7 @@ class Batches:
         return Made(batch) if self._reader is None else self._reader.fill(batch, share)
 
     def _deliver(self, made: Made) -> Batch:
-        """Move a batch to the device; there, one kernel treats many images faster than the processor one."""
+        """Move a batch to the device, and augment there what is left: many images at once are faster."""
         moved = {name: self._moved(value) for name, value in vars(made.batch).items() if name != "places"}
         if made.pixels is not None and self._reader is not None:
             moved |= self._reader.augmented(self._moved(made.pixels), made.draws)

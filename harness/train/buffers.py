@@ -1,4 +1,4 @@
-"""Memory for batches, used again once nobody holds it."""
+"""Memory for batches, reused once nothing refers to it."""
 
 import math
 import sys
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Buffers:
-    """Hands out memory that nobody holds any more: to write into fresh pages costs thrice the work itself."""
+    """Hands out memory that nothing refers to any more: writing into fresh pages costs three times the work itself."""
 
     def __init__(self, dtype: type[np.generic], most: int = 3) -> None:
         self._dtype, self._most = dtype, most

@@ -19,12 +19,12 @@ _SHARE_OF_TIME = 0.02
 
 @dataclass
 class State:
-    """Where training stands.
+    """How far training has come.
 
     Attributes:
         epoch: finished epochs.
-        step: finished steps of the epoch under way.
-        sums: summed loss terms of the epoch under way, by name.
+        step: finished steps of the current epoch.
+        sums: summed loss terms of the current epoch, by name.
         history: one row of metrics per finished epoch.
         best: validation score and epoch of the best epoch so far.
         watch: what an observer of the test split keeps; training never reads it.
@@ -41,19 +41,19 @@ class State:
 
 
 class Checkpoint:
-    """Writes the state of a run at epoch ends and now and then between, at about 2 % of the time."""
+    """Writes the state of a run at epoch ends and sometimes in between, in about 2 % of the time."""
 
     def __init__(self, path: Path, every_seconds: float) -> None:
         self.path, self.every_seconds = path, every_seconds
         self._written, self._cost = time.monotonic(), 0.0
 
     def due(self, epoch_ended: bool) -> bool:
-        """Tell whether it is time to write: at an epoch's end when cheap, else after `every_seconds`."""
+        """Return whether it is time to write: at an epoch's end when cheap, else after `every_seconds`."""
         passed = time.monotonic() - self._written
         return passed >= self.every_seconds or (epoch_ended and passed * _SHARE_OF_TIME >= self._cost)
 
     def write(self, state: State, method: Method, optimiser: Any, scaler: Any) -> None:
-        """Write everything that a later process needs to go on exactly from here."""
+        """Write everything that a later process needs to resume exactly from here."""
         start = time.monotonic()
         content = {
             "state": dict(vars(state)),

@@ -101,10 +101,10 @@ def time_summary(step_seconds: Sequence[float], state: "State") -> dict[str, flo
 
 
 class PeakMemory:
-    """Measures the most memory used inside a `with` block, in `bytes`.
+    """Measures the peak memory inside a `with` block, in `bytes`.
 
-    On CUDA what the allocator gave out on the device; elsewhere the resident memory of the whole
-    process. Where the system cannot reset its high-water mark, the mark of the process's whole life.
+    On CUDA what PyTorch allocated on the device; elsewhere the resident memory of the whole
+    process. Where the system cannot reset its high-water mark, it is that of the process's whole life.
     """
 
     def __init__(self, device: torch.device | str) -> None:
@@ -125,7 +125,7 @@ class PeakMemory:
 
 
 def resident_high_water() -> int:
-    """Return the most resident memory of this process since the last reset, in bytes; 0 where it is not told."""
+    """Return this process's peak resident memory since the last reset, in bytes; 0 where it is not known."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):

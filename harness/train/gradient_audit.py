@@ -13,8 +13,8 @@ _SHOWN = 8
 def audit_gradients(method: Method, batch: Batch) -> None:
     """Run one small batch forward and backward in float32; gradients, buffers and random states are put back.
 
-    A gradient that is zero will do, as below an upper map that starts at zero; one that never arrives
-    will not.
+    A gradient of zero is accepted, as below an upper map that starts at zero; a missing one is
+    not.
 
     Raises `TrainingError` naming the parameters when a trainable one gets no gradient or a frozen one
     gets one, when nothing is trainable, or when the loss is not finite.

@@ -2,7 +2,7 @@
 
 Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", RepL4NLP 2021,
 https://arxiv.org/abs/2101.06983. All parts of a batch are embedded without a graph, the loss gives the gradient of each
-embedding, and every part is embedded once more, under the same random state, to pass its share on. The result is the
+embedding, and every part is embedded once more, under the same random state, to pass its share back. The result is the
 gradient of the whole batch, with dropout as the parts drew it. Memory is that of one part's graph, and of all pairs'
 features.
 """
@@ -87,7 +87,7 @@ class GradientCache:
 
 
 def _carried(own: Features, gradients: Features, rows: slice) -> Losses:
-    """Return a stand-in for the losses: a scalar whose gradient at a part's features is the one that was found."""
+    """Return a substitute for the losses: a scalar whose gradient at a part's features is the one computed before."""
     return Losses(
         {name: (own[name].float() * found[rows].float()).sum() for name, found in gradients.items()}
     )
@@ -104,7 +104,7 @@ def _take_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
 
 @contextmanager
 def _random_state(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
-    """Repeat random draws from a state; afterwards they go on from where they were."""
+    """Repeat random draws from a state; afterwards they continue from where they were."""
     cpu, cuda = state
     with torch.random.fork_rng(devices=[] if cuda is None else [torch.cuda.current_device()]):
         torch.set_rng_state(cpu)

@@ -30,7 +30,7 @@ Watch = Callable[[int, dict[str, Any]], dict[str, Any]]
 
 
 class Training:
-    """Trains one method and keeps, on disk, the state to go on from and the epoch that validation chose.
+    """Trains one method and keeps, on disk, the state to resume from and the epoch that validation chose.
 
     Args:
         method: the adapted backbone, already on the device.
@@ -69,7 +69,7 @@ class Training:
         self.cache = self._gradient_cache() if config.train.part_size else None
 
     def run(self) -> State:
-        """Train to the last epoch, or until patience is at its end, from the checkpoint if there is one.
+        """Train to the last epoch, or until patience runs out, from the checkpoint if there is one.
 
         Raises `TrainingError` on a loss that is not a number or explodes, `Interrupted` on a signal.
         """
@@ -132,7 +132,7 @@ class Training:
         )
 
     def _look(self, epoch: int) -> None:
-        """Add up the losses since the last look; a bad one stops the run with step and culprit."""
+        """Add up the losses since the last look; a bad one stops the run, naming step and term."""
         for name, value in self.losses.collect(epoch, self.method).items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
 
@@ -196,7 +196,7 @@ class Training:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Turn Ctrl-C and SIGTERM into a stop after the present step; a second Ctrl-C stops at once."""
+        """Turn Ctrl-C and SIGTERM into a stop after the current step; a second Ctrl-C stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

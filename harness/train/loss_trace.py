@@ -1,4 +1,4 @@
-"""Losses collected on the device and checked now and then."""
+"""Losses collected on the device and checked from time to time."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ _LOOK_EVERY = 25
 
 
 class LossTrace:
-    """Collects losses on the device and looks at them now and then, so that the device need not wait each step."""
+    """Collects losses on the device and reads them from time to time, so that the device need not wait each step."""
 
     def __init__(self, max_loss: float, device: torch.device) -> None:
         self.max_loss, self.patience = max_loss, _LOOK_EVERY if device.type == "cuda" else 1

@@ -1,4 +1,4 @@
-"""The marker file that tells a synthetic twin from real data."""
+"""The marker file that distinguishes a synthetic twin from real data."""
 
 import json
 from dataclasses import asdict, dataclass

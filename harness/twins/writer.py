@@ -25,7 +25,7 @@ _NO_PUNCTUATION = str.maketrans("", "", punctuation)
 
 
 def _twin_folder(dataset: type[PersonDataset], root: Path) -> Path:
-    """Return where the twin of a dataset lies below a data root."""
+    """Return where the twin of a dataset is below a data root."""
     return root / "synthetic" / dataset.folder
 
 
@@ -48,7 +48,7 @@ def write_twin(
         workers: processes; None takes one for each free core when there is enough work.
         progress: called with (pictures done, pictures in all).
 
-    Raises `UsageError` when the dataset has no twin, or another twin or real data lie in the folder.
+    Raises `UsageError` when the dataset has no twin, or another twin or real data are in the folder.
     """
     domain = _domain_of(dataset)
     sizes = split_sizes(
@@ -86,12 +86,12 @@ def _is_there(folder: Path, wanted: Marker, force: bool) -> bool:
         raise UsageError(f"{folder} exists and is no synthetic twin: move it away; it is not overwritten.")
     if found is not None:
         raise UsageError(
-            f"{folder} holds {_told(found)}; asked for {_told(wanted)}: use --force to replace it."
+            f"{folder} contains {_described(found)}; asked for {_described(wanted)}: use --force to replace it."
         )
     return False
 
 
-def _told(marker: Marker) -> str:
+def _described(marker: Marker) -> str:
     return f"a twin of {marker.identities} identities with seed {marker.seed} (generator {marker.version})"
 
 

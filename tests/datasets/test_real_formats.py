@@ -157,7 +157,7 @@ WRONG = {
     "cut to two": ("cuhk", {"train": (11003, 34054, 68108), "test": (1000, 3074, 6148)}),
     "single image": ("cuhk", {"train": (11000, 34051, 68120), "test": (1000, 3074, 6156)}),
     "10,000 entries": ("icfg", {"train": (3102, 34674, 34674), "test": (500, 10000, 10000)}),
-    "stands in for validation": ("icfg", {"train": (3102, 34674, 34674), "val": (1000, 19848, 19848)}),
+    "is used as validation": ("icfg", {"train": (3102, 34674, 34674), "val": (1000, 19848, 19848)}),
 }
 
 

@@ -1,12 +1,12 @@
-"""Synonyms for captions: the shipped table, cut from WordNet 3.0, or a file of one's own.
+"""Synonyms for captions: the shipped table, cut from WordNet 3.0, or a file of the user's own.
 
-A file is plain UTF-8 text. A line says which words stand on the left of its colon, and after it, separated by
-commas, what may be put in their place; a synonym may have several words. Lines that begin with # and empty lines
-are skipped, and a word that stands on several lines has the synonyms of all:
+A file is plain UTF-8 text. A line has words before its colon, and after it, separated by
+commas, what may replace them; a synonym may have several words. Lines that begin with # and empty lines
+are skipped, and a word on several lines has the synonyms of all of them:
 
     trousers pants: slacks, long trousers
 
-`python -m harness.captions.synonyms.cut` made the shipped table; its licence lies beside it.
+`python -m harness.captions.synonyms.cut` made the shipped table; its licence is beside it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 class Synonyms:
-    """What may be put in the place of a word; words are looked up in lower case and without punctuation."""
+    """What may replace a word; words are looked up in lower case and without punctuation."""
 
     def __init__(self, table: Mapping[str, Iterable[str]]) -> None:
         self._table = {word: tuple(synonyms) for word, synonyms in table.items() if word not in STOP_WORDS}
@@ -83,8 +83,8 @@ def read_synonyms(file: str | Path) -> Synonyms:
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except OSError as error:
-        mend = "Give another file as train.augment.text.synonyms, or none for the shipped table."
-        raise UsageError(f"The synonyms {path} cannot be read ({error.strerror}). {mend}") from error
+        fix = "Give another file as train.augment.text.synonyms, or none for the shipped table."
+        raise UsageError(f"The synonyms {path} cannot be read ({error.strerror}). {fix}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The synonyms {path} are not UTF-8 text (byte {error.start}). {_FORM}") from error
     table: dict[str, dict[str, None]] = {}

@@ -29,7 +29,7 @@ _ROOTS = (
 )
 LICENCE = TABLE.with_name("WORDNET-LICENSE.txt")
 _FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
-# (ending, what stands in its place) by part of speech, WordNet's own rules of detachment.
+# (ending, what replaces it) by part of speech, WordNet's own rules of detachment.
 _ENDINGS = {
     "n": "s: ses:s xes:x zes:z ches:ch shes:sh men:man ies:y ves:f",
     "v": "s: ies:y es:e es: ed:e ed: ing:e ing:",
@@ -61,8 +61,8 @@ class WordNet:
     def __init__(self, folder: Path) -> None:
         missing = [name for name in ("data.noun", "noun.exc", "cntlist.rev") if not (folder / name).is_file()]
         if missing:
-            mend = "Debian's package wordnet-base puts them into /usr/share/wordnet."
-            raise UsageError(f"{folder} lacks {', '.join(missing)} of WordNet's database files. {mend}")
+            hint = "Debian's package wordnet-base puts them into /usr/share/wordnet."
+            raise UsageError(f"{folder} lacks {', '.join(missing)} of WordNet's database files. {hint}")
         self.folder = folder
         self.synsets = dict(entry for pos in _FILES for entry in self._synsets(pos))
         self.senses: dict[_Key, list[_Key]] = defaultdict(list)
@@ -171,7 +171,7 @@ def _regular(pos: str, word: str) -> list[str]:
 
 
 def _replaced(pos: str, form: str, irregular: Sequence[str]) -> bool:
-    """Whether an irregular form stands in the place of a regular one: a plural, a past, a participle."""
+    """Whether an irregular form replaces a regular one: a plural, a past, a participle."""
     if pos == "v" and form.endswith("s"):
         return False
     return any(pos != "v" or other.endswith("ing") == form.endswith("ing") for other in irregular)

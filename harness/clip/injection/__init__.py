@@ -1,4 +1,4 @@
-"""What may act inside a frozen tower, and where: the contract of prompts, adapters and their kin."""
+"""What may act inside a frozen tower, and where: the contract of prompts, adapters and the like."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -31,7 +31,7 @@ def tower_shapes(clip: Backbone) -> tuple[TowerShape, TowerShape]:
     if not clip.injectable:
         raise UsageError(
             f"The backbone {clip.identity.name!r} takes no prompts or adapters: choose a CLIP with two plain "
-            "transformers, such as ViT-B-16-quickgelu, or a method that leaves the blocks alone."
+            "transformers, such as ViT-B-16-quickgelu, or a method that does not change the blocks."
         )
     image, text = (clip.image_layers, clip.image_width), (clip.text_layers, clip.text_width)
     assert None not in (*image, *text)
@@ -41,7 +41,7 @@ def tower_shapes(clip: Backbone) -> tuple[TowerShape, TowerShape]:
 class Injection(nn.Module):
     """Acts inside one tower; a hook that is not overridden changes nothing.
 
-    `harness.clip.towers` calls the hooks in the order in which they stand here, `before_block` and
+    `harness.clip.towers` calls the hooks in the order in which they are defined here, `before_block` and
     `beside_mlp` once per block. `x` and `u` are the residual stream [n, length, width] in the tower's
     working type; what a hook returns has that type too. A hook for another place (a factor on a
     projection, keys and values in front of others, a scale after an operation) belongs here, with its
@@ -54,7 +54,7 @@ class Injection(nn.Module):
     attention_dropout: float = 0.0
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Re-lay token ids [n, length] before they are looked up; text tower only."""
+        """Rearrange token ids [n, length] before they are looked up; text tower only."""
         return tokens
 
     def embedded(self, x: Tensor) -> Tensor:

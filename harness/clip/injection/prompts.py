@@ -1,6 +1,6 @@
 """Bidirectional prompts: learned tokens in the blocks of both towers, partly made from the other tower's.
 
-CSKT (ICASSP 2024) calls this BPT, bidirectional prompts transferring. Places as released: text prompts stand
+CSKT (ICASSP 2024) calls this BPT, bidirectional prompts transferring. Places as released: text prompts are
 right behind BOS, image prompts at the end; each of the first `depth` blocks reads fresh ones.
 """
 
@@ -111,15 +111,15 @@ class TextPrompts(Injection):
         self._text_length = text_length
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Make room behind BOS."""
+        """Reserve places behind BOS."""
         return make_room(tokens, self._shared[0].n_tokens, self._text_length)
 
     def embedded(self, x: Tensor) -> Tensor:
-        """Write the first prompts into the room; they get the positions that stand there."""
+        """Write the first prompts into the reserved places; they get the positions of these."""
         return self._write(0, x)
 
     def before_block(self, layer: int, x: Tensor) -> Tensor:
-        """Write this layer's prompts into the room."""
+        """Write this layer's prompts into the reserved places."""
         return self._write(layer, x) if 0 < layer < self._shared[0].depth else x
 
     def _write(self, layer: int, x: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def make_room(tokens: Tensor, n_places: int, text_length: int) -> Tensor:
     """Shift captions [n, length] right by `n_places` behind BOS: [n, min(length + n_places, text_length)].
 
     A caption that no longer fits loses its last words and keeps EOS, the largest id, in the last place.
-    The room is filled with id 0: the prompts overwrite it.
+    The reserved places hold id 0: the prompts overwrite them.
 
     >>> make_room(torch.tensor([[7, 1, 2, 3, 9], [7, 1, 9, 0, 0]]), n_places=2, text_length=6)
     tensor([[7, 0, 0, 1, 2, 9],

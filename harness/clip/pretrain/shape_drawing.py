@@ -40,7 +40,7 @@ def _paint(image: Array, thing: Thing, y: Array, x: Array, rng: np.random.Genera
 
 
 def _inside(shape: str, y: Array, x: Array, r: float) -> Array:
-    """Return how deep each pixel lies inside a shape of radius `r` around the origin; negative outside."""
+    """Return how deep each pixel is inside a shape of radius `r` around the origin; negative outside."""
     depth: Array = _DEPTHS[shape](y, x, r)
     return depth
 

@@ -1,7 +1,7 @@
 """A synthetic corpus of coloured, textured shapes with captions, from which the tiny CLIP learns its words.
 
-A scene is a plain description; `harness.clip.pretrain.shape_drawing` draws it and `describe` tells it, with synonyms,
-omissions and differing order. No scene shows a person or a thing that persons wear or carry.
+A scene is a plain description; `harness.clip.pretrain.shape_drawing` draws it and `describe` puts it into words, with
+synonyms, omissions and differing order. No scene shows a person or a thing that persons wear or carry.
 """
 
 from dataclasses import dataclass, replace
@@ -68,7 +68,7 @@ def sample_scene(rng: np.random.Generator) -> Scene:
 
 
 def describe(scene: Scene, rng: np.random.Generator) -> str:
-    """Tell a scene in words; what is said is true of it, though not all that is true is said."""
+    """Describe a scene in words: all that is said is true, but not all that is true is said."""
     text = _pick(rng, _SENTENCES[scene.layout]).format(*_phrases(scene, rng), place=_place(scene))
     shade = _pick(rng, _SHADES[scene.shade]) + " "
     colour = f"{shade if rng.random() < 0.5 else ''}{scene.background}".strip()

@@ -1,7 +1,7 @@
 """The tiny CLIP that ships with the harness: open_clip's own architecture, a trimmed vocabulary, weights.
 
-Shapes and textures with captions taught it (`harness pretrain`); no person was shown. `shapes.json` beside
-the weights holds the command that made them and what they reach.
+It was trained on shapes and textures with captions (`harness pretrain`), on no picture of a person. `shapes.json`
+beside the weights holds the command that made them and what they reach.
 """
 
 from pathlib import Path

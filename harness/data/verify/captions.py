@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.datasets import Sample
 
 _KEPT = "Nothing to do: captions are read as they are, as in the published codes."
-EMPTY = "Nothing need be done; an empty query finds its person by chance. Write a caption to mend it."
+EMPTY = "Nothing has to be done; an empty query finds its person by chance. To fix it, write a caption."
 _LONG = "Raise backbone.text_length where the end of the captions matters; the rest is cut."
 
 _SPACES = re.compile(r"^\s|\s$")
@@ -36,7 +36,7 @@ class Oddity:
 
 def check_captions(samples: Sequence[Sample], text_length: int) -> list[Oddity]:
     """Return the kinds of odd captions that occur, with their counts."""
-    kinds = [(Oddity(what, mend), test) for what, mend, test in _kinds(text_length)]
+    kinds = [(Oddity(what, fix), test) for what, fix, test in _kinds(text_length)]
     for sample in samples:
         for caption in sample.captions:
             for oddity, test in kinds:

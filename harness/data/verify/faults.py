@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset's splits, image files and captions, each with the mend."""
+"""What can be wrong with a dataset's splits, image files and captions, each with the fix."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,12 +56,12 @@ def image_faults(
     if checked.unreadable:
         n = len(checked.unreadable)
         shown = [f"{_short(folder, file)}: {_why(file, why)}" for file, why in checked.unreadable.items()]
-        mend = f"{_AGAIN} --on-bad-image skip runs without them."
-        yield Fault("error", f"{many(n, 'image file')} cannot be decoded.", mend, n, _first(shown))
+        fix = f"{_AGAIN} --on-bad-image skip runs without them."
+        yield Fault("error", f"{many(n, 'image file')} cannot be decoded.", fix, n, _first(shown))
     if checked.cut_off:
         n = len(checked.cut_off)
         shown = [_short(folder, file) for file in checked.cut_off]
-        what = f"{many(n, 'image file')} cut off; the part that is there is used."
+        what = f"{many(n, 'image file')} cut off; the part that exists is used."
         yield Fault("warning", what, _AGAIN, n, _first(shown))
     other = [s.image for s, file in zip(samples, files, strict=True) if _renamed(file, f"{folder}/{s.image}")]
     if other:
@@ -87,14 +87,14 @@ def many(n: int, thing: str) -> str:
 
 
 def _wrong_counts(expected: Mapping[str, Counts], found: Mapping[str, Counts], kind: str) -> Iterator[Fault]:
-    """Tell the splits whose counts are wrong; only the number of captions may differ between good copies."""
+    """Yield the splits with wrong counts; between good copies only the number of captions may differ."""
     wrong = [split for split in SPLITS if expected.get(split) != found.get(split)]
     if not wrong:
         return
     only_captions = all(
         split in expected and split in found and expected[split][:2] == found[split][:2] for split in wrong
     )
-    what = f"The counts of {', '.join(wrong)} are not those of {kind}: results do not compare with it."
+    what = f"The counts of {', '.join(wrong)} are not those of {kind}: results cannot be compared with it."
     examples = [_difference(split, expected.get(split), found.get(split)) for split in wrong]
     severity: Severity = "warning" if only_captions else "error"
     yield Fault(severity, what, "Get the annotation file again.", len(wrong), examples)
@@ -114,15 +114,15 @@ def _leaks(name: str, places: Iterable[tuple[object, str]]) -> Iterator[Fault]:
         splits[value].add(split)
     shared = [f"{value} in {', '.join(sorted(found))}" for value, found in splits.items() if len(found) > 1]
     if shared:
-        what = f"{many(len(shared), name)} in more than one split: what is tested would have been trained on."
-        mend = "Get the annotation file again, or keep each person in one split."
-        yield Fault("error", what, mend, len(shared), _first(shared))
+        what = f"{many(len(shared), name)} in more than one split: test data would be trained on."
+        fix = "Get the annotation file again, or keep each person in one split."
+        yield Fault("error", what, fix, len(shared), _first(shared))
 
 
 def _missing(folder: Path, missing: Sequence[str], top: Mapping[str, str]) -> Iterator[Fault]:
     if missing and not folder.is_dir():
         what = f"The image folder {folder} does not exist, so all {len(missing):,} image files are missing."
-        yield Fault("error", what, "Put the images there, or link that name to them.", len(missing))
+        yield Fault("error", what, "Put the images there, or make a link of that name to them.", len(missing))
         return
     groups: dict[str, list[str]] = defaultdict(list)
     for file in missing:
@@ -132,8 +132,8 @@ def _missing(folder: Path, missing: Sequence[str], top: Mapping[str, str]) -> It
     for name, files in ordered[:_GROUPS]:
         whole = len(files) == totals[name] and name != "."
         what = f"{_place(name)}: {len(files):,} of {many(totals[name], 'image file')} missing."
-        mend = f"The whole folder is missing: {_AGAIN[0].lower()}{_AGAIN[1:]}" if whole else _AGAIN
-        yield Fault("error", what, mend, len(files), _first(files))
+        fix = f"The whole folder is missing: {_AGAIN[0].lower()}{_AGAIN[1:]}" if whole else _AGAIN
+        yield Fault("error", what, fix, len(files), _first(files))
     rest = [file for _, files in ordered[_GROUPS:] for file in files]
     if rest:
         what = f"{len(ordered) - _GROUPS:,} more folders: {many(len(rest), 'image file')} missing."

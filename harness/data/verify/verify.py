@@ -66,7 +66,7 @@ def verify(
         workers: processes that decode; by default one per core.
         progress: called with the images done and their total.
 
-    Raises `MissingData` when there is no annotation; a faulty one is told in the report.
+    Raises `MissingData` when there is no annotation; a faulty one is reported.
     """
     folder = place.path / dataset.folder
     location = locate(dataset, place.path) or Location(folder, {}, folder / dataset.image_folder)
@@ -101,9 +101,9 @@ def _expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[s
 
 
 def _for_twin(dataset: type[PersonDataset], fault: Fault) -> Fault:
-    """Replace the mend: a twin is made again, not got again."""
-    mend = f"Make the synthetic twin again: harness data make {dataset.name} --force"
-    return fault if fault.severity == "note" else replace(fault, mend=mend)
+    """Replace the fix: a twin is made again, not downloaded again."""
+    fix = f"Make the synthetic twin again: harness data make {dataset.name} --force"
+    return fault if fault.severity == "note" else replace(fault, mend=fix)
 
 
 def _read(dataset: type[PersonDataset], place: Place) -> tuple[list[Sample], list[Fault]]:
@@ -113,4 +113,4 @@ def _read(dataset: type[PersonDataset], place: Place) -> tuple[list[Sample], lis
     except MissingData:
         raise missing_data(dataset, place) from None
     except DataError as error:
-        return [], [Fault("error", str(error), "Mend the file, or get it again.")]
+        return [], [Fault("error", str(error), "Fix the file, or get it again.")]

@@ -40,13 +40,13 @@ class Part(IntEnum):
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the person stands in the picture and from what height the camera looks.
+    """Where the person is in the picture and from what height the camera looks.
 
     Body coordinates run from (0, 0) at the top of the head to v = 1 at the soles; u points right, in body heights.
 
     Attributes:
         width, height: picture size in pixels.
-        centre: share of the width at which the body axis stands.
+        centre: position of the body axis as a share of the width.
         top: share of the height at which the head begins.
         size: body height as a share of the picture height; with `top` it decides what the frame cuts off.
         tilt: camera height; the head grows and the legs shrink with it.
@@ -82,7 +82,7 @@ class Frame:
 
 
 class Canvas:
-    """Draws shapes twice: in colour, and as part numbers that later tell what is visible."""
+    """Draws shapes twice: in colour, and as part numbers that later show what is visible."""
 
     def __init__(self, scene: Image.Image, frame: Frame) -> None:
         self.frame, self.image = frame, scene
@@ -91,7 +91,7 @@ class Canvas:
         self._mark = ImageDraw.Draw(self.parts)
 
     def polygon(self, points: Sequence[Point], colour: Colour, part: Part | None = None) -> None:
-        """Fill a polygon given in body coordinates; without a part it is mere decoration of what lies there."""
+        """Fill a polygon given in body coordinates; without a part it only decorates what is there."""
         placed = [self.frame.project(u, v) for u, v in points]
         self._paint.polygon(placed, fill=colour)
         if part is not None:
@@ -135,7 +135,7 @@ class Canvas:
             self.ellipse(joint, (width / 2, width / 2), colour, part)
 
     def cover(self, points: Sequence[Point], colour: Colour) -> None:
-        """Fill a polygon given in shares of the picture, in front of the person: it hides what lies there."""
+        """Fill a polygon given in shares of the picture, in front of the person: it hides what is there."""
         width, height = self.image.size
         placed = [(x * width, y * height) for x, y in points]
         self._paint.polygon(placed, fill=colour)
@@ -151,7 +151,7 @@ class Canvas:
 
 
 def between(start: Point, end: Point, share: float) -> Point:
-    """Return the point that lies at a share of the way from start to end."""
+    """Return the point at a share of the way from start to end."""
     return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
 
 

@@ -22,7 +22,7 @@ class Dyes:
     scarf: Colour
 
     def shaded(self, factor: float) -> "Dyes":
-        """Return the colours as they look on a limb that lies in shadow."""
+        """Return the colours as they look on a limb in shadow."""
         return Dyes(*(scaled(getattr(self, field.name), factor) for field in fields(self)))
 
 

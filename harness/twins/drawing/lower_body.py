@@ -43,7 +43,7 @@ def _fold(canvas: Canvas, limb: Limb, width: float, dark: Colour) -> None:
 
 
 def _denim(canvas: Canvas, limb: Limb, cloth: Colour) -> None:
-    """Draw the worn thigh, the seam and the turned-up hem that tell jeans from trousers."""
+    """Draw the worn thigh, the seam and the turned-up hem that distinguish jeans from trousers."""
     hip, knee, ankle = limb.joints
     pale = scaled(cloth, 1.35)
     canvas.limb((between(hip, knee, 0.25), between(hip, knee, 0.85)), (0.03, 0.022), pale)

@@ -190,5 +190,5 @@ def _patterns_of(upper: str) -> Collection[str]:
 
 
 def _alike(colour: str, others: Sequence[str]) -> bool:
-    """Say whether a colour could not be told from another that touches it."""
+    """Return whether a colour could not be distinguished from another that touches it."""
     return colour != NONE and any(colour == other or {colour, other} in _LIKE for other in others)

@@ -18,7 +18,7 @@ def draw_bag_behind(canvas: Canvas, person: Person, bones: Skeleton, colour: Col
 
 
 def draw_bag_before(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
-    """Draw the bags and straps that lie over the clothes."""
+    """Draw the bags and straps that are over the clothes."""
     strap = FIXED["strap dark"] if luminance(dyes.upper) > 90 else FIXED["strap light"]
     if person.bag == "backpack":
         _backpack(canvas, bones, dyes.bag, strap)

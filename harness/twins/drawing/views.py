@@ -1,4 +1,4 @@
-"""One picture's circumstances: direction, pose, camera, light and what stands in the way."""
+"""One picture's circumstances: direction, pose, camera, light and what is in the way."""
 
 from dataclasses import dataclass
 from random import Random
@@ -12,10 +12,10 @@ FACINGS = ("front", "back", "left", "right")
 
 @dataclass(frozen=True)
 class Pose:
-    """How the limbs stand.
+    """How the limbs are held.
 
     Attributes:
-        stride: leg swing from -1 to 1; 0 stands still.
+        stride: leg swing from -1 to 1; 0 is standing still.
         swing: arm swing from -1 to 1.
         turn: small turn of the chest and face to either side, from -1 to 1.
     """

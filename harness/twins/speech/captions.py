@@ -1,4 +1,4 @@
-"""Captions: which visible attributes are told, and the sentences that tell them."""
+"""Captions: which visible attributes are mentioned, and the sentences that mention them."""
 
 from random import Random
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from harness.twins.speech.sight import Sight
 from harness.twins.speech.voices import VOICES, Voice
 
 _Mention = tuple[str, str]
-_TOLD = {
+_MENTIONED = {
     "gender": 0.95,
     "hair": 0.75,
     "hair_colour": 0.7,
@@ -67,12 +67,12 @@ def write_caption(sight: Sight, speech: Speech, random: Random) -> Caption:
 
 
 def choose(sight: Sight, detail: float, random: Random) -> dict[str, str]:
-    """Choose what to tell of what is seen; what hangs on another attribute (a bag's colour) is told only with it."""
+    """Choose what to mention of what is seen; what depends on another attribute (a bag's colour) only comes with it."""
     said = {}
-    for name, chance in _TOLD.items():
+    for name, chance in _MENTIONED.items():
         value = sight.get(name)
-        told = chance * _RARELY.get(value or "", 1.0) * (1.0 if name == "gender" else detail)
-        if value is not None and random.random() < told:
+        mentioned = chance * _RARELY.get(value or "", 1.0) * (1.0 if name == "gender" else detail)
+        if value is not None and random.random() < mentioned:
             said[name] = value
     for name, needed in reversed(_NEEDS.items()):
         if name in said and needed in sight:
@@ -133,6 +133,6 @@ def _loosen(text: str, random: Random) -> str:
     kind = random.randrange(3)
     if kind == 2:
         words = text.split(" ")
-        gap = random.randrange(1, max(2, len(words)))
-        return " ".join(words[:gap]) + "  " + " ".join(words[gap:])
+        place = random.randrange(1, max(2, len(words)))
+        return " ".join(words[:place]) + "  " + " ".join(words[place:])
     return f" {text}" if kind else f"{text} "

@@ -95,7 +95,7 @@ def _about_clothes(person: Person, view: View, shown: set[str]) -> set[str]:
 
 
 def _about_chest(person: Person, view: View, shown: set[str]) -> set[str]:
-    """Return what only the chest tells: an all-over pattern shows from any side, the rest from the front."""
+    """Return what only the chest shows: an all-over pattern shows from any side, the rest from the front."""
     names = {"pattern"} if person.pattern in ("striped", "checked", "dotted") or "logo" in shown else set()
     if view.facing == "front" and person.pattern == "plain":
         names.add("pattern")

@@ -21,9 +21,9 @@ class Voice:
         view: what the person does, as {list}.
         hair: hair, where the first statement leaves it out.
         groups: alternative ways to divide the clothes into statements.
-        joint, end: what stands between statements, and after the last.
+        joint, end: what is between statements, and after the last.
         capital: whether each statement starts with a capital letter.
-        hair_first: probability that the hair stands with the person in the first statement.
+        hair_first: probability that the hair is mentioned with the person in the first statement.
         habits: preferred words, by attribute value.
     """
 

@@ -176,13 +176,13 @@ def test_a_missing_file_and_a_file_without_tensors_are_named(tmp_path):
     with pytest.raises(DataError, match=r"no weight file at .*gone\.pt"):
         load_clip(local(tmp_path / "gone.pt"))
     torch.save({"epoch": 3}, tmp_path / "empty.pt")
-    with pytest.raises(DataError, match=r"empty\.pt holds no named tensors"):
+    with pytest.raises(DataError, match=r"empty\.pt contains no named tensors"):
         load_clip(local(tmp_path / "empty.pt"))
 
 
 def test_weights_of_another_model_are_refused_with_what_does_not_fit(tmp_path, state):
     save_file(state | {"visual.proj": torch.zeros(3, 3)}, tmp_path / "a.safetensors")
-    with pytest.raises(UsageError, match=r"does not hold the weights of small.*visual\.proj"):
+    with pytest.raises(UsageError, match=r"does not contain the weights of small.*visual\.proj"):
         load_clip(local(tmp_path / "a.safetensors"))
     save_file(
         {name: value for name, value in state.items() if "ln_post" not in name}, tmp_path / "b.safetensors"

@@ -70,7 +70,7 @@ def test_rstp_may_use_file_path(real_format, tmp_path):
 FAULTS = {
     "unknown split": ("split", "trian", "the split is str 'trian'; allowed are train, val, test"),
     "split of another type": ("split", 3, "the split is int 3"),
-    "identity as text": ("id", "7", "id should be the whole number of a person, but is str '7'"),
+    "identity as text": ("id", "7", "id should be the identity, a whole number, but is str '7'"),
     "identity as truth": ("id", True, "but is bool True"),
     "path of another type": ("file_path", ["a.jpg"], "file_path should be the path of an image"),
     "empty path": ("file_path", " ", "file_path should be the path of an image"),
@@ -79,12 +79,12 @@ FAULTS = {
     "caption of another type": ("captions", ["good", 3], "captions should hold sentences, but holds int 3"),
     "half a character": ("captions", ["a \ud800 coat"], "lone surrogate"),
     "translations too few": ("captions_bt", ["a", "b"], "has 1 captions but 2 captions_bt"),
-    "parent folder": ("file_path", "../../etc/passwd", "leads out of the image folder"),
-    "parent folder inside": ("file_path", "train/../../x.jpg", "leads out of the image folder"),
-    "parent folder by back-slashes": ("file_path", "..\\x.jpg", "leads out of the image folder"),
-    "absolute path": ("file_path", "/etc/passwd", "leads out of the image folder"),
-    "path with a drive": ("file_path", "C:\\x.jpg", "leads out of the image folder"),
-    "path with a nought": ("file_path", "a\0.jpg", "leads out of the image folder"),
+    "parent folder": ("file_path", "../../etc/passwd", "is outside the image folder"),
+    "parent folder inside": ("file_path", "train/../../x.jpg", "is outside the image folder"),
+    "parent folder by back-slashes": ("file_path", "..\\x.jpg", "is outside the image folder"),
+    "absolute path": ("file_path", "/etc/passwd", "is outside the image folder"),
+    "path with a drive": ("file_path", "C:\\x.jpg", "is outside the image folder"),
+    "path with a nought": ("file_path", "a\0.jpg", "is outside the image folder"),
 }
 
 
@@ -114,7 +114,7 @@ def test_an_image_cannot_show_two_persons(read):
 
 
 def test_no_entries_at_all_are_a_fault(read, real_format, tmp_path):
-    with pytest.raises(DataError, match="holds no entries"):
+    with pytest.raises(DataError, match="has no entries"):
         read_annotations(ICFG, real_format.write_icfg(tmp_path, []))
 
 

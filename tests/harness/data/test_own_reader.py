@@ -141,7 +141,7 @@ def test_verify_checks_it_like_any_other(street, root):
     write(root, ROWS[1:])
     report = verify(street, Place(root, "--data-root"), workers=1)
     assert [fault.what for fault in report.faults if fault.severity == "error"] == [
-        "The counts of train are not those of the published Street: results do not compare with it.",
+        "The counts of train are not those of the published Street: results cannot be compared with it.",
         "The image folder itself: 1 of 5 image files missing.",
     ]
 

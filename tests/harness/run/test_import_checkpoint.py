@@ -336,7 +336,7 @@ def test_a_gap_between_the_prompts_of_the_blocks_is_refused(bring, states):
 
 def test_the_checkpoint_of_another_method_and_a_method_without_a_map_are_refused(bring, states):
     with pytest.raises(
-        UsageError, match=r"does not hold what irra has on tiny.*Is it a checkpoint of this method"
+        UsageError, match=r"does not contain what irra has on tiny.*Is it a checkpoint of this method"
     ):
         bring("irra", states["tbps_clip"])
     with pytest.raises(UsageError, match="coop has no map"):
