@@ -16,9 +16,9 @@ from harness.evaluate.intervals import cluster_sums, resampled_ratios
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FOLDS = 5
+_FOLDS = 5
 MIN_PERSONS = 15
-MOST_ATTRIBUTES = 16
+_MOST_ATTRIBUTES = 16
 Arrays = Mapping[str, Any]
 
 
@@ -39,7 +39,7 @@ def attributes(sample: Arrays, queries: Arrays) -> dict[str, NDArray[np.bool_]]:
         found |= named_by(masks, queries[f"words/{kind}"])
     known = {name: has for name, has in found.items() if _n_even(has, sample["identity"]) >= MIN_PERSONS}
     order = sorted(known, key=lambda name: abs(float(known[name].mean()) - 0.5))
-    return {name: known[name] for name in order[:MOST_ATTRIBUTES]}
+    return {name: known[name] for name in order[:_MOST_ATTRIBUTES]}
 
 
 def probe(sample: Arrays, queries: Arrays, *, seed: int = 0) -> "DataFrame":
@@ -112,7 +112,7 @@ def _predict(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) 
     from sklearn.preprocessing import StandardScaler
 
     predicted = np.zeros(len(has), dtype=bool)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     for train, test in folds.split(features, has, identities):
         if len(np.unique(has[train])) < 2:
             predicted[test] = has[train][0]

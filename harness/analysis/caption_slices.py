@@ -24,7 +24,7 @@ Queries = Mapping[str, Any]
 Flags = NDArray[np.bool_]
 METRICS = ("R1", "R10", "mAP")
 MIN_IDENTITIES = 5
-MOST_VALUES = 6
+_MOST_VALUES = 6
 COLUMNS = [
     "by",
     "slice",
@@ -36,7 +36,7 @@ COLUMNS = [
         for part in ("", "_low", "_high", "_less_rest", "_less_rest_low", "_less_rest_high")
     ),
 ]
-REPEAT = "the run was tested before they were recorded; test it again with --force"
+_REPEAT = "the run was tested before they were recorded; test it again with --force"
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ def length_bins(values: Any) -> dict[str, Flags]:
 
 
 def value_bins(values: Any) -> dict[str, Flags]:
-    """Give each whole number a slice of its own, or each quarter where there are more than `MOST_VALUES`.
+    """Give each whole number a slice of its own, or each quarter where there are more than `_MOST_VALUES`.
 
     >>> list(value_bins([3, 2, 3]))
     ['2', '3']
     """
     numbers = np.asarray(values)
     different = np.unique(numbers)
-    if len(different) > MOST_VALUES:
+    if len(different) > _MOST_VALUES:
         return length_bins(numbers)
     return {f"{value}": numbers == value for value in different}
 
@@ -152,7 +152,7 @@ def _parts(queries: Queries) -> tuple[dict[str, dict[str, Flags]], list[str]]:
         if all(name in queries for name in needed):
             found[by] = make(*(queries[name] for name in needed))
         else:
-            notes.append(f"{by}: these per-query results have no t2i/{key}; {REPEAT}.")
+            notes.append(f"{by}: these per-query results have no t2i/{key}; {_REPEAT}.")
     return found, notes
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-DASHES = {"train": "-", "val": ":", "test": "--"}
+_DASHES = {"train": "-", "val": ":", "test": "--"}
 LOOKS: Looks = {
     "train": {"color": COLOURS[0], "marker": "o"},
     "val": {"color": COLOURS[2], "marker": "D"},
@@ -94,7 +94,7 @@ def _draw_shares(axes: "Axes", values: Any, splits: Any) -> None:
 
 
 def _line(split: str) -> dict[str, Any]:
-    return {"histtype": "step", "linewidth": 1.6, "color": LOOKS[split]["color"], "linestyle": DASHES[split]}
+    return {"histtype": "step", "linewidth": 1.6, "color": LOOKS[split]["color"], "linestyle": _DASHES[split]}
 
 
 def draw_shapes(profile: Profile, images: Arrays) -> "Figure":

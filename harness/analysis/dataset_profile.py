@@ -32,7 +32,7 @@ from harness.images.decoding import extent_of, thumbnail
 from harness.paths import Place, data_root
 from harness.record import REAL, TWIN, TWIN_ENDING
 
-MOST_MEASURED, N_PERSONS, N_PICTURES = 2000, 6, 5
+MOST_MEASURED, N_PERSONS, _N_PICTURES = 2000, 6, 5
 TALL, WIDE = 160, 96
 FILES = {"captions": "captions.npz", "images": "images.npz", "pictures": "pictures.npz"}
 Arrays = dict[str, NDArray[Any]]
@@ -89,7 +89,7 @@ class Profile(BaseModel):
         return f"{self.title} · {TWIN if self.synthetic else REAL}"
 
 
-def find_dataset(subject: str) -> tuple[type[PersonDataset], Place, bool]:
+def _find_dataset(subject: str) -> tuple[type[PersonDataset], Place, bool]:
     """Return the dataset that a name means, where it should be, and whether `NAME-twin` asks for its synthetic twin.
 
     Raises `UsageError` for an unknown name and `MissingData` when it is not on this machine.
@@ -104,7 +104,7 @@ def find_dataset(subject: str) -> tuple[type[PersonDataset], Place, bool]:
 
 def measure(subject: str, data: Path) -> Profile:
     """Measure a dataset or its twin and write arrays and profile into the folder `data`."""
-    dataset, place, synthetic = find_dataset(subject)
+    dataset, place, synthetic = _find_dataset(subject)
     checked = verify(dataset, place, images="exist")
     profile = _profile(checked, describe(dataset, data_root(), synthetic))
     try:
@@ -193,7 +193,7 @@ def _pictures(files: Sequence[Path], samples: Sequence[Sample], profile: Profile
     chosen = Random(0).sample(sorted(owned), min(N_PERSONS, len(owned)))
     shown: list[NDArray[Any]] = []
     for split, identity in chosen:
-        places = owned[split, identity][:N_PICTURES]
+        places = owned[split, identity][:_N_PICTURES]
         pictures = [(place, small) for place in places if (small := _small(files[place])) is not None]
         if pictures:
             caption = next(iter(samples[pictures[0][0]].captions), "")

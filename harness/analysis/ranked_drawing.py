@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Line = tuple[str, dict[str, Any]]
-RIGHT, WRONG = COLOURS[0], COLOURS[1]
-LEGEND = "✓ and a solid frame: the right identity.   ✗ and a dashed frame: another identity."
-SIZE, TITLE_SIZE = 7.5, 10.5
+_RIGHT, _WRONG = COLOURS[0], COLOURS[1]
+_LEGEND = "✓ and a solid frame: the right identity.   ✗ and a dashed frame: another identity."
+SIZE, _TITLE_SIZE = 7.5, 10.5
 # Lengths in inches.
-TEXT_WIDTH, TILE_WIDTH, TILE_HEIGHT, LABEL, PITCH, MARGIN = 2.58, 0.54, 1.2, 0.2, 0.635, 0.03
-INSET, ROW_GAP, PAIR_GAP = 0.03, 0.3, 0.1
-LINE, TITLE_LINE = SIZE * 1.32 / 72, TITLE_SIZE * 1.4 / 72
-MOST_LINES, MOST_SIGNS = 15, 400
+TEXT_WIDTH, TILE_WIDTH, TILE_HEIGHT, _LABEL, _PITCH, _MARGIN = 2.58, 0.54, 1.2, 0.2, 0.635, 0.03
+_INSET, _ROW_GAP, _PAIR_GAP = 0.03, 0.3, 0.1
+LINE, _TITLE_LINE = SIZE * 1.32 / 72, _TITLE_SIZE * 1.4 / 72
+_MOST_LINES, _MOST_SIGNS = 15, 400
 _GREY, _DIM = "#D9D9D9", "#5F5F5F"
 _FONT = "DejaVu Sans"
 
@@ -40,22 +40,22 @@ def draw_gallery(entries: Sequence[Entry], pictures: Pictures, title: str = "") 
     why; one that cannot be read is a grey box too. Only small copies of what is drawn are held.
     """
     texts = [_text_of(entry, pictures) for entry in entries]
-    head = wrapped(title, WIDTH, TITLE_SIZE, weight="bold")
+    head = wrapped(title, WIDTH, _TITLE_SIZE, weight="bold")
     note = wrapped(pictures.missing or "", WIDTH, SIZE)
-    heights = [max(_tall(lines), TILE_HEIGHT + LABEL) for lines in texts]
-    spaces = [PAIR_GAP if entry.repeats else ROW_GAP for entry in entries]
-    y = len(head) * TITLE_LINE + len(note) * LINE
+    heights = [max(_tall(lines), TILE_HEIGHT + _LABEL) for lines in texts]
+    spaces = [_PAIR_GAP if entry.repeats else _ROW_GAP for entry in entries]
+    y = len(head) * _TITLE_LINE + len(note) * LINE
     figure, axes = _sheet(y + sum(heights) + sum(spaces) + 2 * LINE)
     for number, line in enumerate(head):
-        _write(axes, 0, number * TITLE_LINE, line, size=TITLE_SIZE, weight="bold")
+        _write(axes, 0, number * _TITLE_LINE, line, size=_TITLE_SIZE, weight="bold")
     for number, line in enumerate(note):
-        _write(axes, 0, len(head) * TITLE_LINE + number * LINE, line)
+        _write(axes, 0, len(head) * _TITLE_LINE + number * LINE, line)
     for entry, lines, tall, space in zip(entries, texts, heights, spaces, strict=True):
         if not entry.repeats:
             axes.plot([0, WIDTH], [y + space / 2] * 2, color=_GREY, linewidth=0.7)
         _draw_row(axes, entry, lines, pictures, y + space)
         y += space + tall
-    _write(axes, 0, y + LINE, LEGEND, color=_DIM)
+    _write(axes, 0, y + LINE, _LEGEND, color=_DIM)
     return figure
 
 
@@ -71,7 +71,7 @@ def _sheet(height: float) -> "tuple[Figure, Axes]":
 
 
 def wrapped(
-    text: str, width: float, size: float, most: int = MOST_LINES, weight: str = "normal"
+    text: str, width: float, size: float, most: int = _MOST_LINES, weight: str = "normal"
 ) -> list[str]:
     """Return text in lines no wider than `width` inches at a font size, cut with `…` after `most` lines.
 
@@ -83,13 +83,13 @@ def wrapped(
     font = FontProperties(family=_FONT, size=size, weight=weight)
 
     def fits(line: str) -> bool:
-        if len(line) > MOST_SIGNS:
+        if len(line) > _MOST_SIGNS:
             return False
         with _quiet_glyphs():
             wide: float = text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
         return wide <= 72 * width
 
-    words = deque(visible(text[: MOST_SIGNS * most]).split())
+    words = deque(visible(text[: _MOST_SIGNS * most]).split())
     lines: list[str] = []
     line = ""
     while words and len(lines) <= most:
@@ -98,7 +98,7 @@ def wrapped(
             line = f"{line} {word}".strip()
             continue
         if not line:
-            n = _most_that_fits(word[:MOST_SIGNS], fits)
+            n = _most_that_fits(word[:_MOST_SIGNS], fits)
             line, word = word[:n], word[n:]
         lines.append(line)
         line = ""
@@ -139,9 +139,9 @@ def _draw_row(axes: "Axes", entry: Entry, lines: Sequence[Line], pictures: Pictu
     for number, (line, look) in enumerate(lines):
         if line:
             _write(axes, 0, y + _tall(lines[:number]), line, **look)
-    left = WIDTH - MARGIN - TILE_WIDTH - (SHOWN - 1) * PITCH
+    left = WIDTH - _MARGIN - TILE_WIDTH - (SHOWN - 1) * _PITCH
     for number, (place, right) in enumerate(zip(entry.places, entry.right, strict=True)):
-        x = left + number * PITCH
+        x = left + number * _PITCH
         _draw_picture(axes, x, y, place, pictures)
         _draw_frame(axes, x, y, number + 1, right)
 
@@ -157,7 +157,7 @@ def _draw_picture(axes: "Axes", x: float, y: float, place: int, pictures: Pictur
         note = f"image\n{place}" if pictures.missing else f"image\n{place}\ncannot\nbe read"
         _write(axes, middle, centre, note, size=6, ha="center", va="center")
         return
-    scale = min((TILE_HEIGHT - 2 * INSET) / pixels.shape[0], (TILE_WIDTH - 2 * INSET) / pixels.shape[1])
+    scale = min((TILE_HEIGHT - 2 * _INSET) / pixels.shape[0], (TILE_WIDTH - 2 * _INSET) / pixels.shape[1])
     tall, wide = pixels.shape[0] * scale, pixels.shape[1] * scale
     extent = (middle - wide / 2, middle + wide / 2, centre + tall / 2, centre - tall / 2)
     axes.imshow(pixels, extent=extent, aspect="auto", interpolation="bilinear")
@@ -167,7 +167,7 @@ def _draw_frame(axes: "Axes", x: float, y: float, rank: int, right: bool) -> Non
     """Frame one picture, with its rank and a mark below that say the same as the frame."""
     from matplotlib.patches import Rectangle
 
-    colour, mark = (RIGHT, "✓") if right else (WRONG, "✗")
+    colour, mark = (_RIGHT, "✓") if right else (_WRONG, "✗")
     look: dict[str, Any] = {"linewidth": 2.2} if right else {"linewidth": 1.3, "linestyle": (0, (4, 2))}
     axes.add_patch(Rectangle((x, y), TILE_WIDTH, TILE_HEIGHT, facecolor="none", edgecolor=colour, **look))
     middle, below = x + TILE_WIDTH / 2, y + TILE_HEIGHT + 0.05

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Queries = Mapping[str, Any]
-MOST_RANKS = 50
-COLOURED = 8
-LINE_STYLES = ("-", "--", ":", "-.")
+_MOST_RANKS = 50
+_COLOURED = 8
+_LINE_STYLES = ("-", "--", ":", "-.")
 
 
 def draw_curves(history: Sequence[Mapping[str, float]], epoch: int | None) -> "Figure":
@@ -51,7 +51,7 @@ def _draw_lines(axes: "Axes", history: Sequence[Mapping[str, float]], names: Map
             "marker": MARKS[place % len(MARKS)],
             "markersize": 4,
         }
-        style = LINE_STYLES[place % len(LINE_STYLES)]
+        style = _LINE_STYLES[place % len(_LINE_STYLES)]
         if points:
             axes.plot(
                 *zip(*points, strict=True), linewidth=1.3, linestyle=style, label=drawn(word, 30), **look
@@ -70,13 +70,17 @@ def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
 
     figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 3.3))
     for place, (name, queries) in enumerate(results.items()):
-        look = {"color": COLOURS[place], "linewidth": 1.5, "linestyle": LINE_STYLES[place % len(LINE_STYLES)]}
+        look = {
+            "color": COLOURS[place],
+            "linewidth": 1.5,
+            "linestyle": _LINE_STYLES[place % len(_LINE_STYLES)],
+        }
         ranks = np.asarray(queries["t2i/rank"])
-        cutoffs = np.arange(1, MOST_RANKS + 1)
+        cutoffs = np.arange(1, _MOST_RANKS + 1)
         grid[0].plot(cutoffs, [100 * (ranks <= k).mean() for k in cutoffs], label=drawn(name), **look)
         shares = 100 * np.sort(person_shares(queries))
         grid[1].plot(np.linspace(0, 100, len(shares)), shares, label=drawn(name), **look)
-    grid[0].set(xlabel="cutoff k", ylabel="text-to-image R@k (%)", ylim=(0, 100), xlim=(1, MOST_RANKS))
+    grid[0].set(xlabel="cutoff k", ylabel="text-to-image R@k (%)", ylim=(0, 100), xlim=(1, _MOST_RANKS))
     grid[1].set(xlabel="identities, hardest first (%)", ylabel="R@1 per identity (%)")
     grid[1].set(ylim=(-2, 102), xlim=(0, 100))
     if len(results) > 1:
@@ -145,7 +149,7 @@ def draw_map(places: np.ndarray, identities: Any, title: str) -> "Figure":
 
     persons = np.asarray(identities)
     names, counts = np.unique(persons, return_counts=True)
-    chosen = names[np.argsort(-counts, kind="stable")][:COLOURED]
+    chosen = names[np.argsort(-counts, kind="stable")][:_COLOURED]
     figure, axes = pyplot.subplots(figsize=(WIDTH * 0.7, 5.0))
     halves = (places[: len(persons)], places[len(persons) :])
     for half, mark, size in zip(halves, ("o", "x"), (14, 18), strict=True):

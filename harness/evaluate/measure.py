@@ -14,7 +14,7 @@ from harness.evaluate.ranking import rank_directions, summarise_directions
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 
 PROTOCOL_VERSION = 1
-TOP = 10
+_TOP = 10
 Queries = dict[str, Any]
 
 
@@ -39,12 +39,12 @@ class Evaluation:
 def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Evaluation:
     """Measure retrieval of a split from its embeddings.
 
-    With `detail` the queries also name the `TOP` most similar gallery items of each, best first, and which words
+    With `detail` the queries also name the `_TOP` most similar gallery items of each, best first, and which words
     each caption names: all that galleries and slices of a test need. Validation needs neither.
     """
     owners = {"t2i": split.caption_identities, "i2t": split.identities}
     results = rank_directions(
-        embeddings.image, embeddings.text, owners["i2t"], owners["t2i"], top=TOP if detail else 0
+        embeddings.image, embeddings.text, owners["i2t"], owners["t2i"], top=_TOP if detail else 0
     )
     queries: Queries = {}
     for direction, result in results.items():

@@ -12,7 +12,7 @@ from scipy import stats
 
 from harness.evaluate.intervals import Array, SeedSummary, holm, ratio_variance, satterthwaite, seed_variance
 
-POWER = 0.8
+_POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def paired_difference(a: Array, b: Array, sizes: Array, *, level: float = 0.95) 
     half = quantile * error if error else 0.0
     by_sign = 2.0 ** (1 - len(sizes)) if estimate else 1.0
     p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else by_sign
-    detectable = (quantile + float(stats.t.ppf(POWER, freedom))) * error if error else 0.0
+    detectable = (quantile + float(stats.t.ppf(_POWER, freedom))) * error if error else 0.0
     ends = (estimate - half, estimate + half)
     return Difference(estimate, *ends, by_identity**0.5, by_seed**0.5, freedom, p_value, detectable)
 

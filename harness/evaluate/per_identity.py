@@ -48,7 +48,7 @@ class Persons:
         """Return the mean over seeds with its interval over seeds and identities, in percent, cut at 0 and 100."""
         found = summarise_sums(self.of(metric), self.sizes)
         low, high = share_bounds(found, len(self.sizes))
-        return in_percent(replace(found, low=low, high=high))
+        return _in_percent(replace(found, low=low, high=high))
 
     def of(self, metric: str) -> Array:
         """Return the sums of one metric [n_seed, n_identity]."""
@@ -94,10 +94,10 @@ def difference(a: Persons | None, b: Persons | None, metric: str = "R1") -> Diff
     """Return a - b in points; None where one is missing or they are of different queries."""
     if a is None or b is None or not a.same_test_set(b):
         return None
-    return in_percent(paired_difference(a.of(metric), b.of(metric), a.sizes))
+    return _in_percent(paired_difference(a.of(metric), b.of(metric), a.sizes))
 
 
-def in_percent(summary: S) -> S:
+def _in_percent(summary: S) -> S:
     """Return a summary or difference of shares as percent or points."""
     kept = ("freedom", "p_value")
     return type(summary)(**{k: v if k in kept else 100 * v for k, v in vars(summary).items()})

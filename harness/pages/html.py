@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.files import write_text
 
-BODY = """{%- extends 'basic/index.html.j2' -%}
+_BODY = """{%- extends 'basic/index.html.j2' -%}
 {%- block input_group -%}
 <details class="code"><summary>code</summary>{{ super() }}</details>
 {%- endblock input_group -%}
@@ -60,7 +60,7 @@ def write_page(notebook: Any, path: Path, title: str = "") -> None:
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
-    loaders = [DictLoader({"report.html.j2": BODY})]
+    loaders = [DictLoader({"report.html.j2": _BODY})]
     exporter = HTMLExporter(template_file="report.html.j2", extra_loaders=loaders, exclude_output_prompt=True)
     body, _ = exporter.from_notebook_node(notebook)
     shown = escape(title or notebook["metadata"]["title"])

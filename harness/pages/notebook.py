@@ -10,8 +10,8 @@ from harness.errors import HarnessError
 from harness.files import write_text
 from harness.pages.escaping import visible
 
-SECONDS_PER_CELL = 600
-SECONDS_TO_START = 300
+_SECONDS_PER_CELL = 600
+_SECONDS_TO_START = 300
 
 
 def markdown_cell(text: str) -> Any:
@@ -58,7 +58,7 @@ def _run(notebook: Any, path: Path, private: Path) -> None:
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     where = {"metadata": {"path": str(path.parent)}}
-    limits: dict[str, Any] = {"timeout": SECONDS_PER_CELL, "startup_timeout": SECONDS_TO_START}
+    limits: dict[str, Any] = {"timeout": _SECONDS_PER_CELL, "startup_timeout": _SECONDS_TO_START}
     client = NotebookClient(notebook, kernel_manager_class=_manager(private), resources=where, **limits)
     try:
         with (private / "kernel.log").open("wb") as said:

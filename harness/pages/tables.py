@@ -66,7 +66,7 @@ class Table:
         body = "\n".join([_latex_line(header), r"\midrule", *shaded])
         notes = "".join(f"\n{latex_text(note)}\\par" for note in self.notes)
         small = f"\n\n\\smallskip\\footnotesize{notes}" if notes else ""
-        return LATEX % (latex_text(self.title), columns, body, small)
+        return _LATEX % (latex_text(self.title), columns, body, small)
 
     def as_dict(self) -> dict[str, Any]:
         """Return title, notes and unrounded rows as JSON-able values."""
@@ -105,7 +105,7 @@ class Table:
         return [[escaped(str(cell)) for cell in row] for row in rows]
 
 
-LATEX = r"""%% needs \usepackage{booktabs,graphicx,xcolor}
+_LATEX = r"""%% needs \usepackage{booktabs,graphicx,xcolor}
 \begin{table}
 \centering
 \caption{%s}

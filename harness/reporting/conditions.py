@@ -11,8 +11,8 @@ from harness.results.run_table import UNTRAINED
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CONDITIONS = ["label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size", "trainable"]
-CONDITION_NOTES = (
+_CONDITIONS = ["label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size", "trainable"]
+_CONDITION_NOTES = (
     "Standard errors (SE) of R@1 in points, from identities and from seeds; the interval includes both. With one seed "
     "the SE from seeds is unknown, and an untrained method has none. ICC: intra-class correlation of the hits of one "
     "identity's captions; at 1 they count as one caption.",
@@ -55,9 +55,9 @@ def conditions(panel: Panel) -> Table:
     return Table(
         name=f"leaderboard_conditions-{panel.number}",
         title=f"{test_set_name(panel)}: standard errors and conditions (protocol {panel.number})",
-        values=rows[CONDITIONS],
+        values=rows[_CONDITIONS],
         cells=DataFrame([_condition_cells(row) for row in rows.to_dict("records")]),
-        notes=CONDITION_NOTES,
+        notes=_CONDITION_NOTES,
         n_left=2,
     )
 

@@ -18,7 +18,7 @@ from harness.reporting.missing import placed, write_gaps
 from harness.reports import REPORTS, Contents, Gap, Report, Source, Step
 from harness.track.mlflow_store import Store
 
-MANIFEST = "report.json"
+_MANIFEST = "report.json"
 log = logging.getLogger(__name__)
 
 
@@ -94,14 +94,14 @@ def make_report(
     gaps = placed(contents.gaps, runs, experiment)
     write_gaps(folder / "data" / "missing.json", gaps)
     listener.on_stage(f"running the notebook {folder / report.name}.ipynb")
-    write_notebook(report, contents, bool(gaps), folder)
+    _write_notebook(report, contents, bool(gaps), folder)
     tables = [table.as_dict() for table in contents.tables]
     return _finish(
         Made(report.name, folder, contents.n_results, contents.summary, tables, gaps), source.store
     )
 
 
-def write_notebook(report: type[Report], contents: Contents, gaps: bool, folder: Path) -> None:
+def _write_notebook(report: type[Report], contents: Contents, gaps: bool, folder: Path) -> None:
     """Write the notebook, executed, and its page."""
     cells = notebook_cells(report, contents.steps, gaps, contents.title)
     notebook = make_notebook(cells, report.title)
@@ -116,11 +116,11 @@ def notebook_cells(report: type[Report], steps: Sequence[Step], gaps: bool, titl
     """
     heading = f"# {markdown_text(title or report.title)}"
     cells = [markdown_cell(f"{heading}\n\n{report.question}\n\nMade by `harness report {report.name}`.")]
-    cells.append(code_cell(IMPORTS.format(module=report.__module__)) if steps else markdown_cell(EMPTY))
+    cells.append(code_cell(_IMPORTS.format(module=report.__module__)) if steps else markdown_cell(EMPTY))
     for step in steps:
         cells += [markdown_cell(step.words)] * bool(step.words) + [code_cell(step.code)] * bool(step.code)
     if gaps:
-        cells += [markdown_cell("## What is missing"), code_cell(GAPS)]
+        cells += [markdown_cell("## What is missing"), code_cell(_GAPS)]
     words = "\n\n".join(text for text in (report.how_to_read, report.standards) if text)
     return [*cells, markdown_cell(f"## How to read this\n\n{words}")]
 
@@ -135,9 +135,9 @@ def _check_subjects(report: type[Report], subjects: Sequence[str]) -> None:
 
 def _finish(made: Made, store: Store | None) -> Made:
     """List the files, note them for the next time, and attach them to an MLflow run."""
-    files = [path for path in made.folder.rglob("*") if path.is_file() and path.name != MANIFEST]
+    files = [path for path in made.folder.rglob("*") if path.is_file() and path.name != _MANIFEST]
     made.files = sorted(path.relative_to(made.folder).as_posix() for path in files)
-    write_json(made.folder / MANIFEST, made.as_dict())
+    write_json(made.folder / _MANIFEST, made.as_dict())
     if store is not None and made.n_results:
         marks = {"harness.kind": "report", "harness.report": made.name}
         try:
@@ -149,20 +149,20 @@ def _finish(made: Made, store: Store | None) -> Made:
 
 def _clear(folder: Path) -> None:
     """Remove the files that an earlier report noted as its own, and nothing else."""
-    if not (folder / MANIFEST).is_file():
+    if not (folder / _MANIFEST).is_file():
         return
-    noted = read_json(folder / MANIFEST)
+    noted = read_json(folder / _MANIFEST)
     for name in noted.get("files", []) if isinstance(noted, dict) else []:
         file = (folder / name).resolve()
         if file.is_relative_to(folder.resolve()) and file.is_file():
             file.unlink()
 
 
-IMPORTS = """import {module} as report
+_IMPORTS = """import {module} as report
 from harness.pages.theme import save_figure, use_theme
 
 use_theme()"""
-GAPS = """from harness.reporting.missing import gaps_table, load_gaps
+_GAPS = """from harness.reporting.missing import gaps_table, load_gaps
 
 gaps_table(load_gaps("data/missing.json"))"""
 EMPTY = "**There is nothing to show yet.** What is missing, and how to make it, is below."

@@ -16,10 +16,10 @@ from harness.results.run_table import UNTRAINED
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-RESUMABLE = ("interrupted", "failed")
+_RESUMABLE = ("interrupted", "failed")
 
 
-def baselines(trained: bool) -> list[str]:
+def _baselines(trained: bool) -> list[str]:
     """Return the methods that no comparison should lack: the untrained ones, or the trained ones."""
     methods = [METHODS.get(name) for name in METHODS.names()]
     return [method.name for method in methods if method.baseline and method.trained == trained]
@@ -48,7 +48,7 @@ def evaluate_command(run: str, datasets: Sequence[str]) -> str:
 
 def beginning(*datasets: str) -> Gap:
     """Return the gap of a report without any result: how to make some on the synthetic twins."""
-    methods = (*baselines(trained=False), *baselines(trained=True))
+    methods = (*_baselines(trained=False), *_baselines(trained=True))
     commands = [run_command(method, dataset, True) for dataset in datasets for method in methods]
     return Gap("No finished run of the chosen experiment and datasets. To begin:", tuple(commands))
 
@@ -60,7 +60,7 @@ def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
     if n_trained > 1:
         return []
     what = f"Protocol {panel.number}, {dataset}: {n_trained} trained methods; a {kind} needs two."
-    names = [name for name in baselines(trained=True) if name not in set(rows["method"])]
+    names = [name for name in _baselines(trained=True) if name not in set(rows["method"])]
     synthetic = bool(rows["synthetic"].iloc[0])
     return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in names))]
 
@@ -72,7 +72,7 @@ def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
         return []
     what = f"Protocol {panel.number}: no untrained method, the floor of the comparison."
     synthetic = bool(rows["synthetic"].iloc[0])
-    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in baselines(trained=False)))]
+    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in _baselines(trained=False)))]
 
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
@@ -89,7 +89,7 @@ def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
     """Return a gap for each dataset that nothing is trained on, with the commands that train the panel's methods."""
     rows = panel.rows
     trained = rows[rows["rule"] != UNTRAINED]
-    methods = sorted(set(trained["method"])) or baselines(trained=True)
+    methods = sorted(set(trained["method"])) or _baselines(trained=True)
     found = []
     for name in sorted(set(tests) - set(trained["trained_on"])):
         commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
@@ -103,7 +103,7 @@ def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
     found = []
     for row in unfinished.to_dict("records"):
         commands = (
-            (shlex.join(["harness", "runs", "resume", row["run"]]),) if row["status"] in RESUMABLE else ()
+            (shlex.join(["harness", "runs", "resume", row["run"]]),) if row["status"] in _RESUMABLE else ()
         )
         found.append(Gap(f"The run {row['run']} is {row['status']} and not counted.", commands))
     return found

@@ -79,7 +79,9 @@ class PanelReport(Report):
     @classmethod
     def _tour(cls, n_panels: int) -> list[Step]:
         begin = (
-            [Step(DATA, IMPORTS + ROWS), Step("", PANELS.format(cls=cls.__qualname__))] if n_panels else []
+            [Step(_DATA, _IMPORTS + _ROWS), Step("", _PANELS.format(cls=cls.__qualname__))]
+            if n_panels
+            else []
         )
         each = [
             step
@@ -89,18 +91,18 @@ class PanelReport(Report):
         return begin + each
 
 
-DATA = """## Data
+_DATA = """## Data
 
 One row is one condition (all settings but the seed) on one test set. `data/runs.json` holds the single seeds,
 `data/persons.npz` the results per identity. Results of different protocols are in separate panels; what they share
 and why they are separate is above each."""
-IMPORTS = """from harness.results.panels import split_panels
+_IMPORTS = """from harness.results.panels import split_panels
 from harness.evaluate.per_identity import load_persons
 from harness.results.run_table import load_rows
 
 """
-ROWS = """rows = load_rows("data/results.json")
+_ROWS = """rows = load_rows("data/results.json")
 rows[["method", "trained_on", "tested_on", "R1", "R1_low", "R1_high", "n_seeds", "interval"]].head().round(1)"""
-PANELS = """panels = split_panels(rows, report.{cls}.facts, load_persons("data/persons.npz"))
+_PANELS = """panels = split_panels(rows, report.{cls}.facts, load_persons("data/persons.npz"))
 f"results: {{len(rows)}}, protocols: {{len(panels)}}"
 """

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = dict[str, Any]
-DEFAULTS, NEAREST, ONLY = "reference: defaults", "reference: nearest to the others", "only configuration"
-SEVERAL, SAME, UNSET = "several settings", "same settings", "unset"
+_DEFAULTS, _NEAREST, _ONLY = "reference: defaults", "reference: nearest to the others", "only configuration"
+_SEVERAL, SAME, _UNSET = "several settings", "same settings", "unset"
 METRICS, ENDS = ("R1", "R10", "mAP"), ("", "_low", "_high")
 SCORES = [name + end for name in METRICS for end in ENDS]
 SUITE = "harness suite run cskt_ablation"
@@ -68,7 +68,7 @@ def _reference(rows: Sequence[Row], settings: Sequence[Row], defaults: Row) -> t
     fits = [i for i in places if defaults and all(settings[i].get(key) == defaults.get(key) for key in keys)]
     far = [sum(len(_differing(one, other)) for other in settings) for one in settings]
     chosen = min(fits or places, key=lambda place: (far[place], -rows[place]["n_seeds"]))
-    return chosen, ONLY if len(rows) == 1 else DEFAULTS if fits else NEAREST
+    return chosen, _ONLY if len(rows) == 1 else _DEFAULTS if fits else _NEAREST
 
 
 def _differing(one: Row, other: Row) -> list[str]:
@@ -78,10 +78,10 @@ def _differing(one: Row, other: Row) -> list[str]:
 
 def _changes(own: Row, reference: Row) -> Row:
     """Return the keys that differ from the reference, with what they are here and what they are there."""
-    changes = {key: (own.get(key, UNSET), reference.get(key, UNSET)) for key in _differing(own, reference)}
+    changes = {key: (own.get(key, _UNSET), reference.get(key, _UNSET)) for key in _differing(own, reference)}
     return {
         "role": "",
-        "group": SAME if not changes else SEVERAL if len(changes) > 1 else next(iter(changes)),
+        "group": SAME if not changes else _SEVERAL if len(changes) > 1 else next(iter(changes)),
         "n_keys": len(changes),
         "changes": changes,
         "change": ", ".join(f"{key}={value}" for key, (value, _) in changes.items()),

@@ -17,9 +17,9 @@ from harness.results.run_table import UNTRAINED
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CLAIMED = "R1"
+_CLAIMED = "R1"
 LEVEL = 0.05
-REFUSED = ("data", "protocol version", "selection rule", "annotations of ")
+_REFUSED = ("data", "protocol version", "selection rule", "annotations of ")
 Row = dict[str, Any]
 
 
@@ -43,7 +43,7 @@ class Compared:
     @property
     def verdict(self) -> str:
         """What may be claimed of R@1, in one sentence."""
-        found = self.differences[CLAIMED]
+        found = self.differences[_CLAIMED]
         numbers = f"R@1 {found.estimate:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
         if self.p_holm < LEVEL:
             better, worse = ("A", "B") if found.estimate > 0 else ("B", "A")
@@ -130,7 +130,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     pairs = [(by_test[0][name], by_test[1][name]) for name in shared]
     unlike = sorted({line for pair in pairs for line in _unlike(*pair)})
     found = [_differences(*pair, persons) for pair in pairs]
-    adjusted = holm([one[CLAIMED].p_value for one in found])
+    adjusted = holm([one[_CLAIMED].p_value for one in found])
     tests = [
         Compared(name, *pair, differences, float(p_value))
         for name, pair, differences, p_value in zip(shared, pairs, found, adjusted, strict=True)
@@ -154,13 +154,13 @@ def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str,
         raise UsageError(
             "No finished run is tracked yet: `harness run --method zero_shot --dataset icfg --synthetic`."
         )
-    conditions = list(dict.fromkeys(condition_of(source, name) for name in names))
+    conditions = list(dict.fromkeys(_condition_of(source, name) for name in names))
     results, persons = source.combined(runs[runs["condition"].isin(conditions)])
     order = results["condition"].map(conditions.index)
     return results.loc[order.sort_values(kind="stable").index], persons
 
 
-def condition_of(source: Source, name: str) -> str:
+def _condition_of(source: Source, name: str) -> str:
     """Return the condition of the run or group of seeds of a name."""
     runs = source.single_runs
     fits = runs[runs["run"].str.startswith(name)]
@@ -179,7 +179,7 @@ def _unlike(a: Row, b: Row) -> list[str]:
     """Return how two protocols differ; raise `UsageError` where that forbids to compare them."""
     facts, other = protocol_facts(a), protocol_facts(b)
     lines = [(name, f"{name}: {facts[name]} for A, {other[name]} for B") for name in conflicts(facts, other)]
-    forbidden = [line for name, line in lines if name.startswith(REFUSED)]
+    forbidden = [line for name, line in lines if name.startswith(_REFUSED)]
     if forbidden:
         raise UsageError(f"These results may not be compared: {'; '.join(forbidden)}.")
     budgets = [f"tuning budget: {a['budget']} for A, {b['budget']} for B"] * (a["budget"] != b["budget"])

@@ -20,11 +20,11 @@ Row = dict[Any, Any]
 Compared = dict[tuple[int, int], Difference | None]
 LEVEL = 0.95
 MOST_PAIRED, MOST_DRAWN = 10, 48
-TIED, FIRST, LEADER = "tied for first", "first", "leader"
+TIED, _FIRST, LEADER = "tied for first", "first", "leader"
 SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
 DIFFERENCE = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
 ERRORS = ["identity_error", "seed_error", "correlation", "n_identities"]
-PAIR_COLUMNS = ["place", "label", "other_place", "other", *DIFFERENCE]
+_PAIR_COLUMNS = ["place", "label", "other_place", "other", *DIFFERENCE]
 
 
 def ranked(panel: Panel) -> "DataFrame":
@@ -44,7 +44,7 @@ def ranked(panel: Panel) -> "DataFrame":
         best, worst = ranks.get(place, (nan, nan))
         pair = (known[0], place) if known else (place, place)
         found = _less(compared.get(pair), adjusted.get(pair, nan))
-        words = (FIRST if n_first == 1 else TIED) if best == 1 else "" if place in ranks else DASH
+        words = (_FIRST if n_first == 1 else TIED) if best == 1 else "" if place in ranks else DASH
         own = {"rank_low": best, "rank_high": worst, "place": words, "leads": place in known[:1]}
         lines.append(row | own | found | _errors(row, panel))
     return DataFrame(lines)
@@ -61,7 +61,7 @@ def pairs(panel: Panel) -> "DataFrame":
         | _more(found, adjusted[i, j])
         for (i, j), found in compared.items()
     ]
-    return DataFrame(lines, columns=PAIR_COLUMNS)
+    return DataFrame(lines, columns=_PAIR_COLUMNS)
 
 
 def _compared(panel: Panel) -> tuple[list[Row], Compared]:

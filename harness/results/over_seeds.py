@@ -26,8 +26,8 @@ COSTS = (
     "captions_per_second",
     "retention",
 )
-OF_ONE_RUN = ("run_id", "seed", "queries")
-ONE_SEED = "identities"
+_OF_ONE_RUN = ("run_id", "seed", "queries")
+_ONE_SEED = "identities"
 SEVERAL_SEEDS = "seeds and identities"
 NO_INTERVAL = "none: the seeds' per-query results are missing"
 
@@ -63,14 +63,14 @@ def combine_seeds(
 
 
 def _combine(members: Members, persons: Persons | None, groups: Mapping[str, Mapping[str, float]]) -> Row:
-    combined: Row = {key: value for key, value in members[0].items() if key not in OF_ONE_RUN}
+    combined: Row = {key: value for key, value in members[0].items() if key not in _OF_ONE_RUN}
     combined |= {
         "runs": [row["run"] for row in members],
         "run_ids": [row["run_id"] for row in members],
         "seeds": [row["seed"] for row in members],
         "n_seeds": len(members),
         "device": " + ".join(sorted({str(row["device"]) for row in members})),
-        "interval": ONE_SEED,
+        "interval": _ONE_SEED,
         "R1_seeds": [row["R1"] for row in members],
         "n_identities": None if persons is None else len(persons.sizes),
         "correlation": None if persons is None else persons.correlation,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Facts = dict[str, str]
-MAX_DIFFERENCES = 3
+_MAX_DIFFERENCES = 3
 _METHOD_FREE = ("dataset.", "method.name")
 
 
@@ -164,9 +164,9 @@ def label(records: Sequence[Row]) -> None:
 
 def _label(row: Row, keys: Sequence[str], mark: bool) -> str:
     """Return the method, the settings named by `keys` and, where these are not enough, the condition's mark."""
-    shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:MAX_DIFFERENCES]]
-    shown += ["…"] * (len(keys) > MAX_DIFFERENCES)
-    shown += [row["condition"][:6]] * (mark or len(keys) > MAX_DIFFERENCES)
+    shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:_MAX_DIFFERENCES]]
+    shown += ["…"] * (len(keys) > _MAX_DIFFERENCES)
+    shown += [row["condition"][:6]] * (mark or len(keys) > _MAX_DIFFERENCES)
     return f"{row['method']} ({', '.join(shown)})" if shown else str(row["method"])
 
 

@@ -109,12 +109,12 @@ def query_reader(store: Store, folder: Path) -> Queries:
     """Return a function that fetches a run's per-query results from MLflow; None for what is not there or broken."""
 
     def read(run_id: str, name: str) -> Mapping[str, Any] | None:
-        return read_arrays(store, run_id, name, folder, lambda key: key.startswith("t2i/"))
+        return _read_arrays(store, run_id, name, folder, lambda key: key.startswith("t2i/"))
 
     return read
 
 
-def read_arrays(
+def _read_arrays(
     store: Store, run_id: str, name: str, folder: Path, wanted: Callable[[str], bool] = lambda key: True
 ) -> dict[str, Any] | None:
     """Return the arrays of an `.npz` artifact of a run, fetched into `folder`; None for one not there or broken."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.track.mlflow_store import Store
 
 UNTRAINED = "untrained"
-INIT_FROM = "backbone.init_from"
+_INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
 _COSTS = {
@@ -113,7 +113,7 @@ class _Start:
 
 
 def _start(run: RunRow, known: Mapping[str, RunRow]) -> _Start:
-    name = run.params.get(INIT_FROM)
+    name = run.params.get(_INIT_FROM)
     source = known.get(name) if name else None
     if source is None or source is run:
         return _Start(name, run.tag("weights"))
@@ -213,7 +213,7 @@ def _config(run: RunRow, start: _Start) -> dict[str, str]:
     dropped = free_keys(RunConfig) | {"seed"}
     kept = {key: value for key, value in run.params.items() if key not in dropped}
     later = {key: str(value) for key, value in later_defaults(RunConfig).items()}
-    return later | kept | ({INIT_FROM: start.words} if start.words is not None else {})
+    return later | kept | ({_INIT_FROM: start.words} if start.words is not None else {})
 
 
 def write_rows(path: Path, rows: "DataFrame") -> None:

@@ -26,14 +26,14 @@ from harness.track.tags import milliseconds, results, tags
 from harness.track.views import EXPERIMENT_TAGS
 
 EXPERIMENT = "text-based-person-retrieval"
-STATES = {
+_STATES = {
     "finished": "FINISHED",
     "failed": "FAILED",
     "pruned": "KILLED",
     "interrupted": "KILLED",
     "running": "RUNNING",
 }
-ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
+_ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
 FINISHED = "tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Store:
 
     def end(self, run_id: str, status: str, ended: str | None = None) -> None:
         """End a run in a record's state, now or at an ISO 8601 time."""
-        self.client.set_terminated(run_id, STATES[status], None if ended is None else milliseconds(ended))
+        self.client.set_terminated(run_id, _STATES[status], None if ended is None else milliseconds(ended))
 
     def log_file(self, run_id: str, file: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, within a folder of them where one is named."""
@@ -124,7 +124,7 @@ class Store:
         """Log results and artifacts and end the run in the record's state."""
         self.log(run_id, [results(record)])
         self.set_tags(run_id, tags(record) | {NOTE: description(record)})
-        for name in ARTIFACTS:
+        for name in _ARTIFACTS:
             if folder.file(name).is_file():
                 self.log_file(run_id, folder.file(name))
         self.log_json(run_id, record.config, "config.yaml")

@@ -82,7 +82,7 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
         }
         shared = {key: value for key, value in flatten(records[0].config).items() if key != "seed"}
         run_id = store.open(group["name"], marks, shared, records[0].started)
-        store.log(run_id, [group_metrics(group)])
+        store.log(run_id, [_group_metrics(group)])
         store.log_json(run_id, group, "group.json")
         store.end(run_id, "finished")
         store.adopt(run_id, [str(r.tracking["run_id"]) for r in records if r.tracking.get("synced")])
@@ -94,7 +94,7 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
     return run_id
 
 
-def group_metrics(group: dict[str, Any]) -> dict[str, float]:
+def _group_metrics(group: dict[str, Any]) -> dict[str, float]:
     """Return a group's numbers as flat metrics: the mean under the metric's own name, then low, high, sd and n."""
     flat: dict[str, float] = {"n_seeds": float(len(group["seeds"]))}
     for name, metric in group["metrics"].items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PARENT = "mlflow.parentRunId"
-NO_BUDGET = "none"
+_NO_BUDGET = "none"
 
 
 @dataclass(frozen=True)
@@ -120,4 +120,4 @@ def as_budget(text: str | None) -> str:
     >>> as_budget("30"), as_budget(""), as_budget("by hand")
     ('30 trials', 'none', 'by hand')
     """
-    return f"{text} trials" if text and text.isdigit() else text or NO_BUDGET
+    return f"{text} trials" if text and text.isdigit() else text or _NO_BUDGET

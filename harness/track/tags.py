@@ -7,7 +7,7 @@ from harness.config.values import flatten
 from harness.record import Record
 from harness.track.notes import settings_tag
 
-STUDY, BUDGET = "harness.study", "harness.budget"
+_STUDY, _BUDGET = "harness.study", "harness.budget"
 SETTINGS = "harness.settings"
 SUITE = "harness.suite."
 SEARCH = "search.json"
@@ -23,11 +23,11 @@ def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str
     >>> joined_marks(old, {"harness.study": "b", "harness.budget": "9"})
     {'harness.study': 'a b', 'harness.budget': '30'}
     """
-    if STUDY not in marks:
+    if _STUDY not in marks:
         return dict(marks)
-    studies = dict.fromkeys([*known.get(STUDY, "").split(), *marks[STUDY].split()])
-    budgets = [text for text in (known.get(BUDGET, ""), marks[BUDGET]) if text.isdigit()]
-    return {**marks, STUDY: " ".join(studies), BUDGET: max(budgets, key=int) if budgets else marks[BUDGET]}
+    studies = dict.fromkeys([*known.get(_STUDY, "").split(), *marks[_STUDY].split()])
+    budgets = [text for text in (known.get(_BUDGET, ""), marks[_BUDGET]) if text.isdigit()]
+    return {**marks, _STUDY: " ".join(studies), _BUDGET: max(budgets, key=int) if budgets else marks[_BUDGET]}
 
 
 def tags(record: Record) -> dict[str, str]:

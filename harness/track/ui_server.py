@@ -19,19 +19,19 @@ from urllib.request import urlopen
 from harness.addresses import without_password
 from harness.errors import HarnessError, UsageError
 
-HOST = "127.0.0.1"
+_HOST = "127.0.0.1"
 PORT = 5000
-TRIED_PORTS = 20
-START_SECONDS = 120.0
-END_SECONDS = 5.0
-QUIET = {
+_TRIED_PORTS = 20
+_START_SECONDS = 120.0
+_END_SECONDS = 5.0
+_QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "PYTHONWARNINGS": "ignore",
 }
 # Settings of a public server have no place here.
-DROPPED = re.compile(
+_DROPPED = re.compile(
     r"MLFLOW_(HOST|PORT|WORKERS|UVICORN_OPTS|GUNICORN_OPTS|STATIC_PREFIX|SERVER_|READ_REPLICA|ARTIFACTS)"
 )
 Process = subprocess.Popen[bytes]
@@ -49,7 +49,7 @@ def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
         "mlflow",
         "server",
         "--host",
-        HOST,
+        _HOST,
         "--port",
         str(port),
         "--workers",
@@ -65,7 +65,7 @@ def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
             start_new_session=True,
         )
         try:
-            base = f"http://{HOST}:{port}"
+            base = f"http://{_HOST}:{port}"
             _wait(server, base, said)
             yield base, server
         finally:
@@ -73,14 +73,14 @@ def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
 
 
 def _environment(uri: str, runs: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not DROPPED.match(name)}
+    kept = {name: value for name, value in os.environ.items() if not _DROPPED.match(name)}
     store = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri, "MLFLOW_TRACKING_URI": uri}
     root = {"MLFLOW_DEFAULT_ARTIFACT_ROOT": (runs.resolve() / "mlartifacts").as_uri()}
-    return kept | store | root | QUIET
+    return kept | store | root | _QUIET
 
 
 def _wait(server: Process, base: str, said: IO[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         with suppress(URLError, OSError), urlopen(f"{base}/health", timeout=2):
             return
@@ -92,7 +92,7 @@ def _wait(server: Process, base: str, said: IO[bytes]) -> None:
 
 def _end(server: Process) -> None:
     """End the server's whole group, gently at first."""
-    for sign, seconds in ((signal.SIGTERM, END_SECONDS), (signal.SIGKILL, END_SECONDS)):
+    for sign, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
         deadline = time.monotonic() + seconds
         with suppress(ProcessLookupError):
             os.killpg(server.pid, sign)
@@ -122,14 +122,14 @@ def free_port(wanted: int | None = None) -> int:
     if wanted is not None:
         if not _is_free(wanted):
             raise UsageError(
-                f"Port {wanted} of {HOST} is taken: choose another with --port, or leave it out."
+                f"Port {wanted} of {_HOST} is taken: choose another with --port, or leave it out."
             )
         return wanted
-    for port in range(PORT, PORT + TRIED_PORTS):
+    for port in range(PORT, PORT + _TRIED_PORTS):
         if _is_free(port):
             return port
     raise UsageError(
-        f"The ports {PORT} to {PORT + TRIED_PORTS - 1} of {HOST} are taken: choose one with --port."
+        f"The ports {PORT} to {PORT + _TRIED_PORTS - 1} of {_HOST} are taken: choose one with --port."
     )
 
 
@@ -137,7 +137,7 @@ def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((_HOST, port))
         except OSError:
             return False
     return True

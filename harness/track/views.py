@@ -16,16 +16,16 @@ from harness.track.notes import NOTE
 from harness.track.tags import SETTINGS, SUITE
 
 VIEW = "mlflow.sharedViewState."
-ABOUT = (
+_ABOUT = (
     "Runs of the person retrieval harness. **Views** lists, for each dataset, its results and a comparison of the "
     "methods; `harness ui` keeps them up to date.\n\n"
     "Metrics are in percent, as `split/dataset/direction/name`; `/low` and `/high` are the ends of the 95 % interval. "
     "Never compare results of synthetic twins with results of real data."
 )
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", NOTE: ABOUT}
-TRAINABLE = "accounting/parameters.trainable"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", NOTE: _ABOUT}
+_TRAINABLE = "accounting/parameters.trainable"
 SECONDS = "accounting/train_seconds"
-WIDTHS = {"harness.method": 130, "harness.seed": 105, "harness.rule": 95, TRAINABLE: 205, SECONDS: 170}
+_WIDTHS = {"harness.method": 130, "harness.seed": 105, "harness.rule": 95, _TRAINABLE: 205, SECONDS: 170}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _state(view: View) -> dict[str, Any]:
             _column("metrics", f"test/{dataset}/t2i/{n}")
             for n in ("R1", "R1/low", "R1/high", "R5", "R10", "mAP")
         ),
-        *(_column("metrics", name) for name in (TRAINABLE, SECONDS)),
+        *(_column("metrics", name) for name in (_TRAINABLE, SECONDS)),
         _column("tags", "harness.device"),
     ]
     return {
@@ -114,8 +114,8 @@ def _state(view: View) -> dict[str, Any]:
 
 
 def _widths(dataset: str) -> dict[str, int]:
-    tags = {_column("tags", name): width for name, width in WIDTHS.items() if name.startswith("harness.")}
-    costs = {_column("metrics", name): WIDTHS[name] for name in (TRAINABLE, SECONDS)}
+    tags = {_column("tags", name): width for name, width in _WIDTHS.items() if name.startswith("harness.")}
+    costs = {_column("metrics", name): _WIDTHS[name] for name in (_TRAINABLE, SECONDS)}
     names = ("R1", "R1/low", "R1/high", "R5", "R10", "mAP")
     return (
         tags
@@ -129,7 +129,7 @@ def _charts(dataset: str) -> dict[str, Any]:
     sections = [f"Test on {dataset}", "Costs", "Training"]
     charts = [
         *(_chart("BAR", 0, f"test {METRIC_NAMES[name]}", metricKey=key) for name, key in result.items()),
-        _scatter("trainable parameters and R@1", TRAINABLE, result["R1"]),
+        _scatter("trainable parameters and R@1", _TRAINABLE, result["R1"]),
         _scatter("training seconds and R@1", SECONDS, result["R1"]),
         *(
             _chart("LINE", 2, name, metricKey=key, selectedMetricKeys=[key], xAxisKey="step", range={})

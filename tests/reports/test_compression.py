@@ -75,7 +75,7 @@ def test_a_probed_run_is_told_whole_with_the_paper_beside_it(experiment, probed,
     assert (tmp_path / "tables" / "compression-text.tex").read_text().count(r"\\") == 13
     facts = {row["what"]: row["value"] for row in tables["compression-facts"]["rows"]}
     assert facts["measured on"] == "the validation split"
-    assert facts["cut of losses before C¹"] == "none"
+    assert facts["cut of drops before C¹"] == "none"
     assert read_json(tmp_path / "data" / "published.json")["modules"][0]["C2"] == 0.9
 
 
@@ -117,7 +117,7 @@ def test_a_look_at_the_test_split_and_a_cut_are_said(experiment, probed, tmp_pat
     made = make(experiment, tmp_path, probed(split="test", clip=20.0).name)
     facts = {row["what"]: row["value"] for row in tables_of(made)["compression-facts"]["rows"]}
     assert facts["measured on"].startswith("the test split: what is chosen from it is chosen on the test")
-    assert facts["cut of losses before C¹"] == "at 20 points (unpublished)"
+    assert facts["cut of drops before C¹"] == "at 20 points (unpublished)"
 
 
 def test_towers_of_another_depth_are_not_correlated_with_the_paper(experiment, probed, tmp_path, no_kernel):

@@ -116,7 +116,7 @@ def test_conditions_show_what_the_interval_is_made_of_and_the_price(fake):
         *("1", f"{summary.identity_error:.2f}", f"{summary.seed_error:.2f}", "0.10", "3", "40", "9 trials"),
         *("val", "5", "64", "1,000"),
     ]
-    assert cells.loc["z", ["error: seeds", "rule", "epochs", "batch", "trainable"]].tolist() == [
+    assert cells.loc["z", ["SE, seeds", "rule", "epochs", "batch", "trainable"]].tolist() == [
         *(DASH, "untrained", DASH, DASH, "0")
     ]
 
@@ -184,7 +184,9 @@ def test_of_many_results_the_best_are_paired_and_the_file_has_all_pairs(fake):
     assert table.cells.shape == (MOST_PAIRED - 1, MOST_PAIRED)
     assert len(table.values) == 14 * 13 / 2
     assert "The best 10 of 14 results; the CSV has all pairs. Column 10 is m4." in table.notes[0]
-    assert "Each further result makes every pair harder to tell apart" in " ".join(leaderboard(panel).notes)
+    assert "Each further result makes it harder for any pair to be significant" in " ".join(
+        leaderboard(panel).notes
+    )
 
 
 def test_a_method_in_several_settings_stands_once_for_each(fake):

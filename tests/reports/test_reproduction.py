@@ -184,13 +184,12 @@ def test_what_is_not_published_makes_a_protocol_partly_unknown_and_no_other(fake
 def test_notes_say_on_which_rows_the_choice_of_the_epoch_is_fair(fake):
     (oracle,) = split(real(fake))
     assert any(
-        note == "Epoch best on test here and there, so on that point the difference is fair: cskt on cuhk."
+        note == "Epoch best on test in both, so in that respect the difference is fair: cskt on cuhk."
         for note in results_table(oracle).notes
     )
     notes = " ".join(results_table(panel_of(real(fake, presets=()))).notes)
     assert (
-        "Published with the best epoch on the test set, which flatters, and not so here: cskt on cuhk"
-        in notes
+        "best epoch on the test set, which is biased upwards, unlike the results here: cskt on cuhk" in notes
     )
     assert "is fair: " not in notes
 

@@ -11,9 +11,9 @@ from harness.listener import Listener
 from harness.record import RunFolder
 
 FILE = "compression_points.json"
-REMOVED = "removed"
-ROUNDING = 9
-AT_ONCE = 64
+_REMOVED = "removed"
+_ROUNDING = 9
+_AT_ONCE = 64
 
 
 class Points:
@@ -81,8 +81,8 @@ class Points:
     def within(self, module: Module, epsilon: float) -> dict[int, bool]:
         """Return of each share tried, in hundredths, whether R@1 falls by less than `epsilon` points."""
         values = self._own["values"].get(module.key, {})
-        tried = {int(share): value for share, value in values.items() if share != REMOVED}
-        found = {share: round(self.recall - value, ROUNDING) < epsilon for share, value in tried.items()}
+        tried = {int(share): value for share, value in values.items() if share != _REMOVED}
+        found = {share: round(self.recall - value, _ROUNDING) < epsilon for share, value in tried.items()}
         return found | ({STEPS: True} if found else {})
 
 
@@ -110,7 +110,7 @@ def _pass(probe: SplitProbe, points: Points, wanted: Sequence[Probe], stage: str
     for tower in TOWERS:
         left = [one for one in wanted if one.module.tower == tower and points.value(one) is None]
         left.sort(key=lambda one: one.module.layer)
-        for some in (left[place : place + AT_ONCE] for place in range(0, len(left), AT_ONCE)):
+        for some in (left[place : place + _AT_ONCE] for place in range(0, len(left), _AT_ONCE)):
             listener.on_stage(f"{tower} tower {stage}: {len(some)} values of R@1")
             before = probe.layer_forwards
             values = probe.measure(tower, some, listener.on_count)
@@ -119,4 +119,4 @@ def _pass(probe: SplitProbe, points: Points, wanted: Sequence[Probe], stage: str
 
 
 def _key(probe: Probe) -> str:
-    return REMOVED if probe.kept is None else str(probe.kept)
+    return _REMOVED if probe.kept is None else str(probe.kept)

@@ -14,7 +14,7 @@ TowerName = Literal["text", "image"]
 Part = Literal["SA", "FF", "Whole"]
 TOWERS: tuple[TowerName, ...] = ("text", "image")
 PARTS: tuple[Part, ...] = ("SA", "FF", "Whole")
-ATTENTION = ("ln_1.", "attn.", "ls_1.")
+_ATTENTION = ("ln_1.", "attn.", "ls_1.")
 
 
 class Module(NamedTuple):
@@ -42,7 +42,7 @@ class Module(NamedTuple):
         >>> Module("text", 7, "SA").holds("attn.in_proj_weight"), Module("text", 7, "SA").holds("mlp.c_fc.bias")
         (True, False)
         """
-        return self.part == "Whole" or (self.part == "SA") == name.startswith(ATTENTION)
+        return self.part == "Whole" or (self.part == "SA") == name.startswith(_ATTENTION)
 
 
 class PartialTower:

@@ -13,7 +13,7 @@ MEASURES = {"C1": "C¹", "C2": "C²"}
 TOWERS = ("text", "image")
 LOOKS = "the test split: what is chosen from it is chosen on test data"
 NOT_TRAINED = f"{DASH}: not trained, so C² is 0 by definition."
-NO_CORRELATION = f"{DASH}: all values equal, or towers of different depth."
+_NO_CORRELATION = f"{DASH}: all values equal, or towers of different depth."
 
 
 def order_table(found: Found) -> Table:
@@ -86,7 +86,7 @@ def agreement_table(found: Found, paper: Found) -> Table:
         {name: value if isinstance(value, str) else number_text(value) for name, value in row.items()}
         for row in rows
     ]
-    said = ("Spearman's correlation over a tower's modules: 1 is the same order, 0 none.", NO_CORRELATION)
+    said = ("Spearman's correlation over a tower's modules: 1 is the same order, 0 none.", _NO_CORRELATION)
     return Table("compression-agreement", "Do the measures agree?", DataFrame(rows), DataFrame(cells), said)
 
 

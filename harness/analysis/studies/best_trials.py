@@ -18,13 +18,13 @@ from harness.sweep.trial import TIE
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-N_BEST, EDGE = 10, 0.02
+_N_BEST, _EDGE = 10, 0.02
 PRESET = "best.yaml"
-BEST_NOTE = (
+_BEST_NOTE = (
     "On validation, in percent. The order of trials that differ by less than a change of seed means nothing: see what "
     "the best one reached when retrained."
 )
-BIASED = (
+_BIASED = (
     "The best value of the search is the largest of many noisy ones, so it is biased upwards: the same configuration "
     "retrained is expected to reach less."
 )
@@ -37,7 +37,7 @@ def best_trials(study: TrackedStudy) -> "DataFrame":
     order = rows.assign(tie=rows["mAP"].fillna(0.0)).sort_values(
         [study.objective, "tie", "number"], ascending=[False, False, True]
     )
-    return rows.loc[order.index[:N_BEST]].reset_index(drop=True)
+    return rows.loc[order.index[:_N_BEST]].reset_index(drop=True)
 
 
 def best_table(study: TrackedStudy) -> Table:
@@ -54,7 +54,7 @@ def best_table(study: TrackedStudy) -> Table:
         title=f"{study.title}: the {len(rows)} best of {len(study.trials)} trials",
         values=rows[["number", *study.objectives, "mAP", "seconds", "epochs", *keys]],
         cells=cells,
-        notes=(BEST_NOTE,),
+        notes=(_BEST_NOTE,),
     )
 
 
@@ -133,7 +133,7 @@ def edge(axis: Axis, value: Any) -> str:
     if not high > low:
         return ""
     place = (at - low) / (high - low)
-    return "at the lower edge" if place <= EDGE else "at the upper edge" if place >= 1 - EDGE else ""
+    return "at the lower edge" if place <= _EDGE else "at the upper edge" if place >= 1 - _EDGE else ""
 
 
 def reuse_table(study: TrackedStudy) -> Table:
@@ -175,7 +175,7 @@ def worth_table(study: TrackedStudy) -> Table:
         value=[interval_text(*line[2:5]) for line in lines], seeds=frame["seeds"]
     )
     title = f"{study.title}: results of the best configuration"
-    return Table("tested", title, frame, cells, (BIASED, *_retrained_notes(n)), n_left=2)
+    return Table("tested", title, frame, cells, (_BIASED, *_retrained_notes(n)), n_left=2)
 
 
 def _retrained_notes(n: int) -> tuple[str, ...]:

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FINISHED, BEYOND, PRUNED, FAILED = "finished", "beyond a limit", "pruned (last value)", "failed"
-BEST, NEXT = "the best", "the next four"
-STATES: Looks = {
+BEST, _NEXT = "the best", "the next four"
+_STATES: Looks = {
     FINISHED: {"color": COLOURS[0], "marker": "o"},
     BEYOND: {"color": COLOURS[3], "marker": "D"},
     PRUNED: {"color": COLOURS[0], "marker": "o", "markerfacecolor": "white"},
     FAILED: {"color": COLOURS[1], "marker": "x"},
 }
-BEST_LOOK: dict[str, Any] = {"color": COLOURS[1], "marker": "*"}
-ACROSS, MOST_SLICES, MOST_UPRIGHTS, N_BEST = 4, 24, 14, 5
+_BEST_LOOK: dict[str, Any] = {"color": COLOURS[1], "marker": "*"}
+_ACROSS, _MOST_SLICES, _MOST_UPRIGHTS, _N_BEST = 4, 24, 14, 5
 LARGE = 10_000
 _FLOOR = 0.03
 
@@ -50,7 +50,7 @@ def draw_history(study: TrackedStudy, trials: "DataFrame") -> "Figure":
             axes.yaxis.set_major_formatter(FuncFormatter(short_number))
     grid[-1, 0].set_xlabel("trial")
     grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_below(figure, {state: STATES[state] for state in STATES if (trials["state"] == state).any()}, ())
+    legend_below(figure, {state: _STATES[state] for state in _STATES if (trials["state"] == state).any()}, ())
     return _titled(figure, study, "the value of each trial")
 
 
@@ -73,11 +73,11 @@ def draw_slices(study: TrackedStudy, trials: "DataFrame") -> "Figure":
     """Draw the value against each searched key, the most important first; logarithmic where the space is."""
     from matplotlib import pyplot
 
-    chosen = by_importance(study)[:MOST_SLICES]
-    n_rows = ceil(len(chosen) / ACROSS)
+    chosen = _by_importance(study)[:_MOST_SLICES]
+    n_rows = ceil(len(chosen) / _ACROSS)
     figure, grid = pyplot.subplots(
         n_rows,
-        ACROSS,
+        _ACROSS,
         figsize=(WIDTH, 0.9 + 1.95 * n_rows),
         sharey=True,
         squeeze=False,
@@ -89,8 +89,10 @@ def draw_slices(study: TrackedStudy, trials: "DataFrame") -> "Figure":
         axes.set_axis_off()
     for row in grid:
         row[0].set_ylabel(drawn(study.objective, 18))
-    look = {state: STATES[state] for state in STATES if state != FAILED and (trials["state"] == state).any()}
-    legend_below(figure, look | {BEST: BEST_LOOK}, ())
+    look = {
+        state: _STATES[state] for state in _STATES if state != FAILED and (trials["state"] == state).any()
+    }
+    legend_below(figure, look | {BEST: _BEST_LOOK}, ())
     return _titled(figure, study, f"value against each key{_of(len(chosen), study)}")
 
 
@@ -98,21 +100,21 @@ def draw_parallel(study: TrackedStudy, trials: "DataFrame") -> "Figure":
     """Draw each finished trial as a line over all keys to its value, the best ones on top."""
     from matplotlib import pyplot
 
-    chosen = [axis for axis in study.axes if axis in by_importance(study)[:MOST_UPRIGHTS]]
+    chosen = [axis for axis in study.axes if axis in _by_importance(study)[:_MOST_UPRIGHTS]]
     rows = trials[trials["state"].isin((FINISHED, BEYOND))].sort_values(study.objective)
     low, high = rows[study.objective].min(), rows[study.objective].max()
     figure, axes = pyplot.subplots(figsize=(WIDTH, 4.4), layout="constrained")
     placed = [_heights(axis, rows[axis.key].tolist()) for axis in chosen]
     placed.append([(value - low) / ((high - low) or 1.0) for value in rows[study.objective]])
     best = -1 if study.best is None else study.best.number
-    near = set(rows.loc[rows["state"] == FINISHED, "number"].tail(N_BEST))
+    near = set(rows.loc[rows["state"] == FINISHED, "number"].tail(_N_BEST))
     for place, number in enumerate(rows["number"]):
         style = _line_style(number == best, number in near, len(rows))
         axes.plot(range(len(placed)), [heights[place] for heights in placed], **style)
     for place, axis in enumerate(chosen):
         _draw_upright(axes, place, _ticks(axis))
     _draw_upright(axes, len(chosen), [(0.0, f"{low:.1f}"), (1.0, f"{high:.1f}")])
-    names = [short_key(axis.key, study.axes) for axis in chosen]
+    names = [_short_key(axis.key, study.axes) for axis in chosen]
     axes.set_xticks(range(len(placed)), [*names, drawn(study.objective, 18)], rotation=30, ha="right")
     axes.set_xlim(-0.1, len(placed) - 0.45)
     axes.tick_params(axis="x", length=0)
@@ -122,7 +124,7 @@ def draw_parallel(study: TrackedStudy, trials: "DataFrame") -> "Figure":
         axes.spines[side].set_visible(False)
     look: Looks = {BEST: {"color": COLOURS[1], "marker": "_", "markeredgewidth": 3}}
     look |= {
-        NEXT: {"color": COLOURS[0], "marker": "_", "markeredgewidth": 2},
+        _NEXT: {"color": COLOURS[0], "marker": "_", "markeredgewidth": 2},
         "the others": {"color": FAINT, "marker": "_"},
     }
     legend_below(figure, look, ())
@@ -160,11 +162,11 @@ def draw_front(study: TrackedStudy, trials: "DataFrame") -> "Figure":
     for axes, objective in zip(grid[0], others, strict=True):
         for state in (FINISHED, BEYOND):
             rows = trials[(trials["state"] == state) & ~shine]
-            style = STATES[state] | {"color": FAINT} if state == FINISHED else STATES[state]
+            style = _STATES[state] | {"color": FAINT} if state == FINISHED else _STATES[state]
             axes.plot(rows[objective], rows[study.objective], linestyle="", markersize=5, **style)
         front = trials[shine].sort_values(objective)
         axes.margins(y=0.12)
-        axes.plot(front[objective], front[study.objective], linestyle="", markersize=7, **STATES[FINISHED])
+        axes.plot(front[objective], front[study.objective], linestyle="", markersize=7, **_STATES[FINISHED])
         for row in front.to_dict("records"):
             place = (row[objective], row[study.objective])
             axes.annotate(str(row["number"]), place, (5, 3), textcoords="offset points", fontsize=8)
@@ -172,17 +174,17 @@ def draw_front(study: TrackedStudy, trials: "DataFrame") -> "Figure":
         if (trials[objective].dropna() > 0).all():
             log_axis(axes)
     grid[0][0].set_ylabel(drawn(study.objective, 24))
-    look = {"on the front": STATES[FINISHED], "dominated": STATES[FINISHED] | {"color": FAINT}}
-    legend_below(figure, look | {s: STATES[s] for s in (BEYOND,) if (trials["state"] == s).any()}, ())
+    look = {"on the front": _STATES[FINISHED], "dominated": _STATES[FINISHED] | {"color": FAINT}}
+    legend_below(figure, look | {s: _STATES[s] for s in (BEYOND,) if (trials["state"] == s).any()}, ())
     return _titled(figure, study, "the Pareto front, with trial numbers")
 
 
-def by_importance(study: TrackedStudy) -> list[Axis]:
+def _by_importance(study: TrackedStudy) -> list[Axis]:
     """Return the axes, those of the largest importance first; in their own order where none is known."""
     return sorted(study.axes, key=lambda axis: -study.importance.get(axis.key, 0.0))
 
 
-def short_key(key: str, axes: Sequence[Axis]) -> str:
+def _short_key(key: str, axes: Sequence[Axis]) -> str:
     """Return a key without its section where that is still unique."""
     short = key.rpartition(".")[2]
     return drawn(short if sum(axis.key.endswith(f".{short}") for axis in axes) < 2 else key, 24)
@@ -190,7 +192,7 @@ def short_key(key: str, axes: Sequence[Axis]) -> str:
 
 def _draw_states(axes: "Axes", trials: "DataFrame", objective: str) -> None:
     size = 6 if len(trials) <= 60 else 4
-    for state, style in STATES.items():
+    for state, style in _STATES.items():
         rows = trials[trials["state"] == state]
         known = rows[rows[objective].notna()]
         axes.plot(known["number"], known[objective], linestyle="", markersize=size, zorder=3, **style)
@@ -207,10 +209,10 @@ def _draw_slice(axes: "Axes", axis: Axis, study: TrackedStudy, trials: "DataFram
     for state in (FINISHED, BEYOND, PRUNED):
         chosen = [place for place, one in enumerate(rows["state"]) if one == state]
         xs, ys = [values[place] for place in chosen], rows[study.objective].iloc[chosen]
-        axes.plot(xs, ys, linestyle="", markersize=4, alpha=0.75, **STATES[state])
+        axes.plot(xs, ys, linestyle="", markersize=4, alpha=0.75, **_STATES[state])
     if study.best is not None:
         place = rows["number"].tolist().index(study.best.number)
-        axes.plot(values[place], rows[study.objective].iloc[place], markersize=11, zorder=4, **BEST_LOOK)
+        axes.plot(values[place], rows[study.objective].iloc[place], markersize=11, zorder=4, **_BEST_LOOK)
     if isinstance(axis.over, Choice):
         names = [drawn(str(value), 8) for value in axis.over.values]
         heights = [height for height, _ in _ticks(axis)]
@@ -219,7 +221,7 @@ def _draw_slice(axes: "Axes", axis: Axis, study: TrackedStudy, trials: "DataFram
         axes.set_xlim(-0.15, 1.15)
     else:
         _span(axes, axis.over, whole=all(float(value).is_integer() for value in values if isfinite(value)))
-    axes.set_xlabel(short_key(axis.key, study.axes), fontsize=8.5)
+    axes.set_xlabel(_short_key(axis.key, study.axes), fontsize=8.5)
     axes.tick_params(labelsize=7.5)
 
 

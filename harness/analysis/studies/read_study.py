@@ -28,8 +28,8 @@ from harness.track.mlflow_store import Store
 from harness.track.run_row import RunRow, as_number, as_whole
 from harness.track.tags import SEARCH
 
-SEARCHED = "search: "
-ENDED = ("finished", "pruned", "failed")
+_SEARCHED = "search: "
+_ENDED = ("finished", "pruned", "failed")
 log = logging.getLogger(__name__)
 
 
@@ -99,7 +99,7 @@ def _axes(noted: Any, params: Mapping[str, str]) -> list[Axis]:
     """Return the search space: as the study noted it, else read from the words of its parameters."""
     if noted is not None:
         return [Axis.model_validate(axis) for axis in noted["axes"]]
-    texts = (value.removeprefix(SEARCHED) for value in params.values() if value.startswith(SEARCHED))
+    texts = (value.removeprefix(_SEARCHED) for value in params.values() if value.startswith(_SEARCHED))
     found = []
     for text in texts:
         try:
@@ -153,11 +153,11 @@ def _take_runs(study: TrackedStudy, store: Store, parent: RunRow, known: bool) -
         status = run.tag("status") or "running"
         study.running += status == "running" and study.status == "running"
         value = values.get(number, run.metrics.get(study.objective))
-        if status in ENDED and number not in have and (status != "finished" or value is not None):
+        if status in _ENDED and number not in have and (status != "finished" or value is not None):
             study.trials.append(_row(study, number, run, status, value))
-    study.notes.append(STILL if study.status == "running" else NO_SUMMARY)
+    study.notes.append(_STILL if study.status == "running" else _NO_SUMMARY)
     if not known:
-        study.notes.append(LESS)
+        study.notes.append(_LESS)
 
 
 def _children(store: Store, study: TrackedStudy, run_id: str) -> dict[int, RunRow]:
@@ -214,9 +214,9 @@ def _time(stamp: int | None) -> str:
     return "" if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-STILL = "This study still runs, or was killed: this is its state so far; the same command of harness sweep resumes it."
-NO_SUMMARY = "This study has no summary: this is what the runs of its trials hold."
-LESS = (
+_STILL = "This study still runs, or was killed: this is its state so far; the same command of harness sweep resumes it."
+_NO_SUMMARY = "This study has no summary: this is what the runs of its trials hold."
+_LESS = (
     "Importance, epochs, further objectives, which limits are kept, and the best configuration as a preset are known "
     "once the sweep writes its summary, at its end or when it is stopped."
 )

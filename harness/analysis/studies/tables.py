@@ -12,7 +12,7 @@ from harness.sweep.trial import Trial
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ENDINGS = {"finished": "finished", "pruned": "pruned", "failed": "failed"}
+_ENDINGS = {"finished": "finished", "pruned": "pruned", "failed": "failed"}
 
 
 def trials_frame(study: TrackedStudy) -> "DataFrame":
@@ -68,7 +68,7 @@ def _search_facts(study: TrackedStudy) -> dict[str, str]:
 
 def _count_facts(study: TrackedStudy) -> dict[str, str]:
     states: list[str] = [trial.state for trial in study.trials]
-    counts = [f"{states.count(state)} {word}" for state, word in ENDINGS.items()]
+    counts = [f"{states.count(state)} {word}" for state, word in _ENDINGS.items()]
     running = [f"{study.running} running"] if study.running else []
     wanted = f" of {study.wanted} asked for" if study.wanted else ""
     share = f"{states.count('pruned') / len(states):.0%} of trials" if states else DASH

@@ -46,8 +46,8 @@ OWN = (
     "backbone",
     "image_size",
 )
-TAKEN = ("condition", "selection", "paper", "table", "quoted_in", "link", "note")
-SIDES = ("rule", "backbone", "image_size")
+_TAKEN = ("condition", "selection", "paper", "table", "quoted_in", "link", "note")
+_SIDES = ("rule", "backbone", "image_size")
 
 
 def published_tables(suite: str | None) -> list[str]:
@@ -97,7 +97,7 @@ def published_rule(selection: str) -> str | None:
     return next((rule for words, rule in WORDS if words in selection), None)
 
 
-def stand_beside(row: Mapping[Any, Any], published: Sequence[Row]) -> list[Row]:
+def _stand_beside(row: Mapping[Any, Any], published: Sequence[Row]) -> list[Row]:
     """Return the published rows of a result's method, training and test set, those nearest in their settings.
 
     Each says what the result has `changed` of its settings, which is nothing on a twin.
@@ -114,7 +114,7 @@ def with_published(results: "DataFrame", published: Sequence[Row]) -> "DataFrame
     from pandas import Series
 
     records = results.to_dict("records")
-    beside = Series([stand_beside(row, published) for row in records], index=results.index, dtype=object)
+    beside = Series([_stand_beside(row, published) for row in records], index=results.index, dtype=object)
     return results.assign(published=beside)
 
 
@@ -146,8 +146,8 @@ def against(row: Row, published: Row) -> Row:
         **{name: row[name] for name in (*OWN, *SCORES)},
         "published_as": published["method"],
         **{f"{name}_{part}": value for name, found in figures.items() for part, value in found.items()},
-        **{f"published_{name}": published[name] for name in SIDES},
-        **{name: published[name] for name in TAKEN},
+        **{f"published_{name}": published[name] for name in _SIDES},
+        **{name: published[name] for name in _TAKEN},
         "tables": ", ".join(published["tables"]),
         "protocol": OTHER if unlike else PARTLY if unknown else SAME,
         "differing": ", ".join(unlike or unknown),
@@ -192,7 +192,7 @@ class Sources:
 
     def mark(self, row: Row) -> str:
         """Return the number of a row's source."""
-        return f"[{self._texts.setdefault(source_text(row), len(self._texts) + 1)}]"
+        return f"[{self._texts.setdefault(_source_text(row), len(self._texts) + 1)}]"
 
     @property
     def notes(self) -> list[str]:
@@ -200,7 +200,7 @@ class Sources:
         return [f"[{number}] {text}" for text, number in self._texts.items()]
 
 
-def source_text(row: Mapping[Any, Any]) -> str:
+def _source_text(row: Mapping[Any, Any]) -> str:
     """Return the source of a published row, how its epoch was chosen, and the note of its table."""
     parts = [short_paper(row["paper"]), row["table"], row["quoted_in"] and f"as quoted in {row['quoted_in']}"]
     parts = [", ".join(part for part in parts if part), f"Epoch: {row['selection']}", row["note"]]

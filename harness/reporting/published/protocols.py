@@ -20,7 +20,7 @@ from harness.reports import Gap, Table
 from harness.results.panels import Panel
 
 TWIN = "A synthetic twin has no published counterpart, so its results are not compared with published ones."
-BESIDE = "The same runs on real data, made without --synthetic, would be compared with these."
+_BESIDE = "The same runs on real data, made without --synthetic, would be compared with these."
 NOTHING = "No published row names these methods and datasets."
 EXACT = (
     "Text to image, in percent; here with 95 % intervals. Difference: here minus published, in points. A published "
@@ -96,7 +96,7 @@ def _beside_table(panel: Panel) -> Table:
         title=f"{REAL} · published results, where protocol {panel.number} has twins",
         values=DataFrame([row | {"tables": ", ".join(row["tables"])} for row in rows]),
         cells=DataFrame([_beside_line(row, sources) for row in rows]),
-        notes=(TWIN, *((BESIDE, *sources.notes) if rows else (NOTHING,))),
+        notes=(TWIN, *((_BESIDE, *sources.notes) if rows else (NOTHING,))),
         n_left=3,
     )
 

@@ -25,7 +25,7 @@ def changed_settings(row: Row) -> dict[str, str]:
     said of a method or dataset that is not installed.
     """
     ways = ((), (RELEASED,)) if has_released(row["method"]) else ((),)
-    return min((departures(row, presets, (), False) for presets in ways), key=len)
+    return min((_departures(row, presets, (), False) for presets in ways), key=len)
 
 
 def changes(row: Row, published: Row) -> dict[str, str]:
@@ -33,7 +33,7 @@ def changes(row: Row, published: Row) -> dict[str, str]:
     presets, settings = tuple(published.get("presets") or ()), published.get("set") or {}
     if presets or settings:
         overrides = tuple(override(key, value) for key, value in settings.items())
-        return departures(row, presets, overrides, bool(row["synthetic"]))
+        return _departures(row, presets, overrides, bool(row["synthetic"]))
     return {} if row["synthetic"] else changed_settings(row)
 
 
@@ -51,7 +51,7 @@ def nearest(row: Row, published: Sequence[Row]) -> list[dict[Any, Any]]:
         return found
     least = min(len(one["changed"]) for one in found)
     found = [one for one in found if len(one["changed"]) == least]
-    return [one for one in found if same_model(one["backbone"], row["backbone"])] or found
+    return [one for one in found if _same_model(one["backbone"], row["backbone"])] or found
 
 
 def share_of(settings: Row) -> float:
@@ -69,13 +69,13 @@ def preset_of(row: Row) -> tuple[str, dict[str, str]]:
     method = METHODS.get(row["method"])
     own = [name for name in known_presets(method) if name not in (RELEASED, SYNTHETIC_PRESET)]
     found = {
-        name: departures(row, (name,) if name else (), (), bool(row["synthetic"])) for name in (*own, "")
+        name: _departures(row, (name,) if name else (), (), bool(row["synthetic"])) for name in (*own, "")
     }
     name = min(found, key=lambda name: len(found[name]))
     return name, found[name]
 
 
-def same_model(one: str | None, other: str | None) -> bool:
+def _same_model(one: str | None, other: str | None) -> bool:
     """Say whether two names are one model, as papers and open_clip write it.
 
     >>> same_model("ViT-B/16", "ViT-B-16-quickgelu"), same_model("ViT-B/32", "ViT-B-16-quickgelu")
@@ -99,7 +99,7 @@ def has_released(method: str) -> bool:
     return method in METHODS.names() and RELEASED in known_presets(METHODS.get(method))
 
 
-def departures(
+def _departures(
     row: Row, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
 ) -> dict[str, str]:
     """Return the keys in which a result differs from a configuration, with the result's values."""
