@@ -300,6 +300,14 @@ def test_a_gpu_gets_the_same_batches(make):
         assert there.identities.is_cuda
 
 
+def test_what_is_augmented_on_the_device_is_what_would_have_been_augmented_before(make, monkeypatch):
+    options = {"views": VIEWS, "config": AugmentConfig(flip=0.5, pad=4, erase=0.5)}
+    here, later = make(**options), make(**options)
+    monkeypatch.setattr(later._reader, "_device", torch.device("meta"))
+    for one, other in zip(here.epoch(1), later.epoch(1), strict=True):
+        assert equal(one, other)
+
+
 def test_one_batch_is_read_ahead_and_no_more(make, images, monkeypatch):
     reads = []
     read = images.read
