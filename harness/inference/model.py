@@ -68,8 +68,10 @@ class Trained:
         return gallery.rank(self.encode_text([query]), top)[0]
 
     def weights_identity(self) -> str:
-        """Return the SHA-256 of what decides an embedding: the run's identity and the weights that it trained."""
+        """Return the SHA-256 of what decides an embedding: the run's identity, its trained weights, its autocast."""
         digest = hashlib.sha256(self.record.identity.encode())
+        if self.engine.mixed_precision != "no":
+            digest.update(self.engine.mixed_precision.encode())
         if self.method.trained:
             with self.folder.file(WEIGHTS).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
