@@ -65,7 +65,7 @@ def lines(panel: Panel) -> "DataFrame":
 
 
 def matrix(panel: Panel) -> Table:
-    """Tabulate every method and training set against every test set."""
+    """Tabulate every method and training set on every test set."""
     from pandas import DataFrame
 
     rows = lines(panel)
@@ -207,7 +207,7 @@ class CrossDataset(PanelReport):
     title = "Cross-dataset transfer"
     question = "How well does what a method learns on one dataset transfer to another?"
     steps = (
-        Step("Every method and training set against every test set.", 'report.matrix(panel).save("tables")'),
+        Step("Every method and training set on every test set.", 'report.matrix(panel).save("tables")'),
         Step(
             "The drop in R@1 on a test set from training elsewhere, in points.",
             'report.drop_table(panel).save("tables")',

@@ -1,6 +1,6 @@
 """What did a search find, what mattered, and what did it cost?
 
-About one study of `harness sweep`, as MLflow tells of it: every trial, the configuration that was best on validation,
+About one study of `harness sweep`, as tracked in MLflow: every trial, the configuration that was best on validation,
 and what that one reached when it was retrained with fresh seeds and tested.
 """
 

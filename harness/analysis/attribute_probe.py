@@ -27,7 +27,7 @@ def attributes(sample: Arrays, queries: Arrays) -> dict[str, NDArray[np.bool_]]:
 
     Args:
         sample: a run's `embeddings.npz`.
-        queries: its `queries.npz`; without what captions speak of, there are no attributes.
+        queries: its `queries.npz`; without the words of captions there are no attributes.
 
     Only those that at least `MIN_PERSONS` identities have and as many have not; the most even ones first.
     """
@@ -43,7 +43,7 @@ def attributes(sample: Arrays, queries: Arrays) -> dict[str, NDArray[np.bool_]]:
 
 
 def probe(sample: Arrays, queries: Arrays, *, seed: int = 0) -> "DataFrame":
-    """Return how well a linear probe reads each attribute off the image embeddings of identities it was not trained on.
+    """Return how well a linear probe predicts each attribute from image embeddings of identities not trained on.
 
     One row an attribute: `attribute`, `share` of images that have it, `n_persons`, `accuracy` balanced between having
     it and not (50 is chance) with its 95 % interval over identities, in percent.
@@ -68,7 +68,7 @@ def lay_out(sample: Arrays, how: str = "pca", *, seed: int = 0) -> NDArray[np.fl
         how: `pca`, which keeps directions, or `tsne`, which keeps neighbours.
         seed: of the map.
 
-    Images and captions are centred apart, because CLIP puts them in different regions whatever they show.
+    Images and captions are centred separately, because CLIP puts them in different regions whatever they show.
     """
     parts = [np.asarray(sample[kind], dtype=np.float64) for kind in ("image", "text")]
     rows = np.concatenate([part - part.mean(axis=0) for part in parts])

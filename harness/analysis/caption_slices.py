@@ -46,7 +46,7 @@ class Slices:
     Attributes:
         rows: one row a slice: `by` (what the queries are cut by), `slice`, `n_queries`, `n_identities`, each of
             `METRICS` in percent with `_low` and `_high`, and its difference from all other queries as
-            `_less_rest`, `_less_rest_low` and `_less_rest_high`, not a number where there is no rest to speak of.
+            `_less_rest`, `_less_rest_low` and `_less_rest_high`, NaN where too few other queries are left.
         notes: what was left out and why, one sentence each.
     """
 
@@ -103,7 +103,7 @@ def length_bins(values: Any) -> dict[str, Flags]:
 
 
 def value_bins(values: Any) -> dict[str, Flags]:
-    """Give each whole number a slice of its own, or each quarter where there are more than `_MOST_VALUES`.
+    """Give each whole number its slice, or each quartile where there are more than `_MOST_VALUES`.
 
     >>> list(value_bins([3, 2, 3]))
     ['2', '3']

@@ -1,4 +1,4 @@
-"""Draw a ranked gallery: the captions asked with, and the pictures put first, framed right or wrong.
+"""Draw a ranked gallery: the captions, and their top-ranked pictures, framed right or wrong.
 
 Frames and marks say the same: a solid blue frame and a check mark for a right picture, a dashed orange frame and a
 cross for a wrong one, so that nothing is lost in grey print.

@@ -138,7 +138,7 @@ def _n(rows: "DataFrame", by: str, name: str) -> int:
 
 
 def draw_map(places: np.ndarray, identities: Any, title: str) -> "Figure":
-    """Draw a map of identities: images as dots, captions as crosses, a few identities in colours of their own.
+    """Draw a map of identities: images as dots, captions as crosses, a few identities coloured.
 
     Args:
         places: of the images and then of their captions [2 * n, 2] (`harness.analysis.attribute_probe.lay_out`).

@@ -70,7 +70,7 @@ def bootstrap_intervals(
         level: share of such intervals that should hold the truth.
         seed: of the draws; equal seeds draw equal identities, whatever the values.
 
-    The bounds are not a number when there is only one identity.
+    The bounds are NaN when there is only one identity.
 
     >>> [round(interval.estimate, 2) for interval in bootstrap_intervals([[1, 0], [0, 0], [1, 0]], [5, 5, 6])]
     [0.67, 0.0]
@@ -204,7 +204,7 @@ def summarise_sums(sums: Array, sizes: Array, *, level: float = 0.95) -> SeedSum
 
 
 def ratio_variance(sums: Array, sizes: Array) -> float:
-    """Return the variance of sum / size over identities, linearised; not a number for one identity.
+    """Return the variance of sum / size over identities, linearised; NaN for one identity.
 
     Args:
         sums: the values of an identity's queries, added up [n_identity].

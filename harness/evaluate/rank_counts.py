@@ -1,4 +1,4 @@
-"""How many scores lie under a threshold: what a rank needs, without sorting the scores."""
+"""How many scores are below a threshold: what a rank needs, without sorting the scores."""
 
 import torch
 from torch import Tensor
@@ -8,14 +8,14 @@ _TILE = {"cpu": 800_000, "cuda": 1 << 27}
 
 
 def count_below(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """Count the scores under each threshold of their row [n_row, n_threshold]; one not a number is under none.
+    """Count the scores below each threshold of their row [n_row, n_threshold]; NaN is below none.
 
     Few thresholds are compared one by one; for many, each score looks up its place between them. Both work on a
     few rows at a time, so that what they write stays in the processor's cache.
 
     Args:
         scores: any order [n_row, n_gallery].
-        thresholds: falling in each row, all of them numbers [n_row, n_threshold].
+        thresholds: falling in each row, none NaN [n_row, n_threshold].
 
     >>> count_below(torch.tensor([[0.1, 0.3, 0.5]]), torch.tensor([[0.5, 0.2]]))
     tensor([[2, 1]])

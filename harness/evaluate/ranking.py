@@ -1,8 +1,8 @@
 """Retrieval metrics, exact over the full gallery, from the ranks of the right items alone: nothing is sorted.
 
 The rank of a right item is 1 + the wrong items that score at least as high + the right items before it. So ties
-count against the model and no value depends on the gallery's order. A score that is not a number counts against
-the model too: it is read as minus infinity for a right item, as plus infinity for a wrong one.
+count against the model and no value depends on the gallery's order. NaN counts against the model too: it is read as
+minus infinity for a right item, as plus infinity for a wrong one.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class QueryResults:
 
 
 class _Layout(NamedTuple):
-    """Where the right items of each query lie: `gallery[start : start + n_right]` of the gallery by identity.
+    """Where the right items of each query are: `gallery[start : start + n_right]` of the gallery by identity.
 
     `asked` and `identities` are the labels of queries and gallery as they were given.
     """
@@ -200,8 +200,8 @@ def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:
         index = int(missing[0])
         raise DataError(
             f"Query {index} (identity {int(query_identities[index])}) has no right item among the {len(gallery)} of "
-            f"the gallery; so have {len(missing)} of {len(n_right)} queries. Every identity that is asked for "
-            "must be in the gallery: evaluate captions and images of the same split, or drop these queries."
+            f"the gallery (none for {len(missing)} of {len(n_right)} queries). Every identity of a query must be in "
+            "the gallery: evaluate captions and images of the same split, or drop these queries."
         )
     return _Layout(gallery, start, n_right, query_identities, gallery_identities)
 

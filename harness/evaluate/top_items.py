@@ -1,4 +1,4 @@
-"""The best-scored items of each query, in the order that ranks have: what a picture of the ranking shows."""
+"""The best-scored items of each query, in the order that ranks have: what a figure of the ranking shows."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
     """Return the items of the k best scores of each row, best first, int32 [n_row, min(k, n_gallery)].
 
     A wrong item goes before a right one of the same score; otherwise the earlier one in the gallery goes first.
-    A score that is not a number is read as minus infinity for a right item, as plus infinity for a wrong one.
+    NaN is read as minus infinity for a right item, as plus infinity for a wrong one.
 
     Args:
         scores: any order [n_row, n_gallery].

@@ -21,7 +21,7 @@ class PanelReport(Report):
 
     The runner reads the experiment's runs (`harness.results.run_table` says what a row holds), lets `select`
     choose, combines seeds, lets `extend` add columns, splits what `facts` forbids to mix into panels, and makes a
-    notebook: the data, then for each panel the `steps`, whose code finds the results at hand as `panel`, then what
+    notebook: the data, then for each panel the `steps`, whose code finds the results as `panel`, then what
     `gaps` found missing. `tables` returns what the steps show, for machines.
 
     Attributes:

@@ -103,7 +103,7 @@ def _summarised(persons: Persons) -> Row:
 
 
 def _tracked(members: Members, groups: Mapping[str, Mapping[str, float]]) -> Row | None:
-    """Return the numbers of the tracked group that holds exactly these runs of their own dataset, if there is one."""
+    """Return the numbers of the tracked group that holds exactly these runs, if there is one."""
     parents = {row["group"] for row in members}
     metrics = groups.get(str(next(iter(parents)))) if len(parents) == 1 else None
     key = f"test/{members[0]['tested_on']}/t2i/"

@@ -1,4 +1,4 @@
-"""What a report reads: an MLflow experiment, narrowed to what was asked for."""
+"""What a report reads: an MLflow experiment, narrowed to what is wanted."""
 
 import logging
 import shutil

@@ -230,7 +230,7 @@ def load_rows(path: str | Path) -> "DataFrame":
 
 
 def _plain(value: Any) -> Any:
-    """Return a cell as JSON knows it; what is not a number becomes null."""
+    """Return a cell as JSON knows it; NaN becomes null."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
     value = value.item() if hasattr(value, "item") else value

@@ -98,7 +98,7 @@ class PartialTower:
 
 
 class Blend:
-    """A layer whose weights lie between the start of a training and its end, in a copy of one block.
+    """A layer with weights between those before and after training, in a copy of one block.
 
     Args:
         blocks: the trained layers of a tower.

@@ -247,7 +247,7 @@ def _power(value: float, place: Any = None) -> str:
 
 
 def _heights(axis: Axis, values: Sequence[Any]) -> list[float]:
-    """Return where values lie between the ends of an axis, 0 to 1; not a number where they are none of it."""
+    """Return where values are between the ends of an axis, 0 to 1; NaN for those that are not on it."""
     if isinstance(axis.over, Choice):
         names = [str(value) for value in axis.over.values]
         last = max(len(names) - 1, 1)

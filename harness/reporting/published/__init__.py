@@ -1,1 +1,1 @@
-"""Results that papers report, and which runs they may be set against."""
+"""Results that papers report, and which runs they may be compared with."""
