@@ -30,7 +30,7 @@ def name_image(shot: Shot, random: Random) -> str:
 
 @register
 class Rstp(PersonDataset):
-    """RSTPReid as published, with the corrected split of 3,701, 200 and 200 persons."""
+    """RSTPReid as published, with the corrected split of 3,701, 200 and 200 identities."""
 
     title = "RSTPReid"
     folder = "RSTPReid"

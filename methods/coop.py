@@ -57,7 +57,7 @@ class Context(Injection):
         self._text_length = text_length
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Reserve places for the vectors behind the start token."""
+        """Reserve places for the vectors after the start token."""
         return make_room(tokens, len(self.vectors), self._text_length)
 
     def embedded(self, x: Tensor) -> Tensor:

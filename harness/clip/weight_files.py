@@ -33,7 +33,7 @@ class WeightFile(NamedTuple):
 
 
 class _Unread:
-    """Replaces a number that is saved beside the tensors, and keeps nothing of it."""
+    """Replaces a number that is saved beside the tensors, and discards it."""
 
     def __init__(self, *parts: object) -> None:
         pass

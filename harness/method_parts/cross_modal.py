@@ -22,11 +22,11 @@ class CrossModalEncoder(nn.Module):
     """The tokens of a caption attend to those of its image, and then to one another.
 
     One cross-attention without a residual connection, then blocks as in CLIP's towers, without a causal mask. The
-    padding behind a caption is not masked either, so its length matters.
+    padding after a caption is not masked either, so its length matters.
 
     Args:
         dim: of the joint space.
-        layers: blocks behind the cross-attention.
+        layers: blocks after the cross-attention.
     """
 
     def __init__(self, dim: int, layers: int) -> None:

@@ -40,7 +40,7 @@ class Plan:
         time = (
             f"{self.estimated_seconds:.0f} s, from {self.estimate_from}"
             if self.estimated_seconds
-            else "no estimate yet: no earlier run"
+            else "no estimate yet: there is no earlier run"
         )
         changed = [f"  {key}: {value} (default {old})" for key, old, value in self.differences]
         return [

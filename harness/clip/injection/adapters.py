@@ -1,4 +1,4 @@
-"""Parallel adapters: a bottleneck beside the MLP of every block, behind a LayerNorm of its own.
+"""Parallel adapters: a bottleneck beside the MLP of every block, after its own LayerNorm.
 
 CSKT (ICASSP 2024) calls this DAT, dual adapters transferring: `scale * up(relu(down(norm(u))))` for the
 stream `u` after attention, with one constant scale per tower.

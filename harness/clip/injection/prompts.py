@@ -1,7 +1,7 @@
 """Bidirectional prompts: learned tokens in the blocks of both towers, partly made from the other tower's.
 
 CSKT (ICASSP 2024) calls this BPT, bidirectional prompts transferring. Places as released: text prompts are
-right behind BOS, image prompts at the end; each of the first `depth` blocks reads fresh ones.
+right after BOS, image prompts at the end; each of the first `depth` blocks reads fresh ones.
 """
 
 from typing import Literal
@@ -103,7 +103,7 @@ class ImagePrompts(Injection):
 
 
 class TextPrompts(Injection):
-    """Puts prompts behind BOS and renews them before the blocks."""
+    """Puts prompts after BOS and renews them before the blocks."""
 
     def __init__(self, prompts: Prompts, text_length: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class TextPrompts(Injection):
         self._text_length = text_length
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Reserve places behind BOS."""
+        """Reserve places after BOS."""
         return make_room(tokens, self._shared[0].n_tokens, self._text_length)
 
     def embedded(self, x: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class TextPrompts(Injection):
 
 
 def make_room(tokens: Tensor, n_places: int, text_length: int) -> Tensor:
-    """Shift captions [n, length] right by `n_places` behind BOS: [n, min(length + n_places, text_length)].
+    """Shift captions [n, length] right by `n_places` after BOS: [n, min(length + n_places, text_length)].
 
     A caption that no longer fits loses its last words and keeps EOS, the largest id, in the last place.
     The reserved places hold id 0: the prompts overwrite them.
