@@ -12,7 +12,6 @@ TAG = "shapes"
 _CONFIG = Path(__file__).with_name("tiny.json")
 MERGES = Path(__file__).with_name("merges.txt.gz")
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
-RECORD = Path(__file__).with_name("shapes.json")
 
 
 def register() -> None:

@@ -92,11 +92,6 @@ class Person:
 ATTRIBUTES = tuple(field.name for field in fields(Person))
 
 
-def differences(one: Person, other: Person) -> list[str]:
-    """Return the names of the attributes in which two persons differ."""
-    return [name for name in ATTRIBUTES if getattr(one, name) != getattr(other, name)]
-
-
 def draw_persons(count: int, random: Random, taken: set[Person]) -> list[Person]:
     """Draw `count` persons that are not `taken` and add them there; each fifth is a variant of an earlier one."""
     persons: list[Person] = []

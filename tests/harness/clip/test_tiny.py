@@ -37,7 +37,7 @@ def test_its_shape_is_that_of_a_small_clip(clip):
 
 
 def test_the_record_names_the_weights_and_the_recipe_that_made_them(clip):
-    record = json.loads(tiny.RECORD.read_text())
+    record = json.loads(tiny.WEIGHTS.with_suffix(".json").read_text())
     assert record["sha256"] == clip.identity.sha256
     recipe = PretrainConfig(**record["config"])
     assert recipe == PretrainConfig()
@@ -63,5 +63,5 @@ def test_it_finds_unseen_shapes_far_above_chance(clip):
 
 @pytest.mark.slow
 def test_it_finds_unseen_shapes_as_often_as_recorded(clip):
-    record = json.loads(tiny.RECORD.read_text())
+    record = json.loads(tiny.WEIGHTS.with_suffix(".json").read_text())
     assert shapes_recall(clip, 1000, HELD_OUT) == pytest.approx(record["shapes_R1"], abs=1)

@@ -9,7 +9,6 @@ from harness.twins.drawing.people import (
     ATTRIBUTES,
     NONE,
     VALUES,
-    differences,
     draw_person,
     draw_persons,
     is_possible,
@@ -18,6 +17,11 @@ from harness.twins.drawing.people import (
 from harness.twins.plan import plan_pictures, split_sizes
 
 NAMES = ["icfg", "cuhk", "rstp"]
+
+
+def differences(one, other):
+    """The names of the attributes in which two persons differ."""
+    return [name for name in ATTRIBUTES if getattr(one, name) != getattr(other, name)]
 
 
 def planned(name, identities=None, seed=0):
