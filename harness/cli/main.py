@@ -16,23 +16,26 @@ COMMANDS = {
     "evaluate": ("harness.cli.commands.evaluate:evaluate", "Test a trained run on other datasets."),
     "import": (
         "harness.cli.commands.import_:import_checkpoint",
-        "Make a run of a checkpoint that authors released.",
+        "Turn a checkpoint that authors released into a run.",
     ),
     "runs": ("harness.cli.commands.runs:runs", "List, show, resume and sync recorded runs."),
     "sweep": ("harness.cli.commands.sweep:sweep", "Search hyper-parameters with Optuna."),
     "suite": ("harness.cli.commands.suite:suite", "Run whole tables: methods x datasets x seeds."),
-    "worker": ("harness.cli.commands.worker:worker", "Help with a sweep or suite, from any machine."),
-    "compare": ("harness.cli.commands.compare:compare", "Say whether one result is better than another."),
+    "worker": ("harness.cli.commands.worker:worker", "Work on a sweep or suite, from any machine."),
+    "compare": ("harness.cli.commands.compare:compare", "Test whether one result is better than another."),
     "report": (
         "harness.cli.commands.report:report",
         "Make tables, figures and a notebook from tracked runs.",
     ),
-    "probe": ("harness.cli.commands.probe:probe", "Take a trained run apart to see what it needs."),
+    "probe": ("harness.cli.commands.probe:probe", "Measure what a trained run needs of its layers."),
     "search": ("harness.cli.commands.search:search", "Find images by a description, with a trained run."),
-    "ui": ("harness.cli.commands.ui:ui", "Show the tracked runs in MLflow's pages."),
+    "ui": ("harness.cli.commands.ui:ui", "Show the tracked runs in MLflow's UI."),
     "data": ("harness.cli.commands.data:data", "Describe, check, make and cache datasets."),
     "methods": ("harness.cli.commands.methods:methods", "List methods and count their parameters."),
-    "pretrain": ("harness.cli.commands.pretrain:pretrain", "Make the tiny CLIP that ships with the harness."),
+    "pretrain": (
+        "harness.cli.commands.pretrain:pretrain",
+        "Train the tiny CLIP that ships with the harness.",
+    ),
     "doctor": ("harness.cli.commands.doctor:doctor", "Check versions, devices, stores, weights and data."),
     "completion": ("harness.cli.commands.completion:completion", "Print the shell completion script."),
 }
@@ -77,7 +80,7 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
 
     \b
     Start here:  harness run --method cskt --dataset icfg --synthetic
-    Exit codes:  0 done; 1 something failed; 2 wrong use or missing data; 130 interrupted.
+    Exit codes:  0 done; 1 failed; 2 wrong use or missing data; 130 interrupted.
     """
     ctx.obj = {"debug": debug, "quiet": quiet}
 

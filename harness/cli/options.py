@@ -24,12 +24,16 @@ runs_option = click.option(
     "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
 )
 device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What to compute on.",
 )
 storage_option = click.option(
     "--storage",
     metavar="URL",
-    help="SQLAlchemy URL of the studies (else HARNESS_STORAGE, else optuna.db beside the runs).",
+    help="SQLAlchemy URL of the studies (else HARNESS_STORAGE, optuna.db beside the runs).",
 )
 heartbeat_option = click.option(
     "--heartbeat",
@@ -37,20 +41,20 @@ heartbeat_option = click.option(
     default=30,
     show_default=True,
     metavar="SECONDS",
-    help="Time between signs of life; a worker silent for four of them is taken for dead.",
+    help="Time between heartbeats; a worker that misses four of them counts as dead.",
 )
 workers_option = click.option(
     "--workers",
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Processes of this machine; cores and GPUs are divided. 0 leaves the work to `harness worker`.",
+    help="Processes on this machine, which share its cores and GPUs; 0 leaves the work to `harness worker`.",
 )
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Then no further job begins.",
+    help="Start no further job after this time.",
 )
 report_option = click.option("--report", metavar="NAME", help="Make this report at the end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -83,7 +87,7 @@ def run_safely(command: click.Command, debug: bool) -> int:
     try:
         code = command(standalone_mode=False, prog_name="harness")
     except Interrupted as stop:
-        click.echo(plain(f"Interrupted: {stop}. The same command goes on from there."), err=True)
+        click.echo(plain(f"Interrupted: {stop}. Run the same command to resume."), err=True)
         return INTERRUPTED
     except HarnessError as error:
         return _fail(error, str(error), error.exit_code, debug)
@@ -101,7 +105,7 @@ def run_safely(command: click.Command, debug: bool) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        text = f"{type(error).__name__}: {error} (this is a fault of the harness; --debug shows where)"
+        text = f"{type(error).__name__}: {error} (a bug in the harness; --debug shows where)"
         return _fail(error, text, 1, debug)
     return code if isinstance(code, int) else 0
 

@@ -20,7 +20,7 @@ def data() -> None:
 @data_root_option
 @json_option
 def list_datasets(data_root: str | None, as_json: bool) -> None:
-    """List the datasets and whether and where their data are found."""
+    """List the datasets and where their data are."""
     from harness.cli.actions.data_show import show_overview
     from harness.data.overview import overview
 
@@ -38,9 +38,9 @@ def list_datasets(data_root: str | None, as_json: bool) -> None:
 @data_root_option
 @json_option
 def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> None:
-    """Say how to get a dataset and what belongs where.
+    """Show how to get a dataset and what belongs where.
 
-    Also its licence, its published counts, its known wrong files, and what was found.
+    Also its licence, published counts, known bad files, and what was found.
     """
     from harness.cli.actions.data_show import show_info
     from harness.data.overview import describe
@@ -59,7 +59,7 @@ def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> No
     show_default=True,
     help="Only look for the image files, or decode each.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes that decode; by default one per core.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that decode (default: one per core).")
 @synthetic_option
 @data_root_option
 @json_option
@@ -73,9 +73,10 @@ def verify(
     data_root: str | None,
     as_json: bool,
 ) -> None:
-    """Check a dataset; exit code 1 when not usable.
+    """Check a dataset.
 
-    Compares counts and splits, looks for or decodes every image, and counts odd captions.
+    Compares counts and splits, looks for or decodes every image, and counts odd captions. Exit code 1 when the dataset
+    is not usable.
     """
     from harness.cli.actions.data import verified
     from harness.cli.actions.data_verify import show_report
@@ -89,9 +90,9 @@ def verify(
 
 @data.command()
 @click.argument("name")
-@click.option("--identities", type=click.IntRange(1), help="Persons over all splits; the default is small.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other persons.")
-@click.option("--force", is_flag=True, help="Replace a twin that is there.")
+@click.option("--identities", type=click.IntRange(1), help="Identities over all splits (default: a few).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other people.")
+@click.option("--force", is_flag=True, help="Replace an existing twin.")
 @data_root_option
 @click.pass_context
 def make(
@@ -99,7 +100,7 @@ def make(
 ) -> None:
     """Make the synthetic twin of a dataset.
 
-    Draws persons and writes captions, in the on-disk format of the real dataset.
+    Draws pedestrians and writes captions, in the on-disk format of the real dataset.
     """
     from harness.cli.actions.data import make_twin
 
@@ -124,7 +125,7 @@ def make(
     type=click.Choice(["fail", "skip"]),
     default="fail",
     show_default=True,
-    help="What an unreadable image does.",
+    help="What to do about an unreadable image.",
 )
 @synthetic_option
 @data_root_option
@@ -138,7 +139,10 @@ def cache(
     synthetic: bool,
     data_root: str | None,
 ) -> None:
-    """Decode and resize all images once, so that runs begin at once."""
+    """Decode and resize all images once.
+
+    Runs at this size and interpolation then start without delay.
+    """
     from harness.cli.actions.data import fill_cache
 
     options = {"interpolation": interpolation, "on_bad_image": on_bad_image}

@@ -1,4 +1,4 @@
-"""`harness data back-translate`: have captions translated there and back by a command of one's own."""
+"""`harness data back-translate`: back-translate captions by an external command."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness.paths import data_root as root_place
     required=True,
     multiple=True,
     metavar="COMMAND",
-    help="Reads captions, one a line, and writes a translation for each; UTF-8. Given again, the second reads what "
+    help="Reads captions, one per line, and writes a translation for each, in UTF-8. Repeated, the second reads what "
     "the first wrote: English to French, then French to English. No shell is used.",
 )
 @click.option(
@@ -28,19 +28,19 @@ from harness.paths import data_root as root_place
     type=click.Choice(["train", "val", "test"]),
     default="train",
     show_default=True,
-    help="Whose captions.",
+    help="Split whose captions are translated.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Captions for each start of the command; as many are lost at most by an interruption.",
+    help="Captions for each start of the command; an interruption loses at most this many.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False),
-    help="Another file than back_translations.json beside the annotation.",
+    help="File to write (default: back_translations.json beside the annotation).",
 )
 @click.option("--synthetic", is_flag=True, help="The synthetic twin instead of the real data.")
 @data_root_option
@@ -49,13 +49,14 @@ from harness.paths import data_root as root_place
 def back_translate(
     ctx: click.Context, /, name: str, synthetic: bool, data_root: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Have a dataset's captions translated there and back.
+    """Back-translate a dataset's captions.
 
-    Captions that have a translation are not sent again. Runs read the file; it is part of the dataset's fingerprint.
+    Captions that have a translation are not sent again. Runs read the file, and it is part of the dataset's
+    fingerprint.
     """
     quiet = as_json or ctx.find_root().obj["quiet"]
     done = translated(name, root_place(data_root), synthetic, quiet=quiet, **options)
-    print_json(done) if as_json else click.echo(plain(_told(done)))
+    print_json(done) if as_json else click.echo(plain(_summary(done)))
 
 
 def translated(
@@ -82,8 +83,8 @@ def translated(
     beside = location.folder / FILE
     own = have_their_own(samples, read_translations(beside))
     if own and not out:
-        mend = "They are used, and a file beside them would not be read; --out writes one elsewhere."
-        raise UsageError(f"The annotation of {titled(dataset, synthetic)} has captions_bt. {mend}")
+        hint = "Runs use these and would not read a file beside them; --out writes one elsewhere."
+        raise UsageError(f"The annotation of {titled(dataset, synthetic)} has captions_bt. {hint}")
     file = Path(out) if out else beside
     captions = [caption for sample in samples if sample.split == split for caption in sample.captions]
     with watching(quiet) as listener:
@@ -93,8 +94,10 @@ def translated(
     return {"dataset": dataset.name, "synthetic": synthetic, "split": split, "read": read, **done.as_dict()}
 
 
-def _told(done: dict[str, Any]) -> str:
-    head = f"{done['made']:,} captions translated, {done['known']:,} were before, in {done['file']}"
+def _summary(done: dict[str, Any]) -> str:
+    head = (
+        f"{done['made']:,} captions translated, {done['known']:,} were translated before, in {done['file']}"
+    )
     odd = [f"{done[kind]:,} came back {kind}" for kind in ("unchanged", "empty") if done[kind]]
     used = done["read"] == done["file"]
     read = "Runs on this dataset read it." if used else f"A run reads {done['read']}, not this file."

@@ -1,4 +1,4 @@
-"""`harness doctor`: look over the installation."""
+"""`harness doctor`: check the installation."""
 
 import click
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, json_option, print_json
+from harness.cli.options import data_root_option, device_option, json_option, print_json, runs_option
 
 
 @click.command()
@@ -12,18 +12,16 @@ from harness.cli.options import data_root_option, json_option, print_json
 @click.option(
     "--dataset", "-d", "datasets", multiple=True, required=True, help="Dataset to test on; may be repeated."
 )
-@click.option(
-    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--force", is_flag=True, help="Test again although a result is there.")
+@runs_option
+@device_option
+@click.option("--force", is_flag=True, help="Test again even if there is a result.")
 @data_root_option
 @json_option
 @click.pass_obj
 def evaluate(
     obj: dict[str, Any], /, run: str, datasets: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
-    """Test the finished RUN (a name, its beginning, or a folder) on other datasets.
+    """Test the finished RUN (a name, its first part, or a folder) on other datasets.
 
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp

@@ -11,33 +11,35 @@ from harness.cli.options import data_root_option, device_option, json_option, ru
 @click.argument("method")
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--dataset", "-d", required=True, help="Dataset that the checkpoint was trained on.")
+@click.option("--preset", "presets", multiple=True, help="Preset or YAML file of its training settings.")
 @click.option(
-    "--preset", "presets", multiple=True, help="Preset or YAML file that says what it was trained with."
-)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Config key of its training, repeatable."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Config key of its training; may be repeated.",
 )
 @click.option(
     "--test/--no-test",
     default=None,
-    help="Test it on the dataset's test split (else where the data are found).",
+    help="Test on the dataset's test split (default: if the data are found).",
 )
-@click.option("--force", is_flag=True, help="Make the run anew; the old record is set aside.")
+@click.option("--force", is_flag=True, help="Repeat the import; the old record is set aside.")
 @runs_option
 @device_option
 @data_root_option
 @json_option
 @click.pass_obj
 def import_checkpoint(obj: dict[str, Any], /, **options: Any) -> None:
-    """Make a finished run of FILE, a checkpoint that the authors of METHOD released; nothing in it is executed.
+    """Turn FILE, a checkpoint that the authors of METHOD released, into a finished run; no code in it is executed.
 
     \b
     harness import tbps_clip checkpoint_best.pth --dataset cuhk
     harness import tbps_clip simplified.pth --dataset icfg --preset simplified
     harness import irra best.pth --dataset rstp --no-test
 
-    `harness evaluate`, `search`, `probe` and `report` take the run like any other. Its epoch was chosen by the authors,
-    as released on the test split: tables mark the rule `oracle` (--set eval.rule=last says otherwise).
+    `harness evaluate`, `search`, `probe` and `report` take the run like any other. Its authors selected the epoch, in
+    the released code on the test split: tables mark the rule `oracle` (change it by --set eval.rule=last).
     """
     from harness.cli.actions.import_ import execute
 

@@ -1,4 +1,4 @@
-"""`harness methods`: list the methods, and say what one has, costs and can be set to."""
+"""`harness methods`: list the methods; show parameters, FLOPs and config fields of one."""
 
 import ast
 from pathlib import Path
@@ -17,7 +17,7 @@ def methods() -> None:
 @methods.command("list")
 @json_option
 def list_methods(as_json: bool) -> None:
-    """Name every method with one line on it; imports none of them."""
+    """List the methods, with a one-line description of each."""
     registry: Registry[object] = Registry("method", "harness.methods", plugin_path("methods"))
     titles = {name: _title(registry.path, name) for name in registry.names()}
     if as_json:
@@ -31,13 +31,14 @@ def list_methods(as_json: bool) -> None:
 @methods.command()
 @click.argument("name")
 @click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True, help="open_clip model, or tiny.")
-@click.option(
-    "--image-size", help="Height x width in pixels; else what the method's recipe or the default says."
-)
+@click.option("--image-size", help="Height x width in pixels (default: that of the method's recipe).")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
 @json_option
 def info(name: str, backbone: str, image_size: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Print parameters, operations and config fields of the method NAME; needs no weights."""
+    """Show a method's parameters, FLOPs and config fields.
+
+    Needs no weights.
+    """
     from harness.cli.actions.methods import describe, show
 
     described = describe(name, backbone, image_size, overrides)

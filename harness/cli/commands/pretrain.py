@@ -1,4 +1,4 @@
-"""`harness pretrain`: make the tiny CLIP that ships with the harness."""
+"""`harness pretrain`: train the tiny CLIP that ships with the harness."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ DEFAULT_OUT = Path("shapes.safetensors")
 @click.command()
 @click.option("--steps", type=click.IntRange(1), default=500, show_default=True, help="Optimiser steps.")
 @click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True, help="Pairs per step.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and scenes.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights and scenes."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=DEFAULT_OUT,
     show_default=True,
-    help="Weight file; its record takes the same name with .json. Both are replaced.",
+    help="Weight file to write, with a record of the same name in .json; both are replaced.",
 )
 @json_option
 @click.pass_obj
@@ -27,10 +29,11 @@ def pretrain(obj: dict[str, Any], /, out: Path, as_json: bool, **recipe: int) ->
     """Train the tiny CLIP on drawn shapes and textures; needs no data and no download.
 
     \b
-    harness pretrain --out harness/clip/tiny/shapes.safetensors    makes the shipped weights
-    harness run ... --synthetic --set backbone.weights=FILE   uses others
+    harness pretrain --out harness/clip/tiny/shapes.safetensors
+    harness run ... --synthetic --set backbone.weights=FILE
 
-    The same command gives the same weights on the same machine with the same number of threads.
+    The first line makes the shipped weights, the second uses other ones. The same command gives the same weights on
+    the same machine with the same number of threads.
     """
     from harness.cli.terminal import TerminalListener
     from harness.clip.pretrain.pretrain import PretrainConfig

@@ -1,4 +1,4 @@
-"""`harness probe`: take a trained run apart to see what it needs."""
+"""`harness probe`: measure what a trained run needs of its layers."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from harness.cli.options import NearestGroup, data_root_option, device_option, j
 
 @click.group(cls=NearestGroup)
 def probe() -> None:
-    """Take a trained run apart to see what it needs."""
+    """Measure what a trained run needs of its layers."""
 
 
 @probe.command()
@@ -27,22 +27,24 @@ def probe() -> None:
     default=3.0,
     show_default=True,
     metavar="POINTS",
-    help="Loss of R@1 that C² tolerates.",
+    help="Drop of R@1 that C2 tolerates.",
 )
 @click.option(
     "--clip",
     type=float,
     metavar="POINTS",
-    help="Cut losses for C¹ at so many points (unpublished; else no cut).",
+    help="Clip drops for C1 at this many points (not in the paper; default: no clipping).",
 )
-@click.option("--force", is_flag=True, help="Measure again although a result is there.")
+@click.option("--force", is_flag=True, help="Measure again even if there is a result.")
 @device_option
 @runs_option
 @data_root_option
 @json_option
 @click.pass_obj
 def compression(obj: dict[str, Any], /, run: str, as_json: bool, **options: Any) -> None:
-    """Say which layers of the finished RUN (a name, its beginning, or a folder) could be left out.
+    """Measure which layers could be left out.
+
+    RUN is a finished run: a name, its first part, or a folder.
 
     \b
     harness probe compression full_finetune-icfg-1a2b
@@ -51,10 +53,11 @@ def compression(obj: dict[str, Any], /, run: str, as_json: bool, **options: Any)
     In each layer of both towers, for the attention (SA), the MLP (FF) and the whole layer:
 
     \b
-    C1  how much R@1 falls without the module, relative to the largest fall
-    C2  the smallest share of the module's training with which R@1 falls by less than --epsilon points
+    C1  how much R@1 drops without the module, relative to the largest drop
+    C2  the smallest share of the module's training with which R@1 drops by
+        less than --epsilon points
 
-    As in TBPS-CLIP (AAAI 2024). What was measured is kept: an interrupted probe goes on, and another --epsilon or
+    As in TBPS-CLIP (AAAI 2024). Measured values are kept: an interrupted probe resumes, and another --epsilon or
     --clip measures only what is new.
     """
     from harness.analysis.compression.probe import probe_compression

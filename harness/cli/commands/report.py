@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.actions.report import show_made
-from harness.cli.options import json_option, print_json
+from harness.cli.options import json_option, print_json, runs_option
 
 NOTHING = 2
 
@@ -13,19 +13,19 @@ NOTHING = 2
 @click.command()
 @click.argument("name", required=False)
 @click.argument("subjects", nargs=-1)
-@click.option("--out", type=click.Path(file_okay=False), help="Folder to write to; default reports-out/NAME.")
-@click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the harness's own).")
+@click.option(
+    "--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME)."
+)
+@click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
 @click.option(
     "--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated."
 )
 @click.option("--suite", help="Only the runs of this suite.")
-@click.option(
-    "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
-)
+@runs_option
 @json_option
 @click.pass_obj
 def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: Any) -> int:
-    """Make the report NAME, of many results or of the one thing that SUBJECTS name; without NAME, list the reports.
+    """Make the report NAME, about many results or about SUBJECTS; without NAME, list the reports.
 
     \b
     harness report leaderboard --suite main_results

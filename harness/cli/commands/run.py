@@ -9,7 +9,12 @@ from harness.cli.options import data_root_option, device_option, json_option, re
 
 @click.command()
 @click.option(
-    "--method", "-m", "methods", multiple=True, required=True, help="Method; repeat it to compare several."
+    "--method",
+    "-m",
+    "methods",
+    multiple=True,
+    required=True,
+    help="Method, see `harness methods list`; may be repeated.",
 )
 @click.option("--dataset", "-d", required=True, help="Dataset, see `harness data list`.")
 @click.option(
@@ -33,23 +38,25 @@ from harness.cli.options import data_root_option, device_option, json_option, re
     "--few-shot",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="SHARE",
-    help="Learn from this share of the training images, e.g. 0.05.",
+    help="Train on this share of the training images, e.g. 0.05.",
 )
 @click.option(
     "--init-from",
     metavar="RUN",
-    help="Start from the towers that a finished run trained, not from CLIP's own.",
+    help="Start from the towers of a finished run instead of CLIP's own.",
 )
 @click.option(
     "--synonyms",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Table of synonyms for augmented captions, in place of the shipped one.",
+    help="Synonyms for caption augmentation, instead of the shipped table.",
 )
 @click.option(
     "--store", type=click.Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time."
 )
-@click.option("--on-bad-image", type=click.Choice(["fail", "skip"]), help="What an unreadable image does.")
+@click.option(
+    "--on-bad-image", type=click.Choice(["fail", "skip"]), help="What to do about an unreadable image."
+)
 @runs_option
 @device_option
 @click.option("--force", is_flag=True, help="Repeat a finished run; the old record is set aside.")
@@ -61,15 +68,15 @@ from harness.cli.options import data_root_option, device_option, json_option, re
 @json_option
 @click.pass_obj
 def run(obj: dict[str, Any], /, **options: Any) -> int:
-    """Train a method on a dataset, choose the epoch on validation, test once, record and track.
+    """Train a method on a dataset, select the epoch on validation, test once, record and track.
 
     \b
     harness run --method cskt --dataset icfg --synthetic
     harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
-    harness run --method zero_shot --method linear_probe --dataset icfg --synthetic
+    harness run -m zero_shot -m linear_probe --dataset icfg --synthetic
     harness run --method irra --dataset icfg --init-from tbps_clip-icfg-1a2b
 
-    A finished identical run is shown instead of repeated; an interrupted one goes on from its checkpoint.
+    A finished identical run is shown instead of repeated; an interrupted one resumes from its checkpoint.
     """
     from harness.cli.actions.run import execute
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import NearestGroup, json_option, print_json
+from harness.cli.options import NearestGroup, device_option, json_option, print_json
 
 runs_option = click.option(
     "--runs",
@@ -35,7 +35,7 @@ def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
 @runs_option
 @json_option
 def show(run: str, root: str | None, as_json: bool) -> None:
-    """Show one RUN: results, config that differs, history, error."""
+    """Show one RUN: results, tests on other datasets, error, folder."""
     from harness.cli.actions.runs import print_run
 
     print_run(run, root, as_json)
@@ -43,12 +43,12 @@ def show(run: str, root: str | None, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option
 @runs_option
 @json_option
 @click.pass_obj
 def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_json: bool) -> int:
-    """Go on with an interrupted or failed RUN from its checkpoint."""
+    """Resume an interrupted or failed RUN from its checkpoint."""
     from harness.cli.actions.run import show_record
     from harness.cli.terminal import watching
     from harness.run.resume import resume_run
@@ -60,17 +60,15 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
 
 
 @runs.command()
-@click.option(
-    "--all", "everything", is_flag=True, help="Send all runs anew, not only those that did not arrive."
-)
+@click.option("--all", "everything", is_flag=True, help="Send all runs again, not only the missing ones.")
 @runs_option
 @json_option
 def sync(everything: bool, root: str | None, as_json: bool) -> None:
-    """Send the runs to MLflow that did not arrive there."""
+    """Send MLflow the runs that are missing there."""
     from harness.run.resume import sync_runs
 
     sent = sync_runs(root, everything=everything)
     if as_json:
         print_json(sent)
     else:
-        click.echo(f"sent {len(sent['sent'])} runs to {sent['uri']}; {sent['left']} were there already")
+        click.echo(f"sent {len(sent['sent'])} runs to {sent['uri']}; {sent['left']} were already logged")

@@ -9,21 +9,29 @@ from harness.cli.options import data_root_option, device_option, json_option, ru
 
 @click.command()
 @click.argument("queries", nargs=-1, metavar="DESCRIPTION...")
-@click.option("--run", "-r", required=True, help="Finished run: a name, its beginning, or a folder.")
+@click.option("--run", "-r", required=True, help="Finished run: a name, its first part, or a folder.")
 @click.option(
     "--gallery",
     type=click.Path(file_okay=False),
-    help="Folder of images, with all below it (else the test split of the run's own dataset).",
+    help="Folder of images, searched recursively (else the test split of the run's own dataset).",
 )
 @click.option(
     "--queries",
     "file",
     type=click.Path(exists=True, dir_okay=False),
-    help="File of descriptions, one a line.",
+    help="File of descriptions, one per line.",
 )
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Images to show for each.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False), help="Page to write; default search-out/DESCRIPTION.html."
+    "--top",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Images shown for each description.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    help="HTML page to write (default: search-out/DESCRIPTION.html).",
 )
 @device_option
 @runs_option
@@ -33,7 +41,7 @@ from harness.cli.options import data_root_option, device_option, json_option, ru
 def search(
     obj: dict[str, Any], /, queries: tuple[str, ...], file: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Rank images for each DESCRIPTION with a trained run; images are encoded once and remembered.
+    """Rank images for each DESCRIPTION with a trained run; embeddings of images are cached.
 
     \b
     harness search "a woman in a red coat" --run cskt-icfg-1a2b --gallery photos/

@@ -25,14 +25,14 @@ overrides_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all cells."
 )
 seeds_option = click.option(
-    "--seeds", type=click.IntRange(1), help="Seeds of each row, in place of the suite's."
+    "--seeds", type=click.IntRange(1), help="Seeds of each row, instead of the suite's."
 )
 from_study_option = click.option(
     "--from-study",
     "from_studies",
     multiple=True,
     metavar="ROW=STUDY",
-    help="Run a row with the best configuration of a study, with fresh seeds.",
+    help="Run a row with the best configuration of a study and fresh seeds.",
 )
 shard_option = click.option("--shard", metavar="I/N", help="Only the i-th of n equal parts of the cells.")
 
@@ -67,7 +67,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def suite() -> None:
     """Run whole tables: methods x datasets x seeds, each cell once.
 
-    SUITE is the name of a shipped one (`harness suite list`) or a YAML file.
+    SUITE is the name of a shipped suite (`harness suite list`) or a YAML file.
     """
 
 
@@ -85,7 +85,7 @@ def list_(as_json: bool) -> None:
 @synthetic_option
 @json_option
 def show(suite: str, synthetic: bool, as_json: bool) -> None:
-    """Show what a suite is.
+    """Show what a suite consists of.
 
     Its question, rows, datasets, seeds, report and published tables.
     """
@@ -99,7 +99,7 @@ def show(suite: str, synthetic: bool, as_json: bool) -> None:
 def plan(**options: Any) -> None:
     """Show what `run` would do.
 
-    Each cell, which are done, the time that the rest takes after earlier runs, and its disk.
+    Lists the cells and which are done, and estimates time (from earlier runs) and disk space of the rest.
     """
     from harness.cli.actions.suite import show_plan
 
@@ -109,7 +109,7 @@ def plan(**options: Any) -> None:
 @suite.command()
 @cells_options
 def status(**options: Any) -> int:
-    """Show how a suite stands.
+    """Show the state of each cell.
 
     Exit code 1 when a cell failed.
     """
@@ -123,13 +123,13 @@ def status(**options: Any) -> int:
 @cells_options
 @click.pass_obj
 def run(obj: dict[str, Any], /, **options: Any) -> int:
-    """Run what is missing, then write the report.
+    """Run the missing cells, then write the report.
 
     \b
     harness suite run cross_dataset --synthetic --workers 2
     harness suite run my_table.yaml --seeds 3 --shard 1/4
 
-    A failing cell does not stop the rest. The same command goes on after an interruption; other machines help
+    A failing cell does not stop the rest. The same command resumes after an interruption; other machines help
     with `harness worker`, given the same --storage. Exit code 1 when a cell failed.
     """
     from harness.cli.actions.suite import execute
@@ -142,7 +142,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
 @cells_options
 @click.pass_obj
 def retry(obj: dict[str, Any], /, **options: Any) -> int:
-    """Run failed cells anew, and what is missing."""
+    """Run the failed cells again, and the missing ones."""
     from harness.cli.actions.suite import execute
 
     return execute(options, quiet=obj["quiet"], retry=True)

@@ -22,7 +22,7 @@ from harness.cli.options import (
 @click.option("--method", "-m", help="Method, see `harness methods list`.")
 @click.option("--dataset", "-d", help="Dataset, see `harness data list`.")
 @click.option(
-    "--trials", "-n", type=click.IntRange(1), help="Total number of trials (default 20; a whole grid)."
+    "--trials", "-n", type=click.IntRange(1), help="Total number of trials (default: 20, or the whole grid)."
 )
 @click.option(
     "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
@@ -41,7 +41,11 @@ from harness.cli.options import (
 @click.option("--study", metavar="NAME", help="Name of the study (default: made from config and space).")
 @click.option("--seed", type=int, help="Seed of the sampler and of every trial (default 1).")
 @click.option(
-    "--seeds", type=click.IntRange(1), default=1, help="Runs of each trial; the value is their mean."
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Runs of each trial; its value is their mean.",
 )
 @click.option(
     "--objective",
@@ -49,24 +53,26 @@ from harness.cli.options import (
     multiple=True,
     default=["val/t2i/R1"],
     show_default=True,
-    help="Validation metric to maximise; after it others, or costs to minimise.",
+    help="Validation metric to maximise; repeat it for others, or costs to minimise.",
 )
 @click.option(
     "--constraint",
     "constraints",
     multiple=True,
     metavar="COST<=LIMIT",
-    help="What the best may cost: trainable_parameters<=12M, peak_memory<=20GB, step_seconds<=0.5.",
+    help="Limit on the best: trainable_parameters<=12M, peak_memory<=20GB, step_seconds<=0.5.",
 )
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, gp, random, grid, cmaes or nsga2.")
-@click.option("--pruner", help="median (default; with several objectives none), hyperband, wilcoxon or none.")
+@click.option(
+    "--pruner", help="median (default), hyperband, wilcoxon or none (default for several objectives)."
+)
 @timeout_option
 @click.option(
     "--test-seeds",
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="Fresh seeds to train the best anew with, for its one test; 0 tests nothing.",
+    help="Fresh seeds to retrain and test the best configuration with; 0 tests nothing.",
 )
 @workers_option
 @runs_option
@@ -78,14 +84,15 @@ from harness.cli.options import (
 @json_option
 @click.pass_context
 def sweep(ctx: click.Context, /, **options: Any) -> int | None:
-    """Search METHOD's hyper-parameters on DATASET; every trial is judged on validation alone.
+    """Search a method's hyper-parameters on a dataset; every trial is judged on validation alone.
 
     \b
     harness sweep --method cskt --dataset icfg --synthetic --trials 20 --workers 2
-    harness sweep --method cskt --dataset icfg --space method.lr=1e-5:1e-2:log --fix method.init=zero
+    harness sweep -m cskt -d icfg --space method.lr=1e-5:1e-2:log --seeds 3
+    harness sweep -m cskt -d icfg --fix method.init=zero
 
     Config fields declare their own ranges: --space narrows, changes or adds one, --fix takes one out.
-    The same command goes on with the study, up to the total number of trials.
+    The same command resumes the study, up to the total number of trials.
     """
     if ctx.invoked_subcommand is not None:
         return None
@@ -101,7 +108,7 @@ def sweep(ctx: click.Context, /, **options: Any) -> int | None:
 def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
     """List the studies of a storage.
 
-    With how many jobs of each ended, run and wait, and the best value.
+    For each: how many jobs have ended, run and wait, and the best value.
     """
     from harness.cli.actions.sweep import show_studies
 

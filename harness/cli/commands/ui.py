@@ -1,4 +1,4 @@
-"""`harness ui`: MLflow's pages of the tracked runs."""
+"""`harness ui`: the tracked runs in MLflow's UI."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ from harness.cli.options import plain, runs_option
     "--open/--no-browser",
     "browser",
     default=None,
-    help="Open the pages, or only print their addresses (else open where there is a screen).",
+    help="Open the pages, or only print their addresses (default: open if there is a screen).",
 )
 @runs_option
 def ui(**options: Any) -> None:
-    """Show the tracked runs in MLflow's pages, on this machine alone, until Ctrl-C.
+    """Show the tracked runs in MLflow's UI, on this machine only, until Ctrl-C.
 
-    The store is that of MLFLOW_TRACKING_URI, else the file beside the records. A server's pages are opened where it
-    is, and nothing is started.
+    The store is that of MLFLOW_TRACKING_URI, else the file beside the records. If the store is a server, its own pages
+    are opened and nothing is started.
     """
     from harness.track.ui import show
 

@@ -1,4 +1,4 @@
-"""`harness worker`: help with a sweep or a suite, from any machine that reaches its storage."""
+"""`harness worker`: work on a sweep or a suite, from any machine that reaches its storage."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.cli.options import data_root_option, device_option, runs_option, st
     "--heartbeat",
     type=click.IntRange(1),
     metavar="SECONDS",
-    help="Time between signs of life (default: the study's).",
+    help="Time between heartbeats (default: the study's).",
 )
 @timeout_option
 @click.option("--follow", type=int, hidden=True)
@@ -26,11 +26,12 @@ def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
     """Do jobs of STUDY until none is left: trials of a `harness sweep`, or cells of a `harness suite run`.
 
     \b
-    harness sweep --method cskt --dataset icfg --storage postgresql+psycopg://me@host/optuna --workers 0
-    harness worker cskt-icfg-sweep-1a2b3c4d --storage postgresql+psycopg://me@host/optuna   (on each machine)
+    export HARNESS_STORAGE=postgresql+psycopg://me@host/optuna
+    harness sweep --method cskt --dataset icfg --workers 0
+    harness worker cskt-icfg-sweep-1a2b3c4d                     # on each machine
 
-    Data and weights are looked for where this machine has them. A job whose worker dies is taken up by another,
-    from its checkpoint where both see the same --runs folder.
+    Data and weights are looked for where this machine has them. If a worker dies, another resumes its job, from its
+    checkpoint where both see the same --runs folder.
     """
     from harness.cli.actions.worker import help_with, setup_from
     from harness.cli.terminal import watching

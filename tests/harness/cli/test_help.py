@@ -1,0 +1,27 @@
+"""The help of every command fits a terminal of 80 columns, and no line of it is cut off."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.main import cli
+
+WIDTH = 80
+
+
+def commands(group=cli, path=()):
+    """Yield the words of every command and group."""
+    yield path
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            yield from commands(group.get_command(context, name), (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_help_fits_the_terminal_and_is_whole(path):
+    done = CliRunner().invoke(cli, [*path, "--help"], prog_name="harness", terminal_width=WIDTH)
+    assert done.exit_code == 0
+    lines = done.output.splitlines()
+    assert not [line for line in lines if len(line) > WIDTH]
+    assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage:")]
