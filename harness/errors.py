@@ -1,4 +1,4 @@
-"""What can go wrong, told so that a person can mend it."""
+"""What can go wrong, with messages that say how to fix it."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -13,13 +13,13 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """The user asked for something that cannot be: the message names the mend; exit code 2."""
+    """The user asked for something that cannot be done: the message says how to fix it; exit code 2."""
 
     exit_code = 2
 
 
 class DataError(UsageError):
-    """Data are missing, unreadable or not what they claim to be; the message names file and mend."""
+    """Data are missing, unreadable or not what they claim to be; the message names the file and a fix."""
 
 
 class TrainingError(HarnessError):
@@ -27,7 +27,7 @@ class TrainingError(HarnessError):
 
 
 class Interrupted(HarnessError):
-    """A person or the system asked the work to stop; what is needed to go on is written."""
+    """A person or the system asked the work to stop; what is needed to resume is written."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""Where things lie: data, caches and runs, each with one environment variable."""
+"""Where data, caches and runs are kept, each with one environment variable."""
 
 import os
 from dataclasses import dataclass

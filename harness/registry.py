@@ -23,7 +23,7 @@ C = TypeVar("C")
 
 
 def plugin_path(folder: str) -> list[str]:
-    """Return where plug-ins of a kind lie: inside `harness/` in a wheel, beside it in a checkout."""
+    """Return the folders of a kind of plug-in: inside `harness/` in a wheel, beside it in a checkout."""
     here = Path(__file__).resolve().parent
     places = [here / folder, here.parent / folder]
     return [str(place) for place in places if place.is_dir()]

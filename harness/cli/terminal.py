@@ -143,8 +143,8 @@ class TerminalListener(Listener):
         click.echo(plain(text), err=True)
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
-        """Say where training goes on."""
-        self._say(f"going on from the checkpoint: epoch {len(history) + 1}, step {step + 1}")
+        """Say where training resumes."""
+        self._say(f"resuming from the checkpoint: epoch {len(history) + 1}, step {step + 1}")
 
     def on_step(self, epoch: int, step: int, n_steps: int) -> None:
         """Draw the epoch's bar."""

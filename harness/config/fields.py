@@ -57,6 +57,6 @@ def is_free(field: FieldInfo) -> bool:
 
 
 def identity_rule(field: FieldInfo) -> Any:
-    """Return what `setting` was told of a field's part in the run's hash: True, False or `changed`."""
+    """Return what `setting` was given as a field's part in the run's hash: True, False or `changed`."""
     extra = field.json_schema_extra
     return extra.get("identity") if isinstance(extra, dict) else True

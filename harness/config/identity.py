@@ -16,7 +16,7 @@ def identity_values(section: Section) -> dict[str, Any]:
 def recorded_values(config: RunConfig) -> dict[str, Any]:
     """Return what a record says of a config, JSON-able: all but later fields left as they are.
 
-    So a run's settings read alike, whether the field existed when it was made or not.
+    So a run's settings read the same, whether the field existed when it was made or not.
     """
     kept: dict[str, Any] = json.loads(json.dumps(_kept(config, without_free=False), default=plain_value))
     return kept

@@ -11,7 +11,7 @@ from harness.config.fields import Section, setting
 class MethodConfig(Section):
     """What every method's config has; a method file extends it with its own fields.
 
-    `held` names fields without a search range, which a sweep leaves alone unless it is told otherwise.
+    `held` names fields without a search range, which a sweep leaves alone unless asked otherwise.
     """
 
     held: ClassVar[tuple[str, ...]] = ()
@@ -132,7 +132,7 @@ class RunConfig(Section):
         return self.model_copy(update={"method": self.method.fitted(n_identities)})
 
     def on_data(self, root: str | None) -> "RunConfig":
-        """Return the same config with the datasets in another folder; None stands for the default place."""
+        """Return the same config with the datasets in another folder; None means the default place."""
         return self.model_copy(update={"dataset": self.dataset.model_copy(update={"root": root})})
 
 

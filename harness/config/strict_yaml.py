@@ -26,7 +26,7 @@ def read_yaml(
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's reading: only true and false are truth values, 1e-4 is a number, and no key stands twice."""
+    """YAML 1.2's reading: only true and false are truth values, 1e-4 is a number, and no key is given twice."""
 
     def compose_mapping_node(self, anchor: Any) -> Any:
         node = super().compose_mapping_node(anchor)
@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
                 )
             seen.add(key.value)
         return node

@@ -33,7 +33,7 @@ def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
 
 
 def preset_files(name: str, method_class: type[Method]) -> list[Path]:
-    """Return the places where a preset may stand, shared first."""
+    """Return the files that may hold a preset, the shared one first."""
     return [PRESETS / f"{name}.yaml", *(Path(p) / f"{method_class.name}.{name}.yaml" for p in METHODS.path)]
 
 

@@ -130,7 +130,7 @@ def explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         key, message = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
-        # A rule between fields stands for the whole section, whose values would drown it.
+        # A rule between fields is reported for the whole section, whose values would drown the message.
         whole = isinstance(item["input"], Mapping | BaseModel)
         lines.append(
             ": ".join(filter(None, [key, message])) + ("" if whole else f", but got {item['input']!r}")

@@ -21,7 +21,7 @@ class Changed(UsageError):
 
 
 class TakenAway(HarnessError):
-    """A job went to another worker, because this one was silent too long; its run goes on there."""
+    """A job went to another worker, because this one sent no heartbeat for too long; its run continues there."""
 
     run_status = "interrupted"
 
@@ -33,11 +33,11 @@ def owned(job: FrozenTrial) -> Iterator[None]:
         yield
     except optuna.exceptions.UpdateFinishedTrialError as error:
         raise TakenAway(
-            f"Job {job.number} was taken up by another worker, because this one was silent too long."
+            f"Job {job.number} was taken over by another worker, because this one sent no heartbeat for too long."
         ) from error
 
 
-def fault(error: Exception) -> dict[str, str]:
+def error_facts(error: Exception) -> dict[str, str]:
     """Return an error as plain values: type, message and traceback."""
     text = "".join(traceback.format_exception(error))
     return {"type": type(error).__name__, "message": str(error), "traceback": text}

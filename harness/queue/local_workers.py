@@ -80,7 +80,7 @@ class LocalWorkers:
         self.processes.clear()
         self.work.queue.recover()
 
-    def _goes_on(self) -> bool:
+    def _unfinished(self) -> bool:
         """Whether there is something to watch: own workers, or without any the jobs that others do."""
         if self.n:
             return bool(self.processes)
@@ -88,7 +88,7 @@ class LocalWorkers:
         return not over and self.work.left() > 0
 
     def _watch(self) -> None:
-        while self._goes_on():
+        while self._unfinished():
             check(self.work.queue)
             if not self.n:
                 self.work.queue.recover()
@@ -97,18 +97,18 @@ class LocalWorkers:
                 if code is not None:
                     del self.processes[index]
                     self._ended(index, code)
-            self._tell()
+            self._report()
             time.sleep(LOOK)
-        self._tell()
+        self._report()
         check(self.work.queue)
 
-    def _tell(self) -> None:
-        for line in self.work.news():
+    def _report(self) -> None:
+        for line in self.work.progress():
             self.listener.on_stage(line)
             self.deaths = 0
 
     def _ended(self, index: int, code: int) -> None:
-        """Go on after a worker that is done, replace one that was killed, pass on what stopped another."""
+        """Continue after a worker that is done, replace one that was killed, pass on what stopped another."""
         if code == ENDED:
             return
         check(self.work.queue)
@@ -122,10 +122,10 @@ class LocalWorkers:
         if self.deaths >= MOST_DEATHS:
             raise HarnessError(
                 f"{self.deaths} workers died one after another without ending a job, the last by {name} (out of "
-                f"memory?): use fewer --workers. Their words: {self._log(index)}"
+                f"memory?): use fewer --workers. See their log: {self._log(index)}"
             )
         self.listener.on_note(
-            f"worker {index + 1} was killed by {name}: its job is taken up again, and another takes its place."
+            f"worker {index + 1} was killed by {name}: its job is queued again, and another worker takes its place."
         )
         self.work.queue.recover()
         self._start(index)
@@ -150,8 +150,8 @@ class LocalWorkers:
 
     def _last_words(self, index: int) -> str:
         lines = self._log(index).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        told = [line for line in lines if line.startswith("Error: ")]
-        return (told or lines or ["it said nothing"])[-1].removeprefix("Error: ")
+        errors = [line for line in lines if line.startswith("Error: ")]
+        return (errors or lines or ["no message"])[-1].removeprefix("Error: ")
 
 
 def options_of(work: Work) -> list[str]:

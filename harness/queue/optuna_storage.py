@@ -59,13 +59,13 @@ def shown(url: str) -> str:
 def open_storage(
     url: str, stale: Stale | None = None, heartbeat: int = HEARTBEAT
 ) -> optuna.storages.RDBStorage:
-    """Open a storage whose trials die when their worker is silent for four heartbeats.
+    """Open a storage whose trials count as dead when their worker misses four heartbeats.
 
     Raises `UsageError` naming the URL, its password left out, when it cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with told(url), experimental(), _laid_out(url):
+    with reachable(url), experimental(), _laid_out(url):
         return optuna.storages.RDBStorage(
             url.replace("{", "{{").replace("}", "}}"),
             engine_kwargs=_options(_parse(url)),
@@ -77,7 +77,7 @@ def open_storage(
 
 def study_names(url: str) -> list[str]:
     """Return the names of all studies of a storage, in alphabetical order."""
-    with told(url):
+    with reachable(url):
         return sorted(optuna.get_all_study_names(open_storage(url)))
 
 
@@ -113,8 +113,8 @@ def exclusive(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
-    """Turn what a storage says when it cannot be reached into one `UsageError`."""
+def reachable(url: str) -> Iterator[None]:
+    """Turn the errors of a storage that cannot be reached into one `UsageError`."""
     try:
         yield
     except ImportError as error:
@@ -136,8 +136,8 @@ def lost(place: str) -> Iterator[None]:
         cause = error.__cause__ or error
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         raise HarnessError(
-            f"The study storage {place} was lost: {reason} Results so far are kept; the same command goes on once it "
-            "is back."
+            f"The study storage {place} was lost: {reason} Results so far are kept; run the same command to resume "
+            "once it is back."
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Show a study in MLflow: the study is a parent run with a summary, trials are its children, seeds theirs.
 
 Everything goes by run id, so nothing waits for a trial that is under way; what MLflow does not take is a warning
-and arrives when the study goes on, which the same command makes it do.
+and is sent when the study is resumed by the same command.
 """
 
 import logging
@@ -58,7 +58,7 @@ class StudyTracker:
         self._adopted |= new
 
     def begin_trial(self, number: int, known: str | None, values: Mapping[str, Any]) -> str | None:
-        """Open the MLflow run of a trial of several seeds, or take up a known one; return its id."""
+        """Open the MLflow run of a trial of several seeds, or resume a known one; return its id."""
         opened: list[str] = []
 
         def begin(store: Store) -> None:
@@ -123,7 +123,7 @@ class StudyTracker:
             self._tell(lambda store: store.set_tags(run_id, tags))
 
     def _begin(self, store: Store) -> None:
-        """Take up the study's run if this store has it, else open one."""
+        """Find the study's run if this store has it, else open one."""
         known = dict(self.queue.notes.get(PLACE) or {})
         self.run_id = known.get(store.place)
         if self.run_id is None or not store.is_there(self.run_id):
@@ -133,7 +133,7 @@ class StudyTracker:
             store.resume(self.run_id)
 
     def _describe(self, store: Store) -> None:
-        """Keep a study's space and search as they stand in the storage; a suite has neither."""
+        """Log a study's space and search as they are in the storage; a suite has neither."""
         if self.kind == "study" and not self._described:
             store.log_json(str(self.run_id), self.queue.notes.get(SPEC) or {}, SEARCH)
             self._described = True

@@ -2,7 +2,7 @@
 
 Each job is an Optuna trial: waiting, running, ended. A worker takes one by one statement of the database, so none is
 taken twice. A worker that dies is noticed at once by those of its machine that share its folder, because the system
-frees its lock, and after four silent heartbeats by all others; its job is queued again with all that it knew.
+frees its lock, and after four missed heartbeats by all others; its job is queued again with all that it knew.
 """
 
 import json
@@ -27,7 +27,7 @@ from harness.queue.jobs import (
     WORKER,
     Changed,
     TakenAway,
-    fault,
+    error_facts,
     is_cut_off,
     owned,
 )
@@ -37,8 +37,8 @@ from harness.queue.optuna_storage import (
     alone,
     exclusive,
     open_storage,
+    reachable,
     shown,
-    told,
 )
 from harness.queue.recovery import recover, requeue
 from harness.queue.worker_lock import Presence
@@ -54,7 +54,7 @@ class Queue:
         url: SQLAlchemy URL of the storage.
         directions: Optuna's directions of the values that a job ends with; None opens what is there already.
         folder: where the workers of this machine hold their locks.
-        heartbeat: seconds between two signs of life of a running job.
+        heartbeat: seconds between two heartbeats of a running job.
 
     Raises `UsageError` when the storage cannot be opened, or holds no study of that name and none may be made.
     """
@@ -127,7 +127,7 @@ class Queue:
             yield
 
     def add(self, notes: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None) -> None:
-        """Append a job, with notes of its own and values that are fixed before it begins."""
+        """Append a job, with its notes and with values that are fixed before it begins."""
         fixed = {FIXED: dict(params)} if params else {}
         self.study.add_trial(
             optuna.create_trial(state=TrialState.WAITING, user_attrs=dict(notes or {}), system_attrs=fixed)
@@ -163,12 +163,12 @@ class Queue:
         return optuna.Trial(self.study, self._id(job))
 
     def note(self, job: FrozenTrial, key: str, value: Any) -> None:
-        """Note something beside a running job; raise `TakenAway` when it is no more this worker's."""
+        """Note something beside a running job; raise `TakenAway` when the job is no longer this worker's."""
         with owned(job):
             self.storage.set_trial_user_attr(self._id(job), key, value)
 
     def end(self, job: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """End a taken job; False when it was taken away meanwhile because its worker was silent."""
+        """End a taken job; False when it was taken away meanwhile because its worker sent no heartbeats."""
         if self.storage.get_trial(self._id(job)).state is not TrialState.RUNNING:
             return False
         try:
@@ -182,7 +182,7 @@ class Queue:
     def fail(self, job: FrozenTrial, error: Exception) -> bool:
         """End a job because it broke, keeping type, message and traceback."""
         try:
-            self.note(job, ERROR, fault(error))
+            self.note(job, ERROR, error_facts(error))
         except TakenAway:
             return False
         return self.end(job, TrialState.FAIL)
@@ -194,13 +194,13 @@ class Queue:
                 requeue(self.study, ended, killed=False)
 
     def repeat(self, numbers: Iterable[int]) -> None:
-        """Take ended jobs out of the count and queue them anew."""
+        """Take ended jobs out of the count and queue them again."""
         jobs = self.jobs()
         for number in numbers:
-            requeue(self.study, jobs[number], killed=False, anew=True)
+            requeue(self.study, jobs[number], killed=False, fresh=True)
 
     def stop(self, reason: str, numbers: Sequence[int]) -> None:
-        """Let no worker take another job, until `go_on` tries those of `numbers` again."""
+        """Let no worker take another job, until `resume` tries those of `numbers` again."""
         self.remember(STOPPED, {"reason": reason, "jobs": list(numbers)})
 
     @property
@@ -209,8 +209,8 @@ class Queue:
         known = self.study.user_attrs.get(STOPPED)
         return str(known["reason"]) if known else None
 
-    def go_on(self) -> None:
-        """Take up what a stop or a dead worker left behind."""
+    def resume(self) -> None:
+        """Queue again what a stop or a dead worker left behind."""
         known = self.study.user_attrs.get(STOPPED)
         if known:
             self.remember(STOPPED, None)
@@ -249,7 +249,7 @@ class Queue:
             thread.join()
 
     def _open(self, directions: Sequence[Literal["minimize", "maximize"]] | None) -> optuna.Study:
-        with told(self.url):
+        with reachable(self.url):
             names = optuna.get_all_study_names(self.storage)
             if directions is None and self.name not in names:
                 raise unknown("study", self.name, names)
@@ -268,7 +268,7 @@ class Queue:
             return False
 
     def _cut_off(self, job: FrozenTrial) -> FrozenTrial | None:
-        """End a running job without a reason; return it as it stands then, None where another process came first."""
+        """End a running job without a reason; return it as it is then, None where another process came first."""
         return self.storage.get_trial(self._id(job)) if self.end(job, TrialState.FAIL) else None
 
     def _id(self, job: FrozenTrial) -> int:

@@ -13,14 +13,14 @@ from harness.queue.worker_lock import is_dead
 End = Callable[[FrozenTrial], FrozenTrial | None]
 
 
-def requeue(study: optuna.Study, trial: FrozenTrial, *, killed: bool, anew: bool = False) -> None:
+def requeue(study: optuna.Study, trial: FrozenTrial, *, killed: bool, fresh: bool = False) -> None:
     """Append a trial's point as a waiting job; one that killed its worker three times is left as failed instead.
 
     Args:
         study: what the trial belongs to.
         trial: has ended; the new job notes that it repeats it.
         killed: whether its worker died.
-        anew: forget the values that the trial reported on its way.
+        fresh: forget the values that the trial reported so far.
     """
     kills = trial.user_attrs.get(KILLED, 0) + killed
     if killed and kills >= MOST_KILLS:
@@ -35,7 +35,7 @@ def requeue(study: optuna.Study, trial: FrozenTrial, *, killed: bool, anew: bool
             distributions=trial.distributions,
             user_attrs=notes,
             system_attrs=without_marks(trial.system_attrs),
-            intermediate_values={} if anew else trial.intermediate_values,
+            intermediate_values={} if fresh else trial.intermediate_values,
         )
     )
 
@@ -47,7 +47,7 @@ def recover(study: optuna.Study, locks: Path, end: End) -> list[int]:
         study: whose trials are looked at.
         locks: folder of the locks of this machine's workers; one that nobody holds is of a dead worker. Optuna finds
             the dead of other machines by their missing heartbeats.
-        end: ends a running trial and returns it as it stands then, None where another process came first.
+        end: ends a running trial and returns it as it is then, None where another process came first.
     """
     dead = []
     for trial in _running(study):
@@ -64,7 +64,7 @@ def recover(study: optuna.Study, locks: Path, end: End) -> list[int]:
 
 def _give_up(study: optuna.Study, trial: FrozenTrial, kills: int) -> None:
     """Append a failed trial in place of one that killed its workers."""
-    text = f"its worker died {kills} times while at it: out of memory, or killed by the system?"
+    text = f"its worker died {kills} times during it: out of memory, or killed by the system?"
     error = {"type": "WorkerDied", "message": text, "traceback": text}
     notes = {key: value for key, value in trial.user_attrs.items() if key != WORKER}
     study.add_trial(
@@ -83,6 +83,6 @@ def _running(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _is_dead(trial: FrozenTrial, locks: Path) -> bool:
-    """Tell whether a job's worker left a lock here that nobody holds; heartbeats tell of all others."""
+    """Say whether a job's worker left a lock here that no process holds; of all others only heartbeats show it."""
     token = trial.user_attrs.get(WORKER)
     return token is not None and is_dead(locks, token)

@@ -52,7 +52,7 @@ class Work(ABC):
         """Return how many jobs have not ended."""
 
     @abstractmethod
-    def news(self) -> list[str]:
+    def progress(self) -> list[str]:
         """Return a line for each job that ended since the last call, whoever did it."""
 
 
@@ -61,7 +61,7 @@ class Job(ABC):
 
     @abstractmethod
     def alive(self) -> AbstractContextManager[None]:
-        """Return the context in which others see that the job goes on."""
+        """Return the context in which others see that the job is running."""
 
     @abstractmethod
     def do(self) -> None:
@@ -71,7 +71,7 @@ class Job(ABC):
 def work_off(work: Work, deadline: float | None, listener: Listener) -> None:
     """Do jobs until none waits and none is under way elsewhere, or until the deadline (of `time.monotonic`).
 
-    A worker with nothing to do waits for the others, because it may have to take up what one of them leaves behind.
+    A worker with nothing to do waits for the others, because it may have to resume the job of one that dies.
     Raises `HarnessError` when the study was stopped, or its storage is lost.
     """
     with Presence(work.folder) as worker, lost(work.queue.place):
@@ -80,7 +80,7 @@ def work_off(work: Work, deadline: float | None, listener: Listener) -> None:
             if work.queue.notes.get(OVER):
                 return
             for number in work.queue.recover():
-                listener.on_note(f"a worker died at job {number}: it is taken up again.")
+                listener.on_note(f"a worker died during job {number}: the job is queued again.")
             job = work.take(worker)
             if job is not None:
                 with job.alive():
@@ -89,7 +89,7 @@ def work_off(work: Work, deadline: float | None, listener: Listener) -> None:
                 return
             else:
                 time.sleep(IDLE)
-            for line in work.news():
+            for line in work.progress():
                 listener.on_stage(line)
 
 
@@ -117,7 +117,7 @@ def follow(process: int) -> None:
 
 
 def until(seconds: float | None) -> float | None:
-    """Return the deadline that lies some seconds from now."""
+    """Return the deadline that is some seconds from now."""
     return None if seconds is None else time.monotonic() + seconds
 
 

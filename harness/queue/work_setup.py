@@ -21,7 +21,7 @@ class WorkSetup:
         device: what runs train on: `auto`, `cpu` or `cuda`.
         data_root: folder of the datasets; None: as each config says, or the default place.
         workers: 1 works in this process, more in as many processes of this machine, 0 leaves it to other machines.
-        heartbeat: seconds between two signs of life of a job; None: the study's, or 30.
+        heartbeat: seconds between two heartbeats of a job; None: the study's, or 30.
         listener: what follows the progress.
     """
 

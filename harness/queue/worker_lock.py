@@ -1,4 +1,4 @@
-"""Which workers live: each holds a lock that the system frees when its process dies, however it dies."""
+"""Which workers are alive: each holds a lock that the system frees when its process dies, however it dies."""
 
 import fcntl
 import os
@@ -40,9 +40,10 @@ class Presence:
 
 
 def is_dead(folder: Path, token: str) -> bool:
-    """Tell whether a worker left a lock here that nobody holds any more.
+    """Say whether a worker left a lock here that no process holds any more.
 
-    False where it never had one: it may work on another machine, or with another --runs, and heartbeats tell.
+    False where it never had one: it may work on another machine, or with another --runs, and only its heartbeats show
+    whether it is alive.
     """
     if not Presence.is_of_this_machine(token):
         return False

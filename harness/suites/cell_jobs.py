@@ -1,4 +1,4 @@
-"""A suite's cells as jobs of a queue: which there are, how each stands, and what is still to be queued."""
+"""A suite's cells as jobs of a queue: which there are, the state of each, and what is still to be queued."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ def cell_key(cell: Cell) -> str:
 
 
 def mark_of(suite: str) -> str:
-    """Return the tag that a suite's runs bear; its value is the row's name."""
+    """Return the tag of a suite's runs; its value is the row's name."""
     return f"{SUITE}{suite}"
 
 
 @dataclass(frozen=True)
 class CellState:
-    """How a queued cell stands: `done`, `failed`, `running` or `waiting`, with what is known of its run."""
+    """The state of a queued cell, `done`, `failed`, `running` or `waiting`, with what is known of its run."""
 
     key: str
     name: str
@@ -48,7 +48,7 @@ class CellState:
 
 
 def queued(queue: Queue) -> list[CellState]:
-    """Return how each cell of a suite's queue stands."""
+    """Return the state of each cell of a suite's queue."""
     return [_state(job) for job in queue.jobs().values() if CELL in job.user_attrs]
 
 
@@ -70,8 +70,8 @@ def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
     return [cell for cell in cells if cell.name in own]
 
 
-def tell_all(queue: Queue, expansion: Expansion, budgets: Mapping[str, int]) -> None:
-    """Tell all workers which cells are wanted, and how many trials the studies had that rows stand on."""
+def remember_suite(queue: Queue, expansion: Expansion, budgets: Mapping[str, int]) -> None:
+    """Note for all workers which cells are wanted, and how many trials the studies had that rows build on."""
     kind = queue.notes.get("kind", KIND)
     if kind != KIND:
         raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
@@ -87,7 +87,7 @@ def tell_all(queue: Queue, expansion: Expansion, budgets: Mapping[str, int]) -> 
 
 
 def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
-    """Queue cells that are not there yet, and anew those whose run is gone, or that failed and are to be retried."""
+    """Queue cells that are not there yet; again those whose run is gone, or that failed and are to be retried."""
     jobs = {job.user_attrs[CELL]["key"]: (number, job) for number, job in queue.jobs().items()}
     for cell in cells:
         key = cell_key(cell)

@@ -231,7 +231,7 @@ def _varied_name(suite: Suite, row: Row, key: str, value: object) -> str:
 
 
 def _check_names(suite: Suite, cells: Sequence[Cell]) -> None:
-    """Raise `UsageError` when two runs bear one name."""
+    """Raise `UsageError` when two runs have the same name."""
     double = next((name for name, n in Counter(cell.name for cell in cells).items() if n > 1), None)
     if double:
         raise UsageError(
@@ -247,5 +247,5 @@ def _check_sources(suite: Suite, cells: Sequence[Cell]) -> None:
     if lost:
         raise UsageError(
             f"Suite {suite.name!r}: {lost.name} starts from {lost.source}, which is no run of the suite: both rows "
-            "need the same datasets and seeds, and only one of them stands on a study."
+            "need the same datasets and seeds, and only one of them builds on a study."
         )

@@ -1,4 +1,4 @@
-"""What a suite would do, and how it stands: its cells, those that are done, time and disk that the rest takes."""
+"""What a suite would do, and its state: its cells, those that are done, time and disk that the rest takes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +26,12 @@ STATES = ("done", "failed", "running", "waiting", "missing")
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell and how it stands.
+    """A cell and its state.
 
     Attributes:
         state: one of `STATES`; `missing` is not queued yet.
         run: its run, when one is there; it may have been made by another suite or by hand.
-        seconds: what it took, or is expected to take after earlier runs of its method; None: nothing to tell from.
+        seconds: what it took, or should take judging by earlier runs of its method; None: no estimate yet.
         weights: bytes of weights that it will store.
         source: the cell whose run it starts from, if it does.
     """
@@ -51,8 +51,8 @@ class SuitePlan:
     """A suite's cells, and what the ones to be done take.
 
     Attributes:
-        seconds: expected time of all that is not done, one after the other, as far as it can be told.
-        unknown: cells of which no earlier run tells the time.
+        seconds: expected time of all that is not done, one after the other, as far as there are estimates.
+        unknown: number of cells without an estimate.
         weights: bytes of weights to be stored.
         stores: bytes of the image stores of the datasets still to be run on, should none of them be there yet.
     """
@@ -99,7 +99,7 @@ def make_suite_plan(
 
 
 def _queued(name: str, root: Path, storage: str | None) -> dict[str, CellState]:
-    """Return how the cells of a queue stand by key; none while there is no queue."""
+    """Return the states of the cells of a queue by key; none while there is no queue."""
     url = storage_url(storage, root)
     file = sqlite_file(url)
     if file is not None and not file.is_file():

@@ -1,4 +1,4 @@
-"""Published results, as they stand in papers: every table with its source and how its epochs were chosen.
+"""Published results, as printed in papers: every table with its source and how its epochs were chosen.
 
 A file of `harness/suites/published/` is one table. A cell that was not found is null, never an estimate.
 """

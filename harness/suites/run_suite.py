@@ -1,6 +1,6 @@
 """Run a suite: each of its runs is a job on a queue, done once, by this process or any number of workers.
 
-A run that fails is kept with its traceback and does not stop the rest; `retry` queues it anew. A run that is there
+A run that fails is kept with its traceback and does not stop the rest; `retry` queues it again. A run that is there
 already, whoever made it, is found and not repeated.
 """
 
@@ -36,8 +36,8 @@ from harness.suites.cell_jobs import (
     mark_of,
     queue_name,
     queued,
+    remember_suite,
     shard_of,
-    tell_all,
 )
 from harness.suites.cells import Expansion, started_from
 from harness.track.tags import joined_marks
@@ -70,8 +70,8 @@ def run_suite(
     setup = replace(setup, data_root=next(filter(None, roots), setup.data_root))
     with locked(setup.folder(name)), lost(shown(setup.url)):
         queue = setup.open_queue(name)
-        tell_all(queue, expansion, budgets or {})
-        queue.go_on()
+        remember_suite(queue, expansion, budgets or {})
+        queue.resume()
         with queue.exclusive():
             fill(queue, part, setup.root, retry)
         work = SuiteRun(queue, setup, part=[cell_key(cell) for cell in part])
@@ -98,10 +98,10 @@ class SuiteRun(Work):
         self.tracker = StudyTracker(
             queue, setup.root, KIND, tags, {"cells": len(self.wanted)}, part is not None
         )
-        self.told = {state.key for state in self.states() if state.state in ("done", "failed")}
+        self.reported = {state.key for state in self.states() if state.state in ("done", "failed")}
 
     def run(self, timeout: float | None) -> None:
-        """Do the cells that are missing; tell MLflow how the suite stands however it ends."""
+        """Run the missing cells; log the state of the suite to MLflow however it ends."""
         status = "failed"
         try:
             work_with(self, until(timeout))
@@ -115,12 +115,12 @@ class SuiteRun(Work):
             self.tracker.close(status, {}, [])
 
     def states(self) -> list[CellState]:
-        """Return how each cell of this part stands, in the suite's order."""
+        """Return the state of each cell of this part, in the suite's order."""
         found = {state.key: state for state in queued(self.queue)}
         return [found[key] for key in self.part if key in found]
 
     def by_name(self) -> dict[str, CellState]:
-        """Return how each cell of the whole suite stands, by its name."""
+        """Return the state of each cell of the whole suite, by its name."""
         return {state.name: state for state in queued(self.queue) if state.key in self.wanted}
 
     def counts(self) -> dict[str, int]:
@@ -148,12 +148,12 @@ class SuiteRun(Work):
         counts = self.counts()
         return counts["running"] + counts["waiting"]
 
-    def news(self) -> list[str]:
+    def progress(self) -> list[str]:
         """Return how each cell ended that ended since the last call."""
         ended = [state for state in self.states() if state.state in ("done", "failed")]
-        new = [state for state in ended if state.key not in self.told]
-        self.told |= {state.key for state in new}
-        return [f"{one.name}, {len(ended)} of {len(self.part)} done: {_told(one)}" for one in new]
+        new = [state for state in ended if state.key not in self.reported]
+        self.reported |= {state.key for state in new}
+        return [f"{one.name}, {len(ended)} of {len(self.part)} done: {_ending(one)}" for one in new]
 
 
 class CellJob(Job):
@@ -223,13 +223,13 @@ class CellJob(Job):
         state = self.suite.by_name()[name]
         if state.state != "done" or state.run is None:
             raise UsageError(
-                f"It starts from {name}, which failed: mend that, then run both by "
+                f"It starts from {name}, which failed: fix that, then run both by "
                 f"`harness suite retry {self.suite.suite}`."
             )
         return state.run
 
 
-def _told(state: CellState) -> str:
+def _ending(state: CellState) -> str:
     if state.error is not None:
         first = state.error["message"].splitlines() or [""]
         return f"failed: {state.error['type']}: {first[0]}"

@@ -40,7 +40,7 @@ def _suite_name(text: str) -> str:
 
 
 def _words(text: Any) -> Any:
-    """Return text on one line, as a title or a sentence stands in a table."""
+    """Return text on one line, as a title or a sentence is shown in a table."""
     if not isinstance(text, str):
         return text
     text = " ".join(text.split())
@@ -142,7 +142,7 @@ class Row(_Part):
                 _row_name(variation_name(key, value))
             except ValueError as error:
                 raise ValueError(
-                    f"vary {key}: write this value as a row with a name of its own: {error}"
+                    f"vary {key}: write this value as a row with its own name: {error}"
                 ) from error
         return self
 
@@ -170,7 +170,7 @@ class Suite(_Part):
         presets: presets of all rows.
         set: config overrides of all rows, by dotted key.
         synthetic_set: in place of `set`, key by key, on synthetic twins: the tiny CLIP in place of a real one.
-        evaluate: datasets that each run is also tested on; `others` stands for the suite's other datasets.
+        evaluate: datasets that each run is also tested on; `others` means the suite's other datasets.
         published: names of published tables that the report sets the results against.
     """
 
@@ -198,7 +198,7 @@ class Suite(_Part):
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"{double!r} stands there twice")
+            raise ValueError(f"{double!r} is given twice")
         return names
 
     @model_validator(mode="after")
@@ -206,7 +206,7 @@ class Suite(_Part):
         names = [row.name for row in self.rows]
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"two rows are called {double!r}: give each a `name` of its own")
+            raise ValueError(f"two rows are called {double!r}: give each its own `name`")
         return self
 
     @model_validator(mode="after")

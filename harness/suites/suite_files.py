@@ -40,7 +40,7 @@ def suite_names() -> list[str]:
 def load_suite(text: str) -> Suite:
     """Return the suite called `text` (`-` counts as `_`), or that of a YAML file given by path.
 
-    Presets given as files lie relative to the suite's file. Raises `UsageError` that names file and key.
+    Paths of presets are relative to the suite's file. Raises `UsageError` that names file and key.
     """
     file = _find(text)
     values = read_yaml(file, what="suite", holds=f"the keys {', '.join(Suite.model_fields)}")

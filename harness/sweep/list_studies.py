@@ -7,7 +7,7 @@ from typing import Any
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
 from harness.presets.resolve import build
-from harness.queue.optuna_storage import sqlite_file, storage_url, study_names, told
+from harness.queue.optuna_storage import reachable, sqlite_file, storage_url, study_names
 from harness.queue.queue import Queue, TrialState
 from harness.sweep.stored_sweep import KIND, read_spec, study_on, summary_of
 from harness.sweep.study_folder import BEST, keep_tests, preset_text, reuse_command
@@ -64,7 +64,7 @@ def best_preset(
         worlds = {True: "synthetic twins", False: "real data"}
         raise UsageError(
             f"The study {study!r} searched on {worlds[config.dataset.synthetic]}, not on {worlds[synthetic]}: what is "
-            "best on one says nothing of the other."
+            "best on one need not be good on the other."
         )
     return preset_text(config, summary)
 
@@ -73,7 +73,7 @@ def open_study(study: str, root: Path, storage: str | None) -> Queue:
     """Return the queue of a study that a sweep made; raise `UsageError` when there is none of that name."""
     url = storage_url(storage, root)
     if not _exists(url):
-        raise UsageError(f"There is no study storage at {sqlite_file(url)} yet: `harness sweep` makes it.")
+        raise UsageError(f"There is no study storage at {sqlite_file(url)} yet: `harness sweep` creates it.")
     queue = Queue(study, url, directions=None, folder=root / "studies" / study)
     if queue.notes.get("kind") != KIND:
         raise UsageError(
@@ -83,7 +83,7 @@ def open_study(study: str, root: Path, storage: str | None) -> Queue:
 
 
 def _exists(url: str) -> bool:
-    with told(url):
+    with reachable(url):
         file = sqlite_file(url)
     return file is None or file.is_file()
 

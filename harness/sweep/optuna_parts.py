@@ -20,14 +20,14 @@ REDUCTION = 3
 
 
 class PatientMedian(optuna.pruners.BasePruner):
-    """Ends a trial whose best so far lies behind the others' median at two validations in a row.
+    """Prunes a trial whose best so far is behind the others' median at two validations in a row.
 
     Optuna's own PatientPruner waits instead until a trial gets no better, which short and noisy curves seldom do for
     long enough: see `benchmarks/pruning.py`.
 
     Args:
         warmup: epochs after which the first validation may count; no trial ends before five others have finished.
-        patience: how many validations more than one it must lie behind.
+        patience: how many validations more than one it must be behind.
     """
 
     def __init__(self, warmup: int, patience: int = PATIENCE) -> None:
@@ -35,7 +35,7 @@ class PatientMedian(optuna.pruners.BasePruner):
         self._patience = patience
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial lies behind now, and did at the validations before."""
+        """Return whether the trial is behind now, and was at the validations before."""
         steps = sorted(trial.intermediate_values)
         if len(steps) <= self._patience:
             return False

@@ -49,9 +49,9 @@ class Search(BaseModel):
         pruner: what ends a trial early: `median` (behind the others' median at two validations in a row), `hyperband`,
             `wilcoxon` (over the seeds of a trial, against the best one), `none`.
         seeds: runs of each trial, with seeds from the config's on; the value is their mean.
-        timeout: seconds after which no further trial begins.
-        test_seeds: fresh seeds with which the best configuration is trained anew and tested; 0 tests nothing.
-        points: what is tried first; None tries the config's own point when it lies in the space.
+        timeout: seconds after which no further trial starts.
+        test_seeds: fresh seeds with which the best configuration is retrained and tested; 0 tests nothing.
+        points: what is tried first; None tries the config's own point when it is in the space.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

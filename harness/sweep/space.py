@@ -35,7 +35,7 @@ class Axis(BaseModel):
         return f"{self.key} from {self.over.low:g} to {self.over.high:g}{' (log)' if self.over.log else ''}"
 
     def holds(self, value: Any) -> bool:
-        """Return whether a value lies in the space.
+        """Return whether a value is in the space.
 
         >>> Axis(key="method.lr", over=Range(low=1e-5, high=1e-2)).holds(0.1)
         False
@@ -173,7 +173,7 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
 
 def start(config: RunConfig, axes: Sequence[Axis]) -> list[dict[str, Any]]:
-    """Return the config's own point, which a search tries first; nothing when it lies outside the space."""
+    """Return the config's own point, which a search tries first; nothing when it is outside the space."""
     values = flatten(config.model_dump())
     point = {axis.key: values[axis.key] for axis in axes}
     return [point] if all(axis.holds(point[axis.key]) for axis in axes) else []
@@ -209,7 +209,7 @@ def _choices(text: str, values: str) -> tuple[Any, ...]:
     if not all(isinstance(choice, str | int | float | None) for choice in choices):
         raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
     if len(set(choices)) < len(choices):
-        raise UsageError(f"A value stands twice in --space {text!r}.")
+        raise UsageError(f"A value is given twice in --space {text!r}.")
     return choices
 
 

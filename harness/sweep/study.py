@@ -1,6 +1,6 @@
-"""One Optuna study on a queue: points drawn, values told, trials ended early, importance.
+"""One Optuna study on a queue: points drawn, values reported, trials pruned, importance.
 
-With one worker the same seed draws the same points however often a study was stopped: the sampler is made anew for
+With one worker the same seed draws the same points however often a study was stopped: the sampler is made again for
 each trial, seeded by the study's seed and the trial's number. Several workers know of one another's running trials
 (constant liar), and which of them ends first decides what the next one knows.
 """
@@ -31,7 +31,7 @@ FACTS = "facts"
 
 
 class RunningTrial:
-    """A trial under way, as Optuna is asked and told of it; once ended, `Trial` holds what is known of it.
+    """A trial under way, in Optuna; once it has ended, `Trial` holds what is known of it.
 
     `number` counts from 0 and stays the same when the trial is resumed.
     """
@@ -55,13 +55,13 @@ class RunningTrial:
         self._queue.note(self.job, FACTS, facts)
 
     def weigh(self, excess: Mapping[str, float]) -> None:
-        """Tell how far each cost lies above its limit; 0 or less is within."""
+        """Note how far each cost is above its limit; 0 or less is within."""
         with experimental(), owned(self.job):
             for name, value in excess.items():
                 self._trial.set_constraint(name, value)
 
     def finish(self, values: Sequence[float]) -> bool:
-        """End the trial with its values; False when it was taken from this worker, because it was silent too long."""
+        """End the trial with its values; False when it was taken from this worker, because it sent no heartbeats."""
         return self._queue.end(self.job, TrialState.COMPLETE, values)
 
     def prune(self) -> bool:
@@ -73,7 +73,7 @@ class RunningTrial:
         return self._queue.fail(self.job, error)
 
     def put_back(self) -> None:
-        """Leave the trial because a person stopped it: it is taken up again when the study goes on."""
+        """Leave the trial because a person stopped it: it is resumed with the study."""
         self._queue.put_back(self.job)
 
 

@@ -19,9 +19,9 @@ class Summary(BaseModel):
     """A study's trials, its best configuration, and where both went.
 
     `mean` and `interval` (95 %, Student's t) are of the finished trials' values. `importance` says how much of the
-    spread each key explains. `pruned_share` is the share of trials that were ended early, `epochs_saved` the share of
+    spread each key explains. `pruned_share` is the share of pruned trials, `epochs_saved` the share of
     all planned epochs, and `seconds_saved` the time, that this saved. `front` holds the trials that none beats in all
-    objectives. `tests` are the records of the best configuration, trained anew with fresh seeds; `test` combines them.
+    objectives. `tests` are the records of the best configuration, retrained with fresh seeds; `test` combines them.
     """
 
     study: str

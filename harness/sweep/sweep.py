@@ -93,7 +93,7 @@ class Sweep(Work):
         self.folder = setup.folder(queue.name)
         self.study = study_on(queue, config, axes, search)
         self.tracker = StudyTracker(queue, self.root, "study", self._tags(), self._params(), leads)
-        self.told = {row.number for row in self.study.trials()}
+        self.reported = {row.number for row in self.study.trials()}
         self.records: list[Record] = []
         self.tested: dict[str, Any] | None = None
 
@@ -128,11 +128,11 @@ class Sweep(Work):
         wanted = list(self.queue.jobs().values())[: self.search.trials]
         return sum(not job.state.is_finished() or is_cut_off(job) for job in wanted)
 
-    def news(self) -> list[str]:
+    def progress(self) -> list[str]:
         """Return how each trial ended that ended since the last call, and the best so far; track both."""
         rows = self.study.trials()
-        new = [row for row in rows if row.number not in self.told]
-        self.told |= {row.number for row in new}
+        new = [row for row in rows if row.number not in self.reported]
+        self.reported |= {row.number for row in new}
         best = best_of(rows)
         so_far = "" if best is None else f" (best {best.value:.2f}, trial {best.number})"
         lines = []
@@ -159,14 +159,15 @@ class Sweep(Work):
         if len(last) < EQUAL_FAILURES or len(words) > 1 or "" in words:
             return
         reason = (
-            f"The study {self.study.name} stopped: {EQUAL_FAILURES} trials in a row failed alike. {words.pop()} "
-            f"{self.folder / SUMMARY} holds the tracebacks; once mended, the same command tries them again."
+            f"The study {self.study.name} stopped: {EQUAL_FAILURES} trials in a row failed with the same error. "
+            f"{words.pop()} {self.folder / SUMMARY} has the tracebacks; once this is fixed, the same command tries "
+            "them again."
         )
         self.queue.stop(reason, [row.number for row in last])
         raise HarnessError(reason) from error
 
     def _prepare(self) -> None:
-        """Tell all workers what to do, and queue the trials."""
+        """Note for all workers what to do, and queue the trials."""
         plain = self.config.model_dump(mode="json")
         axes = [axis.model_dump(mode="json") for axis in self.axes]
         spec = {
@@ -177,11 +178,11 @@ class Sweep(Work):
         self.queue.remember(SPEC, spec)
         self.queue.remember("kind", KIND)
         self.queue.remember(BEAT, self.queue.heartbeat)
-        self.queue.go_on()
+        self.queue.resume()
         self.study.prepare(find_points(self.config, self.axes, self.search))
 
     def _test(self) -> None:
-        """Train the best configuration anew with fresh seeds, and test it; raise when there is none."""
+        """Retrain the best configuration with fresh seeds, and test it; raise when there is none."""
         best = best_of(self.study.trials())
         if best is None:
             raise HarnessError(self._nothing())
@@ -191,7 +192,7 @@ class Sweep(Work):
         config = with_values(self.config, {**best.params, "seed": self.config.seed + FRESH_SEED})
         n = self.search.test_seeds
         seeds = f"seed {config.seed}" if n == 1 else f"seeds {config.seed} to {config.seed + n - 1}"
-        self.listener.on_stage(f"testing the best configuration, trained anew with {seeds}")
+        self.listener.on_stage(f"testing the best configuration, retrained with {seeds}")
         common: dict[str, Any] = {
             "runs": self.root,
             "device": self.setup.device,
@@ -214,7 +215,7 @@ class Sweep(Work):
         rows = self.study.trials()
         if any(row.state == "finished" for row in rows):
             limits = ", ".join(str(constraint) for constraint in self.search.constraints)
-            return f"No trial of the study {self.study.name} keeps within {limits}: relax it, or search elsewhere."
+            return f"No trial of the study {self.study.name} keeps within {limits}: relax this, or search elsewhere."
         return f"No trial of the study {self.study.name} finished: see {self.folder / SUMMARY}."
 
     def _close(self, status: str) -> Summary:

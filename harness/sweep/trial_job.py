@@ -51,7 +51,7 @@ class TrialJob(Job):
         return self.study.queue.alive(self.trial.job)
 
     def do(self) -> None:
-        """Run the trial and tell the study how it ended; what another worker took over is left to it."""
+        """Run the trial and report its end to the study; what another worker took over is left to it."""
         try:
             self._do()
         except TakenAway as gone:
@@ -102,11 +102,11 @@ class TrialJob(Job):
         return run(config, listener=self.listener, tags=marks, **place)
 
     def _values(self, records: list[Record]) -> dict[str, float]:
-        """Return objectives and costs, averaged over seeds; what a run does not tell cannot be an objective."""
+        """Return objectives and costs, averaged over seeds; what a run does not measure cannot be an objective."""
         shared = set.intersection(*({*record.selection, *costs(record)} for record in records))
         named = {*self.search.objectives, *(c.cost for c in self.search.constraints)}
         if missing := sorted(named - shared):
-            raise UsageError(f"A run tells nothing of {', '.join(missing)}, so it cannot be searched by it.")
+            raise UsageError(f"A run does not measure {', '.join(missing)}, so it cannot be searched by it.")
         wanted = named | ({TIE} & shared)
         return {name: fmean({**r.selection, **costs(r)}[name] for r in records) for name in sorted(wanted)}
 

@@ -1,4 +1,4 @@
-"""What watches one trial of a sweep: it reports each validation and stops a trial that falls behind."""
+"""Follows one trial of a sweep: reports each validation to the study and stops a trial that falls behind."""
 
 import time
 
@@ -16,10 +16,10 @@ class Pruned(HarnessError):
 
 
 class TrialListener(Listener):
-    """Passes progress on to a person, and each validation to the study.
+    """Passes progress on to another listener, and each validation to the study.
 
     Args:
-        inner: whoever watches; epochs are not passed on, a sweep says one line per trial.
+        inner: the listener of the sweep; epochs are not passed on, a sweep prints one line per trial.
         epochs: epochs of one run; several seeds of a trial count on from one another.
     """
 

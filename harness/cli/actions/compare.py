@@ -41,7 +41,7 @@ def _show_sides(found: Comparison) -> None:
     if more := and_more(len(found.settings), SHOWN_SETTINGS):
         click.echo(f"  {more} settings: --json")
     for line in found.unlike:
-        click.echo(plain(f"   unlike: {line}"))
+        click.echo(plain(f"   differs: {line}"))
 
 
 def _show_test(test: Compared, synthetic: bool) -> None:
@@ -53,10 +53,10 @@ def _show_test(test: Compared, synthetic: bool) -> None:
         ends = [
             interval_text(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for row in (test.a, test.b)
         ]
-        told = interval_text(gap.estimate, gap.low, gap.high)
-        rows.append([METRIC_NAMES[name], *ends, told, p_text(gap.p_value), f"{gap.detectable:.1f}"])
+        between = interval_text(gap.estimate, gap.low, gap.high)
+        rows.append([METRIC_NAMES[name], *ends, between, p_text(gap.p_value), f"{gap.detectable:.1f}"])
     table(
-        f"{test.tested_on}{twin} · {test.a['n_identities']} persons · text to image, percent",
+        f"{test.tested_on}{twin} · {test.a['n_identities']} identities · text to image, percent",
         header,
         rows,
         left=1,

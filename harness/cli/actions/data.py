@@ -26,7 +26,7 @@ def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options:
 
 
 def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
-    """Make a synthetic twin and return what to tell; `options` are those of `harness.twins.write_twin`."""
+    """Make a synthetic twin and return what to print; `options` are those of `harness.twins.write_twin`."""
     from harness.twins.marker import read_marker
     from harness.twins.writer import write_twin
 
@@ -45,7 +45,7 @@ def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
 def _twin_lines(marker: Marker, root: Place) -> list[str]:
     option = f" --data-root {root.path}" if root.chosen_by == "--data-root" else ""
     rows = [
-        f"  {split:<5}  {c.identities:>6,} persons  {c.images:>7,} images  {c.captions:>7,} captions"
+        f"  {split:<5}  {c.identities:>6,} identities  {c.images:>7,} images  {c.captions:>7,} captions"
         for split, c in marker.counts.items()
     ]
     return [*rows, f"Use it with: harness run --method cskt --dataset {marker.dataset} --synthetic{option}"]

@@ -15,7 +15,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def show_report(report: VerifyReport) -> None:
-    """Print a check's count table, its faults with their mends, and the verdict."""
+    """Print a check's count table, its faults with their fixes, and the verdict."""
     click.echo(plain(f"{report.title} in {report.folder}"))
     rows = [_count_cells(split, report.expected.get(split), report.found.get(split)) for split in SPLITS]
     title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
@@ -42,18 +42,18 @@ def _show_fault(fault: Fault) -> None:
     paragraph(head, plain(fault.what), indent=2, width_of_head=len(fault.severity) + 2)
     for example in fault.examples:
         click.echo(f"    {plain(example)}")
-    paragraph("  mend: ", plain(fault.mend))
+    paragraph("  fix: ", plain(fault.mend))
 
 
 def _show_notes(notes: Sequence[Fault]) -> None:
-    """Print one line per oddity with its first example, and a mend once for all that share it."""
-    for mend in dict.fromkeys(note.mend for note in notes):
+    """Print one line per oddity with its first example, and a fix once for all that share it."""
+    for fix in dict.fromkeys(note.mend for note in notes):
         click.secho("note:", fg=_COLOURS["note"], bold=True)
         for note in notes:
-            if note.mend == mend:
+            if note.mend == fix:
                 paragraph("  ", note.what)
                 click.echo(f"    {plain(note.examples[0])}")
-        paragraph("  mend: ", mend)
+        paragraph("  fix: ", fix)
 
 
 def _show_verdict(report: VerifyReport) -> None:

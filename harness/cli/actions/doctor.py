@@ -1,4 +1,4 @@
-"""Look over the installation: versions, devices, stores, weights and data, each found or with its mend."""
+"""Check the installation: versions, devices, stores, weights and data, each found or with a hint."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -55,8 +55,8 @@ def _torch() -> Iterator[Finding]:
         torchvision.ops.nms  # noqa: B018
         yield Finding("torchvision loads", "ok", torchvision.__version__)
     except Exception as error:
-        mend = "install torch and torchvision from the same index"
-        yield Finding("torchvision loads", "broken", f"{error}: {mend}")
+        hint = "install torch and torchvision from the same index"
+        yield Finding("torchvision loads", "broken", f"{error}: {hint}")
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     yield Finding("devices", "ok", ", ".join(names) or f"CPU only, {torch.get_num_threads()} threads")
 

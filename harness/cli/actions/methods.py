@@ -1,4 +1,4 @@
-"""What `harness methods info` tells about a method: built on a backbone without weights, and counted."""
+"""What `harness methods info` says about a method: built on a backbone without weights, and counted."""
 
 import inspect
 import sys
@@ -60,7 +60,7 @@ def show(described: dict[str, Any]) -> None:
     click.echo(f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens:")
     click.echo(f"  trainable        {trainable:>13,}  ({100 * trainable / total:.2f} % of all)")
     click.echo(f"  total            {total:>13,}")
-    click.echo(f"  inference extra  {counts['inference_extra']:>13,}  (beside CLIP's own, after folding)")
+    click.echo(f"  inference extra  {counts['inference_extra']:>13,}  (on top of CLIP, after folding)")
     click.echo(f"  checkpoint       {counts['checkpoint_bytes'] / 1e6:>13,.1f}  MB")
     for tower, given in (("image", "one image"), ("text", "one caption")):
         forward, training = (operations[f"{tower}_{pass_}"] / GIGA for pass_ in ("forward", "training"))

@@ -29,7 +29,7 @@ def check_report(name: str | None, known: Mapping[str, int]) -> None:
     if any(report.takes.count(word) > known.get(word, 0) for word in report.takes):
         words = " ".join(word.upper() for word in report.takes)
         raise UsageError(
-            f"--report cannot tell what {report.name} is about: `harness report {report.name} {words}`."
+            f"--report does not know what {report.name} is about: `harness report {report.name} {words}`."
         )
 
 
@@ -39,7 +39,7 @@ def data_name(config: RunConfig) -> str:
 
 
 def report_after(name: str | None, runs: str | None, quiet: bool, subjects: Subjects) -> None:
-    """Make a report of what was just made, or of all runs so far, and say where it lies."""
+    """Make a report of what was just made, or of all runs so far, and say where it is."""
     if name is None:
         return
     from harness.reporting.make import make_report

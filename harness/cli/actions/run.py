@@ -29,7 +29,7 @@ SHORTHANDS = {
 
 
 def config_from(method: str, options: dict[str, Any]) -> RunConfig:
-    """Resolve the command's options to a config; a shorthand counts as the override it stands for."""
+    """Resolve the command's options to a config; a shorthand counts as its override."""
     short = [f"{key}={options[name]}" for name, key in SHORTHANDS.items() if options.get(name) is not None]
     quoted = {"train.augment.text.synonyms": options.get("synonyms")}
     if options.get("init_from"):
@@ -46,7 +46,7 @@ def config_from(method: str, options: dict[str, Any]) -> RunConfig:
 
 
 def _full_name(run: str, runs: str | None) -> str:
-    """Return the whole name of a run, or its folder where it lies elsewhere: each start has one identity."""
+    """Return the whole name of a run, or its folder where it is elsewhere: each start has one identity."""
     root = runs_root(runs).path
     folder = find_run(run, root).path
     return folder.name if folder.parent.resolve() == root.resolve() else str(folder.resolve())
@@ -70,7 +70,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
 
 
 def _name(result: Any) -> str:
-    """Return the name of a run; of several seeds that of the first, which stands for all."""
+    """Return the name of a run; of several seeds that of the first, which represents all."""
     return str(result["runs"][0] if isinstance(result, dict) else result.name)
 
 
@@ -84,7 +84,7 @@ def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListe
 
 
 def show_results(results: list[Any], options: dict[str, Any]) -> None:
-    """Print what came out: one record, one group of seeds, or several methods beside one another."""
+    """Print what came out: one record, one group of seeds, or several methods side by side."""
     if options["as_json"]:
         plain_results = [
             result if isinstance(result, dict) else result.model_dump(mode="json") for result in results

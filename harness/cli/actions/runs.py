@@ -24,7 +24,7 @@ def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
     else:
         state = f" that are {status}" if status else ""
         click.echo(
-            f"No runs{state} in {place}. Begin with: harness run --method cskt --dataset icfg --synthetic"
+            f"No runs{state} in {place}. Start with: harness run --method cskt --dataset icfg --synthetic"
         )
 
 

@@ -15,7 +15,7 @@ NAMED = 5
 
 
 def show_search(found: "Search", as_json: bool) -> None:
-    """Print a table for each query, the images left out, and where the page lies."""
+    """Print a table for each query, the images left out, and where the page is."""
     if as_json:
         print_json(found.as_dict())
         return
@@ -30,7 +30,7 @@ def show_search(found: "Search", as_json: bool) -> None:
         click.echo(_printable(f"cannot be read: {shown(path, found.place)}"), err=True)
     if bad:
         more = f" ({len(bad) - NAMED} of them not named here)" if len(bad) > NAMED else ""
-        click.echo(f"unreadable and left out: {len(bad)}{more}", err=True)
+        click.echo(f"unreadable, left out: {len(bad)}{more}", err=True)
     twin = "SYNTHETIC TWIN · " if found.record.synthetic else ""
     slowest = 1000 * max(found.seconds)
     click.echo(

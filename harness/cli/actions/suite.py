@@ -89,7 +89,7 @@ def _settings(values: Mapping[str, Any]) -> list[str]:
 
 
 def show_plan(options: dict[str, Any]) -> None:
-    """Print each cell, how it stands, and what the rest takes."""
+    """Print the state of each cell, and what the rest takes."""
     expansion = _expanded(options)
     plan = _plan(expansion, options)
     if options["as_json"]:
@@ -102,7 +102,7 @@ def show_plan(options: dict[str, Any]) -> None:
 
 
 def show_status(options: dict[str, Any]) -> int:
-    """Print how a suite stands, with the first words of each failure."""
+    """Print the state of a suite, with the first words of each failure."""
     plan = _plan(_expanded(options), options)
     if options["as_json"]:
         print_json(plan.as_dict())
@@ -147,7 +147,7 @@ def _study_preset(options: dict[str, Any], row: Row, dataset: str) -> str:
 
 
 def _budgets(expansion: Expansion, options: dict[str, Any]) -> dict[str, int]:
-    """Return how many trials each study had that a row stands on."""
+    """Return how many trials each study had that a row builds on."""
     studies = {cell.study for cell in expansion.cells if cell.study is not None}
     found = (find_summary(study, options["runs"], options["storage"], importance=False) for study in studies)
     return {summary.study: summary.budget for summary in found}
@@ -159,7 +159,7 @@ def _plan(expansion: Expansion, options: dict[str, Any]) -> SuitePlan:
 
 
 def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool) -> str | None:
-    """Write the suite's report once all of its cells ended; return where it lies."""
+    """Write the suite's report once all of its cells ended; return its page."""
     name = options["report"] or suite.report
     if name is None or plan.counts["done"] == 0:
         return None
@@ -191,7 +191,11 @@ def _cell_row(cell: PlannedCell) -> list[str]:
     if cell.error is not None:
         first = (cell.error["message"].splitlines() or [""])[0]
         state = f"failed: {cell.error['type']}: {first[:60]}"
-    time = "unknown" if cell.seconds is None else f"{'' if cell.state == 'done' else '~'}{cell.seconds:.0f} s"
+    time = (
+        "no estimate yet"
+        if cell.seconds is None
+        else f"{'' if cell.state == 'done' else '~'}{cell.seconds:.0f} s"
+    )
     return [cell.name, state, cell.run or "–", ", ".join(cell.tests) or "–", time]
 
 
@@ -199,14 +203,14 @@ def _show_counts(plan: SuitePlan) -> None:
     counts = ", ".join(f"{number} {state}" for state, number in plan.counts.items() if number)
     click.echo(f"{len(plan.cells)} cells: {counts}")
     if plan.counts["failed"]:
-        click.echo(f"failed cells are tried again by: harness suite retry {plain(plan.suite)}")
+        click.echo(f"retry the failed cells by: harness suite retry {plain(plan.suite)}")
 
 
 def _needs(plan: SuitePlan) -> str:
     left = len(plan.cells) - plan.counts["done"]
     if not left:
-        return "nothing is left to do"
-    unknown = f", and {plan.unknown} of which no earlier run tells" if plan.unknown else ""
+        return "nothing left to do"
+    unknown = f", and {plan.unknown} cells without an estimate yet" if plan.unknown else ""
     time = f"{plan.seconds / 60:.1f} min one after another{unknown}"
     return f"left: {left} cells; time: {time}; disk: weights {_size(plan.weights)}, image stores {_size(plan.stores)}"
 

@@ -42,7 +42,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     quiet = quiet or options["as_json"]
     if not quiet:
         say_differences(config)
-        click.echo("searches " + plain("; ".join(str(axis) for axis in axes)), err=True)
+        click.echo("searching " + plain("; ".join(str(axis) for axis in axes)), err=True)
     with watching(quiet) as listener:
         summary = sweep(config, axes, search, setup_from(options, listener), options["study"])
     show(summary, options["as_json"])
@@ -130,7 +130,7 @@ def show(summary: Summary, as_json: bool) -> None:
     click.echo(f"{len(summary.trials)} trials: {counts}; mean of the finished {_number(summary.mean)}{ends}")
     if summary.counts["pruned"]:
         click.echo(
-            f"pruning: {100 * summary.pruned_share:.0f} % of the trials ended early, which saved "
+            f"pruning: {100 * summary.pruned_share:.0f} % of the trials were pruned, which saved "
             f"{100 * summary.epochs_saved:.0f} % of the epochs, about {summary.seconds_saved:.0f} s"
         )
     if summary.importance:
@@ -140,7 +140,7 @@ def show(summary: Summary, as_json: bool) -> None:
         words = f"best: trial {best.number}, {summary.objective} {_number(best.value)}: {params_text(best.params)}"
         click.echo(plain(words))
     if len(summary.objectives) > 1:
-        click.echo("none is better in all objectives than trial " + ", ".join(map(str, summary.front)))
+        click.echo("Pareto front: trials " + ", ".join(map(str, summary.front)))
     _show_test(summary)
     if summary.command:
         click.echo(plain(f"preset: {summary.preset}\nreuse:  {summary.command}"))

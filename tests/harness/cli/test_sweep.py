@@ -87,7 +87,7 @@ def test_an_interrupted_command_says_how_to_go_on(untracked, monkeypatch, capsys
         main()
     assert stop.value.code == INTERRUPTED
     assert "1 of 20 trials" in (told := capsys.readouterr().err)
-    assert "The same command goes on from there." in told
+    assert "Run the same command to resume." in told
 
 
 def test_studies_are_listed_shown_and_exported(search_with, tmp_path):

@@ -197,7 +197,7 @@ def test_an_interruption_loses_one_batch_and_the_same_command_goes_on(tree, tmp_
     told = process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert "4 of 5 captions are translated and kept in" in told
-    assert "The same command goes on from there." in told
+    assert "Run the same command to resume." in told
     assert len(read_translations(file)) == 4
     flag.unlink()
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
@@ -266,7 +266,7 @@ def test_the_command_line_writes_beside_the_annotation(harness, tree):
     train = [s for s in read_annotations(ICFG, tree) if s.split == "train"]
     code, out, _ = harness("data", "back-translate", "icfg", "--data-root", tree, "--command", UPPER)
     assert code == 0
-    assert f"{len({c for s in train for c in s.captions})} captions translated, 0 were before" in out
+    assert f"{len({c for s in train for c in s.captions})} captions translated, 0 were translated before" in out
     assert "Runs on this dataset read it." in out
     samples = read_annotations(ICFG, tree)
     assert all(

@@ -199,7 +199,7 @@ def test_the_command_prints_the_ranking_and_json_holds_all_of_it(trained, photos
     done = command(trained, "a red coat", "--run", name, "--gallery", str(photos), "--top", "3")
     assert done.exit_code == 0, done.output
     assert "SYNTHETIC TWIN" in done.output
-    assert "unreadable and left out: 1" in done.output
+    assert "unreadable, left out: 1" in done.output
     assert "\x1b" not in done.output
     assert (tmp_path / re.search(r"page: (\S+)", done.output)[1]).is_file()
     done = command(trained, "a red coat", "a hat on a man", "--run", name, "--gallery", str(photos), "--json")

@@ -240,7 +240,7 @@ def test_a_server_that_goes_away_stops_all_workers_and_the_same_command_goes_on(
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("Error:")]
     assert f"{queue.place} was lost" in line
-    assert "the same command goes on" in line
+    assert "run the same command to resume" in line
 
     postgres.start()
     assert harness(*command, "--json") == 0

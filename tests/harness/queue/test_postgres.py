@@ -280,7 +280,7 @@ def test_a_server_that_goes_away_stops_the_sweep_and_the_same_call_goes_on(
     steps = Outage(postgres, after=10**6)
     whole = sweep(config, axes, search, replace(place, listener=steps), "whole")
     outage = Outage(postgres, after=steps.steps // 2)
-    with pytest.raises(HarnessError, match=r"was lost.*the same command goes on") as told:
+    with pytest.raises(HarnessError, match=r"was lost.*run the same command to resume") as told:
         sweep(config, axes, search, replace(place, listener=outage), "outage")
     assert PASSWORD not in str(told.value)
     assert QUOTED not in str(told.value)

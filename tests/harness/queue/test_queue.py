@@ -137,7 +137,7 @@ def test_a_stopped_queue_says_why_and_tries_the_failed_jobs_again(open_queue, wo
     assert queue.jobs()[0].user_attrs[ERROR]["type"] == "ValueError"
     queue.stop("three alike", [0])
     assert open_queue().stopped == "three alike"
-    queue.go_on()
+    queue.resume()
     assert queue.stopped is None
     assert numbers(queue, TrialState.WAITING) == [0, 1]
     assert queue.take(worker).number == 2
@@ -172,7 +172,7 @@ def test_a_worker_that_lost_its_job_is_told_so_and_changes_nothing(open_queue, w
     job = queue.take(worker)
     queue.put_back(job)
     for late in (lambda: queue.note(job, "a", 1), lambda: queue.trial(job).set_user_attr("a", 1)):
-        with pytest.raises(TakenAway, match="taken up by another worker"), owned(job):
+        with pytest.raises(TakenAway, match="taken over by another worker"), owned(job):
             late()
     assert not queue.fail(job, ValueError("late"))
     assert numbers(queue, TrialState.WAITING) == [0]
@@ -183,7 +183,7 @@ def test_what_was_cut_off_before_it_could_be_queued_again_is_taken_up(open_queue
     queue.fill(2)
     queue.end(queue.take(worker), TrialState.FAIL)
     assert numbers(queue, TrialState.WAITING) == [1]
-    queue.go_on()
+    queue.resume()
     assert numbers(queue, TrialState.WAITING) == [0, 1]
 
 

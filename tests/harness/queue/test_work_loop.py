@@ -28,7 +28,7 @@ class Jobs(Work):
 
     def __init__(self, folder, calls, running=0):
         self.folder, self.calls, self.busy, self.queue = folder, list(calls), running, self
-        self.stopped, self.place, self.told, self.notes = None, "sqlite:///here", 0, {}
+        self.stopped, self.place, self.reported, self.notes = None, "sqlite:///here", 0, {}
 
     def recover(self):
         return []
@@ -45,8 +45,8 @@ class Jobs(Work):
     def left(self):
         return len(self.calls)
 
-    def news(self):
-        self.told += 1
+    def progress(self):
+        self.reported += 1
         return []
 
 
@@ -61,12 +61,12 @@ class OneCall(Job):
         self.call()
 
 
-def test_a_worker_does_all_jobs_and_tells_the_news(tmp_path):
+def test_a_worker_does_all_jobs_and_reports_progress(tmp_path):
     done = []
     jobs = Jobs(tmp_path, [lambda: done.append(1), lambda: done.append(2)])
     work_off(jobs, None, Listener())
     assert done == [1, 2]
-    assert jobs.told == 2
+    assert jobs.reported == 2
     assert not list((tmp_path / "workers").glob("*.lock"))
 
 
@@ -102,7 +102,7 @@ def test_a_stopped_study_is_left_with_its_reason(tmp_path):
 def test_a_storage_that_goes_away_is_one_message():
     gone = OperationalError("select", {}, Exception("server closed the connection\nmore"))
     with (
-        pytest.raises(HarnessError, match=r"db was lost.*the same command goes on") as told,
+        pytest.raises(HarnessError, match=r"db was lost.*run the same command to resume") as told,
         lost("a.db"),
     ):
         raise gone
@@ -182,7 +182,7 @@ def test_the_trial_of_a_killed_worker_goes_on_from_its_checkpoint_and_none_is_lo
     assert [trial["number"] for trial in summary["trials"]] == list(range(TRIALS))
     assert summary["counts"]["failed"] == 0
     logs = [file.read_text() for file in (tmp_path / "studies" / STUDY / "workers").glob("*.log")]
-    assert sum("going on from the checkpoint" in log for log in logs) == 1
+    assert sum("resuming from the checkpoint" in log for log in logs) == 1
     tracked = [run for run in Store(tmp_path).search("") if run.tags["harness.kind"] == "trial"]
     assert Counter(run.tags["harness.trial"] for run in tracked) == Counter(map(str, range(TRIALS)))
     assert len({run.tags[PARENT] for run in tracked}) == 1
@@ -202,7 +202,7 @@ def test_an_interrupted_sweep_leaves_no_worker_behind_and_goes_on(start_sweep, t
     sweep.send_signal(sign)
     _, err = sweep.communicate(timeout=120)
     assert sweep.returncode == 130, err
-    assert "The same command goes on from there." in err
+    assert "Run the same command to resume." in err
     assert TrialState.RUNNING not in states(tmp_path)
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)

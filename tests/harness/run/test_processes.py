@@ -98,7 +98,7 @@ def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_pa
         capture_output=True,
         text=True,
     )
-    assert "going on from the checkpoint" in done.stderr
+    assert "resuming from the checkpoint" in done.stderr
     (folder_one, one), (folder_two, two) = only(whole), only(cut)
     assert one["metrics"] == two["metrics"]
     assert one["selection"] == two["selection"]
@@ -120,7 +120,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(twins, tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "same command goes on" in said
+    assert "same command to resume" in said
     folder, record = only(tmp_path)
     assert record["status"] == "interrupted"
     assert (folder / "checkpoint.pt").is_file()

@@ -346,7 +346,7 @@ HEAD = "datasets: [icfg]\n"
         (HEAD + "rows: [{method: cskt}, {method: cskt}]", r"two rows are called 'cskt'"),
         (HEAD + "rows: [{method: cskd}]", r"Unknown method 'cskd'\. Did you mean 'cskt'\?"),
         ("datasets: [icgf]\nrows: [{method: cskt}]", r"Unknown dataset 'icgf'\. Did you mean 'icfg'\?"),
-        ("datasets: [icfg, icfg]\nrows: [{method: cskt}]", r"datasets: 'icfg' stands there twice"),
+        ("datasets: [icfg, icfg]\nrows: [{method: cskt}]", r"datasets: 'icfg' is given twice"),
         (
             HEAD + "rows: [{method: cskt}]\nevaluate: other",
             r"Unknown dataset 'other'\. Did you mean 'others'\?",
@@ -368,7 +368,7 @@ HEAD = "datasets: [icfg]\n"
         (HEAD + "rows: [{method: cskt, set: {'a=b': 1}}]", r"a config key is written with dots"),
         (HEAD + "rows: [{method: cskt, set: {method.lr: .inf}}]", r"a value is a number, text"),
         (HEAD + "rows: [{method: cskt, set: {3: 1}}]", r"must be text"),
-        (HEAD + "rows: [{method: cskt}]\nrows: [{method: cskt}]", r"the key 'rows' stands twice"),
+        (HEAD + "rows: [{method: cskt}]\nrows: [{method: cskt}]", r"the key 'rows' is given twice"),
         ("- 1", r"must hold the keys name, title"),
         ("a: [", r"is not valid YAML"),
     ],
@@ -418,7 +418,7 @@ def test_hostile_suite_names_are_refused(tmp_path, name):
 
 def test_hostile_values_do_not_reach_names_or_terminals(tmp_path):
     vary = HEAD + "rows: [{method: cskt, vary: {backbone.weights: [/etc/passwd]}}]"
-    with pytest.raises(UsageError, match="write this value as a row with a name of its own"):
+    with pytest.raises(UsageError, match="write this value as a row with its own name"):
         load_suite(written(tmp_path, vary))
     for where in ("set: {backbone.weights: V}", "vary: {backbone.weights: [V]}"):
         text = HEAD + "rows: [{method: cskt, " + where.replace("V", json.dumps("a\x1b[31mb")) + "}]"

@@ -54,7 +54,7 @@ def test_fix_takes_a_key_out_and_leaves_the_others():
         ("method.lr=1:2:log:3", "takes key=low:high"),
         ("method.lr=0:.inf", "takes key=low:high"),
         ("method.prompt_length=1.5:4", "whole numbers"),
-        ("method.lr=1e-3,1e-4,0.001", "stands twice"),
+        ("method.lr=1e-3,1e-4,0.001", "is given twice"),
         ("method.lr=[1],[2]", "takes key=low:high"),
         ("method.lrr=1:2", "Did you mean 'method.lr'"),
         ("seed=1:9", "measured on"),
