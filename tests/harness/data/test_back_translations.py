@@ -266,7 +266,9 @@ def test_the_command_line_writes_beside_the_annotation(harness, tree):
     train = [s for s in read_annotations(ICFG, tree) if s.split == "train"]
     code, out, _ = harness("data", "back-translate", "icfg", "--data-root", tree, "--command", UPPER)
     assert code == 0
-    assert f"{len({c for s in train for c in s.captions})} captions translated, 0 were translated before" in out
+    assert (
+        f"{len({c for s in train for c in s.captions})} captions translated, 0 were translated before" in out
+    )
     assert "Runs on this dataset read it." in out
     samples = read_annotations(ICFG, tree)
     assert all(

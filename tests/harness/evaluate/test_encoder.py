@@ -70,7 +70,9 @@ def test_the_low_precision_of_a_run_is_that_of_its_loaded_model(trained, test_sp
     low, known = trained.encode_image(files[:8]), trained.weights_identity()
     trained.engine = trained.encoder.engine = inference("fp32", "cpu")
     full = trained.encode_image(files[:8])
-    assert trained.weights_identity() != known, "a gallery encoded in one precision is not searched in another"
+    assert trained.weights_identity() != known, (
+        "a gallery encoded in one precision is not searched in another"
+    )
     assert (low - full).abs().max() > 1e-4, "under bf16 embeddings differ from those of float32"
 
 

@@ -113,7 +113,9 @@ def test_failures_that_differ_or_are_not_in_a_row_do_not_stop_a_study(search_wit
 
 def test_three_equal_failures_in_a_row_stop_with_the_reason_and_are_tried_again(search_with):
     broken = Runs(breaks=dict.fromkeys(range(2, 9), RuntimeError("no more memory")))
-    with pytest.raises(HarnessError, match=r"3 trials in a row failed with the same error\. RuntimeError: no more memory"):
+    with pytest.raises(
+        HarnessError, match=r"3 trials in a row failed with the same error\. RuntimeError: no more memory"
+    ):
         search_with(broken)
     assert len(broken.calls) == 4
     mended = Runs()
