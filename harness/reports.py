@@ -18,7 +18,7 @@ from harness.results.run_source import Source
 
 __path__ = plugin_path("reports")
 
-STANDARDS = (
+_STANDARDS = (
     "Intervals are 95 %: for one seed a bootstrap over identities, because captions of one identity are correlated; "
     "for several seeds from the variance over identities and seeds together, with a t quantile. Differences of two "
     "results are paired per identity. The gallery is fixed. The rule says which epoch was tested: `val` the best on "
@@ -85,7 +85,7 @@ class Report(ABC):
     question: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
     how_to_read: ClassVar[str] = ""
-    standards: ClassVar[str] = STANDARDS
+    standards: ClassVar[str] = _STANDARDS
 
     @classmethod
     @abstractmethod

@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 from harness.compute.distributed import world
 from harness.errors import UsageError
 
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def accelerator(precision: str, device: str = "auto") -> Accelerator:
@@ -68,7 +68,7 @@ def _mixed_precision(precision: str, on_cpu: bool) -> str:
 
 def autocast(engine: Accelerator | Inference) -> AbstractContextManager[Any]:
     """Return the context in which encoding runs, in the run's precision."""
-    kind = AUTOCAST.get(str(engine.mixed_precision))
+    kind = _AUTOCAST.get(str(engine.mixed_precision))
     return nullcontext() if kind is None else torch.autocast(engine.device.type, dtype=kind)
 
 

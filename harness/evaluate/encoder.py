@@ -18,7 +18,7 @@ from harness.images.augment import Augment
 from harness.methods import Method
 
 Encode = Callable[[Tensor], Tensor]
-FOLD_ROWS = 8
+_FOLD_ROWS = 8
 
 
 class Encoder:
@@ -78,7 +78,7 @@ class Encoder:
 
     def fold(self, sample: Split) -> None:
         """Fold the method for inference; raise `HarnessError` when embeddings of a few rows of a split change by it."""
-        rows = torch.arange(min(FOLD_ROWS, len(sample.images), len(sample.tokens)))
+        rows = torch.arange(min(_FOLD_ROWS, len(sample.images), len(sample.tokens)))
         pixels, tokens = sample.images.read(rows), sample.tokens[rows]
         before = self.encode_pixels(pixels), self.encode_tokens(tokens)
         self.method.fold()

@@ -12,7 +12,7 @@ from harness.errors import DataError
 Interpolation = Literal["bilinear", "bicubic"]
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
-MAX_PIXELS = 2**26
+_MAX_PIXELS = 2**26
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 # Published downloads hold a few cut JPEG files, which every public code reads as far as they go.
@@ -28,7 +28,7 @@ def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation
 
     Greyscale, palette, 16-bit and transparent images become RGB (transparency is dropped), a cut file keeps
     what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, not an image or larger
-    than `MAX_PIXELS`.
+    than `_MAX_PIXELS`.
     """
     return _read(path, lambda image: image.resize((size[1], size[0]), _FILTERS[interpolation]))
 
@@ -56,7 +56,7 @@ def extent_of(path: str | Path) -> tuple[int, int] | None:
             width, height = image.size
     except Exception:  # hostile bytes make decoders raise nearly anything
         return None
-    return (height, width) if 0 < height * width <= MAX_PIXELS else None
+    return (height, width) if 0 < height * width <= _MAX_PIXELS else None
 
 
 def fitted(extent: tuple[int, int], box: tuple[int, int], *, enlarge: bool = False) -> tuple[int, int]:
@@ -86,8 +86,8 @@ def thumbnail(path: str | Path, box: tuple[int, int], *, enlarge: bool = False) 
 
 
 def _check_extent(extent: tuple[int, int]) -> None:
-    if extent[0] * extent[1] > MAX_PIXELS:
-        raise ValueError(f"{extent[0]}x{extent[1]} pixels are more than the {MAX_PIXELS} allowed")
+    if extent[0] * extent[1] > _MAX_PIXELS:
+        raise ValueError(f"{extent[0]}x{extent[1]} pixels are more than the {_MAX_PIXELS} allowed")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -26,11 +26,11 @@ from harness.images.decoding import ImageError, Pixels
 from harness.listener import Listener
 from harness.paths import cache_root
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 # Raise when the same file would be seen otherwise than before.
-FORMAT = 1
+_FORMAT = 1
 BATCH = 64
-SAVE_SECONDS = 30.0
+_SAVE_SECONDS = 30.0
 Row = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 log = logging.getLogger(__name__)
 
@@ -96,10 +96,10 @@ def find_images(folder: Path) -> list[Path]:
         Path(place, name)
         for place, _, names in os.walk(folder)
         for name in names
-        if name.lower().endswith(IMAGE_SUFFIXES)
+        if name.lower().endswith(_IMAGE_SUFFIXES)
     ]
     if not found:
-        raise DataError(f"{folder} holds no images: looked for {', '.join(IMAGE_SUFFIXES)} in it and below.")
+        raise DataError(f"{folder} holds no images: looked for {', '.join(_IMAGE_SUFFIXES)} in it and below.")
     return sorted(found)
 
 
@@ -134,7 +134,7 @@ def open_gallery(
 
 def cache_file(model: Model, folder: Path) -> Path:
     """Return where a gallery's embeddings by one run's weights are kept."""
-    text = f"{FORMAT}\n{model.weights_identity()}\n{os.path.abspath(folder)}"
+    text = f"{_FORMAT}\n{model.weights_identity()}\n{os.path.abspath(folder)}"
     digest = hashlib.sha256(os.fsencode(text)).hexdigest()
     return cache_root().path / "galleries" / f"{digest[:40]}.safetensors"
 
@@ -158,7 +158,7 @@ def _encode(
             rows.update(zip((key for key, _ in good), embedded, strict=True))
         done += len(batch)
         listener.on_count(done, len(new))
-        if time.monotonic() - saved > SAVE_SECONDS:
+        if time.monotonic() - saved > _SAVE_SECONDS:
             _save(place, rows)
             saved = time.monotonic()
 

@@ -19,7 +19,7 @@ from harness.pages.escaping import safe_stem, visible
 from harness.paths import runs_root
 from harness.record import find_run
 
-OUT = Path("search-out")
+_OUT = Path("search-out")
 
 
 def search(
@@ -48,7 +48,7 @@ def search(
         listener: shown the progress.
     """
     listener = listener or Listener()
-    page = Path(out) if out else OUT / f"{page_name(queries)}.html"
+    page = Path(out) if out else _OUT / f"{_page_name(queries)}.html"
     writable(page.parent)
     trained = Trained(find_run(run, runs_root(runs).path), device=device)
     place, files = (
@@ -81,10 +81,10 @@ def read_queries(given: Sequence[str], file: str | Path | None = None) -> list[s
     return found
 
 
-def page_name(queries: Sequence[str]) -> str:
+def _page_name(queries: Sequence[str]) -> str:
     """Return a file name's stem for a search: words of the first description, and a mark of all.
 
-    >>> page_name(["a woman in a red coat"])
+    >>> _page_name(["a woman in a red coat"])
     'a-woman-in-a-red-coat-bea0c9'
     """
     words = re.sub(r"_+", "-", safe_stem(queries[0]))[:40].strip("-").lower()

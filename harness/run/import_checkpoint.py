@@ -39,7 +39,7 @@ from harness.track.publish import publish
 from harness.train import cost
 from harness.train.checkpoint import save_weights
 
-AS_RELEASED = ("dataset.val=none", "eval.test_each_epoch=true", "eval.rule=oracle")
+_AS_RELEASED = ("dataset.val=none", "eval.test_each_epoch=true", "eval.rule=oracle")
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +59,7 @@ def released_config(
     method: str, dataset: str, *, presets: Sequence[str] = (), overrides: Iterable[str] = ()
 ) -> RunConfig:
     """Return a method's config as authors train and choose: no validation, the epoch that is best on test."""
-    return resolve(method, dataset, presets=presets, overrides=[*AS_RELEASED, *overrides])
+    return resolve(method, dataset, presets=presets, overrides=[*_AS_RELEASED, *overrides])
 
 
 def import_checkpoint(
@@ -106,7 +106,7 @@ def prepare(config: RunConfig, file: Path, test: bool | None, device: str, liste
     """Read data and checkpoint, and build the backbone from the checkpoint's towers."""
     if config.backbone.weights or config.backbone.init_from:
         raise UsageError(f"The towers come from {file}: leave out backbone.weights and backbone.init_from.")
-    reading = read_own(config, test, listener)
+    reading = _read_own(config, test, listener)
     config = config.fitted(_n_identities(config, reading))
     listener.on_stage(f"reading {file}")
     checkpoint = read_checkpoint(config, file)
@@ -121,7 +121,7 @@ def prepare(config: RunConfig, file: Path, test: bool | None, device: str, liste
     return Import(config, checkpoint, reading, clip, accelerator(config.train.precision, device), listener)
 
 
-def read_own(config: RunConfig, test: bool | None, listener: Listener) -> Reading | None:
+def _read_own(config: RunConfig, test: bool | None, listener: Listener) -> Reading | None:
     """Read the dataset that a checkpoint is tested on; None where it is not to be, or where it is not found."""
     if test is False:
         return None

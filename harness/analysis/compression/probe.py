@@ -36,7 +36,7 @@ from harness.run.backbone import load_backbone
 from harness.run.job import build_method
 from harness.track.publish import log_result_file
 
-VERSION = 1
+_VERSION = 1
 SPLITS = ("val", "test")
 Result = dict[str, Any]
 
@@ -113,7 +113,7 @@ def _measured(
     material = _split(trained, reading, settings["split"], listener)
     listener.on_stage("encoding both sides")
     probe = SplitProbe(trained.encoder, material, start_of(trained))
-    facts = {"version": VERSION, "protocol": PROTOCOL_VERSION, "fingerprint": reading.fingerprint}
+    facts = {"version": _VERSION, "protocol": PROTOCOL_VERSION, "fingerprint": reading.fingerprint}
     points = Points(trained.folder, settings["split"], facts, fresh=force)
     points.begin(probe.recall(), probe.layer_forwards)
     measure(probe, points, settings["epsilon"], listener)
@@ -163,7 +163,7 @@ def _settings(trained: Trained, split: str, epsilon: float, clip: float | None) 
         "clip": clip,
         "fingerprint": record.fingerprint,
         "protocol": PROTOCOL_VERSION,
-        "version": VERSION,
+        "version": _VERSION,
     }
 
 
