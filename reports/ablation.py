@@ -14,7 +14,7 @@ from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_belo
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
-from harness.results.ablation_pairs import ENDS, METRICS, SAME, SCORES, SUITE, Row, compared
+from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
 
@@ -172,7 +172,7 @@ class Ablation(PanelReport):
         """Name panels in which no method has two configurations."""
         if not panels:
             begin = Gap(
-                "No finished run of a method that trains. A whole ablation:", (f"{SUITE} --synthetic",)
+                "No finished run of a method that trains. A whole ablation:", (f"{COMMAND} --synthetic",)
             )
             return [begin, beginning("icfg")]
         return [_gap(panel) for panel in panels if not panel.rows["method"].duplicated().any()]
@@ -180,5 +180,5 @@ class Ablation(PanelReport):
 
 def _gap(panel: Panel) -> Gap:
     where = f"Protocol {panel.number}, {panel.facts['dataset']}"
-    command = f"{SUITE} --synthetic" if panel.rows["synthetic"].iloc[0] else SUITE
+    command = f"{COMMAND} --synthetic" if panel.rows["synthetic"].iloc[0] else COMMAND
     return Gap(f"{where}: one configuration of each method; an ablation needs two.", (command,))

@@ -11,6 +11,7 @@ from harness.evaluate.intervals import holm
 from harness.methods import METHODS
 from harness.presets.resolve import config_keys, resolve
 from harness.results.panels import Panel
+from harness.track.run_row import as_number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,7 +21,7 @@ _DEFAULTS, _NEAREST, _ONLY = "reference: defaults", "reference: nearest to the o
 _SEVERAL, SAME, _UNSET = "several settings", "same settings", "unset"
 METRICS, ENDS = ("R1", "R10", "mAP"), ("", "_low", "_high")
 SCORES = [name + end for name in METRICS for end in ENDS]
-SUITE = "harness suite run cskt_ablation"
+COMMAND = "harness suite run cskt_ablation"
 
 
 def compared(panel: Panel) -> "DataFrame":
@@ -127,8 +128,5 @@ def _ordered(rows: list[Row]) -> list[Row]:
 
 def _value_order(text: str) -> tuple[bool, float, str]:
     """Order numbers by size, before words."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = nan
-    return (not isfinite(number), number if isfinite(number) else 0.0, text)
+    number = as_number(text)
+    return (True, 0.0, text) if number is None or not isfinite(number) else (False, number, text)

@@ -13,6 +13,7 @@ from typing import Any
 from harness.metric_names import METRIC_NAMES
 from harness.record import twin_name
 from harness.track.notes import NOTE
+from harness.track.run_row import as_flag
 from harness.track.tags import SETTINGS, SUITE
 
 VIEW = "mlflow.sharedViewState."
@@ -68,7 +69,7 @@ def views(runs: Sequence[Mapping[str, str]]) -> list[View]:
     by = SETTINGS if all(SETTINGS in tags for tags in runs) else "harness.method"
     found: dict[View, None] = {}
     for tags in runs:
-        world = (tags["harness.dataset"], tags["harness.synthetic"] == "true")
+        world = (tags["harness.dataset"], as_flag(tags["harness.synthetic"]))
         suites = [name.removeprefix(SUITE) for name in tags if name.startswith(SUITE)]
         if all(re.fullmatch(r"[\w-]+", name) for name in (world[0], *suites)):
             found |= dict.fromkeys([View(*world), View(*world, by)])

@@ -116,7 +116,7 @@ def test_the_heat_maps_stand_last_layer_on_top_with_their_values_written_in(fake
 def test_a_look_at_the_test_split_and_a_cut_are_said(experiment, probed, tmp_path, no_kernel):
     made = make(experiment, tmp_path, probed(split="test", clip=20.0).name)
     facts = {row["what"]: row["value"] for row in tables_of(made)["compression-facts"]["rows"]}
-    assert facts["measured on"].startswith("the test split: what is chosen from it is chosen on the test")
+    assert facts["measured on"].startswith("the test split: what is chosen from it is chosen on test data")
     assert facts["cut of drops before C¹"] == "at 20 points (unpublished)"
 
 

@@ -68,7 +68,7 @@ def test_the_table_shows_costs_and_conditions(whole):
 def test_what_it_takes_to_use_a_result_stands_in_a_table_of_its_own(whole):
     line = use_table(whole).cells.set_index("method").loc["adapter"]
     assert line["images/s, captions/s"] == "500 / –"
-    assert line["memory in test"] == "1,500 MB"
+    assert line["peak test memory"] == "1,500 MB"
     assert line["retention"] == "–"
 
 

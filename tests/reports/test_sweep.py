@@ -160,7 +160,7 @@ def test_the_facts_say_how_it_searched_and_how_its_trials_ended(experiment, fake
     facts = dict(zip(table.cells["fact"], table.cells["value"], strict=True))
     assert facts["trials"] == "6: 4 finished, 1 pruned, 1 failed"
     assert facts["pruned"] == "17% of trials, which saved 2 of 30 epochs (6.7%)"
-    assert facts["time in trials"] == "6 min, 60 s on the median"
+    assert facts["trial time"] == "6 min, median 60 s"
     assert facts["sampler, pruner"] == "tpe, median"
     assert "SYNTHETIC TWIN" in table.title
     assert "SYNTHETIC TWIN" in " ".join(table.notes)
@@ -292,7 +292,7 @@ def test_a_study_under_way_is_told_from_the_runs_of_its_trials(experiment, tmp_p
     assert "This study still runs, or was killed" in study._repr_html_()
     facts = study_tables.facts_table(study).cells["value"].tolist()
     assert "3 of 9 asked for: 1 finished, 1 pruned, 1 failed, 1 running" in facts
-    assert "no importance is told" in page.lower()
+    assert "no importance yet" in page.lower()
 
 
 def test_a_study_taken_up_again_shows_what_its_last_summary_does_not_know_yet(experiment, fake):
@@ -313,7 +313,7 @@ def test_a_broken_summary_leaves_the_runs_of_the_trials_and_says_so(experiment, 
     send_trial(experiment, "broken", 0, parent, value=20.0)
     study = read_study(experiment, "broken")
     assert [(t.number, t.value) for t in study.trials] == [(0, 21.0)]
-    assert "left no summary" in " ".join(study.notes)
+    assert "has no summary" in " ".join(study.notes)
 
 
 def test_a_study_without_a_finished_trial_makes_a_clear_page_and_exit_code_two(

@@ -87,7 +87,7 @@ def _saved(study: TrackedStudy) -> str:
 
 def _cost_facts(study: TrackedStudy) -> dict[str, str]:
     took = [trial.seconds for trial in study.trials if trial.seconds > 0]
-    middle = f", {duration(median(took))} median" if took else ""
+    middle = f", median {duration(median(took))}" if took else ""
     values = [trial.value for trial in study.finished if trial.value is not None]
     spread = f"{min(values):.1f} to {max(values):.1f}, median {median(values):.1f}" if values else DASH
     return {
