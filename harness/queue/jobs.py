@@ -17,7 +17,7 @@ MOST_KILLS = 3
 
 
 class Changed(UsageError):
-    """A study was begun with other settings, data, weights or versions."""
+    """A study was started with other settings, data, weights or versions."""
 
 
 class TakenAway(HarnessError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import VARIABLE, lost
-from harness.queue.work_loop import Work, check, work_off
+from harness.queue.work_loop import Work, check, do_jobs
 
 LOOK = 0.5
 MOST_DEATHS = 5
@@ -18,14 +18,14 @@ STOP_WAIT = 120.0
 ENDED, INTERRUPTED = 0, 130
 
 
-def work_with(work: Work, deadline: float | None) -> None:
+def run_workers(work: Work, deadline: float | None) -> None:
     """Do a study's jobs in this process (1 worker), in several of this machine, or watch others do them (0).
 
     After the deadline (of `time.monotonic`), no worker on any machine takes another job.
     """
     workers, listener = work.setup.workers, work.setup.listener
     if workers == 1:
-        work_off(work, deadline, listener)
+        do_jobs(work, deadline, listener)
     else:
         if workers == 0:
             listener.on_note(f"waiting for others: harness worker {work.queue.name} --storage ...")

@@ -44,7 +44,7 @@ def storage_url(given: str | None, root: Path) -> str:
 
 
 def shown(url: str) -> str:
-    """Return a storage URL without its password; of one that cannot be read only how it begins.
+    """Return a storage URL without its password; of one that cannot be read only its beginning.
 
     >>> shown("postgresql://me:secret@host/studies?password=secret")
     'postgresql://me:***@host/studies?password=***'
@@ -102,7 +102,7 @@ def alone(url: str) -> Iterator[None]:
 
 @contextmanager
 def exclusive(url: str) -> Iterator[None]:
-    """Hold a storage for one process among all machines while it looks what is queued and queues more."""
+    """Hold a storage for one process among all machines while it reads the queue and adds to it."""
     parsed = _parse(url)
     if parsed.get_backend_name() == "postgresql":
         with _advisory_lock(parsed, QUEUE_LOCK):
@@ -143,7 +143,7 @@ def lost(place: str) -> Iterator[None]:
 
 @contextmanager
 def experimental() -> Iterator[None]:
-    """Silence Optuna's notes on parts that it calls experimental: the tests of the harness hold them down."""
+    """Silence Optuna's notes on parts that it calls experimental: the harness tests what it uses of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
@@ -154,7 +154,7 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (SQLAlchemyError, ValueError):
-        raise UsageError(f"The study storage {shown(url)} is no SQLAlchemy URL. {EXAMPLES}") from None
+        raise UsageError(f"The study storage {shown(url)} is not an SQLAlchemy URL. {EXAMPLES}") from None
     if "@" in (parsed.host or ""):
         raise UsageError(
             f"The password of the study storage {shown(url)} has an @ in it: write %40 for @, %3A for : and %2F for /."

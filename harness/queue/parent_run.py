@@ -28,7 +28,7 @@ class StudyTracker:
         kind: what the run is: `study` or `suite`.
         tags: what the study is found by.
         params: what all trials share, and the search space.
-        leads: whether this process begins and ends the study; a helper leaves the state of its run alone.
+        leads: whether this process starts and ends the study; a helper leaves the state of its run alone.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class StudyTracker:
         self._tell(end)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Log numbers of the study at a trial's number, and with the first what it searches and how."""
+        """Log numbers of the study at a trial's number; the first time also what it searches and how."""
         self._tell(self._describe)
         self._tell(lambda store: store.log(str(self.run_id), [{**values, "epoch": float(step)}]))
 
@@ -100,7 +100,7 @@ class StudyTracker:
         self._tell(end)
 
     def bury(self) -> None:
-        """End the runs that killed workers left open; only once nobody is at work on the study."""
+        """End the runs that killed workers left open; only when no worker is left on the study."""
 
         def end(store: Store) -> None:
             name = self.queue.name
@@ -139,7 +139,7 @@ class StudyTracker:
             self._described = True
 
     def _tell(self, work: Callable[[Store], object]) -> None:
-        """Do work on the store; after the first that it does not take, keep still."""
+        """Do work on the store; after the first failure, do nothing more."""
         if not self._reached:
             return
         try:

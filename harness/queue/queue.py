@@ -1,4 +1,4 @@
-"""A queue of jobs in a relational storage, worked off by any number of processes on any number of machines.
+"""A queue of jobs in a relational storage, done by any number of processes on any number of machines.
 
 Each job is an Optuna trial: waiting, running, ended. A worker takes one by one statement of the database, so none is
 taken twice. A worker that dies is noticed at once by those of its machine that share its folder, because the system
@@ -85,7 +85,7 @@ class Queue:
         self.study.set_user_attr(what, value)
 
     def hold(self, what: str, values: dict[str, Any]) -> None:
-        """Remember what all jobs must share; raise `Changed` when the study was begun with something else."""
+        """Remember what all jobs must share; raise `Changed` when the study was started with something else."""
         values = json.loads(json.dumps(values, default=str))
         if self.study.user_attrs.get(what) is None:
             self.remember(what, values)
@@ -95,8 +95,8 @@ class Queue:
             keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
             said = "; ".join(f"{key}: {before.get(key)} before, {after.get(key)} now" for key in keys[:5])
             raise Changed(
-                f"The study {self.name!r} was begun with other {what} ({said}), so its trials cannot be compared "
-                "with new ones: begin another with --study NAME."
+                f"The study {self.name!r} was started with other {what} ({said}), so its trials cannot be compared "
+                "with new ones: start another with --study NAME."
             )
 
     def jobs(self) -> dict[int, FrozenTrial]:
@@ -122,7 +122,7 @@ class Queue:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Let no other process look what is queued and queue more while the block runs."""
+        """Keep other processes from reading the queue and adding to it while the block runs."""
         with exclusive(self.url):
             yield
 
@@ -231,7 +231,7 @@ class Queue:
 
     @contextmanager
     def alive(self, job: FrozenTrial) -> Iterator[None]:
-        """Send heartbeats for a job while the block runs; one that does not arrive does not end them."""
+        """Send heartbeats for a job while the block runs; a failed one does not end them."""
         stop, key = threading.Event(), self._id(job)
 
         def beat() -> None:

@@ -68,7 +68,7 @@ class Job(ABC):
         """Do the job and end it in the queue; raises only what must stop the worker."""
 
 
-def work_off(work: Work, deadline: float | None, listener: Listener) -> None:
+def do_jobs(work: Work, deadline: float | None, listener: Listener) -> None:
     """Do jobs until none waits and none is under way elsewhere, or until the deadline (of `time.monotonic`).
 
     A worker with nothing to do waits for the others, because it may have to resume the job of one that dies.

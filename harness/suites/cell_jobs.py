@@ -55,14 +55,14 @@ def queued(queue: Queue) -> list[CellState]:
 def shard_of(cells: Sequence[Cell], text: str | None) -> list[Cell]:
     """Return the i-th of n parts of a suite's cells, `text` being `i/n`; all without it.
 
-    The parts are equal, but that a cell is in the part of the one that it starts from.
+    The parts are equal, except that a cell is in the part of the cell that it starts from.
     Raises `UsageError` for a part that does not exist.
     """
     if text is None:
         return list(cells)
     part, sign, whole = text.partition("/")
     if not (sign and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
-        raise UsageError(f"--shard takes i/n with i from 1 to n, as 1/4, but got {text!r}.")
+        raise UsageError(f"--shard takes i/n with i from 1 to n, such as 1/4, but got {text!r}.")
     own = {cell.name for cell in [cell for cell in cells if cell.source is None][int(part) - 1 :: int(whole)]}
     for cell in cells:
         if cell.source in own:
@@ -74,7 +74,9 @@ def remember_suite(queue: Queue, expansion: Expansion, budgets: Mapping[str, int
     """Note for all workers which cells are wanted, and how many trials the studies had that rows build on."""
     kind = queue.notes.get("kind", KIND)
     if kind != KIND:
-        raise UsageError(f"{queue.name!r} in {queue.place} is no suite but a {kind}: use another --storage.")
+        raise UsageError(
+            f"{queue.name!r} in {queue.place} is not a suite but a {kind}: use another --storage."
+        )
     spec = {
         "suite": expansion.suite.name,
         "synthetic": expansion.synthetic,

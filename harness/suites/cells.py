@@ -1,4 +1,4 @@
-"""A suite as the runs it consists of, every one a whole, checked configuration before the first begins."""
+"""A suite as the runs it consists of, each a whole configuration, checked before the first starts."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ def started_from(config: RunConfig, run: str) -> RunConfig:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row that a dataset goes without, and why; `dataset` is the one it would have been run or tested on."""
+    """A row that is left out for a dataset, and why; `dataset` is the one it would have been run or tested on."""
 
     row: str
     dataset: str
@@ -194,7 +194,7 @@ def _best(way: _Way, row: Row, dataset: str) -> list[str]:
     if row.from_study is None:
         return []
     if way.study_preset is None:
-        raise UsageError(f"It takes the best of study {row.from_study!r}, and no studies are at hand.")
+        raise UsageError(f"It takes the best of study {row.from_study!r}, and no studies are available.")
     return [way.study_preset(row, dataset)]
 
 
@@ -241,11 +241,11 @@ def _check_names(suite: Suite, cells: Sequence[Cell]) -> None:
 
 
 def _check_sources(suite: Suite, cells: Sequence[Cell]) -> None:
-    """Raise `UsageError` when the run that another starts from is none of the suite's."""
+    """Raise `UsageError` when the run that another starts from is not in the suite."""
     names = {cell.name for cell in cells}
     lost = next((cell for cell in cells if cell.source is not None and cell.source not in names), None)
     if lost:
         raise UsageError(
-            f"Suite {suite.name!r}: {lost.name} starts from {lost.source}, which is no run of the suite: both rows "
+            f"Suite {suite.name!r}: {lost.name} starts from {lost.source}, which is not a run of the suite: both rows "
             "need the same datasets and seeds, and only one of them builds on a study."
         )

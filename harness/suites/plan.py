@@ -135,7 +135,7 @@ def _planned(
 
 
 def _config_key(record: Record) -> str | None:
-    """Return what makes two configs one run; None for a record of a config that is not understood any more."""
+    """Return what makes two configs one run; None for a config that can no longer be read."""
     try:
         return content_hash(identity_values(build(record.config)))
     except (UsageError, ValidationError):

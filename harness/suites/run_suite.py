@@ -16,7 +16,7 @@ from harness.files import locked
 from harness.inference.transfer import evaluate_run
 from harness.presets.resolve import build
 from harness.queue.jobs import SPEC, Changed, TakenAway
-from harness.queue.local_workers import work_with
+from harness.queue.local_workers import run_workers
 from harness.queue.optuna_storage import GONE, lost, shown
 from harness.queue.parent_run import StudyTracker
 from harness.queue.queue import FrozenTrial, Queue, TrialState
@@ -59,7 +59,7 @@ def run_suite(
         setup: where and how it is run; the cells' data root counts before the setup's.
         shard: `i/n`: only the i-th of n parts.
         retry: queue failed cells again.
-        timeout: seconds after which no further cell begins.
+        timeout: seconds after which no further cell starts.
         budgets: number of trials of each study that a row takes its configuration from, noted on its runs.
 
     Raises `Interrupted` when a person stops it; the same call resumes it.
@@ -104,7 +104,7 @@ class SuiteRun(Work):
         """Run the missing cells; log the state of the suite to MLflow however it ends."""
         status = "failed"
         try:
-            work_with(self, until(timeout))
+            run_workers(self, until(timeout))
             status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
@@ -167,7 +167,7 @@ class CellJob(Job):
         return self.suite.queue.alive(self.job)
 
     def do(self) -> None:
-        """Run the cell; a failure is kept, and the next cell begins; what another worker took over is left to it."""
+        """Run the cell; a failure is kept, and the next cell starts; what another worker took over is left to it."""
         try:
             self._do()
         except TakenAway as gone:

@@ -76,9 +76,7 @@ def open_study(study: str, root: Path, storage: str | None) -> Queue:
         raise UsageError(f"There is no study storage at {sqlite_file(url)} yet: `harness sweep` creates it.")
     queue = Queue(study, url, directions=None, folder=root / "studies" / study)
     if queue.notes.get("kind") != KIND:
-        raise UsageError(
-            f"{study!r} is no study of `harness sweep`: `harness sweep list` shows what there is."
-        )
+        raise UsageError(f"{study!r} is not a study of `harness sweep`: `harness sweep list` shows them.")
     return queue
 
 

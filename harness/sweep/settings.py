@@ -1,4 +1,4 @@
-"""How a sweep searches, what is refused before it begins, and what makes two studies the same."""
+"""How a sweep searches, what is refused before it starts, and what makes two studies the same."""
 
 import os
 import re
@@ -46,7 +46,7 @@ class Search(BaseModel):
             minimised; the first decides which trial is the best.
         constraints: costs that the best may not exceed.
         sampler: how points are drawn: `tpe` (multivariate), `gp`, `random`, `grid`, `cmaes`, `nsga2`.
-        pruner: what ends a trial early: `median` (behind the others' median at two validations in a row), `hyperband`,
+        pruner: what prunes a trial: `median` (behind the others' median at two validations in a row), `hyperband`,
             `wilcoxon` (over the seeds of a trial, against the best one), `none`.
         seeds: runs of each trial, with seeds from the config's on; the value is their mean.
         timeout: seconds after which no further trial starts.
@@ -86,7 +86,7 @@ def parse_constraint(text: str) -> Constraint:
     found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)", limit)
     if not sign or not found or found[2].upper() not in UNITS:
         raise UsageError(
-            f"--constraint takes COST<=LIMIT, as trainable_parameters<=12M or peak_memory<=20GB, but got {text!r}."
+            f"--constraint takes COST<=LIMIT, such as trainable_parameters<=12M or peak_memory<=20GB, but got {text!r}."
         )
     if cost not in COSTS:
         raise unknown("cost", cost, COSTS)
@@ -108,7 +108,7 @@ def check_search(config: RunConfig, axes: Sequence[Axis], search: Search) -> Non
             f"{search.objective!r}: name {SCORES[0]} first, costs after it."
         )
     if len(set(search.objectives)) < len(search.objectives):
-        raise UsageError(f"An objective is named twice: {', '.join(search.objectives)}.")
+        raise UsageError(f"An objective is given twice: {', '.join(search.objectives)}.")
     if len(search.objectives) > 1:
         _check_several(search)
     if search.pruner == "wilcoxon" and search.seeds < WILCOXON_SEEDS:
@@ -167,6 +167,6 @@ def _check_several(search: Search) -> None:
         )
     if search.pruner != "none":
         raise UsageError(
-            f"With several objectives no trial can be ended early, but the pruner is {search.pruner}: use "
+            f"With several objectives no trial can be pruned, but the pruner is {search.pruner}: use "
             "--pruner none."
         )

@@ -143,7 +143,7 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
         return Axis(key=key, over=Choice(values=_choices(text, values)))
     if ":" not in values:
         raise UsageError(
-            f"One value is no search in --space {text!r}: hold it with --fix {text}, or give {FORMS}."
+            f"A single value is not a range in --space {text!r}: fix it with --fix {text}, or give {FORMS}."
         )
     integer = _is_integer(known[key])
     return Axis(key=key, over=_range(text, values, integer), integer=integer)
@@ -189,7 +189,7 @@ def grid(axes: Sequence[Axis], n: int = GRID_POINTS) -> list[dict[str, Any]]:
     if size > MOST_POINTS:
         raise UsageError(
             f"The grid over {', '.join(axis.key for axis in axes)} has {size:,} points, more than {MOST_POINTS:,}: "
-            "hold some keys with --fix, or name fewer values with --space key=a,b,c."
+            "fix some keys with --fix, or name fewer values with --space key=a,b,c."
         )
     return [dict(zip((axis.key for axis in axes), row, strict=True)) for row in product(*values)]
 
@@ -198,7 +198,7 @@ def _refuse(key: str, info: Any) -> None:
     """Raise `UsageError` for a key whose values cannot be compared on one validation split."""
     if key.startswith(MEASURES) or key == "seed":
         raise UsageError(
-            f"{key} decides what a trial is measured on, so values of it cannot be compared: --fix it."
+            f"{key} decides what a trial is measured on, so its values cannot be compared: set it with --fix."
         )
     if key == "method.name" or is_free(info):
         raise UsageError(f"{key} is not something to search: it does not change how good a configuration is.")
@@ -219,11 +219,15 @@ def _range(text: str, values: str, integer: bool) -> Range:
     if not numbers or rest not in ([], ["log"]):
         raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
     if not low < high:
-        raise UsageError(f"The range in --space {text!r} must rise, but {low:g} is not below {high:g}.")
+        raise UsageError(
+            f"The range in --space {text!r} must be ascending, but {low:g} is not below {high:g}."
+        )
     if rest and low <= 0:
-        raise UsageError(f"A logarithmic range must begin above 0, but --space {text!r} begins at {low:g}.")
+        raise UsageError(f"A logarithmic range must start above 0, but --space {text!r} starts at {low:g}.")
     if integer and (low != int(low) or high != int(high)):
-        raise UsageError(f"The key in --space {text!r} takes whole numbers, so its range must end in them.")
+        raise UsageError(
+            f"The key in --space {text!r} takes whole numbers, so both ends of its range must be whole."
+        )
     return Range(low=low, high=high, log=bool(rest))
 
 

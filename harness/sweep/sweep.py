@@ -10,7 +10,7 @@ from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
 from harness.paths import runs_root
 from harness.queue.jobs import BEAT, SPEC, is_cut_off
-from harness.queue.local_workers import work_with
+from harness.queue.local_workers import run_workers
 from harness.queue.optuna_storage import lost, shown
 from harness.queue.parent_run import StudyTracker
 from harness.queue.queue import Queue
@@ -63,7 +63,7 @@ def sweep(
         kind = queue.notes.get("kind", KIND)
         if kind != KIND or ("kind" not in queue.notes and queue.jobs()):
             raise UsageError(
-                f"{name!r} in {queue.place} is no study of `harness sweep`: choose another --study or --storage."
+                f"{name!r} in {queue.place} is not a study of `harness sweep`: choose another --study or --storage."
             )
         queue.hold("settings", settings)
         return Sweep(config, axes, search, queue, setup).run()
@@ -76,7 +76,7 @@ def open_sweep(queue: Queue, setup: WorkSetup) -> "Sweep":
 
 
 class Sweep(Work):
-    """One process's work on a study: the one that began it, or a worker."""
+    """One process's work on a study: the process that started it, or a worker."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Sweep(Work):
         status = "failed"
         try:
             self._prepare()
-            work_with(self, until(self.search.timeout))
+            run_workers(self, until(self.search.timeout))
             if self.search.test_seeds or not self.left():
                 self._test()
             status = "finished"

@@ -78,7 +78,7 @@ def fill_cache(
 
 
 def titled(dataset: type[PersonDataset], synthetic: bool) -> str:
-    """Return how messages call a dataset or its twin."""
+    """Return the name of a dataset or its twin in messages."""
     return f"the synthetic twin of {dataset.title}" if synthetic else dataset.title
 
 

@@ -1,4 +1,4 @@
-"""Draw what is known of datasets; imports nothing heavy, as listing should start at once."""
+"""Print what is known of datasets; imports nothing heavy, so that listing is instant."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from harness.paths import Place
 
 
 def show_overview(place: Place, rows: Sequence[dict[str, Any]]) -> None:
-    """Print one line per dataset, without a table library, as this command should start at once."""
+    """Print one line per dataset, without a table library, so that this command is instant."""
     header = ("name", "dataset", "identities", "images", "captions", "real data", "synthetic twin")
     lines = [header, *(_overview_cells(row, str(place.path)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -32,15 +32,15 @@ def show_info(info: dict[str, Any]) -> None:
     click.secho(f"{info['title']} ({info['name']}{twin})", bold=True)
     for name, value in _facts(info):
         paragraph(f"  {name:<14}", value)
-    click.echo("\n  Expected there")
+    click.echo("\n  Expected layout")
     for line in _tree(info):
         click.echo(f"    {line}")
-    paragraph("    ", f"In place of the JSON file, split by others: {', '.join(info['also_read'])}")
+    paragraph("    ", f"Also read, instead of the JSON file: {', '.join(info['also_read'])}")
     click.echo("\n  Published counts")
     for row in _count_lines(info["expected"]):
         click.echo(f"    {row}")
     if info["known_wrong_files"]:
-        click.echo("\n  Known wrong files, named by harness data verify")
+        click.echo("\n  Known bad files, found by harness data verify")
     for wrong in info["known_wrong_files"]:
         paragraph("    - ", wrong["what"] + ".")
 
@@ -60,16 +60,16 @@ def _inside(folder: str | None, root: str) -> str | None:
 
 def _facts(info: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "licence", info["licence"]
-    yield "to get it", info["access"]
+    yield "access", info["access"]
     yield "data root", f"{info['data_root']} (from {info['chosen_by']})"
     yield "found", f"in {info['found']}" if info["found"] else info["state"]
     for wrong in info["wrong_files_found"]:
-        yield "wrong file", wrong
-    own = "its own" if info["has_val"] else "none of its own"
+        yield "bad file", wrong
+    own = "its own" if info["has_val"] else "none"
     yield "validation", f"{own}; default --val {info['default_val']}"
     yield "text length", f"{info['text_length']} tokens"
     if info["shares_persons_with"]:
-        yield "same persons", f"as in {', '.join(info['shares_persons_with'])}, with other numbers"
+        yield "same people", f"as in {', '.join(info['shares_persons_with'])}, with other numbers"
     yield "without data", _without(info)
 
 

@@ -1,4 +1,4 @@
-"""Draw what a check of a dataset found."""
+"""Print what a check of a dataset found."""
 
 from collections.abc import Sequence
 
@@ -61,6 +61,6 @@ def _show_verdict(report: VerifyReport) -> None:
         sum(fault.severity == severity for fault in report.faults) for severity in ("error", "warning")
     )
     found = f"{many(errors, 'error')}, {many(warnings, 'warning')}"
-    checked = "every image decoded" if report.images == "decode" else "images looked for, not decoded"
+    checked = "every image decoded" if report.images == "decode" else "images located, not decoded"
     verdict, colour = ("usable", "green") if report.usable else ("not usable", "red")
     click.secho(f"{verdict}: {found} ({checked})", fg=colour, bold=True)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from harness.clip.model import load_clip
 from harness.clip.weights import find_cached
@@ -23,9 +24,15 @@ class Finding:
 
 def examine(root: str | None = None) -> list[Finding]:
     """Return all findings; never raises."""
-    checks: list[Callable[[], Iterator[Finding]]] = [_versions, _torch, _places, _store, _weights]
-    findings = [finding for check in checks for finding in _safely(check)]
-    return findings + _safely(lambda: _data(root))
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        _versions,
+        _torch,
+        _places,
+        _store,
+        _weights,
+        partial(_data, root),
+    ]
+    return [finding for check in checks for finding in _safely(check)]
 
 
 def _safely(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -33,7 +40,7 @@ def _safely(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         found.extend(check())
     except Exception as error:
-        name = getattr(check, "__name__", "check").strip("_<>")
+        name = getattr(check, "func", check).__name__.strip("_")
         found.append(Finding(name, "broken", f"{type(error).__name__}: {error}"))
     return found
 

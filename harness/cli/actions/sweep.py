@@ -31,7 +31,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     for name in ("method", "dataset"):
         if not options[name]:
             raise UsageError(
-                f"harness sweep needs --{name}; `harness sweep --help` shows all, `harness sweep list` the studies."
+                f"harness sweep needs --{name}; see `harness sweep --help`, or `harness sweep list` for the studies."
             )
     check_report(options["report"], {"study": 1, "dataset": 1})
     axes = axes_from(options)
@@ -73,7 +73,7 @@ def search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
             test_seeds=options["test_seeds"],
         )
     except ValidationError as error:
-        raise UsageError(f"The search cannot be as asked: {error.errors()[0]['msg']}.") from error
+        raise UsageError(f"The search is not possible: {error.errors()[0]['msg']}.") from error
 
 
 def axes_from(options: dict[str, Any]) -> list[Axis]:
@@ -83,7 +83,7 @@ def axes_from(options: dict[str, Any]) -> list[Axis]:
     for axis in axes:
         if axis.key in held:
             raise UsageError(
-                f"{axis.key} is set and searched: give the value to --fix instead of --set to hold it."
+                f"{axis.key} is set and searched: use --fix instead of --set to give it a value."
             )
     return axes
 

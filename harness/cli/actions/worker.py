@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.listener import Listener
 from harness.queue.jobs import BEAT
 from harness.queue.queue import Queue
-from harness.queue.work_loop import Work, until, work_off
+from harness.queue.work_loop import Work, do_jobs, until
 from harness.queue.work_loop import follow as follow_process
 from harness.queue.work_setup import WorkSetup
 from harness.suites.cell_jobs import KIND as SUITE
@@ -34,7 +34,7 @@ def help_with(
     Args:
         study: its name in the storage.
         setup: where and how this process works.
-        timeout: seconds after which no further job begins.
+        timeout: seconds after which no further job starts.
         follow: the process that started this one; when that ends, this one stops in order.
 
     Raises `UsageError` for a study that the storage does not hold, or that was not made by the harness.
@@ -53,4 +53,4 @@ def help_with(
         )
     work = _KINDS[kind](queue, setup)
     work.helps = follow is None
-    work_off(work, until(timeout), setup.listener)
+    do_jobs(work, until(timeout), setup.listener)

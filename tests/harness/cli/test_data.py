@@ -79,7 +79,7 @@ def test_info_tells_all_a_person_needs(harness, tmp_path, name):
 def test_info_names_a_wrong_file_that_lies_there(harness, real_format, tmp_path):
     real_format.write_cuhk(tmp_path, name="caption_all.json")
     _, out, _ = harness("data", "info", "cuhk", "--data-root", tmp_path)
-    assert "wrong file" in out
+    assert "bad file" in out
 
 
 def test_an_unknown_dataset_gets_the_nearest_name(harness):

@@ -18,7 +18,7 @@ from harness.listener import Listener
 from harness.queue.local_workers import share, visible_gpus
 from harness.queue.optuna_storage import lost
 from harness.queue.queue import Queue, TrialState
-from harness.queue.work_loop import Job, Work, until, when_free, work_off
+from harness.queue.work_loop import Job, Work, do_jobs, until, when_free
 from harness.track.mlflow_store import Store
 from harness.track.run_row import PARENT
 
@@ -64,7 +64,7 @@ class OneCall(Job):
 def test_a_worker_does_all_jobs_and_reports_progress(tmp_path):
     done = []
     jobs = Jobs(tmp_path, [lambda: done.append(1), lambda: done.append(2)])
-    work_off(jobs, None, Listener())
+    do_jobs(jobs, None, Listener())
     assert done == [1, 2]
     assert jobs.reported == 2
     assert not list((tmp_path / "workers").glob("*.lock"))
@@ -73,14 +73,14 @@ def test_a_worker_does_all_jobs_and_reports_progress(tmp_path):
 def test_a_worker_with_nothing_to_do_waits_for_what_others_may_leave_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.queue.work_loop.IDLE", 0.01)
     jobs = Jobs(tmp_path, [], running=2)
-    work_off(jobs, None, Listener())
+    do_jobs(jobs, None, Listener())
     assert jobs.busy < 0
     assert not jobs.calls
 
 
 def test_no_job_begins_after_the_deadline(tmp_path):
     done = []
-    work_off(Jobs(tmp_path, [lambda: done.append(1)]), until(-1), Listener())
+    do_jobs(Jobs(tmp_path, [lambda: done.append(1)]), until(-1), Listener())
     assert not done
 
 
@@ -88,7 +88,7 @@ def test_no_job_begins_once_the_time_of_the_whole_study_is_over(tmp_path):
     done = []
     jobs = Jobs(tmp_path, [lambda: done.append(1)])
     jobs.notes = {"over": True}
-    work_off(jobs, None, Listener())
+    do_jobs(jobs, None, Listener())
     assert not done
 
 
@@ -96,7 +96,7 @@ def test_a_stopped_study_is_left_with_its_reason(tmp_path):
     jobs = Jobs(tmp_path, [lambda: None])
     jobs.stopped = "three failed alike"
     with pytest.raises(HarnessError, match="three failed alike"):
-        work_off(jobs, None, Listener())
+        do_jobs(jobs, None, Listener())
 
 
 def test_a_storage_that_goes_away_is_one_message():

@@ -193,7 +193,7 @@ def test_a_source_with_other_seeds_is_refused_before_anything_runs(table, tmp_pa
     preset.write_text("method: {lr: 0.1}\n")
     table.write_text(TABLE.replace("method: full_finetune}", "method: full_finetune, from_study: s}"))
     with pytest.raises(
-        UsageError, match=r"second/icfg/1 starts from first/icfg/1, which is no run of the suite"
+        UsageError, match=r"second/icfg/1 starts from first/icfg/1, which is not a run of the suite"
     ):
         expand(load_suite(str(table)), synthetic=True, study_preset=lambda row, dataset: str(preset))
 

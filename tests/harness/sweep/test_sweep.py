@@ -168,7 +168,7 @@ def test_missing_data_stop_at_once_and_cost_no_trial(search_with):
 
 def test_changed_data_are_not_mixed_into_a_study(search_with):
     search_with(Runs(), 3)
-    with pytest.raises(UsageError, match="begun with other material"):
+    with pytest.raises(UsageError, match="started with other material"):
         search_with(Runs(fingerprint="other"), 6)
     assert search_with(Runs(), 6).counts["finished"] == 6
 
@@ -235,7 +235,7 @@ def test_a_sweep_of_several_processes_is_refused(search_with, monkeypatch):
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "nonsense", "dialect://me:secret@host/db"])
 def test_a_storage_that_cannot_be_opened_is_one_message_without_its_password(search_with, url):
-    with pytest.raises(UsageError, match=r"cannot be opened|is no SQLAlchemy URL") as error:
+    with pytest.raises(UsageError, match=r"cannot be opened|is not an SQLAlchemy URL") as error:
         search_with(Runs(), storage=url)
     assert "secret" not in str(error.value)
 
@@ -314,11 +314,11 @@ def test_a_trial_is_never_found_in_place_of_a_tested_run(untracked, world, twins
 def test_a_sweep_does_not_take_over_the_queue_of_a_suite(search_with, tmp_path):
     queue = Queue("suite-x", f"sqlite:///{tmp_path / 'optuna.db'}", folder=tmp_path)
     queue.remember("kind", "suite")
-    with pytest.raises(UsageError, match="is no study of `harness sweep`"):
+    with pytest.raises(UsageError, match="is not a study of `harness sweep`"):
         search_with(Runs(), study="suite-x")
     foreign = Queue("foreign", queue.url, folder=tmp_path)
     foreign.fill(1)
-    with pytest.raises(UsageError, match="is no study of `harness sweep`"):
+    with pytest.raises(UsageError, match="is not a study of `harness sweep`"):
         search_with(Runs(), study="foreign")
 
 
