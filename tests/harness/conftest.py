@@ -14,6 +14,7 @@ from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job
 from harness.sweep.settings import Search
 from harness.sweep.sweep import sweep
+from tests.suite_runs import TABLE
 from tests.sweep_runs import RATE
 
 
@@ -58,3 +59,13 @@ def search_with(untracked, monkeypatch, tmp_path, config, empty_storage):
         return sweep(config, list(axes), search, WorkSetup(tmp_path, **keep), study)
 
     return call
+
+
+@pytest.fixture
+def table(tmp_path, empty_storage):
+    """Return the file of a small suite, beside a storage that is laid out."""
+    file = tmp_path / "small.yaml"
+    (tmp_path / "runs").mkdir()
+    shutil.copy(empty_storage, tmp_path / "runs")
+    file.write_text(TABLE)
+    return file

@@ -1,82 +1,17 @@
 """Suites: cells run once, found, failed, retried, planned and told. A stand-in takes the place of the run."""
 
-import json
-import shutil
-from pathlib import Path
-
 import pytest
-from click.testing import CliRunner
 
 from harness.cli.actions.worker import help_with
-from harness.cli.main import cli
-from harness.config.values import content_hash
 from harness.errors import DataError, Interrupted, UsageError
 from harness.queue.work_setup import WorkSetup
-from harness.record import Record, RunFolder, all_runs
+from harness.record import all_runs
 from harness.suites import run_suite as suite_module
 from harness.suites.cell_jobs import shard_of
 from harness.suites.plan import make_suite_plan
 from harness.suites.run_suite import run_suite
 from harness.suites.suite_files import expand, load_suite
-
-TABLE = """
-title: A table
-datasets: [icfg, cuhk]
-seeds: 2
-evaluate: others
-rows:
-  - method: linear_probe
-  - name: probe itc
-    method: linear_probe
-    set: {method.loss: itc}
-"""
-
-
-class Runs:
-    """Stands in for a run: notes what was asked, breaks where told, and leaves a record behind."""
-
-    def __init__(self, breaks=None):
-        self.breaks, self.calls, self.tests = breaks or {}, [], []
-
-    def __call__(self, config, *, runs, device, listener, tags):
-        self.calls.append(config)
-        if error := self.breaks.get(len(self.calls)):
-            raise error
-        dataset = config.dataset.name
-        record = Record(
-            identity=content_hash(config),
-            status="finished",
-            config=config.model_dump(mode="json"),
-            versions={"method": 1},
-            fingerprint="data",
-            backbone={"name": "tiny"},
-            synthetic=True,
-            seconds=10.0,
-            metrics={f"test/{dataset}/t2i/R1": 50.0},
-            tags=tags,
-        )
-        folder = RunFolder(Path(runs) / record.name)
-        known = folder.read()
-        if known is not None:
-            return known
-        folder.write(record)
-        return record
-
-    def evaluate(self, run, datasets, *, data_root, runs, device, listener):
-        self.tests.append((run, tuple(datasets)))
-        for dataset in datasets:
-            file = Path(runs) / run / "transfer" / f"{dataset}.json"
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(json.dumps({"dataset": dataset}))
-
-
-@pytest.fixture
-def table(tmp_path, empty_storage):
-    file = tmp_path / "small.yaml"
-    (tmp_path / "runs").mkdir()
-    shutil.copy(empty_storage, tmp_path / "runs")
-    file.write_text(TABLE)
-    return file
+from tests.suite_runs import TABLE, Runs
 
 
 @pytest.fixture
@@ -230,59 +165,3 @@ def test_a_row_on_a_study_bears_its_budget(run_with, table, tmp_path):
     }
     assert (tags["sdm"]["harness.study"], tags["sdm"]["harness.budget"]) == ("mine", "30")
     assert "harness.budget" not in tags["itc"]
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(cli, list(map(str, arguments)), obj={"quiet": False}, standalone_mode=False)
-
-
-def test_the_command_runs_plans_tells_and_retries(untracked, monkeypatch, table, tmp_path):
-    monkeypatch.setenv("HARNESS_RUNS", str(tmp_path / "runs"))
-    broken = Runs(breaks={1: ValueError("no \x1b[31mmemory")})
-    monkeypatch.setattr(suite_module, "run", broken)
-    monkeypatch.setattr(suite_module, "evaluate_run", broken.evaluate)
-    planned = invoke("suite", "plan", table, "--synthetic")
-    assert planned.exit_code == 0, planned.output
-    assert "8 cells: 8 missing" in planned.output
-    ran = invoke("suite", "run", table, "--synthetic")
-    assert ran.return_value == 1
-    assert "8 cells: 7 done, 1 failed" in ran.output
-    assert "harness suite retry" in ran.output
-    status = invoke("suite", "status", table, "--synthetic")
-    assert status.return_value == 1
-    assert "failed: ValueError: no memory" in status.output
-    again = invoke("suite", "retry", table, "--synthetic", "--json")
-    assert again.return_value == 0, again.output
-    assert json.loads(again.stdout)["counts"]["done"] == 8
-    assert invoke("suite", "status", table, "--synthetic").return_value == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["run", "main_result"], "Did you mean 'main_results'"),
-        (["run", "main_results", "--set", "method.lrr=1"], "Did you mean"),
-        (["run", "main_results", "--shard", "5/4"], "--shard takes i/n"),
-        (["plan", "main_results", "--from-study", "cskt=none"], "no study storage"),
-        (["run", "main_results", "--from-study", "cskd=x"], "Did you mean 'cskt'"),
-        (["run", "main_results", "--report", "leaderbord"], "Unknown report"),
-        (["plann"], "Did you mean 'plan'"),
-    ],
-)
-def test_wrong_use_is_one_message_before_anything_runs(arguments, told, tmp_path, monkeypatch):
-    monkeypatch.setenv("HARNESS_RUNS", str(tmp_path / "runs"))
-    result = invoke("suite", *arguments, *(["--synthetic"] if len(arguments) > 1 else []))
-    assert result.exit_code == 2 or getattr(result.exception, "exit_code", None) == 2
-    assert told in result.output + str(result.exception)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_suites_are_listed_and_shown():
-    listed = invoke("suite", "list")
-    names = [line.split()[0] for line in listed.output.splitlines()]
-    assert names == sorted(names)
-    assert "cross_dataset" in names
-    shown = invoke("suite", "show", "cskt-ablation")
-    assert shown.exit_code == 0, shown.output
-    assert "cskt" in shown.output
-    assert json.loads(invoke("suite", "show", "cskt_ablation", "--json").stdout)["name"] == "cskt_ablation"
