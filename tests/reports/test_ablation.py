@@ -4,15 +4,11 @@ import pytest
 from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, draw_differences
 from matplotlib import pyplot
 from pandas import DataFrame
-from scipy import stats
 
-from harness.config.values import flatten
-from harness.evaluate.intervals import holm
 from harness.pages.tables import DASH
 from harness.pages.theme import use_theme
-from harness.presets.resolve import resolve
-from harness.results.ablation_pairs import compared
 from harness.results.panels import split_panels
+from tests.ablation_rows import configured, panel_of, star_panel
 from tests.fake_experiment import persons
 
 
@@ -20,103 +16,9 @@ def split(*rows):
     return split_panels(Ablation.select(DataFrame(list(rows))), Ablation.facts, persons(rows))
 
 
-def panel_of(*rows):
-    (panel,) = split(*rows)
-    return panel
-
-
-def configured(fake, r1=40.0, method="mine", **changes):
-    """Return a row of a method whose config has these keys; `a__b` means `a.b`."""
-    settings = {key.replace("__", "."): str(changes.pop(key)) for key in list(changes) if "__" in key}
-    config = {"method.name": method, "dataset.name": "icfg", "method.lr": "0.1", "method.depth": "12"}
-    name = f"{method} {sorted(settings.items())}"
-    return fake.row(method, r1=r1, **({"condition": name, "config": config | settings} | changes))
-
-
-def of_defaults(fake, r1, method="cskt", **settings):
-    """Return a row of an installed method, as it is without any setting on a twin but for these."""
-    values = flatten(resolve(method, "icfg", synthetic=True).model_dump(mode="json")) | settings
-    config = {key: str(value) for key, value in values.items() if key != "seed"}
-    return fake.row(method, r1=r1, condition=str(settings), config=config)
-
-
 @pytest.fixture
-def star(fake):
-    """A reference with one or two changed keys; the reference is neither first nor best."""
-    return panel_of(
-        configured(fake, 38, method__depth=3),
-        configured(fake, 41, method__depth=1),
-        configured(fake, 30, method__lr=9, method__depth=20),
-        configured(fake, 40),
-        configured(fake, 52, method__lr=0.5),
-        configured(fake, 39, method__depth=10),
-    )
-
-
-def test_the_reference_is_the_configuration_that_the_others_differ_from_in_the_fewest_keys(star):
-    first = compared(star).iloc[0]
-    assert first[["R1", "role", "n_keys"]].tolist() == [40, "reference: nearest to the others", 0]
-
-
-def test_the_defaults_are_the_reference_where_they_were_run_even_when_others_are_nearer(fake):
-    rows = [
-        of_defaults(fake, 50, **{"method.prompt_depth": 3}),
-        of_defaults(fake, 51, **{"method.prompt_depth": 3, "method.reduction": 2}),
-        of_defaults(fake, 52, **{"method.prompt_depth": 3, "method.reduction": 4}),
-        of_defaults(fake, 40, **{}),
-    ]
-    found = compared(panel_of(*rows))
-    assert found.iloc[0][["R1", "role"]].tolist() == [40, "reference: defaults"]
-    assert compared(panel_of(*rows[1:3])).iloc[0]["role"] == "reference: nearest to the others"
-    assert found.iloc[1][["change", "instead_of"]].tolist() == ["method.prompt_depth=3", "12"]
-
-
-def test_keys_that_all_configurations_share_do_not_keep_the_defaults_from_being_the_reference(fake):
-    rows = [
-        of_defaults(fake, 40, **{"train.epochs": 3}),
-        of_defaults(fake, 50, **{"train.epochs": 3, "method.init": "zero"}),
-    ]
-    assert compared(panel_of(*rows)).iloc[0][["R1", "role"]].tolist() == [40, "reference: defaults"]
-
-
-def test_of_equally_near_configurations_the_one_of_most_seeds_is_the_reference(fake):
-    rows = [configured(fake, 1), configured(fake, 2, method__lr=9, n_seeds=3)]
-    assert compared(panel_of(*rows))["R1"].tolist() == [2, 1]
-
-
-def test_changes_of_one_key_come_first_by_key_and_value_the_key_of_the_largest_difference_leading(star):
-    rows = compared(star)
-    assert rows["change"].tolist()[1:] == [
-        *("method.lr=0.5", "method.depth=1", "method.depth=3", "method.depth=10"),
-        "method.depth=20, method.lr=9",
-    ]
-    assert rows["instead_of"].tolist()[1:] == ["0.1", "12", "12", "12", "12, 0.1"]
-    assert rows["group"].tolist()[-1] == "several settings"
-
-
-def test_the_difference_is_to_the_methods_own_reference_person_by_person(star, fake):
-    row = compared(star).set_index("change").loc["method.lr=0.5"]
-    one, other = (star.persons[f"mine {keys} on icfg"] for keys in ("[('method.lr', '0.5')]", "[]"))
-    gaps = 10 * (one.of("mAP") - other.of("mAP"))[0]
-    half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / len(gaps) ** 0.5
-    assert row["R1_difference"] == pytest.approx(12)
-    assert (row["mAP_difference_low"], row["mAP_difference_high"]) == pytest.approx((12 - half, 12 + half))
-    two = [configured(fake, 70, "other"), configured(fake, 60, "other", method__lr=2, n_seeds=9)]
-    rows = compared(panel_of(*star.records, *two)).set_index(["method", "change"])
-    assert rows.loc[("other", "method.lr=0.1"), "R1_difference"] == pytest.approx(10)
-
-
-def test_p_is_adjusted_for_all_comparisons_of_the_table(star, fake):
-    found = compared(star)
-    assert found["p_holm"].notna().tolist() == [False, *[True] * 5]
-    assert found["p_holm"].dropna().tolist() == holm(found["p"].dropna()).tolist()
-    assert (found["p_holm"] > found["p"]).any()
-    two = [configured(fake, 70, "other"), configured(fake, 60, "other", method__lr=2)]
-    more = compared(panel_of(*star.records, *two)).set_index("condition")["p_holm"]
-    assert (
-        more["mine [('method.depth', '1')]"]
-        >= found.set_index("condition")["p_holm"]["mine [('method.depth', '1')]"]
-    )
+def star():
+    return star_panel()
 
 
 def test_the_table_shows_scores_changes_differences_and_parameters(star):
@@ -134,32 +36,17 @@ def test_the_table_shows_scores_changes_differences_and_parameters(star):
 
 def test_the_table_says_how_many_comparisons_it_makes(star, fake):
     assert "Comparisons in this table: 5." in ablation_table(star).notes[-1]
-    assert "nothing to compare" in ablation_table(panel_of(configured(fake))).notes[-1]
+    assert "nothing to compare" in ablation_table(panel_of(configured())).notes[-1]
 
 
 def test_the_numbers_for_machines_are_not_rounded(fake):
-    panel = panel_of(configured(fake, 40, n_seeds=2), configured(fake, 41.123456, method__lr=2))
+    panel = panel_of(configured(40, n_seeds=2), configured(41.123456, method__lr=2))
     assert ablation_table(panel).values["R1_difference"].tolist()[1] == pytest.approx(1.123456)
     assert ablation_table(panel).as_dict()["rows"][0]["R1_difference"] is None
 
 
-def test_keys_that_cannot_change_a_result_are_no_difference(fake, monkeypatch):
-    from harness.methods import METHODS, setting
-
-    base = METHODS.get("cskt").Config
-
-    class Config(base):
-        """The method's, with a field that cannot change a result."""
-
-        workers: int = setting(1, "of no matter", identity=False)
-
-    monkeypatch.setattr(METHODS.get("cskt"), "Config", Config)
-    rows = [of_defaults(fake, 40), of_defaults(fake, 50, **{"method.workers": 3, "method.init": "zero"})]
-    assert compared(panel_of(*rows))["change"].tolist() == ["", "method.init=zero"]
-
-
 def test_a_key_that_only_one_version_of_a_method_has_is_unset_in_the_other(fake):
-    panel = panel_of(configured(fake, 40, n_seeds=3), configured(fake, 41, method__new=2))
+    panel = panel_of(configured(40, n_seeds=3), configured(41, method__new=2))
     assert ablation_table(panel).cells.iloc[1][["changed", "instead of"]].tolist() == [
         "method.new=2",
         "unset",
@@ -168,9 +55,9 @@ def test_a_key_that_only_one_version_of_a_method_has_is_unset_in_the_other(fake)
 
 def test_like_settings_of_another_version_or_budget_are_told_apart_and_come_last(fake):
     rows = [
-        configured(fake, 40, condition="0123456789", budget="9 trials"),
-        configured(fake, 40, n_seeds=2),
-        configured(fake, 41, method__lr=2),
+        configured(40, condition="0123456789", budget="9 trials"),
+        configured(40, n_seeds=2),
+        configured(41, method__lr=2),
     ]
     cells = ablation_table(panel_of(*rows)).cells
     assert cells["changed"].tolist()[1:] == [
@@ -179,7 +66,7 @@ def test_like_settings_of_another_version_or_budget_are_told_apart_and_come_last
 
 
 def test_without_the_persons_there_is_a_difference_and_no_interval_and_no_p(fake):
-    rows = DataFrame([configured(fake, 40, n_seeds=3), configured(fake, 41, method__lr=2)])
+    rows = DataFrame([configured(40, n_seeds=3), configured(41, method__lr=2)])
     (panel,) = split_panels(rows, Ablation.facts)
     assert ablation_table(panel).cells.iloc[1][["difference in R@1", "p (Holm)"]].tolist() == ["1.0", DASH]
     use_theme()
@@ -216,7 +103,7 @@ def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_it_is_n
 
 def test_of_many_configurations_the_figure_draws_the_first_and_says_so(fake):
     use_theme()
-    rows = [configured(fake, 40, n_seeds=2), *(configured(fake, 41, method__lr=n + 2) for n in range(60))]
+    rows = [configured(40, n_seeds=2), *(configured(41, method__lr=n + 2) for n in range(60))]
     panel = panel_of(*rows)
     figure = draw_differences(panel)
     assert len(figure.axes[0].containers) == MOST_DRAWN
@@ -246,7 +133,7 @@ def test_two_configurations_of_one_method_are_no_gap(star):
 def test_hostile_keys_and_values_stay_text(fake, tmp_path):
     use_theme()
     bad = "=cmd|' /C' <script>alert(1)</script> \\input{x} $\\frac$\x1b[31m"
-    panel = panel_of(configured(fake, 40, n_seeds=2), configured(fake, 41, method__lr=bad))
+    panel = panel_of(configured(40, n_seeds=2), configured(41, method__lr=bad))
     table = ablation_table(panel)
     assert "<script" not in table._repr_html_() + table.markdown()
     assert r"\input" not in table.latex()
