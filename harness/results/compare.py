@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError, listed, unknown
 from harness.evaluate.intervals import holm
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
@@ -170,7 +170,7 @@ def _condition_of(source: Source, name: str) -> str:
     if not len(fits):
         raise unknown("run", name, list(runs["run"]))
     if fits["condition"].nunique() > 1 and fits["run"].nunique() > 1:
-        some = ", ".join(list(dict.fromkeys(fits["run"]))[:5])
+        some = listed(list(dict.fromkeys(fits["run"])), 5)
         raise UsageError(f"{name!r} fits several results ({some}): write more of the name.")
     return str(fits["condition"].iloc[0])
 

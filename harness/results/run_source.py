@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.datasets import DATASETS
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError, listed, unknown
 from harness.evaluate.per_identity import Persons
 from harness.files import BROKEN, load_arrays, replaced
 from harness.results.over_seeds import Queries, combine_seeds
@@ -101,7 +101,7 @@ class Source:
             raise unknown("run", name, list(own["run"]) if len(own) else [])
         names = list(dict.fromkeys(fits["run"]))
         if len(names) > 1 and name not in names:
-            raise UsageError(f"{name!r} fits several runs ({', '.join(names[:5])}): write more of the name.")
+            raise UsageError(f"{name!r} fits several runs ({listed(names, 5)}): write more of the name.")
         return dict(fits[fits["run"] == name].iloc[0] if name in names else fits.iloc[0])
 
 
