@@ -121,5 +121,5 @@ def test_large_images_become_thumbnails(world, tmp_path):
 def test_a_test_that_left_images_out_shows_none_rather_than_wrong_ones(twins, noted):
     fingerprint, test = noted
     pictures = Pictures("icfg", fingerprint, synthetic=True, root=twins, queries=results(test[1:]))
-    assert "left out unreadable images" in pictures.missing
+    assert "skipped unreadable images" in pictures.missing
     assert pictures.thumbnail(0) is None

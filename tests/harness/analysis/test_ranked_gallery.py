@@ -112,7 +112,7 @@ def test_results_of_other_queries_are_refused():
 def test_rows_say_what_came_first_and_where_the_right_ones_are():
     queries = results([1, 2, 40], n_images=30)
     first, second = entries(queries, {"best": [0], "worst": [2]})
-    assert first.heading == "best · caption 0 · person 0"
+    assert first.heading == "best · caption 0 · identity 0"
     assert first.places == tuple(range(10))
     assert first.right == tuple(place % 3 == 0 for place in range(10))
     assert first.found == "right at 1, 4, 7, 10; 2 right in all; first at 1"
@@ -123,7 +123,7 @@ def test_rows_say_what_came_first_and_where_the_right_ones_are():
 
 def test_flips_are_drawn_in_pairs_with_the_caption_once():
     rows = flip_entries(results([1, 2]), results([2, 1]), [0], ("first", "second"))
-    assert [row.heading for row in rows] == ["first · caption 0 · person 0", "second · same caption"]
+    assert [row.heading for row in rows] == ["first · caption 0 · identity 0", "second · same caption"]
     assert [row.first_rank for row in rows] == [1, 2]
     assert [row.repeats for row in rows] == [False, True]
 
