@@ -18,6 +18,10 @@ class UsageError(HarnessError):
     exit_code = 2
 
 
+class UnknownName(UsageError):
+    """A name that is not known; the message has the nearest match and what is known."""
+
+
 class DataError(UsageError):
     """Data are missing, unreadable or not what they claim to be; the message names the file and a fix."""
 
@@ -56,7 +60,7 @@ def and_more(n: int, most: int) -> str:
     return f" and {n - most:,} more" if n > most else ""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Build the one error for an unknown name: what was given, the nearest match, what is allowed."""
     names = sorted(set(known))
-    return UsageError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {listed(names) or 'none'}.")
+    return UnknownName(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {listed(names) or 'none'}.")

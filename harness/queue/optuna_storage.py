@@ -89,6 +89,13 @@ def sqlite_file(url: str) -> Path | None:
     return Path(str(parsed.database))
 
 
+def may_exist(url: str) -> bool:
+    """Return False where an SQLite file is not there yet; of other storages nothing is known before they are opened."""
+    with reachable(url):
+        file = sqlite_file(url)
+    return file is None or file.is_file()
+
+
 @contextmanager
 def alone(url: str) -> Iterator[None]:
     """Hold an SQLite storage for one process: it lets two read a state before either changes it; servers lock rows."""

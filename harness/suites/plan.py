@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from harness.config.identity import identity_values
 from harness.config.values import content_hash
-from harness.errors import UsageError
+from harness.errors import UnknownName, UsageError
 from harness.inference.transfer import results_of
 from harness.paths import runs_root
 from harness.presets.resolve import build
-from harness.queue.optuna_storage import sqlite_file, storage_url
+from harness.queue.optuna_storage import may_exist, storage_url
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
 from harness.run.estimate import expected_seconds, finished_runs, store_bytes, weight_bytes
@@ -101,14 +101,11 @@ def make_suite_plan(
 def _queued(name: str, root: Path, storage: str | None) -> dict[str, CellState]:
     """Return the states of the cells of a queue by key; none while there is no queue."""
     url = storage_url(storage, root)
-    file = sqlite_file(url)
-    if file is not None and not file.is_file():
+    if not may_exist(url):
         return {}
     try:
         queue = Queue(name, url, directions=None, folder=root / "studies" / name)
-    except UsageError as error:
-        if "Unknown study" not in str(error):
-            raise
+    except UnknownName:
         return {}
     return {state.key: state for state in queued(queue)}
 

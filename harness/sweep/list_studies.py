@@ -7,7 +7,7 @@ from typing import Any
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
 from harness.presets.resolve import build
-from harness.queue.optuna_storage import reachable, sqlite_file, storage_url, study_names
+from harness.queue.optuna_storage import may_exist, sqlite_file, storage_url, study_names
 from harness.queue.queue import Queue, TrialState
 from harness.sweep.stored_sweep import KIND, read_spec, study_on, summary_of
 from harness.sweep.study_folder import BEST, keep_tests, preset_text, reuse_command
@@ -18,7 +18,7 @@ def list_studies(runs: str | Path | None = None, storage: str | None = None) -> 
     """Return each study of a storage: kind, how many of its jobs ended, run and wait, and the best value."""
     root = runs_root(runs).path
     url = storage_url(storage, root)
-    if not _exists(url):
+    if not may_exist(url):
         return []
     return [_line(name, url, root) for name in study_names(url)]
 
@@ -72,18 +72,12 @@ def best_preset(
 def open_study(study: str, root: Path, storage: str | None) -> Queue:
     """Return the queue of a study that a sweep made; raise `UsageError` when there is none of that name."""
     url = storage_url(storage, root)
-    if not _exists(url):
+    if not may_exist(url):
         raise UsageError(f"There is no study storage at {sqlite_file(url)} yet: `harness sweep` creates it.")
     queue = Queue(study, url, directions=None, folder=root / "studies" / study)
     if queue.notes.get("kind") != KIND:
         raise UsageError(f"{study!r} is not a study of `harness sweep`: `harness sweep list` shows them.")
     return queue
-
-
-def _exists(url: str) -> bool:
-    with reachable(url):
-        file = sqlite_file(url)
-    return file is None or file.is_file()
 
 
 def _line(name: str, url: str, root: Path) -> dict[str, Any]:

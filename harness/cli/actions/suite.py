@@ -210,8 +210,8 @@ def _needs(plan: SuitePlan) -> str:
     left = len(plan.cells) - plan.counts["done"]
     if not left:
         return "nothing left to do"
-    unknown = f", and {plan.unknown} cells without an estimate yet" if plan.unknown else ""
-    time = f"{plan.seconds / 60:.1f} min one after another{unknown}"
+    unknown = f", no estimate yet for {plan.unknown} of them" if plan.unknown else ""
+    time = f"{plan.seconds / 60:.1f} min in sequence{unknown}"
     return f"left: {left} cells; time: {time}; disk: weights {_size(plan.weights)}, image stores {_size(plan.stores)}"
 
 

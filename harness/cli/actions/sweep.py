@@ -140,7 +140,9 @@ def show(summary: Summary, as_json: bool) -> None:
         words = f"best: trial {best.number}, {summary.objective} {_number(best.value)}: {params_text(best.params)}"
         click.echo(plain(words))
     if len(summary.objectives) > 1:
-        click.echo("Pareto front: trials " + ", ".join(map(str, summary.front)))
+        click.echo(
+            f"Pareto front: trial{'s' * (len(summary.front) > 1)} {', '.join(map(str, summary.front))}"
+        )
     _show_test(summary)
     if summary.command:
         click.echo(plain(f"preset: {summary.preset}\nreuse:  {summary.command}"))
