@@ -91,7 +91,7 @@ def test_slices_of_few_persons_are_left_out_and_counted():
     captions = ["a red hat" if one < MIN_IDENTITIES - 1 else "a blue hat" for one in identity]
     found = slice_queries(results(captions, identity, np.ones(40, int)))
     assert "red" not in set(found.rows["slice"])
-    assert "colour named: 1 slice of fewer than 5 persons left out (red)." in found.notes
+    assert "colour named: 1 slice of fewer than 5 identities left out (red)." in found.notes
     assert np.isnan(row(found, "colour named", "blue")["R1_less_rest"])
 
 
