@@ -1,24 +1,16 @@
 """The report on a dataset: counts, faults and words of a twin and of small data in the real format; what lacks."""
 
-import json
 import re
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
-from harness.analysis import dataset_figures, dataset_profile
-from harness.analysis.dataset_profile import load_profile, measure
+from harness.analysis.dataset_profile import load_profile
 from harness.cli.main import cli
-from harness.data.loading import read_dataset
 from harness.errors import UsageError
-from harness.files import load_arrays
-from harness.listener import Listener
 from harness.reporting.make import make_report
 from harness.reports import REPORTS
-
-BAD = "=1+1 <script>alert(1)</script> \\input{x} $\\frac$ \x1b[31m red shirt|`"
+from tests.small_icfg import BAD, ENTRIES, write_icfg
 
 
 @pytest.fixture
@@ -37,20 +29,6 @@ def twin(twins, monkeypatch):
     return twins / "synthetic"
 
 
-def write_icfg(root, entries, images=True):
-    """Write a small ICFG-PEDES in its real format: (split, identity, caption) of each image."""
-    folder = root / "ICFG-PEDES"
-    (folder / "imgs").mkdir(parents=True)
-    rows = []
-    for place, (split, identity, caption) in enumerate(entries):
-        name = f"{place:04d}.png"
-        rows.append({"split": split, "id": identity, "captions": [caption], "file_path": name})
-        if images:
-            Image.new("RGB", (20 + place, 60), (200, 10 * place, 0)).save(folder / "imgs" / name)
-    (folder / "ICFG-PEDES.json").write_text(json.dumps(rows))
-    return folder
-
-
 def report_on(name, out):
     return make_report("dataset", subjects=[name], out=out, runs=str(out / "no-runs"))
 
@@ -62,15 +40,6 @@ def tables_of(out):
     module = import_module(report.__module__)
     profile = load_profile(out / "data" / "dataset.json")
     return {table.name: table for table in module.tables(profile, out / "data")}
-
-
-ENTRIES = [
-    ("train", 0, "A man in a red shirt and blue jeans."),
-    ("train", 0, "A man in a red shirt."),
-    ("train", 1, "Someone."),
-    ("test", 2, "A woman in a green dress with a red bag."),
-    ("test", 2, " ".join(["word"] * 80)),
-]
 
 
 def test_a_twin_is_told_as_one_with_every_table_and_figure(twin, tmp_path, no_kernel):
@@ -95,12 +64,6 @@ def test_a_twin_is_told_as_one_with_every_table_and_figure(twin, tmp_path, no_ke
     assert "rendered" in facts["licence"]
 
 
-def test_the_fingerprint_is_the_one_that_runs_note(twin, tmp_path, world):
-    profile = measure("icfg-twin", tmp_path)
-    config = world.quick(twin.parent, "linear_probe", "icfg")
-    assert profile.fingerprint == read_dataset(config.dataset, Listener()).fingerprint
-
-
 def test_the_counts_of_a_split_stand_against_the_published_ones(data, tmp_path, no_kernel):
     write_icfg(data, ENTRIES)
     made = report_on("icfg", tmp_path)
@@ -113,59 +76,6 @@ def test_the_counts_of_a_split_stand_against_the_published_ones(data, tmp_path, 
     assert "real data" in made.summary
     assert "not usable" in made.summary
     assert any("are not those of the published ICFG-PEDES" in gap.what for gap in made.gaps)
-
-
-def test_colours_and_garments_are_shares_of_the_captions_that_name_them(data, tmp_path):
-    write_icfg(data, ENTRIES)
-    measure("icfg", tmp_path)
-    captions = load_arrays(tmp_path / "captions.npz")
-    rows = dataset_figures.words_frame(captions).set_index("name")
-    assert rows.loc["red", "all"] == pytest.approx(60)
-    assert rows.loc["red", "train"] == pytest.approx(200 / 3)
-    assert rows.loc["red", "test"] == 50
-    assert np.isnan(rows.loc["red", "val"])
-    assert rows.loc["shirt", "all"] == pytest.approx(40)
-    assert dataset_figures.silent_shares(captions)["colours"] == pytest.approx(40)
-
-
-def test_shapes_come_from_the_heads_of_images_and_pictures_keep_them(data, tmp_path):
-    write_icfg(data, ENTRIES)
-    (data / "ICFG-PEDES" / "imgs" / "0001.png").write_bytes(b"no image")
-    (data / "ICFG-PEDES" / "imgs" / "0002.png").unlink()
-    profile = measure("icfg", tmp_path)
-    images = load_arrays(tmp_path / "images.npz")
-    assert images["width"].tolist() == [20, 23, 24]
-    assert images["height"].tolist() == [60, 60, 60]
-    assert (profile.n_measured, profile.n_there) == (5, 3)
-    assert any("missing" in fault["what"] for fault in profile.faults)
-    pictures = load_arrays(tmp_path / "pictures.npz")["pictures"]
-    assert sum(person.n_images for person in profile.persons) == len(pictures) == 3
-    drawn_wide = [(picture != 255).any(axis=(0, 2)).sum() for picture in pictures]
-    assert sorted(drawn_wide) == [53, 61, 64]
-    assert all((picture != 255).any(axis=(1, 2)).all() for picture in pictures)
-
-
-def test_a_picture_shows_all_of_its_image(tmp_path):
-    image = Image.new("RGB", (100, 200), (255, 0, 0))
-    image.paste((0, 0, 255), (50, 0, 100, 200))
-    image.save(tmp_path / "half.png")
-    picture = dataset_profile._small(tmp_path / "half.png")
-    assert picture.shape == (dataset_profile.TALL, dataset_profile.WIDE, 3)
-    assert (picture == (255, 0, 0)).all(axis=2).sum() == pytest.approx(40 * 160, rel=0.05)
-    assert (picture == (0, 0, 255)).all(axis=2).sum() == pytest.approx(40 * 160, rel=0.05)
-
-
-def test_the_same_persons_are_shown_each_time(twin, tmp_path):
-    first, second = (measure("icfg-twin", tmp_path / name) for name in "ab")
-    assert first.persons == second.persons
-    assert len(first.persons) == dataset_profile.N_PERSONS
-
-
-def test_many_images_are_sampled(twin, tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset_profile, "MOST_MEASURED", 7)
-    profile = measure("icfg-twin", tmp_path)
-    assert profile.n_measured == profile.n_there == 7 == len(load_arrays(tmp_path / "images.npz")["height"])
-    assert profile.n_images > 7
 
 
 def test_missing_data_are_told_as_elsewhere_with_the_way_to_the_twin(data, tmp_path):
@@ -181,11 +91,6 @@ def test_missing_data_are_told_as_elsewhere_with_the_way_to_the_twin(data, tmp_p
         report_on("icgf_twin", tmp_path / "out")
     with pytest.raises(UsageError, match="leave out --dataset and --suite"):
         make_report("dataset", subjects=["icfg"], out=tmp_path / "out", suite="x")
-
-
-def test_a_twin_in_the_place_of_the_real_data_is_still_called_a_twin(twin, tmp_path, monkeypatch):
-    monkeypatch.setenv("HARNESS_DATA", str(twin))
-    assert measure("icfg", tmp_path).heading == "ICFG-PEDES · SYNTHETIC TWIN"
 
 
 def test_a_broken_annotation_is_a_page_with_the_fault_and_exit_code_two(data, tmp_path, no_kernel):
