@@ -78,7 +78,7 @@ def preset_of(row: Row) -> tuple[str, dict[str, str]]:
 def _same_model(one: str | None, other: str | None) -> bool:
     """Say whether two names are one model, as papers and open_clip write it.
 
-    >>> same_model("ViT-B/16", "ViT-B-16-quickgelu"), same_model("ViT-B/32", "ViT-B-16-quickgelu")
+    >>> _same_model("ViT-B/16", "ViT-B-16-quickgelu"), _same_model("ViT-B/32", "ViT-B-16-quickgelu")
     (True, False)
     """
     return plain_model(one or "") == plain_model(other or "")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from harness.analysis import dataset_profile
-from harness.analysis.dataset_profile import find_dataset, load_profile, measure
+from harness.analysis.dataset_profile import _find_dataset, load_profile, measure
 from harness.captions.vocabulary import COLOURS
 from harness.data.loading import read_dataset
 from harness.errors import UsageError
@@ -127,14 +127,14 @@ def test_a_person_shows_its_first_pictures_alone(data, tmp_path):
 
 @pytest.mark.parametrize("name", ["icfg-twin", "icfg_twin"])
 def test_a_name_with_its_ending_means_the_twin(twin, name):
-    dataset, place, synthetic = find_dataset(name)
+    dataset, place, synthetic = _find_dataset(name)
     assert (dataset.name, place.path, synthetic) == ("icfg", twin, True)
 
 
 @pytest.mark.parametrize("name", ["icfg", "icfg-twin", "nobody's"])
 def test_what_is_not_there_is_an_error(data, name):
     with pytest.raises(UsageError):
-        find_dataset(name)
+        _find_dataset(name)
 
 
 def test_tall_and_wide_pictures_are_whole_and_on_white(tmp_path):

@@ -6,7 +6,7 @@ from matplotlib import pyplot
 from pandas import DataFrame
 
 from harness.analysis.run_figures import (
-    COLOURED,
+    _COLOURED,
     MOST_RANKS,
     draw_curves,
     draw_map,
@@ -124,7 +124,7 @@ def test_the_persons_with_most_images_are_coloured_and_the_rest_faint():
     assert sorted(len(part) for part in drawn) == [1] * 14 + [2] * 2 + [3] * 2
     assert drawn[1].tolist() == places[:2].tolist()
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert len(labels) == 2 + COLOURED
+    assert len(labels) == 2 + _COLOURED
     assert labels[2].endswith("1")
     assert axes.get_title(loc="left") == "a title"
 

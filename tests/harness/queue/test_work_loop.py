@@ -215,11 +215,7 @@ def test_an_interrupted_sweep_leaves_no_worker_behind_and_goes_on(start_sweep, t
 
 FOLLOWER = """
 import time
-<<<<<<< HEAD:tests/harness/queue/test_work_loop.py
-from harness.queue import work_loop as worker
-=======
 from harness.queue import work_loop
->>>>>>> a703864 (Contrivances go: a second nest, and a function that only binds a class):tests/harness/test_worker.py
 
 work_loop.AGAIN = 0.3
 try:

@@ -477,7 +477,7 @@ def test_layers_left_out_do_not_count_and_frozen_ones_have_no_criticality(world,
     }
     assert all(trained["image", layer] for layer in (1, 2, 3, 4))
     said = " ".join(notes(found))
-    assert "has left out text layers 1" in said
+    assert "left out text layers 1" in said
     assert "C² of 3 of 18 modules is 0 by definition" in said
 
 
