@@ -7,7 +7,7 @@ from pandas import DataFrame
 
 from harness.analysis.run_figures import (
     _COLOURED,
-    MOST_RANKS,
+    _MOST_RANKS,
     draw_curves,
     draw_map,
     draw_probe,
@@ -68,7 +68,7 @@ def test_recall_rises_with_the_cutoff_and_persons_go_from_the_hardest_on():
     figure = draw_ranks({"one": queries([1, 1, 2, 2], [1, 3, 60, 1]), BAD: queries([5], [2])})
     left, right = figure.axes
     recall = left.lines[0].get_ydata()
-    assert (len(recall), recall[0], recall[1], recall[2], recall[-1]) == (MOST_RANKS, 50, 50, 75, 75)
+    assert (len(recall), recall[0], recall[1], recall[2], recall[-1]) == (_MOST_RANKS, 50, 50, 75, 75)
     assert right.lines[0].get_ydata().tolist() == [50, 50]
     assert list(left.lines[1].get_ydata()[:2]) == [0, 100]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
