@@ -1,0 +1,121 @@
+"""Files are old or new and never half of one; broken ones, locks and folders that refuse are clear errors."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from harness.errors import HarnessError, UsageError
+from harness.files import (
+    BROKEN,
+    Busy,
+    held,
+    load_arrays,
+    locked,
+    read_json,
+    replaced,
+    writable,
+    write_arrays,
+    write_json,
+    write_text,
+)
+
+
+def _fail_half_way(file):
+    with replaced(file) as temporary:
+        temporary.write_text("half")
+        assert temporary.parent == file.parent
+        assert file.read_text() == "old"
+        raise ValueError("boom")
+
+
+def test_a_failing_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    file = tmp_path / "deep" / "a.txt"
+    write_text(file, "old")
+    with pytest.raises(ValueError, match="boom"):
+        _fail_half_way(file)
+    assert [each.name for each in file.parent.iterdir()] == ["a.txt"]
+    assert file.read_text() == "old"
+
+
+def test_a_write_that_ends_takes_the_place_of_the_old_file_in_one_step(tmp_path):
+    file = tmp_path / "a.txt"
+    write_text(file, "old")
+    before = file.stat().st_ino
+    write_text(file, "neu: ü")
+    assert file.read_bytes() == "neu: ü".encode()
+    assert file.stat().st_ino != before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_json_comes_back_and_what_json_does_not_know_becomes_text(tmp_path):
+    write_json(tmp_path / "a.json", {"n": [1, None], "path": tmp_path})
+    assert read_json(tmp_path / "a.json") == {"n": [1, None], "path": str(tmp_path)}
+    assert (tmp_path / "a.json").read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{", None])
+def test_broken_json_is_an_error_that_names_the_file(tmp_path, content):
+    file = tmp_path / "a.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(HarnessError) as told:
+        read_json(file)
+    assert str(file) in str(told.value)
+
+
+def test_equal_arrays_make_equal_files_and_only_wanted_ones_are_read(tmp_path):
+    arrays = {"a": np.arange(3), "b/c": np.array(["x", "é"])}
+    for name in ("one", "two"):
+        write_arrays(tmp_path / f"{name}.npz", arrays)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    found = load_arrays(tmp_path / "one.npz")
+    assert found.keys() == arrays.keys()
+    assert found["b/c"].tolist() == ["x", "é"]
+    assert list(load_arrays(tmp_path / "one.npz", lambda name: name.startswith("b"))) == ["b/c"]
+
+
+def test_pickles_are_not_read_and_broken_archives_raise_what_is_announced(tmp_path):
+    np.savez(tmp_path / "pickle.npz", a=np.array([{}], dtype=object))
+    write_arrays(tmp_path / "whole.npz", {"a": np.arange(999)})
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "flipped.npz").write_bytes(whole.replace(whole[60:64], b"\x00\xff\x00\xff"))
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("pickle", "half", "flipped", "empty", "none"):
+        with pytest.raises(BROKEN):
+            load_arrays(tmp_path / f"{name}.npz")
+
+
+def test_a_folder_is_made_and_a_file_in_its_place_is_refused(tmp_path):
+    writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="--out"):
+        writable(tmp_path / "file" / "below")
+
+
+def test_a_locked_folder_is_busy_for_others_and_free_afterwards(tmp_path):
+    folder = tmp_path / "run"
+    with locked(folder), pytest.raises(Busy, match="run"), locked(folder):
+        pass
+    with locked(folder):
+        assert (folder / ".lock").is_file()
+
+
+def test_a_held_lock_is_waited_for(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from harness.files import held\n"
+        "with held(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); time.sleep(0.3); print(time.time(), flush=True)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with held(tmp_path / "lock"):
+        mine = time.time()
+    assert json.loads(other.communicate(timeout=30)[0]) <= mine
