@@ -1,16 +1,14 @@
 import json
 import re
-import sys
 
-import nbformat
 import pytest
 from click.testing import CliRunner
 from pandas import DataFrame
 
 from harness.cli.main import cli
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.pages.html import write_page
-from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
+from harness.pages.notebook import code_cell, make_notebook
 from harness.reporting.make import make_report, notebook_cells
 from harness.reporting.missing import gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
 from harness.reporting.panel_report import PanelReport
@@ -25,23 +23,6 @@ SCRIPT = "<script>alert(1)<"
 
 def name_of(store):
     return store.client.get_experiment(store.experiment_id).name
-
-
-def test_a_cell_runs_on_this_interpreter_and_offline_files_stay_private(tmp_path):
-    source = "import sys, os\nprint(sys.executable)\nprint(os.getcwd())\nimport harness"
-    notebook = make_notebook([markdown_cell("# x"), code_cell(source)], "x")
-    execute(notebook, tmp_path / "x.ipynb")
-    written = nbformat.read(tmp_path / "x.ipynb", as_version=4)
-    assert written.cells[1].outputs[0].text.split() == [sys.executable, str(tmp_path)]
-    assert [file.name for file in tmp_path.iterdir()] == ["x.ipynb"]
-
-
-@pytest.mark.slow
-def test_a_failing_cell_is_told_and_the_notebook_kept_up_to_it(tmp_path):
-    notebook = make_notebook([code_cell("1 + 1"), code_cell("raise ValueError('\\x1b[31mno')")], "x")
-    with pytest.raises(HarnessError, match=r"ValueError: no$"):
-        execute(notebook, tmp_path / "x.ipynb")
-    assert nbformat.read(tmp_path / "x.ipynb", as_version=4).cells[0].outputs
 
 
 @pytest.mark.slow

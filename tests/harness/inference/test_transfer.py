@@ -1,0 +1,112 @@
+"""A run tested on other datasets: once each, repeated on demand, and kept beside the run."""
+
+import shutil
+
+import pytest
+
+from harness.errors import UsageError
+from harness.evaluate.measure import PROTOCOL_VERSION
+from harness.files import read_json, write_json
+from harness.inference.transfer import evaluate_run, results_of
+from harness.listener import Listener
+from harness.record import RunFolder, all_runs
+from harness.run.run import run
+
+
+class Notes(Listener):
+    """Keeps what is said."""
+
+    def __init__(self):
+        self.stages, self.notes = [], []
+
+    def on_stage(self, text):
+        self.stages.append(text)
+
+    def on_note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module")
+def tested(world, twins, tmp_path_factory):
+    """Return the folder of a run that needs no training, with a result on another dataset."""
+    from harness.track import mlflow_store
+
+    root = tmp_path_factory.mktemp("transfer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            mlflow_store.Store, "__init__", lambda *a, **k: (_ for _ in ()).throw(ConnectionError())
+        )
+        patch.setenv("HARNESS_CACHE", str(root / "cache"))
+        made = run(world.quick(twins, "zero_shot"), runs=root)
+        evaluate_run(made.name, ["cuhk"], runs=root)
+    return root / made.name
+
+
+@pytest.fixture
+def folder(tested, untracked, tmp_path, monkeypatch):
+    """Return a copy of that folder."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tested.parent / "cache"))
+    shutil.copytree(tested, tmp_path / "runs" / tested.name)
+    return RunFolder(tmp_path / "runs" / tested.name)
+
+
+def again(folder, *datasets, **options):
+    notes = Notes()
+    return evaluate_run(
+        folder.path.name, list(datasets), runs=folder.path.parent, listener=notes, **options
+    ), notes
+
+
+def test_a_result_names_its_dataset_and_holds_metrics_intervals_and_queries(folder):
+    (result,) = results_of(folder)
+    assert (result["run"], result["dataset"], result["synthetic"]) == (folder.path.name, "cuhk", True)
+    assert result["protocol"] == PROTOCOL_VERSION
+    queries = folder.queries("transfer/cuhk.npz")
+    r1 = 100 * (queries["t2i/rank"] == 1).mean()
+    assert result["metrics"]["test/cuhk/t2i/R1"] == pytest.approx(r1)
+    assert result["intervals"].keys() == {name for name in result["metrics"] if "Rsum" not in name}
+    assert {"t2i/top", "t2i/colours", "i2t/rank"} <= queries.keys()
+    assert result["fingerprint"] != folder.read().fingerprint
+
+
+def test_what_is_there_is_shown_and_not_measured_again(folder, monkeypatch):
+    monkeypatch.setattr("harness.inference.transfer.evaluate", None)
+    (result,), notes = again(folder, "cuhk")
+    assert result == results_of(folder)[0]
+    assert len(notes.notes) == 1
+    assert not [stage for stage in notes.stages if "cuhk" in stage]
+
+
+@pytest.mark.parametrize("change", [{"fingerprint": "other"}, {"protocol": PROTOCOL_VERSION + 1}])
+def test_a_result_of_other_data_or_another_protocol_is_measured_again(folder, change):
+    file = folder.file("transfer/cuhk.json")
+    before = read_json(file)
+    write_json(file, before | change | {"metrics": {}})
+    (result,), notes = again(folder, "cuhk")
+    assert result["metrics"] == before["metrics"]
+    assert read_json(file)["fingerprint"] == before["fingerprint"]
+    assert notes.notes == []
+
+
+def test_force_measures_again_and_gives_the_same_numbers(folder):
+    before = results_of(folder)[0]
+    write_json(folder.file("transfer/cuhk.json"), before | {"metrics": {}})
+    (result,), _ = again(folder, "cuhk", force=True)
+    assert result["metrics"] == before["metrics"]
+    assert result["intervals"] == {name: tuple(ends) for name, ends in before["intervals"].items()}
+
+
+def test_on_the_run_s_own_dataset_the_numbers_are_those_of_its_test(folder):
+    (result,), _ = again(folder, "icfg")
+    record = folder.read()
+    assert result["fingerprint"] == record.fingerprint
+    assert result["metrics"] == pytest.approx(record.metrics)
+    assert [one["dataset"] for one in results_of(folder)] == ["cuhk", "icfg"]
+
+
+def test_an_unknown_dataset_stops_before_any_is_tested_and_no_results_are_none(folder, tmp_path):
+    with pytest.raises(UsageError, match="Did you mean 'rstp'"):
+        again(folder, "icfg", "rspt")
+    assert [one["dataset"] for one in results_of(folder)] == ["cuhk"]
+    assert results_of(RunFolder(tmp_path / "none")) == []
+    assert all_runs(folder.path.parent)[0].path == folder.path
