@@ -122,7 +122,7 @@ def test_an_image_that_cannot_be_opened_has_neither_shape_nor_picture(data, tmp_
 def test_a_person_shows_its_first_pictures_alone(data, tmp_path):
     write_icfg(data, [("train", 0, str(n)) for n in range(8)])
     (person,) = measure("icfg", tmp_path / "out").persons
-    assert (person.n_images, person.caption) == (dataset_profile.N_PICTURES, "0")
+    assert (person.n_images, person.caption) == (dataset_profile._N_PICTURES, "0")
 
 
 @pytest.mark.parametrize("name", ["icfg-twin", "icfg_twin"])
