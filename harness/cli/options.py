@@ -10,7 +10,7 @@ import click
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
 
 INTERRUPTED = 130
-PIPED_WIDTH = 160
+_PIPED_WIDTH = 160
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
@@ -121,7 +121,7 @@ def console(err: bool = False) -> Any:
     """Return a rich console for tables and progress; plain text and wide when not a terminal."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
     return Console(stderr=err, highlight=False, markup=False, width=width)
 
 

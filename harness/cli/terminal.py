@@ -12,8 +12,8 @@ from harness.cli.options import console, plain
 from harness.listener import Listener
 
 COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
-WITH_INTERVAL = ("R1", "mAP")
-LOG_EVERY = 10.0
+_WITH_INTERVAL = ("R1", "mAP")
+_LOG_EVERY = 10.0
 
 
 def table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], left: int = 1) -> None:
@@ -48,7 +48,7 @@ def metric_rows(metrics: dict[str, float], intervals: dict[str, tuple[float, flo
     rows = []
     for key in keys:
         cells = [
-            cell(metrics.get(f"{key}/{c}"), intervals.get(f"{key}/{c}") if c in WITH_INTERVAL else None)
+            cell(metrics.get(f"{key}/{c}"), intervals.get(f"{key}/{c}") if c in _WITH_INTERVAL else None)
             for c in COLUMNS
         ]
         _, dataset, direction = key.split("/")
@@ -134,7 +134,7 @@ class TerminalListener(Listener):
         """Draw the stage's bar."""
         if self.live:
             self._draw(self._stage, done, total)
-        elif time.monotonic() - self._said > LOG_EVERY:
+        elif time.monotonic() - self._said > _LOG_EVERY:
             self._said = time.monotonic()
             self._say(f"{self._stage}: {done:,} of {total:,}")
 

@@ -52,11 +52,11 @@ def build(values: Mapping[str, Any]) -> RunConfig:
         config = RunConfig(**values)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
-    check_rule(config, method_class)
+    _check_rule(config, method_class)
     return config
 
 
-def check_rule(config: RunConfig, method_class: type[Method]) -> None:
+def _check_rule(config: RunConfig, method_class: type[Method]) -> None:
     """Raise `UsageError` when the selection rule cannot be applied to what the run evaluates."""
     if not method_class.trained:
         return
@@ -114,12 +114,12 @@ def config_keys(method_class: type[Method]) -> dict[str, Any]:
 def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
     """Return (key, real default, value) for all that differs from a run without presets and overrides."""
     method_class, dataset_class = METHODS.get(config.method.name), DATASETS.get(config.dataset.name)
-    default = flatten(build_unchecked(_defaults(method_class, dataset_class)).model_dump(mode="json"))
+    default = flatten(_build_unchecked(_defaults(method_class, dataset_class)).model_dump(mode="json"))
     values = flatten(config.model_dump(mode="json"))
     return [(key, default.get(key), value) for key, value in values.items() if value != default.get(key)]
 
 
-def build_unchecked(values: Mapping[str, Any]) -> RunConfig:
+def _build_unchecked(values: Mapping[str, Any]) -> RunConfig:
     """Build a config without the checks between sections."""
     method_class = METHODS.get(str(values["method"]["name"]))
     return RunConfig(**{**values, "method": method_class.Config(**values["method"])})

@@ -12,10 +12,10 @@ from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import VARIABLE, lost
 from harness.queue.work_loop import Work, check, do_jobs
 
-LOOK = 0.5
-MOST_DEATHS = 5
-STOP_WAIT = 120.0
-ENDED, INTERRUPTED = 0, 130
+_LOOK = 0.5
+_MOST_DEATHS = 5
+_STOP_WAIT = 120.0
+_ENDED, INTERRUPTED = 0, 130
 
 
 def run_workers(work: Work, deadline: float | None) -> None:
@@ -70,7 +70,7 @@ class LocalWorkers:
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-        until = time.monotonic() + STOP_WAIT
+        until = time.monotonic() + _STOP_WAIT
         for process in self.processes.values():
             try:
                 process.wait(max(0.0, until - time.monotonic()))
@@ -98,7 +98,7 @@ class LocalWorkers:
                     del self.processes[index]
                     self._ended(index, code)
             self._report()
-            time.sleep(LOOK)
+            time.sleep(_LOOK)
         self._report()
         check(self.work.queue)
 
@@ -109,7 +109,7 @@ class LocalWorkers:
 
     def _ended(self, index: int, code: int) -> None:
         """Continue after a worker that is done, replace one that was killed, pass on what stopped another."""
-        if code == ENDED:
+        if code == _ENDED:
             return
         check(self.work.queue)
         if code == INTERRUPTED:
@@ -119,7 +119,7 @@ class LocalWorkers:
             raise kind(f"Worker {index + 1} stopped: {self._last_words(index)}")
         self.deaths += 1
         name = signal.Signals(-code).name
-        if self.deaths >= MOST_DEATHS:
+        if self.deaths >= _MOST_DEATHS:
             raise HarnessError(
                 f"{self.deaths} workers died one after another without ending a job, the last by {name} (out of "
                 f"memory?): use fewer --workers. See their log: {self._log(index)}"
@@ -132,7 +132,7 @@ class LocalWorkers:
 
     def _start(self, index: int) -> None:
         self._log(index).parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "harness", "worker", self.work.queue.name, *options_of(self.work)]
+        command = [sys.executable, "-m", "harness", "worker", self.work.queue.name, *_options_of(self.work)]
         if self.deadline is not None:
             command += ["--timeout", str(max(self.deadline - time.monotonic(), 0.001))]
         with self._log(index).open("ab") as log:
@@ -154,7 +154,7 @@ class LocalWorkers:
         return (errors or lines or ["no message"])[-1].removeprefix("Error: ")
 
 
-def options_of(work: Work) -> list[str]:
+def _options_of(work: Work) -> list[str]:
     """Return the options of `harness worker` that make it work as this process would."""
     setup = work.setup
     options = {"--runs": str(setup.root), "--device": setup.device, "--heartbeat": str(work.queue.heartbeat)}

@@ -25,9 +25,9 @@ from harness.files import held, replaced
 DATABASE = "optuna.db"
 VARIABLE = "HARNESS_STORAGE"
 HEARTBEAT = 30
-SILENT_BEATS = 4
-LOCK_WAIT = 120.0
-SCHEMA_LOCK, QUEUE_LOCK = 0x6861726E657373, 0x6861726E657374
+_SILENT_BEATS = 4
+_LOCK_WAIT = 120.0
+_SCHEMA_LOCK, _QUEUE_LOCK = 0x6861726E657373, 0x6861726E657374
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 EXAMPLES = (
     "--storage takes an SQLAlchemy URL such as sqlite:///optuna.db or "
@@ -70,7 +70,7 @@ def open_storage(
             url.replace("{", "{{").replace("}", "}}"),
             engine_kwargs=_options(_parse(url)),
             heartbeat_interval=heartbeat,
-            grace_period=SILENT_BEATS * heartbeat,
+            grace_period=_SILENT_BEATS * heartbeat,
             heartbeat_stale_trial_callback=stale,
         )
 
@@ -112,7 +112,7 @@ def exclusive(url: str) -> Iterator[None]:
     """Hold a storage for one process among all machines while it reads the queue and adds to it."""
     parsed = _parse(url)
     if parsed.get_backend_name() == "postgresql":
-        with _advisory_lock(parsed, QUEUE_LOCK):
+        with _advisory_lock(parsed, _QUEUE_LOCK):
             yield
     else:
         with alone(url):
@@ -173,7 +173,7 @@ def _options(url: URL) -> dict[str, Any]:
     """Return how to connect: patient with a busy file, not with a server that is gone, and by one clock for all."""
     kind = url.get_backend_name()
     if kind == "sqlite":
-        return {"connect_args": {"timeout": LOCK_WAIT}}
+        return {"connect_args": {"timeout": _LOCK_WAIT}}
     if kind != "postgresql":
         return {"pool_pre_ping": True}
     patience = PATIENCE if url.get_driver_name().startswith("psycopg") else {}
@@ -196,7 +196,7 @@ def _laid_out(url: str) -> Iterator[None]:
     if parsed.get_backend_name() != "postgresql":
         yield
         return
-    with _advisory_lock(parsed, SCHEMA_LOCK):
+    with _advisory_lock(parsed, _SCHEMA_LOCK):
         yield
 
 

@@ -15,7 +15,7 @@ from harness.record import Record, RunFolder
 from harness.track.mlflow_store import Store
 from harness.track.tags import SEARCH
 
-PLACE = "tracking"
+_PLACE = "tracking"
 log = logging.getLogger(__name__)
 
 
@@ -124,11 +124,11 @@ class StudyTracker:
 
     def _begin(self, store: Store) -> None:
         """Find the study's run if this store has it, else open one."""
-        known = dict(self.queue.notes.get(PLACE) or {})
+        known = dict(self.queue.notes.get(_PLACE) or {})
         self.run_id = known.get(store.place)
         if self.run_id is None or not store.is_there(self.run_id):
             self.run_id = store.open(self.queue.name, self.tags, self.params)
-            self.queue.remember(PLACE, {**known, store.place: self.run_id})
+            self.queue.remember(_PLACE, {**known, store.place: self.run_id})
         if self.leads:
             store.resume(self.run_id)
 

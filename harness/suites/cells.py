@@ -42,14 +42,14 @@ class Cell:
     @property
     def name(self) -> str:
         """What the cell is called within its suite, such as `cskt/icfg/1`."""
-        return cell_name(self.row, self.dataset, self.seed)
+        return _cell_name(self.row, self.dataset, self.seed)
 
     def started_from(self, run: str) -> "Cell":
         """Return the cell with the run's name that its config starts from."""
         return replace(self, config=started_from(self.config, run))
 
 
-def cell_name(row: str, dataset: str, seed: int) -> str:
+def _cell_name(row: str, dataset: str, seed: int) -> str:
     """Return what a cell is called within its suite."""
     return f"{row}/{dataset}/{seed}"
 
@@ -205,7 +205,7 @@ def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell |
     tests, left_out = _tests(way, name, dataset, trained)
     first = 1 + (FRESH_SEED if row.from_study else 0)
     for seed in range(first, first + (way.n_seeds if trained else 1)):
-        source = None if row.init_from is None else cell_name(row.init_from, dataset, seed)
+        source = None if row.init_from is None else _cell_name(row.init_from, dataset, seed)
         own = config.model_copy(update={"seed": seed})
         yield Cell(name, dataset, seed, own, tests, row.from_study, source)
     yield from left_out

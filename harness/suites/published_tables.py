@@ -13,7 +13,7 @@ from harness.errors import UsageError, unknown
 from harness.presets.resolve import explain
 
 TABLES = Path(__file__).resolve().parent / "published"
-NO_DATASET = "none"
+_NO_DATASET = "none"
 Metric = Literal["t2i/R1", "t2i/R5", "t2i/R10", "t2i/mAP", "t2i/mINP"]
 Cost = Literal[
     "trainable_millions",
@@ -158,7 +158,7 @@ def read_published(path: Path) -> PublishedTable:
 
 def _row(file: _File, line: _Line, key: str) -> PublishedRow:
     """Return one result of a line, with what the file says for all lines."""
-    trained_on, tested_on = trained_and_tested(key)
+    trained_on, tested_on = _trained_and_tested(key)
     source = line.source or file.source
     assert source is not None, "checked when the file was read"
     own: dict[str, Any] = {
@@ -177,11 +177,11 @@ def _row(file: _File, line: _Line, key: str) -> PublishedRow:
     )
 
 
-def trained_and_tested(key: str) -> tuple[str | None, str]:
+def _trained_and_tested(key: str) -> tuple[str | None, str]:
     """Return training and test dataset of a result's key.
 
-    >>> trained_and_tested("cuhk"), trained_and_tested("cuhk to icfg"), trained_and_tested("none to rstp")
+    >>> _trained_and_tested("cuhk"), _trained_and_tested("cuhk to icfg"), _trained_and_tested("none to rstp")
     (('cuhk', 'cuhk'), ('cuhk', 'icfg'), (None, 'rstp'))
     """
     first, _, second = key.partition(" to ")
-    return None if first == NO_DATASET else first, second or first
+    return None if first == _NO_DATASET else first, second or first

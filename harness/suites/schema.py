@@ -231,13 +231,13 @@ def variation_name(key: str, value: Any) -> str:
     >>> variation_name("method.prompt_length", 8)
     'method.prompt_length=8'
     """
-    return f"{key}={value_text(value)}"
+    return f"{key}={_value_text(value)}"
 
 
-def value_text(value: Any) -> str:
+def _value_text(value: Any) -> str:
     """Return a setting's value as short text, which YAML reads back.
 
-    >>> value_text("both"), value_text(None), value_text([96, 32]), value_text(1e-05)
+    >>> _value_text("both"), _value_text(None), _value_text([96, 32]), _value_text(1e-05)
     ('both', 'null', '[96,32]', '1e-05')
     """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -16,9 +16,9 @@ from harness.suites.cells import Cell, Expansion, Skipped, expand
 from harness.suites.published_tables import published_names
 from harness.suites.schema import OTHERS, Row, Suite
 
-SUITES = Path(__file__).resolve().parent
-ENDINGS = (".yaml", ".yml")
-SAID = {
+_SUITES = Path(__file__).resolve().parent
+_ENDINGS = (".yaml", ".yml")
+_SAID = {
     "missing": "is missing",
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -34,7 +34,7 @@ __all__ = ["Cell", "Expansion", "Row", "Skipped", "Suite", "expand", "load_suite
 
 def suite_names() -> list[str]:
     """Return the names of the shipped suites in alphabetical order."""
-    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+    return sorted(file.stem for file in _SUITES.glob("*.yaml"))
 
 
 def load_suite(text: str) -> Suite:
@@ -51,7 +51,7 @@ def load_suite(text: str) -> Suite:
         raise UsageError(f"The suite {file} {_explain(error, values)}") from error
     try:
         _check_names(suite)
-        if file.parent != SUITES and suite.report is not None:
+        if file.parent != _SUITES and suite.report is not None:
             _check_known("report", [suite.report], REPORTS.names())
     except UsageError as error:
         raise UsageError(f"The suite {file}: {error}") from error
@@ -59,7 +59,7 @@ def load_suite(text: str) -> Suite:
 
 
 def _find(text: str) -> Path:
-    if text.endswith(ENDINGS):
+    if text.endswith(_ENDINGS):
         return Path(text)
     name = text.replace("-", "_")
     if name not in suite_names():
@@ -67,7 +67,7 @@ def _find(text: str) -> Path:
         raise UsageError(
             f"Unknown suite {text!r}.{nearest(name, suite_names())} Known: {known}; or a .yaml file."
         )
-    return SUITES / f"{name}.yaml"
+    return _SUITES / f"{name}.yaml"
 
 
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
@@ -102,7 +102,7 @@ def _wrong(item: Any, values: Mapping[str, Any]) -> str:
     plain = given is None or isinstance(given, str | int | float | list)
     got = f", but got {_short(given)}" if plain and kind not in ("missing", "too_short") else ""
     where = _where(place, values)
-    return f"{where}: {SAID.get(kind, said)}{got}" if where else said
+    return f"{where}: {_SAID.get(kind, said)}{got}" if where else said
 
 
 def _where(place: Sequence[int | str], values: Mapping[str, Any]) -> str:
@@ -145,4 +145,4 @@ def _with_preset_files(suite: Suite, folder: Path) -> Suite:
 
 
 def _found(presets: Iterable[str], folder: Path) -> tuple[str, ...]:
-    return tuple(str(folder / name) if name.endswith(ENDINGS) else name for name in presets)
+    return tuple(str(folder / name) if name.endswith(_ENDINGS) else name for name in presets)

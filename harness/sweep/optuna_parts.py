@@ -15,8 +15,8 @@ from harness.sweep.space import Axis
 
 STARTUP_TRIALS = 5
 PATIENCE = 1
-POPULATION = 10
-REDUCTION = 3
+_POPULATION = 10
+_REDUCTION = 3
 
 
 class PatientMedian(optuna.pruners.BasePruner):
@@ -82,7 +82,7 @@ def build_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     if search.sampler == "cmaes":
         return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     if search.sampler == "nsga2":
-        return samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+        return samplers.NSGAIISampler(population_size=_POPULATION, seed=seed)
     return samplers.RandomSampler(seed=seed)
 
 
@@ -95,7 +95,7 @@ def build_pruner(search: Search, n_epochs: int, warmup: int) -> optuna.pruners.B
         if search.pruner == "hyperband":
             most = max(n_epochs * search.seeds, 1)
             return pruners.HyperbandPruner(
-                min_resource=min(warmup + 1, most), max_resource=most, reduction_factor=REDUCTION
+                min_resource=min(warmup + 1, most), max_resource=most, reduction_factor=_REDUCTION
             )
         if search.pruner == "wilcoxon":
             return pruners.WilcoxonPruner(p_threshold=0.1)

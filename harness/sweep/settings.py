@@ -19,11 +19,11 @@ from harness.sweep.space import Axis, check_axes
 NAMES = (*(f"R{k}" for k in CUTOFFS), "mAP", "mINP", "Rsum")
 SCORES = tuple(f"val/{way}/{name}" for way in DIRECTIONS for name in NAMES)
 COSTS = ("trainable_parameters", "peak_memory", "step_seconds")
-OBJECTIVES = (*SCORES, *COSTS)
+_OBJECTIVES = (*SCORES, *COSTS)
 SAMPLERS = ("tpe", "gp", "random", "grid", "cmaes", "nsga2")
 PRUNERS = ("median", "hyperband", "wilcoxon", "none")
-WILCOXON_SEEDS = 5
-UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "KB": 1e3, "MB": 1e6, "GB": 1e9, "": 1.0}
+_WILCOXON_SEEDS = 5
+_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "KB": 1e3, "MB": 1e6, "GB": 1e9, "": 1.0}
 
 
 class Constraint(BaseModel):
@@ -84,14 +84,16 @@ def parse_constraint(text: str) -> Constraint:
     """
     cost, sign, limit = (part.strip() for part in text.partition("<="))
     found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)", limit)
-    if not sign or not found or found[2].upper() not in UNITS:
+    if not sign or not found or found[2].upper() not in _UNITS:
         raise UsageError(
             f"--constraint takes COST<=LIMIT, such as trainable_parameters<=12M or peak_memory<=20GB, but got {text!r}."
         )
     if cost not in COSTS:
         raise unknown("cost", cost, COSTS)
     try:
-        return Constraint.model_validate({"cost": cost, "at_most": float(found[1]) * UNITS[found[2].upper()]})
+        return Constraint.model_validate(
+            {"cost": cost, "at_most": float(found[1]) * _UNITS[found[2].upper()]}
+        )
     except ValueError as error:
         raise UsageError(f"The limit in --constraint {text!r} is not a number.") from error
 
@@ -100,8 +102,8 @@ def check_search(config: RunConfig, axes: Sequence[Axis], search: Search) -> Non
     """Raise `UsageError` for a sweep that would see test data, measure nothing, or that the config does not take."""
     check_trial(config)
     for name in search.objectives:
-        if name not in OBJECTIVES:
-            raise unknown("objective", name, OBJECTIVES)
+        if name not in _OBJECTIVES:
+            raise unknown("objective", name, _OBJECTIVES)
     if search.objective not in SCORES:
         raise UsageError(
             f"The first objective decides which trial is the best and must be a validation metric, but got "
@@ -111,9 +113,9 @@ def check_search(config: RunConfig, axes: Sequence[Axis], search: Search) -> Non
         raise UsageError(f"An objective is given twice: {', '.join(search.objectives)}.")
     if len(search.objectives) > 1:
         _check_several(search)
-    if search.pruner == "wilcoxon" and search.seeds < WILCOXON_SEEDS:
+    if search.pruner == "wilcoxon" and search.seeds < _WILCOXON_SEEDS:
         raise UsageError(
-            f"The pruner wilcoxon compares trials over their seeds; with fewer than {WILCOXON_SEEDS} its test can "
+            f"The pruner wilcoxon compares trials over their seeds; with fewer than {_WILCOXON_SEEDS} its test can "
             f"never be significant before the last, but got --seeds {search.seeds}."
         )
     if search.sampler == "cmaes" and not any(not axis.named for axis in axes):

@@ -16,8 +16,8 @@ from harness.methods import METHODS, Method
 from harness.presets.resolve import build, config_keys, parse_override
 
 MEASURES = ("dataset.", "eval.")
-GRID_POINTS, MOST_POINTS = 4, 10_000
-FORMS = "key=low:high, key=low:high:log or key=a,b,c"
+_GRID_POINTS, _MOST_POINTS = 4, 10_000
+_FORMS = "key=low:high, key=low:high:log or key=a,b,c"
 _RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")
 
 
@@ -102,10 +102,10 @@ def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = 
         raise UsageError(
             f"{method_class.name} trains nothing, so there is nothing to search: `harness run` tests it."
         )
-    axes = declared(method_class)
+    axes = _declared(method_class)
     asked = {axis.key: axis for axis in (parse_axis(text, method_class) for text in given)}
     axes |= asked
-    for key in map(fixed_key, fixed):
+    for key in map(_fixed_key, fixed):
         if key not in config_keys(method_class):
             raise unknown("config key", key, config_keys(method_class))
         if key in asked:
@@ -113,12 +113,12 @@ def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = 
         axes.pop(key, None)
     if not axes:
         raise UsageError(
-            f"Nothing is left to search: add an axis with --space ({FORMS}), or use `harness run`."
+            f"Nothing is left to search: add an axis with --space ({_FORMS}), or use `harness run`."
         )
     return list(axes.values())
 
 
-def declared(method_class: type[Method]) -> dict[str, Axis]:
+def _declared(method_class: type[Method]) -> dict[str, Axis]:
     """Return the axes that config fields declare, by key."""
     axes = {}
     for key, info in config_keys(method_class).items():
@@ -134,7 +134,7 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
     """Return the axis that `key=low:high[:log]` or `key=a,b,c` describes."""
     key, sign, values = (part.strip() for part in text.partition("="))
     if not sign or not key or not values:
-        raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
+        raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
     known = config_keys(method_class)
     if key not in known:
         raise unknown("config key", key, known)
@@ -143,13 +143,13 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
         return Axis(key=key, over=Choice(values=_choices(text, values)))
     if ":" not in values:
         raise UsageError(
-            f"A single value is not a range in --space {text!r}: fix it with --fix {text}, or give {FORMS}."
+            f"A single value is not a range in --space {text!r}: fix it with --fix {text}, or give {_FORMS}."
         )
     integer = _is_integer(known[key])
     return Axis(key=key, over=_range(text, values, integer), integer=integer)
 
 
-def fixed_key(text: str) -> str:
+def _fixed_key(text: str) -> str:
     """Return the key of `key=value`, as `--fix` takes it."""
     key, sign, _ = text.partition("=")
     if not sign or not key.strip():
@@ -179,16 +179,16 @@ def start(config: RunConfig, axes: Sequence[Axis]) -> list[dict[str, Any]]:
     return [point] if all(axis.holds(point[axis.key]) for axis in axes) else []
 
 
-def grid(axes: Sequence[Axis], n: int = GRID_POINTS) -> list[dict[str, Any]]:
+def grid(axes: Sequence[Axis], n: int = _GRID_POINTS) -> list[dict[str, Any]]:
     """Return every combination of the axes' values, `n` of each range, the last axis running fastest.
 
     Raises `UsageError` when they are more than a search can try.
     """
     values = [axis.points(n) for axis in axes]
     size = math.prod(map(len, values))
-    if size > MOST_POINTS:
+    if size > _MOST_POINTS:
         raise UsageError(
-            f"The grid over {', '.join(axis.key for axis in axes)} has {size:,} points, more than {MOST_POINTS:,}: "
+            f"The grid over {', '.join(axis.key for axis in axes)} has {size:,} points, more than {_MOST_POINTS:,}: "
             "fix some keys with --fix, or name fewer values with --space key=a,b,c."
         )
     return [dict(zip((axis.key for axis in axes), row, strict=True)) for row in product(*values)]
@@ -207,7 +207,7 @@ def _refuse(key: str, info: Any) -> None:
 def _choices(text: str, values: str) -> tuple[Any, ...]:
     choices = tuple(_value(part) for part in values.split(","))
     if not all(isinstance(choice, str | int | float | None) for choice in choices):
-        raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
+        raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
     if len(set(choices)) < len(choices):
         raise UsageError(f"A value is given twice in --space {text!r}.")
     return choices
@@ -217,7 +217,7 @@ def _range(text: str, values: str, integer: bool) -> Range:
     low, high, *rest = (_value(part) for part in values.split(":"))
     numbers = all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high))
     if not numbers or rest not in ([], ["log"]):
-        raise UsageError(f"--space takes {FORMS}, but got {text!r}.")
+        raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
     if not low < high:
         raise UsageError(
             f"The range in --space {text!r} must be ascending, but {low:g} is not below {high:g}."

@@ -27,7 +27,7 @@ STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-FACTS = "facts"
+_FACTS = "facts"
 
 
 class RunningTrial:
@@ -52,7 +52,7 @@ class RunningTrial:
 
     def note(self, **facts: Any) -> None:
         """Keep facts beside the trial: `runs`, `metrics`, `seconds`."""
-        self._queue.note(self.job, FACTS, facts)
+        self._queue.note(self.job, _FACTS, facts)
 
     def weigh(self, excess: Mapping[str, float]) -> None:
         """Note how far each cost is above its limit; 0 or less is within."""
@@ -167,5 +167,5 @@ def _ended_trial(number: int, job: FrozenTrial) -> Trial:
         params=job.params,
         feasible=all(excess <= 0 for excess in job.constraints.values()),
         error=known.get(ERROR),
-        **known.get(FACTS, {}),
+        **known.get(_FACTS, {}),
     )

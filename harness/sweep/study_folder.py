@@ -15,7 +15,7 @@ from harness.sweep.summary import Summary
 
 BEST = "best.yaml"
 SUMMARY = "study.json"
-NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
+_NOT_EXPORTED = ("seed", "method.name", "dataset.name", "dataset.synthetic", "dataset.root")
 
 
 def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> list[Path]:
@@ -24,7 +24,7 @@ def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> l
     if summary.best is not None and summary.config is not None:
         config = build(summary.config)
         preset = folder / BEST
-        write_preset(preset, config, summary)
+        _write_preset(preset, config, summary)
         summary.preset, summary.command = str(preset), reuse_command(config, preset, runs)
         files.append(preset)
     exclude = {"tests": {"__all__": {"sources", "environment"}}}
@@ -42,18 +42,18 @@ def keep_tests(summary: Summary, folder: Path) -> None:
         summary.test = written["test"]
 
 
-def preset_values(config: RunConfig) -> dict[str, Any]:
+def _preset_values(config: RunConfig) -> dict[str, Any]:
     """Return what a preset must hold so that a run of the same method and dataset gets this config, seed apart."""
     plain = resolve(config.method.name, config.dataset.name, synthetic=config.dataset.synthetic)
     before, after = (flatten(one.model_dump(mode="json")) for one in (plain, config))
     values: dict[str, Any] = {}
     for key, value in after.items():
-        if key not in NOT_EXPORTED and value != before.get(key):
+        if key not in _NOT_EXPORTED and value != before.get(key):
             merge(values, nest(key, value))
     return values
 
 
-def write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
+def _write_preset(file: Path, config: RunConfig, summary: Summary) -> None:
     """Write the best configuration as a preset that says where it comes from."""
     write_text(file, preset_text(config, summary))
 
@@ -67,7 +67,7 @@ def preset_text(config: RunConfig, summary: Summary) -> str:
         f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
         "test data played no part.\n"
     )
-    return head + yaml.safe_dump(preset_values(config), sort_keys=False)
+    return head + yaml.safe_dump(_preset_values(config), sort_keys=False)
 
 
 def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:

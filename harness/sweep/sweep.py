@@ -29,7 +29,7 @@ from harness.sweep.trial import best_of, params_text
 from harness.sweep.trial_job import TrialJob
 from harness.track.tags import joined_marks
 
-EQUAL_FAILURES = 3
+_EQUAL_FAILURES = 3
 
 
 def sweep(
@@ -154,12 +154,12 @@ class Sweep(Work):
 
     def keep_failing(self, error: Exception) -> None:
         """Raise when the same failure came three times in a row; those trials will be tried again."""
-        last = self.study.last_ended(EQUAL_FAILURES)
+        last = self.study.last_ended(_EQUAL_FAILURES)
         words = {f"{row.error['type']}: {row.error['message']}" if row.error else "" for row in last}
-        if len(last) < EQUAL_FAILURES or len(words) > 1 or "" in words:
+        if len(last) < _EQUAL_FAILURES or len(words) > 1 or "" in words:
             return
         reason = (
-            f"The study {self.study.name} stopped: {EQUAL_FAILURES} trials in a row failed with the same error. "
+            f"The study {self.study.name} stopped: {_EQUAL_FAILURES} trials in a row failed with the same error. "
             f"{words.pop()} {self.folder / SUMMARY} has the tracebacks; once this is fixed, the same command tries "
             "them again."
         )

@@ -20,7 +20,7 @@ from harness.sweep.study import RunningTrial, Study
 from harness.sweep.trial import TIE
 from harness.sweep.trial_listener import Pruned, TrialListener, costs
 
-TRIAL_RUN = "mlflow_run"
+_TRIAL_RUN = "mlflow_run"
 
 
 class TrialJob(Job):
@@ -113,9 +113,9 @@ class TrialJob(Job):
     def _begin(self) -> None:
         """Open the trial's own MLflow run when several seeds are to be its children."""
         if self.search.seeds > 1:
-            known = self.trial.job.user_attrs.get(TRIAL_RUN)
+            known = self.trial.job.user_attrs.get(_TRIAL_RUN)
             self.tracked = self.tracker.begin_trial(self.trial.number, known, self.trial.params)
-            self.study.queue.note(self.trial.job, TRIAL_RUN, self.tracked)
+            self.study.queue.note(self.trial.job, _TRIAL_RUN, self.tracked)
 
     def _keep(self, records: list[Record], status: str, values: dict[str, float] | None = None) -> None:
         """Note beside a trial what is known of its runs, nest them, and free what only training needed."""

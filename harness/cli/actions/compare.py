@@ -12,7 +12,7 @@ from harness.pages.tables import interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
 from harness.results.run_source import Source
 
-SHOWN_SETTINGS = 8
+_SHOWN_SETTINGS = 8
 
 
 def execute(a: str, b: str, as_json: bool, options: dict[str, Any]) -> int:
@@ -36,9 +36,9 @@ def _show_sides(found: Comparison) -> None:
         click.echo(
             plain(f"{name}  {run}" + (f" and its other seeds, {n_seeds} in all" if n_seeds > 1 else ""))
         )
-    for key, (one, other) in list(found.settings.items())[:SHOWN_SETTINGS]:
+    for key, (one, other) in list(found.settings.items())[:_SHOWN_SETTINGS]:
         click.echo(plain(f"   {key}: {one} for A, {other} for B"))
-    if more := and_more(len(found.settings), SHOWN_SETTINGS):
+    if more := and_more(len(found.settings), _SHOWN_SETTINGS):
         click.echo(f"  {more} settings: --json")
     for line in found.unlike:
         click.echo(plain(f"   differs: {line}"))

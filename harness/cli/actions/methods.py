@@ -18,7 +18,7 @@ from harness.methods import METHODS, Method
 from harness.presets.resolve import check_keys, explain, parse_override
 from harness.train.cost import count_parameters, inference_flops, training_flops
 
-GIGA = 1e9
+_GIGA = 1e9
 
 
 def describe(name: str, backbone: str, image_size: str | None, overrides: Iterable[str]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def show(described: dict[str, Any]) -> None:
     click.echo(f"  inference extra  {counts['inference_extra']:>13,}  (on top of CLIP, after folding)")
     click.echo(f"  checkpoint       {counts['checkpoint_bytes'] / 1e6:>13,.1f}  MB")
     for tower, given in (("image", "one image"), ("text", "one caption")):
-        forward, training = (operations[f"{tower}_{pass_}"] / GIGA for pass_ in ("forward", "training"))
+        forward, training = (operations[f"{tower}_{pass_}"] / _GIGA for pass_ in ("forward", "training"))
         click.echo(f"  {given:<15}  {forward:>13,.2f}  GFLOPs forward, {training:,.2f} with backward")
     for key, value in described["recipe"].items():
         click.echo(f"  {key} = {value} unless set")

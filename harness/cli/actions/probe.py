@@ -8,7 +8,7 @@ from harness.analysis.compression.measures import METHOD_KEYS, chosen_layers, no
 from harness.cli.options import print_json
 from harness.cli.terminal import table
 
-HEADER = ("layer", *(f"{measure} {part}" for measure in ("C¹", "C²") for part in ("SA", "FF", "Whole")))
+_HEADER = ("layer", *(f"{measure} {part}" for measure in ("C¹", "C²") for part in ("SA", "FF", "Whole")))
 
 
 def show_compression(found: dict[str, Any], as_json: bool) -> None:
@@ -18,7 +18,7 @@ def show_compression(found: dict[str, Any], as_json: bool) -> None:
         return
     _say_settings(found)
     for tower in ("text", "image"):
-        table(f"{tower} tower", HEADER, _rows(found["modules"], tower))
+        table(f"{tower} tower", _HEADER, _rows(found["modules"], tower))
     layers = found["least_important"]
     rows = [(str(x), ", ".join(map(str, some)), *_settings(some)) for x, some in chosen_layers(layers)]
     if rows:

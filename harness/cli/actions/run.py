@@ -17,7 +17,7 @@ from harness.run.dry_run import Plan, make_plan
 from harness.run.run import run
 from harness.run.several_seeds import group_table_rows, run_seeds
 
-SHORTHANDS = {
+_SHORTHANDS = {
     "seed": "seed",
     "val": "dataset.val",
     "train_on": "dataset.train_on",
@@ -30,7 +30,7 @@ SHORTHANDS = {
 
 def config_from(method: str, options: dict[str, Any]) -> RunConfig:
     """Resolve the command's options to a config; a shorthand counts as its override."""
-    short = [f"{key}={options[name]}" for name, key in SHORTHANDS.items() if options.get(name) is not None]
+    short = [f"{key}={options[name]}" for name, key in _SHORTHANDS.items() if options.get(name) is not None]
     quoted = {"train.augment.text.synonyms": options.get("synonyms")}
     if options.get("init_from"):
         quoted["backbone.init_from"] = _full_name(options["init_from"], options["runs"])
@@ -57,13 +57,13 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     check_report(options["report"], {"run": len(options["methods"]), "dataset": 1})
     configs = [config_from(method, options) for method in options["methods"]]
     if options["dry_run"]:
-        show_plans([make_plan(config, options["runs"]) for config in configs], options["as_json"])
+        _show_plans([make_plan(config, options["runs"]) for config in configs], options["as_json"])
         return 0
     quiet = quiet or options["as_json"]
     with watching(quiet) as listener:
         results = [_run_one(config, options, listener, quiet) for config in configs]
     if is_main_process():
-        show_results(results, options)
+        _show_results(results, options)
         subjects = {"run": [_name(result) for result in results], "dataset": [data_name(configs[0])]}
         report_after(options["report"], options["runs"], quiet, subjects)
     return 0
@@ -83,7 +83,7 @@ def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListe
     return run(config, listener=listener, **common)
 
 
-def show_results(results: list[Any], options: dict[str, Any]) -> None:
+def _show_results(results: list[Any], options: dict[str, Any]) -> None:
     """Print what came out: one record, one group of seeds, or several methods side by side."""
     if options["as_json"]:
         plain_results = [
@@ -128,7 +128,7 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
     click.echo(group["note"])
 
 
-def show_plans(plans: list[Plan], as_json: bool) -> None:
+def _show_plans(plans: list[Plan], as_json: bool) -> None:
     """Print what runs would do."""
     if as_json:
         values = [plan.as_dict() for plan in plans]

@@ -11,7 +11,7 @@ from harness.inference.page import shown
 if TYPE_CHECKING:
     from harness.inference.found import Search
 
-NAMED = 5
+_NAMED = 5
 
 
 def show_search(found: "Search", as_json: bool) -> None:
@@ -26,10 +26,10 @@ def show_search(found: "Search", as_json: bool) -> None:
         ]
         table(f"“{query}”", ("rank", "similarity", "image"), rows, left=3)
     bad = found.gallery.bad
-    for path, _ in bad[:NAMED]:
+    for path, _ in bad[:_NAMED]:
         click.echo(_printable(f"cannot be read: {shown(path, found.place)}"), err=True)
     if bad:
-        more = f" ({len(bad) - NAMED} of them not named here)" if len(bad) > NAMED else ""
+        more = f" ({len(bad) - _NAMED} of them not named here)" if len(bad) > _NAMED else ""
         click.echo(f"unreadable, left out: {len(bad)}{more}", err=True)
     twin = "SYNTHETIC TWIN · " if found.record.synthetic else ""
     slowest = 1000 * max(found.seconds)

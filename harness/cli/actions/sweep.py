@@ -22,7 +22,7 @@ from harness.sweep.sweep import sweep
 from harness.sweep.trial import Trial, best_of, params_text
 
 COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
-VALUES_WIDTH = 40
+_VALUES_WIDTH = 40
 TRIALS = 20
 
 
@@ -34,11 +34,11 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
                 f"harness sweep needs --{name}; see `harness sweep --help`, or `harness sweep list` for the studies."
             )
     check_report(options["report"], {"study": 1, "dataset": 1})
-    axes = axes_from(options)
+    axes = _axes_from(options)
     config = config_from(
         options["method"], {**options, "overrides": [*options["overrides"], *options["fix"]]}
     )
-    search = search_from(options, axes)
+    search = _search_from(options, axes)
     quiet = quiet or options["as_json"]
     if not quiet:
         say_differences(config)
@@ -51,7 +51,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     return 0
 
 
-def search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
+def _search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
     """Return how to search; defaults that depend on other options are filled in."""
     for kind, known in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
         if options[kind] is not None and options[kind] not in known:
@@ -76,7 +76,7 @@ def search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
         raise UsageError(f"The search is not possible: {error.errors()[0]['msg']}.") from error
 
 
-def axes_from(options: dict[str, Any]) -> list[Axis]:
+def _axes_from(options: dict[str, Any]) -> list[Axis]:
     """Return the space, and refuse a key that is both set and searched."""
     axes = search_space(options["method"], options["space"], options["fix"])
     held = {text.partition("=")[0].strip() for text in options["overrides"]}
@@ -169,7 +169,7 @@ def _row(trial: Trial, summary: Summary, best: bool, so_far: Trial | None) -> li
     reached = [_plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]
     reached += [_number(None)] * (len(summary.objectives) - len(reached))
     leader = _number(so_far.value if so_far else None)
-    return [number, state, fill(values, VALUES_WIDTH), *reached, leader, f"{trial.seconds:.1f} s"]
+    return [number, state, fill(values, _VALUES_WIDTH), *reached, leader, f"{trial.seconds:.1f} s"]
 
 
 def _twin(summary: Summary) -> str:
