@@ -94,13 +94,3 @@ def test_a_later_part_holds_no_graph_of_an_earlier_one(tbps, batch):
     cached(tbps, batch, 2)
     assert set(seen) == {2}
     assert len(seen) == 3 * 4
-
-
-def test_draws_of_a_method_s_own_keep_their_places(batch):
-    batch.places = torch.arange(10, 16)
-    part = batch.rows(slice(2, 4))
-    assert part.places.tolist() == [12, 13]
-    assert torch.equal(part.identities, batch.identities)
-    assert [len(view) for view in (part.images, part.tokens, *part.image_views, *part.contrast_views)] == [
-        2
-    ] * 5

@@ -1,0 +1,105 @@
+"""Entries of an annotation file on their own: public spellings, splits, folders in front, and entries of one image."""
+
+import json
+
+import pytest
+
+from harness.data.annotation_entries import merge, parse_entries
+from harness.datasets import Sample
+from harness.errors import DataError
+
+ENTRY = {"split": "train", "captions": ["a man"], "file_path": "a/b.jpg", "id": 3}
+
+
+@pytest.fixture
+def parse(tmp_path):
+    """Return what writes entries to a file and parses it."""
+
+    def call(*entries, split=None, strip=(), bom=False):
+        text = json.dumps(entries)
+        file = tmp_path / "entries.json"
+        file.write_bytes((b"\xef\xbb\xbf" if bom else b"") + text.encode())
+        return parse_entries(file, split, strip)
+
+    return call
+
+
+def renamed(old, new):
+    return {new if key == old else key: value for key, value in ENTRY.items()}
+
+
+def test_no_entry_is_no_sample(parse):
+    assert parse() == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ENTRY,
+        renamed("file_path", "img_path"),
+        renamed("file_path", "image"),
+        renamed("captions", "caption"),
+        renamed("id", "image_id"),
+        ENTRY | {"caption": "another", "image_id": 9, "img_path": "z.jpg", "processed_tokens": 1},
+        ENTRY | {"file_path": "./a/b.jpg", "captions": "a man", "split": "TRAIN"},
+    ],
+)
+def test_every_public_spelling_is_the_same_sample(parse, entry):
+    assert parse(entry, bom=True) == [Sample("a/b.jpg", 3, ("a man",), "train")]
+
+
+def test_texts_and_order_are_kept_as_they_are(parse):
+    captions = ["  two  spaces ", "", ["a", "list"], "ünï\n"]
+    samples = parse(ENTRY | {"captions": captions, "captions_bt": ["1", "2", "3", "4"]}, ENTRY | {"id": -1})
+    assert samples[0].captions == ("  two  spaces ", "", "a list", "ünï\n")
+    assert samples[0].captions_bt == ("1", "2", "3", "4")
+    assert (samples[1].identity, samples[1].captions_bt) == (-1, ())
+
+
+def test_the_split_of_a_whole_file_comes_before_that_of_an_entry(parse):
+    bare = {key: value for key, value in ENTRY.items() if key != "split"}
+    assert [sample.split for sample in parse(ENTRY, bare, split="test")] == ["test", "test"]
+    assert parse(ENTRY | {"split": "Valid"})[0].split == "val"
+    with pytest.raises(DataError, match=r"entry 1 .*split"):
+        parse(ENTRY, bare)
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("imgs/CUHK/a.jpg", "a.jpg"),
+        ("CUHK/a.jpg", "a.jpg"),
+        ("CUHK/imgs/a.jpg", "imgs/a.jpg"),
+        ("imgs2/a.jpg", "imgs2/a.jpg"),
+        ("a..b/..c.jpg", "a..b/..c.jpg"),
+    ],
+)
+def test_leading_folders_are_taken_off_outermost_first(parse, path, read):
+    assert parse(ENTRY | {"file_path": path}, strip=("imgs", "CUHK"))[0].image == read
+
+
+@pytest.mark.parametrize("path", ["imgs//etc/passwd", "imgs/../x.jpg", "imgs/C:/x.jpg"])
+def test_a_path_may_not_lead_out_once_its_folders_are_off(parse, path):
+    with pytest.raises(DataError, match="entry 0 "):
+        parse(ENTRY | {"file_path": path}, strip=("imgs",))
+
+
+def sample(image="a.jpg", identity=1, captions=("x",), split="train", bt=()):
+    return Sample(image, identity, captions, split, bt)
+
+
+def test_entries_of_one_image_become_one_sample_where_the_first_was():
+    merged = merge([sample(), sample("b.jpg"), sample(captions=("y", "x")), sample(split="test", identity=2)])
+    assert merged == [
+        sample(captions=("x", "y", "x")),
+        sample("b.jpg"),
+        sample(split="test", identity=2),
+    ]
+    assert merge([]) == []
+    assert merge([sample(bt=("t",)), sample(bt=("u",))]) == [sample(captions=("x", "x"), bt=("t", "u"))]
+
+
+@pytest.mark.parametrize("other", [sample(identity=2), sample(bt=("t",))])
+def test_entries_of_one_image_that_disagree_name_it(other):
+    with pytest.raises(DataError, match=r"'a\.jpg' \(train\)"):
+        merge([sample(), other])
