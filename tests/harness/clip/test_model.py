@@ -192,13 +192,3 @@ def test_building_a_backbone_neither_logs_nor_warns_and_leaves_logging_as_it_was
     assert not recwarn.list
     assert logging.getLogger().handlers == handlers
     assert logging.root.manager.disable == logging.NOTSET
-
-
-def test_a_size_without_a_single_patch_is_told_in_one_message():
-    with pytest.raises(UsageError, match="4x32 is smaller than one 8x8 patch of tiny"):
-        load_clip(TINY.model_copy(update={"image_size": (4, 32)}), random=True)
-
-
-def test_pixels_that_no_patch_reads_are_warned_of(caplog):
-    load_clip(TINY.model_copy(update={"image_size": (100, 32)}), random=True)
-    assert "100x32 is cut at its edges" in caplog.text
