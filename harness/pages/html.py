@@ -43,7 +43,9 @@ details.code pre { background: #f6f6f6; padding: .6rem .8rem; border-radius: 4px
 .table .title { font-weight: 600; max-width: none; }
 table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabular-nums; }
 table.report { border-top: 2px solid #262626; border-bottom: 2px solid #262626; }
-th, td { padding: .28rem .5rem; text-align: right; white-space: nowrap; }
+th, td { padding: .28rem .5rem; text-align: right; }
+td { white-space: nowrap; }
+th { vertical-align: bottom; }
 thead th { border-bottom: 1px solid #262626; font-weight: 600; }
 .note { font-size: .8rem; color: #5f5f5f; }
 .panel { border-left: 4px solid #0072B2; padding: .1rem 1rem; margin: 2.2rem 0 .8rem; background: #f4f8fb; }
