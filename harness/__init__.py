@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.api import load, runs
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["load", "runs"]
 
 
