@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,22 +14,39 @@ from harness.listener import Listener
 COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
 _LOG_EVERY = 10.0
+_FOLDED = 12
 
 
 def table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], left: int = 1) -> None:
-    """Print a table; all columns after the first `left` are numbers, set flush right."""
+    """Print a table; all columns after the first `left` are numbers, set flush right.
+
+    On a narrow terminal the first column is folded, and no other cell is cut: a number without its end is wrong.
+    """
     from rich import box
     from rich.table import Table
 
     grid = Table(title=plain(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for index, name in enumerate(header):
+    names, lines = list(header), [[plain(str(cell)) for cell in row] for row in rows]
+    for index, name in enumerate(names):
         grid.add_column(name, justify="left" if index < left else "right", no_wrap=index > 0, overflow="fold")
-    for row in rows:
-        grid.add_row(*(plain(str(cell)) for cell in row))
+    for line in lines:
+        grid.add_row(*line)
     screen = console()
+    screen.width = max(screen.width, _least_width([names, *lines]))
     with screen.capture() as drawn:
         screen.print(grid)
     click.echo("\n".join(line.rstrip() for line in drawn.get().rstrip().splitlines()))
+
+
+def _least_width(lines: Sequence[Sequence[str]]) -> int:
+    """Return the width that a table needs to cut nothing, its first column folded, with three signs between columns."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(cell_len(part) for text in column for part in text.split("\n"))
+        for column in zip(*lines, strict=True)
+    ]
+    return min(widths[0], _FOLDED) + sum(widths[1:]) + 3 * len(widths) + 1
 
 
 def cell(value: float | None, ends: Iterable[float] | None = None) -> str:

@@ -1,0 +1,171 @@
+"""Tables and progress on a terminal: no number is cut, hostile text stays text, a pipe gets plain lines."""
+
+import sys
+
+import pytest
+
+from harness.cli.terminal import (
+    TerminalListener,
+    cell,
+    comparison_table,
+    metric_rows,
+    record_table,
+    table,
+    watching,
+)
+
+BAD = "a\x1b[31m [bold]b[/bold] \x07"
+
+
+def finished(fake, method="cskt", r1=40.0, **more):
+    made, _ = fake.record(method, "icfg", r1, identity="0123456789abcdef", **more)
+    made.selection = {"rule": "val", "epoch": 3, "epochs": 5}
+    made.seconds = 123456.0
+    return made
+
+
+def rows_of(text, word):
+    return [line.split() for line in text.splitlines() if line.strip().startswith(word)]
+
+
+def test_a_table_has_a_line_for_each_row_and_numbers_flush_right(capsys, narrow):
+    table("a title", ("name", "n"), [("one", 5), ("two", 12345)])
+    title, _, header, rule, one, two = capsys.readouterr().out.splitlines()
+    assert title == "a title"
+    assert header.split() == ["name", "n"]
+    assert set(rule.strip()) == {"─"}
+    assert [one.split(), two.split()] == [["one", "5"], ["two", "12345"]]
+    assert len(one) == len(two)
+
+
+def test_no_number_is_cut_however_narrow_the_terminal(capsys, narrow):
+    numbers = [f"{n}2345678.9" for n in range(1, 9)]
+    table("t", ("name", *"abcdefgh"), [("a-very-long-name-" * 3, *numbers)])
+    out = capsys.readouterr().out
+    assert all(number in out.split() for number in numbers)
+    folded = "".join(line[2:14].strip() for line in out.splitlines()[4:])
+    assert folded == "a-very-long-name-" * 3
+
+
+def test_a_table_without_rows_has_its_header_and_hostile_cells_stay_text(capsys, narrow):
+    table("t", ("name", "n"), [])
+    assert capsys.readouterr().out.split()[:3] == ["t", "name", "n"]
+    table(BAD, ("name", "n"), [(BAD, BAD)])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert out.count("[bold]b[/bold]") == 3
+
+
+def test_a_cell_is_a_value_with_its_interval_or_a_dash():
+    assert [cell(None), cell(61.84), cell(61.84, (60.36, 63.0)), cell(0.0)] == [
+        *("–", "61.8", "61.8 [60.4, 63.0]", "0.0")
+    ]
+
+
+def test_metrics_become_a_row_for_each_dataset_and_direction():
+    metrics = {
+        "test/icfg/t2i/R1": 50.0,
+        "test/icfg/t2i/mINP": 7.0,
+        "test/cuhk/i2t/R5": 9.0,
+        "test/cuhk/Rsum": 1.0,
+    }
+    intervals = {"test/icfg/t2i/R1": (45.0, 55.0), "test/icfg/t2i/mINP": (6.0, 8.0)}
+    assert metric_rows(metrics, intervals) == [
+        ["icfg", "t2i", "50.0 [45.0, 55.0]", "–", "–", "–", "7.0"],
+        ["cuhk", "i2t", "–", "9.0", "–", "–", "–"],
+    ]
+    assert metric_rows({}, {}) == []
+
+
+def test_a_record_is_its_metrics_and_facts_within_eighty_columns(capsys, narrow, fake):
+    made = finished(fake, trainable=1000, train_pairs=68126)
+    made.oracle = {"epoch": 4, "optimism_gap": 1.25}
+    record_table(made)
+    out = capsys.readouterr().out
+    (row,) = rows_of(out, "icfg")
+    found = made.metrics
+    assert row[1:3] == ["t2i", f"{found['test/icfg/t2i/R1']:.1f}"]
+    assert row[-1] == "–"
+    assert f"{found['test/icfg/t2i/R10']:.1f}" in row
+    assert "68,126" in out
+    assert "1,000 of 2,000,000" in out
+    assert "0.05 %" in out
+    assert "SYNTHETIC TWIN" in out
+    assert "+1.2" in out
+    assert max(map(len, out.splitlines()[:5])) <= 80
+
+
+def test_an_imported_record_that_is_not_tested_says_how_to_test_it(capsys, fake):
+    made = finished(fake, tags={"harness.imported": f"{BAD}.pth"})
+    made.selection, made.metrics, made.data = {"rule": "oracle"}, {}, {}
+    record_table(made)
+    out = capsys.readouterr().out
+    assert f"harness evaluate {made.name} --dataset icfg" in out
+    assert "\x1b" not in out
+
+
+def test_methods_are_compared_a_line_each_and_one_that_trains_nothing_used_no_pairs(capsys, narrow, fake):
+    records = [
+        finished(fake, "zero_shot", 12, trainable=0),
+        finished(fake, "linear_probe", 25, trainable=200_000),
+    ]
+    comparison_table(records)
+    out = capsys.readouterr().out
+    for made, end in zip(records, (["0", "0.0", "%", "0"], ["200,000", "10.0", "%", "700"]), strict=True):
+        (row,) = rows_of(out, made.config["method"]["name"])
+        assert row[1] == f"{made.metrics['test/icfg/t2i/R1']:.1f}"
+        assert row[-6:] == [*end, "123456", "s"]
+
+
+def test_elsewhere_than_on_a_terminal_each_epoch_is_a_line_on_standard_error(capsys):
+    with watching(quiet=False) as listener:
+        assert not listener.live
+        listener.on_stage(f"reading {BAD}")
+        listener.on_count(1, 9)
+        listener.on_epoch(2, {"train/loss": 1.5, "seconds": 3.21})
+        listener.on_epoch(3, {"train/loss": 1.25, "seconds": 3.0, "val/t2i/R1": 40.55, "val/t2i/mAP": 30.0})
+        listener.on_resume([{}, {}], 4)
+    out, err = capsys.readouterr()
+    stage, second, third, resumed = err.splitlines()
+    assert out == ""
+    assert "\x1b" not in stage
+    assert second.split() == ["epoch", "2", "loss", "1.5000", "3.2", "s"]
+    assert third.split()[4:] == ["val", "R@1", "40.5", "mAP", "30.0", "3.0", "s"]
+    assert ["3" in resumed, "5" in resumed] == [True, True]
+
+
+def test_a_long_stage_is_told_of_every_ten_seconds(capsys, monkeypatch):
+    clock = iter([100.0, 105.0, 111.0, 111.0, 115.0])
+    monkeypatch.setattr("harness.cli.terminal.time.monotonic", lambda: next(clock))
+    listener = TerminalListener()
+    listener.on_stage("s")
+    for done in (1, 2000, 3000):
+        listener.on_count(done, 10_000)
+    assert capsys.readouterr().err.splitlines() == ["s", "s: 2,000 of 10,000"]
+
+
+def test_quiet_says_nothing_but_notes(capsys):
+    with watching(quiet=True) as listener:
+        listener.on_stage("s")
+        listener.on_epoch(1, {"train/loss": 1.0, "seconds": 1.0})
+        listener.on_note("a note")
+    assert capsys.readouterr().err == "a note\n"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_on_a_terminal_a_bar_follows_each_stage_and_is_gone_at_the_end(monkeypatch, capsys, fails):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    try:
+        with watching(quiet=False) as listener:
+            listener.on_stage("s")
+            listener.on_count(1, 3)
+            listener.on_count(2, 3)
+            (task,) = listener._bar.tasks
+            assert (task.completed, task.total, task.description) == (2, 3, "s")
+            listener.on_step(1, 4, 9)
+            if fails:
+                raise ValueError
+    except ValueError:
+        pass
+    assert listener._bar is None
