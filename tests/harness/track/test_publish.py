@@ -1,0 +1,139 @@
+"""Whole records, results on other datasets, files and groups of seeds, sent to a store."""
+
+import pytest
+
+from harness.evaluate.measure import PROTOCOL_VERSION
+from harness.files import write_json
+from harness.record import COMPRESSION, HISTORY, RunFolder
+from harness.track.publish import (
+    group_metrics,
+    log_result_file,
+    log_transfer,
+    publish,
+    publish_group,
+)
+
+DATASET = "icfg"
+
+
+@pytest.fixture
+def sent(experiment, fake):
+    """Return a record and its folder, published with two epochs."""
+    made, arrays = fake.record("cskt", DATASET, 40)
+    folder = RunFolder(experiment.runs / f"{made.name}-{experiment.experiment_id}")
+    folder.write_queries(arrays)
+    write_json(folder.file(HISTORY), [{"epoch": 1, "train/loss": 2.0}, {"epoch": 2, "train/loss": 1.0}])
+    folder.write(made)
+    made.tracking = publish(made, folder, experiment)
+    return made, folder
+
+
+def transfer(dataset="cuhk", r1=20.0):
+    name = f"test/{dataset}/t2i/R1"
+    return {
+        "dataset": dataset,
+        "fingerprint": "data",
+        "protocol": PROTOCOL_VERSION,
+        "metrics": {name: r1},
+        "intervals": {name: (r1 - 1, r1 + 2)},
+    }
+
+
+def files(store, run_id, folder=None):
+    return {file.path for file in store.client.list_artifacts(run_id, folder)}
+
+
+def test_a_record_arrives_with_its_epochs_and_where_it_went(experiment, sent):
+    made, _ = sent
+    run = experiment.run(made.tracking["run_id"])
+    assert made.tracking == {"synced": True, "run_id": run.id, "uri": experiment.place, "error": None}
+    assert run.status == "FINISHED"
+    assert run.metrics[f"test/{DATASET}/t2i/R1"] == made.metrics[f"test/{DATASET}/t2i/R1"]
+    assert experiment.history(run.id, ["train/loss"]) == [
+        {"epoch": 1, "train/loss": 2.0},
+        {"epoch": 2, "train/loss": 1.0},
+    ]
+    assert {"record.json", "queries.npz"} <= files(experiment, run.id)
+
+
+def test_published_again_it_takes_its_own_place_with_all_results(experiment, sent):
+    made, folder = sent
+    write_json(folder.file("transfer/cuhk.json"), transfer())
+    folder.write_queries({"t2i/rank": [1]}, "transfer/cuhk.npz")
+    write_json(folder.file(COMPRESSION), {"a": 1})
+    before = made.tracking["run_id"]
+    made.tracking = publish(made, folder, experiment)
+    (run,) = experiment.finished_runs()
+    assert run.id == made.tracking["run_id"] != before
+    assert run.metrics["test/cuhk/t2i/R1/high"] == 22.0
+    assert files(experiment, run.id, "transfer") == {"transfer/cuhk.npz"}
+    assert run.tag(f"file.{COMPRESSION}") == "sent"
+
+
+def test_a_record_of_another_store_leaves_that_one_alone(experiment, sent):
+    made, folder = sent
+    made.tracking["uri"] = "elsewhere"
+    publish(made, folder, experiment)
+    assert len(experiment.finished_runs()) == 2
+
+
+def test_a_result_on_another_dataset_joins_the_run_with_the_ends_of_its_intervals(experiment, sent):
+    made, folder = sent
+    folder.write_queries({"t2i/rank": [1]}, "transfer/cuhk.npz")
+    assert log_transfer(made, folder, transfer())
+    run = experiment.run(made.tracking["run_id"])
+    assert [run.metrics[f"test/cuhk/t2i/R1{end}"] for end in ("", "/low", "/high")] == [20, 19, 22]
+    assert (run.tag("transfer.cuhk"), run.tag("transfer_protocol.cuhk")) == ("data", str(PROTOCOL_VERSION))
+
+
+def test_what_was_never_sent_and_what_is_missing_is_told_by_a_false(experiment, sent, caplog):
+    made, folder = sent
+    assert not log_transfer(made, folder, transfer("rstp"))
+    assert not log_result_file(made, folder, COMPRESSION)
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 2
+    made.tracking = {"synced": False}
+    assert not log_transfer(made, folder, transfer())
+    assert not log_result_file(made, folder, HISTORY)
+
+
+def test_a_file_is_sent_and_marked(experiment, sent):
+    made, folder = sent
+    write_json(folder.file(COMPRESSION), {"a": 1})
+    assert log_result_file(made, folder, COMPRESSION)
+    assert COMPRESSION in files(experiment, made.tracking["run_id"])
+    assert experiment.run(made.tracking["run_id"]).tag(f"file.{COMPRESSION}") == "sent"
+
+
+def seeds(metric):
+    return {"name": "g", "identity": "gi", "seeds": [1, 2], "metrics": {"test/icfg/t2i/R1": metric}}
+
+
+METRIC = {"mean": 30.0, "low": 25.0, "high": 35.0, "sd": 2.0, "values": [28.0, 32.0]}
+
+
+def test_a_group_is_the_parent_of_its_seeds_and_replaces_an_earlier_one(experiment, fake):
+    records = [fake.send(experiment, *fake.record("cskt", DATASET, 40, seed=seed)) for seed in (1, 2)]
+    first = publish_group(seeds(METRIC), records, experiment.runs)
+    second = publish_group(seeds(METRIC | {"mean": 31.0}), records, experiment.runs)
+    (group,) = experiment.finished_runs("group")
+    assert group.id == second != first
+    assert group.metrics["test/icfg/t2i/R1"] == 31.0
+    assert group.tag("seeds") == "[1, 2]"
+    assert "seed" not in group.params
+    assert {run.parent for run in experiment.finished_runs()} == {second}
+
+
+def test_a_store_that_is_away_gives_no_group(untracked, fake, tmp_path, caplog):
+    assert publish_group(seeds(METRIC), [fake.record("cskt", DATASET)[0]], tmp_path) is None
+    assert "harness runs sync" in caplog.text
+
+
+def test_a_group_s_numbers_are_flat():
+    assert group_metrics(seeds(METRIC)) == {
+        "n_seeds": 2.0,
+        "test/icfg/t2i/R1": 30.0,
+        "test/icfg/t2i/R1/low": 25.0,
+        "test/icfg/t2i/R1/high": 35.0,
+        "test/icfg/t2i/R1/sd": 2.0,
+    }
+    assert group_metrics({"seeds": [], "metrics": {}}) == {"n_seeds": 0.0}
