@@ -1,0 +1,173 @@
+"""What `harness run` makes of its options and prints of results: configs, one record, seeds, several, plans, JSON."""
+
+import json
+
+import pytest
+
+from harness.cli.actions import run as run_module
+from harness.cli.actions.run import (
+    config_from,
+    execute,
+    say_differences,
+    show_plans,
+    show_record,
+    show_results,
+)
+from harness.errors import UsageError
+from harness.presets.resolve import resolve
+from harness.record import RunFolder
+from harness.run.dry_run import Plan
+
+OPTIONS = {
+    "methods": ("linear_probe",),
+    "dataset": "icfg",
+    "synthetic": True,
+    "presets": (),
+    "overrides": (),
+    "runs": None,
+    "force": False,
+    "device": "cpu",
+    "seeds": 1,
+    "dry_run": False,
+    "as_json": False,
+    "report": None,
+}
+GROUP = {
+    "title": "g · 2 seeds",
+    "note": "a note",
+    "seeds": [1, 2],
+    "runs": ["a-1", "a-2"],
+    "metrics": {
+        "test/icfg/t2i/R1": {"mean": 30.06, "low": 25.0, "high": 35.0, "sd": 2.125, "values": [28.0, 32.0]}
+    },
+}
+
+
+def finished(fake, method="cskt", **more):
+    made, _ = fake.record(method, "icfg", **more)
+    made.selection = {"rule": "val", "epoch": 2, "epochs": 5}
+    made.tracking = {"synced": True}
+    return made
+
+
+def test_a_shorthand_is_the_override_it_stands_for():
+    short = config_from(
+        "linear_probe", {**OPTIONS, "seed": 7, "val": "holdout", "few_shot": 0.5, "data_root": "/x"}
+    )
+    long = ["seed=7", "dataset.val=holdout", "dataset.few_shot=0.5", "dataset.root=/x"]
+    assert short == resolve("linear_probe", "icfg", synthetic=True, overrides=long)
+    assert config_from("linear_probe", OPTIONS) == resolve("linear_probe", "icfg", synthetic=True)
+
+
+def test_a_shorthand_goes_before_an_override_and_zero_counts_as_given():
+    both = {**OPTIONS, "overrides": ("seed=3", "method.lr=0.5"), "seed": 0}
+    config = config_from("linear_probe", both)
+    assert (config.seed, config.method.lr) == (0, 0.5)
+
+
+@pytest.mark.parametrize("name", ["1e5", "null", 'a "quoted" [name]'])
+def test_names_of_files_stay_the_text_that_they_are(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = config_from("tbps_clip", {**OPTIONS, "synonyms": name})
+    assert config.train.augment.text.synonyms == name
+
+
+def test_the_run_to_start_from_is_named_in_full_and_by_its_folder_elsewhere(fake, tmp_path):
+    made = finished(fake)
+    RunFolder(tmp_path / "runs" / made.name).write(made)
+    start = {**OPTIONS, "init_from": made.name[:8], "runs": str(tmp_path / "runs")}
+    assert config_from("linear_probe", start).backbone.init_from == made.name
+    elsewhere = start | {"init_from": str(tmp_path / "runs" / made.name), "runs": str(tmp_path / "other")}
+    assert config_from("linear_probe", elsewhere).backbone.init_from == str(tmp_path / "runs" / made.name)
+
+
+def test_one_record_several_and_a_group_are_shown_as_what_they_are(fake, capsys):
+    made = finished(fake)
+    show_results([made], OPTIONS)
+    assert f"next: harness runs show {made.name}" in capsys.readouterr().out
+    show_results([finished(fake, "zero_shot"), made], OPTIONS)
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    r1 = f"{made.metrics['test/icfg/t2i/R1']:.1f}"
+    assert [line for line in lines if line[0] in ("zero_shot", "cskt")] == [["zero_shot", r1], ["cskt", r1]]
+    show_results([GROUP], {**OPTIONS, "seeds": 2})
+    out = capsys.readouterr().out
+    (row,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["t2i"]]
+    assert row == ["t2i", "R1", "30.1", "[25.0,", "35.0]", "2.12", "28.0", "32.0"]
+    assert "a note" in out
+
+
+def test_json_is_one_value_for_one_result_and_a_list_for_several(fake, capsys):
+    made = finished(fake)
+    show_results([made], {**OPTIONS, "as_json": True})
+    assert json.loads(capsys.readouterr().out)["metrics"] == made.metrics
+    show_results([made, GROUP], {**OPTIONS, "as_json": True})
+    one, other = json.loads(capsys.readouterr().out)
+    assert (one["identity"], other) == (made.identity, GROUP)
+
+
+def test_a_run_that_the_store_did_not_take_says_how_to_send_it(fake, capsys):
+    made = finished(fake)
+    made.tracking = {"synced": False, "error": "away"}
+    show_record(made, False)
+    out, err = capsys.readouterr()
+    assert "away" in err
+    assert "harness runs sync" in err
+    assert "next:" not in out
+
+
+def test_plans_are_text_or_json(capsys):
+    config = {"train": {"epochs": 3}}
+    plan = Plan(
+        config,
+        [("method.lr", 1, 2)],
+        "name",
+        "new",
+        {"trainable": 1000, "total": 4000},
+        12345,
+        6.4,
+        "2 earlier runs",
+    )
+    show_plans([plan], False)
+    out = capsys.readouterr().out
+    for text in ("epochs: 3", "method.lr: 2 (default 1)", "1,000 of 4,000", "25.00 %", "12,345", "6 s"):
+        assert text in out
+    show_plans([plan], True)
+    assert json.loads(capsys.readouterr().out)["train_pairs"] == 12345
+    show_plans([plan, plan], True)
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_what_differs_from_the_default_is_said_on_standard_error(capsys):
+    say_differences(resolve("linear_probe", "icfg", overrides=["method.lr=0.5"]))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "method.lr=0.5 (default " in err
+    say_differences(resolve("linear_probe", "icfg"))
+    assert capsys.readouterr().err == ""
+
+
+def test_each_method_is_run_once_with_the_options_and_a_wrong_report_stops_before(fake, monkeypatch, capsys):
+    calls = []
+
+    def run(config, *, listener, **options):
+        calls.append((config.method.name, options))
+        return finished(fake, config.method.name)
+
+    monkeypatch.setattr(run_module, "run", run)
+    assert execute({**OPTIONS, "methods": ("linear_probe", "zero_shot"), "as_json": True}, quiet=False) == 0
+    common = {"runs": None, "force": False, "device": "cpu"}
+    assert calls == [("linear_probe", common), ("zero_shot", common)]
+    out, err = capsys.readouterr()
+    assert [one["config"]["method"]["name"] for one in json.loads(out)] == ["linear_probe", "zero_shot"]
+    assert err == ""
+    with pytest.raises(UsageError, match="Did you mean 'leaderboard'"):
+        execute({**OPTIONS, "report": "leaderbord"}, quiet=True)
+    assert len(calls) == 2
+
+
+def test_several_seeds_are_run_as_a_group(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(run_module, "run_seeds", lambda config, n, **options: asked.append(n) or GROUP)
+    assert execute({**OPTIONS, "seeds": 2}, quiet=True) == 0
+    assert asked == [2]
+    assert "30.1" in capsys.readouterr().out

@@ -1,0 +1,89 @@
+"""What `harness runs list` and `show` print of records: their values, in eighty columns, and JSON."""
+
+import json
+
+import pytest
+
+from harness.cli.actions.runs import print_run, print_runs
+from harness.errors import UsageError
+from harness.files import write_json
+from harness.record import RunFolder
+
+BAD = "\x1b[31mno\x07"
+
+
+def write(root, fake, method="cskt", rule="val", **more):
+    made, _ = fake.record(method, "icfg", **more)
+    made.selection = {"rule": rule, "epoch": 2, "epochs": 5}
+    made.seconds = 1234.4
+    folder = RunFolder(root / made.name)
+    folder.write(made)
+    return made, folder
+
+
+def test_each_run_is_a_line_of_its_values(fake, tmp_path, capsys, narrow):
+    made, _ = write(tmp_path, fake, train_pairs=68126, identity="0123456789ab")
+    untrained, _ = write(tmp_path, fake, "zero_shot", "none", identity="ab0123456789")
+    print_runs(str(tmp_path), None, False)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[1:])) <= 80
+    found = {line.split()[2]: line.split() for line in out.splitlines() if " finished " in line}
+    r1, (low, high) = (part["test/icfg/t2i/R1"] for part in (made.metrics, made.intervals))
+    expected = f"val 68,126 {r1:.1f} [{low:.1f}, {high:.1f}] {made.metrics['test/icfg/t2i/mAP']:.1f} 1234 s"
+    assert found["val"][2:] == expected.split()
+    assert found["none"][3] == "–"
+    names = "".join(line[2:15].strip() for line in out.split("─\n")[1].splitlines())
+    assert names in (made.name + untrained.name, untrained.name + made.name)
+
+
+def test_a_status_narrows_and_nothing_is_told_with_the_way_to_begin(fake, tmp_path, capsys):
+    made, _ = write(tmp_path, fake, status="failed")
+    write(tmp_path, fake, "zero_shot")
+    print_runs(str(tmp_path), "failed", False)
+    out = capsys.readouterr().out
+    assert made.name in out
+    assert "zero_shot" not in out
+    print_runs(str(tmp_path), "pruned", False)
+    assert "harness run --method" in capsys.readouterr().out
+
+
+def test_json_holds_each_record_without_what_is_long(fake, tmp_path, capsys):
+    made, _ = write(tmp_path, fake)
+    print_runs(str(tmp_path), None, True)
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["metrics"] == made.metrics
+    assert not {"sources", "environment"} & one.keys()
+    print_runs(str(tmp_path / "none"), None, True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_run_is_shown_with_its_results_on_other_datasets_and_details(fake, tmp_path, capsys):
+    made, folder = write(tmp_path, fake)
+    made.environment = {"packages": {"torch": f"2.0{BAD}"}}
+    folder.write(made)
+    name = "test/cuhk/t2i/R1"
+    transfer = {"dataset": "cuhk", "metrics": {name: 12.34}, "intervals": {name: (10.0, 15.06)}}
+    write_json(folder.file("transfer/cuhk.json"), transfer)
+    print_run(made.name, str(tmp_path), False)
+    out = capsys.readouterr().out
+    (row,) = [line.split() for line in out.splitlines() if line.split()[:2] == ["cuhk", "t2i"]]
+    assert row[2:5] == ["12.3", "[10.0,", "15.1]"]
+    assert f"identity {made.identity}" in out
+    assert f"folder   {folder.path}" in out
+    assert "\x1b" not in out
+    print_run(made.name, str(tmp_path), True)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["history"], found["transfer"]) == ([], [transfer | {"intervals": {name: [10.0, 15.06]}}])
+
+
+def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_error(fake, tmp_path, capsys):
+    made, folder = write(tmp_path, fake, status="failed")
+    made.error = {"type": "E", "message": f"broken{BAD}", "traceback": "Traceback: here"}
+    folder.write(made)
+    print_run(made.name[:9], str(tmp_path), False)
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == f"{made.name}: failed"
+    assert "Traceback: here" in out
+    assert "\x1b" not in out
+    with pytest.raises(UsageError):
+        print_run("nothing", str(tmp_path), False)
