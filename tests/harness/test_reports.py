@@ -6,7 +6,7 @@ import pytest
 from pandas import DataFrame
 
 from harness.errors import UsageError
-from harness.reports import REPORTS, STANDARDS, Contents, Gap, Report, Source, Step, Table
+from harness.reports import _STANDARDS, REPORTS, Contents, Gap, Report, Source, Step, Table
 
 
 def test_every_shipped_report_says_what_it_answers_and_builds_contents():
@@ -31,7 +31,7 @@ def test_a_report_that_gathers_nothing_cannot_be_made():
 
     with pytest.raises(TypeError, match="gather"):
         Half()
-    assert (Half.takes, Half.how_to_read, Half.standards) == ((), "", STANDARDS)
+    assert (Half.takes, Half.how_to_read, Half.standards) == ((), "", _STANDARDS)
 
 
 def test_contents_begin_empty_and_share_nothing():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.compute.devices import (
-    AUTOCAST,
+    _AUTOCAST,
     Inference,
     accelerator,
     agreed,
@@ -67,7 +67,7 @@ def test_autocast_computes_in_the_precision_of_the_run(make, precision, computed
     with autocast(make(precision, "cpu")):
         assert layer(rows).dtype == computed
     assert layer(rows).dtype == torch.float32
-    assert set(AUTOCAST) == {"bf16", "fp16"}
+    assert set(_AUTOCAST) == {"bf16", "fp16"}
 
 
 def test_a_process_alone_agrees_with_itself():

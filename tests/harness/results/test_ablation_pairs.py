@@ -5,7 +5,7 @@ from pandas import DataFrame
 from scipy import stats
 
 from harness.evaluate.intervals import holm
-from harness.results.ablation_pairs import NEAREST, ONLY, SAME, SEVERAL, UNSET, compared
+from harness.results.ablation_pairs import _NEAREST, _ONLY, _SEVERAL, _UNSET, SAME, compared
 from harness.results.panels import dataset_facts, split_panels
 from tests.ablation_rows import configured, of_defaults, panel_of, star_panel
 
@@ -98,7 +98,7 @@ def test_keys_that_cannot_change_a_result_are_no_difference(monkeypatch):
 
 def test_one_configuration_of_a_method_is_alone_and_has_no_difference():
     row = compared(panel_of(configured(40))).iloc[0]
-    assert row[["role", "group", "n_keys", "change"]].tolist() == [ONLY, "", 0, ""]
+    assert row[["role", "group", "n_keys", "change"]].tolist() == [_ONLY, "", 0, ""]
     assert row[["R1_difference", "R1_difference_low", "p", "p_holm"]].isna().all()
 
 
@@ -110,8 +110,8 @@ def test_equal_settings_of_other_conditions_are_one_group_after_all_changes():
     ]
     found = compared(panel_of(*rows))
     assert found["group"].tolist() == ["", "method.new", SAME]
-    assert found["role"].tolist() == [NEAREST, "", ""]
-    assert found["instead_of"].tolist()[1] == UNSET
+    assert found["role"].tolist() == [_NEAREST, "", ""]
+    assert found["instead_of"].tolist()[1] == _UNSET
     assert found["R1_difference"].tolist()[1:] == pytest.approx([1, 4])
 
 
@@ -131,4 +131,4 @@ def test_values_of_a_key_are_ordered_as_numbers_and_words_come_last():
     found = compared(panel_of(*rows))
     assert list(found["change"])[1:] == [f"method.depth={v}" for v in (9, 10, "a", "b", "nan")]
     two = compared(panel_of(configured(40, n_seeds=9), configured(1, method__depth=1, method__lr=1)))
-    assert two["group"].tolist() == ["", SEVERAL]
+    assert two["group"].tolist() == ["", _SEVERAL]

@@ -9,7 +9,7 @@ from harness.evaluate.paired_difference import rank_intervals
 from harness.evaluate.per_identity import Persons, persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import DASH
-from harness.results.method_ranks import ERRORS, FIRST, GAP, PAIR_COLUMNS, TIED, pairs, rank_text, ranked
+from harness.results.method_ranks import _FIRST, _PAIR_COLUMNS, ERRORS, GAP, TIED, pairs, rank_text, ranked
 from harness.results.panels import dataset_facts, split_panels
 from tests.fake_experiment import persons
 
@@ -79,7 +79,7 @@ def test_a_pair_is_the_first_less_the_second_and_a_row_the_second_less_the_first
 def test_a_result_without_persons_is_not_ranked_and_the_next_one_leads(fake):
     rows = [fake.row("lost", r1=70), fake.row("a", r1=60), fake.row("b", r1=20)]
     found = ranked(panel_of(rows, persons(rows[1:]))).set_index("method")
-    assert found["place"].tolist() == [DASH, FIRST, ""]
+    assert found["place"].tolist() == [DASH, _FIRST, ""]
     assert found["leads"].tolist() == [False, True, False]
     assert found.loc["lost", ["rank_low", *GAP, *ERRORS]].isna().all()
     assert found.loc["b", "difference"] == pytest.approx(-40)
@@ -87,8 +87,8 @@ def test_a_result_without_persons_is_not_ranked_and_the_next_one_leads(fake):
 
 def test_one_result_alone_is_first_and_none_has_no_pair(fake):
     panel = panel_of([fake.row()])
-    assert ranked(panel)[["rank_low", "rank_high", "place"]].to_numpy().tolist() == [[1, 1, FIRST]]
-    assert pairs(panel).columns.tolist() == PAIR_COLUMNS
+    assert ranked(panel)[["rank_low", "rank_high", "place"]].to_numpy().tolist() == [[1, 1, _FIRST]]
+    assert pairs(panel).columns.tolist() == _PAIR_COLUMNS
     assert len(pairs(panel)) == 0
 
 

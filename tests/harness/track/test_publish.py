@@ -6,7 +6,7 @@ from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import write_json
 from harness.record import COMPRESSION, HISTORY, RunFolder
 from harness.track.publish import (
-    group_metrics,
+    _group_metrics,
     log_result_file,
     log_transfer,
     publish,
@@ -129,11 +129,11 @@ def test_a_store_that_is_away_gives_no_group(untracked, fake, tmp_path, caplog):
 
 
 def test_a_group_s_numbers_are_flat():
-    assert group_metrics(seeds(METRIC)) == {
+    assert _group_metrics(seeds(METRIC)) == {
         "n_seeds": 2.0,
         "test/icfg/t2i/R1": 30.0,
         "test/icfg/t2i/R1/low": 25.0,
         "test/icfg/t2i/R1/high": 35.0,
         "test/icfg/t2i/R1/sd": 2.0,
     }
-    assert group_metrics({"seeds": [], "metrics": {}}) == {"n_seeds": 0.0}
+    assert _group_metrics({"seeds": [], "metrics": {}}) == {"n_seeds": 0.0}

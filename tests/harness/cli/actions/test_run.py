@@ -6,12 +6,12 @@ import pytest
 
 from harness.cli.actions import run as run_module
 from harness.cli.actions.run import (
+    _show_plans,
+    _show_results,
     config_from,
     execute,
     say_differences,
-    show_plans,
     show_record,
-    show_results,
 )
 from harness.errors import UsageError
 from harness.presets.resolve import resolve
@@ -83,13 +83,13 @@ def test_the_run_to_start_from_is_named_in_full_and_by_its_folder_elsewhere(fake
 
 def test_one_record_several_and_a_group_are_shown_as_what_they_are(fake, capsys):
     made = finished(fake)
-    show_results([made], OPTIONS)
+    _show_results([made], OPTIONS)
     assert f"next: harness runs show {made.name}" in capsys.readouterr().out
-    show_results([finished(fake, "zero_shot"), made], OPTIONS)
+    _show_results([finished(fake, "zero_shot"), made], OPTIONS)
     lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     r1 = f"{made.metrics['test/icfg/t2i/R1']:.1f}"
     assert [line for line in lines if line[0] in ("zero_shot", "cskt")] == [["zero_shot", r1], ["cskt", r1]]
-    show_results([GROUP], {**OPTIONS, "seeds": 2})
+    _show_results([GROUP], {**OPTIONS, "seeds": 2})
     out = capsys.readouterr().out
     (row,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["t2i"]]
     assert row == ["t2i", "R1", "30.1", "[25.0,", "35.0]", "2.12", "28.0", "32.0"]
@@ -98,9 +98,9 @@ def test_one_record_several_and_a_group_are_shown_as_what_they_are(fake, capsys)
 
 def test_json_is_one_value_for_one_result_and_a_list_for_several(fake, capsys):
     made = finished(fake)
-    show_results([made], {**OPTIONS, "as_json": True})
+    _show_results([made], {**OPTIONS, "as_json": True})
     assert json.loads(capsys.readouterr().out)["metrics"] == made.metrics
-    show_results([made, GROUP], {**OPTIONS, "as_json": True})
+    _show_results([made, GROUP], {**OPTIONS, "as_json": True})
     one, other = json.loads(capsys.readouterr().out)
     assert (one["identity"], other) == (made.identity, GROUP)
 
@@ -127,13 +127,13 @@ def test_plans_are_text_or_json(capsys):
         6.4,
         "2 earlier runs",
     )
-    show_plans([plan], False)
+    _show_plans([plan], False)
     out = capsys.readouterr().out
     for text in ("epochs: 3", "method.lr: 2 (default 1)", "1,000 of 4,000", "25.00 %", "12,345", "6 s"):
         assert text in out
-    show_plans([plan], True)
+    _show_plans([plan], True)
     assert json.loads(capsys.readouterr().out)["train_pairs"] == 12345
-    show_plans([plan, plan], True)
+    _show_plans([plan, plan], True)
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 

@@ -8,13 +8,13 @@ from harness.reporting.published.matches import (
     PARTLY,
     SAME,
     Sources,
+    _source_text,
+    _stand_beside,
     compared,
     counterparts,
     published_rule,
     published_tables,
     short_paper,
-    source_text,
-    stand_beside,
     with_published,
 )
 from harness.results.run_table import load_rows, write_rows
@@ -116,15 +116,15 @@ def test_what_is_unlike_goes_before_what_is_unknown(ours, theirs, mark, named):
 
 def test_nothing_is_set_against_a_twin_though_it_stands_beside(fake):
     twin = fake.row("cskt", "cuhk")
-    assert [one["changed"] for one in stand_beside(twin, [published()])] == [{}]
+    assert [one["changed"] for one in _stand_beside(twin, [published()])] == [{}]
     assert compared(panel_of(twin, published=[published()])) == []
 
 
 def test_an_untrained_result_stands_beside_rows_that_were_trained_on_nothing(fake):
     row = fake.row("zero_shot", "icfg", "cuhk", rule="untrained")
     theirs = published(counterpart="zero_shot")
-    assert stand_beside(row, [theirs]) == []
-    assert len(stand_beside(row, [theirs | {"trained_on": None}])) == 1
+    assert _stand_beside(row, [theirs]) == []
+    assert len(_stand_beside(row, [theirs | {"trained_on": None}])) == 1
 
 
 def test_a_row_that_several_tables_quote_comes_once_with_all_of_them():
@@ -139,5 +139,5 @@ def test_sources_are_numbered_as_they_are_met_and_each_once():
     sources, other = Sources(), published(table="Table 3", note="Read off a plot.")
     assert [sources.mark(row) for row in (published(), other, published())] == ["[1]", "[2]", "[1]"]
     assert [note[:4] for note in sources.notes] == ["[1] ", "[2] "]
-    assert source_text(other).endswith("Read off a plot.")
-    assert ".." not in source_text(other)
+    assert _source_text(other).endswith("Read off a plot.")
+    assert ".." not in _source_text(other)

@@ -1,7 +1,7 @@
 """The table of protocols beside results, what is told of twins, and methods run under other protocols alone."""
 
 from harness.reporting.published.matches import CHOSEN
-from harness.reporting.published.protocols import BESIDE, NOTHING, TWIN, other_protocols, published_table
+from harness.reporting.published.protocols import _BESIDE, NOTHING, TWIN, other_protocols, published_table
 from tests.published_rows import ALL, panel_of, published, real
 
 
@@ -42,7 +42,7 @@ def test_beside_a_twin_only_what_is_published_is_tabulated(fake):
     table = published_table(panel_of(twin, published=[published()]))
     assert table.name == "published-1"
     assert table.cells.iloc[0].tolist()[3:7] == ["60.00", "–", "71.00", "50.00"]
-    assert table.notes[:2] == (TWIN, BESIDE)
+    assert table.notes[:2] == (TWIN, _BESIDE)
     assert "12.3" not in table.csv()
 
 

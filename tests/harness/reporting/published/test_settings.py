@@ -4,14 +4,14 @@ import pytest
 
 from harness.reporting.published.matches import compared
 from harness.reporting.published.settings import (
+    _departures,
+    _same_model,
     changed_settings,
     changes,
-    departures,
     has_released,
     nearest,
     plain_model,
     preset_of,
-    same_model,
     share_of,
 )
 from tests.published_rows import panel_of, published, real, tbps
@@ -43,9 +43,9 @@ def test_a_later_setting_that_a_record_leaves_out_has_its_default():
 
 def test_departures_are_of_the_presets_and_settings_named_and_none_of_an_unknown_method(fake):
     row = real(presets=(), overrides=["method.prompt_length=8"])
-    assert departures(row, (), (), False) == {"method.prompt_length": "8"}
-    assert departures(row, (), ("method.prompt_length=8",), False) == {}
-    assert departures(fake.row("nobody's"), (), (), False) == {}
+    assert _departures(row, (), (), False) == {"method.prompt_length": "8"}
+    assert _departures(row, (), ("method.prompt_length=8",), False) == {}
+    assert _departures(fake.row("nobody's"), (), (), False) == {}
 
 
 def test_a_published_row_s_own_settings_count_and_without_any_the_defaults_do(fake):
@@ -82,7 +82,7 @@ def test_the_own_preset_is_the_one_with_the_fewest_departures(fake):
     [("ViT-B/16", "ViT-B-16-quickgelu", True), ("384×128", "384128", False), (None, "", True)],
 )
 def test_models_are_alike_without_the_signs_in_which_papers_differ(one, other, alike):
-    assert same_model(one, other) == alike
+    assert _same_model(one, other) == alike
 
 
 def test_signs_that_are_no_ascii_letters_do_not_count_but_the_cross_does():
