@@ -9,7 +9,16 @@ from harness.evaluate.paired_difference import rank_intervals
 from harness.evaluate.per_identity import Persons, persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import DASH
-from harness.results.method_ranks import _FIRST, _PAIR_COLUMNS, ERRORS, GAP, TIED, pairs, rank_text, ranked
+from harness.results.method_ranks import (
+    _FIRST,
+    _PAIR_COLUMNS,
+    DIFFERENCE,
+    ERRORS,
+    TIED,
+    pairs,
+    rank_text,
+    ranked,
+)
 from harness.results.panels import dataset_facts, split_panels
 from tests.fake_experiment import persons
 
@@ -81,7 +90,7 @@ def test_a_result_without_persons_is_not_ranked_and_the_next_one_leads(fake):
     found = ranked(panel_of(rows, persons(rows[1:]))).set_index("method")
     assert found["place"].tolist() == [DASH, _FIRST, ""]
     assert found["leads"].tolist() == [False, True, False]
-    assert found.loc["lost", ["rank_low", *GAP, *ERRORS]].isna().all()
+    assert found.loc["lost", ["rank_low", *DIFFERENCE, *ERRORS]].isna().all()
     assert found.loc["b", "difference"] == pytest.approx(-40)
 
 
