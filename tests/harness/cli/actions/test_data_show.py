@@ -1,0 +1,96 @@
+"""What is drawn of datasets: the overview's rows, one dataset's facts, and paragraphs within the terminal's width."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli.actions.data_show import paragraph, show_info, show_overview
+from harness.data.overview import describe, overview
+from harness.datasets import DATASETS
+from harness.paths import Place
+
+BAD = "\x1b[31mred\x07"
+
+
+def row(**changes):
+    known = {"name": "icfg", "title": "ICFG-PEDES", "identities": 4102, "images": 54522, "captions": 54522}
+    return known | {"found": None, "twin": None, "has_twin": True} | changes
+
+
+def test_the_overview_has_a_line_for_each_dataset_in_columns(capsys, tmp_path):
+    place = Place(tmp_path, "--data-root")
+    rows = overview(place)
+    show_overview(place, rows)
+    out = capsys.readouterr().out
+    header, *lines = out.splitlines()[: 1 + len(rows)]
+    assert [line.split()[0] for line in lines] == DATASETS.names()
+    end = header.index("identities") + len("identities")
+    for line, one in zip(lines, rows, strict=True):
+        assert line[:end].split()[-1] == f"{one['identities']:,}"
+        assert f"{one['captions']:,}" in line.split()
+    assert str(tmp_path) in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({}, ["not", "found", "harness", "data", "make", "icfg"]),
+        ({"has_twin": False}, ["not", "found", "none"]),
+        ({"found": "/root/ICFG", "twin": "/root/synthetic/I"}, ["ICFG/", "synthetic/I/"]),
+        ({"found": "/root", "has_twin": False}, ["the", "data", "root", "itself", "none"]),
+    ],
+)
+def test_where_data_and_twin_are_is_told_from_the_root_on(capsys, changes, end):
+    show_overview(Place(Path("/root"), "x"), [row(**changes)])
+    assert capsys.readouterr().out.splitlines()[1].split()[5:] == end
+
+
+def test_a_dataset_that_cannot_be_read_is_a_line_and_hostile_names_are_text(capsys, tmp_path):
+    show_overview(Place(tmp_path, BAD), [{"name": BAD, "error": f"broken {BAD}"}, row()])
+    out = capsys.readouterr().out
+    assert "broken" in out
+    assert "54,522" in out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", ["cuhk", "icfg", "rstp", "ufine"])
+def test_a_dataset_s_facts_fit_the_terminal(capsys, monkeypatch, tmp_path, name, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    dataset = DATASETS.get(name)
+    info = describe(dataset, Place(tmp_path / "none", "--data-root"))
+    show_info(info)
+    out = capsys.readouterr().out
+    long = [line for line in out.splitlines() if len(line) > columns]
+    assert all(len(max(line.split(), key=len)) > columns // 2 for line in long)
+    rows = [line.split() for line in out.splitlines()]
+    counts = {row[0]: row[1:] for row in rows if len(row) == 4 and row[0] in dataset.expected}
+    assert counts == {split: [f"{n:,}" for n in row] for split, row in dataset.expected.items()}
+    assert " ".join(dataset.licence.split()) in " ".join(out.split())
+
+
+def test_a_twin_and_a_wrong_file_that_lies_there_are_named(capsys, tmp_path):
+    info = describe(DATASETS.get("icfg"), Place(tmp_path, "x"), synthetic=True)
+    show_info(
+        info
+        | {"wrong_files_found": [BAD], "known_wrong_files": [{"what": "w", "mend": "m"}], "has_twin": False}
+    )
+    out = capsys.readouterr().out
+    assert "synthetic twin" in out.splitlines()[0]
+    assert "red" in out
+    assert "\x1b" not in out
+    assert "    - w." in out.splitlines()
+
+
+def test_a_paragraph_hangs_under_its_text_and_keeps_long_words_whole(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    paragraph("  head  ", "word " * 20)
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first.startswith("  head  word")
+    assert all(line.startswith("        word") for line in more)
+    assert max(map(len, [first, *more])) <= 50
+    paragraph("- ", "x" * 99)
+    assert "x" * 99 in capsys.readouterr().out
+    paragraph("- ", "")
+    assert capsys.readouterr().out == "- \n"
