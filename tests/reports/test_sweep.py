@@ -1,11 +1,8 @@
 """The report on a search: what is read of a study in any state, the numbers beside the best, hostile text."""
 
-import json
 import re
 from itertools import combinations
-from pathlib import Path
 from statistics import fmean
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +13,6 @@ from harness.analysis.studies.read_study import read_study
 from harness.cli.main import cli
 from harness.config.fields import Choice, Range
 from harness.errors import UsageError
-from harness.queue.parent_run import StudyTracker
 from harness.reporting.make import make_report
 from harness.reports import REPORTS
 from harness.sweep.settings import Search
@@ -421,18 +417,3 @@ def test_filters_that_mean_nothing_for_one_study_are_refused(experiment, fake, t
         make_report("sweep", subjects=["first"], out=tmp_path, runs=str(experiment.runs), datasets=["icfg"])
     with pytest.raises(UsageError, match="harness report sweep STUDY"):
         make_report("sweep", out=tmp_path, runs=str(experiment.runs))
-
-
-@pytest.mark.parametrize(("kind", "kept"), [("study", True), ("suite", False)])
-def test_a_study_notes_what_it_searches_with_its_first_number(experiment, kind, kept):
-    notes = {"spec": {"axes": [], "search": {"trials": 7}}}
-    queue = SimpleNamespace(
-        name="noted", notes=notes, remember=lambda what, value: notes.update({what: value})
-    )
-    tracker = StudyTracker(queue, experiment.runs, kind, {}, {})
-    tracker.log(0, {"x": 1.0})
-    names = [file.path for file in experiment.client.list_artifacts(tracker.run_id)]
-    assert (SEARCH in names) == kept
-    if kept:
-        place = experiment.client.download_artifacts(tracker.run_id, SEARCH)
-        assert json.loads(Path(place).read_text()) == notes["spec"]
