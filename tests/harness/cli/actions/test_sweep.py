@@ -3,20 +3,20 @@
 import json
 
 import pytest
+from tests.tracked_studies import BAD, MEMORY, R1, summary, trial
+from tests.tracked_studies import TRIALS as MADE
 
 from harness.cli.actions import sweep as sweep_module
 from harness.cli.actions.sweep import (
     TRIALS,
-    axes_from,
+    _axes_from,
+    _search_from,
     execute,
     export_study,
-    search_from,
     show,
     show_studies,
 )
 from harness.errors import UsageError
-from tests.tracked_studies import BAD, MEMORY, R1, summary, trial
-from tests.tracked_studies import TRIALS as MADE
 
 OPTIONS = {
     "method": "linear_probe",
@@ -47,22 +47,22 @@ def rows_of(text):
 
 
 def test_defaults_follow_from_the_other_options():
-    axes = axes_from(OPTIONS)
-    assert search_from(OPTIONS, axes).trials == TRIALS
-    assert search_from(OPTIONS, axes).pruner == "median"
-    assert search_from({**OPTIONS, "objectives": [R1, MEMORY]}, axes).pruner == "none"
-    assert search_from({**OPTIONS, "pruner": "hyperband"}, axes).pruner == "hyperband"
-    limits = search_from({**OPTIONS, "constraints": ("peak_memory<=20GB",)}, axes).constraints
+    axes = _axes_from(OPTIONS)
+    assert _search_from(OPTIONS, axes).trials == TRIALS
+    assert _search_from(OPTIONS, axes).pruner == "median"
+    assert _search_from({**OPTIONS, "objectives": [R1, MEMORY]}, axes).pruner == "none"
+    assert _search_from({**OPTIONS, "pruner": "hyperband"}, axes).pruner == "hyperband"
+    limits = _search_from({**OPTIONS, "constraints": ("peak_memory<=20GB",)}, axes).constraints
     assert [(one.cost, one.at_most) for one in limits] == [("peak_memory", 20e9)]
 
 
 def test_a_grid_has_as_many_trials_as_points_and_never_more():
     given = {**OPTIONS, "sampler": "grid", "space": ("method.lr=0.1,0.2,0.3",), "fix": ()}
-    axes = [axis for axis in axes_from(given) if axis.key == "method.lr"]
-    assert search_from(given, axes).trials == 3
-    assert search_from({**given, "trials": 2}, axes).trials == 2
+    axes = [axis for axis in _axes_from(given) if axis.key == "method.lr"]
+    assert _search_from(given, axes).trials == 3
+    assert _search_from({**given, "trials": 2}, axes).trials == 2
     with pytest.raises(UsageError, match="3 points"):
-        search_from({**given, "trials": 4}, axes)
+        _search_from({**given, "trials": 4}, axes)
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_a_grid_has_as_many_trials_as_points_and_never_more():
 )
 def test_an_impossible_search_is_a_usage_error(wrong):
     with pytest.raises(UsageError):
-        search_from({**OPTIONS, **wrong}, axes_from(OPTIONS))
+        _search_from({**OPTIONS, **wrong}, _axes_from(OPTIONS))
 
 
 def test_the_space_is_the_method_s_changed_and_without_what_is_fixed():
-    own = {axis.key for axis in axes_from(OPTIONS)}
+    own = {axis.key for axis in _axes_from(OPTIONS)}
     given = {**OPTIONS, "space": ("train.batch_size=32,64",), "fix": ("method.lr=0.1",)}
-    assert {axis.key for axis in axes_from(given)} == own - {"method.lr"} | {"train.batch_size"}
+    assert {axis.key for axis in _axes_from(given)} == own - {"method.lr"} | {"train.batch_size"}
     with pytest.raises(UsageError, match=r"method\.lr is set and searched"):
-        axes_from({**OPTIONS, "overrides": (" method.lr =0.1",)})
+        _axes_from({**OPTIONS, "overrides": (" method.lr =0.1",)})
 
 
 @pytest.mark.parametrize("missing", ["method", "dataset"])
