@@ -7,7 +7,7 @@ from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.run.several_seeds import FRESH_SEED
-from harness.suites.cells import Cell, cell_name, expand, started_from
+from harness.suites.cells import Cell, _cell_name, expand, started_from
 from harness.suites.schema import Suite, override
 
 SMALL = {"name": "small", "datasets": ["icfg", "cuhk"], "rows": [{"method": "linear_probe"}]}
@@ -261,7 +261,7 @@ def test_a_cell_starts_from_that_of_its_dataset_and_seed():
     rows = [{"method": "full_finetune"}, {"name": "second", "method": "cskt", "init_from": "full_finetune"}]
     found = expand(suite(rows, seeds=2)).cells
     for cell in found:
-        same = cell_name("full_finetune", cell.dataset, cell.seed)
+        same = _cell_name("full_finetune", cell.dataset, cell.seed)
         assert cell.source == (same if cell.row == "second" else None)
 
 
@@ -281,4 +281,4 @@ def test_a_cell_that_starts_from_a_run_differs_in_that_alone():
     before, after = (flatten(each.config.model_dump(mode="json")) for each in (cell, begun))
     assert {key: after[key] for key in after if after[key] != before[key]} == {"backbone.init_from": "a-run"}
     assert begun == Cell("linear_probe", "icfg", 1, started_from(cell.config, "a-run"))
-    assert cell.name == begun.name == cell_name("linear_probe", "icfg", 1) == "linear_probe/icfg/1"
+    assert cell.name == begun.name == _cell_name("linear_probe", "icfg", 1) == "linear_probe/icfg/1"

@@ -11,7 +11,7 @@ from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, trials_folder
 from harness.sweep import trial_job
 from harness.sweep.settings import Constraint, Search
-from harness.sweep.trial_job import TRIAL_RUN, TrialJob
+from harness.sweep.trial_job import _TRIAL_RUN, TrialJob
 from harness.sweep.trial_listener import Pruned
 
 R1, MAP = "val/t2i/R1", "val/t2i/mAP"
@@ -111,7 +111,7 @@ def test_several_seeds_give_their_mean_and_are_children_of_the_trial_s_own_run(m
     assert [one.seed for one, _, _ in job.seen] == [1, 2, 3]
     assert {tags["harness.kind"] for _, tags, _ in job.seen} == {"trial_seed"}
     assert job.trial.ended == [("finish", [40.0, 200.0])]
-    assert job.notes == {TRIAL_RUN: "run-of-4"}
+    assert job.notes == {_TRIAL_RUN: "run-of-4"}
     assert [parent for _, parent in job.tracker.adopted] == ["run-of-4"]
     assert job.tracker.ended == [("run-of-4", "finished", {R1: 40.0, MAP: 20.0, "peak_memory": 200.0})]
     assert len(job.trial.facts["runs"]) == 3
