@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from optuna.trial import TrialState
 
 from harness.config.fields import Choice, Range
 from harness.queue.jobs import ERROR
@@ -96,6 +97,14 @@ def test_a_trial_that_was_put_back_keeps_number_and_point(make, worker):
     assert (again.number, again.params) == (trial.number, trial.params)
     assert again.job.number != trial.job.number
     assert study.n_done == 0
+
+
+def test_a_trial_that_ended_without_a_reason_does_not_count(make, worker):
+    study = make()
+    study.prepare([])
+    study.queue.end(study.take(worker).job, TrialState.FAIL)
+    study.take(worker).finish([1.0])
+    assert [row.number for row in study.rows()] == [1]
 
 
 def test_rows_tell_how_each_trial_ended_in_order(make, worker):

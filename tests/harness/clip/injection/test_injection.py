@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from harness.clip.injection import Chain, Injection, tower_shapes
+from harness.clip.injection import AttentionDropout, Chain, Injection, tower_shapes
 from harness.clip.injection.adapters import AdapterFields, build_adapters
 from harness.clip.injection.prompts import ImagePrompts, PromptFields, Prompts, TextPrompts, make_room
 from harness.clip.model import load_clip
@@ -52,6 +52,13 @@ def test_a_chain_applies_its_parts_in_order_and_adds_what_stands_beside():
     assert float(chain.beside_mlp(5, one)) == (2 + 5) + (3 + 5)
     assert Chain(silent=Steps(0, 0)).beside_mlp(0, one) is None
     assert [name for name, _ in chain.named_children()] == ["first", "second"]
+
+
+def test_a_chain_drops_as_much_attention_as_its_strongest_part():
+    assert Injection.attention_dropout == Chain().attention_dropout == 0.0
+    chain = Chain(weak=AttentionDropout(0.1), strong=AttentionDropout(0.4), other=Injection(), absent=None)
+    assert chain.attention_dropout == 0.4
+    assert len(chain.parts) == 3
 
 
 def naive_room(ids, n_places, text_length):
