@@ -45,6 +45,7 @@ HEAVY = {
     "scipy",
 }
 MOST_FILES, MOST_LINES, MOST_MODULES = 15, 300, 18
+MOST_UNTESTED = 80
 # Reports named after what they are about, of which the engine speaks for itself.
 SUBJECTS = {"compare", "dataset", "few_shot", "run", "sweep"}
 
@@ -124,6 +125,30 @@ def test_a_listing_is_short_and_no_file_long():
         file.name for file in [*MODULES.values(), *plugins] if len(file.read_text().splitlines()) > MOST_LINES
     ]
     assert long == ["tbps_clip.py"]
+
+
+def own_test(module, file):
+    """Where the tests of a module belong: as it lies, those of a package in its own folder."""
+    folder = file.parent.relative_to(ROOT)
+    return ROOT / "tests" / folder / f"test_{module.rpartition('.')[2]}.py"
+
+
+def test_every_module_of_some_length_is_named_by_a_test_file_of_its_own_or_of_its_package():
+    tests = ROOT / "tests" / "harness"
+    named = {
+        top: {name for file in (tests / top).rglob("test_*.py") for name in imported(file)}
+        for top in {room(module) for module in MODULES}
+        if (tests / top).is_dir()
+    }
+    at_the_root = {name for file in tests.glob("test_*.py") for name in imported(file)}
+    bare = [
+        module
+        for module, file in MODULES.items()
+        if len(file.read_text().splitlines()) > MOST_UNTESTED
+        and not own_test(module, file).is_file()
+        and module not in (at_the_root if module.count(".") < 2 else set()) | named.get(room(module), set())
+    ]
+    assert not bare
 
 
 def test_every_package_is_installed():
