@@ -126,7 +126,7 @@ def test_several_objectives_have_a_column_each_and_the_front_is_named(fake, caps
     show(summary("two", trials, fake, objectives=(R1, MEMORY), counts={"pruned": 0}, test=GROUP), False)
     out = capsys.readouterr().out
     assert rows_of(out)["0"][-5:] == ["20", "4e+09", "20.00", "60.0", "s"]
-    (front,) = [line for line in out.splitlines() if "all objectives" in line]
+    (front,) = [line for line in out.splitlines() if line.startswith("Pareto front")]
     assert front.endswith("0, 1")
 
 
