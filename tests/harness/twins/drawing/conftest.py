@@ -1,7 +1,5 @@
 """Plain canvases of the smallest and the largest picture, and persons, poses and colours to draw on them."""
 
-from random import Random
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -114,7 +112,7 @@ def person():
 
 
 @pytest.fixture
-def bones(person):
+def bones(person, view):
     """Return the maker of skeletons seen from a direction, standing still unless a pose is given."""
 
     def make(facing="front", who=None, **pose):
@@ -123,12 +121,12 @@ def bones(person):
     return make
 
 
-def view(facing, stride=0.0, swing=0.0, turn=0.0):
-    light = Light(1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 90)
-    return View(facing, Pose(stride, swing, turn), Sheet().frame, light, "", 0)
-
-
 @pytest.fixture
-def random():
-    """Return a source of draws, the same in each test."""
-    return Random(5)
+def view():
+    """Return the maker of views from a direction, standing still unless a pose is given."""
+    light = Light(1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 90)
+
+    def make(facing, stride=0.0, swing=0.0, turn=0.0):
+        return View(facing, Pose(stride, swing, turn), Sheet().frame, light, "", 0)
+
+    return make

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.twins.drawing.people import VALUES
+from harness.twins.drawing.skeleton import Limb, Skeleton, pose_skeleton
 from harness.twins.drawing.views import FACINGS
 
 UPRIGHT = ("front", "back")
@@ -14,6 +15,16 @@ def flat(limb):
 
 def mirrored(limb):
     return [(-u, v) for u, v in limb.joints]
+
+
+def test_the_same_person_in_the_same_view_stands_the_same_whatever_is_worn(person, view):
+    one, other = person(), person(hair="long", upper="coat", sleeves="long", bag="backpack", item="cup")
+    for facing in FACINGS:
+        posed = pose_skeleton(one, view(facing, 0.3, 0.2, 0.1))
+        assert isinstance(posed, Skeleton)
+        assert all(isinstance(limb, Limb) for limb in (posed.near_arm, posed.far_leg))
+        assert posed == pose_skeleton(other, view(facing, 0.3, 0.2, 0.1))
+        assert posed != pose_skeleton(one, view(facing, -0.3, 0.2, 0.1))
 
 
 def test_directions_are_told_by_side_and_back(bones):
