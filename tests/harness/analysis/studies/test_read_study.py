@@ -69,12 +69,14 @@ def test_without_a_store_there_is_no_study():
         read_study(None, "first")
 
 
-def test_of_two_runs_of_one_trial_the_one_that_ended_counts_and_odd_numbers_are_left_out(experiment):
+def test_of_runs_of_one_trial_the_newest_that_ended_counts_and_odd_numbers_are_left_out(experiment):
     parent = open_study(experiment, "odd")
     send_trial(experiment, "odd", 0, parent, value=20.0)
     send_trial(experiment, "odd", 0, parent, status="running", value=3.0)
+    for value in (5.0, 7.0):
+        send_trial(experiment, "odd", 1, parent, status="pruned", value=value)
     send_trial(experiment, "odd", -1, parent, value=50.0)
     send_trial(experiment, "odd", "x", parent, status="pruned", value=50.0)
     study = read_study(experiment, "odd")
-    assert [(t.number, t.value) for t in study.trials] == [(0, 21.0)]
+    assert [(t.number, t.value) for t in study.trials] == [(0, 21.0), (1, 7.0)]
     assert study.running == 0

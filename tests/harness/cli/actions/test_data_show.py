@@ -26,7 +26,7 @@ def test_the_overview_has_a_line_for_each_dataset_in_columns(capsys, tmp_path):
     assert [line.split()[0] for line in lines] == DATASETS.names()
     end = header.index("identities") + len("identities")
     for line, one in zip(lines, rows, strict=True):
-        assert line[:end].split()[-1] == f"{one['identities']:,}"
+        assert line[:end].endswith(f" {one['identities']:,}")
         assert f"{one['captions']:,}" in line.split()
     assert str(tmp_path) in out
 
