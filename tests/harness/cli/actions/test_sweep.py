@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from tests.tracked_studies import BAD, MEMORY, R1, summary, trial
-from tests.tracked_studies import TRIALS as MADE
 
 from harness.cli.actions import sweep as sweep_module
 from harness.cli.actions.sweep import (
@@ -17,6 +15,8 @@ from harness.cli.actions.sweep import (
     show_studies,
 )
 from harness.errors import UsageError
+from tests.tracked_studies import BAD, MEMORY, R1, summary, trial
+from tests.tracked_studies import TRIALS as MADE
 
 OPTIONS = {
     "method": "linear_probe",
