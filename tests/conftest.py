@@ -107,3 +107,19 @@ def no_kernel(monkeypatch) -> None:
 
     monkeypatch.setattr("harness.reporting.make.execute", run)
     monkeypatch.setitem(STYLE, "savefig.dpi", 40)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Return an empty data root that is read."""
+    root = tmp_path / "data"
+    root.mkdir()
+    monkeypatch.setenv("HARNESS_DATA", str(root))
+    return root
+
+
+@pytest.fixture
+def twin(twins, monkeypatch):
+    """Let the small twins be read."""
+    monkeypatch.setenv("HARNESS_DATA", str(twins))
+    return twins / "synthetic"

@@ -13,22 +13,6 @@ from harness.reports import REPORTS
 from tests.small_icfg import BAD, ENTRIES, write_icfg
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Return an empty data root that the report reads."""
-    root = tmp_path / "data"
-    root.mkdir()
-    monkeypatch.setenv("HARNESS_DATA", str(root))
-    return root
-
-
-@pytest.fixture
-def twin(twins, monkeypatch):
-    """Let the report read the small twins."""
-    monkeypatch.setenv("HARNESS_DATA", str(twins))
-    return twins / "synthetic"
-
-
 def report_on(name, out):
     return make_report("dataset", subjects=[name], out=out, runs=str(out / "no-runs"))
 

@@ -14,22 +14,6 @@ from harness.listener import Listener
 from tests.small_icfg import BAD, ENTRIES, write_icfg
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Return an empty data root that is read."""
-    root = tmp_path / "data"
-    root.mkdir()
-    monkeypatch.setenv("HARNESS_DATA", str(root))
-    return root
-
-
-@pytest.fixture
-def twin(twins, monkeypatch):
-    """Let the small twins be read."""
-    monkeypatch.setenv("HARNESS_DATA", str(twins))
-    return twins / "synthetic"
-
-
 def test_the_fingerprint_is_the_one_that_runs_note(twin, tmp_path, world):
     profile = measure("icfg-twin", tmp_path)
     config = world.quick(twin.parent, "linear_probe", "icfg")

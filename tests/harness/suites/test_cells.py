@@ -8,25 +8,8 @@ from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.run.several_seeds import FRESH_SEED
 from harness.suites.cells import Cell, _cell_name, expand, started_from
-from harness.suites.schema import Suite, override
-
-SMALL = {"name": "small", "datasets": ["icfg", "cuhk"], "rows": [{"method": "linear_probe"}]}
-
-
-def suite(rows=None, **changes):
-    values = SMALL | changes
-    return Suite.model_validate(values | {"rows": rows} if rows else values)
-
-
-def names(expansion):
-    return [cell.name for cell in expansion.cells]
-
-
-def written(folder, text, name="mine.yaml"):
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    return str(file)
-
+from harness.suites.schema import override
+from tests.small_suites import names, suite, written
 
 # -- expansion
 

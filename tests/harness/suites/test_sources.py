@@ -66,16 +66,6 @@ def table(tmp_path, empty_storage):
 
 
 @pytest.fixture
-def expansion(table):
-    return expand(load_suite(str(table)), synthetic=True)
-
-
-@pytest.fixture
-def cells(expansion):
-    return expansion.cells
-
-
-@pytest.fixture
 def run_with(untracked, monkeypatch, tmp_path, expansion):
     def call(runs, expansion=expansion, **options):
         monkeypatch.setattr(suite_module, "run", runs)

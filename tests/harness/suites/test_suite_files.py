@@ -7,25 +7,10 @@ import pytest
 from harness.config.values import flatten
 from harness.errors import UsageError
 from harness.reports import REPORTS
-from harness.suites.suite_files import Suite, expand, load_suite, suite_names
+from harness.suites.suite_files import expand, load_suite, suite_names
+from tests.small_suites import names, written
 
 PENDING_REPORTS: set[str] = set()
-SMALL = {"name": "small", "datasets": ["icfg", "cuhk"], "rows": [{"method": "linear_probe"}]}
-
-
-def suite(rows=None, **changes):
-    values = SMALL | changes
-    return Suite.model_validate(values | {"rows": rows} if rows else values)
-
-
-def names(expansion):
-    return [cell.name for cell in expansion.cells]
-
-
-def written(folder, text, name="mine.yaml"):
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    return str(file)
 
 
 # -- the shipped suites
