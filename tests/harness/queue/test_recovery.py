@@ -51,7 +51,7 @@ def test_a_job_keeps_its_point_and_notes_and_loses_worker_error_and_marks(study,
 
 
 def test_a_fresh_start_forgets_what_was_reported(study, add):
-    requeue(study, add(), killed=False, anew=True)
+    requeue(study, add(), killed=False, fresh=True)
     assert study.trials[-1].intermediate_values == {}
     assert study.trials[-1].params == {"rate": 0.25}
 

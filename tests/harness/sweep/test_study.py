@@ -104,7 +104,7 @@ def test_a_trial_that_ended_without_a_reason_does_not_count(make, worker):
     study.prepare([])
     study.queue.end(study.take(worker).job, TrialState.FAIL)
     study.take(worker).finish([1.0])
-    assert [row.number for row in study.rows()] == [1]
+    assert [row.number for row in study.trials()] == [1]
 
 
 def test_rows_tell_how_each_trial_ended_in_order(make, worker):
@@ -116,7 +116,7 @@ def test_rows_tell_how_each_trial_ended_in_order(make, worker):
     second.fail(ValueError("too much"))
     assert not first.report(1, 5.0)
     first.prune()
-    rows = study.rows()
+    rows = study.trials()
     assert [(row.number, row.state, row.value) for row in rows] == [
         (0, "pruned", 5.0),
         (1, "failed", None),
@@ -136,7 +136,7 @@ def test_a_trial_beyond_a_limit_is_not_feasible(make, worker):
         trial = study.take(worker)
         trial.weigh(excess)
         trial.finish([1.0])
-    assert [row.feasible for row in study.rows()] == [True, False, True]
+    assert [row.feasible for row in study.trials()] == [True, False, True]
 
 
 def test_with_several_objectives_nothing_is_ended_early_and_all_values_are_kept(make, worker):
@@ -149,7 +149,7 @@ def test_with_several_objectives_nothing_is_ended_early_and_all_values_are_kept(
     trial = study.take(worker)
     assert trial.report(1, 0.0) is False
     trial.finish([3.0, 4.0])
-    assert (study.rows()[0].value, study.rows()[0].values) == (3.0, (3.0, 4.0))
+    assert (study.trials()[0].value, study.trials()[0].values) == (3.0, (3.0, 4.0))
 
 
 def test_a_value_reported_twice_for_one_step_is_no_matter(make, worker):

@@ -1,6 +1,6 @@
 """A trial's facts: the keys it is stored by, and what older summaries and reports hold of one."""
 
-from harness.sweep.trial import TIE, Trial, best_of, front_of
+from harness.sweep.trial import TIE, Trial, best_of, front_of, params_text
 
 
 def test_a_trial_is_stored_by_the_keys_of_every_summary_so_far():
@@ -37,3 +37,8 @@ def test_the_front_holds_only_finished_trials_within_the_constraints():
         Trial(number=4, state="finished", values=(4.0, 1.0)),
     ]
     assert front_of(trials, ("maximize", "minimize")) == [0, 4]
+
+
+def test_a_point_as_text():
+    assert params_text({}) == ""
+    assert params_text({"a": 123456.0, "b": 7, "c": None}) == "a=1.23e+05 b=7 c=None"

@@ -7,7 +7,7 @@ import pytest
 from harness.listener import Listener
 from harness.record import Record
 from harness.sweep.settings import COSTS
-from harness.sweep.trial_listener import Pruned, TrialListener, costs, told
+from harness.sweep.trial_listener import Pruned, TrialListener, costs
 
 OBJECTIVE = "val/t2i/R1"
 
@@ -146,8 +146,3 @@ def test_costs_are_those_that_were_measured():
     measured = record(parameters={"trainable": 12}, train_peak_bytes=3, step_seconds=None)
     assert costs(measured) == {"trainable_parameters": 12.0, "peak_memory": 3.0}
     assert set(costs(record(parameters={"trainable": 0}, train_peak_bytes=0, step_seconds=0.5))) == set(COSTS)
-
-
-def test_a_point_as_text():
-    assert told({}) == ""
-    assert told({"a": 123456.0, "b": 7, "c": None}) == "a=1.23e+05 b=7 c=None"
