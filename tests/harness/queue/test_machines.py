@@ -206,7 +206,8 @@ def test_four_workers_on_postgresql_of_which_two_are_killed_do_every_trial_once(
     assert Counter(job.state for job in jobs) == {TrialState.COMPLETE: N_TRIALS, TrialState.FAIL: 2}
     assert {job.user_attrs[REPEATS]: job.user_attrs[KILLED] for job in jobs if REPEATS in job.user_attrs} == {
         killed.number: 1,
-        silent.number: 1,
+        # The second may have been at the repeat of the first one's trial.
+        silent.number: 1 + silent.user_attrs.get(KILLED, 0),
     }
     assert not any(ERROR in job.user_attrs for job in jobs)
     history = json.loads(file.with_name("history.json").read_text())
