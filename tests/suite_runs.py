@@ -19,6 +19,22 @@ rows:
 """
 
 
+def finished(config, tags):
+    """Return the record of a finished run of a config."""
+    return Record(
+        identity=content_hash(config),
+        status="finished",
+        config=config.model_dump(mode="json"),
+        versions={"method": 1},
+        fingerprint="data",
+        backbone={"name": "tiny"},
+        synthetic=True,
+        seconds=10.0,
+        metrics={f"test/{config.dataset.name}/t2i/R1": 50.0},
+        tags=tags,
+    )
+
+
 class Runs:
     """Stands in for a run: notes what was asked, breaks where told, and leaves a record behind."""
 
@@ -29,19 +45,7 @@ class Runs:
         self.calls.append(config)
         if error := self.breaks.get(len(self.calls)):
             raise error
-        dataset = config.dataset.name
-        record = Record(
-            identity=content_hash(config),
-            status="finished",
-            config=config.model_dump(mode="json"),
-            versions={"method": 1},
-            fingerprint="data",
-            backbone={"name": "tiny"},
-            synthetic=True,
-            seconds=10.0,
-            metrics={f"test/{dataset}/t2i/R1": 50.0},
-            tags=tags,
-        )
+        record = finished(config, tags)
         folder = RunFolder(Path(runs) / record.name)
         known = folder.read()
         if known is not None:

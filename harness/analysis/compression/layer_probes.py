@@ -70,13 +70,12 @@ class SplitProbe:
     ) -> None:
         self.encoder, self.split = encoder, split
         self.method, self.engine, self.batch_size = encoder.method, encoder.engine, encoder.batch_size
-        method, engine = self.method, self.engine
         self._owners = {"text": split.caption_identities, "image": split.identities}
-        self._owners = {name: owners.to(engine.device) for name, owners in self._owners.items()}
-        model = method.clip.model
+        self._owners = {name: owners.to(self.engine.device) for name, owners in self._owners.items()}
+        model = self.method.clip.model
         self.towers: dict[TowerName, PartialTower] = {
-            "text": PartialTower(model, "text", method.text_injection),
-            "image": PartialTower(model, "image", method.image_injection),
+            "text": PartialTower(model, "text", self.method.text_injection),
+            "image": PartialTower(model, "image", self.method.image_injection),
         }
         self.blends = {name: Blend(tower.blocks, start[name]) for name, tower in self.towers.items()}
         whole = encoder.encode(split)

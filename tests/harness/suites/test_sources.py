@@ -8,10 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import cli
-from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.queue.work_setup import WorkSetup
-from harness.record import Record, RunFolder
+from harness.record import RunFolder
 from harness.results.run_table import run_rows
 from harness.suites import run_suite as suite_module
 from harness.suites.cell_jobs import cell_key, shard_of
@@ -19,6 +18,7 @@ from harness.suites.plan import make_suite_plan
 from harness.suites.run_suite import run_suite
 from harness.suites.suite_files import expand, load_suite
 from harness.track.run_row import RunRow
+from tests.suite_runs import finished
 
 TABLE = """
 datasets: [icfg, cuhk]
@@ -40,18 +40,7 @@ class Runs:
         self.calls.append(config)
         if len(self.calls) in self.breaks:
             raise ValueError("no memory")
-        record = Record(
-            identity=content_hash(config),
-            status="finished",
-            config=config.model_dump(mode="json"),
-            versions={"method": 1},
-            fingerprint="data",
-            backbone={"name": "tiny"},
-            synthetic=True,
-            seconds=10.0,
-            metrics={f"test/{config.dataset.name}/t2i/R1": 50.0},
-            tags=tags,
-        )
+        record = finished(config, tags)
         RunFolder(Path(runs) / record.name).write(record)
         return record
 

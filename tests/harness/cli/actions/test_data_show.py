@@ -36,12 +36,12 @@ def test_the_overview_has_a_line_for_each_dataset_in_columns(capsys, tmp_path):
     [
         ({}, ["not", "found", "harness", "data", "make", "icfg"]),
         ({"has_twin": False}, ["not", "found", "none"]),
-        ({"found": "/root/ICFG", "twin": "/root/synthetic/I"}, ["ICFG/", "synthetic/I/"]),
-        ({"found": "/root", "has_twin": False}, ["the", "data", "root", "itself", "none"]),
+        ({"found": "/data/ICFG", "twin": "/data/synthetic/I"}, ["ICFG/", "synthetic/I/"]),
+        ({"found": "/data", "has_twin": False}, ["the", "data", "root", "itself", "none"]),
     ],
 )
 def test_where_data_and_twin_are_is_told_from_the_root_on(capsys, changes, end):
-    show_overview(Place(Path("/root"), "x"), [row(**changes)])
+    show_overview(Place(Path("/data"), "x"), [row(**changes)])
     assert capsys.readouterr().out.splitlines()[1].split()[5:] == end
 
 
