@@ -10,9 +10,8 @@ import click
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
 
 INTERRUPTED = 130
-_PIPED_WIDTH = 160
 _CONTROL = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 
 data_root_option = click.option(
@@ -61,12 +60,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 
 def plain(text: str) -> str:
-    """Return text without terminal control sequences: captions, names and paths are hostile.
+    """Return text that can be printed, without control sequences and turned directions: names and paths are hostile.
 
     >>> plain("a\\x1b[31mred\\x1b[0m coat")
     'ared coat'
     """
-    return _CONTROL.sub("", text)
+    return _CONTROL.sub("", text).encode("utf-8", "replace").decode()
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -115,14 +114,6 @@ def _fail(error: Exception, text: str, code: int, debug: bool) -> int:
         raise error
     click.echo(f"Error: {plain(text)}", err=True)
     return code
-
-
-def console(err: bool = False) -> Any:
-    """Return a rich console for tables and progress; plain text and wide when not a terminal."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    return Console(stderr=err, highlight=False, markup=False, width=width)
 
 
 class NearestGroup(click.Group):

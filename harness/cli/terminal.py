@@ -2,51 +2,19 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from harness.cli.options import console, plain
+from harness.cli.layout import paragraph, table
+from harness.cli.options import plain
 from harness.listener import Listener
 
-COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
+_COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
 _LOG_EVERY = 10.0
-_FOLDED = 12
-
-
-def table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]], left: int = 1) -> None:
-    """Print a table; all columns after the first `left` are numbers, set flush right.
-
-    On a narrow terminal the first column is folded, and no other cell is cut: a number without its end is wrong.
-    """
-    from rich import box
-    from rich.table import Table
-
-    grid = Table(title=plain(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    names, lines = list(header), [[plain(str(cell)) for cell in row] for row in rows]
-    for index, name in enumerate(names):
-        grid.add_column(name, justify="left" if index < left else "right", no_wrap=index > 0, overflow="fold")
-    for line in lines:
-        grid.add_row(*line)
-    screen = console()
-    screen.width = max(screen.width, _least_width([names, *lines]))
-    with screen.capture() as drawn:
-        screen.print(grid)
-    click.echo("\n".join(line.rstrip() for line in drawn.get().rstrip().splitlines()))
-
-
-def _least_width(lines: Sequence[Sequence[str]]) -> int:
-    """Return the width that a table needs to cut nothing, its first column folded, with three signs between columns."""
-    from rich.cells import cell_len
-
-    widths = [
-        max(cell_len(part) for text in column for part in text.split("\n"))
-        for column in zip(*lines, strict=True)
-    ]
-    return min(widths[0], _FOLDED) + sum(widths[1:]) + 3 * len(widths) + 1
 
 
 def cell(value: float | None, ends: Iterable[float] | None = None) -> str:
@@ -59,60 +27,90 @@ def cell(value: float | None, ends: Iterable[float] | None = None) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def metric_rows(metrics: dict[str, float], intervals: dict[str, tuple[float, float]]) -> list[list[str]]:
-    """Return one table row per dataset and direction from flat `split/dataset/direction/name` metrics."""
+def metric_table(title: str, *results: tuple[Mapping[str, float], Mapping[str, Sequence[float]]]) -> None:
+    """Print a row for each dataset and direction of results.
+
+    Args:
+        title: above the table.
+        results: metrics in percent and their intervals, by flat names: `split/dataset/direction/metric`.
+    """
+    rows = [row for metrics, intervals in results for row in _metric_rows(metrics, intervals)]
+    header = ("dataset", "query", *_COLUMNS)
+    table(title, header, rows, text=header[:2], leaving=("mINP", "R10", "R5", "mAP"))
+
+
+def _metric_rows(
+    metrics: Mapping[str, float], intervals: Mapping[str, Sequence[float]]
+) -> Iterator[tuple[str, ...]]:
     keys = dict.fromkeys(name.rpartition("/")[0] for name in metrics if name.count("/") == 3)
-    rows = []
     for key in keys:
         cells = [
             cell(metrics.get(f"{key}/{c}"), intervals.get(f"{key}/{c}") if c in _WITH_INTERVAL else None)
-            for c in COLUMNS
+            for c in _COLUMNS
         ]
         _, dataset, direction = key.split("/")
-        rows.append([dataset, direction, *cells])
-    return rows
+        yield dataset, direction, *cells
 
 
 def record_table(record: Any) -> None:
     """Print a finished record: metrics with 95 % intervals and the header without which they mean little."""
     twin = " · SYNTHETIC TWIN" if record.synthetic else ""
-    rule = {"none": "untrained"}.get(record.selection.get("rule"), f"rule {record.selection.get('rule')}")
-    title = f"{record.name}{twin} · {rule} · seed {record.config['seed']}"
-    table(title, ("dataset", "query", *COLUMNS), metric_rows(record.metrics, record.intervals), left=2)
-    click.echo(_facts(record))
+    title = f"{record.name}{twin} · {_rule(record)} · seed {record.config['seed']}"
+    metric_table(title, (record.metrics, record.intervals))
+    for line in _facts(record):
+        paragraph("", line, indent=2)
+    if record.imported and not record.metrics:
+        dataset = record.config["dataset"]["name"]
+        click.echo(plain(f"not tested yet: harness evaluate {record.name} --dataset {dataset}"))
     if record.oracle:
         gap = record.oracle["optimism_gap"]
-        click.echo(
-            f"oracle: best epoch on test {record.oracle['epoch']}, optimism gap {gap:+.1f} points of R@1"
-        )
+        epoch = record.oracle["epoch"]
+        paragraph("", f"oracle: best epoch on test {epoch}, optimism gap {gap:+.1f} points of R@1", indent=2)
 
 
-def _facts(record: Any) -> str:
+def _facts(record: Any) -> Iterator[str]:
     parameters = record.accounting.get("parameters", {})
     share = 100 * parameters.get("trainable", 0) / max(parameters.get("total", 1), 1)
+    pairs = f"{record.data['train_pairs']:,}" if "train_pairs" in record.data else "unknown"
     epoch = f"epoch {record.selection.get('epoch', 0)} of {record.selection.get('epochs', 0)}"
     if record.imported:
         chosen = {"oracle": "on the test split, which flatters"}.get(record.selection["rule"], "otherwise")
-        epoch = f"epoch chosen by the authors {chosen}\nimported from {plain(record.imported)}"
-        if not record.metrics:
-            dataset = record.config["dataset"]["name"]
-            epoch += f", not tested yet: harness evaluate {record.name} --dataset {dataset}"
-    pairs = f"{record.data['train_pairs']:,}" if "train_pairs" in record.data else "unknown"
-    return (
-        f"trained on {pairs} pairs · {epoch}\n"
+        epoch = f"epoch chosen by the authors {chosen}"
+    yield f"trained on {pairs} pairs · {epoch}"
+    if record.imported:
+        yield f"imported from {record.imported}"
+    yield (
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
     )
 
 
-def comparison_table(records: list[Any]) -> None:
+def comparison_table(records: Sequence[Any]) -> None:
     """Print several methods' results on one dataset, one line each."""
     dataset = records[0].config["dataset"]["name"]
     twin = " · SYNTHETIC TWIN" if records[0].synthetic else ""
     header = ("method", "R@1 [95 %]", "R@5", "R@10", "mAP [95 %]", "trainable", "of all", "pairs", "time")
     rows = [_comparison_row(record, f"test/{dataset}/t2i/") for record in records]
-    table(f"{dataset}{twin} · text to image · rule {records[-1].selection.get('rule')}", header, rows)
-    click.echo("intervals: 95 %, bootstrap over identities; pairs: (caption, image) pairs trained on")
+    title = f"{dataset}{twin} · text to image · {_rules(records)}"
+    table(title, header, rows, leaving=("time", "of all", "R@10", "R@5", "mAP [95 %]", "trainable", "pairs"))
+    paragraph(
+        "", "intervals: 95 %, bootstrap over identities; pairs: (caption, image) pairs trained on", indent=2
+    )
+
+
+def _rules(records: Sequence[Any]) -> str:
+    """Return how the epochs of several methods were selected, and whose if not all in one way."""
+    methods: dict[str, list[str]] = {}
+    for record in records:
+        methods.setdefault(_rule(record), []).append(record.config["method"]["name"])
+    if len(methods) == 1:
+        return next(iter(methods))
+    return ", ".join(f"{' and '.join(names)} {rule}" for rule, names in methods.items())
+
+
+def _rule(record: Any) -> str:
+    rule = record.selection.get("rule")
+    return "untrained" if rule == "none" else f"rule {rule}"
 
 
 def _comparison_row(record: Any, key: str) -> list[str]:
@@ -188,6 +186,7 @@ class TerminalListener(Listener):
             click.echo(plain(text), err=True)
 
     def _draw(self, text: str, done: int, total: int) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         if self._bar is None:
@@ -197,7 +196,9 @@ class TerminalListener(Listener):
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
             )
-            self._bar = Progress(*columns, console=console(err=True), transient=True)
+            self._bar = Progress(
+                *columns, console=Console(stderr=True, highlight=False, markup=False), transient=True
+            )
             self._task = self._bar.add_task(plain(text), total=total)
             self._bar.start()
         self._bar.update(self._task, completed=done, total=total, description=plain(text))

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli.layout import table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import table
 from harness.errors import and_more
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import interval_text, p_text
@@ -46,7 +46,7 @@ def _show_sides(found: Comparison) -> None:
 
 def _show_test(test: Compared, synthetic: bool) -> None:
     twin = " · SYNTHETIC TWIN" if synthetic else ""
-    header = ["", "A [95 %]", "B [95 %]", "A − B [95 %]", "p", "detectable"]
+    header = ["metric", "A [95 %]", "B [95 %]", "A − B [95 %]", "p", "detectable"]
     rows = []
     for name in METRICS:
         gap = test.differences[name]
@@ -59,5 +59,5 @@ def _show_test(test: Compared, synthetic: bool) -> None:
         f"{test.tested_on}{twin} · {test.a['n_identities']} identities · text to image, percent",
         header,
         rows,
-        left=1,
+        leaving=("detectable", "B [95 %]", "A [95 %]", "p"),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from harness.cli.layout import table
 from harness.cli.options import parse_size, plain
 from harness.cli.terminal import watching
 from harness.data.annotations import image_files, locate, missing_twin, read_dataset
@@ -12,7 +13,6 @@ from harness.data.verify.verify import VerifyReport
 from harness.datasets import DATASETS, PersonDataset
 from harness.errors import UsageError
 from harness.paths import Place, cache_root
-from harness.twins.marker import Marker
 
 
 def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options: Any) -> VerifyReport:
@@ -25,8 +25,8 @@ def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options:
         return verify(dataset, place, progress=listener.on_count, **options)
 
 
-def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
-    """Make a synthetic twin and return what to print; `options` are those of `harness.twins.write_twin`."""
+def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> None:
+    """Make a synthetic twin and say what it holds; `options` are those of `harness.twins.write_twin`."""
     from harness.twins.marker import read_marker
     from harness.twins.writer import write_twin
 
@@ -38,17 +38,12 @@ def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> str:
         folder = write_twin(dataset, root.path, progress=listener.on_count, **options)
     marker = read_marker(folder)
     assert marker is not None
-    head = f"Synthetic twin of {dataset.title} (seed {marker.seed}) in {folder}"
-    return plain("\n".join([head, *_twin_lines(marker, root)]))
-
-
-def _twin_lines(marker: Marker, root: Place) -> list[str]:
+    counts = [(split, *(f"{value:,}" for value in row)) for split, row in marker.counts.items()]
+    title = f"Synthetic twin of {dataset.title} (seed {marker.seed}) in {folder}"
+    table(title, ("split", "identities", "images", "captions"), counts)
     option = f" --data-root {root.path}" if root.chosen_by == "--data-root" else ""
-    rows = [
-        f"  {split:<5}  {c.identities:>6,} identities  {c.images:>7,} images  {c.captions:>7,} captions"
-        for split, c in marker.counts.items()
-    ]
-    return [*rows, f"Use it with: harness run --method cskt --dataset {marker.dataset} --synthetic{option}"]
+    use = f"harness run --method cskt --dataset {marker.dataset} --synthetic{option}"
+    click.echo(plain(f"Use it with: {use}"))
 
 
 def twins() -> list[str]:

@@ -1,28 +1,24 @@
 """Print what is known of datasets; imports nothing heavy, so that listing is instant."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
-from shutil import get_terminal_size
 from typing import Any
 
 import click
 
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
 from harness.paths import Place
 
 
 def show_overview(place: Place, rows: Sequence[dict[str, Any]]) -> None:
-    """Print one line per dataset, without a table library, so that this command is instant."""
+    """Print one line per dataset."""
     header = ("name", "dataset", "identities", "images", "captions", "real data", "synthetic twin")
-    lines = [header, *(_overview_cells(row, str(place.path)) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for number, line in enumerate(lines):
-        cells = [
-            cell.rjust(width) if 2 <= column <= 4 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo(click.style(plain("  ".join(cells)).rstrip(), bold=number == 0))
-    click.echo(f"\nData root: {plain(str(place))}")
+    cells = [_overview_cells(row, str(place.path)) for row in rows]
+    texts = (*header[:2], *header[5:])
+    leaving = ("dataset", "captions", "identities", "images", "synthetic twin")
+    table("", header, cells, text=texts, leaving=leaving)
+    click.echo()
+    paragraph("Data root: ", str(place))
     click.echo("More: harness data info NAME")
 
 
@@ -36,9 +32,9 @@ def show_info(info: dict[str, Any]) -> None:
     for line in _tree(info):
         click.echo(f"    {line}")
     paragraph("    ", f"Also read, instead of the JSON file: {', '.join(info['also_read'])}")
-    click.echo("\n  Published counts")
-    for row in _count_lines(info["expected"]):
-        click.echo(f"    {row}")
+    counts = [(split, *(f"{value:,}" for value in row.values())) for split, row in info["expected"].items()]
+    click.echo()
+    table("Published counts", ("split", "identities", "images", "captions"), counts)
     if info["known_wrong_files"]:
         click.echo("\n  Known bad files, found by harness data verify")
     for wrong in info["known_wrong_files"]:
@@ -47,7 +43,7 @@ def show_info(info: dict[str, Any]) -> None:
 
 def _overview_cells(row: dict[str, Any], root: str) -> tuple[str, ...]:
     if "error" in row:
-        return (row["name"], "cannot be read:", "", "", "", row["error"], "")
+        return (row["name"], "–", "–", "–", "–", f"cannot be read: {row['error']}", "–")
     counts = (f"{row[key]:,}" for key in ("identities", "images", "captions"))
     twin = _inside(row["twin"], root) or (f"harness data make {row['name']}" if row["has_twin"] else "none")
     return (row["name"], row["title"], *counts, _inside(row["found"], root) or "not found", twin)
@@ -84,26 +80,3 @@ def _tree(info: dict[str, Any]) -> list[str]:
     names = f"{first}  (or {', '.join(others)})" if others else first
     images = "images/" if info["image_folder"] == "." else f"{info['image_folder']}/"
     return [f"{plain(info['folder'])}/", f"├── {names}", f"└── {images}"]
-
-
-def _count_lines(expected: dict[str, dict[str, int]]) -> list[str]:
-    header = ["split", "identities", "images", "captions"]
-    rows = [[split, *(f"{value:,}" for value in row.values())] for split, row in expected.items()]
-    return [f"{row[0]:<6}{row[1]:>12}{row[2]:>10}{row[3]:>10}" for row in (header, *rows)]
-
-
-def paragraph(head: str, text: str, *, indent: int | None = None, width_of_head: int | None = None) -> None:
-    """Print a head and a text wrapped to the terminal, further lines indented under the text."""
-    width_of_head = len(head) if width_of_head is None else width_of_head
-    space = " " * (width_of_head if indent is None else indent)
-    width = max(get_terminal_size((100, 24)).columns, 50)
-    lines = textwrap.wrap(
-        plain(text),
-        width,
-        initial_indent=" " * width_of_head,
-        subsequent_indent=space,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    body = "\n".join(lines) or " " * width_of_head
-    click.echo(head + body[width_of_head:])

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from harness.cli.actions.data_show import paragraph
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.cli.terminal import table
 from harness.data.verify.faults import Fault, many
 from harness.data.verify.verify import VerifyReport
 from harness.datasets import SPLITS, Counts
@@ -19,8 +18,8 @@ def show_report(report: VerifyReport) -> None:
     click.echo(plain(f"{report.title} in {report.folder}"))
     rows = [_count_cells(split, report.expected.get(split), report.found.get(split)) for split in SPLITS]
     title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
-    header = ("split", "identities", "images", "captions", "")
-    table(title, header, [row for row in rows if row], left=1)
+    header = ("split", "identities", "images", "captions", "state")
+    table(title, header, [row for row in rows if row], text=(header[0], header[-1]))
     for fault in report.faults:
         if fault.severity != "note":
             _show_fault(fault)

@@ -9,6 +9,7 @@ import click
 import torch
 from pydantic import ValidationError
 
+from harness.cli.layout import paragraph, table
 from harness.cli.options import parse_size
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
@@ -54,27 +55,30 @@ def describe(name: str, backbone: str, image_size: str | None, overrides: Iterab
 def show(described: dict[str, Any]) -> None:
     """Print a description on the terminal."""
     counts, operations = described["parameters"], described["flops"]
-    trainable, total = counts["trainable"], counts["total"]
+    share = 100 * counts["trainable"] / counts["total"]
     height, width = described["image_size"]
-    click.echo(described["description"] + "\n")
-    click.echo(f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens:")
-    click.echo(f"  trainable        {trainable:>13,}  ({100 * trainable / total:.2f} % of all)")
-    click.echo(f"  total            {total:>13,}")
-    click.echo(f"  inference extra  {counts['inference_extra']:>13,}  (on top of CLIP, after folding)")
-    click.echo(f"  checkpoint       {counts['checkpoint_bytes'] / 1e6:>13,.1f}  MB")
+    for part in described["description"].split("\n\n"):
+        paragraph("", " ".join(part.split()))
+        click.echo()
+    rows = [
+        ("trainable", f"{counts['trainable']:,}", f"parameters, {share:.2f} % of all"),
+        ("total", f"{counts['total']:,}", "parameters"),
+        ("inference extra", f"{counts['inference_extra']:,}", "parameters on top of CLIP, after folding"),
+        ("checkpoint", f"{counts['checkpoint_bytes'] / 1e6:,.1f}", "MB"),
+    ]
     for tower, given in (("image", "one image"), ("text", "one caption")):
         forward, training = (operations[f"{tower}_{pass_}"] / _GIGA for pass_ in ("forward", "training"))
-        click.echo(f"  {given:<15}  {forward:>13,.2f}  GFLOPs forward, {training:,.2f} with backward")
+        rows.append((given, f"{forward:,.2f}", f"GFLOPs forward, {training:,.2f} with backward"))
+    title = f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens"
+    table(title, ("what", "amount", "of what"), rows, text=("what", "of what"))
     for key, value in described["recipe"].items():
-        click.echo(f"  {key} = {value} unless set")
-    click.echo("\nfields (value, what it is, search range):")
-    widths = [max(len(str(field[part])) for field in described["fields"]) for part in ("key", "value")]
-    for field in described["fields"]:
-        search = f" [{field['search']}]" if field["search"] else ""
-        key, value = (
-            str(field[part]).ljust(width) for part, width in zip(("key", "value"), widths, strict=True)
-        )
-        click.echo(f"  {key} {value} {field['help']}{search}")
+        paragraph("", f"{key} = {value} unless set", indent=2)
+    click.echo()
+    header = ("field", "value", "what it is", "search range")
+    fields = [
+        [field["key"], field["value"], field["help"], field["search"] or "–"] for field in described["fields"]
+    ]
+    table("fields", header, fields, text=header, leaving=("search range",))
 
 
 def _blueprint(

@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from harness.analysis.compression.measures import METHOD_KEYS, chosen_layers, notes
+from harness.cli.layout import table
 from harness.cli.options import print_json
-from harness.cli.terminal import table
 
 _HEADER = ("layer", *(f"{measure} {part}" for measure in ("C¹", "C²") for part in ("SA", "FF", "Whole")))
 
@@ -22,16 +22,9 @@ def show_compression(found: dict[str, Any], as_json: bool) -> None:
     layers = found["least_important"]
     rows = [(str(x), ", ".join(map(str, some)), *_settings(some)) for x, some in chosen_layers(layers)]
     if rows:
-        table(
-            "text layers that matter least, by C¹ + C² of the whole layer",
-            ("x", "layers", *_WAYS),
-            rows,
-            left=4,
-        )
+        header = ("x", "layers", "trained with them frozen", "or without them")
+        table("text layers that matter least, by C¹ + C² of the whole layer", header, rows, text=header)
     click.echo(f"next: harness report compression {found['run']}")
-
-
-_WAYS = ("trained with them frozen", "or without them")
 
 
 def _rows(modules: list[dict[str, Any]], tower: str) -> list[list[str]]:

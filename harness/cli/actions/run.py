@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.actions.report import check_report, data_name, report_after
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import TerminalListener, comparison_table, record_table, watching
 from harness.compute.devices import is_main_process
@@ -118,14 +119,12 @@ def show_record(record: Any, as_json: bool) -> None:
 
 def show_group(group: dict[str, Any], as_json: bool) -> None:
     """Print several seeds' mean, interval and single values."""
-    from harness.cli.terminal import table
-
     if as_json:
         print_json(group)
         return
     header, rows = group_table_rows(group)
-    table(group["title"], header, rows, left=2)
-    click.echo(group["note"])
+    table(group["title"], header, rows, text=header[:2], leaving=[*header[:3:-1], "sd"])
+    paragraph("", group["note"])
 
 
 def _show_plans(plans: list[Plan], as_json: bool) -> None:

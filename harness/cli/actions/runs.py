@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from harness.cli.layout import table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import cell, metric_rows, record_table, table
+from harness.cli.terminal import cell, metric_table, record_table
 from harness.paths import runs_root
 from harness.record import Record, all_runs, find_run
 
@@ -20,7 +21,9 @@ def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
         print_json([record.model_dump(mode="json", exclude={"sources", "environment"}) for record in chosen])
     elif chosen:
         header = ("run", "status", "rule", "pairs", "R@1 [95 %]", "mAP", "time")
-        table(f"runs in {place}", header, [_row(record) for record in chosen], left=3)
+        rows = [_row(record) for record in chosen]
+        leaving = ("time", "pairs", "mAP", "rule", "status")
+        table(f"runs in {place}", header, rows, text=header[:3], leaving=leaving)
     else:
         state = f" that are {status}" if status else ""
         click.echo(
@@ -45,8 +48,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
     else:
         click.echo(f"{record.name}: {record.status}")
     for result in results_of(folder):
-        rows = metric_rows(result["metrics"], result["intervals"])
-        table(f"on {result['dataset']}", ("dataset", "query", "R1", "R5", "R10", "mAP", "mINP"), rows, left=2)
+        metric_table(f"on {result['dataset']}", (result["metrics"], result["intervals"]))
     _print_details(record, folder.path)
 
 

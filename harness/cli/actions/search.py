@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.layout import table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import table
 from harness.inference.page import shown
 
 if TYPE_CHECKING:
@@ -20,26 +20,19 @@ def show_search(found: "Search", as_json: bool) -> None:
         print_json(found.as_dict())
         return
     for query, hits in zip(found.queries, found.rankings, strict=True):
-        rows = [
-            (f"{hit.rank:>4}", f"{hit.similarity:.3f}", _printable(shown(hit.path, found.place)))
-            for hit in hits
-        ]
-        table(f"“{query}”", ("rank", "similarity", "image"), rows, left=3)
+        rows = [(hit.rank, f"{hit.similarity:.3f}", shown(hit.path, found.place)) for hit in hits]
+        table(f"“{query}”", ("rank", "similarity", "image"), rows, text=("image",))
     bad = found.gallery.bad
     for path, _ in bad[:_NAMED]:
-        click.echo(_printable(f"cannot be read: {shown(path, found.place)}"), err=True)
+        click.echo(plain(f"cannot be read: {shown(path, found.place)}"), err=True)
     if bad:
         more = f" ({len(bad) - _NAMED} of them not named here)" if len(bad) > _NAMED else ""
         click.echo(f"unreadable, left out: {len(bad)}{more}", err=True)
     twin = "SYNTHETIC TWIN · " if found.record.synthetic else ""
     slowest = 1000 * max(found.seconds)
     click.echo(
-        _printable(
+        plain(
             f"{twin}{len(found.gallery.files):,} images in {found.place}, {found.gallery.encoded:,} encoded now; "
             f"a query took {slowest:.0f} ms\npage: {found.page}"
         )
     )
-
-
-def _printable(text: str) -> str:
-    return plain(text).encode("utf-8", "replace").decode()

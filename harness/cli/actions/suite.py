@@ -10,8 +10,9 @@ import click
 
 from harness.cli.actions.report import check_report, show_made
 from harness.cli.actions.worker import setup_from
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import table, watching
+from harness.cli.terminal import watching
 from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.paths import runs_root
@@ -53,9 +54,8 @@ def show_list(as_json: bool) -> None:
     if as_json:
         print_json([suite.model_dump(mode="json") for suite in found])
         return
-    width = max(len(suite.name) for suite in found)
-    for suite in found:
-        click.echo(plain(f"{suite.name:<{width}}  {suite.title}"))
+    header = ("suite", "table")
+    table("suites", header, [(suite.name, suite.title) for suite in found], text=header)
 
 
 def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
@@ -73,15 +73,17 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
         "published": ", ".join(suite.published) or "none",
         "settings": ", ".join(_settings(suite.settings(synthetic))) or "none",
     }
-    click.echo(plain(f"{suite.name}: {suite.title}\n{suite.question}".strip()))
+    for line in filter(None, (f"{suite.name}: {suite.title}", suite.question)):
+        paragraph("", line)
     for key, value in facts.items():
-        click.echo(plain(f"  {key:<10} {value}"))
+        paragraph(f"  {key:<10} ", value)
     rows = []
     for row in suite.rows:
         start = [f"starts from {row.init_from}"] if row.init_from else []
         settings = ", ".join([*row.presets, *start, *_settings(row.settings(synthetic))])
         rows.append([row.name, row.method, settings or "–", str(len(row.variations(synthetic)))])
-    table("rows", ("row", "method", "presets and settings", "variations"), rows, left=3)
+    header = ("row", "method", "presets and settings", "variations")
+    table("rows", header, rows, text=header[:3], leaving=("variations", "method"))
 
 
 def _settings(values: Mapping[str, Any]) -> list[str]:
@@ -182,7 +184,8 @@ def _show_skipped(expansion: Expansion, quiet: bool) -> None:
 def _show_cells(plan: SuitePlan) -> None:
     twin = " · SYNTHETIC TWINS" if plan.synthetic else ""
     header = ("cell", "state", "run", "tests", "time")
-    table(f"{plan.suite}{twin}", header, [_cell_row(cell) for cell in plan.cells], left=4)
+    rows = [_cell_row(cell) for cell in plan.cells]
+    table(f"{plan.suite}{twin}", header, rows, text=header[:4], leaving=("time", "tests", "run"))
 
 
 def _cell_row(cell: PlannedCell) -> list[str]:
@@ -190,7 +193,7 @@ def _cell_row(cell: PlannedCell) -> list[str]:
     state = f"{cell.state}, starts from {cell.source}" if waits else cell.state
     if cell.error is not None:
         first = (cell.error["message"].splitlines() or [""])[0]
-        state = f"failed: {cell.error['type']}: {first[:60]}"
+        state = f"failed: {cell.error['type']}: {first}"
     time = (
         "no estimate yet"
         if cell.seconds is None

@@ -1,7 +1,6 @@
 """What `harness sweep` does with its options: resolve config and space, search, show, export."""
 
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import click
@@ -10,8 +9,9 @@ from pydantic import ValidationError
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.actions.run import config_from, say_differences
 from harness.cli.actions.worker import setup_from
+from harness.cli.layout import table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import metric_rows, table, watching
+from harness.cli.terminal import metric_table, watching
 from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.sweep.list_studies import best_preset, find_summary, list_studies
@@ -21,8 +21,6 @@ from harness.sweep.summary import Summary
 from harness.sweep.sweep import sweep
 from harness.sweep.trial import Trial, best_of, params_text
 
-COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
-_VALUES_WIDTH = 40
 TRIALS = 20
 
 
@@ -102,7 +100,8 @@ def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
         click.echo("no study yet: harness sweep --method cskt --dataset icfg --synthetic", err=True)
     else:
         header = ("study", "kind", "ended", "running", "waiting", "best")
-        table("studies", header, [[_plain_cell(one[key]) for key in header] for one in found], left=2)
+        rows = [[_plain_cell(one[key]) for key in header] for one in found]
+        table("studies", header, rows, text=header[:2], leaving=("waiting", "running", "kind", "ended"))
 
 
 def export_study(study: str, out: str | None, runs: str | None, storage: str | None) -> None:
@@ -124,7 +123,8 @@ def show(summary: Summary, as_json: bool) -> None:
     header = ("trial", "state", "values", *summary.objectives, "best so far", "time")
     so_far = [best_of(summary.trials[: place + 1]) for place in range(len(summary.trials))]
     rows = [_row(trial, summary, trial == best, so_far[i]) for i, trial in enumerate(summary.trials)]
-    table(f"{summary.study}{_twin(summary)} · validation", header, rows, left=3)
+    leaving = ("time", "best so far", *summary.objectives[:0:-1])
+    table(f"{summary.study}{_twin(summary)} · validation", header, rows, text=header[:3], leaving=leaving)
     counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
     ends = "" if summary.interval is None else " [{:.2f}, {:.2f}]".format(*summary.interval)
     click.echo(f"{len(summary.trials)} trials: {counts}; mean of the finished {_number(summary.mean)}{ends}")
@@ -157,7 +157,7 @@ def _show_test(summary: Summary) -> None:
         return
     for record in summary.tests:
         title = f"{record.name}{_twin(summary)} · best of {len(summary.trials)} trials, seed {record.config['seed']}"
-        table(title, ("dataset", "query", *COLUMNS), metric_rows(record.metrics, record.intervals), left=2)
+        metric_table(title, (record.metrics, record.intervals))
 
 
 def _row(trial: Trial, summary: Summary, best: bool, so_far: Trial | None) -> list[str]:
@@ -169,7 +169,7 @@ def _row(trial: Trial, summary: Summary, best: bool, so_far: Trial | None) -> li
     reached = [_plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]
     reached += [_number(None)] * (len(summary.objectives) - len(reached))
     leader = _number(so_far.value if so_far else None)
-    return [number, state, fill(values, _VALUES_WIDTH), *reached, leader, f"{trial.seconds:.1f} s"]
+    return [number, state, values, *reached, leader, f"{trial.seconds:.1f} s"]
 
 
 def _twin(summary: Summary) -> str:

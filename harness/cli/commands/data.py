@@ -105,9 +105,7 @@ def make(
     from harness.cli.actions.data import make_twin
 
     quiet = ctx.find_root().obj["quiet"]
-    click.echo(
-        make_twin(name, root_place(data_root), identities=identities, seed=seed, force=force, quiet=quiet)
-    )
+    make_twin(name, root_place(data_root), identities=identities, seed=seed, force=force, quiet=quiet)
 
 
 @data.command()

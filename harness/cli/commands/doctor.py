@@ -14,13 +14,14 @@ def doctor(ctx: click.Context, data_root: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from harness.cli.actions.doctor import examine
-    from harness.cli.terminal import table
+    from harness.cli.layout import table
 
     findings = examine(data_root)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         rows = [(finding.what, finding.state, finding.detail) for finding in findings]
-        table("harness doctor", ("what", "state", "detail"), rows, left=3)
+        header = ("what", "state", "detail")
+        table("harness doctor", header, rows, text=header)
     if any(finding.state == "broken" for finding in findings):
         ctx.exit(1)

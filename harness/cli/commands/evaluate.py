@@ -26,7 +26,7 @@ def evaluate(
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
     """
-    from harness.cli.terminal import COLUMNS, metric_rows, table, watching
+    from harness.cli.terminal import metric_table, watching
     from harness.inference.transfer import evaluate_run
 
     with watching(obj["quiet"] or as_json) as listener:
@@ -34,6 +34,6 @@ def evaluate(
     if as_json:
         print_json(results)
         return
-    rows = [row for result in results for row in metric_rows(result["metrics"], result["intervals"])]
     twin = " · SYNTHETIC TWIN" if any(result["synthetic"] for result in results) else ""
-    table(f"{results[0]['run']}{twin}", ("dataset", "query", *COLUMNS), rows, left=2)
+    shown = [(result["metrics"], result["intervals"]) for result in results]
+    metric_table(f"{results[0]['run']}{twin}", *shown)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import NearestGroup, json_option, plain, print_json
+from harness.cli.layout import table
+from harness.cli.options import NearestGroup, json_option, print_json
 from harness.registry import Registry, plugin_path
 
 
@@ -22,10 +23,8 @@ def list_methods(as_json: bool) -> None:
     titles = {name: _title(registry.path, name) for name in registry.names()}
     if as_json:
         return print_json([{"name": name, "title": title} for name, title in titles.items()])
-    width = max(map(len, titles), default=0)
-    for name, title in titles.items():
-        click.echo(plain(f"{name:<{width}}  {title}").rstrip())
-    return None
+    header = ("method", "what it is")
+    return table("methods", header, list(titles.items()), text=header)
 
 
 @methods.command()

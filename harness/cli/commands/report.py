@@ -61,7 +61,8 @@ def show_reports(as_json: bool) -> None:
             [{"report": one.name, "takes": list(one.takes), "question": one.question} for one in reports]
         )
         return
-    from harness.cli.terminal import table
+    from harness.cli.layout import table
 
     rows = [[" ".join([one.name, *(word.upper() for word in one.takes)]), one.question] for one in reports]
-    table("reports", ["report", "question"], rows, left=2)
+    header = ("report", "question")
+    table("reports", header, rows, text=header)

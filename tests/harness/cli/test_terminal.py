@@ -8,9 +8,8 @@ from harness.cli.terminal import (
     TerminalListener,
     cell,
     comparison_table,
-    metric_rows,
+    metric_table,
     record_table,
-    table,
     watching,
 )
 
@@ -28,42 +27,13 @@ def rows_of(text, word):
     return [line.split() for line in text.splitlines() if line.strip().startswith(word)]
 
 
-def test_a_table_has_a_line_for_each_row_and_numbers_flush_right(capsys, narrow):
-    table("a title", ("name", "n"), [("one", 5), ("two", 12345)])
-    title, _, header, rule, one, two = capsys.readouterr().out.splitlines()
-    assert title == "a title"
-    assert header.split() == ["name", "n"]
-    assert set(rule.strip()) == {"─"}
-    assert [one.split(), two.split()] == [["one", "5"], ["two", "12345"]]
-    assert len(one) == len(two)
-
-
-def test_no_number_is_cut_however_narrow_the_terminal(capsys, narrow):
-    numbers = [f"{n}2345678.9" for n in range(1, 9)]
-    table("t", ("name", *"abcdefgh"), [("a-very-long-name-" * 3, *numbers)])
-    out = capsys.readouterr().out
-    assert all(number in out.split() for number in numbers)
-    folded = "".join(line[2:14].strip() for line in out.splitlines()[4:])
-    assert folded == "a-very-long-name-" * 3
-
-
-def test_a_table_without_rows_has_its_header_and_hostile_cells_stay_text(capsys, narrow):
-    table("t", ("name", "n"), [])
-    assert capsys.readouterr().out.split()[:3] == ["t", "name", "n"]
-    table(BAD, ("name", "n"), [(BAD, BAD)])
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    assert "\x07" not in out
-    assert out.count("[bold]b[/bold]") == 3
-
-
 def test_a_cell_is_a_value_with_its_interval_or_a_dash():
     assert [cell(None), cell(61.84), cell(61.84, (60.36, 63.0)), cell(0.0)] == [
         *("–", "61.8", "61.8 [60.4, 63.0]", "0.0")
     ]
 
 
-def test_metrics_become_a_row_for_each_dataset_and_direction():
+def test_metrics_become_a_row_for_each_dataset_and_direction(capsys):
     metrics = {
         "test/icfg/t2i/R1": 50.0,
         "test/icfg/t2i/mINP": 7.0,
@@ -71,11 +41,15 @@ def test_metrics_become_a_row_for_each_dataset_and_direction():
         "test/cuhk/Rsum": 1.0,
     }
     intervals = {"test/icfg/t2i/R1": (45.0, 55.0), "test/icfg/t2i/mINP": (6.0, 8.0)}
-    assert metric_rows(metrics, intervals) == [
-        ["icfg", "t2i", "50.0 [45.0, 55.0]", "–", "–", "–", "7.0"],
+    metric_table("title", (metrics, intervals), ({"test/rstp/t2i/mAP": 3.0}, {}))
+    _, _, _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split() for row in rows] == [
+        ["icfg", "t2i", "50.0", "[45.0,", "55.0]", "–", "–", "–", "7.0"],
         ["cuhk", "i2t", "–", "9.0", "–", "–", "–"],
+        ["rstp", "t2i", "–", "–", "–", "3.0", "–"],
     ]
-    assert metric_rows({}, {}) == []
+    metric_table("title", ({}, {}))
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_a_record_is_its_metrics_and_facts_within_eighty_columns(capsys, narrow, fake):
@@ -93,7 +67,7 @@ def test_a_record_is_its_metrics_and_facts_within_eighty_columns(capsys, narrow,
     assert "0.05 %" in out
     assert "SYNTHETIC TWIN" in out
     assert "+1.2" in out
-    assert max(map(len, out.splitlines()[:5])) <= 80
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_an_imported_record_that_is_not_tested_says_how_to_test_it(capsys, fake):
@@ -105,17 +79,42 @@ def test_an_imported_record_that_is_not_tested_says_how_to_test_it(capsys, fake)
     assert "\x1b" not in out
 
 
-def test_methods_are_compared_a_line_each_and_one_that_trains_nothing_used_no_pairs(capsys, narrow, fake):
+def test_methods_are_compared_a_line_each_and_one_that_trains_nothing_used_no_pairs(
+    capsys, narrow, fake, monkeypatch
+):
     records = [
         finished(fake, "zero_shot", 12, trainable=0),
         finished(fake, "linear_probe", 25, trainable=200_000),
     ]
     comparison_table(records)
     out = capsys.readouterr().out
-    for made, end in zip(records, (["0", "0.0", "%", "0"], ["200,000", "10.0", "%", "700"]), strict=True):
+    assert "not shown at 80 columns: of all, time;" in out
+    for made, end in zip(records, (["0", "0"], ["200,000", "700"]), strict=True):
         (row,) = rows_of(out, made.config["method"]["name"])
         assert row[1] == f"{made.metrics['test/icfg/t2i/R1']:.1f}"
+        assert row[-2:] == end
+    monkeypatch.delenv("COLUMNS")
+    comparison_table(records)
+    out = capsys.readouterr().out
+    for made, end in zip(records, (["0", "0.0", "%", "0"], ["200,000", "10.0", "%", "700"]), strict=True):
+        (row,) = rows_of(out, made.config["method"]["name"])
         assert row[-6:] == [*end, "123456", "s"]
+
+
+def test_the_title_of_several_methods_names_each_one_s_rule(capsys, fake):
+    floor, probe, full = (finished(fake, name) for name in ("zero_shot", "linear_probe", "full_finetune"))
+    comparison_table([probe, full])
+    assert capsys.readouterr().out.splitlines()[0].endswith("· text to image · rule val")
+    floor.selection = {"rule": "none"}
+    full.selection = {"rule": "last"}
+    for records in ([probe, floor], [floor, probe]):
+        comparison_table(records)
+        title = capsys.readouterr().out.splitlines()[0]
+        assert "linear_probe rule val" in title
+        assert "zero_shot untrained" in title
+        assert "none" not in title
+    comparison_table([floor, probe, full])
+    assert "full_finetune rule last" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_elsewhere_than_on_a_terminal_each_epoch_is_a_line_on_standard_error(capsys):

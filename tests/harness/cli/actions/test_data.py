@@ -32,22 +32,22 @@ def test_real_data_are_checked_and_a_bar_follows(root, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_made_twin_is_told_with_its_counts_and_the_command_that_uses_it(tmp_path):
+def test_a_made_twin_is_told_with_its_counts_and_the_command_that_uses_it(tmp_path, capsys):
     given = {"identities": 6, "seed": 3, "force": False}
-    said = make_twin("icfg", Place(tmp_path, "--data-root"), quiet=True, **given)
-    head, *rows, use = said.splitlines()
+    make_twin("icfg", Place(tmp_path, "--data-root"), quiet=True, **given)
+    head, _, _, *rows, use = capsys.readouterr().out.splitlines()
     assert "(seed 3)" in head
     assert str(tmp_path / "synthetic" / DATASETS.get("icfg").folder) in head
     report = verified("icfg", Place(tmp_path, "x"), True, quiet=True, images="exist", workers=1)
-    found = {row.split()[0]: [int(word.replace(",", "")) for word in row.split()[1::2]] for row in rows}
+    found = {row.split()[0]: [int(word.replace(",", "")) for word in row.split()[1:]] for row in rows}
     assert found == {split: list(counts) for split, counts in report.found.items()}
     assert sum(counts[0] for counts in found.values()) == 6
     assert use.endswith(f"--dataset icfg --synthetic --data-root {tmp_path}")
 
 
-def test_the_root_is_named_only_where_the_command_named_it(tmp_path):
-    said = make_twin("icfg", Place(tmp_path, "HARNESS_DATA"), quiet=True, identities=6, seed=0, force=False)
-    assert said.endswith("--dataset icfg --synthetic")
+def test_the_root_is_named_only_where_the_command_named_it(tmp_path, capsys):
+    make_twin("icfg", Place(tmp_path, "HARNESS_DATA"), quiet=True, identities=6, seed=0, force=False)
+    assert capsys.readouterr().out.endswith("--dataset icfg --synthetic\n")
 
 
 def test_a_dataset_without_a_twin_makes_none_and_names_those_that_have_one(monkeypatch, tmp_path):

@@ -1,10 +1,10 @@
-"""What is drawn of datasets: the overview's rows, one dataset's facts, and paragraphs within the terminal's width."""
+"""What is drawn of datasets: the overview's rows and one dataset's facts."""
 
 from pathlib import Path
 
 import pytest
 
-from harness.cli.actions.data_show import paragraph, show_info, show_overview
+from harness.cli.actions.data_show import show_info, show_overview
 from harness.data.overview import describe, overview
 from harness.datasets import DATASETS
 from harness.paths import Place
@@ -22,7 +22,7 @@ def test_the_overview_has_a_line_for_each_dataset_in_columns(capsys, tmp_path):
     rows = overview(place)
     show_overview(place, rows)
     out = capsys.readouterr().out
-    header, *lines = out.splitlines()[: 1 + len(rows)]
+    header, _, *lines = out.splitlines()[: 2 + len(rows)]
     assert [line.split()[0] for line in lines] == DATASETS.names()
     end = header.index("identities") + len("identities")
     for line, one in zip(lines, rows, strict=True):
@@ -42,7 +42,7 @@ def test_the_overview_has_a_line_for_each_dataset_in_columns(capsys, tmp_path):
 )
 def test_where_data_and_twin_are_is_told_from_the_root_on(capsys, changes, end):
     show_overview(Place(Path("/data"), "x"), [row(**changes)])
-    assert capsys.readouterr().out.splitlines()[1].split()[5:] == end
+    assert capsys.readouterr().out.splitlines()[2].split()[5:] == end
 
 
 def test_a_dataset_that_cannot_be_read_is_a_line_and_hostile_names_are_text(capsys, tmp_path):
@@ -81,16 +81,3 @@ def test_a_twin_and_a_wrong_file_that_lies_there_are_named(capsys, tmp_path):
     assert "red" in out
     assert "\x1b" not in out
     assert "    - w." in out.splitlines()
-
-
-def test_a_paragraph_hangs_under_its_text_and_keeps_long_words_whole(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "50")
-    paragraph("  head  ", "word " * 20)
-    first, *more = capsys.readouterr().out.splitlines()
-    assert first.startswith("  head  word")
-    assert all(line.startswith("        word") for line in more)
-    assert max(map(len, [first, *more])) <= 50
-    paragraph("- ", "x" * 99)
-    assert "x" * 99 in capsys.readouterr().out
-    paragraph("- ", "")
-    assert capsys.readouterr().out == "- \n"

@@ -86,7 +86,7 @@ def test_one_record_several_and_a_group_are_shown_as_what_they_are(fake, capsys)
     _show_results([made], OPTIONS)
     assert f"next: harness runs show {made.name}" in capsys.readouterr().out
     _show_results([finished(fake, "zero_shot"), made], OPTIONS)
-    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line]
     r1 = f"{made.metrics['test/icfg/t2i/R1']:.1f}"
     assert [line for line in lines if line[0] in ("zero_shot", "cskt")] == [["zero_shot", r1], ["cskt", r1]]
     _show_results([GROUP], {**OPTIONS, "seeds": 2})

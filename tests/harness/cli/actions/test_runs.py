@@ -21,19 +21,25 @@ def write(root, fake, method="cskt", rule="val", **more):
     return made, folder
 
 
-def test_each_run_is_a_line_of_its_values(fake, tmp_path, capsys, narrow):
+def _by_name(text):
+    return {line.split()[0]: line.split()[1:] for line in text.splitlines() if " finished " in line}
+
+
+def test_each_run_is_a_line_of_its_values(fake, tmp_path, capsys, narrow, monkeypatch):
     made, _ = write(tmp_path, fake, train_pairs=68126, identity="0123456789ab")
     untrained, _ = write(tmp_path, fake, "zero_shot", "none", identity="ab0123456789")
     print_runs(str(tmp_path), None, False)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines()[1:])) <= 80
-    found = {line.split()[2]: line.split() for line in out.splitlines() if " finished " in line}
     r1, (low, high) = (part["test/icfg/t2i/R1"] for part in (made.metrics, made.intervals))
     expected = f"val 68,126 {r1:.1f} [{low:.1f}, {high:.1f}] {made.metrics['test/icfg/t2i/mAP']:.1f} 1234 s"
-    assert found["val"][2:] == expected.split()
-    assert found["none"][3] == "–"
-    names = "".join(line[2:15].strip() for line in out.split("─\n")[1].splitlines())
-    assert names in (made.name + untrained.name, untrained.name + made.name)
+    assert _by_name(out)[made.name] == ["finished", *expected.split()[:1], *expected.split()[2:-2]]
+    assert "not shown at 80 columns: pairs, time;" in out
+    monkeypatch.delenv("COLUMNS")
+    print_runs(str(tmp_path), None, False)
+    whole = _by_name(capsys.readouterr().out)
+    assert whole[made.name] == ["finished", *expected.split()]
+    assert whole[untrained.name][2] == "–"
 
 
 def test_a_status_narrows_and_nothing_is_told_with_the_way_to_begin(fake, tmp_path, capsys):

@@ -45,7 +45,7 @@ def test_list_as_json_names_the_setting(harness, monkeypatch, tmp_path):
 
 
 def test_list_imports_nothing_heavy():
-    heavy = "torch open_clip mlflow optuna sklearn seaborn pandas numpy PIL rich pydantic"
+    heavy = "torch open_clip mlflow optuna sklearn seaborn pandas numpy PIL rich.console pydantic"
     program = f"""
 import sys
 sys.argv = ["harness", "data", "list"]
