@@ -8,7 +8,7 @@ from types import FrameType
 import click
 
 from harness import __version__
-from harness.cli.options import run_safely
+from harness.cli.options import option, run_safely
 from harness.errors import nearest
 
 COMMANDS = {
@@ -72,8 +72,8 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only results.")
+@option("--debug", is_flag=True, help="Show the traceback of an error.")
+@option("-q", "--quiet", is_flag=True, help="No progress, only results.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
     """Train, select, test and compare CLIP adaptations for text-based person retrieval.

@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import click
@@ -14,27 +16,75 @@ _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 
-data_root_option = click.option(
+
+class _Option(click.Option):
+    """An option that refuses to be given twice with different values, unless it is made to be repeated.
+
+    Click takes the last one without a word.
+    """
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser keep all that is given."""
+        keeping: Any = _Keeping(parser)
+        super().add_to_parser(parser if self.multiple or self.count else keeping, ctx)
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Take the one value that is given; raise `UsageError` for several."""
+        if self.name in opts and not (self.multiple or self.count):
+            given = list(dict.fromkeys(opts[self.name]))
+            if len(given) > 1:
+                raise UsageError(f"{self._said(given)}: leave all but one out.")
+            opts = {**opts, self.name: given[0]}
+        return super().handle_parse_result(ctx, opts, args)
+
+    def _said(self, given: list[Any]) -> str:
+        if self.is_flag:
+            return f"{' and '.join((self.opts[0], *self.secondary_opts))} contradict one another"
+        return f"{max(self.opts, key=len)} takes one value, but got {' and '.join(map(str, given))}"
+
+
+class _Keeping:
+    """A parser's face to an option that is given once: it appends where the option would store."""
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+
+    def add_option(self, *, action: str, **more: Any) -> None:
+        self._parser.add_option(action=action.replace("store", "append"), **more)
+
+
+class Choice(click.Choice[str]):
+    """A closed set of words that names the one most like a wrong one."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Say what is allowed, and what may be meant."""
+        return super().get_invalid_choice_message(value, ctx) + nearest(str(value), self.choices)
+
+
+option = partial(click.option, cls=_Option)
+data_root_option = option(
     "--data-root",
     type=click.Path(file_okay=False),
     help="Folder that holds the datasets (else HARNESS_DATA).",
 )
-runs_option = click.option(
+runs_option = option(
     "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
 )
-device_option = click.option(
+device_option = option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
     help="What to compute on.",
 )
-storage_option = click.option(
+storage_option = option(
     "--storage",
     metavar="URL",
     help="SQLAlchemy URL of the studies (else HARNESS_STORAGE, optuna.db beside the runs).",
 )
-heartbeat_option = click.option(
+heartbeat_option = option(
     "--heartbeat",
     type=click.IntRange(1),
     default=30,
@@ -42,21 +92,21 @@ heartbeat_option = click.option(
     metavar="SECONDS",
     help="Time between heartbeats; a worker that misses four of them counts as dead.",
 )
-workers_option = click.option(
+workers_option = option(
     "--workers",
     type=click.IntRange(0),
     default=1,
     show_default=True,
     help="Processes on this machine, which share its cores and GPUs; 0 leaves the work to `harness worker`.",
 )
-timeout_option = click.option(
+timeout_option = option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
     help="Start no further job after this time.",
 )
-report_option = click.option("--report", metavar="NAME", help="Make this report at the end.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+report_option = option("--report", metavar="NAME", help="Make this report at the end.")
+json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def plain(text: str) -> str:

@@ -1,6 +1,7 @@
 """Turn names, presets and overrides into one checked `RunConfig`, and say what differs from the defaults."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, get_origin
 
 import yaml
@@ -10,7 +11,7 @@ from harness.config.sections import RunConfig
 from harness.config.strict_yaml import parse_yaml
 from harness.config.values import flatten, merge, nest
 from harness.datasets import DATASETS, PersonDataset
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError
 from harness.methods import METHODS, Method
 from harness.presets.preset_files import SYNTHETIC_PRESET, read_preset
 
@@ -28,24 +29,57 @@ def resolve(
     Later layers win: field defaults, the method's recipe, the dataset's own defaults, the preset `tiny` when
     synthetic, `presets` in order, `overrides` (`section.field=value`, the value read as YAML).
 
-    Raises `UsageError` for an unknown name or key, with the nearest match, and for a value out of range.
+    Raises `UsageError` for an unknown name or key, with the nearest match, for a value out of range, and for a preset
+    or an override that names another method or dataset.
     """
     method_class, dataset_class = METHODS.get(method), DATASETS.get(dataset)
+    chosen = {"method": method_class.name, "dataset": dataset_class.name}
     values = _defaults(method_class, dataset_class)
     names = [SYNTHETIC_PRESET, *presets] if synthetic else list(presets)
     for name in names:
-        merge(values, read_preset(name, method_class))
+        merge(values, _fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
     if synthetic:
         merge(values, {"dataset": {"synthetic": True}})
     for override in overrides:
-        merge(values, parse_override(override))
+        merge(values, _fitting(parse_override(override), chosen, f"--set {override}"))
     return build(values)
+
+
+def _fitting(values: dict[str, Any], chosen: Mapping[str, str], source: str) -> dict[str, Any]:
+    """Return a layer's values without the names of method and dataset; raise `UsageError` where they are others."""
+    values = dict(values)
+    for section, name in chosen.items():
+        if not isinstance(part := values.get(section), Mapping) or "name" not in part:
+            continue
+        if str(part["name"]).replace("-", "_") != name:
+            raise UsageError(
+                f"The {section} is {name}, but {source} is for {part['name']}: choose one of them."
+            )
+        values[section] = {key: value for key, value in part.items() if key != "name"}
+    return values
+
+
+def check_agreement(given: Iterable[tuple[str, str]]) -> None:
+    """Raise `UsageError` when two options give one key different values: neither should win unseen.
+
+    Args:
+        given: each option as it is written, and the override that it stands for: `("--seed 3", "seed=3")`.
+    """
+    known: dict[str, tuple[str, Any]] = {}
+    for option, override in given:
+        for key, value in flatten(parse_override(override)).items():
+            earlier, before = known.setdefault(key, (option, value))
+            if before != value:
+                raise UsageError(f"{earlier} and {option} contradict one another: leave one of them out.")
 
 
 def build(values: Mapping[str, Any]) -> RunConfig:
     """Check nested values and return them as a `RunConfig`; the method's own config class is looked up by name."""
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-    method_class = METHODS.get(str(values.get("method", {}).get("name", "")))
+    method = values.get("method")
+    if not isinstance(method, Mapping):
+        raise UsageError("`method` is a section and takes no value: set its fields, such as method.lr.")
+    method_class = METHODS.get(str(method.get("name", "")))
     check_keys(values, method_class)
     try:
         values["method"] = method_class.Config(**values["method"])
@@ -99,7 +133,35 @@ def check_keys(values: Mapping[str, Any], method_class: type[Method]) -> None:
     known = config_keys(method_class)
     for key in flatten(values):
         if key not in known:
-            raise UsageError(f"Unknown config key {key!r}.{nearest(key, known)} `--dry-run` prints all keys.")
+            raise unknown_key(key, known)
+
+
+def unknown_key(key: str, known: Iterable[str]) -> UsageError:
+    """Build the one error for an unknown config key; fields of any section may be meant: `lr` is `method.lr`."""
+    found = " or ".join(repr(name) for name in _meant(key, list(known)))
+    hint = f" Did you mean {found}?" if found else ""
+    return UsageError(f"Unknown config key {key!r}.{hint} `--dry-run` prints all keys.")
+
+
+def _meant(key: str, known: Sequence[str]) -> list[str]:
+    """Return the keys with the same field, else the one most like it, by its field where no section is given."""
+    fields: dict[str, list[str]] = {}
+    for name in known:
+        fields.setdefault(_field(name), []).append(name)
+    if same := fields.get(_field(key)):
+        return same
+    if "." not in key and (close := get_close_matches(_field(key), fields, n=1)):
+        return fields[close[0]]
+    return get_close_matches(key, known, n=1, cutoff=0.5)
+
+
+def _field(key: str) -> str:
+    """Return a key's last part, however it is written.
+
+    >>> _field("train.batch_size") == _field("batchsize") == _field("Batch-Size")
+    True
+    """
+    return key.rpartition(".")[2].replace("_", "").replace("-", "").lower()
 
 
 def config_keys(method_class: type[Method]) -> dict[str, Any]:

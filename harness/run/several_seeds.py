@@ -35,9 +35,8 @@ def run_seeds(
     """Run `n_seeds` seeds from `config.seed` on; return and record the group with mean and intervals."""
     listener = listener or Listener()
     records = []
-    for seed in range(config.seed, config.seed + n_seeds):
-        listener.on_stage(f"seed {seed} ({seed - config.seed + 1} of {n_seeds})")
-        one = config.model_copy(update={"seed": seed})
+    for number, one in enumerate(with_seeds(config, n_seeds), 1):
+        listener.on_stage(f"seed {one.seed} ({number} of {n_seeds})")
         records.append(run(one, runs=runs, force=force, device=device, listener=listener, tags=tags))
     root = runs_root(runs).path
     group = summarise(records, [RunFolder(root / record.name) for record in records])
@@ -45,6 +44,11 @@ def run_seeds(
         write_json(root / "groups" / f"{group['name']}.json", group)
         publish_group(group, records, root)
     return group
+
+
+def with_seeds(config: RunConfig, n_seeds: int) -> list[RunConfig]:
+    """Return the config with each of `n_seeds` seeds from its own on."""
+    return [config.model_copy(update={"seed": config.seed + number}) for number in range(n_seeds)]
 
 
 def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]:

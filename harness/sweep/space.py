@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from harness.config.fields import Choice, Range, is_free
 from harness.config.sections import RunConfig
 from harness.config.values import flatten, merge, nest
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError
 from harness.methods import METHODS, Method
-from harness.presets.resolve import build, config_keys, parse_override
+from harness.presets.resolve import build, config_keys, parse_override, unknown_key
 
 MEASURES = ("dataset.", "eval.")
 _GRID_POINTS, _MOST_POINTS = 4, 10_000
@@ -107,7 +107,7 @@ def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = 
     axes |= asked
     for key in map(_fixed_key, fixed):
         if key not in config_keys(method_class):
-            raise unknown("config key", key, config_keys(method_class))
+            raise unknown_key(key, config_keys(method_class))
         if key in asked:
             raise UsageError(f"{key} is given both to --space and to --fix: leave one out.")
         axes.pop(key, None)
@@ -137,7 +137,7 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
         raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
     known = config_keys(method_class)
     if key not in known:
-        raise unknown("config key", key, known)
+        raise unknown_key(key, known)
     _refuse(key, known[key])
     if "," in values:
         return Axis(key=key, over=Choice(values=_choices(text, values)))

@@ -1,6 +1,7 @@
 """What `harness methods info` says about a method: built on a backbone without weights, and counted."""
 
 import inspect
+import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -16,21 +17,37 @@ from harness.config.sections import BackboneConfig
 from harness.config.values import merge
 from harness.errors import UsageError
 from harness.methods import METHODS, Method
-from harness.presets.resolve import check_keys, explain, parse_override
+from harness.presets.resolve import check_agreement, check_keys, explain, parse_override
 from harness.train.cost import count_parameters, inference_flops, training_flops
 
 _GIGA = 1e9
 
 
-def describe(name: str, backbone: str, image_size: str | None, overrides: Iterable[str]) -> dict[str, Any]:
+def describe(
+    name: str, backbone: str | None, image_size: str | None, overrides: Iterable[str]
+) -> dict[str, Any]:
     """Return title, parameter counts, operations and config fields of a method on a backbone.
 
-    Raises `UsageError` for an unknown method, backbone, key or value.
+    Args:
+        name: of the method.
+        backbone: open_clip model, or `tiny`; None is the default one.
+        image_size: as `384x128`; None is that of the method's recipe.
+        overrides: `key=value`, a key without a section is the method's.
+
+    Raises `UsageError` for an unknown method, backbone, key or value, and for options that contradict one another.
     """
     method_class = METHODS.get(name)
     recipe = method_class.recipe.get("backbone.image_size", BackboneConfig().image_size)
-    size = parse_size(image_size) if image_size else recipe
-    method = _blueprint(method_class, backbone, size, overrides)
+    given = [(f"The method {method_class.name}", f"method.name={method_class.name}")]
+    if backbone:
+        given.append((f"--backbone {backbone}", f"backbone.name={json.dumps(backbone)}"))
+    if image_size:
+        given.append((f"--image-size {image_size}", f"backbone.image_size={list(parse_size(image_size))}"))
+    for text in overrides:
+        key = text if "." in text.partition("=")[0] else f"method.{text}"
+        given.append((f"--set {text}", key))
+    check_agreement(given)
+    method = _blueprint(method_class, recipe, [override for _, override in given])
     config, clip = method.config, method.clip
     counts = count_parameters(method)
     operations = training_flops(method)
@@ -81,19 +98,14 @@ def show(described: dict[str, Any]) -> None:
     table("fields", header, fields, text=header, leaving=("search range",))
 
 
-def _blueprint(
-    method_class: type[Method], backbone: str, size: tuple[int, int], overrides: Iterable[str]
-) -> Method:
+def _blueprint(method_class: type[Method], size: tuple[int, int], overrides: Iterable[str]) -> Method:
     """Build a method on the meta device: shapes without numbers."""
-    values: dict[str, Any] = {
-        "method": {},
-        "backbone": {"name": backbone, "pretrained": None, "image_size": size},
-    }
+    values: dict[str, Any] = {"backbone": {"pretrained": None, "image_size": size}}
     for override in overrides:
-        merge(values, parse_override(override if "." in override.partition("=")[0] else f"method.{override}"))
+        merge(values, parse_override(override))
     check_keys(values, method_class)
     try:
-        config = method_class.Config(**{**values["method"], "name": method_class.name})
+        config = method_class.Config(**values["method"])
         clip = load_clip(BackboneConfig(**values["backbone"]), device="meta")
     except ValidationError as error:
         raise UsageError(explain(error)) from error

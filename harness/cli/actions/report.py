@@ -26,10 +26,12 @@ def check_report(name: str | None, known: Mapping[str, int]) -> None:
     from harness.reports import REPORTS
 
     report = REPORTS.get(name)
-    if any(report.takes.count(word) > known.get(word, 0) for word in report.takes):
+    if any(report.takes.count(word) != known.get(word, 0) for word in report.takes):
         words = " ".join(word.upper() for word in report.takes)
+        made = ", ".join(f"{number} {word}{'s' * (number > 1)}" for word, number in known.items())
         raise UsageError(
-            f"--report does not know what {report.name} is about: `harness report {report.name} {words}`."
+            f"--report does not know what {report.name} is about, among {made or 'many runs'}: "
+            f"`harness report {report.name} {words}` afterwards."
         )
 
 

@@ -1,6 +1,7 @@
 """What `harness run` does with its options: resolve, say what is unusual, run, show."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -12,11 +13,11 @@ from harness.cli.terminal import TerminalListener, comparison_table, record_tabl
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.paths import runs_root
-from harness.presets.resolve import differences, resolve
+from harness.presets.resolve import check_agreement, differences, resolve
 from harness.record import find_run
 from harness.run.dry_run import Plan, make_plan
 from harness.run.run import run
-from harness.run.several_seeds import group_table_rows, run_seeds
+from harness.run.several_seeds import group_table_rows, run_seeds, with_seeds
 
 _SHORTHANDS = {
     "seed": "seed",
@@ -26,24 +27,47 @@ _SHORTHANDS = {
     "store": "dataset.store",
     "on_bad_image": "dataset.on_bad_image",
     "data_root": "dataset.root",
+    "synonyms": "train.augment.text.synonyms",
+    "init_from": "backbone.init_from",
 }
 
 
-def config_from(method: str, options: dict[str, Any]) -> RunConfig:
-    """Resolve the command's options to a config; a shorthand counts as its override."""
-    short = [f"{key}={options[name]}" for name, key in _SHORTHANDS.items() if options.get(name) is not None]
-    quoted = {"train.augment.text.synonyms": options.get("synonyms")}
-    if options.get("init_from"):
-        quoted["backbone.init_from"] = _full_name(options["init_from"], options["runs"])
-    # Names and paths are quoted, so that none is read as a number or worse.
-    short += [f"{key}={json.dumps(text)}" for key, text in quoted.items() if text is not None]
+def config_from(method: str, dataset: str, options: Mapping[str, Any]) -> RunConfig:
+    """Resolve the command's options to a config; a shorthand counts as its override.
+
+    Raises `UsageError` for options that contradict one another.
+    """
+    short = _shorthands(options)
+    given = [*overrides_given(options), *short]
+    synthetic = [("--synthetic", "dataset.synthetic=true")] if options["synthetic"] else []
+    check_agreement([*synthetic, *given])
     return resolve(
         method,
-        options["dataset"],
+        dataset,
         synthetic=options["synthetic"],
         presets=options["presets"],
-        overrides=[*options["overrides"], *short],
+        overrides=[override for _, override in given],
     )
+
+
+def overrides_given(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the overrides of a command, each with how it is written there."""
+    given = {"--set": options["overrides"], "--fix": options.get("fix", ())}
+    return [(f"{name} {text}", text) for name, texts in given.items() for text in texts]
+
+
+def _shorthands(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the options that stand for an override, each as it is written, with that override."""
+    given = []
+    for name, key in _SHORTHANDS.items():
+        if (value := options.get(name)) is None:
+            continue
+        if name == "init_from":
+            value = _full_name(value, options["runs"])
+        # Names and paths are quoted, so that none is read as a number or worse.
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else value
+        given.append((f"--{name.replace('_', '-')} {options[name]}", f"{key}={text}"))
+    return given
 
 
 def _full_name(run: str, runs: str | None) -> str:
@@ -54,20 +78,30 @@ def _full_name(run: str, runs: str | None) -> str:
 
 
 def execute(options: dict[str, Any], quiet: bool) -> int:
-    """Run what the options say and return the exit code."""
-    check_report(options["report"], {"run": len(options["methods"]), "dataset": 1})
-    configs = [config_from(method, options) for method in options["methods"]]
+    """Run what the options say, each method on each dataset, and return the exit code."""
+    methods, datasets = (_each_once(options[name]) for name in ("methods", "datasets"))
+    check_report(options["report"], {"run": len(methods) * len(datasets), "dataset": len(datasets)})
+    configs = [config_from(method, dataset, options) for dataset in datasets for method in methods]
     if options["dry_run"]:
-        _show_plans([make_plan(config, options["runs"]) for config in configs], options["as_json"])
+        plans = [
+            [make_plan(one, options["runs"]) for one in with_seeds(config, options["seeds"])]
+            for config in configs
+        ]
+        _show_plans(plans, options["as_json"])
         return 0
     quiet = quiet or options["as_json"]
     with watching(quiet) as listener:
         results = [_run_one(config, options, listener, quiet) for config in configs]
     if is_main_process():
         _show_results(results, options)
-        subjects = {"run": [_name(result) for result in results], "dataset": [data_name(configs[0])]}
+        names = list(dict.fromkeys(data_name(config) for config in configs))
+        subjects = {"run": [_name(result) for result in results], "dataset": names}
         report_after(options["report"], options["runs"], quiet, subjects)
     return 0
+
+
+def _each_once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name.replace("-", "_") for name in names))
 
 
 def _name(result: Any) -> str:
@@ -85,7 +119,7 @@ def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListe
 
 
 def _show_results(results: list[Any], options: dict[str, Any]) -> None:
-    """Print what came out: one record, one group of seeds, or several methods side by side."""
+    """Print what came out: groups of seeds, or of each dataset one record or several methods side by side."""
     if options["as_json"]:
         plain_results = [
             result if isinstance(result, dict) else result.model_dump(mode="json") for result in results
@@ -94,13 +128,29 @@ def _show_results(results: list[Any], options: dict[str, Any]) -> None:
     elif options["seeds"] > 1:
         for group in results:
             show_group(group, False)
-    elif len(results) > 1:
-        comparison_table(results)
-        click.echo(
-            f"next: harness runs show {results[-1].name} · harness runs list · README, part `What to do next`"
-        )
     else:
-        show_record(results[0], False)
+        for number, records in enumerate(_by_dataset(results)):
+            if number:
+                click.echo()
+            _show_records(records)
+
+
+def _show_records(records: list[Any]) -> None:
+    """Print the runs on one dataset."""
+    if len(records) == 1:
+        show_record(records[0], False)
+        return
+    comparison_table(records)
+    click.echo(
+        f"next: harness runs show {records[-1].name} · harness runs list · README, part `What to do next`"
+    )
+
+
+def _by_dataset(records: list[Any]) -> list[list[Any]]:
+    datasets: dict[str, list[Any]] = {}
+    for record in records:
+        datasets.setdefault(record.config["dataset"]["name"], []).append(record)
+    return list(datasets.values())
 
 
 def show_record(record: Any, as_json: bool) -> None:
@@ -127,14 +177,15 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
     paragraph("", group["note"])
 
 
-def _show_plans(plans: list[Plan], as_json: bool) -> None:
-    """Print what runs would do."""
+def _show_plans(plans: list[list[Plan]], as_json: bool) -> None:
+    """Print what runs would do: of each config the plan, and the further seeds by their names."""
     if as_json:
-        values = [plan.as_dict() for plan in plans]
+        values = [plan.as_dict() for seeds in plans for plan in seeds]
         print_json(values if len(values) > 1 else values[0])
         return
-    for plan in plans:
-        click.echo(plain("\n".join(plan.lines())))
+    for first, *others in plans:
+        lines = [f"and seed {plan.config['seed']}: {plan.name} ({plan.state})" for plan in others]
+        click.echo(plain("\n".join([*first.lines(), *lines])))
 
 
 def say_differences(config: RunConfig) -> None:

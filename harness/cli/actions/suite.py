@@ -16,6 +16,7 @@ from harness.cli.terminal import watching
 from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.paths import runs_root
+from harness.presets.resolve import check_agreement
 from harness.record import twin_name
 from harness.reporting.make import make_report
 from harness.suites.cell_jobs import shard_of
@@ -116,6 +117,7 @@ def show_status(options: dict[str, Any]) -> int:
 
 def _expanded(options: dict[str, Any]) -> Expansion:
     """Return the suite and its cells, with rows taken from studies as `--from-study` says."""
+    check_agreement([(f"--set {text}", text) for text in options["overrides"]])
     return expand(
         _on_studies(load_suite(options["suite"]), options["from_studies"]),
         synthetic=options["synthetic"],
@@ -129,12 +131,17 @@ def _expanded(options: dict[str, Any]) -> Expansion:
 def _on_studies(suite: Suite, given: tuple[str, ...]) -> Suite:
     """Return the suite with rows taken from studies."""
     rows = {row.name: row for row in suite.rows}
+    chosen: dict[str, str] = {}
     for text in given:
         name, sign, study = text.partition("=")
         if not sign or not study:
             raise UsageError(f"--from-study takes ROW=STUDY, but got {text!r}.")
         if name not in rows:
             raise unknown("row", name, rows)
+        if chosen.setdefault(name, study) != study:
+            raise UsageError(
+                f"--from-study takes one study for a row, but {name} got {chosen[name]} and {study}."
+            )
         rows[name] = rows[name].model_copy(update={"from_study": study})
     return suite.model_copy(update={"rows": tuple(rows.values())})
 

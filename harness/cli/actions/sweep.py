@@ -33,9 +33,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
             )
     check_report(options["report"], {"study": 1, "dataset": 1})
     axes = _axes_from(options)
-    config = config_from(
-        options["method"], {**options, "overrides": [*options["overrides"], *options["fix"]]}
-    )
+    config = config_from(options["method"], options["dataset"], options)
     search = _search_from(options, axes)
     quiet = quiet or options["as_json"]
     if not quiet:

@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 
-from harness.cli.options import json_option, runs_option
+from harness.cli.options import json_option, option, runs_option
 
 
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
-@click.option("--dataset", "-d", "datasets", multiple=True, help="Only these test sets; may be repeated.")
+@option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
+@option("--dataset", "-d", "datasets", multiple=True, help="Only these test sets; may be repeated.")
 @runs_option
 @json_option
 def compare(a: str, b: str, as_json: bool, **options: Any) -> int:

@@ -2,11 +2,13 @@
 
 import click
 
+from harness.cli.options import Choice
+
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print the completion script of SHELL; to use it: eval "$(harness completion bash)"."""
     from click.shell_completion import get_completion_class

@@ -3,12 +3,10 @@
 import click
 
 from harness.cli.commands.data_translate import back_translate
-from harness.cli.options import NearestGroup, data_root_option, json_option, print_json
+from harness.cli.options import Choice, NearestGroup, data_root_option, json_option, option, print_json
 from harness.paths import data_root as root_place
 
-synthetic_option = click.option(
-    "--synthetic", is_flag=True, help="The synthetic twin instead of the real data."
-)
+synthetic_option = option("--synthetic", is_flag=True, help="The synthetic twin instead of the real data.")
 
 
 @click.group(cls=NearestGroup)
@@ -52,14 +50,14 @@ def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> No
 
 @data.command()
 @click.argument("name")
-@click.option(
+@option(
     "--images",
-    type=click.Choice(["exist", "decode"]),
+    type=Choice(["exist", "decode"]),
     default="decode",
     show_default=True,
     help="Only look for the image files, or decode each.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes that decode (default: one per core).")
+@option("--workers", type=click.IntRange(1), help="Processes that decode (default: one per core).")
 @synthetic_option
 @data_root_option
 @json_option
@@ -90,9 +88,9 @@ def verify(
 
 @data.command()
 @click.argument("name")
-@click.option("--identities", type=click.IntRange(1), help="Identities over all splits (default: a few).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other people.")
-@click.option("--force", is_flag=True, help="Replace an existing twin.")
+@option("--identities", type=click.IntRange(1), help="Identities over all splits (default: a few).")
+@option("--seed", type=int, default=0, show_default=True, help="Another seed draws other people.")
+@option("--force", is_flag=True, help="Replace an existing twin.")
 @data_root_option
 @click.pass_context
 def make(
@@ -110,17 +108,17 @@ def make(
 
 @data.command()
 @click.argument("name")
-@click.option("--image-size", default="384x128", show_default=True, help="Height x width in pixels.")
-@click.option(
+@option("--image-size", default="384x128", show_default=True, help="Height x width in pixels.")
+@option(
     "--interpolation",
-    type=click.Choice(["bilinear", "bicubic"]),
+    type=Choice(["bilinear", "bicubic"]),
     default="bilinear",
     show_default=True,
     help="How images are resized.",
 )
-@click.option(
+@option(
     "--on-bad-image",
-    type=click.Choice(["fail", "skip"]),
+    type=Choice(["fail", "skip"]),
     default="fail",
     show_default=True,
     help="What to do about an unreadable image.",

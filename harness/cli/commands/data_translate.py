@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, json_option, plain, print_json
+from harness.cli.options import Choice, data_root_option, json_option, option, plain, print_json
 from harness.errors import UsageError
 from harness.paths import Place
 from harness.paths import data_root as root_place
@@ -14,7 +14,7 @@ from harness.paths import data_root as root_place
 
 @click.command("back-translate")
 @click.argument("name")
-@click.option(
+@option(
     "--command",
     "commands",
     required=True,
@@ -23,26 +23,26 @@ from harness.paths import data_root as root_place
     help="Reads captions, one per line, and writes a translation for each, in UTF-8. Repeated, the second reads what "
     "the first wrote: English to French, then French to English. No shell is used.",
 )
-@click.option(
+@option(
     "--split",
-    type=click.Choice(["train", "val", "test"]),
+    type=Choice(["train", "val", "test"]),
     default="train",
     show_default=True,
     help="Split whose captions are translated.",
 )
-@click.option(
+@option(
     "--batch-size",
     type=click.IntRange(1),
     default=1000,
     show_default=True,
     help="Captions for each start of the command; an interruption loses at most this many.",
 )
-@click.option(
+@option(
     "--out",
     type=click.Path(dir_okay=False),
     help="File to write (default: back_translations.json beside the annotation).",
 )
-@click.option("--synthetic", is_flag=True, help="The synthetic twin instead of the real data.")
+@option("--synthetic", is_flag=True, help="The synthetic twin instead of the real data.")
 @data_root_option
 @json_option
 @click.pass_context

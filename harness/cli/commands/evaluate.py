@@ -4,17 +4,17 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, device_option, json_option, print_json, runs_option
+from harness.cli.options import data_root_option, device_option, json_option, option, print_json, runs_option
 
 
 @click.command()
 @click.argument("run")
-@click.option(
+@option(
     "--dataset", "-d", "datasets", multiple=True, required=True, help="Dataset to test on; may be repeated."
 )
 @runs_option
 @device_option
-@click.option("--force", is_flag=True, help="Test again even if there is a result.")
+@option("--force", is_flag=True, help="Test again even if there is a result.")
 @data_root_option
 @json_option
 @click.pass_obj

@@ -4,27 +4,27 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, device_option, json_option, runs_option
+from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 
 
 @click.command("import")
 @click.argument("method")
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--dataset", "-d", required=True, help="Dataset that the checkpoint was trained on.")
-@click.option("--preset", "presets", multiple=True, help="Preset or YAML file of its training settings.")
-@click.option(
+@option("--dataset", "-d", required=True, help="Dataset that the checkpoint was trained on.")
+@option("--preset", "presets", multiple=True, help="Preset or YAML file of its training settings.")
+@option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
     help="Config key of its training; may be repeated.",
 )
-@click.option(
+@option(
     "--test/--no-test",
     default=None,
     help="Test on the dataset's test split (default: if the data are found).",
 )
-@click.option("--force", is_flag=True, help="Repeat the import; the old record is set aside.")
+@option("--force", is_flag=True, help="Repeat the import; the old record is set aside.")
 @runs_option
 @device_option
 @data_root_option

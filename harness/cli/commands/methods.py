@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from harness.cli.layout import table
-from harness.cli.options import NearestGroup, json_option, print_json
+from harness.cli.options import NearestGroup, json_option, option, print_json
 from harness.registry import Registry, plugin_path
 
 
@@ -29,11 +29,13 @@ def list_methods(as_json: bool) -> None:
 
 @methods.command()
 @click.argument("name")
-@click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True, help="open_clip model, or tiny.")
-@click.option("--image-size", help="Height x width in pixels (default: that of the method's recipe).")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
+@option("--backbone", help="open_clip model, or tiny (default: ViT-B-16-quickgelu).")
+@option("--image-size", help="Height x width in pixels (default: that of the method's recipe).")
+@option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
 @json_option
-def info(name: str, backbone: str, image_size: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+def info(
+    name: str, backbone: str | None, image_size: str | None, overrides: tuple[str, ...], as_json: bool
+) -> None:
     """Show a method's parameters, FLOPs and config fields.
 
     Needs no weights.

@@ -5,18 +5,16 @@ from typing import Any
 
 import click
 
-from harness.cli.options import json_option, print_json
+from harness.cli.options import json_option, option, print_json
 
 DEFAULT_OUT = Path("shapes.safetensors")
 
 
 @click.command()
-@click.option("--steps", type=click.IntRange(1), default=500, show_default=True, help="Optimiser steps.")
-@click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True, help="Pairs per step.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights and scenes."
-)
-@click.option(
+@option("--steps", type=click.IntRange(1), default=500, show_default=True, help="Optimiser steps.")
+@option("--batch-size", type=click.IntRange(2), default=128, show_default=True, help="Pairs per step.")
+@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights and scenes.")
+@option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=DEFAULT_OUT,

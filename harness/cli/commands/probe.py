@@ -4,7 +4,15 @@ from typing import Any
 
 import click
 
-from harness.cli.options import NearestGroup, data_root_option, device_option, json_option, runs_option
+from harness.cli.options import (
+    Choice,
+    NearestGroup,
+    data_root_option,
+    device_option,
+    json_option,
+    option,
+    runs_option,
+)
 
 
 @click.group(cls=NearestGroup)
@@ -14,14 +22,14 @@ def probe() -> None:
 
 @probe.command()
 @click.argument("run")
-@click.option(
+@option(
     "--split",
-    type=click.Choice(["val", "test"]),
+    type=Choice(["val", "test"]),
     default="val",
     show_default=True,
     help="Where R@1 is measured: the run's own validation split, or the test split, as published.",
 )
-@click.option(
+@option(
     "--epsilon",
     type=float,
     default=3.0,
@@ -29,13 +37,13 @@ def probe() -> None:
     metavar="POINTS",
     help="Drop of R@1 that C2 tolerates.",
 )
-@click.option(
+@option(
     "--clip",
     type=float,
     metavar="POINTS",
     help="Clip drops for C1 at this many points (not in the paper; default: no clipping).",
 )
-@click.option("--force", is_flag=True, help="Measure again even if there is a result.")
+@option("--force", is_flag=True, help="Measure again even if there is a result.")
 @device_option
 @runs_option
 @data_root_option

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.actions.report import show_made
-from harness.cli.options import json_option, print_json, runs_option
+from harness.cli.options import json_option, option, print_json, runs_option
 
 NOTHING = 2
 
@@ -13,14 +13,10 @@ NOTHING = 2
 @click.command()
 @click.argument("name", required=False)
 @click.argument("subjects", nargs=-1)
-@click.option(
-    "--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME)."
-)
-@click.option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
-@click.option(
-    "--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated."
-)
-@click.option("--suite", help="Only the runs of this suite.")
+@option("--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME).")
+@option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
+@option("--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated.")
+@option("--suite", help="Only the runs of this suite.")
 @runs_option
 @json_option
 @click.pass_obj

@@ -4,11 +4,19 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, device_option, json_option, report_option, runs_option
+from harness.cli.options import (
+    Choice,
+    data_root_option,
+    device_option,
+    json_option,
+    option,
+    report_option,
+    runs_option,
+)
 
 
 @click.command()
-@click.option(
+@option(
     "--method",
     "-m",
     "methods",
@@ -16,51 +24,52 @@ from harness.cli.options import data_root_option, device_option, json_option, re
     required=True,
     help="Method, see `harness methods list`; may be repeated.",
 )
-@click.option("--dataset", "-d", required=True, help="Dataset, see `harness data list`.")
-@click.option(
-    "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
+@option(
+    "--dataset",
+    "-d",
+    "datasets",
+    multiple=True,
+    required=True,
+    help="Dataset, see `harness data list`; may be repeated: each method runs on each.",
 )
-@click.option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
-@click.option(
+@option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
+@option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
+@option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
     help="Override a config key, e.g. method.lr=1e-4.",
 )
-@click.option("--seed", type=int, help="Seed (default 1).")
-@click.option(
+@option("--seed", type=int, help="Seed (default 1).")
+@option(
     "--seeds", type=click.IntRange(1), default=1, help="Run this many seeds as one group.", show_default=True
 )
-@click.option("--val", type=click.Choice(["own", "holdout", "none"]), help="Validation split.")
-@click.option("--train-on", type=click.Choice(["train", "train+val"]), help="Splits to train on.")
-@click.option(
+@option("--val", type=Choice(["own", "holdout", "none"]), help="Validation split.")
+@option("--train-on", type=Choice(["train", "train+val"]), help="Splits to train on.")
+@option(
     "--few-shot",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="SHARE",
     help="Train on this share of the training images, e.g. 0.05.",
 )
-@click.option(
+@option(
     "--init-from",
     metavar="RUN",
     help="Start from the towers of a finished run instead of CLIP's own.",
 )
-@click.option(
+@option(
     "--synonyms",
     type=click.Path(dir_okay=False),
     metavar="FILE",
     help="Synonyms for caption augmentation, instead of the shipped table.",
 )
-@click.option(
-    "--store", type=click.Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time."
-)
-@click.option(
-    "--on-bad-image", type=click.Choice(["fail", "skip"]), help="What to do about an unreadable image."
-)
+@option("--store", type=Choice(["disk", "off"]), help="Keep decoded images on disk, or decode each time.")
+@option("--on-bad-image", type=Choice(["fail", "skip"]), help="What to do about an unreadable image.")
 @runs_option
 @device_option
-@click.option("--force", is_flag=True, help="Repeat a finished run; the old record is set aside.")
-@click.option(
+@option("--force", is_flag=True, help="Repeat a finished run; the old record is set aside.")
+@option(
     "--dry-run", is_flag=True, help="Print config, cache state, parameters and estimated time; do nothing."
 )
 @data_root_option
@@ -73,7 +82,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
     \b
     harness run --method cskt --dataset icfg --synthetic
     harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
-    harness run -m zero_shot -m linear_probe --dataset icfg --synthetic
+    harness run -m zero_shot -m linear_probe -d icfg -d cuhk --synthetic
     harness run --method irra --dataset icfg --init-from tbps_clip-icfg-1a2b
 
     A finished identical run is shown instead of repeated; an interrupted one resumes from its checkpoint.

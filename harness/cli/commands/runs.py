@@ -4,14 +4,17 @@ from typing import Any
 
 import click
 
-from harness.cli.options import NearestGroup, device_option, json_option, print_json
+from harness.cli.options import Choice, NearestGroup, device_option, json_option, option, print_json
 
-runs_option = click.option(
+runs_option = option(
     "--runs",
     "root",
     type=click.Path(file_okay=False),
     help="Folder of the records (else HARNESS_RUNS, ./runs).",
 )
+
+
+STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 
 @click.group(cls=NearestGroup)
@@ -20,7 +23,7 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--status", help="Only runs in this state: finished, failed, interrupted, running, pruned.")
+@option("--status", type=Choice(STATUSES), help="Only runs in this state.")
 @runs_option
 @json_option
 def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
@@ -60,7 +63,7 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
 
 
 @runs.command()
-@click.option("--all", "everything", is_flag=True, help="Send all runs again, not only the missing ones.")
+@option("--all", "everything", is_flag=True, help="Send all runs again, not only the missing ones.")
 @runs_option
 @json_option
 def sync(everything: bool, root: str | None, as_json: bool) -> None:

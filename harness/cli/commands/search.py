@@ -4,31 +4,31 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, device_option, json_option, runs_option
+from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 
 
 @click.command()
 @click.argument("queries", nargs=-1, metavar="DESCRIPTION...")
-@click.option("--run", "-r", required=True, help="Finished run: a name, its first part, or a folder.")
-@click.option(
+@option("--run", "-r", required=True, help="Finished run: a name, its first part, or a folder.")
+@option(
     "--gallery",
     type=click.Path(file_okay=False),
     help="Folder of images, searched recursively (else the test split of the run's own dataset).",
 )
-@click.option(
+@option(
     "--queries",
     "file",
     type=click.Path(exists=True, dir_okay=False),
     help="File of descriptions, one per line.",
 )
-@click.option(
+@option(
     "--top",
     type=click.IntRange(1),
     default=10,
     show_default=True,
     help="Images shown for each description.",
 )
-@click.option(
+@option(
     "--out",
     type=click.Path(dir_okay=False),
     help="HTML page to write (default: search-out/DESCRIPTION.html).",

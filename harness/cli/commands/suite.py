@@ -11,6 +11,7 @@ from harness.cli.options import (
     device_option,
     heartbeat_option,
     json_option,
+    option,
     report_option,
     runs_option,
     storage_option,
@@ -18,23 +19,21 @@ from harness.cli.options import (
     workers_option,
 )
 
-synthetic_option = click.option(
+synthetic_option = option(
     "--synthetic", is_flag=True, help="Synthetic twins, tiny CLIP and the preset `tiny`: needs no data."
 )
-overrides_option = click.option(
+overrides_option = option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all cells."
 )
-seeds_option = click.option(
-    "--seeds", type=click.IntRange(1), help="Seeds of each row, instead of the suite's."
-)
-from_study_option = click.option(
+seeds_option = option("--seeds", type=click.IntRange(1), help="Seeds of each row, instead of the suite's.")
+from_study_option = option(
     "--from-study",
     "from_studies",
     multiple=True,
     metavar="ROW=STUDY",
     help="Run a row with the best configuration of a study and fresh seeds.",
 )
-shard_option = click.option("--shard", metavar="I/N", help="Only the i-th of n equal parts of the cells.")
+shard_option = option("--shard", metavar="I/N", help="Only the i-th of n equal parts of the cells.")
 
 
 def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,15 +50,15 @@ def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
         data_root_option,
         json_option,
     )
-    for option in reversed(options):
-        command = option(command)
+    for add in reversed(options):
+        command = add(command)
     return command
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how cells are run."""
-    for option in (report_option, timeout_option, heartbeat_option, device_option, workers_option):
-        command = option(command)
+    for add in (report_option, timeout_option, heartbeat_option, device_option, workers_option):
+        command = add(command)
     return command
 
 

@@ -10,6 +10,7 @@ from harness.cli.options import (
     device_option,
     heartbeat_option,
     json_option,
+    option,
     report_option,
     runs_option,
     storage_option,
@@ -19,35 +20,31 @@ from harness.cli.options import (
 
 
 @click.group(cls=NearestGroup, invoke_without_command=True)
-@click.option("--method", "-m", help="Method, see `harness methods list`.")
-@click.option("--dataset", "-d", help="Dataset, see `harness data list`.")
-@click.option(
+@option("--method", "-m", help="Method, see `harness methods list`.")
+@option("--dataset", "-d", help="Dataset, see `harness data list`.")
+@option(
     "--trials", "-n", type=click.IntRange(1), help="Total number of trials (default: 20, or the whole grid)."
 )
-@click.option(
-    "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
-)
-@click.option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all trials."
-)
-@click.option(
+@option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
+@option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
+@option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all trials.")
+@option(
     "--space",
     multiple=True,
     metavar="KEY=RANGE",
     help="Search a key: method.lr=1e-5:1e-2:log, method.prompt_length=2:8, train.batch_size=32,64.",
 )
-@click.option("--fix", multiple=True, metavar="KEY=VALUE", help="Take a key out of the space and set it.")
-@click.option("--study", metavar="NAME", help="Name of the study (default: made from config and space).")
-@click.option("--seed", type=int, help="Seed of the sampler and of every trial (default 1).")
-@click.option(
+@option("--fix", multiple=True, metavar="KEY=VALUE", help="Take a key out of the space and set it.")
+@option("--study", metavar="NAME", help="Name of the study (default: made from config and space).")
+@option("--seed", type=int, help="Seed of the sampler and of every trial (default 1).")
+@option(
     "--seeds",
     type=click.IntRange(1),
     default=1,
     show_default=True,
     help="Runs of each trial; its value is their mean.",
 )
-@click.option(
+@option(
     "--objective",
     "objectives",
     multiple=True,
@@ -55,19 +52,17 @@ from harness.cli.options import (
     show_default=True,
     help="Validation metric to maximise; repeat it for others, or costs to minimise.",
 )
-@click.option(
+@option(
     "--constraint",
     "constraints",
     multiple=True,
     metavar="COST<=LIMIT",
     help="Limit on the best: trainable_parameters<=12M, peak_memory<=20GB, step_seconds<=0.5.",
 )
-@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp, random, grid, cmaes or nsga2.")
-@click.option(
-    "--pruner", help="median (default), hyperband, wilcoxon or none (default for several objectives)."
-)
+@option("--sampler", default="tpe", show_default=True, help="tpe, gp, random, grid, cmaes or nsga2.")
+@option("--pruner", help="median (default), hyperband, wilcoxon or none (default for several objectives).")
 @timeout_option
-@click.option(
+@option(
     "--test-seeds",
     type=click.IntRange(0),
     default=3,
@@ -132,9 +127,7 @@ def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> No
 
 @sweep.command()
 @click.argument("study", metavar="STUDY")
-@click.option(
-    "--out", "-o", type=click.Path(dir_okay=False), help="File to write (default: standard output)."
-)
+@option("--out", "-o", type=click.Path(dir_okay=False), help="File to write (default: standard output).")
 @runs_option
 @storage_option
 def export(study: str, out: str | None, runs: str | None, storage: str | None) -> None:

@@ -4,20 +4,18 @@ from typing import Any
 
 import click
 
-from harness.cli.options import plain, runs_option
+from harness.cli.options import option, plain, runs_option
 
 
 @click.command()
-@click.option(
-    "--experiment", metavar="NAME", help="Experiment (else MLFLOW_EXPERIMENT_NAME, else the default)."
-)
-@click.option(
+@option("--experiment", metavar="NAME", help="Experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
+@option(
     "--port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
     help="Port of 127.0.0.1 (else 5000, or the next free one).",
 )
-@click.option(
+@option(
     "--open/--no-browser",
     "browser",
     default=None,

@@ -4,7 +4,14 @@ from typing import Any
 
 import click
 
-from harness.cli.options import data_root_option, device_option, runs_option, storage_option, timeout_option
+from harness.cli.options import (
+    data_root_option,
+    device_option,
+    option,
+    runs_option,
+    storage_option,
+    timeout_option,
+)
 
 
 @click.command()
@@ -12,14 +19,14 @@ from harness.cli.options import data_root_option, device_option, runs_option, st
 @runs_option
 @storage_option
 @device_option
-@click.option(
+@option(
     "--heartbeat",
     type=click.IntRange(1),
     metavar="SECONDS",
     help="Time between heartbeats (default: the study's).",
 )
 @timeout_option
-@click.option("--follow", type=int, hidden=True)
+@option("--follow", type=int, hidden=True)
 @data_root_option
 @click.pass_obj
 def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:

@@ -8,7 +8,7 @@ from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.preset_files import PRESETS, known_presets
-from harness.presets.resolve import config_keys, differences, parse_override, resolve
+from harness.presets.resolve import check_agreement, config_keys, differences, parse_override, resolve
 
 
 def test_later_layers_win(tmp_path):
@@ -79,6 +79,12 @@ def test_override_values_are_read_as_yaml_1_2_does(text, value):
     [
         ({"overrides": ["method.lrr=1"]}, "Did you mean 'method.lr'"),
         ({"overrides": ["train=1"]}, "Unknown config key 'train'"),
+        ({"overrides": ["method=irra"]}, "`method` is a section"),
+        ({"overrides": ["lr=1"]}, "Did you mean 'method.lr'"),
+        ({"overrides": ["train.lr=1"]}, "Did you mean 'method.lr'"),
+        ({"overrides": ["epochs=1"]}, "Did you mean 'train.epochs'"),
+        ({"overrides": ["epoch=1"]}, "Did you mean 'train.epochs'"),
+        ({"overrides": ["batchsize=1"]}, "Did you mean 'train.batch_size' or 'eval.batch_size'"),
         ({"overrides": ["method.lr=-1"]}, "greater than 0"),
         ({"overrides": ["=1"]}, "section.field=value"),
         ({"overrides": ["method.lr=[1"]}, "not valid YAML"),
@@ -89,6 +95,32 @@ def test_override_values_are_read_as_yaml_1_2_does(text, value):
 def test_mistakes_name_the_mend(arguments, message):
     with pytest.raises(UsageError, match=message.replace("[", r"\[")):
         resolve("cskt", "icfg", **arguments)
+
+
+@pytest.mark.parametrize(("section", "name"), [("method", "irra"), ("dataset", "cuhk")])
+def test_a_preset_or_an_override_of_another_method_or_dataset_is_refused_and_both_are_named(
+    tmp_path, section, name
+):
+    chosen = {"method": "linear_probe", "dataset": "icfg"}
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(f"{section}: {{name: {name}}}\n")
+    for layer in ({"presets": [str(preset)]}, {"overrides": [f"{section}.name={name}"]}):
+        with pytest.raises(UsageError) as told:
+            resolve(*chosen.values(), **layer)
+        assert f"The {section} is {chosen[section]}, but " in str(told.value)
+        assert f" is for {name}:" in str(told.value)
+    same = resolve(
+        *chosen.values(), overrides=[f"{key}.name={value.replace('_', '-')}" for key, value in chosen.items()]
+    )
+    assert same == resolve(*chosen.values())
+
+
+def test_options_agree_where_they_say_the_same():
+    check_agreement(
+        [("--seed 3", "seed=3"), ("--set seed=3", "seed=3"), ("--set train.epochs=3", "train.epochs=3")]
+    )
+    with pytest.raises(UsageError, match=r"^--seed 3 and --set seed=4 contradict one another"):
+        check_agreement([("--seed 3", "seed=3"), ("--set seed=4", "seed=4")])
 
 
 def test_a_preset_that_is_no_mapping_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """What `harness run` makes of its options and prints of results: configs, one record, seeds, several, plans, JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ from harness.run.dry_run import Plan
 
 OPTIONS = {
     "methods": ("linear_probe",),
-    "dataset": "icfg",
+    "datasets": ("icfg",),
     "synthetic": True,
     "presets": (),
     "overrides": (),
@@ -52,23 +53,46 @@ def finished(fake, method="cskt", **more):
 
 def test_a_shorthand_is_the_override_it_stands_for():
     short = config_from(
-        "linear_probe", {**OPTIONS, "seed": 7, "val": "holdout", "few_shot": 0.5, "data_root": "/x"}
+        "linear_probe", "icfg", {**OPTIONS, "seed": 7, "val": "holdout", "few_shot": 0.5, "data_root": "/x"}
     )
     long = ["seed=7", "dataset.val=holdout", "dataset.few_shot=0.5", "dataset.root=/x"]
     assert short == resolve("linear_probe", "icfg", synthetic=True, overrides=long)
-    assert config_from("linear_probe", OPTIONS) == resolve("linear_probe", "icfg", synthetic=True)
+    assert config_from("linear_probe", "icfg", OPTIONS) == resolve("linear_probe", "icfg", synthetic=True)
 
 
-def test_a_shorthand_goes_before_an_override_and_zero_counts_as_given():
-    both = {**OPTIONS, "overrides": ("seed=3", "method.lr=0.5"), "seed": 0}
-    config = config_from("linear_probe", both)
+def test_a_shorthand_of_zero_counts_as_given_and_says_the_same_as_its_override():
+    both = {**OPTIONS, "overrides": ("seed=0", "method.lr=0.5"), "seed": 0}
+    config = config_from("linear_probe", "icfg", both)
     assert (config.seed, config.method.lr) == (0, 0.5)
 
 
-@pytest.mark.parametrize("name", ["1e5", "null", 'a "quoted" [name]'])
+@pytest.mark.parametrize(
+    ("given", "one", "other"),
+    [
+        ({"seed": 3, "overrides": ("seed=4",)}, "--seed 3", "--set seed=4"),
+        ({"val": "holdout", "overrides": ("dataset.val=own",)}, "--val holdout", "--set dataset.val=own"),
+        ({"overrides": ("dataset.synthetic=false",)}, "--synthetic", "--set dataset.synthetic=false"),
+        ({"overrides": ("seed=1", "seed=2")}, "--set seed=1", "--set seed=2"),
+        ({"overrides": ("method.lr=1",), "fix": ("method.lr=2",)}, "--set method.lr=1", "--fix method.lr=2"),
+        (
+            {"train_on": "train", "overrides": ("dataset={train_on: train+val}",)},
+            "--train-on train",
+            "--set dataset={train_on: train+val}",
+        ),
+    ],
+)
+def test_options_that_contradict_one_another_are_refused_and_both_named(given, one, other):
+    with pytest.raises(UsageError) as told:
+        config_from("linear_probe", "icfg", {**OPTIONS, **given})
+    assert one in str(told.value)
+    assert other in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["1e5", "null", 'a "quoted" [name]', "人 😀"])
 def test_names_of_files_stay_the_text_that_they_are(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = config_from("tbps_clip", {**OPTIONS, "synonyms": name})
+    config = config_from("tbps_clip", "icfg", {**OPTIONS, "synonyms": name})
     assert config.train.augment.text.synonyms == name
 
 
@@ -76,9 +100,11 @@ def test_the_run_to_start_from_is_named_in_full_and_by_its_folder_elsewhere(fake
     made = finished(fake)
     RunFolder(tmp_path / "runs" / made.name).write(made)
     start = {**OPTIONS, "init_from": made.name[:8], "runs": str(tmp_path / "runs")}
-    assert config_from("linear_probe", start).backbone.init_from == made.name
+    assert config_from("linear_probe", "icfg", start).backbone.init_from == made.name
     elsewhere = start | {"init_from": str(tmp_path / "runs" / made.name), "runs": str(tmp_path / "other")}
-    assert config_from("linear_probe", elsewhere).backbone.init_from == str(tmp_path / "runs" / made.name)
+    assert config_from("linear_probe", "icfg", elsewhere).backbone.init_from == str(
+        tmp_path / "runs" / made.name
+    )
 
 
 def test_one_record_several_and_a_group_are_shown_as_what_they_are(fake, capsys):
@@ -127,13 +153,21 @@ def test_plans_are_text_or_json(capsys):
         6.4,
         "2 earlier runs",
     )
-    _show_plans([plan], False)
+    _show_plans([[plan, replace(plan, config={"seed": 2}, name="other", state="finished: found")]], False)
     out = capsys.readouterr().out
-    for text in ("epochs: 3", "method.lr: 2 (default 1)", "1,000 of 4,000", "25.00 %", "12,345", "6 s"):
+    for text in (
+        "epochs: 3",
+        "method.lr: 2 (default 1)",
+        "1,000 of 4,000",
+        "25.00 %",
+        "12,345",
+        "6 s",
+        "and seed 2: other (finished: found)",
+    ):
         assert text in out
-    _show_plans([plan], True)
+    _show_plans([[plan]], True)
     assert json.loads(capsys.readouterr().out)["train_pairs"] == 12345
-    _show_plans([plan, plan], True)
+    _show_plans([[plan], [plan]], True)
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
@@ -150,19 +184,58 @@ def test_each_method_is_run_once_with_the_options_and_a_wrong_report_stops_befor
     calls = []
 
     def run(config, *, listener, **options):
-        calls.append((config.method.name, options))
+        calls.append((config.method.name, config.dataset.name, options))
         return finished(fake, config.method.name)
 
     monkeypatch.setattr(run_module, "run", run)
-    assert execute({**OPTIONS, "methods": ("linear_probe", "zero_shot"), "as_json": True}, quiet=False) == 0
+    several = {"methods": ("linear_probe", "zero_shot", "linear-probe"), "datasets": ("icfg", "cuhk", "icfg")}
+    assert execute({**OPTIONS, **several, "as_json": True}, quiet=False) == 0
     common = {"runs": None, "force": False, "device": "cpu"}
-    assert calls == [("linear_probe", common), ("zero_shot", common)]
+    asked = [
+        (method, dataset, common) for dataset in ("icfg", "cuhk") for method in ("linear_probe", "zero_shot")
+    ]
+    assert calls == asked
     out, err = capsys.readouterr()
-    assert [one["config"]["method"]["name"] for one in json.loads(out)] == ["linear_probe", "zero_shot"]
+    assert [one["config"]["method"]["name"] for one in json.loads(out)] == ["linear_probe", "zero_shot"] * 2
     assert err == ""
     with pytest.raises(UsageError, match="Did you mean 'leaderboard'"):
         execute({**OPTIONS, "report": "leaderbord"}, quiet=True)
-    assert len(calls) == 2
+    with pytest.raises(UsageError, match="4 runs, 2 datasets: `harness report run RUN`"):
+        execute({**OPTIONS, **several, "report": "run"}, quiet=True)
+    assert len(calls) == 4
+
+
+def test_every_dataset_has_a_table_of_its_methods(fake, capsys):
+    made = [
+        fake.record(method, dataset)[0]
+        for dataset in ("icfg", "cuhk")
+        for method in ("zero_shot", "linear_probe")
+    ]
+    _show_results(made, OPTIONS)
+    first, second = capsys.readouterr().out.split("\n\n")
+    assert first.startswith("icfg · SYNTHETIC TWIN")
+    assert second.startswith("cuhk · SYNTHETIC TWIN")
+    for table in (first, second):
+        assert [line.split()[0] for line in table.splitlines()[3:5]] == ["zero_shot", "linear_probe"]
+
+
+def test_a_dry_run_plans_each_seed_of_each_method_on_each_dataset(monkeypatch, capsys):
+    asked = []
+    plan = Plan({"seed": 1}, [], "name", "new", {}, 1, None, None)
+    monkeypatch.setattr(
+        run_module,
+        "make_plan",
+        lambda config, runs: asked.append((config.method.name, config.dataset.name, config.seed)) or plan,
+    )
+    several = {"methods": ("linear_probe", "zero_shot"), "datasets": ("icfg", "cuhk"), "seeds": 2, "seed": 3}
+    assert execute({**OPTIONS, **several, "dry_run": True, "as_json": True}, quiet=True) == 0
+    assert asked == [
+        (method, dataset, seed)
+        for dataset in ("icfg", "cuhk")
+        for method in ("linear_probe", "zero_shot")
+        for seed in (3, 4)
+    ]
+    assert len(json.loads(capsys.readouterr().out)) == 8
 
 
 def test_several_seeds_are_run_as_a_group(monkeypatch, capsys):

@@ -1,13 +1,15 @@
 """What `harness runs list` and `show` print of records: their values, in eighty columns, and JSON."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from harness.cli.actions.runs import print_run, print_runs
+from harness.cli.commands.runs import STATUSES
 from harness.errors import UsageError
 from harness.files import write_json
-from harness.record import RunFolder
+from harness.record import RunFolder, Status
 
 BAD = "\x1b[31mno\x07"
 
@@ -93,3 +95,7 @@ def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_erro
     assert "\x1b" not in out
     with pytest.raises(UsageError):
         print_run("nothing", str(tmp_path), False)
+
+
+def test_every_state_of_a_run_can_be_asked_for():
+    assert set(STATUSES) == set(get_args(Status))

@@ -21,6 +21,8 @@ from tests.tracked_studies import TRIALS as MADE
 OPTIONS = {
     "method": "linear_probe",
     "dataset": "icfg",
+    "synthetic": True,
+    "presets": (),
     "overrides": (),
     "space": (),
     "fix": (),

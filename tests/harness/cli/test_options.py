@@ -1,0 +1,77 @@
+"""What all options share: none given once is taken twice, closed sets name the nearest word, hostile text is plain."""
+
+import click
+import pytest
+
+from harness.cli.main import cli
+from harness.cli.options import Choice, _Option, option, plain, run_safely
+from harness.errors import UsageError
+from tests.harness.cli.test_help import commands
+
+
+@click.command()
+@option("--one", "-o", "value")
+@option("--many", multiple=True)
+@option("--yes/--no", "flag", default=None)
+@option("--kind", type=Choice(["first", "second"]))
+def example(**given):
+    """Return what was given."""
+    return given
+
+
+def call(*arguments):
+    return example(list(arguments), standalone_mode=False)
+
+
+def test_an_option_has_one_value_several_or_its_default():
+    assert call() == {"value": None, "many": (), "flag": None, "kind": None}
+    assert call("--one", "1", "--many", "a", "--many", "b", "--no") == {
+        "value": "1",
+        "many": ("a", "b"),
+        "flag": False,
+        "kind": None,
+    }
+    assert call("--one", "1", "-o", "1", "--yes", "--yes")["value"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--one", "1", "-o", "2"), "--one takes one value, but got 1 and 2"),
+        (("--yes", "--no"), "--yes and --no contradict one another"),
+    ],
+)
+def test_another_value_is_refused_where_the_last_would_win(arguments, told):
+    with pytest.raises(UsageError, match=told):
+        call(*arguments)
+
+
+def test_a_wrong_word_of_a_closed_set_is_refused_with_the_nearest():
+    with pytest.raises(click.BadParameter) as wrong:
+        call("--kind", "frist")
+    assert "Did you mean 'first'?" in wrong.value.format_message()
+    assert call("--kind", "second")["kind"] == "second"
+
+
+def test_every_option_of_every_command_is_of_this_kind():
+    for path in commands():
+        command = cli
+        for name in path:
+            command = command.get_command(click.Context(command), name)
+        own = [one for one in command.params if isinstance(one, click.Option) and one.name != "version"]
+        assert not [one.opts for one in own if not isinstance(one, _Option)], path
+        closed = [one.type for one in command.params if isinstance(one.type, click.Choice)]
+        assert all(isinstance(one, Choice) for one in closed), path
+
+
+def test_a_contradiction_is_one_line_with_exit_code_2(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["harness", "sweep", "-m", "cskt", "-d", "icfg", "-d", "cuhk"])
+    assert run_safely(cli, debug=False) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "Error: --dataset takes one value, but got icfg and cuhk: leave all but one out."
+    ]
+
+
+def test_hostile_text_neither_steers_the_terminal_nor_turns_its_lines():
+    assert plain("a\x1b[31mred\x1b[0m\x07 \u202egnp.\u2066x") == "ared gnp.x"
+    assert plain("name\udce4") == "name?"
