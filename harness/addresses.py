@@ -2,14 +2,41 @@
 
 import re
 import ssl
+from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from harness.errors import UsageError
 
 _USER = re.compile(r"(://[^:/@\s]*:)\S*@")
 _QUERY = re.compile(r"([?&](?:ssl)?password=)[^&\s]*")
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the SQLAlchemy URL of an SQLite file, whatever its path is made of.
+
+    Where anything must be quoted the slashes are, too: MLflow makes the folders that it reads in a URL as it stands.
+
+    >>> sqlite_url(Path("/runs/a b#1/mlflow.db")), sqlite_url(Path("/50 %/mlflow.db"))
+    ('sqlite:////runs/a b#1/mlflow.db', 'sqlite:///%2F50 %25%2Fmlflow.db')
+    """
+    path = str(file)
+    quoted = path.translate({ord(sign): quote(sign, safe="") for sign in "%?/"})
+    return f"sqlite:///{quoted if set('%?') & set(path) else path}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite URL; None for another store, or one in memory.
+
+    Raises `sqlalchemy.exc.ArgumentError` or `ValueError` for what is no SQLAlchemy URL.
+    """
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
 
 
 def without_password(text: str) -> str:

@@ -1,33 +1,110 @@
-"""Write files so that a crash at any moment leaves the old one or the new one, never half of one."""
+"""Write files so that a crash at any moment leaves the old one or the new one, never half of one.
 
+A place that cannot be written to, for want of space or of permission, is one message that names it and the fix.
+"""
+
+import errno
 import fcntl
 import json
 import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 from harness.errors import HarnessError, UsageError
+from harness.paths import cache_root
 
 BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
+_PROBE = bytes(1 << 16)
+_MENDS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota there",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "let yourself read and write there (`ls -ld` shows who may)",
+    errno.EPERM: "let yourself read and write there (`ls -ld` shows who may)",
+    errno.ENOTDIR: "rename the file that stands where a folder is needed",
+    errno.EEXIST: "rename the file that stands where a folder is needed",
+    errno.EISDIR: "rename the folder that stands where a file is needed",
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.EIO: "check the disk",
+    errno.ENOENT: "make the folder, which is gone",
+}
+
+
+def place_fault(error: OSError, place: Path | None = None, instead: str | None = None) -> UsageError | None:
+    """Return the one message for a place that refuses: which, why, and what to do; None for another kind of error.
+
+    Args:
+        error: what the system said; the file that it names is meant, unless that is but a draft beside `place`.
+        place: the file or folder that was to be written.
+        instead: how to choose another place; else told from the place.
+    """
+    mend = _MENDS.get(error.errno or 0)
+    named = None if error.filename is None else Path(os.fsdecode(error.filename))
+    if mend is None or (place is None and error.errno == errno.ENOENT):
+        return None
+    if place is None and named is None:
+        return UsageError(f"The output cannot be written ({error.strerror}): {mend}, or send it elsewhere.")
+    if place is not None and named is not None and named.parent not in (place.parent, place, *place.parents):
+        place = None
+    verb, asked = ("used", named) if place is None else ("written to", place)
+    assert asked is not None
+    if instead is None:
+        cached = asked.absolute().is_relative_to(cache_root().path.absolute())
+        instead = "set HARNESS_CACHE to another folder" if cached else "choose another folder"
+    return UsageError(f"{asked} cannot be {verb} ({error.strerror}): {mend}, or {instead}.")
+
+
+@contextmanager
+def writing(place: Path, instead: str | None = None) -> Iterator[None]:
+    """Raise `UsageError` that names the place and the fix where the system lets nothing be written to it."""
+    try:
+        yield
+    except OSError as error:
+        if (fault := place_fault(error, place, instead)) is None:
+            raise
+        raise fault from error
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes the place of `path` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a temporary path beside `path`; on success it takes the place of `path` in one step.
+
+    The file's mode is that of any new file, whatever mode the writer gives to its own. Raises `UsageError` where the
+    place lets nothing be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(mode)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except (HarnessError, OSError):
+            raise
+        except Exception:
+            _probe(temporary)
+            raise
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _probe(file: Path) -> None:
+    """Ask the system by a write of one's own: the writers of tensors do not say why they failed."""
+    with file.open("ab") as opened:
+        opened.write(_PROBE)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -72,19 +149,22 @@ def load_arrays(path: str | Path, wanted: Callable[[str], bool] = lambda name: T
         return {name: archive[name] for name in archive.files if wanted(name)}
 
 
-def writable(folder: Path) -> None:
+def writable(folder: Path, instead: str = "give another --out") -> None:
     """Make a folder to write results to; raise `UsageError` where nothing can be written to it."""
-    try:
+    with writing(folder, instead):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written to ({error.strerror}): give another --out.") from error
 
 
 @contextmanager
-def held(lock: Path) -> Iterator[None]:
-    """Hold a lock file, waiting for it; freed by the system at any death."""
-    with lock.open("w") as file:
+def held(lock: Path, instead: str | None = None) -> Iterator[None]:
+    """Hold a lock file, waiting for it; freed by the system at any death.
+
+    Raises `UsageError` where it cannot be made, with `instead` as the way to choose another place.
+    """
+    with writing(lock.parent, instead):
+        file = lock.open("w")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -96,8 +176,10 @@ class Busy(HarnessError):
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder's lock, so that two processes never work in it at once; freed by the system at any death."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
+from harness.files import place_fault
 
 INTERRUPTED = 130
 _CONTROL = re.compile(
@@ -154,6 +155,9 @@ def run_safely(command: click.Command, debug: bool) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
+        fault = place_fault(error) if isinstance(error, OSError) else None
+        if fault is not None:
+            return _fail(error, str(fault), fault.exit_code, debug)
         text = f"{type(error).__name__}: {error} (a bug in the harness; --debug shows where)"
         return _fail(error, text, 1, debug)
     return code if isinstance(code, int) else 0

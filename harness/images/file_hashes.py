@@ -75,7 +75,7 @@ def _settled(stat: Stat) -> bool:
 
 
 def _load(index: Path) -> dict[str, tuple[int, int, str]]:
-    if not index.is_file():
+    if not index.is_file() or not index.stat().st_size:
         return {}
     try:
         with closing(sqlite3.connect(index, timeout=30)) as base:
@@ -88,8 +88,10 @@ def _load(index: Path) -> dict[str, tuple[int, int, str]]:
 
 def _save(index: Path, entries: list[tuple[str, int, int, str]]) -> None:
     try:
+        # What SQLite makes by itself has another mode than the umask gives.
+        index.touch()
         with closing(sqlite3.connect(index, timeout=30)) as base, base:
             base.execute(_TABLE)
             base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", entries)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         log.warning("%s cannot be written (%s): the next start reads all images again", index, error)

@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from harness.errors import DataError
+from harness.files import writing
 from harness.images.decoding import ImageError, Interpolation, decode
 from harness.images.file_hashes import Progress
 
@@ -57,11 +58,9 @@ class Plan:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of image stores; raise `DataError` where that is not allowed."""
-    try:
+    """Make the folder of image stores; raise `UsageError` where that is not allowed."""
+    with writing(folder, "set HARNESS_CACHE to another folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"The folder of image stores cannot be made: {error}. {_WAYS_OUT}") from error
 
 
 def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:

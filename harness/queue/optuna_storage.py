@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.addresses import without_password
+from harness.addresses import sqlite_file, sqlite_url, without_password
 from harness.errors import HarnessError, UsageError
 from harness.files import held, replaced
 
@@ -40,7 +40,7 @@ Stale = Callable[[optuna.Study, FrozenTrial], None]
 
 def storage_url(given: str | None, root: Path) -> str:
     """Return the storage that an option names, else `HARNESS_STORAGE`, else an SQLite file beside the runs."""
-    return given or os.environ.get(VARIABLE) or f"sqlite:///{(root / DATABASE).resolve()}"
+    return given or os.environ.get(VARIABLE) or sqlite_url((root / DATABASE).resolve())
 
 
 def shown(url: str) -> str:
@@ -67,7 +67,7 @@ def open_storage(
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with reachable(url), experimental(), _laid_out(url):
         return optuna.storages.RDBStorage(
-            url.replace("{", "{{").replace("}", "}}"),
+            _literal(url),
             engine_kwargs=_options(_parse(url)),
             heartbeat_interval=heartbeat,
             grace_period=_SILENT_BEATS * heartbeat,
@@ -81,25 +81,23 @@ def study_names(url: str) -> list[str]:
         return sorted(optuna.get_all_study_names(open_storage(url)))
 
 
-def sqlite_file(url: str) -> Path | None:
-    """Return the file of an SQLite URL; None for another storage, or one in memory."""
-    parsed = _parse(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        return None
-    return Path(str(parsed.database))
+def _file(url: str) -> Path | None:
+    """Return the file of a storage in SQLite; None for a server, or one in memory."""
+    _parse(url)
+    return sqlite_file(url)
 
 
 def may_exist(url: str) -> bool:
     """Return False where an SQLite file is not there yet; of other storages nothing is known before they are opened."""
     with reachable(url):
-        file = sqlite_file(url)
+        file = _file(url)
     return file is None or file.is_file()
 
 
 @contextmanager
 def alone(url: str) -> Iterator[None]:
     """Hold an SQLite storage for one process: it lets two read a state before either changes it; servers lock rows."""
-    file = sqlite_file(url)
+    file = _file(url)
     if file is None:
         yield
         return
@@ -156,6 +154,11 @@ def experimental() -> Iterator[None]:
         yield
 
 
+def _literal(url: str) -> str:
+    """Return a URL as Optuna takes it: a template, whose braces stand for themselves when doubled."""
+    return url.replace("{", "{{").replace("}", "}}")
+
+
 def _parse(url: str) -> URL:
     """Read a URL; neither a message nor its cause repeats what may be a password."""
     try:
@@ -190,7 +193,7 @@ def _by_utc(connection: Any, _: object) -> None:
 @contextmanager
 def _laid_out(url: str) -> Iterator[None]:
     """Let one process at a time open a storage, which makes its tables; SQLite files get theirs beforehand."""
-    file, parsed = sqlite_file(url), _parse(url)
+    file, parsed = _file(url), _parse(url)
     if file is not None:
         _lay_out(file)
     if parsed.get_backend_name() != "postgresql":
@@ -217,8 +220,8 @@ def _lay_out(file: Path) -> None:
     with _locked(file):
         if not file.exists():
             with replaced(file) as temporary:
-                optuna.storages.RDBStorage(f"sqlite:///{temporary}").remove_session()
+                optuna.storages.RDBStorage(_literal(sqlite_url(temporary))).remove_session()
 
 
 def _locked(file: Path) -> AbstractContextManager[None]:
-    return held(file.with_name(f".{file.name}.lock"))
+    return held(file.with_name(f".{file.name}.lock"), "give another --storage")

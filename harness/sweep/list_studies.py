@@ -4,10 +4,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.addresses import sqlite_file
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
 from harness.presets.resolve import build
-from harness.queue.optuna_storage import may_exist, sqlite_file, storage_url, study_names
+from harness.queue.optuna_storage import may_exist, storage_url, study_names
 from harness.queue.queue import Queue, TrialState
 from harness.sweep.stored_sweep import KIND, read_spec, study_on, summary_of
 from harness.sweep.study_folder import BEST, keep_tests, preset_text, reuse_command

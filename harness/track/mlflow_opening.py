@@ -6,26 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.addresses import without_password
+from harness.addresses import sqlite_file, sqlite_url, without_password
 from harness.errors import HarnessError, UsageError
-from harness.files import held, replaced
+from harness.files import held, replaced, writing
 from harness.paths import runs_root
 
 
 def tracking_uri(runs: Path | None = None) -> str:
     """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
-    default = f"sqlite:///{(runs or runs_root().path).resolve() / 'mlflow.db'}"
+    default = sqlite_url((runs or runs_root().path).resolve() / "mlflow.db")
     return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def store_file(uri: str) -> Path | None:
+    """Return the file of a store in SQLite; None for any other store."""
+    return sqlite_file(uri) if uri.startswith("sqlite:") else None
 
 
 def _lay_out(uri: str) -> None:
     """Make a new SQLite store under another name and rename it: one whose creation was killed would never open."""
     from mlflow import MlflowClient
 
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():
+    path = store_file(uri)
+    if path is not None and not path.exists():
         with replaced(path) as temporary:
-            MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments(max_results=1)
+            MlflowClient(tracking_uri=sqlite_url(temporary)).search_experiments(max_results=1)
 
 
 def _experiments(uri: str) -> list[str]:
@@ -54,7 +59,8 @@ def _opening(uri: str) -> Iterator[None]:
 @contextmanager
 def _one_at_a_time(runs: Path) -> Iterator[None]:
     """Let one process at a time create the store: MLflow's own schema creation is not safe against a second one."""
-    runs.mkdir(parents=True, exist_ok=True)
+    with writing(runs):
+        runs.mkdir(parents=True, exist_ok=True)
     with held(runs / ".mlflow.lock"):
         yield
 

@@ -18,6 +18,7 @@ from harness.track.mlflow_opening import (
     _one_at_a_time,
     _opening,
     _quiet,
+    store_file,
     tracking_uri,
 )
 from harness.track.notes import NOTE, description, origin
@@ -176,7 +177,7 @@ class Store:
         """
         place = (runs or runs_root().path).resolve()
         uri = tracking_uri(place)
-        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        if (file := store_file(uri)) is not None and not file.is_file():
             return None
         if uri.startswith(("http://", "https://")):
             must_answer(uri)

@@ -84,5 +84,5 @@ class Tracker(Listener):
                     log.warning(
                         "MLflow at %s: %s; `harness runs sync` sends the run later",
                         without_password(tracking_uri(self.runs)),
-                        error,
+                        (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."),
                     )

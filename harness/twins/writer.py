@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,9 +10,11 @@ from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from string import punctuation
+from uuid import uuid4
 
 from harness.datasets import Counts, Domain, PersonDataset
 from harness.errors import HarnessError, UsageError
+from harness.files import writing
 from harness.twins.camera_roll import develop
 from harness.twins.marker import GENERATOR_VERSION, MARKER_FILE, Marker, read_marker, write_marker
 from harness.twins.plan import Order, plan_pictures, split_sizes
@@ -59,15 +60,15 @@ def write_twin(
     if _is_there(folder, wanted, force):
         return folder
     orders = plan_pictures(domain, dataset.name, sizes, seed)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{dataset.folder}-", dir=folder.parent))
-    try:
-        counts = _fill(draft, dataset, orders, workers, progress)
-        write_marker(draft, Marker(wanted.version, wanted.dataset, seed, wanted.identities, counts))
-        draft.chmod(0o755)
-        _move_in(draft, folder, wanted)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    draft = folder.with_name(f".{folder.name}-{uuid4().hex}")
+    with writing(folder, "give another --data-root"):
+        draft.mkdir(parents=True)
+        try:
+            counts = _fill(draft, dataset, orders, workers, progress)
+            write_marker(draft, Marker(wanted.version, wanted.dataset, seed, wanted.identities, counts))
+            _move_in(draft, folder, wanted)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

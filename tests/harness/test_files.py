@@ -1,6 +1,9 @@
 """Files are old or new and never half of one; broken ones, locks and folders that refuse are clear errors."""
 
+import errno
 import json
+import os
+import stat
 import subprocess
 import sys
 import time
@@ -15,12 +18,14 @@ from harness.files import (
     held,
     load_arrays,
     locked,
+    place_fault,
     read_json,
     replaced,
     writable,
     write_arrays,
     write_json,
     write_text,
+    writing,
 )
 
 
@@ -119,3 +124,104 @@ def test_a_held_lock_is_waited_for(tmp_path):
     with held(tmp_path / "lock"):
         mine = time.time()
     assert json.loads(other.communicate(timeout=30)[0]) <= mine
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_a_file_has_the_mode_that_the_umask_gives_whatever_its_writer_sets(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with replaced(tmp_path / "a") as temporary:
+            temporary.unlink()
+            temporary.write_text("x")
+            temporary.chmod(0o600)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~umask
+
+
+def _refused(kind):
+    def write(*args, **options):
+        raise OSError(kind, os.strerror(kind))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("kind", "mend"),
+    [
+        (errno.ENOSPC, "free some space there"),
+        (errno.EDQUOT, "free some of your quota"),
+        (errno.EROFS, "make it writable"),
+        (errno.EACCES, "let yourself read and write there"),
+        (errno.EFBIG, "raise the limit on the size of files (`ulimit -f`)"),
+        (errno.ENAMETOOLONG, "shorten its name"),
+        (errno.EIO, "check the disk"),
+    ],
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda place: write_text(place / "a.txt", "x"),
+        lambda place: write_arrays(place / "a.npz", {"a": np.arange(3)}),
+        lambda place: locked(place).__enter__(),
+        lambda place: held(place / "lock").__enter__(),
+    ],
+    ids=["text", "arrays", "locked", "held"],
+)
+def test_a_place_that_refuses_is_one_line_with_the_place_the_reason_and_the_mend(
+    tmp_path, monkeypatch, kind, mend, write
+):
+    monkeypatch.setattr("harness.files.os.fsync", _refused(kind))
+    monkeypatch.setattr("harness.files.fcntl.flock", lambda *args: None)
+    monkeypatch.setattr(type(tmp_path), "open", _refused(kind))
+    with pytest.raises(UsageError) as told:
+        write(tmp_path)
+    text = str(told.value)
+    assert text.startswith(str(tmp_path))
+    assert "\n" not in text
+    assert f"cannot be written to ({os.strerror(kind)}): {mend}" in text
+    assert text.endswith("or choose another folder.")
+    assert not [*tmp_path.glob(".a.*"), *tmp_path.glob("a.*")]
+
+
+def test_the_reason_is_asked_for_where_a_writer_of_tensors_hides_it(tmp_path, monkeypatch):
+    def full(file):
+        with replaced(file) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("inline_container.cc: file write failed")
+
+    with pytest.raises(RuntimeError, match="inline_container"):
+        full(tmp_path / "a.pt")
+    monkeypatch.setattr("harness.files.os.fsync", _refused(errno.ENOSPC))
+    with pytest.raises(UsageError, match=r"a\.pt cannot be written to \(No space left on device\)"):
+        full(tmp_path / "a.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_folder_is_needed_is_named_with_its_mend(tmp_path):
+    (tmp_path / "runs").write_text("")
+    for place in (tmp_path / "runs" / "a.txt", tmp_path / "runs" / "deep" / "a.txt"):
+        with pytest.raises(UsageError, match="rename the file that stands where a folder is needed"):
+            write_text(place, "x")
+    with pytest.raises(UsageError, match="rename the file that stands where a folder is needed"):
+        locked(tmp_path / "runs").__enter__()
+
+
+def test_a_place_in_the_cache_names_the_setting_and_other_kinds_of_errors_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert "set HARNESS_CACHE to another folder" in str(place_fault(full, tmp_path / "cache" / "images"))
+    assert "HARNESS_CACHE" not in str(place_fault(full, tmp_path / "runs"))
+    assert str(place_fault(full)).startswith("The output cannot be written (No space left on device)")
+    assert place_fault(OSError(errno.ECONNREFUSED, "refused"), tmp_path) is None
+    assert place_fault(FileNotFoundError(errno.ENOENT, "gone", "a")) is None
+    with pytest.raises(ConnectionError), writing(tmp_path):
+        raise ConnectionError(errno.ECONNREFUSED, "refused")
+
+
+def test_a_file_elsewhere_that_cannot_be_read_is_not_taken_for_the_one_to_be_written(tmp_path):
+    with (
+        pytest.raises(UsageError, match=r"/elsewhere/b cannot be used \(Permission denied\)"),
+        writing(tmp_path),
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere/b")

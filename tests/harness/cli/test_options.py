@@ -1,5 +1,8 @@
 """What all options share: none given once is taken twice, closed sets name the nearest word, hostile text is plain."""
 
+import errno
+import os
+
 import click
 import pytest
 
@@ -75,3 +78,39 @@ def test_a_contradiction_is_one_line_with_exit_code_2(monkeypatch, capsys):
 def test_hostile_text_neither_steers_the_terminal_nor_turns_its_lines():
     assert plain("a\x1b[31mred\x1b[0m\x07 \u202egnp.\u2066x") == "ared gnp.x"
     assert plain("name\udce4") == "name?"
+
+
+def ended(error, capsys, monkeypatch):
+    """Return the exit code and what is said when a command ends by an error."""
+
+    @click.command()
+    def command():
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["harness"])
+    code = run_safely(command, debug=False)
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.ENAMETOOLONG])
+def test_a_place_that_refuses_is_one_line_with_its_mend_and_no_fault_of_the_harness(
+    kind, capsys, monkeypatch
+):
+    code, said = ended(OSError(kind, os.strerror(kind), "/far/away"), capsys, monkeypatch)
+    assert code == 2
+    assert said.startswith(f"Error: /far/away cannot be used ({os.strerror(kind)}): ")
+    assert said.count("\n") == 1
+    assert "bug" not in said
+
+
+def test_a_full_output_is_said_without_a_place(capsys, monkeypatch):
+    code, said = ended(OSError(errno.ENOSPC, "No space left on device"), capsys, monkeypatch)
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith(
+        "Error: The output cannot be written (No space left on device): free some space there"
+    )
+
+
+def test_other_errors_of_the_system_are_still_called_faults(capsys, monkeypatch):
+    code, said = ended(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), capsys, monkeypatch)
+    assert (code, "a bug in the harness" in said) == (1, True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.images import file_hashes, store_build
 from harness.images.decoding import ImageError, decode
 from harness.images.store import disk_bytes, open_images
@@ -307,7 +307,7 @@ def test_a_full_disk_is_said_before_anything_is_decoded(files, decoded, monkeypa
 
 def test_a_folder_that_cannot_be_made_is_named(files, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(files[0]))
-    with pytest.raises(DataError, match=r"0\.png.*HARNESS_CACHE"):
+    with pytest.raises(UsageError, match=r"0\.png.*HARNESS_CACHE"):
         open_images(files, SIZE)
 
 

@@ -1,6 +1,8 @@
 """Whole runs on a small twin: what is recorded, found again, selected, interrupted and resumed."""
 
 import json
+import os
+import stat
 
 import numpy as np
 import pytest
@@ -354,3 +356,34 @@ def test_two_processes_cannot_work_on_the_same_run(world, twins, tmp_path):
     name = run_module.prepare(config, tmp_path, "cpu", Listener(), {}).record.name
     with locked(tmp_path / name), pytest.raises(HarnessError, match="Another process"):
         run(config, runs=tmp_path)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002])
+def test_all_that_a_run_and_its_twin_write_has_the_mode_that_the_umask_gives(
+    world, tmp_path, monkeypatch, umask
+):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    before = os.umask(umask)
+    try:
+        data = world.make_twins(tmp_path / "data")
+        config = world.quick(data, "linear_probe", "icfg", "train.checkpoint_seconds=0.001")
+        with pytest.raises(Interrupted):
+            run(config, runs=tmp_path / "runs", listener=Stop(2, 2))
+        interrupted = {file.name for file in (tmp_path / "runs").rglob("*")}
+        assert {"checkpoint.pt", "selected.safetensors"} <= interrupted
+        _have_modes(tmp_path, umask)
+        run(config, runs=tmp_path / "runs")
+    finally:
+        os.umask(before)
+    _have_modes(tmp_path, umask)
+
+
+def _have_modes(root, umask):
+    files = list(root.rglob("*"))
+    wrong = {
+        str(file.relative_to(root)): oct(mode)
+        for file in files
+        if (mode := stat.S_IMODE(file.stat().st_mode)) != (0o777 if file.is_dir() else 0o666) & ~umask
+    }
+    assert files
+    assert not wrong
