@@ -30,7 +30,9 @@ class Record(BaseModel):
     """What is known of a run; the same fields whether it finished, failed or was interrupted.
 
     Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names.
-    `study` names the study that a run is a trial of: such a run validates and is never tested.
+    `study` names the study that a run is a trial of: such a run validates and is never tested. `pictures` holds the
+    SHA-256 of the pictures of each split that the run used; it is empty where the run was made before pictures were
+    part of it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -40,6 +42,7 @@ class Record(BaseModel):
     config: dict[str, Any]
     versions: dict[str, int]
     fingerprint: str
+    pictures: dict[str, str] = {}
     backbone: dict[str, Any]
     synthetic: bool
     started: str = ""

@@ -1,17 +1,22 @@
 """What a run works on: samples read, splits arranged, images opened, captions tokenised."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from harness.config.sections import BackboneConfig, DatasetConfig
-from harness.data.annotations import annotation_fingerprint, dataset_folder, image_files
+from harness.data.annotations import annotation_fingerprint, dataset_folder
 from harness.data.annotations import read_dataset as read_samples
+from harness.data.contents import Content, check_there, pictures_hash, read_contents
+from harness.data.picture_faults import left_out, picture_faults
 from harness.data.splits import arrange, few_shot
 from harness.datasets import DATASETS, Counts, Pairs, PersonDataset, Sample, pairs
+from harness.images.decoding import ImageError
 from harness.images.store import Images, disk_bytes, open_images
 from harness.listener import Listener
 from harness.paths import Place, data_root
@@ -26,7 +31,8 @@ Tokenize = Callable[[Sequence[str]], Tensor]
 class Reading:
     """A dataset's samples as a run uses them, before any image is opened.
 
-    `holdout` holds the identities held out of train, `few` the training images where only some are learned from.
+    `holdout` holds the identities held out of train, `few` the training images where only some are learned from,
+    `contents` the file and SHA-256 of each image by its name in the annotation.
     """
 
     dataset: type[PersonDataset]
@@ -38,6 +44,29 @@ class Reading:
     fingerprint: str
     synthetic: bool
     few: list[str] = field(default_factory=list)
+    contents: Mapping[str, Content] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """Which of the file's splits each split of a run is made of."""
+        own: dict[str, tuple[str, ...]] = {"val": ("val",)} if self.has_val else {}
+        return {"train": self.train_splits, **own, "test": ("test",)}
+
+    @cached_property
+    def pictures(self) -> dict[str, str]:
+        """The SHA-256 of what the pictures of each split of a run hold."""
+        return {
+            name: pictures_hash([sample for sample in self.samples if sample.split in splits], self.contents)
+            for name, splits in self.splits.items()
+        }
+
+    def of(self, *splits: str) -> "Reading":
+        """Return the same dataset with the samples of some of the file's splits alone."""
+        return replace(self, samples=[sample for sample in self.samples if sample.split in splits])
+
+    def check_pictures(self, on_bad_image: str) -> None:
+        """Raise `ImageError` where pictures are missing and none may be, or where all of a split are."""
+        check_there(self.samples, self.contents, on_bad_image)
 
     @property
     def train_counts(self) -> Counts:
@@ -84,16 +113,25 @@ class Split:
 
 @dataclass(frozen=True)
 class Opened:
-    """A dataset's open images, its usable samples with their positions among them, and the unreadable images' paths."""
+    """A dataset's open images and its usable samples with their positions among them.
+
+    `left_out` holds how many images of each split of a run are unreadable, `faults` a line for each kind of oddity.
+    """
 
     dataset: str
     images: Images
     samples: list[tuple[int, Sample]]
-    bad: list[str]
+    left_out: dict[str, int]
+    faults: list[str]
 
     def split(self, splits: tuple[str, ...], name: str, tokenize: Tokenize) -> Split:
-        """Turn the samples of the file's `splits` into one split of the run."""
+        """Turn the samples of the file's `splits` into a split of the run; raise `ImageError` where none is usable."""
         chosen = [(place, sample) for place, sample in self.samples if sample.split in splits]
+        if not chosen and self.left_out[name]:
+            raise ImageError(
+                f"None of the {self.left_out[name]:,} {name} images of {self.dataset} can be read: "
+                "`harness data verify` lists faults with their fixes."
+            )
         laid = pairs([sample for _, sample in chosen], splits)
         return Split(
             name=name,
@@ -113,24 +151,20 @@ class Material:
     train: Split
     val: Split | None
     test: Split
-    bad_images: list[str] = field(default_factory=list)
+    opened: Opened
 
-    def describe(self) -> dict[str, int]:
+    def describe(self) -> dict[str, Any]:
         """Return what a run's record says of its data."""
         return recorded_counts(
             self.train.counts,
             self.test.counts,
+            self.opened,
             val_captions=len(self.val.owners) if self.val else 0,
-            bad_images=len(self.bad_images),
         )
 
 
-def recorded_counts(train: Counts, test: Counts, *, bad_images: int, val_captions: int = 0) -> dict[str, int]:
-    """Return what a run's record says of its data: the counts that every table shows.
-
-    >>> recorded_counts(Counts(2, 5, 9), Counts(1, 2, 3), bad_images=0)["train_pairs"]
-    9
-    """
+def recorded_counts(train: Counts, test: Counts, opened: Opened, *, val_captions: int = 0) -> dict[str, Any]:
+    """Return what a run's record says of its data: the counts that tables show, and what is odd about pictures."""
     return {
         "train_pairs": train.captions,
         "train_images": train.images,
@@ -139,7 +173,9 @@ def recorded_counts(train: Counts, test: Counts, *, bad_images: int, val_caption
         "test_captions": test.captions,
         "test_images": test.images,
         "test_identities": test.identities,
-        "bad_images": bad_images,
+        "bad_images": len(opened.images.bad),
+        "left_out": opened.left_out,
+        "faults": opened.faults,
     }
 
 
@@ -167,6 +203,7 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
         annotation_fingerprint(dataset, place.path, samples),
         synthetic=read_marker(dataset_folder(dataset, place.path)) is not None,
         few=few,
+        contents=read_contents(dataset, place.path, chosen, listener),
     )
 
 
@@ -187,30 +224,30 @@ def open_material(
     own = backbone.train_interpolation
     for_training = opened
     if own not in ("same", backbone.interpolation):
-        only = replace(reading, samples=[s for s in reading.samples if s.split in reading.train_splits])
         resized = backbone.model_copy(update={"interpolation": own})
-        for_training = _open_samples(only, config, resized, listener)
+        for_training = _open_samples(reading.of(*reading.train_splits), config, resized, listener)
     return Material(
         for_training.split(reading.train_splits, "train", tokenize),
         opened.split(("val",), "val", tokenize) if reading.has_val else None,
         opened.split(("test",), "test", tokenize),
-        opened.bad,
+        opened,
     )
 
 
 def open_test(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, tokenize: Tokenize, listener: Listener
-) -> tuple[Split, list[str]]:
-    """Open only the test split of a dataset; return it with the unreadable images' paths."""
-    opened = _open_samples(reading, config, backbone, listener)
-    return opened.split(("test",), "test", tokenize), opened.bad
+) -> tuple[Split, Opened]:
+    """Open only the test split of a dataset; return it with what is known of its images."""
+    opened = _open_samples(reading.of("test"), config, backbone, listener)
+    return opened.split(("test",), "test", tokenize), opened
 
 
 def _open_samples(
     reading: Reading, config: DatasetConfig, backbone: BackboneConfig, listener: Listener
 ) -> Opened:
-    """Open the images of a dataset's samples, as `dataset.on_bad_image` says."""
-    files = image_files(reading.dataset, reading.root, reading.samples)
+    """Open the images of a dataset's samples, as `dataset.on_bad_image` says, and note what is odd about them."""
+    contents = [reading.contents[sample.image] for sample in reading.samples]
+    files = [content.file for content in contents]
     listener.on_stage(_announcement(len(files), backbone.image_size, config.store))
     images = open_images(
         files,
@@ -219,10 +256,15 @@ def _open_samples(
         store=config.store,
         on_bad_image=config.on_bad_image,
         progress=listener.on_count,
+        hashes=[content.sha256 for content in contents],
     )
     bad = set(images.bad)
     usable = [(place, sample) for place, sample in enumerate(reading.samples) if place not in bad]
-    return Opened(reading.dataset.name, images, usable, [str(files[place]) for place in sorted(bad)])
+    known = (reading.samples, images.marks, reading.splits)
+    faults = list(picture_faults(*known))
+    for fault in faults:
+        listener.on_note(f"warning: {fault}.")
+    return Opened(reading.dataset.name, images, usable, left_out(*known), faults)
 
 
 def _announcement(n: int, size: tuple[int, int], store: str) -> str:

@@ -1,8 +1,11 @@
 """Decode image files to pixels of one size: the one place that decides what is seen of a picture."""
 
+import io
+import os
 from collections.abc import Callable
+from enum import IntFlag
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -15,6 +18,13 @@ Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 _MAX_PIXELS = 2**26
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
+_ORIENTATION = 0x0112
+# A cut picture of which less than this share of the pixels is there holds nearly nothing.
+_LEAST_SHARE = 0.1
+# So many zeros at the end of a JPEG file are room that was never written.
+_UNWRITTEN = bytes(256)
+_END_OF_JPEG = b"\xff\xd9"
+
 # Published downloads hold a few cut JPEG files, which every public code reads as far as they go.
 ImageFile.LOAD_TRUNCATED_IMAGES = True
 
@@ -23,30 +33,133 @@ class ImageError(DataError):
     """An image file is missing or cannot be decoded; the message names it."""
 
 
+class Mark(IntFlag):
+    """What is odd about an image file: it cannot be read, is cut off, of one single colour, or turned by its EXIF."""
+
+    UNREADABLE = 1
+    CUT = 2
+    SINGLE_COLOUR = 4
+    TURNED = 8
+
+
 def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Pixels:
     """Return a file's pixels as RGB uint8 [3, height, width], resized with antialiasing.
 
     Greyscale, palette, 16-bit and transparent images become RGB (transparency is dropped), a cut file keeps
-    what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, not an image or larger
-    than `_MAX_PIXELS`.
+    what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, not an image, cut so early
+    that nearly nothing of its picture is there, or larger than `_MAX_PIXELS`.
     """
+    return decode_marked(path, size, interpolation)[0]
+
+
+def decode_marked(
+    path: str | Path, size: tuple[int, int], interpolation: Interpolation = "bilinear"
+) -> tuple[Pixels, Mark]:
+    """Return what `decode` does, and what is odd about the file."""
     return _read(path, lambda image: image.resize((size[1], size[0]), _FILTERS[interpolation]))
 
 
 def decode_whole(path: str | Path) -> Pixels:
     """Return a file's pixels as `decode` does, uint8 [3, height, width], in their own size."""
-    return _read(path, lambda image: image)
+    return _read(path, lambda image: image)[0]
 
 
-def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> Pixels:
+def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> tuple[Pixels, Mark]:
     try:
-        with Image.open(path) as image:
-            _check_extent(image.size)
-            rgb = _to_rgb(image)
+        with _Watched(path) as file:
+            rgb, marks = _opened(file)
         resized = resize(rgb)
+        if all(low == high for low, high in resized.getextrema()):  # type: ignore[misc]
+            marks |= Mark.SINGLE_COLOUR
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise ImageError(f"{path} cannot be read as an image: {type(error).__name__}: {error}") from error
-    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)), marks
+
+
+class _Watched(io.BufferedReader):
+    """A file that knows whether more was asked of it than it has, `short`, and whether all was read before, `ended`."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(io.FileIO(path))
+        self.short = self.ended = False
+
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.short |= len(data) < (size or 0)
+        self.ended |= not data and (size or 0) > 0
+        return data
+
+
+def _opened(file: _Watched) -> tuple[Image.Image, Mark]:
+    """Return an image as RGB and what is odd about its file; raise anything where nearly nothing is there."""
+    with Image.open(file) as image:
+        _check_extent(image.size)
+        empty, cut = _end_of_jpeg(file, image) if image.format in ("JPEG", "MPO") else (False, False)
+        wide = _in_other_order(image)
+        file.short = file.ended = False
+        rgb = _to_rgb(image)
+        # Of all decoders that of PNG alone asks for no more than there should be.
+        cut = cut or file.ended or (file.short and image.format == "PNG")
+        marks = Mark.TURNED if _is_turned(image) else Mark(0)
+    if empty or (cut and _share_there(rgb) < _LEAST_SHARE):
+        raise ValueError("it ends before its picture begins")
+    if wide and rgb.getbbox() is None:
+        rgb = _low_bytes(file, wide)
+    return rgb, marks | (Mark.CUT if cut else Mark(0))
+
+
+def _end_of_jpeg(file: _Watched, image: Image.Image) -> tuple[bool, bool]:
+    """Say whether an opened JPEG holds less than a bit for each block of 8x8, and whether it was cut off unseen."""
+    start, size = file.tell(), os.fstat(file.fileno()).st_size
+    file.seek(max(start, size - len(_UNWRITTEN)))
+    end = file.read()
+    unwritten = end == _UNWRITTEN
+    file.seek(start)
+    if unwritten:
+        size = start + len(file.read().rstrip(b"\0"))
+        file.seek(start)
+    elif end.endswith(_END_OF_JPEG):
+        size -= len(_END_OF_JPEG)
+    empty = 8 * (size - start) < -(-image.width // 8) * -(-image.height // 8)
+    return empty, empty or unwritten
+
+
+def _share_there(rgb: Image.Image) -> float:
+    """Return which share of a cut picture's pixels has another colour than its end, which was never decoded.
+
+    The end is the last pixel, or the first where a format holds the rows from the bottom up.
+    """
+    pixels = np.asarray(rgb)
+    return min(float((pixels != end).any(axis=2).mean()) for end in (pixels[-1, -1], pixels[0, 0]))
+
+
+def _is_turned(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    except Exception:  # hostile bytes make decoders raise nearly anything
+        return False
+
+
+def _in_other_order(image: Image.Image) -> list[tuple[Any, ...]]:
+    """Return the tiles of an image of 16 bits a channel so that Pillow, which keeps the high bytes, keeps the low."""
+    swapped = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B"}
+    tiles: list[tuple[Any, ...]] = []
+    for name, extents, offset, args in getattr(image, "tile", []):
+        mode, *rest = args if isinstance(args, tuple) else (args,)
+        if mode not in swapped:
+            return []
+        tiles.append((name, extents, offset, (swapped[mode], *rest) if rest else swapped[mode]))
+    return tiles
+
+
+def _low_bytes(file: _Watched, tiles: list[tuple[Any, ...]]) -> Image.Image:
+    file.seek(0)
+    with Image.open(file) as image:
+        image.tile = [ImageFile._Tile(*tile) for tile in tiles]
+        return _to_rgb(image)
 
 
 def extent_of(path: str | Path) -> tuple[int, int] | None:
@@ -92,9 +205,11 @@ def _check_extent(extent: tuple[int, int]) -> None:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        # Pillow clips wide integers to white; the high byte is what an 8-bit copy of the file would hold.
-        high_byte = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        image = Image.fromarray(high_byte)
+        # Pillow clips wide integers to white; the high byte is what an 8-bit copy of the file would hold, unless the
+        # file holds 8-bit values.
+        values = np.asarray(image).astype(np.int64)
+        values = values if values.max(initial=0) < 256 else values >> 8
+        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     elif "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")

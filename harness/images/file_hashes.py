@@ -1,4 +1,8 @@
-"""Remember the SHA-256 of files by path, size and time of change, so that a second start need not read them."""
+"""Remember the SHA-256 of files by path and state, so that a second start need not read them.
+
+The state is size, times of modification and change, and inode: a file that another took the place of is known even
+where its size and modification time were kept.
+"""
 
 import hashlib
 import logging
@@ -12,14 +16,20 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS contents "
+    "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, sha256 TEXT)"
+)
+# Of versions that knew a file by size and time alone.
+_FORMER_TABLE = "files"
 _SETTLED_NS = 2_000_000_000
 _MANY = 1024
 _CHUNK = 256
-_MISSING = "missing"
+MISSING = "missing"
 
 Progress = Callable[[int, int], None]
-Stat = tuple[int, int]
+# Size, time of modification, time of change, inode.
+State = tuple[int, int, int, int]
 
 
 def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None = None) -> list[str]:
@@ -28,18 +38,28 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
     The index only saves time: if it cannot be read or written, all files are read. `progress` is called while many
     files are read.
     """
-    paths = [os.path.abspath(file) for file in files]
+    paths, start = [os.path.abspath(file) for file in files], time.time_ns()
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
-        chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-        stats = [stat for part in pool.map(_stats, chunks) for stat in part]
+        chunks = [paths[at : at + _CHUNK] for at in range(0, len(paths), _CHUNK)]
+        states = [state for part in pool.map(_states, chunks) for state in part]
         known = _load(index)
-        new = {p: s for p, s in zip(paths, stats, strict=True) if s and known.get(p, ())[:2] != s}
+        new = {p: s for p, s in zip(paths, states, strict=True) if s and known.get(p, ())[:-1] != s}
         shown = progress if len(new) >= _MANY else None
         hashed = dict(zip(new, _counted(pool.map(_sha256, new), len(new), shown), strict=True))
     if new:
-        _save(index, [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path])])
-    found = {path: entry[2] for path, entry in known.items()} | hashed
-    return [found[path] if stat else _MISSING for path, stat in zip(paths, stats, strict=True)]
+        settled = [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path], start)]
+        _save(index, settled)
+    found = {path: entry[-1] for path, entry in known.items()} | hashed
+    return [found[path] if state else MISSING for path, state in zip(paths, states, strict=True)]
+
+
+def file_state(path: str | Path) -> State | None:
+    """Return what tells a file from the one that takes its place, None where it cannot be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _counted(values: Iterable[str], n: int, progress: Progress | None) -> Iterator[str]:
@@ -49,16 +69,8 @@ def _counted(values: Iterable[str], n: int, progress: Progress | None) -> Iterat
         yield value
 
 
-def _stats(paths: Sequence[str]) -> list[Stat | None]:
-    return [_stat(path) for path in paths]
-
-
-def _stat(path: str) -> Stat | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
+def _states(paths: Sequence[str]) -> list[State | None]:
+    return [file_state(path) for path in paths]
 
 
 def _sha256(path: str) -> str:
@@ -66,32 +78,36 @@ def _sha256(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return _MISSING
+        return MISSING
 
 
-def _settled(stat: Stat) -> bool:
-    """Whether a file is too old to be changed again within the clock tick of its time stamp."""
-    return time.time_ns() - stat[1] > _SETTLED_NS
+def _settled(state: State, now: int) -> bool:
+    """Whether a file is too old to be changed again within the clock tick of its time stamps."""
+    return now - max(state[1:3]) > _SETTLED_NS
 
 
-def _load(index: Path) -> dict[str, tuple[int, int, str]]:
+def _load(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
     if not index.is_file() or not index.stat().st_size:
         return {}
     try:
         with closing(sqlite3.connect(index, timeout=30)) as base:
-            rows = base.execute("SELECT path, size, mtime, sha256 FROM files").fetchall()
+            if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'contents'").fetchone():
+                return {}
+            rows = base.execute("SELECT path, size, mtime, ctime, inode, sha256 FROM contents").fetchall()
     except sqlite3.Error as error:
         log.warning("%s cannot be read (%s): all images are read again; deleting it is safe", index, error)
         return {}
-    return {path: (size, mtime, sha) for path, size, mtime, sha in rows}
+    return {path: tuple(entry) for path, *entry in rows}
 
 
-def _save(index: Path, entries: list[tuple[str, int, int, str]]) -> None:
+def _save(index: Path, entries: list[tuple[str, int, int, int, int, str]]) -> None:
     try:
+        index.parent.mkdir(parents=True, exist_ok=True)
         # What SQLite makes by itself has another mode than the umask gives.
         index.touch()
         with closing(sqlite3.connect(index, timeout=30)) as base, base:
+            base.execute(f"DROP TABLE IF EXISTS {_FORMER_TABLE}")
             base.execute(_TABLE)
-            base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", entries)
+            base.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?)", entries)
     except (sqlite3.Error, OSError) as error:
         log.warning("%s cannot be written (%s): the next start reads all images again", index, error)

@@ -19,14 +19,15 @@ import torch
 from torch import Tensor
 
 from harness.errors import and_more
-from harness.images.decoding import ImageError, Interpolation, Pixels, decode
+from harness.images.decoding import ImageError, Interpolation, Mark, Pixels, decode
 from harness.images.file_hashes import Progress, content_hashes
 from harness.images.store_build import Plan, build, make_folder
 from harness.paths import cache_root
 
-# Raise when the same file would be decoded to other pixels than before.
-_FORMAT = 1
+# Raise when the same file would be decoded to other pixels than before, or be marked otherwise.
+_FORMAT = 2
 _NAMED = 5
+_INDEX = "contents.sqlite"
 
 # Writes the pixels at each position into the row beside it.
 Fill = Callable[[Sequence[int], Sequence[Pixels]], None]
@@ -47,17 +48,23 @@ class Images:
     Attributes:
         files: the image file at each position.
         size: height and width in pixels.
+        marks: what is odd about the file at each position, as a `Mark`.
         bad: positions of unreadable images, ascending; they read as black and belong in no batch.
         bad_files: the files at those positions.
     """
 
-    def __init__(self, files: Sequence[Path], size: tuple[int, int], bad: Sequence[int], fill: Fill) -> None:
-        self.files, self.size, self.bad = list(files), size, list(bad)
+    def __init__(self, files: Sequence[Path], size: tuple[int, int], marks: bytes, fill: Fill) -> None:
+        self.files, self.size, self.marks = list(files), size, marks
+        self.bad = self.marked(Mark.UNREADABLE)
         self.bad_files = [self.files[place] for place in self.bad]
         self._fill = fill
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def marked(self, mark: Mark) -> list[int]:
+        """Return the positions of the files with a mark, ascending."""
+        return [place for place, found in enumerate(self.marks) if found & mark]
 
     def read(self, indices: Tensor | Sequence[int], out: Tensor | None = None) -> Tensor:
         """Return the pixels at the given positions, uint8 [n, 3, height, width].
@@ -77,13 +84,13 @@ class Images:
 
     def subset(self, positions: Sequence[int]) -> "Images":
         """Return a view of the images at some positions, in that order, over the same store."""
-        chosen, bad = list(positions), set(self.bad)
+        chosen = list(positions)
 
         def fill(places: Sequence[int], rows: Sequence[Pixels]) -> None:
             self._fill([chosen[place] for place in places], rows)
 
-        bad_places = [place for place, position in enumerate(chosen) if position in bad]
-        return Images([self.files[position] for position in chosen], self.size, bad_places, fill)
+        marks = bytes(self.marks[position] for position in chosen)
+        return Images([self.files[position] for position in chosen], self.size, marks, fill)
 
 
 def open_images(
@@ -96,6 +103,7 @@ def open_images(
     folder: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    hashes: Sequence[str] | None = None,
 ) -> Images:
     """Open images for reading; builds their store if there is none yet.
 
@@ -108,24 +116,34 @@ def open_images(
         folder: where stores are; by default `cache_root()/images`.
         workers: processes that build, threads that decode; by default one for each core.
         progress: called with the number of images done and their total while building.
+        hashes: the files' SHA-256 where they are known already.
 
     Raises `ImageError` that names unreadable files, and `DataError` when the disk is too small.
     """
-    folder = folder or cache_root().path / "images"
+    folder = folder or _stores()
     make_folder(folder)
     workers = workers or n_cores()
     row_bytes = disk_bytes(1, size) if store == "disk" else 0
-    path = folder / _file_name(
-        content_hashes(files, folder / "contents.sqlite"), size, interpolation, row_bytes
-    )
+    known = hashes or content_hashes(files, folder / _INDEX)
+    path = folder / _file_name(known, size, interpolation, row_bytes)
     plan = Plan(path, [str(file) for file in files], size, interpolation, row_bytes)
     if not plan.is_built():
         build(plan, workers, progress)
-    bad = plan.read_bad()
+    marks = plan.read_marks()
+    bad = [place for place, mark in enumerate(marks) if mark & Mark.UNREADABLE]
     if bad and on_bad_image == "fail":
-        raise _unreadable([files[place] for place in bad], len(files))
+        raise unreadable([files[place] for place in bad], len(files), on_bad_image)
     fill = _StoredRows(path, row_bytes) if store == "disk" else _DecodedRows(plan, set(bad), workers)
-    return Images(files, size, bad, fill)
+    return Images(files, size, marks, fill)
+
+
+def contents_index() -> Path:
+    """Return where the SHA-256 of image files are remembered."""
+    return _stores() / _INDEX
+
+
+def _stores() -> Path:
+    return cache_root().path / "images"
 
 
 def _file_name(hashes: Sequence[str], size: tuple[int, int], interpolation: str, row_bytes: int) -> str:
@@ -139,13 +157,17 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _unreadable(bad: Sequence[Path], n: int) -> ImageError:
+def unreadable(bad: Sequence[Path], n: int, on_bad_image: str) -> ImageError:
+    """Return the error that names unreadable files among `n`, and what can be done."""
     named = [f"  {_fault(file)}" for file in bad[:_NAMED]]
     named += [f" {and_more(len(bad), _NAMED)}"] * (len(bad) > _NAMED)
     lines = "\n".join(named)
+    skip = (
+        "; `--on-bad-image skip` leaves these images out" if on_bad_image == "fail" and len(bad) < n else ""
+    )
     return ImageError(
         f"{len(bad)} of {n} images cannot be read:\n{lines}\n"
-        "`harness data verify` lists faults with their fixes; `--on-bad-image skip` leaves these images out."
+        f"`harness data verify` lists faults with their fixes{skip}."
     )
 
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from harness.errors import DataError
 from harness.files import writing
-from harness.images.decoding import ImageError, Interpolation, decode
+from harness.images.decoding import ImageError, Interpolation, Mark, decode_marked
 from harness.images.file_hashes import Progress
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _WAYS_OUT = "Free some disk, set HARNESS_CACHE to a folder on another disk, or u
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build: rows of pixels of all files, then one byte for each that says whether it is unreadable.
+    """What to build: rows of pixels of all files, then one byte for each that says what is odd about it (`Mark`).
 
     `row_bytes` is 0 where only readability is asked for.
     """
@@ -50,11 +50,11 @@ class Plan:
         """Whether the finished file is there, whole."""
         return self.path.is_file() and self.path.stat().st_size == self.total_bytes
 
-    def read_bad(self) -> list[int]:
-        """Return the positions of unreadable files from the finished file."""
+    def read_marks(self) -> bytes:
+        """Return the `Mark` of each file from the finished file."""
         with self.path.open("rb") as file:
             file.seek(len(self.files) * self.row_bytes)
-            return [place for place, flag in enumerate(file.read()) if flag]
+            return file.read()
 
 
 def make_folder(folder: Path) -> None:
@@ -89,10 +89,10 @@ def _build_alone(plan: Plan, part: Path, workers: int, progress: Progress | None
     try:
         _check_disk(plan)
         log.info("decoding %d images into %s (%.2f GB)", len(plan.files), plan.path, plan.total_bytes / 1e9)
-        flags = _decode_all(plan, part, workers, progress)
+        marks = _decode_all(plan, part, workers, progress)
         with part.open("r+b") as file:
             file.seek(len(plan.files) * plan.row_bytes)
-            file.write(flags)
+            file.write(marks)
             file.flush()
             os.fsync(file.fileno())
         part.replace(plan.path)
@@ -112,8 +112,8 @@ def _check_disk(plan: Plan) -> None:
 
 
 def _decode_all(plan: Plan, part: Path, workers: int, progress: Progress | None) -> bytearray:
-    """Decode all files into their rows, in whatever order workers finish; returns a flag for each unreadable one."""
-    flags, done = bytearray(len(plan.files)), 0
+    """Decode all files into their rows, in whatever order workers finish; returns the mark of each."""
+    marks, done = bytearray(len(plan.files)), 0
     target = part if plan.row_bytes else None
     with _executor(workers, len(plan.files)) as pool:
         starts = range(0, len(plan.files), _CHUNK)
@@ -124,32 +124,32 @@ def _decode_all(plan: Plan, part: Path, workers: int, progress: Progress | None)
             for at in starts
         }
         for job in as_completed(jobs):
-            start, bad = jobs[job], job.result()
-            flags[start : start + len(bad)] = bytes(bad)
-            done += len(bad)
+            start, found = jobs[job], job.result()
+            marks[start : start + len(found)] = found
+            done += len(found)
             os.utime(part)
             if progress:
                 progress(done, len(plan.files))
-    return flags
+    return marks
 
 
 def _decode_chunk(
     files: Sequence[str], start: int, target: Path | None, size: tuple[int, int], interpolation: Interpolation
-) -> list[bool]:
-    """Decode files into rows `start`, `start + 1`, ... of `target`, if any; returns which are unreadable."""
-    bad = []
+) -> bytes:
+    """Decode files into rows `start`, `start + 1`, ... of `target`, if any; returns the mark of each."""
+    marks = bytearray()
     with target.open("r+b") if target else nullcontext() as store:
         for place, path in enumerate(files, start):
             try:
-                pixels = decode(path, size, interpolation)
+                pixels, mark = decode_marked(path, size, interpolation)
             except ImageError:
-                bad.append(True)
+                marks.append(Mark.UNREADABLE)
                 continue
-            bad.append(False)
+            marks.append(mark)
             if store:
                 store.seek(place * pixels.nbytes)
                 store.write(pixels.data)
-    return bad
+    return bytes(marks)
 
 
 @contextmanager

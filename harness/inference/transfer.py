@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from harness.data.loading import Reading, open_test, read_dataset
+from harness.data.loading import Opened, Reading, open_test, read_dataset
 from harness.datasets import DATASETS
 from harness.evaluate.encoder import evaluate
 from harness.evaluate.measure import PROTOCOL_VERSION, intervals
@@ -12,6 +12,7 @@ from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.record import RunFolder, find_run, now
+from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import take_own_test
 from harness.run.import_checkpoint import tracked
 from harness.track.publish import log_transfer
@@ -30,6 +31,8 @@ def evaluate_run(
     listener: Listener | None = None,
 ) -> list[Result]:
     """Test a finished run on each dataset's test split; a result that is there already is returned as it is.
+
+    It is there where annotation, test pictures and protocol are those that it is of; else it is made anew.
 
     A run trained on a synthetic twin is tested on synthetic twins, and one trained on real data on real data.
     """
@@ -51,26 +54,43 @@ def _evaluate_one(
     config = trained.config.dataset.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
     config = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(config, listener)
+    reading.of("test").check_pictures(config.on_bad_image)
     if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
         return _own(trained, reading, force, listener)
     file = trained.folder.file(f"transfer/{dataset}.json")
     if file.is_file() and not force:
         found: Result = read_json(file)
-        if (found["fingerprint"], found["protocol"]) == (reading.fingerprint, PROTOCOL_VERSION):
+        if unlike := _differences(found, reading):
+            listener.on_note(f"the result on {dataset} of {found['finished']} is made anew: {unlike}.")
+        else:
             listener.on_note(
                 f"found the result on {dataset} of {found['finished']}: shown, not repeated (--force repeats)."
             )
             return found
-    split, bad = open_test(reading, config, trained.config.backbone, trained.method.clip.tokenize, listener)
+    split, opened = open_test(
+        reading, config, trained.config.backbone, trained.method.clip.tokenize, listener
+    )
     listener.on_stage(f"testing on {dataset}")
     evaluation, _ = evaluate(trained.encoder, split, detail=True)
-    return _write(trained, dataset, reading.fingerprint, reading.synthetic, evaluation, len(bad))
+    return _write(trained, reading, evaluation, opened)
+
+
+def _differences(found: Result, reading: Reading) -> str:
+    """Say in words what a result and a test that would be made now do not share; nothing where they are alike."""
+    unlike = differences_in_test(found["fingerprint"], found.get("pictures"), reading)
+    parts = [unlike] * bool(unlike) + ["another version of protocol"] * (
+        found["protocol"] != PROTOCOL_VERSION
+    )
+    return "; ".join(parts)
 
 
 def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) -> Result:
     """Test an imported run on the dataset it was trained on, where that was not done when it was imported."""
     record, folder = trained.record, trained.folder
-    if force or not record.metrics or record.fingerprint != reading.fingerprint:
+    unlike = differences_in_test(record.fingerprint, record.pictures.get("test"), reading)
+    if force or not record.metrics or unlike:
+        if record.metrics and unlike:
+            listener.on_note(f"the test of {record.name} is made anew: {unlike}.")
         take_own_test(record, folder, trained.encoder, reading, trained.config, listener)
         folder.write(record)
         record.tracking = tracked(record, folder, folder.path.parent)
@@ -82,27 +102,32 @@ def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) ->
         "dataset": trained.config.dataset.name,
         "synthetic": record.synthetic,
         "fingerprint": record.fingerprint,
+        "pictures": record.pictures["test"],
         "protocol": PROTOCOL_VERSION,
         "finished": record.finished,
         "bad_images": record.data["bad_images"],
+        "left_out": record.data["left_out"]["test"],
+        "faults": record.data["faults"],
         "metrics": record.metrics,
         "intervals": record.intervals,
     }
 
 
-def _write(
-    trained: Trained, dataset: str, fingerprint: str, synthetic: bool, evaluation: Any, n_bad: int
-) -> Result:
+def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) -> Result:
+    dataset = reading.dataset.name
     prefix = f"test/{dataset}/"
     found = intervals(evaluation.queries, trained.config.eval.replicates)
     result: Result = {
         "run": trained.record.name,
         "dataset": dataset,
-        "synthetic": synthetic,
-        "fingerprint": fingerprint,
+        "synthetic": reading.synthetic,
+        "fingerprint": reading.fingerprint,
+        "pictures": reading.pictures["test"],
         "protocol": PROTOCOL_VERSION,
         "finished": now(),
-        "bad_images": n_bad,
+        "bad_images": len(opened.images.bad),
+        "left_out": opened.left_out["test"],
+        "faults": opened.faults,
         "metrics": {prefix + name: value for name, value in evaluation.metrics.items()},
         "intervals": {prefix + name: ends for name, ends in found.items()},
     }

@@ -28,6 +28,7 @@ class Plan:
     train_pairs: int
     estimated_seconds: float | None
     estimate_from: str | None
+    differs: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -49,6 +50,7 @@ class Plan:
             "differs from the default:" if changed else "nothing differs from the default",
             *changed,
             f"run:        {self.name} ({self.state})",
+            *([f"            {self.differs}"] if self.differs else []),
             f"parameters: {counts['trainable']:,} of {counts['total']:,} trainable ({share:.2f} %)",
             f"pairs:      {self.train_pairs:,} per epoch, {self.config['train']['epochs']} epochs",
             f"time:       {time}",
@@ -58,14 +60,17 @@ class Plan:
 def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     """Return the plan of a run; reads annotations and weights, trains nothing."""
     from harness.run.backbone import load_backbone
+    from harness.run.earlier_runs import difference_from_earlier
     from harness.run.job import build_method, new_record
 
     reading = read_dataset(config.dataset, Listener())
+    reading.check_pictures(config.dataset.on_bad_image)
     config = config.fitted(reading.n_identities)
     clip = load_backbone(config.backbone, seed=config.seed, runs=runs_root(runs).path)
     record = new_record(config, reading, clip)
     counts = count_parameters(build_method(config, clip)).as_dict()
-    found = RunFolder(runs_root(runs).path / record.name).read()
+    root = runs_root(runs).path
+    found = RunFolder(root / record.name).read()
     pairs = reading.train_counts.captions
     seconds, n = expected_seconds(config, finished_runs(runs), pairs)
     return Plan(
@@ -77,4 +82,5 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
         train_pairs=pairs,
         estimated_seconds=seconds,
         estimate_from=f"{n} earlier runs" if n else None,
+        differs=None if found else difference_from_earlier(record, root),
     )

@@ -52,9 +52,12 @@ def take_own_test(
 ) -> None:
     """Test a run of an authors' checkpoint on its own dataset, and count what it was trained on."""
     refuse_twin(reading, config)
-    split, bad = open_test(reading, config.dataset, config.backbone, encoder.method.clip.tokenize, listener)
+    split, opened = open_test(
+        reading, config.dataset, config.backbone, encoder.method.clip.tokenize, listener
+    )
     record.fingerprint = reading.fingerprint
-    record.data = recorded_counts(reading.train_counts, split.counts, bad_images=len(bad))
+    record.pictures = {"test": reading.pictures["test"]}
+    record.data = recorded_counts(reading.train_counts, split.counts, opened)
     listener.on_stage("testing")
     take_test(record, folder, encoder, split, config.eval.replicates)
 

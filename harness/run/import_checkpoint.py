@@ -29,6 +29,7 @@ from harness.methods import METHODS
 from harness.paths import runs_root
 from harness.presets.resolve import resolve
 from harness.record import BACKBONE, IMPORTED, WEIGHTS, Record, RunFolder, now
+from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import refuse_twin, take_own_test
 from harness.run.job import build_method
 from harness.run.provenance import environment, source_files
@@ -95,6 +96,8 @@ def import_checkpoint(
             work.listener.on_note(f"found the run {found.name}, imported from {found.imported}: shown.")
             return found
         if found is not None and (found.metrics or force):
+            if work.reading is not None and (unlike := _unlike(found, work.reading)):
+                work.listener.on_note(f"the test of {found.name} is made anew: {unlike}.")
             folder.set_aside()
             folder.path.mkdir()
         elif found is not None:
@@ -136,6 +139,7 @@ def _read_own(config: RunConfig, test: bool | None, listener: Listener) -> Readi
         )
         return None
     refuse_twin(reading, config)
+    reading.of("test").check_pictures(config.dataset.on_bad_image)
     return reading
 
 
@@ -170,7 +174,11 @@ def _n_identities(config: RunConfig, reading: Reading | None) -> int:
 
 def _is_wanting(found: Record, reading: Reading | None) -> bool:
     """Say whether a run that is there has not been tested on these data, which are there."""
-    return reading is not None and not (found.metrics and found.fingerprint == reading.fingerprint)
+    return reading is not None and (not found.metrics or bool(_unlike(found, reading)))
+
+
+def _unlike(found: Record, reading: Reading) -> str:
+    return differences_in_test(found.fingerprint, found.pictures.get("test"), reading)
 
 
 def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Record:

@@ -55,6 +55,7 @@ def prepare(
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
         reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
+    reading.check_pictures(config.dataset.on_bad_image)
     config = config.fitted(reading.n_identities)
     root = runs_root(runs).path
     clip = load_backbone(config.backbone, seed=config.seed, runs=root)
@@ -79,13 +80,18 @@ def check_trial(config: RunConfig) -> None:
 
 
 def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:
-    """Return the record of a run that has not begun, with its identity; a study's trial is never an ordinary run's."""
+    """Return the record of a run that has not begun, with its identity.
+
+    A study's trial is never an ordinary run's; it is not tested, so the test pictures are no part of it.
+    """
     method = METHODS.get(config.method.name)
     versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
     backbone = clip.identity.as_dict()
+    pictures = {split: sha256 for split, sha256 in reading.pictures.items() if split != "test" or not study}
     parts: dict[str, Any] = {
         "config": identity_values(config),
         "data": reading.fingerprint,
+        "pictures": pictures,
         "backbone": backbone,
         "versions": versions,
     }
@@ -96,6 +102,7 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | Non
         config=recorded_values(config),
         versions=versions,
         fingerprint=reading.fingerprint,
+        pictures=pictures,
         backbone=backbone,
         synthetic=reading.synthetic,
         study=study,

@@ -19,7 +19,7 @@ def resume_run(
 ) -> Record:
     """Go on with a run that was interrupted, failed or killed; a finished one is shown.
 
-    Raises `UsageError` when data or weights have changed, since that would be another run.
+    Raises `UsageError` when pictures, annotation or weights have changed, since that would be another run.
     """
     folder = find_run(name, runs_root(runs).path)
     old = folder.read()
@@ -30,12 +30,7 @@ def resume_run(
         )
     if old.imported:
         raise UsageError(f"{old.name} was imported from {old.imported}: there is no training to go on with.")
-    record = run(build(old.config), runs=folder.path.parent, device=device, listener=listener)
-    if record.identity != old.identity:
-        raise UsageError(
-            f"Data, weights or versions have changed since {old.name} began: its config was run again as {record.name}."
-        )
-    return record
+    return run(build(old.config), runs=folder.path.parent, device=device, listener=listener, goes_on_with=old)
 
 
 def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.compute.devices import agreed
 from harness.config.sections import RunConfig
 from harness.data.loading import Material, Split, open_material
-from harness.errors import Interrupted, listed
+from harness.errors import Interrupted, UsageError, listed
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.files import locked, write_json
 from harness.listener import Listener, Listeners
@@ -22,6 +22,7 @@ from harness.record import (
     RunFolder,
     now,
 )
+from harness.run.earlier_runs import difference_from_earlier, differences
 from harness.run.final_test import take_test
 from harness.run.job import Job, build_method, prepare
 from harness.run.oracle import ORACLE, OracleWatch, optimism
@@ -43,6 +44,7 @@ def run(
     listener: Listener | None = None,
     tags: dict[str, str] | None = None,
     study: str | None = None,
+    goes_on_with: Record | None = None,
 ) -> Record:
     """Train and test one method on one dataset, or return the finished identical run.
 
@@ -54,18 +56,31 @@ def run(
         device: `auto`, `cpu` or `cuda`.
         tags: extra MLflow tags.
         study: makes the run a trial of this study: it validates, never tests, and is kept in the study's folder.
+        goes_on_with: the run that is to be resumed; another one is refused with what differs.
     """
     job = prepare(config, runs, device, listener or Listener(), tags or {}, study)
+    if goes_on_with is not None:
+        _check_same(goes_on_with, job.record)
     found = agreed(_found(job, force))
     if found is not None:
         return _warn_of_changes(found, job)
     if not job.main:
         return _work(job)
+    if unlike := difference_from_earlier(job.record, job.folder.path.parent):
+        job.listener.on_note(unlike)
     with locked(job.folder.path):
         if force and job.folder.read() is not None:
             job.folder.set_aside()
             job.folder.path.mkdir()
         return _guarded(job)
+
+
+def _check_same(old: Record, new: Record) -> None:
+    if old.identity != new.identity:
+        raise UsageError(
+            f"{old.name} cannot be gone on with: {differences(old, new)}. "
+            "Put back what it began with, or begin anew: its `harness run` makes another run."
+        )
 
 
 def _found(job: Job, force: bool) -> Record | None:
@@ -170,6 +185,7 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
         validate=(lambda: evaluate(encoder, val)[0].metrics) if val is not None else None,
         watch=watch,
         listener=job.listener,
+        pictures=job.record.pictures,
     )
     job.listener.on_stage("training")
     state = training.run()

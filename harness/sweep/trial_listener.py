@@ -43,11 +43,12 @@ class TrialListener(Listener):
         self.inner.on_step(epoch, step, n_steps)
 
     def on_start(self, name: str, record: Record) -> None:
-        """Keep the record; raise `Changed` when data, weights or versions are not those of earlier trials."""
+        """Keep the record; raise `Changed` when data, pictures, weights or versions are not those of earlier trials."""
         self.records.append(record)
         backbone = {key: value for key, value in record.backbone.items() if key != "seed"}
         shared = {"fingerprint": record.fingerprint, "backbone": backbone, "versions": record.versions}
         self.study.queue.hold("material", shared)
+        self.study.queue.hold("pictures", record.pictures)
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
         """Pass it on, and report what was reached before the interruption, as far as the study does not know it."""

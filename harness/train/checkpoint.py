@@ -1,6 +1,7 @@
 """State of a training run on disk: one file, replaced in one step, read without pickle."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class State:
         best: validation score and epoch of the best epoch so far.
         watch: what an observer of the test split keeps; training never reads it.
         seconds: time spent training so far.
+        pictures: SHA-256 of the pictures of each split that it has come so far on.
     """
 
     epoch: int = 0
@@ -38,6 +40,7 @@ class State:
     best: dict[str, float] = field(default_factory=dict)
     watch: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    pictures: dict[str, str] = field(default_factory=dict)
 
 
 class Checkpoint:
@@ -68,11 +71,18 @@ class Checkpoint:
         self._written = time.monotonic()
         self._cost = self._written - start
 
-    def restore(self, method: Method, optimiser: Any, scaler: Any) -> State | None:
-        """Load the state into method and optimiser; None when there is no checkpoint."""
+    def restore(
+        self, method: Method, optimiser: Any, scaler: Any, pictures: Mapping[str, str] | None = None
+    ) -> State | None:
+        """Load the state into method and optimiser; None when there is no checkpoint.
+
+        Raises `HarnessError` where it was trained on other pictures than `pictures`, the SHA-256 by split.
+        """
         if not self.path.is_file():
             return None
         content = _read(self.path)
+        if content["state"].get("pictures", {}) != dict(pictures or {}):
+            raise HarnessError(f"The checkpoint {self.path} is of other pictures: remove it to start over.")
         _load_parameters(method, content["parameters"], self.path)
         optimiser.load_state_dict(content["optimiser"])
         if scaler is not None and content["scaler"]:

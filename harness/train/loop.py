@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from types import FrameType
@@ -37,6 +37,7 @@ class Training:
         batches: global batches of each epoch, as shares of this process.
         validate: returns validation metrics (`t2i/R1`, ...); None without a validation split.
         watch: called after each epoch with (epoch, what it returned before); its values are stored and never read here.
+        pictures: SHA-256 of the pictures of each split; a checkpoint of others is refused.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Training:
         validate: Validate | None = None,
         watch: Watch | None = None,
         listener: Listener | None = None,
+        pictures: Mapping[str, str] | None = None,
     ) -> None:
         self.method, self.batches, self.config, self.engine, self.folder = (
             method,
@@ -62,7 +64,7 @@ class Training:
         self.model, self.optimiser = engine.prepare(method, method.optimiser())
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.checkpoint = Checkpoint(folder.file(CHECKPOINT), config.train.checkpoint_seconds)
-        self.state = State()
+        self.state = State(pictures=dict(pictures or {}))
         self.losses = LossTrace(config.train.max_loss, engine.device)
         self.step_seconds: list[float] = []
         self.stop_requested = False
@@ -73,7 +75,9 @@ class Training:
 
         Raises `TrainingError` on a loss that is not a number or explodes, `Interrupted` on a signal.
         """
-        restored = self.checkpoint.restore(self.method, self.optimiser, self.engine.scaler)
+        restored = self.checkpoint.restore(
+            self.method, self.optimiser, self.engine.scaler, self.state.pictures
+        )
         if restored:
             self.state = restored
             self.listener.on_resume(restored.history, restored.step)

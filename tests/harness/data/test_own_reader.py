@@ -121,6 +121,10 @@ def test_a_run_reads_arranges_and_opens_it(street, root):
         "test_images": 2,
         "test_identities": 1,
         "bad_images": 0,
+        "left_out": {"train": 0, "val": 0, "test": 0},
+        "faults": [
+            "pictures of one single colour: 3 of 3 in train, 1 of 1 in val, 2 of 2 in test; they show nobody"
+        ],
     }
     reds = material.test.images.read(range(2))[:, 0].float().mean(dim=(1, 2))
     assert reds.tolist() == [160, 200], "the images of its own folder, in its order"

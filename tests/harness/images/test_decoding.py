@@ -1,11 +1,13 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.errors import DataError
-from harness.images.decoding import ImageError, decode
+from harness.images.decoding import ImageError, Mark, decode, decode_marked
 
 
 def picture(height, width, channels=3, seed=0):
@@ -59,6 +61,35 @@ def test_the_high_byte_of_16_bit_images_counts(tmp_path):
     np.testing.assert_array_equal(decode(tmp_path / "a.png", (40, 20))[1], wide >> 8)
 
 
+def test_16_bit_images_whose_values_fit_8_bits_are_not_turned_black(tmp_path):
+    narrow = np.random.default_rng(0).integers(0, 256, (40, 20), dtype=np.uint16)
+    Image.fromarray(narrow).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", (40, 20))[1], narrow)
+
+
+def wide_png(values):
+    """Return a PNG file with 16 bits a channel, which Pillow cannot write, of values [height, width, 3 or 4]."""
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    )
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(("most", "shift"), [(256, 0), (2**16, 8)])
+def test_colour_images_of_16_bits_show_their_low_bytes_where_there_are_no_high_ones(
+    tmp_path, channels, most, shift
+):
+    values = np.random.default_rng(0).integers(0, most, (40, 20, channels))
+    (tmp_path / "a.png").write_bytes(wide_png(values))
+    expected = (values[..., :3] >> shift).transpose(2, 0, 1)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", (40, 20)), expected)
+
+
 def test_cmyk_jpegs_become_rgb(tmp_path):
     Image.fromarray(picture(40, 20)).convert("CMYK").save(tmp_path / "a.jpg")
     assert decode(tmp_path / "a.jpg", (40, 20)).shape == (3, 40, 20)
@@ -73,6 +104,70 @@ def test_the_upper_part_of_a_cut_jpeg_is_kept(tmp_path):
     whole, cut = decode(tmp_path / "whole.jpg", (120, 40)), decode(tmp_path / "cut.jpg", (120, 40))
     np.testing.assert_array_equal(cut[:, :40], whole[:, :40])
     assert not np.array_equal(cut[:, -16:], whole[:, -16:])
+
+
+def encoded(form, size=(384, 128), **options):
+    buffer = io.BytesIO()
+    image = Image.fromarray(picture(12, 4)).resize(size[::-1], Image.Resampling.BICUBIC)
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def marks_of(tmp_path, content):
+    (tmp_path / "a.jpg").write_bytes(content)
+    return decode_marked(tmp_path / "a.jpg", (96, 32))[1]
+
+
+FORMS = [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("BMP", {}), ("TIFF", {})]
+
+
+@pytest.mark.parametrize(("form", "options"), FORMS)
+@pytest.mark.parametrize("size", [(384, 128), (96, 32)])
+def test_a_whole_file_is_not_marked_and_a_cut_one_is(tmp_path, form, options, size):
+    content = encoded(form, size, **options)
+    assert marks_of(tmp_path, content) == Mark(0)
+    assert marks_of(tmp_path, content[:-30]) == Mark.CUT
+
+
+def test_a_jpeg_whose_end_was_never_written_is_cut(tmp_path):
+    content = encoded("JPEG")
+    assert marks_of(tmp_path, content[:-600] + bytes(600)) == Mark.CUT
+    assert marks_of(tmp_path, content + b"and something behind it") == Mark(0)
+
+
+@pytest.mark.parametrize("size", [(384, 128), (96, 32)])
+@pytest.mark.parametrize("behind", [b"", b"123456", b"\xff\xd9", bytes(5000)], ids=len)
+def test_a_jpeg_of_headers_alone_is_unreadable(tmp_path, size, behind):
+    content = encoded("JPEG", size)
+    head = content[: content.index(b"\xff\xda") + 14]
+    with pytest.raises(ImageError, match="ends before its picture begins"):
+        marks_of(tmp_path, head + behind)
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF"])
+def test_a_file_of_which_nearly_nothing_is_there_is_unreadable(tmp_path, form):
+    content = encoded(form)
+    with pytest.raises(ImageError, match="ends before its picture begins"):
+        marks_of(tmp_path, content[: len(content) // 40 + 100])
+
+
+@pytest.mark.parametrize(
+    ("form", "options"), [*FORMS, ("JPEG", {"optimize": True}), ("JPEG", {"progressive": True})]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_picture_of_one_single_colour_is_marked_and_whole(tmp_path, form, options, mode):
+    buffer = io.BytesIO()
+    Image.new(mode, (128, 384), 9).save(buffer, form, **options)
+    assert marks_of(tmp_path, buffer.getvalue()) == Mark.SINGLE_COLOUR
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_what_exif_turns_is_marked_and_what_it_leaves_is_not(tmp_path, form):
+    for orientation, expected in ((1, Mark(0)), (6, Mark.TURNED), (3, Mark.TURNED), (0, Mark(0))):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        assert marks_of(tmp_path, encoded(form, exif=exif)) == expected
+    assert marks_of(tmp_path, encoded("JPEG", exif=b"Exif\0\0no exif at all")) == Mark(0)
 
 
 def test_exif_rotation_is_ignored(tmp_path):

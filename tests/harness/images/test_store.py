@@ -13,7 +13,7 @@ from PIL import Image
 
 from harness.errors import DataError, UsageError
 from harness.images import file_hashes, store_build
-from harness.images.decoding import ImageError, decode
+from harness.images.decoding import ImageError, Mark, decode, decode_marked
 from harness.images.store import disk_bytes, open_images
 from harness.paths import cache_root
 
@@ -44,9 +44,9 @@ def decoded(monkeypatch):
 
     def spy(path, *rest):
         paths.append(Path(path).name)
-        return decode(path, *rest)
+        return decode_marked(path, *rest)
 
-    monkeypatch.setattr(store_build, "decode", spy)
+    monkeypatch.setattr(store_build, "decode_marked", spy)
     return paths
 
 
@@ -80,7 +80,7 @@ def test_a_view_reads_the_same_store(files):
 
 
 def test_a_second_start_decodes_and_reads_nothing(files, decoded, monkeypatch):
-    age(files)
+    monkeypatch.setattr(file_hashes, "_SETTLED_NS", 0)
     open_images(files, SIZE)
     assert len(decoded) == 9
     monkeypatch.setattr(file_hashes, "_sha256", lambda path: pytest.fail(f"{path} was read again"))
@@ -187,6 +187,28 @@ def test_skipped_images_are_listed_and_read_as_black(files, kind):
     good[[2, 5]] = 0
     assert torch.equal(opened.read(range(9)), good)
     assert opened.subset([5, 4]).bad == [0]
+
+
+@pytest.mark.parametrize("kind", ["disk", "off"])
+def test_what_is_odd_about_a_file_is_known_again_without_a_look_at_it(files, kind, decoded):
+    image, exif = Image.open(files[0]), Image.Exif()
+    exif[0x0112] = 6
+    image.save(files[1], exif=exif)
+    Image.new("RGB", (20, 40), "navy").save(files[3])
+    image.resize((100, 300)).save(files[4], "JPEG")
+    files[4].write_bytes(files[4].read_bytes()[:-500])
+    spoil(files)
+    for _ in range(2):
+        opened = open_images(files, SIZE, store=kind, on_bad_image="skip")
+        found = {mark: opened.marked(mark) for mark in Mark}
+        assert found == {
+            Mark.UNREADABLE: [2, 5],
+            Mark.CUT: [4],
+            Mark.SINGLE_COLOUR: [3],
+            Mark.TURNED: [1],
+        }
+    assert len(decoded) == 9
+    assert opened.subset([4, 0, 1]).marked(Mark.TURNED) == [2]
 
 
 def test_a_mended_image_is_read_again(files):

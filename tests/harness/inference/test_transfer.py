@@ -77,15 +77,44 @@ def test_what_is_there_is_shown_and_not_measured_again(folder, monkeypatch):
     assert not [stage for stage in notes.stages if "cuhk" in stage]
 
 
-@pytest.mark.parametrize("change", [{"fingerprint": "other"}, {"protocol": PROTOCOL_VERSION + 1}])
-def test_a_result_of_other_data_or_another_protocol_is_measured_again(folder, change):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fingerprint": "other"}, "another annotation"),
+        ({"protocol": PROTOCOL_VERSION + 1}, "another version of protocol"),
+        ({"pictures": "other"}, "other pictures in test"),
+        ({"pictures": None}, "made before pictures were part of it"),
+    ],
+)
+def test_a_result_of_other_data_or_another_protocol_is_measured_again(folder, change, said):
     file = folder.file("transfer/cuhk.json")
     before = read_json(file)
     write_json(file, before | change | {"metrics": {}})
     (result,), notes = again(folder, "cuhk")
     assert result["metrics"] == before["metrics"]
     assert read_json(file)["fingerprint"] == before["fingerprint"]
-    assert notes.notes == []
+    assert notes.notes == [f"the result on cuhk of {before['finished']} is made anew: {said}."]
+
+
+def test_other_test_pictures_make_another_result_and_other_training_pictures_do_not(
+    folder, world, tmp_path, monkeypatch
+):
+    data = world.make_twins(tmp_path / "data", ("cuhk",))
+    entries = read_json(next((data / "synthetic").glob("*/reid_raw.json")))
+    files = {
+        split: [next(data.rglob(entry["file_path"])) for entry in entries if entry["split"] == split]
+        for split in ("train", "test")
+    }
+    files["train"][0].unlink()
+    (first,), notes = again(folder, "cuhk", data_root=str(data))
+    files["test"][0].write_bytes(files["test"][1].read_bytes())
+    (second,), notes = again(folder, "cuhk", data_root=str(data))
+    assert "other pictures in test" in notes.notes[0]
+    assert second["pictures"] != first["pictures"]
+    for file in files["test"]:
+        file.unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        again(folder, "cuhk", data_root=str(data))
 
 
 def test_force_measures_again_and_gives_the_same_numbers(folder):

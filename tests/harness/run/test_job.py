@@ -1,9 +1,12 @@
 """A run's preparation: what makes its identity, where it is kept, and methods that begin alike."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness.clip.model import load_clip
+from harness.data.contents import Content
 from harness.data.loading import Reading
 from harness.datasets import DATASETS, Sample
 from harness.errors import UsageError
@@ -14,12 +17,16 @@ from harness.run import job as job_module
 from harness.run.job import build_method, check_trial, new_record, prepare
 
 SAMPLES = [Sample(f"{n}.jpg", n % 2, ("a man",), "train") for n in range(4)]
+SAMPLES.append(Sample("4.jpg", 2, ("a man",), "test"))
 
 
 @pytest.fixture
 def reading(tmp_path):
     """Return a dataset's samples as a run uses them: two persons."""
-    return Reading(DATASETS.get("icfg"), tmp_path, SAMPLES, ("train",), False, [], "print", True)
+    contents = {sample.image: Content(tmp_path / sample.image, sample.image) for sample in SAMPLES}
+    return Reading(
+        DATASETS.get("icfg"), tmp_path, SAMPLES, ("train",), False, [], "print", True, contents=contents
+    )
 
 
 @pytest.fixture
@@ -50,6 +57,19 @@ def test_a_trial_is_never_taken_for_a_run_and_trials_of_two_studies_are_alike(co
     run, first, second = (new_record(config(), reading, clip, study) for study in (None, "one", "two"))
     assert run.identity != first.identity == second.identity
     assert (run.study, first.study) == (None, "one")
+
+
+def test_pictures_are_part_of_a_run_and_those_of_the_test_split_of_no_trial(config, reading, clip):
+    def identities(**contents):
+        others = {name: Content(reading.root / name, text) for name, text in contents.items()}
+        other = replace(reading, contents=reading.contents | others)
+        return [new_record(config(), other, clip, study).identity for study in (None, "one")]
+
+    known = identities()
+    train, test = identities(**{"0.jpg": "other"}), identities(**{"4.jpg": "other"})
+    assert [a == b for a, b in zip(train, known, strict=True)] == [False, False]
+    assert [a == b for a, b in zip(test, known, strict=True)] == [False, True]
+    assert new_record(config(), reading, clip).pictures == reading.pictures
 
 
 def test_only_what_can_change_a_result_changes_the_identity(config, reading, clip):

@@ -12,12 +12,13 @@ from safetensors.torch import load_file
 from harness.captions.vocabulary import COLOURS, GARMENTS, caption_features
 from harness.data.annotations import read_annotations
 from harness.datasets import DATASETS
-from harness.errors import Interrupted, TrainingError, UsageError
+from harness.errors import HarnessError, Interrupted, TrainingError, UsageError
 from harness.evaluate import encoder as evaluate_module
 from harness.listener import Listener
 from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
 from harness.run import final_test
 from harness.run import run as run_module
+from harness.run.resume import resume_run
 from harness.run.run import run
 
 pytestmark = pytest.mark.usefixtures("untracked")
@@ -387,3 +388,66 @@ def _have_modes(root, umask):
     }
     assert files
     assert not wrong
+
+
+def test_other_pictures_under_the_same_names_are_another_run(world, tmp_path):
+    data, root = world.make_twins(tmp_path / "data"), tmp_path / "runs"
+    config, notes = world.quick(data, "zero_shot"), Notes()
+    first = run(config, runs=root)
+    pictures = sorted(data.rglob("*.jpg"))
+    old, new = pictures[0].read_bytes(), pictures[1].read_bytes()
+    pictures[0].write_bytes(new)
+    second = run(config, runs=root, listener=notes)
+    assert second.identity != first.identity
+    (split,) = [name for name in first.pictures if first.pictures[name] != second.pictures[name]]
+    assert (
+        f"another run than {first.name}, which has the same config: other pictures in {split}." in notes.notes
+    )
+    pictures[0].write_bytes(old)
+    assert run(config, runs=root, listener=notes).identity == first.identity
+    assert f"found the finished run {first.name}" in notes.notes[-1]
+
+
+def test_a_finished_run_is_not_found_when_its_pictures_are_gone(world, tmp_path):
+    data, root = world.make_twins(tmp_path / "data"), tmp_path / "runs"
+    run(world.quick(data, "zero_shot"), runs=root)
+    for picture in data.rglob("*.jpg"):
+        picture.unlink()
+    notes = Notes()
+    for skip in ((), ("dataset.on_bad_image=skip",)):
+        with pytest.raises(UsageError, match=r"cannot be read(?s:.*)\.jpg"):
+            run(world.quick(data, "zero_shot", "icfg", *skip), runs=root, listener=notes)
+    assert notes.notes == []
+    assert len(all_runs(root)) == 1
+
+
+def test_training_does_not_go_on_over_other_pictures(world, tmp_path):
+    data, root = world.make_twins(tmp_path / "data"), tmp_path / "runs"
+    config = world.quick(data)
+    with pytest.raises(Interrupted):
+        run(config, runs=root, listener=Stop(2, 1))
+    (folder,) = all_runs(root)
+    pictures = sorted(data.rglob("*.jpg"))
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    with pytest.raises(
+        UsageError, match=rf"{folder.path.name} cannot be gone on with: other pictures in \w+\."
+    ):
+        resume_run(folder.path.name, root, device="cpu")
+    assert [run.path for run in all_runs(root)] == [folder.path]
+    notes = Notes()
+    assert run(config, runs=root, listener=notes).name != folder.path.name
+    assert notes.resumed is None
+
+
+def test_a_checkpoint_of_other_pictures_is_refused(world, twins, tmp_path):
+    config = world.quick(twins)
+    with pytest.raises(Interrupted):
+        run(config, runs=tmp_path, listener=Stop(2, 1))
+    (folder,) = all_runs(tmp_path)
+    checkpoint = folder.file("checkpoint.pt")
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["state"]["pictures"] == folder.read().pictures
+    content["state"]["pictures"]["train"] = "other"
+    torch.save(content, checkpoint)
+    with pytest.raises(HarnessError, match="of other pictures: remove it to start over"):
+        run(config, runs=tmp_path)

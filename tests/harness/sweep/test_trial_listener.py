@@ -127,17 +127,18 @@ def record(**accounting):
         config={},
         versions={"method": 1},
         fingerprint="print",
+        pictures={"train": "shown"},
         backbone={"name": "tiny", "seed": 4},
         synthetic=True,
         accounting=accounting,
     )
 
 
-def test_all_trials_share_data_weights_and_versions_and_not_the_seed(make):
+def test_all_trials_share_data_pictures_weights_and_versions_and_not_the_seed(make):
     listener = make()
     listener.on_start("name", record())
     material = {"fingerprint": "print", "backbone": {"name": "tiny"}, "versions": {"method": 1}}
-    assert listener.study.held == [("material", material)]
+    assert listener.study.held == [("material", material), ("pictures", {"train": "shown"})]
     assert [known.identity for known in listener.records] == ["a"]
 
 

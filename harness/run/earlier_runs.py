@@ -1,0 +1,87 @@
+"""Which run or result of the same settings is there already, and what makes it another one all the same."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config.identity import free_keys
+from harness.config.sections import RunConfig
+from harness.config.values import flatten
+from harness.data.loading import Reading
+from harness.errors import listed
+from harness.record import Record, RunFolder
+
+BEFORE = "made before pictures were part of it"
+
+
+def difference_from_earlier(record: Record, root: Path) -> str | None:
+    """Say what differs from the latest run of the same config, finished ones first; None where there is none.
+
+    Args:
+        record: of the run that is to begin.
+        root: folder of the runs among which to look.
+    """
+    alike = [found for found in _of_same_name(record, root) if _settings(found) == _settings(record)]
+    if not alike:
+        return None
+    latest = max(alike, key=lambda found: (found.status == "finished", found.started))
+    return f"another run than {latest.name}, which has the same config: {differences(latest, record)}."
+
+
+def differences(old: Record, new: Record) -> str:
+    """Say in words what two runs of one config do not share, of all that is part of a run's identity.
+
+    >>> from harness.record import Record
+    >>> shared = dict(identity="", config={}, versions={}, backbone={}, synthetic=False)
+    >>> one = Record(fingerprint="a", pictures={"train": "x", "test": "y"}, **shared)
+    >>> differences(one, one.model_copy(update={"pictures": {"train": "x", "test": "z"}}))
+    'other pictures in test'
+    """
+    found = []
+    if not old.pictures:
+        found.append(BEFORE)
+    elif splits := _unlike(old.pictures, new.pictures):
+        found.append(f"other pictures in {listed(splits)}")
+    if old.fingerprint != new.fingerprint:
+        found.append("another annotation")
+    if old.backbone != new.backbone:
+        found.append("other backbone weights")
+    if parts := _unlike(old.versions, new.versions):
+        found.append(f"another version of {listed(parts)}")
+    return "; ".join(found) or "other settings"
+
+
+def differences_in_test(fingerprint: str, pictures: str | None, reading: Reading) -> str:
+    """Say in words how the data that a result is of differ from those that are there; nothing where they do not.
+
+    Args:
+        fingerprint: of the annotation that the result is of.
+        pictures: SHA-256 of the test pictures that it is of, None where that is not known.
+        reading: what is there now.
+    """
+    found = []
+    if pictures is None:
+        found.append(BEFORE)
+    elif pictures != reading.pictures["test"]:
+        found.append("other pictures in test")
+    if fingerprint != reading.fingerprint:
+        found.append("another annotation")
+    return "; ".join(found)
+
+
+def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    free = free_keys(RunConfig)
+    return {key: value for key, value in flatten(record.config).items() if key not in free}
+
+
+def _of_same_name(record: Record, root: Path) -> Iterator[Record]:
+    """Yield the runs whose name differs in the identity alone."""
+    start = record.name.removesuffix(record.identity[:12])
+    for folder in root.glob(f"{start}*"):
+        found = RunFolder(folder).read() if "~" not in folder.name else None
+        if found is not None and found.identity != record.identity:
+            yield found

@@ -1,0 +1,29 @@
+"""What a run would do: found or new, what it is not, and that pictures are missing."""
+
+import pytest
+
+from harness.images.decoding import ImageError
+from harness.run.dry_run import make_plan
+from harness.run.run import run
+
+pytestmark = pytest.mark.usefixtures("untracked")
+
+
+def test_a_plan_knows_what_the_run_would_find(world, tmp_path):
+    data = world.make_twins(tmp_path / "data")
+    config = world.quick(data, "zero_shot")
+    plan = make_plan(config, tmp_path)
+    assert (plan.state, plan.differs) == ("new", None)
+    name = run(config, runs=tmp_path).name
+    plan = make_plan(config, tmp_path)
+    assert (plan.name, plan.state, plan.differs) == (name, "finished: found", None)
+    pictures = sorted(data.rglob("*.jpg"))
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    plan = make_plan(config, tmp_path)
+    assert (plan.state, plan.name == name) == ("new", False)
+    assert f"another run than {name}" in plan.differs
+    assert plan.differs in "\n".join(plan.lines())
+    for picture in pictures:
+        picture.unlink()
+    with pytest.raises(ImageError, match="cannot be read"):
+        make_plan(config, tmp_path)
