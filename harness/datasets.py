@@ -228,5 +228,5 @@ def count(samples: Sequence[Sample]) -> dict[str, Counts]:
     return counts
 
 
-DATASETS: Registry[PersonDataset] = Registry("dataset", __name__, __path__)
+DATASETS: Registry[PersonDataset] = Registry("dataset", __name__, __path__, PersonDataset)
 register = DATASETS.register

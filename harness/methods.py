@@ -198,7 +198,7 @@ class Method(nn.Module):
         A tensor that is not needed is left out, one whose name is not known keeps it and is reported. Default: raises
         `UsageError`, since no map is known.
         """
-        mapped = [name for name in METHODS.names() if "imported" in vars(METHODS.get(name))]
+        mapped = [method.name for method in METHODS.usable() if "imported" in vars(method)]
         raise UsageError(
             f"The method {cls.name} has no map for authors' checkpoints; there is one for {', '.join(mapped)}."
         )
@@ -214,7 +214,7 @@ def gathered(features: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     return {name: gather_with_gradient(rows, len(batch.identities)) for name, rows in features.items()}
 
 
-METHODS: Registry[Method] = Registry("method", __name__, __path__)
+METHODS: Registry[Method] = Registry("method", __name__, __path__, Method)
 register = METHODS.register
 
 __all__ = [

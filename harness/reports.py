@@ -97,7 +97,7 @@ class Report(ABC):
         """
 
 
-REPORTS: Registry[Report] = Registry("report", __name__, __path__)
+REPORTS: Registry[Report] = Registry("report", __name__, __path__, Report)
 register = REPORTS.register
 
 __all__ = ["REPORTS", "Contents", "Gap", "Report", "Source", "Step", "Table", "register"]

@@ -21,8 +21,7 @@ _RESUMABLE = ("interrupted", "failed")
 
 def _baselines(trained: bool) -> list[str]:
     """Return the methods that no comparison should lack: the untrained ones, or the trained ones."""
-    methods = [METHODS.get(name) for name in METHODS.names()]
-    return [method.name for method in methods if method.baseline and method.trained == trained]
+    return [method.name for method in METHODS.usable() if method.baseline and method.trained == trained]
 
 
 def run_command(method: str, dataset: str, synthetic: bool) -> str:

@@ -48,7 +48,7 @@ def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> None:
 
 def twins() -> list[str]:
     """Return the names of the datasets that have a synthetic twin."""
-    return [name for name in DATASETS.names() if DATASETS.get(name).twin is not None]
+    return [dataset.name for dataset in DATASETS.usable() if dataset.twin is not None]
 
 
 def fill_cache(

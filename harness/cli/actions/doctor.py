@@ -8,9 +8,13 @@ from functools import partial
 from harness.clip.model import load_clip
 from harness.clip.weights import find_cached
 from harness.config.sections import BackboneConfig
-from harness.datasets import DATASETS
-from harness.paths import cache_root, data_root, runs_root
+from harness.data.annotations import locate
+from harness.data.overview import chosen_place
+from harness.datasets import DATASETS, PersonDataset
+from harness.errors import HarnessError, count_text
+from harness.paths import Place, cache_root, data_root, runs_root
 from harness.run.provenance import PACKAGES, installed
+from harness.twins.marker import read_marker
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,22 @@ def _weights() -> Iterator[Finding]:
 def _data(root: str | None) -> Iterator[Finding]:
     place = data_root(root)
     for name in DATASETS.names():
-        dataset = DATASETS.get(name)
-        there = [
-            p for p in (place.path / dataset.folder, place.path / "synthetic" / dataset.folder) if p.is_dir()
-        ]
-        detail = ", ".join(str(p) for p in there) or f"not in {place}: harness data info {name}"
-        yield Finding(f"data {name}", "ok" if there else "missing", detail)
+        try:
+            yield _dataset(DATASETS.get(name), place)
+        except HarnessError as error:
+            yield Finding(f"data {name}", "broken", str(error))
+
+
+def _dataset(dataset: type[PersonDataset], place: Place) -> Finding:
+    """Tell real data from a synthetic twin by what lies there, whichever folder it lies in."""
+    real, twins = [], []
+    for root in (place.path, chosen_place(place, synthetic=True).path):
+        if (found := locate(dataset, root)) is not None:
+            marker = read_marker(found.folder)
+            if marker is None:
+                real.append(f"real data in {found.folder}")
+            else:
+                persons = count_text(marker.identities, "identity", "identities")
+                twins.append(f"SYNTHETIC TWIN of {persons} in {found.folder}")
+    hint = [] if real else [f"no real data in {place}: harness data info {dataset.name}"]
+    return Finding(f"data {dataset.name}", "ok" if real else "missing", "; ".join([*real, *twins, *hint]))

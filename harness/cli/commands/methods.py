@@ -1,12 +1,14 @@
 """`harness methods`: list the methods; show parameters, FLOPs and config fields of one."""
 
 import ast
+import inspect
+import sys
 from pathlib import Path
 
 import click
 
 from harness.cli.layout import table
-from harness.cli.options import NearestGroup, json_option, option, print_json
+from harness.cli.options import NearestGroup, json_option, option, plain, print_json
 from harness.registry import Registry, plugin_path
 
 
@@ -20,7 +22,7 @@ def methods() -> None:
 def list_methods(as_json: bool) -> None:
     """List the methods, with a one-line description of each."""
     registry: Registry[object] = Registry("method", "harness.methods", plugin_path("methods"))
-    titles = {name: _title(registry.path, name) for name in registry.names()}
+    titles = {name: title for name in registry.names() if (title := _title(registry, name)) is not None}
     if as_json:
         return print_json([{"name": name, "title": title} for name, title in titles.items()])
     header = ("method", "what it is")
@@ -46,11 +48,23 @@ def info(
     print_json(described) if as_json else show(described)
 
 
-def _title(path: list[str], name: str) -> str:
-    """Return the first line of a plug-in's docstring, read from its source; empty for one of a third party."""
-    for place in path:
-        file = Path(place) / f"{name}.py"
-        if file.is_file():
-            docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-            return docstring.partition("\n")[0]
-    return ""
+def _title(registry: Registry[object], name: str) -> str | None:
+    """Return the first line of a plug-in's docstring, read from its source, or of what a third party adds, imported.
+
+    None for one that cannot be read, which is said.
+    """
+    if name in registry.third_parties():
+        from harness.methods import METHODS
+
+        found = METHODS.find(name)
+        return None if found is None else _first_line(inspect.getdoc(sys.modules[found.__module__]))
+    file = next(file for place in registry.path if (file := Path(place) / f"{name}.py").is_file())
+    try:
+        return _first_line(ast.get_docstring(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError, OSError) as error:
+        click.echo(plain(f"skipped: The method {name!r} cannot be read: {file}: {error}"), err=True)
+        return None
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").partition("\n")[0]

@@ -51,7 +51,7 @@ def show_reports(as_json: bool) -> None:
     """List the reports: what each takes and which question it answers."""
     from harness.reports import REPORTS
 
-    reports = [REPORTS.get(name) for name in REPORTS.names()]
+    reports = REPORTS.usable()
     if as_json:
         print_json(
             [{"report": one.name, "takes": list(one.takes), "question": one.question} for one in reports]

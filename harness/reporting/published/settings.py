@@ -64,9 +64,9 @@ def preset_of(row: Row) -> tuple[str, dict[str, str]]:
 
     The preset's name is "" for a method without presets of its own, and of one that is not installed.
     """
-    if row["method"] not in METHODS.names():
+    method = METHODS.find(row["method"])
+    if method is None:
         return "", {}
-    method = METHODS.get(row["method"])
     own = [name for name in known_presets(method) if name not in (RELEASED, SYNTHETIC_PRESET)]
     found = {
         name: _departures(row, (name,) if name else (), (), bool(row["synthetic"])) for name in (*own, "")
@@ -96,7 +96,8 @@ def plain_model(name: str) -> str:
 
 def has_released(method: str) -> bool:
     """Say whether a method has a preset that repeats the authors' released code."""
-    return method in METHODS.names() and RELEASED in known_presets(METHODS.get(method))
+    found = METHODS.find(method)
+    return found is not None and RELEASED in known_presets(found)
 
 
 def _departures(

@@ -1,6 +1,7 @@
 """What is looked over: versions, devices, folders, store, weights and data, and no check that breaks stops the rest."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -9,7 +10,9 @@ from harness.cli.actions import doctor
 from harness.cli.actions.doctor import examine
 from harness.cli.main import cli
 from harness.datasets import DATASETS
+from harness.errors import HarnessError
 from harness.run.provenance import PACKAGES
+from tests.small_icfg import ENTRIES, write_icfg
 
 pytestmark = pytest.mark.usefixtures("untracked")
 
@@ -28,15 +31,39 @@ def test_everything_is_named_once_in_one_of_three_states():
     assert all(finding.detail for finding in findings)
 
 
-def test_data_are_found_where_they_are_and_missing_ones_say_the_way(tmp_path):
+def test_real_data_and_twins_are_told_apart_by_what_lies_there(tmp_path, twins):
+    write_icfg(tmp_path, ENTRIES)
     folder = DATASETS.get("icfg").folder
-    (tmp_path / folder).mkdir()
-    (tmp_path / "synthetic" / folder).mkdir(parents=True)
+    shutil.copytree(twins / "synthetic" / folder, tmp_path / "synthetic" / folder)
     findings = found(str(tmp_path))
     assert findings["data icfg"].state == "ok"
-    assert findings["data icfg"].detail == f"{tmp_path / folder}, {tmp_path / 'synthetic' / folder}"
+    twin = f"SYNTHETIC TWIN of 30 identities in {tmp_path / 'synthetic' / folder}"
+    assert findings["data icfg"].detail == f"real data in {tmp_path / folder}; {twin}"
+    (tmp_path / DATASETS.get("cuhk").folder).mkdir()
     assert findings["data cuhk"].state == "missing"
     assert "harness data info cuhk" in findings["data cuhk"].detail
+    assert findings == {**found(str(tmp_path)), "data folder": findings["data folder"]}
+
+
+def test_a_twin_in_the_place_of_real_data_is_still_a_twin(twins):
+    finding = found(str(twins / "synthetic"))["data icfg"]
+    assert finding.state == "missing"
+    assert finding.detail.startswith("SYNTHETIC TWIN of 30 identities in ")
+    assert "; no real data in " in finding.detail
+
+
+def test_a_faulty_dataset_is_named_and_the_others_are_looked_at(monkeypatch):
+    def get(name):
+        if name == "cuhk":
+            raise HarnessError("The dataset 'cuhk' cannot be imported: NameError: x")
+        return icfg
+
+    icfg = DATASETS.get("icfg")
+    monkeypatch.setattr(DATASETS, "get", get)
+    findings = found()
+    assert findings["data cuhk"].state == "broken"
+    assert "NameError: x" in findings["data cuhk"].detail
+    assert "data icfg" in findings
 
 
 def test_a_package_that_is_not_installed_is_broken_with_the_command(monkeypatch):

@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 from click.testing import CliRunner
 
+from harness.cli.commands import methods as command
 from harness.cli.commands.methods import methods
 from harness.errors import UsageError
+from harness.methods import METHODS
+from harness.registry import Registry
 
 
 def call(*arguments):
@@ -90,3 +94,17 @@ def test_info_counts_at_the_size_of_the_method_s_recipe_unless_told():
     assert "149,162,625" in shown
     starts = {line.index(" " + word) for line in shown.splitlines() for word in ("trick:",) if word in line}
     assert len(starts) == 1, "values stand in one column, whatever the longest key"
+
+
+def test_list_names_and_skips_faulty_plug_ins_and_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "good.py").write_text('"""A good one."""')
+    (tmp_path / "broken.py").write_text("class Bad(:")
+    (tmp_path / "coded.py").write_bytes(b'"""\xff"""')
+    entry = EntryPoint("theirs", "not_there_at_all:Thing", "harness.methods")
+    monkeypatch.setattr(command, "plugin_path", lambda folder: [str(tmp_path)])
+    monkeypatch.setattr(Registry, "_entry_points", lambda self: {"theirs": entry})
+    result = CliRunner().invoke(methods, ["list", "--json"])
+    assert json.loads(result.stdout) == [{"name": "good", "title": "A good one."}]
+    assert "skipped: The method 'broken' cannot be read" in result.stderr
+    assert "skipped: The method 'coded' cannot be read" in result.stderr
+    assert METHODS.find("theirs") is None
