@@ -179,6 +179,7 @@ class PersonDataset(ABC):
     access: ClassVar[str]
     annotation_files: ClassVar[tuple[str, ...]]
     image_folder: ClassVar[str] = "imgs"
+    # The published counts of each split; {} where none are published.
     expected: ClassVar[dict[str, Counts]]
     wrong_files: ClassVar[tuple[WrongFile, ...]] = ()
     default_val: ClassVar[str] = "own"

@@ -60,13 +60,13 @@ def and_more(n: int, most: int) -> str:
     return f" and {n - most:,} more" if n > most else ""
 
 
-def count_text(n: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun in the right form; `many` is needed where the plural is not `one` and an s.
+def many(n: int, one: str, several: str | None = None) -> str:
+    """Return a number with its noun in the right form; `several` is needed where that is not `one` and an s.
 
-    >>> count_text(1, "caption"), count_text(1_200, "caption"), count_text(0, "identity", "identities")
+    >>> many(1, "caption"), many(1_200, "caption"), many(0, "identity", "identities")
     ('1 caption', '1,200 captions', '0 identities')
     """
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:

@@ -46,8 +46,12 @@ def splits_frame(profile: Profile, captions: Arrays, images: Arrays) -> "DataFra
     for place, split in enumerate(SPLITS):
         if split not in profile.found and split not in profile.expected:
             continue
-        found, expected = profile.found.get(split, [0] * 3), profile.expected.get(split, [0] * 3)
-        line: dict[str, Any] = {"split": split, "as_expected": found == expected}
+        published: list[Any] = [0] * 3 if profile.expected else [None] * 3
+        found, expected = profile.found.get(split, [0] * 3), profile.expected.get(split, published)
+        line: dict[str, Any] = {
+            "split": split,
+            "as_expected": found == expected if profile.expected else None,
+        }
         for kind, got, want in zip(KINDS, found, expected, strict=True):
             line |= {kind: got, f"{kind}_expected": want}
         words = captions["n_words"][captions["split"] == place]
@@ -71,8 +75,13 @@ def splits_table(profile: Profile, captions: Arrays, images: Arrays) -> Table:
 
     rows = splits_frame(profile, captions, images)
     whose = "of this twin as generated" if profile.synthetic else "published"
+    counts = (
+        f"Counts: found / expected; the expected ones are those {whose}."
+        if profile.expected
+        else "Counts: found."
+    )
     notes = (
-        f"Counts: found / expected; the expected ones are those {whose}. In brackets: minimum to maximum.",
+        f"{counts} In brackets: minimum to maximum.",
         f"Too long: captions of more than {most_words(profile)} words. A word takes at least one token, so at least "
         f"these captions are truncated at {profile.text_length} tokens.",
     )
@@ -81,11 +90,15 @@ def splits_table(profile: Profile, captions: Arrays, images: Arrays) -> Table:
 
 
 def _split_cells(row: dict[Any, Any]) -> dict[str, str]:
-    counts = {kind: f"{row[kind]:,} / {row[f'{kind}_expected']:,}" for kind in KINDS}
+    told = row["as_expected"] is not None
+    counts = {
+        kind: f"{row[kind]:,} / {row[f'{kind}_expected']:,}" if told else f"{row[kind]:,}" for kind in KINDS
+    }
+    verdict = "as expected" if row["as_expected"] else "DIFFER"
     return {
         "split": row["split"],
         **counts,
-        "counts": "as expected" if row["as_expected"] else "DIFFER",
+        "counts": verdict if told else "none published",
         "images per identity": _range_text(row, "images_of_person"),
         "captions per image": _range_text(row, "captions_of_image"),
         "words per caption": _range_text(row, "words"),

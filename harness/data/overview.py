@@ -42,7 +42,7 @@ def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False)
         "expected": {split: row._asdict() for split, row in dataset.expected.items()},
         "known_wrong_files": [{"what": what, "mend": mend} for what, mend in known.items()],
         "wrong_files_found": [wrong.what for wrong in named_wrong(dataset, place.path)],
-        "has_val": "val" in dataset.expected,
+        "has_val": "val" in dataset.expected if dataset.expected else dataset.default_val == "own",
         "default_val": dataset.default_val,
         "text_length": dataset.text_length,
         "shares_persons_with": list(dataset.shares_persons_with),
@@ -66,7 +66,7 @@ def _row(name: str, root: Place) -> dict[str, Any]:
         found = {synthetic: _found(dataset, chosen_place(root, synthetic)) for synthetic in (False, True)}
     except HarnessError as error:
         return {"name": name, "error": str(error)}
-    counts = _total(dataset.expected)._asdict()
+    counts = _total(dataset.expected)._asdict() if dataset.expected else dict.fromkeys(Counts._fields)
     twin = {"twin": found[True], "has_twin": dataset.twin is not None}
     return {"name": name, "title": dataset.title, **counts, "found": found[False], **twin}
 

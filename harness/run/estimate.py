@@ -12,9 +12,10 @@ from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
 from harness.images.store import disk_bytes
 from harness.methods import METHODS
-from harness.paths import runs_root
+from harness.paths import data_root, runs_root
 from harness.record import Record, all_runs
 from harness.train.cost import count_parameters
+from harness.twins.writer import twin_captions
 
 
 def finished_runs(runs: str | Path | None = None) -> list[Record]:
@@ -29,28 +30,39 @@ def expected_seconds(
     """Return the seconds that a run should take, and from how many earlier runs that is estimated.
 
     Training time is scaled by pairs and epochs, the rest is taken as it was, on the same dataset where there is such a
-    run. None when no run of the method on the backbone finished.
+    run, else on another of its kind, synthetic or real. None when no run of the method on the backbone finished, or
+    nothing tells the pairs.
 
     Args:
-        pairs: training pairs of an epoch; by default those of earlier runs on the dataset, else the published number.
+        pairs: training pairs of an epoch; by default those of earlier runs on the dataset, else the published number,
+            or that of the synthetic twin.
     """
     similar = [record for record in finished if _likeness(record.config) == _likeness(_plain(config))]
-    same = [record for record in similar if _data(record.config) == _data(_plain(config))] or similar
+    kind = [record for record in similar if record.synthetic == config.dataset.synthetic] or similar
+    same = [record for record in kind if _data(record.config) == _data(_plain(config))] or kind
     if not same:
         return None, 0
     rest = statistics.median(record.seconds - _training(record) for record in same)
     if not METHODS.get(config.method.name).trained:
         return rest, len(same)
     rate = statistics.median(_training(record) / _pairs_seen(record) for record in same)
-    return rest + rate * (pairs or _pairs(config, same)) * config.train.epochs, len(same)
+    n_pairs = pairs or _pairs(config, finished)
+    return (rest + rate * n_pairs * config.train.epochs, len(same)) if n_pairs else (None, 0)
 
 
-def _pairs(config: RunConfig, same: Sequence[Record]) -> int:
+def _pairs(config: RunConfig, finished: Sequence[Record]) -> int | None:
+    """Return the training pairs of a dataset or twin, as far as they are known without reading it."""
     here = (
-        record.data.get("train_pairs") for record in same if _data(record.config) == _data(_plain(config))
+        record.data.get("train_pairs") for record in finished if _data(record.config) == _data(_plain(config))
     )
     known = [int(pairs) for pairs in here if pairs]
-    return known[-1] if known else int(DATASETS.get(config.dataset.name).expected["train"].captions)
+    if known:
+        return known[-1]
+    dataset = DATASETS.get(config.dataset.name)
+    if config.dataset.synthetic:
+        return twin_captions(dataset, data_root(config.dataset.root).path, "train")
+    published = dataset.expected.get("train")
+    return published.captions if published else None
 
 
 def _training(record: Record) -> float:

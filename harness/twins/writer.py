@@ -52,9 +52,7 @@ def write_twin(
     Raises `UsageError` when the dataset has no twin, or another twin or real data are in the folder.
     """
     domain = _domain_of(dataset)
-    sizes = split_sizes(
-        domain, {split: counts.identities for split, counts in dataset.expected.items()}, identities
-    )
+    sizes = _twin_sizes(dataset, identities)
     folder = _twin_folder(dataset, root)
     wanted = Marker(GENERATOR_VERSION, dataset.name, seed, sum(sizes.values()), {})
     if _is_there(folder, wanted, force):
@@ -70,6 +68,23 @@ def write_twin(
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def _twin_sizes(dataset: type[PersonDataset], identities: int | None = None) -> dict[str, int]:
+    """Return the identities of each split of a twin: in the published proportions, else in those of the domain."""
+    domain = _domain_of(dataset)
+    published = {split: counts.identities for split, counts in dataset.expected.items()}
+    return split_sizes(domain, published or domain.small, identities)
+
+
+def twin_captions(dataset: type[PersonDataset], root: Path, split: str) -> int:
+    """Return how many captions a split of a twin has, or would have if it were made: then without the few extra."""
+    marker = read_marker(_twin_folder(dataset, root))
+    if marker is not None:
+        return marker.counts[split].captions if split in marker.counts else 0
+    domain = _domain_of(dataset)
+    orders = plan_pictures(domain, dataset.name, _twin_sizes(dataset), seed=0)
+    return domain.speech.captions * sum(order.split == split for order in orders)
 
 
 def _domain_of(dataset: type[PersonDataset]) -> Domain:

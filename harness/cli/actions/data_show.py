@@ -34,7 +34,10 @@ def show_info(info: dict[str, Any]) -> None:
     paragraph("    ", f"Also read, instead of the JSON file: {', '.join(info['also_read'])}")
     counts = [(split, *(f"{value:,}" for value in row.values())) for split, row in info["expected"].items()]
     click.echo()
-    table("Published counts", ("split", "identities", "images", "captions"), counts)
+    if counts:
+        table("Published counts", ("split", "identities", "images", "captions"), counts)
+    else:
+        click.echo("  Published counts: none")
     if info["known_wrong_files"]:
         click.echo("\n  Known bad files, found by harness data verify")
     for wrong in info["known_wrong_files"]:
@@ -44,7 +47,7 @@ def show_info(info: dict[str, Any]) -> None:
 def _overview_cells(row: dict[str, Any], root: str) -> tuple[str, ...]:
     if "error" in row:
         return (row["name"], "–", "–", "–", "–", f"cannot be read: {row['error']}", "–")
-    counts = (f"{row[key]:,}" for key in ("identities", "images", "captions"))
+    counts = ("–" if row[key] is None else f"{row[key]:,}" for key in ("identities", "images", "captions"))
     twin = _inside(row["twin"], root) or (f"harness data make {row['name']}" if row["has_twin"] else "none")
     return (row["name"], row["title"], *counts, _inside(row["found"], root) or "not found", twin)
 

@@ -1,14 +1,15 @@
 """Print what a check of a dataset found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.data.verify.faults import Fault, many
+from harness.data.verify.faults import Fault
 from harness.data.verify.verify import VerifyReport
 from harness.datasets import SPLITS, Counts
+from harness.errors import many
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -16,8 +17,9 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 def show_report(report: VerifyReport) -> None:
     """Print a check's count table, its faults with their fixes, and the verdict."""
     click.echo(plain(f"{report.title} in {report.folder}"))
-    rows = [_count_cells(split, report.expected.get(split), report.found.get(split)) for split in SPLITS]
+    rows = [_count_cells(split, report.expected, report.found.get(split)) for split in SPLITS]
     title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
+    title = title if report.expected else "counts: found (none are published)"
     header = ("split", "identities", "images", "captions", "state")
     table(title, header, [row for row in rows if row], text=(header[0], header[-1]))
     for fault in report.faults:
@@ -27,10 +29,12 @@ def show_report(report: VerifyReport) -> None:
     _show_verdict(report)
 
 
-def _count_cells(split: str, expected: Counts | None, found: Counts | None) -> list[str]:
+def _count_cells(split: str, published: Mapping[str, Counts], found: Counts | None) -> list[str]:
+    expected, empty = published.get(split), Counts(0, 0, 0)
     if expected is None and found is None:
         return []
-    empty = Counts(0, 0, 0)
+    if not published:
+        return [split, *(f"{got:,}" for got in found or empty), "not published"]
     pairs = zip(found or empty, expected or empty, strict=True)
     mark = "ok" if expected == found else "differs"
     return [split, *(f"{got:,} / {want:,}" for got, want in pairs), mark]

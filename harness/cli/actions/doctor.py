@@ -11,7 +11,7 @@ from harness.config.sections import BackboneConfig
 from harness.data.annotations import locate
 from harness.data.overview import chosen_place
 from harness.datasets import DATASETS, PersonDataset
-from harness.errors import HarnessError, count_text
+from harness.errors import HarnessError, many
 from harness.paths import Place, cache_root, data_root, runs_root
 from harness.run.provenance import PACKAGES, installed
 from harness.twins.marker import read_marker
@@ -119,7 +119,7 @@ def _dataset(dataset: type[PersonDataset], place: Place) -> Finding:
             if marker is None:
                 real.append(f"real data in {found.folder}")
             else:
-                persons = count_text(marker.identities, "identity", "identities")
+                persons = many(marker.identities, "identity", "identities")
                 twins.append(f"SYNTHETIC TWIN of {persons} in {found.folder}")
     hint = [] if real else [f"no real data in {place}: harness data info {dataset.name}"]
     return Finding(f"data {dataset.name}", "ok" if real else "missing", "; ".join([*real, *twins, *hint]))

@@ -10,6 +10,7 @@ from harness.data.annotations import recognise
 from harness.data.verify.captions import EMPTY, check_captions
 from harness.data.verify.image_files import Checked
 from harness.datasets import SPLITS, Counts, PersonDataset, Sample, count
+from harness.errors import many
 
 _SHOWN = 3
 _GROUPS = 12
@@ -77,19 +78,13 @@ def caption_faults(samples: Sequence[Sample], text_length: int) -> Iterator[Faul
         yield Fault(severity, what, odd.mend, odd.count, odd.examples)
 
 
-def many(n: int, thing: str) -> str:
-    """Return a number with its noun.
-
-    >>> many(1, "image file"), many(1200, "caption")
-    ('1 image file', '1,200 captions')
-    """
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"
-
-
 def _wrong_counts(expected: Mapping[str, Counts], found: Mapping[str, Counts], kind: str) -> Iterator[Fault]:
-    """Yield the splits with wrong counts; between good copies only the number of captions may differ."""
+    """Yield the splits with wrong counts; between good copies only the number of captions may differ.
+
+    Where no counts are published none are wrong.
+    """
     wrong = [split for split in SPLITS if expected.get(split) != found.get(split)]
-    if not wrong:
+    if not wrong or not expected:
         return
     only_captions = all(
         split in expected and split in found and expected[split][:2] == found[split][:2] for split in wrong

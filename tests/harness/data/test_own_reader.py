@@ -1,20 +1,27 @@
 """A dataset of a third party whose annotation is of a form of its own: its `read` is used wherever data are read."""
 
 import sys
+from importlib import import_module
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from harness.analysis.dataset_profile import measure
+from harness.cli.actions.data_show import show_info, show_overview
+from harness.cli.actions.data_verify import show_report
 from harness.config.sections import BackboneConfig, DatasetConfig
 from harness.data.annotations import annotation_fingerprint, read_annotations, read_dataset
 from harness.data.loading import open_material
 from harness.data.loading import read_dataset as read_for_run
+from harness.data.overview import _row, describe
 from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample
 from harness.errors import DataError
 from harness.listener import Listener
 from harness.paths import Place
+from harness.reports import REPORTS
 
 PLUG_IN = '''
 """Photos of a street: one line of labels.csv an image."""
@@ -148,6 +155,41 @@ def test_verify_checks_it_like_any_other(street, root):
         "The counts of train are not those of the published Street: results cannot be compared with it.",
         "The image folder itself: 1 of 5 image files missing.",
     ]
+
+
+def test_without_published_counts_none_are_wrong_anywhere(street, root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(street, "expected", {})
+    report = verify(street, Place(root, "--data-root"), workers=1)
+    assert report.usable
+    assert not [fault for fault in report.faults if "counts" in fault.what]
+    show_report(report)
+    out = capsys.readouterr().out
+    assert "counts: found (none are published)" in out
+    assert out.count("not published") == 3
+    assert "differs" not in out
+    row = _row("street", Place(root, "--data-root"))
+    assert (row["identities"], row["images"], row["captions"]) == (None, None, None)
+    show_overview(Place(root, "--data-root"), [row])
+    show_info(describe(street, Place(root, "--data-root")))
+    out = capsys.readouterr().out
+    assert "–" in out.splitlines()[2]
+    assert "Published counts: none" in out
+    assert "its own; default --val own" in out
+    monkeypatch.setenv("HARNESS_DATA", str(root))
+    profile = measure("street", tmp_path)
+    assert profile.expected == {}
+    rows = _splits(profile)
+    assert rows["counts"].tolist() == ["none published"] * 3
+    assert rows["images"].tolist() == ["3", "1", "2"]
+
+
+def _splits(profile):
+    report = import_module(REPORTS.get("dataset").__module__)
+    captions = {"split": np.array([]), "n_words": np.array([])}
+    images = {"person_split": np.array([]), "person_images": np.array([]), "split": np.array([])}
+    table = report.splits_table(profile, captions, images | {"n_captions": np.array([])})
+    assert table.notes[0] == "Counts: found. In brackets: minimum to maximum."
+    return table.cells
 
 
 def test_its_errors_come_through_with_their_own_words(street, root):

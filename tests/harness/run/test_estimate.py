@@ -6,6 +6,8 @@ from harness.datasets import DATASETS
 from harness.images.store import disk_bytes
 from harness.record import RunFolder
 from harness.run.estimate import expected_seconds, finished_runs, store_bytes, weight_bytes
+from harness.twins.marker import read_marker
+from harness.twins.writer import twin_captions
 
 
 @pytest.fixture
@@ -31,6 +33,10 @@ def earlier(fake, config):
     return make
 
 
+def on_real_data(config):
+    return config.model_copy(update={"dataset": config.dataset.model_copy(update={"synthetic": False})})
+
+
 def test_without_an_earlier_run_nothing_is_known(config, earlier):
     assert expected_seconds(config, []) == (None, 0)
     others = [
@@ -48,15 +54,45 @@ def test_training_counts_by_pairs_and_epochs_and_the_rest_as_it_was(config, earl
     assert expected_seconds(config, three) == (pytest.approx(10 + 40 / 200 * 100 * 3), 3)
 
 
-def test_runs_on_the_same_data_come_first_and_the_last_of_them_tells_the_pairs(config, earlier):
+def test_runs_on_the_same_data_come_first_and_the_last_of_them_tells_the_pairs(config, earlier, tmp_path):
     elsewhere, here = earlier(400.0, dataset__name="cuhk"), earlier(40.0, pairs=80)
     assert expected_seconds(config, [elsewhere, here]) == (pytest.approx(10 + 40 / 160 * 80 * 3), 1)
-    published = DATASETS.get("icfg").expected["train"].captions
-    assert expected_seconds(config, [elsewhere]) == (pytest.approx(10 + 400 / 200 * published * 3), 1)
+    generated = twin_captions(DATASETS.get("icfg"), tmp_path, "train")
+    assert expected_seconds(config, [elsewhere]) == (pytest.approx(10 + 400 / 200 * generated * 3), 1)
+    other_method = earlier(pairs=70, method="cskt")
+    assert expected_seconds(config, [elsewhere, other_method])[0] == pytest.approx(10 + 400 / 200 * 70 * 3)
     twice = [earlier(pairs=80, seed=1), earlier(pairs=120, seed=2)]
     seconds, n_runs = expected_seconds(config, twice)
     assert n_runs == 2
     assert seconds == pytest.approx(10 + (40 / 160 + 40 / 240) / 2 * 120 * 3)
+
+
+def test_twins_are_estimated_from_twins_and_real_data_from_the_published_number(
+    world, twins, tmp_path, earlier
+):
+    twin = world.quick(twins, "linear_probe", "icfg", "train.epochs=3")
+    real = on_real_data(twin)
+    on_real = earlier(700.0, dataset__synthetic=False, dataset__name="rstp")
+    on_real.synthetic = False
+    on_twin = earlier(400.0, dataset__name="rstp")
+    both = [on_twin, on_real]
+    has = read_marker(twins / "synthetic" / "ICFG-PEDES").counts["train"].captions
+    assert expected_seconds(twin, both) == (pytest.approx(10 + 400 / 200 * has * 3), 1)
+    published = DATASETS.get("icfg").expected["train"].captions
+    assert expected_seconds(real, both) == (pytest.approx(10 + 700 / 200 * published * 3), 1)
+    assert published > 100 * has
+    assert twin_captions(DATASETS.get("icfg"), twins, "train") == has
+
+
+def test_a_dataset_without_published_counts_has_no_estimate_before_its_first_run(
+    config, earlier, monkeypatch
+):
+    monkeypatch.setattr(DATASETS.get("icfg"), "expected", {})
+    config = on_real_data(config)
+    elsewhere = earlier(400.0, dataset__name="cuhk", dataset__synthetic=False)
+    assert expected_seconds(config, [elsewhere]) == (None, 0)
+    assert expected_seconds(config, [elsewhere], pairs=10) == (pytest.approx(10 + 400 / 200 * 10 * 3), 1)
+    assert store_bytes([("icfg", (96, 32))]) == 0
 
 
 def test_what_trains_nothing_takes_what_it_took(world, tmp_path, earlier):
