@@ -152,7 +152,7 @@ def _aligned(text: str, width: int, left: bool) -> str:
 def _fold(text: str, width: int | None, further: int | None = None, whole: bool = False) -> list[str]:
     """Return a text as lines of at most `width` cells, those after the first of `further`; a longer word is cut.
 
-    With `whole` it stays whole and its line is longer.
+    With `whole` it stays whole where it is, and its line is longer.
     """
     if width is None:
         return [text]
@@ -163,7 +163,7 @@ def _fold(text: str, width: int | None, further: int | None = None, whole: bool 
     for word in text.split(" "):
         room = width if not lines or further is None else further
         longer = f"{line} {word}" if line else word
-        if _cells(longer) <= room:
+        if _cells(longer) <= room or (whole and _cells(word) > (further or width)):
             line = longer
             continue
         if line:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.layout import table
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.errors import and_more
 from harness.metric_names import METRIC_NAMES, METRICS
@@ -25,23 +25,21 @@ def execute(a: str, b: str, as_json: bool, options: dict[str, Any]) -> int:
     for test in found.tests:
         _show_test(test, found.synthetic)
     for test in found.tests:
-        click.echo(plain(test.verdict))
-    click.echo(found.reach)
+        paragraph("", test.verdict, indent=2)
+    paragraph("", found.reach, indent=2)
     click.echo(plain(f"more: harness report compare {found.a} {found.b}"))
     return 0
 
 
 def _show_sides(found: Comparison) -> None:
     for name, run, n_seeds in zip("AB", (found.a, found.b), found.n_seeds, strict=True):
-        click.echo(
-            plain(f"{name}  {run}" + (f" and its other seeds, {n_seeds} in all" if n_seeds > 1 else ""))
-        )
+        paragraph(f"{name}  ", run + (f" and its other seeds, {n_seeds} in all" if n_seeds > 1 else ""))
     for key, (one, other) in list(found.settings.items())[:_SHOWN_SETTINGS]:
-        click.echo(plain(f"   {key}: {one} for A, {other} for B"))
+        paragraph("   ", f"{key}: {one} for A, {other} for B", indent=5)
     if more := and_more(len(found.settings), _SHOWN_SETTINGS):
         click.echo(f"  {more} settings: --json")
     for line in found.unlike:
-        click.echo(plain(f"   differs: {line}"))
+        paragraph("   differs: ", line)
 
 
 def _show_test(test: Compared, synthetic: bool) -> None:

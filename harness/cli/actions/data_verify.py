@@ -16,7 +16,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 def show_report(report: VerifyReport) -> None:
     """Print a check's count table, its faults with their fixes, and the verdict."""
-    click.echo(plain(f"{report.title} in {report.folder}"))
+    paragraph("", f"{report.title} in {report.folder}", indent=2)
     rows = [_count_cells(split, report.expected, report.found.get(split)) for split in SPLITS]
     title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
     title = title if report.expected else "counts: found (none are published)"

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from harness.cli.layout import table
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import cell, metric_table, record_table
 from harness.paths import runs_root
@@ -66,7 +66,8 @@ def _print_details(record: Record, path: Path) -> None:
         f"versions {record.versions}; {packages}",
         f"MLflow   {record.tracking.get('run_id')} at {record.tracking.get('uri')}",
     ]
-    click.echo(plain("\n".join(lines)))
+    for line in lines:
+        paragraph("", line, indent=9)
 
 
 def _row(record: Record) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.layout import table
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.inference.page import shown
 
@@ -30,9 +30,6 @@ def show_search(found: "Search", as_json: bool) -> None:
         click.echo(f"unreadable, left out: {len(bad)}{more}", err=True)
     twin = "SYNTHETIC TWIN · " if found.record.synthetic else ""
     slowest = 1000 * max(found.seconds)
-    click.echo(
-        plain(
-            f"{twin}{len(found.gallery.files):,} images in {found.place}, {found.gallery.encoded:,} encoded now; "
-            f"a query took {slowest:.0f} ms\npage: {found.page}"
-        )
-    )
+    encoded = f"{found.gallery.encoded:,} encoded now; a query took {slowest:.0f} ms"
+    paragraph("", f"{twin}{len(found.gallery.files):,} images in {found.place}, {encoded}", indent=2)
+    click.echo(plain(f"page: {found.page}"))

@@ -101,7 +101,7 @@ def show_plan(options: dict[str, Any]) -> None:
     _show_cells(plan)
     _show_skipped(expansion, False)
     _show_counts(plan)
-    click.echo(_needs(plan))
+    paragraph("", _needs(plan), indent=2)
 
 
 def show_status(options: dict[str, Any]) -> int:

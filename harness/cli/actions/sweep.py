@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.actions.run import config_from, say_differences
 from harness.cli.actions.worker import setup_from
-from harness.cli.layout import table
+from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import metric_table, watching
 from harness.errors import UsageError, unknown
@@ -125,21 +125,23 @@ def show(summary: Summary, as_json: bool) -> None:
     table(f"{summary.study}{_twin(summary)} · validation", header, rows, text=header[:3], leaving=leaving)
     counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
     ends = "" if summary.interval is None else " [{:.2f}, {:.2f}]".format(*summary.interval)
-    click.echo(f"{len(summary.trials)} trials: {counts}; mean of the finished {_number(summary.mean)}{ends}")
+    mean = f"mean of the finished {_number(summary.mean)}{ends}"
+    paragraph("", f"{len(summary.trials)} trials: {counts}; {mean}", indent=2)
     if summary.counts["pruned"]:
-        click.echo(
-            f"pruning: {100 * summary.pruned_share:.0f} % of the trials were pruned, which saved "
+        saved = (
+            f"{100 * summary.pruned_share:.0f} % of the trials were pruned, which saved "
             f"{100 * summary.epochs_saved:.0f} % of the epochs, about {summary.seconds_saved:.0f} s"
         )
+        paragraph("pruning: ", saved)
     if summary.importance:
-        shares = ", ".join(f"{plain(key)} {100 * share:.0f} %" for key, share in summary.importance.items())
-        click.echo(f"importance: {shares}")
+        shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in summary.importance.items())
+        paragraph("importance: ", shares)
     if best is not None:
-        words = f"best: trial {best.number}, {summary.objective} {_number(best.value)}: {params_text(best.params)}"
-        click.echo(plain(words))
+        words = f"trial {best.number}, {summary.objective} {_number(best.value)}: {params_text(best.params)}"
+        paragraph("best: ", words)
     if len(summary.objectives) > 1:
-        click.echo(
-            f"Pareto front: trial{'s' * (len(summary.front) > 1)} {', '.join(map(str, summary.front))}"
+        paragraph(
+            "Pareto front: ", f"trial{'s' * (len(summary.front) > 1)} {', '.join(map(str, summary.front))}"
         )
     _show_test(summary)
     if summary.command:
