@@ -6,6 +6,7 @@ unless `COLUMNS` says otherwise.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +15,8 @@ import click
 from harness.cli.options import plain
 
 _GAP = "  "
+# Where a text may be folded: not inside an interval such as [60.4, 63.1] or [95 %].
+_SPACE = re.compile(r" (?![-+\d.%]+\])")
 _PROSE_WIDTH = 100
 _NARROWEST_SCREEN, _NARROWEST_TEXT, _LONGEST_WORD = 20, 20, 40
 
@@ -108,7 +111,7 @@ def _widths(columns: list[list[str]], foldable: list[bool], width: int | None) -
 
 def _least(column: list[str], natural: int) -> int:
     """Return how narrow a column of text may become: only very long words are folded."""
-    words = (_cells(word) for text in column for word in text.split(" "))
+    words = (_cells(word) for text in column for word in _SPACE.split(text))
     return min(natural, max(_NARROWEST_TEXT, *(word for word in words if word <= _LONGEST_WORD)))
 
 
@@ -160,7 +163,7 @@ def _fold(text: str, width: int | None, further: int | None = None, whole: bool 
 
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
+    for word in _SPACE.split(text):
         room = width if not lines or further is None else further
         longer = f"{line} {word}" if line else word
         if _cells(longer) <= room or (whole and _cells(word) > (further or width)):

@@ -141,9 +141,8 @@ def _show_records(records: list[Any]) -> None:
         show_record(records[0], False)
         return
     comparison_table(records)
-    click.echo(
-        f"next: harness runs show {records[-1].name} · harness runs list · README, part `What to do next`"
-    )
+    click.echo(f"next: harness runs show {records[-1].name}")
+    click.echo("      harness runs list, and the README's part `What to do next`")
 
 
 def _by_dataset(records: list[Any]) -> list[list[Any]]:

@@ -120,6 +120,8 @@ def test_a_paragraph_hangs_under_its_text_and_keeps_long_words_whole(capsys, mon
     assert first.startswith("  head  word")
     assert all(line.startswith("        word") for line in more)
     assert max(map(len, [first, *more])) <= 50
+    paragraph("the mean of all that finished is ", "41.03 of 100 [1.25, 80.80]")
+    assert "[1.25, 80.80]" in capsys.readouterr().out
     paragraph("- ", "x" * 99)
     assert "x" * 99 in capsys.readouterr().out
     paragraph("- ", "")
