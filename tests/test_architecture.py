@@ -29,6 +29,7 @@ FLOORS = (
     "twins track method_parts",
     "clip images captions pages datasets record",
     "config compute files registry addresses",
+    "file_kinds",
     "paths errors listener metric_names",
 )
 OWNERS = {"mlflow": {"track"}, "optuna": {"queue", "sweep"}, "accelerate": {"compute"}}

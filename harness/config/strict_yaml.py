@@ -8,17 +8,17 @@ import yaml
 
 from harness.config.sections import SECTIONS
 from harness.errors import UsageError
+from harness.file_kinds import read_text
 
 
 def read_yaml(
     file: Path, *, what: str = "preset", holds: str = f"sections ({', '.join(SECTIONS)})"
 ) -> dict[str, Any]:
     """Read a YAML mapping; raise `UsageError` naming the file, as `what`, and what it `holds`."""
+    text = read_text(file, f"The {what} ", UsageError)
     try:
-        values = parse_yaml(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"The {what} {file} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        values = parse_yaml(text)
+    except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"The {what} {file} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise UsageError(f"The {what} {file} must hold {holds}, not {type(values).__name__}.")

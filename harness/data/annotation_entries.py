@@ -4,7 +4,6 @@ Read are all public spellings: `file_path`, `img_path`, `image`; `captions`, `ca
 Texts are kept as they are, in file order; `processed_tokens` is not read.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 
 from harness.datasets import SPLITS, Sample
 from harness.errors import DataError
+from harness.file_kinds import parse_json, read_text
 
 _PATH_KEYS = ("file_path", "img_path", "image")
 _TEXT_KEYS = ("captions", "caption")
@@ -21,10 +21,9 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 def _read_entries(file: Path) -> list[Any]:
     """Return the list that an annotation file holds; raise `DataError` when it is anything else."""
+    text = read_text(file)
     try:
-        value = json.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}. Check its permissions.") from error
+        value = parse_json(text)
     except (ValueError, RecursionError) as error:
         fix = "It is cut off or damaged: download or unpack it again."
         raise DataError(

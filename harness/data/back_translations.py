@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.datasets import Sample
 from harness.errors import DataError, Interrupted, UsageError
+from harness.file_kinds import read_text
 from harness.files import locked, writable, write_text
 
 FILE = "back_translations.json"
@@ -44,10 +45,9 @@ def read_translations(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     fix = "Remove it, and make it again with: harness data back-translate."
+    text = read_text(file)
     try:
-        value = json.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}. Check its permissions.") from error
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is not valid JSON: {error}. {fix}") from error
     if not isinstance(value, dict) or not all(map(_whole, (*value, *value.values()))):

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.data.annotations import image_files
 from harness.data.loading import read_dataset
 from harness.errors import UsageError
+from harness.file_kinds import read_text
 from harness.files import writable
 from harness.inference.found import Search
 from harness.inference.gallery import find_images, open_gallery
@@ -67,7 +68,7 @@ def search(
 
 def read_queries(given: Sequence[str], file: str | Path | None = None) -> list[str]:
     """Return the descriptions of a command line and of a file, one a line; raise `UsageError` when there is none."""
-    lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines() if file else []
+    lines = read_text(file, error=UsageError).splitlines() if file else []
     found = [query for text in (*given, *lines) if (query := visible(text).strip())]
     if not found:
         raise UsageError(

@@ -1,5 +1,6 @@
 """Faults and oddities of annotation files, each told with file, entry and mend."""
 
+import gzip
 import json
 
 import pytest
@@ -108,6 +109,18 @@ def test_an_entry_that_is_no_object_is_named(read):
         read(lambda entries: [*entries, "text"])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
+@pytest.mark.parametrize("lines", [False, True])
+def test_any_unicode_and_json_lines_are_read_as_the_plain_file_is(real_format, tmp_path, encoding, lines):
+    root = real_format.write_icfg(tmp_path, real_format.icfg_entries())
+    plain = read_annotations(ICFG, root)
+    file = root / "ICFG-PEDES" / "ICFG-PEDES.json"
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    text = "".join(json.dumps(entry) + "\n" for entry in entries) if lines else json.dumps(entries)
+    file.write_bytes(text.encode(encoding))
+    assert read_annotations(ICFG, root) == plain
+
+
 def test_an_image_cannot_show_two_persons(read):
     with pytest.raises(DataError, match="has two identities, 0 and 9"):
         read(lambda entries: [*entries, {**entries[0], "id": 9}])
@@ -122,8 +135,12 @@ def test_no_entries_at_all_are_a_fault(read, real_format, tmp_path):
     ("content", "message"),
     [
         (b'[{"split": "train"', "not valid JSON"),
-        (b"", "not valid JSON"),
-        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"", "It is an empty file"),
+        (b"\xff\xfe\x00", "holds no text"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        (b"<!doctype html><title>Sign in</title>", "It is a web page"),
+        (gzip.compress(b"[]"), "gunzip"),
+        ('["caf\xe9"]'.encode("latin-1"), "another encoding than UTF-8"),
         (b"[" * 100_000, "not valid JSON"),
         (
             b'{"annotations": []}',

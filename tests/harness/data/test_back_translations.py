@@ -226,7 +226,7 @@ def test_the_annotations_own_back_translations_go_before_the_file():
 
 
 @pytest.mark.parametrize(
-    "text", ["[", "[]", '{"a": 1}', '{"a": "\\ud800"}', '{"\\ud800": "a"}', "\xff", "[" * 100_000]
+    "text", ["[", "[]", '{"a": 1}', '{"a": "\\ud800"}', '{"\\ud800": "a"}', "[" * 100_000]
 )
 def test_a_broken_file_is_one_clear_error_that_names_it(tree, text):
     file = tree / "ICFG-PEDES" / FILE
