@@ -1,5 +1,6 @@
 """The record of a run: one folder, written atomically, complete before anything is sent anywhere."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ FEW_SHOT = "few_shot.json"
 COMPRESSION = "compression.json"
 BACKBONE = "backbone.safetensors"
 IMPORTED = "harness.imported"
+BEFORE_PICTURES = "made before pictures were part of it"
 TWIN, REAL = "SYNTHETIC TWIN", "real data"
 
 
@@ -74,6 +76,28 @@ class Record(BaseModel):
     def imported(self) -> str | None:
         """The authors' checkpoint that the run was made of, None for a run that was trained here."""
         return self.tags.get(IMPORTED)
+
+
+def left_out_words(data: Mapping[str, Any]) -> str:
+    """Return in words how many images a run left out because they cannot be read, of its record's `data`.
+
+    >>> left_out_words({"left_out": {"train": 0, "val": 0, "test": 48}, "test_images": 47})
+    'without 48 of 95 test images'
+    >>> left_out_words({"left_out": {"train": 0, "test": 0}})
+    ''
+    """
+    if "left_out" not in data:
+        n = data.get("bad_images", 0)
+        return f"without {n:,} image{'s' * (n != 1)} of unknown splits" if n else ""
+    totals = {
+        name: n + data[f"{name}_images"] for name, n in data["left_out"].items() if f"{name}_images" in data
+    }
+    parts = [
+        f"{n:,} of {totals[name]:,} {name} images" if name in totals else f"{n:,} {name} images"
+        for name, n in data["left_out"].items()
+        if n
+    ]
+    return f"without {', '.join(parts)}" if parts else ""
 
 
 def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:

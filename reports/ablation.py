@@ -48,7 +48,7 @@ def ablation_table(panel: Panel) -> Table:
         title=f"{panel.facts['data']} · {panel.facts['dataset']}: effect of settings (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, _count_note(int((rows["role"] == "").sum()))),
+        notes=(*NOTES, *panel.caveats(), _count_note(int((rows["role"] == "").sum()))),
         n_left=3,
     )
 

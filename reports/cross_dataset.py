@@ -76,7 +76,7 @@ def matrix(panel: Panel) -> Table:
         title=f"{panel.facts['data']} · trained on a row's dataset, tested on a column's (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_line(part.to_dict("records"), tests) for _, part in grouped]),
-        notes=MATRIX_NOTES,
+        notes=(*MATRIX_NOTES, *panel.caveats()),
         n_left=2,
     )
 

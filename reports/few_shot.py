@@ -119,7 +119,7 @@ def shares_table(panel: Panel) -> Table:
     records = rows.to_dict("records")
     beside = any(row["published"] for row in records) and not is_twin(panel)
     cells = [_cells(row) | (_published_cells(row, sources) if beside else {}) for row in records]
-    notes = (*NOTES, *((BESIDE, *sources.notes) if beside else ()))
+    notes = (*NOTES, *panel.caveats(), *((BESIDE, *sources.notes) if beside else ()))
     return Table(
         name=f"few_shot-{panel.number}",
         title=f"{panel.facts['data']} · {panel.facts['dataset']}: few training images (protocol {panel.number})",

@@ -64,7 +64,7 @@ def leaderboard(panel: Panel) -> Table:
         title=f"{test_set_name(panel)}: ranks (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, *_rank_notes(rows), *fairness_notes(rows)),
+        notes=(*NOTES, *_rank_notes(rows), *fairness_notes(rows), *panel.caveats()),
         n_left=3,
     )
 

@@ -108,7 +108,7 @@ def costs_table(panel: Panel) -> Table:
         title=f"{panel.facts['data']} · {rows['tested_on'].iloc[0]}: accuracy and its cost (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
-        notes=NOTES,
+        notes=(*NOTES, *panel.caveats()),
         faint=frozenset(np.flatnonzero(rows["front"] == DASH).tolist()),
     )
 

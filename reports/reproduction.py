@@ -68,7 +68,7 @@ def _own_table(panel: Panel) -> Table:
         title=f"{panel.facts['data']} · results without published ones (protocol {panel.number})",
         values=DataFrame(rows)[[*OWN, *SCORES]],
         cells=DataFrame([_own_line(row) for row in rows]),
-        notes=(TWIN,),
+        notes=(TWIN, *panel.caveats()),
         n_left=2,
     )
 
@@ -89,7 +89,7 @@ def _difference_table(panel: Panel) -> Table:
         title=f"{panel.facts['data']} · results vs. published ones (protocol {panel.number})",
         values=DataFrame(rows),
         cells=DataFrame([_difference_line(row, name) for row in rows for name in METRICS]),
-        notes=(*notes, *_alone_notes(panel)),
+        notes=(*notes, *_alone_notes(panel), *panel.caveats()),
         n_left=4,
     )
 

@@ -18,7 +18,7 @@ from harness.config.values import flatten
 from harness.files import load_arrays, read_json, write_json
 from harness.metric_names import DIRECTIONS, METRIC_NAMES
 from harness.pages.tables import DASH, count_text, interval_text, row_interval
-from harness.record import REAL, TWIN, run_name
+from harness.record import BEFORE_PICTURES, REAL, TWIN, left_out_words, run_name
 from harness.reporting.run_files import FILES, fetch_run
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
@@ -64,7 +64,13 @@ def facts_table(run: dict[str, Any]) -> Table:
         "seed": str(config["seed"]),
         "device": run["environment"].get("device_name") or "unknown",
         "tuning budget": run["tags"].get("harness.budget", "none"),
-    } | {name.replace("_", " "): f"{count:,}" for name, count in run["data"].items()}
+    } | {
+        name.replace("_", " "): f"{count:,}" for name, count in run["data"].items() if isinstance(count, int)
+    }
+    rows |= {"left out": left_out_words(run["data"]) or "no image"}
+    rows |= {f"pictures of {split}": sha256[:12] for split, sha256 in run.get("pictures", {}).items()} or {
+        "pictures": f"unknown: {BEFORE_PICTURES}"
+    }
     cells = DataFrame({"what": list(rows), "value": [str(value) for value in rows.values()]})
     return Table("run-facts", "The run", cells, cells, n_left=2)
 

@@ -69,12 +69,17 @@ def record(method, dataset, r1=40.0, *, seed=1, trainable=1000, synthetic=True, 
         config=settings,
         versions=more.pop("versions", {"method": 1, "dataset": 1, "protocol": 1}),
         fingerprint=more.pop("fingerprint", f"data-of-{dataset}"),
+        pictures=more.pop("pictures", {"train": f"train-of-{dataset}", "test": f"test-of-{dataset}"}),
         backbone={"name": settings["backbone"]["name"], "sha256": "ab" * 32},
         synthetic=synthetic,
         started=more.pop("started", now()),
         finished=now(),
         environment={"device_name": more.pop("device", "cpu-1")},
-        data={"train_pairs": more.pop("train_pairs", 700)},
+        data={
+            "train_pairs": more.pop("train_pairs", 700),
+            "bad_images": 0,
+            "left_out": more.pop("left_out", {"train": 0, "val": 0, "test": 0}),
+        },
         accounting={
             "parameters": {"trainable": trainable, "total": 2_000_000, "inference_extra": trainable},
             "flops": {"image_training": 2e6, "text_training": 1e6},
@@ -100,7 +105,8 @@ def send(store, made, arrays, transfers=()):
         found = queries(r1, made.config["seed"])
         metrics, intervals = scores(found, dataset)
         folder.write_queries(found, f"transfer/{dataset}.npz")
-        result = {"dataset": dataset, "fingerprint": f"data-of-{dataset}", "protocol": 1}
+        known = {"fingerprint": f"data-of-{dataset}", "pictures": f"test-of-{dataset}", "left_out": 0}
+        result = {"dataset": dataset, "protocol": 1, **known}
         assert log_transfer(made, folder, result | {"metrics": metrics, "intervals": intervals})
     return made
 
@@ -143,6 +149,10 @@ def row(method="cskt", trained_on="icfg", tested_on=None, r1=40.0, **changes):
         "train_on": "train",
         "fingerprint": f"data-of-{trained_on}",
         "test_fingerprint": f"data-of-{tested_on}",
+        "pictures": f"test-of-{tested_on}",
+        "left_out": 0,
+        "train_pictures": f"train-of-{trained_on}",
+        "train_left_out": 0,
         "protocol": "1",
         "batch_size": None if untrained else 64,
         "epochs": None if untrained else 5,
@@ -181,7 +191,7 @@ def persons(rows, seeds=1):
 
 
 def _persons(one, seeds):
-    rng = np.random.default_rng(crc32(persons_key(one).encode()))
+    rng = np.random.default_rng(crc32(f"{one['condition']} on {one['tested_on']}".encode()))
     noise = rng.normal(size=(seeds, N_IDENTITIES, len(METRICS)))
     noise = 0.08 * (noise - noise.mean(axis=1, keepdims=True))
     means = np.array([one[name] for name in METRICS]) / 100

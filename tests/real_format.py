@@ -101,6 +101,7 @@ def write_images(folder: Path, paths: list[str]) -> None:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         image = Image.new("RGB", ODD_SIZES[index % len(ODD_SIZES)], (index * 40 % 256, 90, 160))
+        image.paste("white", (0, 0, image.width, image.height // 2))
         if file.suffix == ".png":
             image = image.convert("L" if index % 2 else "P")
         image.save(file)

@@ -11,6 +11,7 @@ import click
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
 from harness.listener import Listener
+from harness.record import left_out_words
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
@@ -55,7 +56,9 @@ def _metric_rows(
 def record_table(record: Any) -> None:
     """Print a finished record: metrics with 95 % intervals and the header without which they mean little."""
     twin = " · SYNTHETIC TWIN" if record.synthetic else ""
-    title = f"{record.name}{twin} · {_rule(record)} · seed {record.config['seed']}"
+    left_out = left_out_words(record.data)
+    without = f" · {left_out}" if left_out else ""
+    title = f"{record.name}{twin}{without} · {_rule(record)} · seed {record.config['seed']}"
     metric_table(title, (record.metrics, record.intervals))
     for line in _facts(record):
         paragraph("", line, indent=2)
@@ -92,10 +95,14 @@ def comparison_table(records: Sequence[Any]) -> None:
     header = ("method", "R@1 [95 %]", "R@5", "R@10", "mAP [95 %]", "trainable", "of all", "pairs", "time")
     rows = [_comparison_row(record, f"test/{dataset}/t2i/") for record in records]
     title = f"{dataset}{twin} · text to image · {_rules(records)}"
+    left_out = {record.config["method"]["name"]: left_out_words(record.data) for record in records}
+    without = [f"{name}: {words}" for name, words in left_out.items() if words]
     table(title, header, rows, leaving=("time", "of all", "R@10", "R@5", "mAP [95 %]", "trainable", "pairs"))
     paragraph(
         "", "intervals: 95 %, bootstrap over identities; pairs: (caption, image) pairs trained on", indent=2
     )
+    for line in without:
+        paragraph("", line, indent=2)
 
 
 def _rules(records: Sequence[Any]) -> str:

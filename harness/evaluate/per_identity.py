@@ -104,8 +104,9 @@ def _in_percent(summary: S) -> S:
 
 
 def persons_key(row: Mapping[Any, Any]) -> str:
-    """Return the key of a result per identity: its condition and its test set."""
-    return f"{row['condition']} on {row['tested_on']}"
+    """Return the key of a result per identity: its condition, its test set and the pictures of another dataset's."""
+    key = f"{row['condition']} on {row['tested_on']}"
+    return f"{key} {row['pictures']}" if row.get("pictures") and not row.get("in_domain") else key
 
 
 def write_persons(path: Path, results: Mapping[str, Persons]) -> None:

@@ -10,6 +10,7 @@ from harness.evaluate.intervals import holm
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
+from harness.record import BEFORE_PICTURES
 from harness.results.panels import conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 _CLAIMED = "R1"
 LEVEL = 0.05
-_REFUSED = ("data", "protocol version", "selection rule", "annotations of ")
+_REFUSED = (
+    "data",
+    "protocol version",
+    "selection rule",
+    "annotations of ",
+    "test pictures of ",
+    "unreadable test pictures of ",
+)
 Row = dict[str, Any]
 
 
@@ -43,22 +51,26 @@ class Compared:
     @property
     def verdict(self) -> str:
         """What may be claimed of R@1, in one sentence."""
-        found = self.differences[_CLAIMED]
+        found, where = self.differences[_CLAIMED], self._where
         numbers = f"R@1 {found.estimate:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
         if self.p_holm < LEVEL:
             better, worse = ("A", "B") if found.estimate > 0 else ("B", "A")
-            return f"On {self.tested_on}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}."
+            return f"On {where}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}."
         if isnan(found.detectable):
             shown = numbers.split(" [")[0]
-            return f"On {self.tested_on}, A and B cannot be compared statistically: {shown} on a single identity."
+            return f"On {where}, A and B cannot be compared statistically: {shown} on a single identity."
         if found.detectable == 0:
-            return (
-                f"On {self.tested_on}, A and B have the same R@1 on every identity: there is no difference."
-            )
+            return f"On {where}, A and B have the same R@1 on every identity: there is no difference."
         return (
-            f"On {self.tested_on}, A and B are not significantly different: {numbers}, p {_p(self.p_holm)}; a "
+            f"On {where}, A and B are not significantly different: {numbers}, p {_p(self.p_holm)}; a "
             f"difference below {found.detectable:.1f} points would often be missed here."
         )
+
+    @property
+    def _where(self) -> str:
+        """The test set, and how many of its images were left out: as many of both, or they are not compared."""
+        n = self.a["left_out"]
+        return f"{self.tested_on} without {n:,.0f} unreadable images" if n and n == n else self.tested_on
 
 
 @dataclass(frozen=True)
@@ -183,7 +195,8 @@ def _unlike(a: Row, b: Row) -> list[str]:
     if forbidden:
         raise UsageError(f"These results may not be compared: {'; '.join(forbidden)}.")
     budgets = [f"tuning budget: {a['budget']} for A, {b['budget']} for B"] * (a["budget"] != b["budget"])
-    return [line for _, line in lines] + budgets
+    before = [f"{side} was {BEFORE_PICTURES}" for side, row in (("A", a), ("B", b)) if not row["pictures"]]
+    return [line for _, line in lines] + budgets + before
 
 
 def _differences(a: Row, b: Row, persons: Mapping[str, Persons]) -> dict[str, Difference]:

@@ -53,7 +53,7 @@ def combine_seeds(
         return DataFrame(), {}
     newest = runs.drop_duplicates(["condition", "tested_on", "seed"])
     rows, found = [], {}
-    for _, part in newest.groupby(["condition", "tested_on"], sort=False):
+    for _, part in newest.groupby(newest.apply(persons_key, axis=1), sort=False):
         members = sorted(part.to_dict("records"), key=lambda row: (row["seed"] is None, row["seed"]))
         persons = _read(members, queries)
         rows.append(_combine(members, persons, groups or {}))

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import listed
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
-from harness.record import REAL, TWIN
+from harness.record import BEFORE_PICTURES, REAL, TWIN
 from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
@@ -67,7 +68,25 @@ class Panel:
             if name != "data":
                 parts.setdefault(dataset, []).append(f"{what} {value}")
         shared = f"All rows share: {'; '.join(parts.pop('', []))}."
-        return [*self.reasons, shared, *(f"{name}: {'; '.join(lines)}." for name, lines in parts.items())]
+        own = (f"{name}: {'; '.join(lines)}." for name, lines in parts.items())
+        return [*self.reasons, shared, *own, *self.caveats()]
+
+    def caveats(self) -> list[str]:
+        """Return what must stand below every table of the results: pictures left out, and results of unknown ones."""
+        lines = []
+        for what, column, where in (
+            ("test", "left_out", "tested_on"),
+            ("training", "train_left_out", "trained_on"),
+        ):
+            found = {
+                row[where]: row[column] for row in self.records if _known(row.get(column)) and row[column]
+            }
+            lines += [
+                f"{n:,.0f} {what} images of {name} cannot be read and are left out."
+                for name, n in found.items()
+            ]
+        before = [row["label"] for row in self.records if not row.get("pictures")]
+        return lines + [f"{BEFORE_PICTURES.capitalize()}: {listed(before)}."] * bool(before)
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}</p>" for line in self.words())
@@ -122,6 +141,7 @@ def protocol_facts(row: Mapping[str, Any]) -> Facts:
         "preprocessing": str(row["preprocessing"]),
         "protocol version": str(row["protocol"]),
         f"annotations of {row['tested_on']}": str(row["test_fingerprint"]),
+        **_picture_facts(row, "pictures", "left_out", f"test pictures of {row['tested_on']}"),
     }
     return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
 
@@ -135,7 +155,18 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
         f"training pairs of {name}": f"{row['train_pairs']:,.0f}" if row["train_pairs"] else "unknown",
         f"validation of {name}": f"{row['val']}, trained on {row['train_on']}",
         f"annotations of {name}": str(row["fingerprint"]),
+        **_picture_facts(row, "train_pictures", "train_left_out", f"training pictures of {name}"),
     }
+
+
+def _picture_facts(row: Mapping[str, Any], pictures: str, left_out: str, name: str) -> Facts:
+    """Return what is known of a row's pictures; nothing of a run that was made before they were part of it."""
+    facts = {name: str(row[pictures])} if row.get(pictures) else {}
+    return facts | ({f"unreadable {name}": f"{row[left_out]:,.0f}"} if _known(row.get(left_out)) else {})
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and value == value
 
 
 def dataset_facts(row: Mapping[str, Any]) -> Facts:

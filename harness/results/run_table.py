@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.config.identity import free_keys, later_defaults
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
-from harness.datasets import DATASETS
+from harness.datasets import DATASETS, SPLITS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
@@ -52,9 +52,10 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     """Return one row for each finished run and test set of a store's experiment, newest first.
 
     A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
-    `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), what came out (`R1`, `R1_low`, `R1_high`, ... in
-    percent, text to image) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of
-    the same `condition` differ in nothing but the seed.
+    `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which pictures (`pictures`, `left_out`, those of
+    the test split, and `train_pictures`, `train_left_out`), what came out (`R1`, `R1_low`, `R1_high`, ... in percent,
+    text to image) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same
+    `condition` differ in nothing but the seed.
 
     Args:
         store: where the runs are tracked.
@@ -149,6 +150,8 @@ def _protocol(run: RunRow, start: _Start) -> dict[str, Any]:
         "val": params.get("dataset.val", ""),
         "train_on": params.get("dataset.train_on", ""),
         "fingerprint": run.tag("fingerprint")[:12],
+        "train_pictures": run.tag("pictures.train")[:12],
+        "train_left_out": _left_out(run, "train"),
         "batch_size": as_whole(params.get("train.batch_size")) if trained else None,
         "epochs": as_whole(params.get("train.epochs")) if trained else None,
         "device": run.tag("device"),
@@ -172,10 +175,20 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
         "tested_on": dataset,
         "in_domain": own,
         "test_fingerprint": fingerprint[:12],
+        "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],
+        "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": "queries.npz" if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on, dataset),
     }
+
+
+def _left_out(run: RunRow, split: str) -> int | None:
+    """Return how many images of a split were left out; None for an earlier run that notes only those of all splits."""
+    known = run.metric(f"data/left_out.{split}")
+    if known is None and run.metric("data/bad_images") == 0:
+        return 0
+    return None if known is None else int(known)
 
 
 def _scores(run: RunRow, dataset: str) -> dict[str, float | None]:
@@ -202,7 +215,7 @@ def _shared(dataset: str) -> tuple[str, ...]:
 def _condition(run: RunRow, start: _Start) -> str:
     """Return the hash of all that decides a result but the seed."""
     versions = {key: value for key, value in run.tags.items() if key.startswith("harness.version.")}
-    names = ("fingerprint", "weights", "synthetic", "budget")
+    names = ("fingerprint", "weights", "synthetic", "budget", *(f"pictures.{split}" for split in SPLITS))
     marks = {name: run.tags.get(f"harness.{name}") for name in names}
     marks |= {"weights": start.weights} if start.words is not None else {}
     return content_hash([_config(run, start), versions, list(marks.values())])[:16]

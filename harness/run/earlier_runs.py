@@ -9,9 +9,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.data.loading import Reading
 from harness.errors import listed
-from harness.record import Record, RunFolder
-
-BEFORE = "made before pictures were part of it"
+from harness.record import BEFORE_PICTURES, Record, RunFolder
 
 
 def difference_from_earlier(record: Record, root: Path) -> str | None:
@@ -39,7 +37,7 @@ def differences(old: Record, new: Record) -> str:
     """
     found = []
     if not old.pictures:
-        found.append(BEFORE)
+        found.append(BEFORE_PICTURES)
     elif splits := _unlike(old.pictures, new.pictures):
         found.append(f"other pictures in {listed(splits)}")
     if old.fingerprint != new.fingerprint:
@@ -61,7 +59,7 @@ def differences_in_test(fingerprint: str, pictures: str | None, reading: Reading
     """
     found = []
     if pictures is None:
-        found.append(BEFORE)
+        found.append(BEFORE_PICTURES)
     elif pictures != reading.pictures["test"]:
         found.append("other pictures in test")
     if fingerprint != reading.fingerprint:

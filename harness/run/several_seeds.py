@@ -14,7 +14,7 @@ from harness.files import write_json
 from harness.listener import Listener
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
-from harness.record import Record, RunFolder, now
+from harness.record import Record, RunFolder, left_out_words, now
 from harness.run.run import run
 from harness.track.publish import publish_group
 
@@ -65,7 +65,10 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
     identity = content_hash([record.identity for record in records])
     n_seeds = len(records)
     twin = " · SYNTHETIC TWIN" if first.synthetic else ""
-    title = f"{first.config['method']['name']} on {dataset}{twin} · {n_seeds} seeds"
+    without = "".join(
+        f" · {words}" for words in dict.fromkeys(left_out_words(one.data) for one in records) if words
+    )
+    title = f"{first.config['method']['name']} on {dataset}{twin}{without} · {n_seeds} seeds"
     return {
         "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,

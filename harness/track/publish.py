@@ -60,8 +60,16 @@ def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, 
     dataset = result["dataset"]
     store.log(run_id, [with_ends(result["metrics"], result["intervals"])])
     store.log_file(run_id, folder.file(f"transfer/{dataset}.npz"), "transfer")
-    marks = {f"harness.transfer.{dataset}": result["fingerprint"]}
-    store.set_tags(run_id, marks | {f"harness.transfer_protocol.{dataset}": str(result["protocol"])})
+    marks = {
+        f"harness.transfer.{dataset}": result["fingerprint"],
+        f"harness.transfer_protocol.{dataset}": str(result["protocol"]),
+    }
+    if "pictures" in result:
+        marks |= {
+            f"harness.transfer_pictures.{dataset}": result["pictures"],
+            f"harness.transfer_left_out.{dataset}": str(result["left_out"]),
+        }
+    store.set_tags(run_id, marks)
 
 
 def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> str | None:

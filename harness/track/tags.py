@@ -49,6 +49,7 @@ def tags(record: Record) -> dict[str, str]:
         "harness.device": str(record.environment.get("device_name") or "unknown"),
     }
     values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
+    values |= {f"harness.pictures.{split}": sha256 for split, sha256 in record.pictures.items()}
     if record.error:
         values["harness.error"] = record.error["message"][:500]
     return values | record.tags

@@ -16,6 +16,7 @@ from harness.record import (
     all_runs,
     all_trials,
     find_run,
+    left_out_words,
     now,
     run_name,
     trials_folder,
@@ -44,6 +45,23 @@ def test_a_record_comes_back_as_it_was_written(fake, tmp_path):
     folder.write(made)
     assert folder.read() == made
     assert folder.read().intervals["x"] == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, ""),
+        ({"bad_images": 0}, ""),
+        ({"bad_images": 1}, "without 1 image of unknown splits"),
+        ({"left_out": {"train": 0, "val": 0, "test": 0}, "bad_images": 2}, ""),
+        (
+            {"left_out": {"train": 3, "val": 1, "test": 48}, "train_images": 1000, "test_images": 47},
+            "without 3 of 1,003 train images, 1 val images, 48 of 95 test images",
+        ),
+    ],
+)
+def test_images_left_out_are_said_with_how_many_there_are(data, words):
+    assert left_out_words(data) == words
 
 
 def test_an_unknown_field_and_an_unknown_status_are_refused(fake):

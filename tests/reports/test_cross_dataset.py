@@ -59,7 +59,8 @@ def test_the_drop_is_against_the_same_method_at_home_on_the_same_test_set(whole)
     found = drops(whole).set_index(["trained_on", "tested_on"])
     assert found.loc[("icfg", "rstp"), "drop"] == 45 - 70
     assert found.loc[("rstp", "icfg"), "drop"] == 30 - 60
-    away, home = (whole.persons[f"cskt-{name} on icfg"].of("R1")[0] for name in ("rstp", "icfg"))
+    keys = ("cskt-rstp on icfg test-of-icfg", "cskt-icfg on icfg")
+    away, home = (whole.persons[key].of("R1")[0] for key in keys)
     half = stats.t.ppf(0.975, len(home) - 1) * 10 * (away - home).std(ddof=1) / len(home) ** 0.5
     assert found.loc[("rstp", "icfg"), "drop_low"] == pytest.approx(-30 - half)
     assert len(found) == 2

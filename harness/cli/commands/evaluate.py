@@ -36,4 +36,9 @@ def evaluate(
         return
     twin = " · SYNTHETIC TWIN" if any(result["synthetic"] for result in results) else ""
     shown = [(result["metrics"], result["intervals"]) for result in results]
-    metric_table(f"{results[0]['run']}{twin}", *shown)
+    without = "".join(
+        f" · {result['dataset']} without {result['left_out']:,} unreadable images"
+        for result in results
+        if result["left_out"]
+    )
+    metric_table(f"{results[0]['run']}{twin}{without}", *shown)

@@ -11,10 +11,20 @@ from harness.data.verify.captions import EMPTY, check_captions
 from harness.data.verify.image_files import Checked
 from harness.datasets import SPLITS, Counts, PersonDataset, Sample, count
 from harness.errors import many
+from harness.images.decoding import Mark
 
 _SHOWN = 3
 _GROUPS = 12
 _AGAIN = "Unpack the archive again, or get it again."
+# Of each mark what is said of such files, and the fix.
+_ODD = {
+    Mark.CUT: ("cut off; the part that exists is used", _AGAIN),
+    Mark.SINGLE_COLOUR: ("of one single colour, which show nobody", _AGAIN),
+    Mark.TURNED: (
+        "turned by their EXIF, which nothing heeds: they are used as they are stored",
+        "Turn the pixels and take the entry out: magick mogrify -auto-orient FILE.",
+    ),
+}
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -51,7 +61,7 @@ def split_faults(
 def image_faults(
     folder: Path, samples: Sequence[Sample], files: Sequence[str], checked: Checked
 ) -> Iterator[Fault]:
-    """Yield missing files by top folder, unreadable and cut-off files, and files under another extension."""
+    """Yield missing files by top folder, unreadable and odd files, and files under another extension."""
     top = {file: _top(sample.image) for file, sample in zip(files, samples, strict=True)}
     yield from _missing(folder, checked.missing, top)
     if checked.unreadable:
@@ -59,11 +69,13 @@ def image_faults(
         shown = [f"{_short(folder, file)}: {_why(file, why)}" for file, why in checked.unreadable.items()]
         fix = f"{_AGAIN} --on-bad-image skip runs without them."
         yield Fault("error", f"{many(n, 'image file')} cannot be decoded.", fix, n, _first(shown))
-    if checked.cut_off:
-        n = len(checked.cut_off)
-        shown = [_short(folder, file) for file in checked.cut_off]
-        what = f"{many(n, 'image file')} cut off; the part that exists is used."
-        yield Fault("warning", what, _AGAIN, n, _first(shown))
+    for mark, found in checked.marked.items():
+        if found:
+            state, mend = _ODD[mark]
+            shown = [_short(folder, file) for file in found]
+            yield Fault(
+                "warning", f"{many(len(found), 'image file')} {state}.", mend, len(found), _first(shown)
+            )
     other = [s.image for s, file in zip(samples, files, strict=True) if _renamed(file, f"{folder}/{s.image}")]
     if other:
         what = f"{many(len(other), 'image file')} with another extension than the annotation says."

@@ -1,4 +1,4 @@
-"""Check image files: which are missing, which cannot be decoded, which are cut off."""
+"""Check image files: which are missing, which cannot be decoded, and what is odd about the others."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -7,10 +7,14 @@ from multiprocessing import get_context
 from os.path import isfile
 from typing import Literal
 
+from harness.images.decoding import ImageError, Mark, decode_marked
+
 Progress = Callable[[int, int], None]
-_CUT_OFF = "cut off"
+# A file, what is odd about it, and why it cannot be read.
+_Look = tuple[str, Mark, str]
 _CHUNK = 256
 _THUMBNAIL = (16, 8)
+_ODD = (Mark.CUT, Mark.SINGLE_COLOUR, Mark.TURNED)
 
 
 @dataclass
@@ -20,12 +24,12 @@ class Checked:
     Attributes:
         missing: files that do not exist.
         unreadable: files that cannot be decoded, with the reason.
-        cut_off: files that end early; their upper part is read.
+        marked: files with each other oddity: cut off (their upper part is read), of one single colour, turned by EXIF.
     """
 
     missing: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
-    cut_off: list[str] = field(default_factory=list)
+    marked: dict[Mark, list[str]] = field(default_factory=lambda: {mark: [] for mark in _ODD})
 
 
 def check_files(
@@ -39,48 +43,38 @@ def check_files(
     if images == "decode":
         missing = set(checked.missing)
         there = [path for path in paths if path not in missing]
-        for done, faults in enumerate(_faults(there, workers), start=1):
-            _sort_in(faults, checked)
+        for done, looks in enumerate(_looks(there, workers), start=1):
+            _sort_in(looks, checked)
             if progress:
                 progress(min(done * _CHUNK, len(there)), len(there))
     return checked
 
 
-def _decode_faults(paths: Sequence[str]) -> dict[str, str]:
-    """Decode files as the image store does and return what is wrong with the bad ones; runs in worker processes."""
-    faults = ((path, _fault(path)) for path in paths)
-    return {path: fault for path, fault in faults if fault}
-
-
-def _faults(paths: Sequence[str], workers: int) -> Iterator[dict[str, str]]:
+def _looks(paths: Sequence[str], workers: int) -> Iterator[list[_Look]]:
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     if workers < 2 or len(chunks) < 4:
-        yield from map(_decode_faults, chunks)
+        yield from map(_look, chunks)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_decode_faults, chunks)
+        yield from pool.map(_look, chunks)
 
 
-def _fault(path: str) -> str:
-    """Decode strictly and, when that fails, as far as the file goes."""
-    from PIL import ImageFile
-
-    from harness.images.decoding import ImageError, decode
-
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    for strict in (True, False):
-        ImageFile.LOAD_TRUNCATED_IMAGES = not strict
-        try:
-            decode(path, _THUMBNAIL)
-        except ImageError as error:
-            reason = str(error.__cause__ or error)
-        else:
-            return "" if strict else _CUT_OFF
-        finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = before
-    return reason
+def _look(paths: Sequence[str]) -> list[_Look]:
+    """Decode files as the image store does and return what is odd about them; runs in worker processes."""
+    return [look for path in paths if (look := _look_at(path))[1]]
 
 
-def _sort_in(faults: dict[str, str], checked: Checked) -> None:
-    checked.cut_off += [path for path, fault in faults.items() if fault == _CUT_OFF]
-    checked.unreadable |= {path: fault for path, fault in faults.items() if fault != _CUT_OFF}
+def _look_at(path: str) -> _Look:
+    try:
+        return path, decode_marked(path, _THUMBNAIL)[1], ""
+    except ImageError as error:
+        return path, Mark.UNREADABLE, str(error.__cause__ or error)
+
+
+def _sort_in(looks: Sequence[_Look], checked: Checked) -> None:
+    for path, found, reason in looks:
+        if found & Mark.UNREADABLE:
+            checked.unreadable[path] = reason
+        for mark in _ODD:
+            if found & mark:
+                checked.marked[mark].append(path)

@@ -70,6 +70,22 @@ def test_a_record_is_its_metrics_and_facts_within_eighty_columns(capsys, narrow,
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_images_left_out_are_in_the_title_of_a_record_and_below_a_comparison(capsys, fake):
+    made, _ = fake.record("cskt", "icfg", left_out={"train": 0, "val": 0, "test": 48})
+    whole, _ = fake.record("coop", "icfg")
+    made.data["test_images"] = 47
+    for one in (made, whole):
+        one.selection = {"rule": "val", "epoch": 1, "epochs": 2}
+    record_table(made)
+    assert "without 48 of 95 test images" in capsys.readouterr().out.splitlines()[0]
+    record_table(whole)
+    assert "without" not in capsys.readouterr().out
+    comparison_table([made, whole])
+    out = capsys.readouterr().out
+    assert "cskt: without 48 of 95 test images" in out
+    assert "coop: without" not in out
+
+
 def test_an_imported_record_that_is_not_tested_says_how_to_test_it(capsys, fake):
     made = finished(fake, tags={"harness.imported": f"{BAD}.pth"})
     made.selection, made.metrics, made.data = {"rule": "oracle"}, {}, {}

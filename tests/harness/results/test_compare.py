@@ -43,7 +43,7 @@ def verdict(fake, places, **changes):
     """Return what is said of a result and a changed copy of it, of the queries at some places."""
     arrays = {key: values[places] for key, values in fake.record("cskt", "icfg", 40)[1].items()}
     gap = difference(persons_of([arrays]), persons_of([arrays | changes]))
-    return Compared("icfg", {}, {}, {"R1": gap}, gap.p_value).verdict
+    return Compared("icfg", {"left_out": 0}, {"left_out": 0}, {"R1": gap}, gap.p_value).verdict
 
 
 def test_equal_hits_are_not_said_to_be_equal_answers_and_one_person_tells_nothing(fake):
@@ -80,6 +80,11 @@ def test_p_is_adjusted_for_the_number_of_test_sets(experiment, fake):
     [
         ({"synthetic": False}, "data: SYNTHETIC TWIN for A, real data for B"),
         ({"fingerprint": "else"}, "annotations of icfg: data-of-icfg for A, else for B"),
+        (
+            {"pictures": {"train": "t", "test": "else"}},
+            "test pictures of icfg: test-of-icfg for A, else for B",
+        ),
+        ({"left_out": {"train": 0, "test": 9}}, "unreadable test pictures of icfg: 0 for A, 9 for B"),
         ({"eval__rule": "oracle"}, "selection rule: val for A, oracle for B"),
         ({"versions": {"method": 1, "dataset": 1, "protocol": 2}}, "protocol version: 1 for A, 2 for B"),
     ],
@@ -89,6 +94,20 @@ def test_results_that_no_table_may_hold_together_are_refused(experiment, fake, c
     send(experiment, fake, "b", 40, **changes)
     with pytest.raises(UsageError, match=message):
         compare(source_of(experiment), "a-icfg", "b-icfg")
+
+
+def test_what_both_leave_out_is_in_the_verdict_and_a_run_of_unknown_pictures_is_named(experiment, fake):
+    left_out = {"train": 0, "test": 9}
+    send(experiment, fake, "a", 40, left_out=left_out)
+    send(experiment, fake, "b", 70, left_out=left_out)
+    send(experiment, fake, "c", 40)
+    send(experiment, fake, "old", 70, pictures={})
+    (test,) = compare(source_of(experiment), "a-icfg", "b-icfg").tests
+    assert test.verdict.startswith("On icfg without 9 unreadable images, ")
+    assert (
+        "B was made before pictures were part of it"
+        in compare(source_of(experiment), "c-icfg", "old-icfg").unlike
+    )
 
 
 def test_other_backbones_and_budgets_are_compared_and_named(experiment, fake):

@@ -39,6 +39,10 @@ def test_synthetic_and_real_never_share_a_panel(fake):
             "annotations of icfg is x here and data-of-icfg there",
         ),
         ({"protocol": "2"}, "protocol version is 2 here and 1 there"),
+        ({"pictures": "x"}, "test pictures of icfg is x here and test-of-icfg there"),
+        ({"left_out": 48}, "unreadable test pictures of icfg is 48 here and 0 there"),
+        ({"train_pictures": "x"}, "training pictures of icfg is x here and train-of-icfg there"),
+        ({"train_left_out": 3.0}, "unreadable training pictures of icfg is 3 here and 0 there"),
     ],
 )
 def test_an_unlike_protocol_stands_apart_with_its_reason(fake, change, word):
@@ -46,6 +50,23 @@ def test_an_unlike_protocol_stands_apart_with_its_reason(fake, change, word):
     assert len(first.records) == 2
     assert len(second.records) == 1
     assert word in second.reasons[0]
+
+
+def test_what_was_made_before_pictures_were_part_of_it_joins_and_is_named(fake):
+    unknown = {"pictures": "", "train_pictures": "", "left_out": None, "train_left_out": None}
+    (one,) = split(fake.row(), fake.row(method="old", **unknown))
+    assert len(one.records) == 2
+    assert one.caveats() == ["Made before pictures were part of it: old."]
+    assert one.words()[-1:] == one.caveats()
+    assert split(fake.row())[0].caveats() == []
+
+
+def test_what_is_left_out_stands_below_every_table(fake):
+    (one,) = split(fake.row(left_out=48, train_left_out=3))
+    assert one.caveats() == [
+        "48 test images of icfg cannot be read and are left out.",
+        "3 training images of icfg cannot be read and are left out.",
+    ]
 
 
 def test_training_sets_may_differ_but_each_in_one_way_only(fake):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pandas import DataFrame
 
 from harness.errors import UsageError
 from harness.evaluate.per_identity import query_values
@@ -67,6 +68,34 @@ def test_the_condition_forgets_the_seed_and_paths_and_nothing_else(experiment, f
     assert rows["condition"].nunique() == 5
     assert by(rows, seed=2)[0]["condition"] in {row["condition"] for row in by(rows, seed=1)}
     assert sorted(rows["budget"])[0] == "9 trials"
+
+
+def test_pictures_and_those_left_out_are_in_a_row_and_seeds_of_others_are_another_condition(experiment, fake):
+    left_out = {"train": 3, "val": 0, "test": 48}
+    made, arrays = fake.record("cskt", "icfg", left_out=left_out)
+    fake.send(experiment, made, arrays, [("cuhk", 9)])
+    other, arrays = fake.record("cskt", "icfg", seed=2, pictures={"train": "train-of-icfg", "test": "other"})
+    fake.send(experiment, other, arrays)
+    old, arrays = fake.record("coop", "icfg", pictures={})
+    old.data = {"train_pairs": 700, "bad_images": 2}
+    fake.send(experiment, old, arrays)
+    rows = read_runs(experiment).set_index(["method", "tested_on", "seed"])
+    columns = ["pictures", "left_out", "train_pictures", "train_left_out"]
+    assert rows.loc[("cskt", "icfg", 1), columns].tolist() == ["test-of-icfg", 48, "train-of-icf", 3]
+    assert rows.loc[("cskt", "cuhk", 1), columns].tolist() == ["test-of-cuhk", 0, "train-of-icf", 3]
+    assert rows.loc[("coop", "icfg", 1), columns].isna().tolist() == [False, True, False, True]
+    assert rows.loc[("coop", "icfg", 1), "pictures"] == ""
+    conditions = {rows.loc[("cskt", "icfg", seed), "condition"] for seed in (1, 2)}
+    assert len(conditions) == 2
+
+
+def test_a_test_elsewhere_on_other_pictures_is_another_result(fake):
+    rows = [
+        fake.row(tested_on="cuhk", pictures=pictures, seed=seed, queries="q", group=None)
+        for seed, pictures in ((1, "a"), (2, "b"), (3, "b"))
+    ]
+    results, _ = combine_seeds(DataFrame(rows), lambda run_id, name: None)
+    assert results[["pictures", "n_seeds"]].values.tolist() == [["a", 1], ["b", 2]]
 
 
 def test_seeds_are_combined_from_per_query_results_as_the_formula_says(experiment, fake):

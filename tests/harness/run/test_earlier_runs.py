@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.record import Record, RunFolder
-from harness.run.earlier_runs import BEFORE, difference_from_earlier, differences
+from harness.record import BEFORE_PICTURES, Record, RunFolder
+from harness.run.earlier_runs import difference_from_earlier, differences
 
 CONFIG = {
     "method": {"name": "coop", "lr": 0.1},
@@ -36,7 +36,7 @@ def record(identity="a" * 64, **values):
         ({"backbone": {"name": "tiny", "sha256": "v"}}, "other backbone weights"),
         ({"versions": {"method": 2, "protocol": 2}}, "another version of method"),
         ({"fingerprint": "other", "versions": {}}, "another annotation; another version of method, protocol"),
-        ({"pictures": {}}, BEFORE),
+        ({"pictures": {}}, BEFORE_PICTURES),
     ],
 )
 def test_what_differs_is_said_in_words(values, said):

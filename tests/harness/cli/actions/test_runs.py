@@ -9,7 +9,7 @@ from harness.cli.actions.runs import print_run, print_runs
 from harness.cli.commands.runs import STATUSES
 from harness.errors import UsageError
 from harness.files import write_json
-from harness.record import RunFolder, Status
+from harness.record import BEFORE_PICTURES, RunFolder, Status
 
 BAD = "\x1b[31mno\x07"
 
@@ -82,6 +82,42 @@ def test_a_run_is_shown_with_its_results_on_other_datasets_and_details(fake, tmp
     print_run(made.name, str(tmp_path), True)
     found = json.loads(capsys.readouterr().out)
     assert (found["history"], found["transfer"]) == ([], [transfer | {"intervals": {name: [10.0, 15.06]}}])
+
+
+def test_images_left_out_stand_beside_the_figures(fake, tmp_path, capsys, narrow):
+    made, folder = write(tmp_path, fake, left_out={"train": 3, "val": 0, "test": 48})
+    whole, _ = write(tmp_path, fake, "zero_shot")
+    result = {"dataset": "cuhk", "metrics": {}, "intervals": {}, "pictures": "x", "left_out": 7}
+    write_json(folder.file("transfer/cuhk.json"), result)
+    words = "without 3 train images, 48 test images"
+    print_runs(str(tmp_path), None, False)
+    out = capsys.readouterr().out
+    assert out.count("3 train, 48 test") == 1
+    assert "left out" in out
+    print_run(made.name, str(tmp_path), False)
+    out = capsys.readouterr().out
+    assert words in " ".join(out.split())
+    assert "on cuhk without 7 unreadable images" in out
+    print_run(whole.name, str(tmp_path), False)
+    assert "without" not in capsys.readouterr().out
+
+
+def test_pictures_are_shown_and_a_run_made_before_they_were_part_of_it_is_marked(fake, tmp_path, capsys):
+    new, _ = write(tmp_path, fake)
+    print_runs(str(tmp_path), None, False)
+    assert BEFORE_PICTURES not in capsys.readouterr().out
+    old, _ = write(tmp_path, fake, "coop", pictures={})
+    print_runs(str(tmp_path), None, False)
+    out = capsys.readouterr().out
+    assert f"{old.name} *" in out
+    assert f"{new.name} *" not in out
+    assert out.rstrip().endswith(f"* {BEFORE_PICTURES}")
+    print_run(old.name, str(tmp_path), False)
+    assert f"pictures unknown: {BEFORE_PICTURES}" in capsys.readouterr().out
+    print_run(new.name, str(tmp_path), False)
+    out = capsys.readouterr().out
+    assert "pictures test-of-icfg of test" in out
+    assert BEFORE_PICTURES not in out
 
 
 def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_error(fake, tmp_path, capsys):

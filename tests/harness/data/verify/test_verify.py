@@ -5,7 +5,7 @@ import random
 import shutil
 
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from harness.data.verify.captions import check_captions
 from harness.data.verify.faults import split_faults
@@ -92,11 +92,25 @@ def test_unreadable_and_cut_off_images_are_told_apart(cuhk):
     assert check(cuhk, images="exist").usable
 
 
-@pytest.mark.parametrize("before", [True, False])
-def test_checking_leaves_the_decoder_as_it_was(cuhk, monkeypatch, before):
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", before)
-    check(cuhk)
-    assert before == ImageFile.LOAD_TRUNCATED_IMAGES
+def test_headers_without_data_single_colours_and_turned_images_are_counted(cuhk):
+    files = [cuhk / name for name in ("Market/0002_c1s1_000451_03.jpg", "test_query/p2703_s3526.jpg")]
+    whole = noisy_jpeg(files[0])
+    files[0].write_bytes(whole[: whole.index(b"\xff\xda") + 20])
+    Image.new("RGB", (60, 160), "navy").save(files[1])
+    turned = next(file for file in sorted(cuhk.rglob("*.jpg")) if file not in files)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((60, 160), 50).save(turned, exif=exif)
+    report = check(cuhk)
+    (error,), (colour, exif) = faults(report, "error"), faults(report, "warning")
+    assert error.what == "1 image file cannot be decoded."
+    assert "ends before its picture begins" in error.examples[0]
+    assert (colour.what, colour.examples) == (
+        "1 image file of one single colour, which show nobody.",
+        ["test_query/p2703_s3526.jpg"],
+    )
+    assert exif.what.startswith("1 image file turned by their EXIF")
+    assert "-auto-orient" in exif.mend
 
 
 def test_several_processes_find_the_same_as_one(tmp_path):
