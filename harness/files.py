@@ -5,19 +5,23 @@ A place that cannot be written to, for want of space or of permission, is one me
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import BadZipFile
 
 from harness.errors import HarnessError, UsageError
 from harness.paths import cache_root
 
+_LOCK = ".lock"
+_TRIES, _BETWEEN_TRIES = 4, 0.02
 BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 _PROBE = bytes(1 << 16)
 _MENDS = {
@@ -128,6 +132,12 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays as a compressed NumPy archive, atomically; equal arrays give an equal file."""
     import numpy as np
@@ -178,10 +188,28 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder's lock, so that two processes never work in it at once; freed by the system at any death."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
+        file = (folder / _LOCK).open("w")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Busy(f"Another process is working on {folder}: wait for it, or stop it.") from error
+        if not _take(file):
+            raise Busy(f"Another process is working on {folder}: wait for it, or stop it.")
         yield
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take a lock, and say whether that worked; `is_free` may hold it for a moment."""
+    for _ in range(_TRIES):
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_BETWEEN_TRIES)
+    return False
+
+
+def is_free(folder: Path) -> bool:
+    """Say whether nobody holds a folder's lock that somebody held once; False where that cannot be known."""
+    try:
+        with (folder / _LOCK).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

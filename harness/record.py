@@ -1,5 +1,6 @@
 """The record of a run: one folder, written atomically, complete before anything is sent anywhere."""
 
+import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError, nearest
-from harness.files import load_arrays, read_json, write_arrays, write_json
+from harness.files import is_free, load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
 
 Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
 TWIN_ENDING = "-twin"
 RECORD = "record.json"
 HISTORY = "history.json"
+PROGRESS = "progress.json"
 WEIGHTS = "weights.safetensors"
 QUERIES = "queries.npz"
 EMBEDDINGS = "embeddings.npz"
@@ -34,7 +36,8 @@ class Record(BaseModel):
     Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names.
     `study` names the study that a run is a trial of: such a run validates and is never tested. `pictures` holds the
     SHA-256 of the pictures of each split that the run used; it is empty where the run was made before pictures were
-    part of it.
+    part of it. `command` is the command line of the process that did the work, `weights_sha256` the content of
+    `weights.safetensors`, `progress` how far a run came that did not finish: `epoch`, `step`, `epochs`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -50,6 +53,9 @@ class Record(BaseModel):
     started: str = ""
     finished: str | None = None
     seconds: float = 0.0
+    command: str | None = None
+    weights_sha256: str | None = None
+    progress: dict[str, int] = {}
     environment: dict[str, Any] = {}
     sources: dict[str, str] = {}
     data: dict[str, Any] = {}
@@ -125,10 +131,26 @@ class RunFolder:
         return self.path / name
 
     def read(self) -> Record | None:
-        """Return the record, or None when there is none yet."""
+        """Return the record, or None when there is none yet; that of a run whose process is gone is `interrupted`."""
         if not self.file(RECORD).is_file():
             return None
-        return Record.model_validate(read_json(self.file(RECORD)))
+        record = Record.model_validate(read_json(self.file(RECORD)))
+        if record.status == "running":
+            noted = self._progress()
+            record.seconds = float(noted.pop("seconds", 0.0))
+            record.progress = {name: int(value) for name, value in noted.items()}
+            if self._is_abandoned(record):
+                record.status = "interrupted"
+        return record
+
+    def _progress(self) -> dict[str, float]:
+        """Return how far a run that has not ended came, and in how many seconds."""
+        file = self.file(PROGRESS)
+        return dict(read_json(file)) if file.is_file() else {}
+
+    def _is_abandoned(self, record: Record) -> bool:
+        """Whether nobody works on a run that has not ended; of another machine's run that is not known."""
+        return record.environment.get("host") == socket.gethostname() and is_free(self.path)
 
     def write(self, record: Record) -> None:
         """Write the record atomically."""

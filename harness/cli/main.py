@@ -9,6 +9,7 @@ import click
 
 from harness import __version__
 from harness.cli.options import option, run_safely
+from harness.cli.streams import outlive_readers
 from harness.errors import nearest
 
 COMMANDS = {
@@ -86,8 +87,14 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; errors end as one message and an exit code, SIGTERM like Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run the command line; errors end as one message and an exit code, SIGTERM and SIGHUP like Ctrl-C.
+
+    A signal that the process was started to ignore, as `nohup` does with SIGHUP, stays ignored.
+    """
+    outlive_readers()
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, _interrupt)
     code = run_safely(cli, debug="--debug" in sys.argv[1:])
     if "torch" in sys.modules:
         from harness.compute.distributed import leave
@@ -97,4 +104,7 @@ def main() -> None:
 
 
 def _interrupt(sign: int, frame: FrameType | None) -> None:
+    # SIGHUP comes from the terminal and from the shell: the second must not disturb the end.
+    if sign == signal.SIGHUP:
+        signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt

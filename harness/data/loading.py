@@ -153,10 +153,10 @@ class Material:
     test: Split
     opened: Opened
 
-    def describe(self) -> dict[str, Any]:
-        """Return what a run's record says of its data."""
+    def describe(self, *, trained: bool = True) -> dict[str, Any]:
+        """Return what a run's record says of its data; a method that trains nothing learned from none of them."""
         return recorded_counts(
-            self.train.counts,
+            self.train.counts if trained else Counts(0, 0, 0),
             self.test.counts,
             self.opened,
             val_captions=len(self.val.owners) if self.val else 0,

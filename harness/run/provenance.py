@@ -2,11 +2,15 @@
 
 import hashlib
 import platform
+import shlex
+import socket
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from harness.addresses import without_password
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "mlflow", "optuna", "accelerate", "numpy", "pillow")
 _HERE = Path(__file__).resolve().parents[1]
@@ -24,9 +28,18 @@ def environment(device: str) -> dict[str, Any]:
         "device": device,
         "device_name": name,
         "threads": torch.get_num_threads(),
+        "host": socket.gethostname(),
         "packages": {package: installed(package) for package in PACKAGES},
         "git": _git_state(),
     }
+
+
+def command_line() -> str:
+    """Return the command that started this process, as a shell takes it, without the passwords of addresses."""
+    program, *words = sys.argv or [""]
+    path = Path(program)
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    return shlex.join([name, *map(without_password, words)])
 
 
 def _processor() -> str:

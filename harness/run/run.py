@@ -1,6 +1,5 @@
 """One run from config to record: read, build, audit, train, select, test, account, write, track."""
 
-import time
 import traceback
 from functools import partial
 from pathlib import Path
@@ -10,12 +9,11 @@ from harness.config.sections import RunConfig
 from harness.data.loading import Material, Split, open_material
 from harness.errors import Interrupted, UsageError, listed
 from harness.evaluate.encoder import Encoder, evaluate
-from harness.files import locked, write_json
+from harness.files import file_hash, locked, write_json
 from harness.listener import Listener, Listeners
 from harness.methods import METHODS, Method
 from harness.record import (
     FEW_SHOT,
-    HISTORY,
     HOLDOUT,
     WEIGHTS,
     Record,
@@ -26,7 +24,8 @@ from harness.run.earlier_runs import difference_from_earlier, differences
 from harness.run.final_test import take_test
 from harness.run.job import Job, build_method, prepare
 from harness.run.oracle import ORACLE, OracleWatch, optimism
-from harness.run.provenance import changed_files, environment, source_files
+from harness.run.progress import ProgressFile
+from harness.run.provenance import changed_files, command_line, environment, source_files
 from harness.track.run_tracker import Tracker
 from harness.train import cost
 from harness.train.batch_source import training_batches
@@ -104,13 +103,14 @@ def _warn_of_changes(found: Record, job: Job) -> Record:
 def _guarded(job: Job) -> Record:
     """Do the work, write the record whatever happens, and log it in MLflow."""
     record, folder = job.record, job.folder
-    record.started = now()
+    record.started, record.command = now(), command_line()
     record.environment = environment(str(job.engine.device))
     record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
+    progress = ProgressFile(folder, job.config.train.epochs)
     folder.write(record)
     job.listener.on_start(record.name, record)
     tracker = Tracker(record, folder, job.root)
-    job.listener = Listeners(tracker, job.listener)
+    job.listener = Listeners(tracker, progress, job.listener)
     try:
         _work(job)
         record.status = "finished"
@@ -123,7 +123,10 @@ def _guarded(job: Job) -> Record:
         record.error = {"type": type(error).__name__, "message": str(error), "traceback": text}
         raise
     finally:
-        record.finished = now()
+        record.finished, record.seconds = now(), progress.seconds
+        if record.status != "finished":
+            record.progress = progress.done
+        progress.end()
         folder.write(record)
         record.tracking = tracker.finish(record)
         folder.write(record)
@@ -133,12 +136,11 @@ def _guarded(job: Job) -> Record:
 def _work(job: Job) -> Record:
     """Run all steps on this process."""
     config, record, engine = job.config, job.record, job.engine
-    start = time.perf_counter()
     with engine.main_process_first():
         material = open_material(
             job.reading, config.dataset, config.backbone, job.clip.tokenize, job.listener
         )
-    record.data = material.describe()
+    record.data = material.describe(trained=METHODS.get(config.method.name).trained)
     if job.main and job.reading.holdout:
         write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
     if job.main and job.reading.few:
@@ -153,7 +155,6 @@ def _work(job: Job) -> Record:
         _keep_weights(job, method)
         _test(job, encoder, material.test, state)
     record.accounting["train_peak_bytes"] = train_memory.bytes
-    record.seconds = time.perf_counter() - start
     if job.main:
         discard_working_files(job.folder)
     return record
@@ -189,8 +190,6 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     )
     job.listener.on_stage("training")
     state = training.run()
-    if job.main:
-        write_json(job.folder.file(HISTORY), state.history)
     job.record.accounting |= cost.time_summary(training.step_seconds, state)
     return state
 
@@ -206,11 +205,14 @@ def _choose(job: Job, method: Method, state: State) -> None:
     job.engine.wait_for_everyone()
     if chosen:
         load_weights(method, job.folder.file(file))
-    record.selection = {"rule": rule, "epoch": int(chosen.get("epoch", state.epoch)), "epochs": state.epoch}
+    epoch = int(chosen.get("epoch", state.epoch))
+    record.selection = {"rule": rule, "epoch": epoch, "epochs": state.epoch}
     if rule == "val" and chosen:
-        row = next(row for row in state.history if row["epoch"] == chosen["epoch"])
+        row = next(row for row in state.history if row["epoch"] == epoch)
         record.selection |= {name: value for name, value in row.items() if name.startswith("val/")}
-    record.accounting["seconds_to_best"] = chosen.get("seconds", state.seconds)
+    record.accounting["seconds_to_best"] = sum(
+        row["seconds"] for row in state.history if row["epoch"] <= epoch
+    )
 
 
 def _keep_weights(job: Job, method: Method) -> None:
@@ -221,6 +223,7 @@ def _keep_weights(job: Job, method: Method) -> None:
     if method.trained:
         save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
         record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
+        record.weights_sha256 = file_hash(folder.file(WEIGHTS))
     record.accounting["flops"] = cost.training_flops(method)
 
 

@@ -7,14 +7,17 @@ from harness.config.values import flatten
 from harness.files import read_json
 from harness.record import COMPRESSION, Record, RunFolder
 from harness.track.mlflow_store import Store
-from harness.track.run_tracker import log
+from harness.track.run_tracker import RUN_ID, log
 from harness.track.tags import tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     """Send a whole record with its results on other datasets, replacing what arrived of it before."""
+    note = folder.file(RUN_ID)
     if record.tracking.get("run_id") and record.tracking.get("uri") == store.place:
         store.remove(record.tracking["run_id"])
+    elif note.is_file() and not record.tracking.get("run_id"):  # Its process was killed.
+        store.remove(note.read_text(encoding="utf-8").strip())
     run_id = store.create(record)
     store.log(run_id, folder.history())
     store.close(run_id, record, folder)

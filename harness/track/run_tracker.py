@@ -18,7 +18,7 @@ from harness.record import Record, RunFolder
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import Store
 
-_RUN_ID = "mlflow_run_id"
+RUN_ID = "mlflow_run_id"
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +64,7 @@ class Tracker(Listener):
 
     def _open(self) -> None:
         """Open the MLflow run, in place of the one of an earlier, interrupted attempt."""
-        store, note = self._open_store(), self.folder.file(_RUN_ID)
+        store, note = self._open_store(), self.folder.file(RUN_ID)
         if note.is_file():
             store.remove(note.read_text(encoding="utf-8").strip())
         self.run_id = store.create(self.record)

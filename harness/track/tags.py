@@ -56,9 +56,9 @@ def tags(record: Record) -> dict[str, str]:
 
 
 def results(record: Record) -> dict[str, float]:
-    """Return a record's final numbers as flat metrics: results, interval ends, accounting and counts."""
+    """Return a record's final numbers as flat metrics: results, interval ends, selection, accounting and counts."""
     flat = with_ends(record.metrics, record.intervals)
-    for group in ("accounting", "data", "statistics"):
+    for group in ("selection", "accounting", "data", "statistics"):
         numbers = flatten(getattr(record, group)).items()
         flat |= {f"{group}/{key}": float(value) for key, value in numbers if isinstance(value, int | float)}
     return flat

@@ -29,7 +29,8 @@ class State:
         history: one row of metrics per finished epoch.
         best: validation score and epoch of the best epoch so far.
         watch: what an observer of the test split keeps; training never reads it.
-        seconds: time spent training so far.
+        seconds: time spent training in finished epochs.
+        epoch_seconds: time spent training in the current epoch.
         pictures: SHA-256 of the pictures of each split that it has come so far on.
     """
 
@@ -40,6 +41,7 @@ class State:
     best: dict[str, float] = field(default_factory=dict)
     watch: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    epoch_seconds: float = 0.0
     pictures: dict[str, str] = field(default_factory=dict)
 
 

@@ -87,11 +87,15 @@ class Training:
         return self.state
 
     def _epoch(self, epoch: int) -> None:
-        start = time.perf_counter()
         self.method.train()
         self.method.clip.eval()
+        self._epoch_began = time.perf_counter() - self.state.epoch_seconds
         self._steps(epoch)
-        self._finish(epoch, time.perf_counter() - start)
+        self._finish(epoch, self._epoch_seconds())
+
+    def _epoch_seconds(self) -> float:
+        """Return the time spent in the current epoch, that before an interruption included."""
+        return time.perf_counter() - self._epoch_began
 
     def _steps(self, epoch: int) -> None:
         parts = self.config.train.accumulation
@@ -160,6 +164,7 @@ class Training:
             self._select(epoch, metrics)
         state = self.state
         state.epoch, state.step, state.sums, state.seconds = epoch, 0, {}, state.seconds + seconds
+        state.epoch_seconds = 0.0
         state.history.append(row)
         if self.watch:
             state.watch = self.watch(epoch, state.watch)
@@ -172,11 +177,7 @@ class Training:
         best = self.state.best
         score = [metrics[name] for name in _SCORE]
         if not best or score > [best[name] for name in _SCORE]:
-            self.state.best = {
-                "epoch": float(epoch),
-                **dict(zip(_SCORE, score, strict=True)),
-                "seconds": self.state.seconds,
-            }
+            self.state.best = {"epoch": float(epoch), **dict(zip(_SCORE, score, strict=True))}
             if self.engine.is_main_process:
                 save_weights(self.method, self.folder.file(SELECTED))
 
@@ -195,21 +196,32 @@ class Training:
             group["lr"] = self.method.learning_rate(rate, at)
 
     def _save(self) -> None:
+        if self.state.step:
+            self.state.epoch_seconds = self._epoch_seconds()
         if self.engine.is_main_process:
             self.checkpoint.write(self.state, self.method, self.optimiser, self.engine.scaler)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Turn Ctrl-C and SIGTERM into a stop after the current step; a second Ctrl-C stops at once."""
+        """Turn Ctrl-C, SIGTERM and SIGHUP into a stop after the current step; a second Ctrl-C stops at once.
+
+        SIGTERM and SIGHUP stay ignored where they were, as `nohup` asks.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        old = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
+        signs: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        old = {sign: signal.getsignal(sign) for sign in signs}
+        old = {sign: how for sign, how in old.items() if sign == signal.SIGINT or how is not signal.SIG_IGN}
 
         def ask(sign: int, frame: FrameType | None) -> None:
-            if self.stop_requested:
+            if self.stop_requested and sign == signal.SIGINT:
                 raise KeyboardInterrupt
             self.stop_requested = True
+            if (
+                sign == signal.SIGHUP
+            ):  # The shell repeats the terminal's; the record must be written in peace.
+                old[sign] = signal.SIG_IGN
 
         try:
             for sign in old:

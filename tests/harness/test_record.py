@@ -1,15 +1,18 @@
 """The record of a run and its folder: names, files, finding one by its beginning, setting one aside."""
 
 import os
+import socket
 
 import numpy as np
 import pytest
 
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
+from harness.files import locked, write_json
 from harness.record import (
     BACKBONE,
     HISTORY,
+    PROGRESS,
     RECORD,
     Record,
     RunFolder,
@@ -62,6 +65,22 @@ def test_a_record_comes_back_as_it_was_written(fake, tmp_path):
 )
 def test_images_left_out_are_said_with_how_many_there_are(data, words):
     assert left_out_words(data) == words
+
+
+def test_a_running_run_is_interrupted_once_its_lock_is_free_on_this_machine(fake, tmp_path):
+    made, _ = fake.record("cskt", "icfg", status="running")
+    folder = RunFolder(tmp_path / made.name)
+    made.environment = {"host": socket.gethostname()}
+    with locked(folder.path):
+        folder.write(made)
+        write_json(folder.file(PROGRESS), {"epoch": 3, "step": 2, "epochs": 9, "seconds": 1.5})
+        assert folder.read().status == "running"
+    found = folder.read()
+    assert (found.status, found.seconds) == ("interrupted", 1.5)
+    assert found.progress == {"epoch": 3, "step": 2, "epochs": 9}
+    for environment in ({"host": "elsewhere"}, {}):
+        folder.write(made.model_copy(update={"environment": environment}))
+        assert folder.read().status == "running"
 
 
 def test_an_unknown_field_and_an_unknown_status_are_refused(fake):

@@ -1,9 +1,13 @@
+import socket
+
 import numpy as np
 import pytest
 from pandas import DataFrame
 
 from harness.errors import UsageError
 from harness.evaluate.per_identity import query_values
+from harness.files import locked, write_text
+from harness.record import RunFolder
 from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.results.run_source import Source, query_reader
 from harness.results.run_table import (
@@ -14,7 +18,9 @@ from harness.results.run_table import (
     shares_persons,
     write_rows,
 )
+from harness.run.resume import sync_runs
 from harness.track.mlflow_store import Store
+from harness.track.run_tracker import RUN_ID
 
 
 def by(rows, **fixed):
@@ -198,6 +204,22 @@ def test_unfinished_runs_are_told_apart(experiment, fake):
         fake.send(experiment, made, arrays)
     assert sorted(read_unfinished(experiment)["status"]) == ["failed", "interrupted"]
     assert len(read_runs(experiment)) == 1
+
+
+def test_a_run_that_the_store_believes_running_is_interrupted_once_its_process_is_gone(experiment, fake):
+    made, _ = fake.record("cskt", "icfg", status="running")
+    made.environment["host"] = socket.gethostname()
+    folder = RunFolder(experiment.runs / made.name)
+    with locked(folder.path):
+        folder.write(made)
+        write_text(folder.file(RUN_ID), experiment.create(made))
+        assert read_unfinished(experiment)["status"].tolist() == ["running"]
+    assert read_unfinished(experiment)["status"].tolist() == ["interrupted"]
+    sent = sync_runs(experiment.runs)
+    assert made.name in sent["sent"]
+    (row,) = [run for run in experiment.unfinished_runs() if run.name == made.name]
+    assert (row.status, row.tag("status")) == ("KILLED", "interrupted")
+    assert folder.read().tracking["synced"]
 
 
 def test_rows_come_back_from_their_file_as_they_were(tmp_path, fake):

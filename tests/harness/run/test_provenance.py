@@ -11,7 +11,7 @@ import harness
 from harness.datasets import DATASETS
 from harness.methods import METHODS
 from harness.run import provenance
-from harness.run.provenance import PACKAGES, changed_files, environment, installed, source_files
+from harness.run.provenance import PACKAGES, changed_files, command_line, environment, installed, source_files
 
 ROOT = Path(harness.__file__).parent
 
@@ -48,7 +48,7 @@ def test_the_environment_is_plain_values_that_name_machine_and_packages():
     found = environment("cpu")
     assert json.loads(json.dumps(found)) == found
     assert set(found) == {
-        *("harness", "python", "platform", "device", "device_name", "threads", "packages", "git")
+        *("harness", "python", "platform", "device", "device_name", "threads", "host", "packages", "git")
     }
     assert found["device"] == "cpu"
     assert found["device_name"]
@@ -72,3 +72,11 @@ def test_a_folder_outside_any_checkout_and_a_machine_without_git_have_no_commit(
     assert environment("cpu")["git"] is None
     monkeypatch.setenv("PATH", "")
     assert environment("cpu")["git"] is None
+
+
+def test_the_command_is_as_a_shell_takes_it_without_passwords(monkeypatch):
+    words = ["/x/harness/__main__.py", "sweep", "--storage", "postgresql://me:secret@host/db", "a b"]
+    monkeypatch.setattr("sys.argv", words)
+    assert command_line() == "harness sweep --storage 'postgresql://me:***@host/db' 'a b'"
+    monkeypatch.setattr("sys.argv", ["/usr/bin/harness", "run"])
+    assert command_line() == "harness run"

@@ -1,5 +1,6 @@
 """Whole runs on a small twin: what is recorded, found again, selected, interrupted and resumed."""
 
+import hashlib
 import json
 import os
 import stat
@@ -16,8 +17,9 @@ from harness.errors import HarnessError, Interrupted, TrainingError, UsageError
 from harness.evaluate import encoder as evaluate_module
 from harness.listener import Listener
 from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
-from harness.run import final_test
+from harness.run import final_test, oracle
 from harness.run import run as run_module
+from harness.run.provenance import command_line
 from harness.run.resume import resume_run
 from harness.run.run import run
 
@@ -222,6 +224,43 @@ def test_an_interrupted_run_goes_on_to_bit_identical_weights_and_metrics(world, 
     assert all(torch.equal(one[key], two[key]) for key in one)
     rows = [RunFolder(tmp_path / name / whole.name).history() for name in ("whole", "cut")]
     assert [row["train/loss"] for row in rows[0]] == [row["train/loss"] for row in rows[1]]
+    assert resumed.seconds > resumed.accounting["train_seconds"]
+
+
+@pytest.mark.parametrize(("rule", "chosen"), [("val", 1), ("oracle", 2), ("last", 3)])
+def test_the_time_to_the_best_epoch_includes_that_epoch(world, twins, tmp_path, monkeypatch, rule, chosen):
+    more = ("eval.test_each_epoch=true",) if rule == "oracle" else ()
+    config = world.quick(twins, "full_finetune", "icfg", f"eval.rule={rule}", "train.epochs=3", *more)
+    scores = iter({"val": (9, 1, 1), "oracle": (1, 1, 9, 9, 1, 1), "last": (1, 1, 1)}[rule])
+    real = evaluate_module.evaluate
+
+    def scored(encoder, split, *, detail=False):
+        found = real(encoder, split, detail=detail)
+        if not detail:
+            found[0].metrics["t2i/R1"] = next(scores)
+        return found
+
+    for module in (run_module, oracle):
+        monkeypatch.setattr(module, "evaluate", scored)
+    record = run(config, runs=tmp_path)
+    seconds = [row["seconds"] for row in folder_of(record, tmp_path).history()]
+    assert record.selection["epoch"] == chosen
+    assert record.accounting["seconds_to_best"] == pytest.approx(sum(seconds[:chosen]))
+    assert min(seconds) > 0
+
+
+def test_what_trains_nothing_learned_from_nothing(world, twins, tmp_path):
+    record = run(world.quick(twins, "zero_shot"), runs=tmp_path)
+    assert [record.data[f"train_{what}"] for what in ("pairs", "images", "identities")] == [0, 0, 0]
+    assert record.data["test_images"] > 0
+    assert record.weights_sha256 is None
+
+
+def test_a_run_notes_its_command_and_the_hash_of_its_weights(world, twins, tmp_path):
+    record = run(world.quick(twins), runs=tmp_path)
+    assert record.command == command_line()
+    content = (tmp_path / record.name / WEIGHTS).read_bytes()
+    assert record.weights_sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(world, twins, tmp_path):

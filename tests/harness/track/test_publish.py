@@ -56,6 +56,16 @@ def test_a_record_arrives_with_its_epochs_and_where_it_went(experiment, sent):
     assert {"record.json", "queries.npz"} <= files(experiment, run.id)
 
 
+def test_the_chosen_epoch_and_its_validation_are_metrics_beside_the_last_epochs(experiment, fake, tmp_path):
+    made, _ = fake.record("cskt", DATASET)
+    made.selection = {"rule": "val", "epoch": 3, "epochs": 9, "val/t2i/R1": 61.5}
+    folder = RunFolder(tmp_path)
+    write_json(folder.file(HISTORY), [{"epoch": 9, "val/t2i/R1": 40.0}])
+    metrics = experiment.run(publish(made, folder, experiment)["run_id"]).metrics
+    assert (metrics["selection/epoch"], metrics["selection/epochs"]) == (3, 9)
+    assert (metrics["selection/val/t2i/R1"], metrics["val/t2i/R1"]) == (61.5, 40.0)
+
+
 def test_published_again_it_takes_its_own_place_with_all_results(experiment, sent):
     made, folder = sent
     write_json(folder.file("transfer/cuhk.json"), transfer())

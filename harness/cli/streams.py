@@ -1,0 +1,51 @@
+"""Output that outlives its reader: a closed pipe or terminal never ends the work, what is said there goes nowhere."""
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_NOBODY_READS = (errno.EPIPE, errno.EIO, errno.EBADF)
+
+
+class _LastingFile(io.FileIO):
+    """A file descriptor that is turned to the null device when nobody reads it any more."""
+
+    def __init__(self, descriptor: int, gone: Callable[[OSError], bool]) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._gone = gone
+
+    def write(self, data: Any, /) -> int:
+        """Write, or drop what nobody reads."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if not self._gone(error):
+                raise
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self.fileno())
+        os.close(null)
+        return super().write(data)
+
+
+def outlive_readers() -> None:
+    """Let standard output and error outlive their pipe or terminal, for this process and those that it starts.
+
+    A result that cannot be written for another reason, such as a full disk, is still an error; progress never is.
+    """
+    sys.stdout = _lasting(sys.stdout, 1, lambda error: error.errno in _NOBODY_READS)
+    sys.stderr = _lasting(sys.stderr, 2, lambda error: True)
+
+
+def _lasting(stream: Any, descriptor: int, gone: Callable[[OSError], bool]) -> io.TextIOWrapper:
+    if stream is None:  # The process was started without it.
+        return open(os.devnull, "w", encoding="utf-8")
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_LastingFile(descriptor, gone)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=descriptor == 2 or stream.isatty(),
+    )
