@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from harness.config.values import flatten
 from harness.inference.model import Trained, load
+from harness.inference.transfer import results_of
 from harness.record import all_runs
+from harness.track.tags import with_ends
 
 if TYPE_CHECKING:
     import pandas
@@ -14,7 +16,13 @@ __all__ = ["Trained", "load", "runs"]
 
 
 def runs(root: str | Path | None = None) -> "pandas.DataFrame":
-    """Return all recorded runs, one row each: identity, status, config, counts, metrics and accounting."""
+    """Return all recorded runs, one row each.
+
+    Columns: `run`, `status`, what the result stands on (`identity`, `fingerprint` of the annotation, hashes of the
+    backbone's weights and of those trained), the config by dotted key, `data.` with counts and faults, `accounting.`,
+    `selection.`, `progress.` of what did not finish, and the metrics of each test as `test/dataset/direction/name`, the
+    ends of their intervals as `…/low` and `…/high`; tests on other datasets (`harness evaluate`) included.
+    """
     import pandas
 
     rows = []
@@ -27,9 +35,17 @@ def runs(root: str | Path | None = None) -> "pandas.DataFrame":
             "status": record.status,
             "synthetic": record.synthetic,
             "started": record.started,
+            "seconds": record.seconds,
+            "identity": record.identity,
+            "fingerprint": record.fingerprint,
+            "backbone_sha256": record.backbone.get("sha256"),
+            "weights_sha256": record.weights_sha256,
+            "command": record.command,
         }
-        parts = {"data": record.data, "accounting": record.accounting, "selection": record.selection}
-        rows.append(
-            {**head, "seconds": record.seconds, **flatten(record.config), **flatten(parts), **record.metrics}
-        )
+        names = ("data", "accounting", "selection", "progress")
+        row = {**head, **flatten(record.config), **flatten({name: getattr(record, name) for name in names})}
+        row |= with_ends(record.metrics, record.intervals)
+        for result in results_of(folder):
+            row |= with_ends(result["metrics"], result["intervals"])
+        rows.append(row)
     return pandas.DataFrame(rows)

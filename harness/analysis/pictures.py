@@ -56,6 +56,14 @@ class Pictures:
         captions = self._laid.captions
         return captions[place] if 0 <= place < len(captions) else f"caption {place} (not on this machine)"
 
+    def owner(self, place: int) -> int:
+        """Return the place of the image that a caption describes, by the caption's place."""
+        return self._laid.owners[place]
+
+    def file(self, place: int) -> str:
+        """Return the path of an image below the image folder, by its place among the test split's images."""
+        return self._laid.images[place]
+
     def thumbnail(self, place: int) -> Pixels | None:
         """Return a small picture, as tall and wide as its image, uint8 [height, width, 3]; None if it cannot be read.
 

@@ -79,7 +79,8 @@ def _facts(record: Any) -> Iterator[str]:
     if record.imported:
         chosen = {"oracle": "on the test split, which flatters"}.get(record.selection["rule"], "otherwise")
         epoch = f"epoch chosen by the authors {chosen}"
-    yield f"trained on {pairs} pairs · {epoch}"
+    nothing = record.selection.get("rule") == "none"
+    yield "trained on nothing" if nothing else f"trained on {pairs} pairs · {epoch}"
     if record.imported:
         yield f"imported from {record.imported}"
     yield (

@@ -12,6 +12,7 @@ from harness.evaluate.intervals import seed_summary, share_bounds
 from harness.evaluate.per_identity import query_values
 from harness.files import write_json
 from harness.listener import Listener
+from harness.methods import METHODS
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
 from harness.record import Record, RunFolder, left_out_words, now
@@ -32,7 +33,10 @@ def run_seeds(
     listener: Listener | None = None,
     tags: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Run `n_seeds` seeds from `config.seed` on; return and record the group with mean and intervals."""
+    """Run `n_seeds` seeds from `config.seed` on; return and record the group with mean and intervals.
+
+    Of what no seed changes there is one run (`with_seeds`).
+    """
     listener = listener or Listener()
     records = []
     for number, one in enumerate(with_seeds(config, n_seeds), 1):
@@ -47,8 +51,16 @@ def run_seeds(
 
 
 def with_seeds(config: RunConfig, n_seeds: int) -> list[RunConfig]:
-    """Return the config with each of `n_seeds` seeds from its own on."""
+    """Return the config with each of `n_seeds` seeds from its own on; once where no seed changes anything."""
+    n_seeds = n_seeds if seed_matters(config) else 1
     return [config.model_copy(update={"seed": config.seed + number}) for number in range(n_seeds)]
+
+
+def seed_matters(config: RunConfig) -> bool:
+    """Return whether runs that differ in the seed alone can differ: something is trained, or weights are random."""
+    backbone = config.backbone
+    given = backbone.pretrained or backbone.weights or backbone.init_from
+    return METHODS.get(config.method.name).trained or not given
 
 
 def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]:
@@ -68,12 +80,13 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
     without = "".join(
         f" · {words}" for words in dict.fromkeys(left_out_words(one.data) for one in records) if words
     )
-    title = f"{first.config['method']['name']} on {dataset}{twin}{without} · {n_seeds} seeds"
+    rule = first.selection.get("rule")
+    basis = "untrained, one run" if rule == "none" and n_seeds == 1 else f"{n_seeds} seeds · rule {rule}"
     return {
         "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,
-        "title": f"{title} · rule {first.selection.get('rule')}",
-        "note": "mean [95 % interval over seeds and identities] and each seed's value",
+        "title": f"{first.config['method']['name']} on {dataset}{twin}{without} · {basis}",
+        "note": f"mean [95 % interval over {'seeds and ' * (n_seeds > 1)}identities] and each seed's value",
         "seeds": [record.config["seed"] for record in records],
         "runs": [record.name for record in records],
         "synthetic": first.synthetic,

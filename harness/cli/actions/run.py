@@ -17,7 +17,7 @@ from harness.presets.resolve import check_agreement, differences, resolve
 from harness.record import find_run
 from harness.run.dry_run import Plan, make_plan
 from harness.run.run import run
-from harness.run.several_seeds import group_table_rows, run_seeds, with_seeds
+from harness.run.several_seeds import group_table_rows, run_seeds, seed_matters, with_seeds
 
 _SHORTHANDS = {
     "seed": "seed",
@@ -113,8 +113,10 @@ def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListe
     common = {"runs": options["runs"], "force": options["force"], "device": options["device"]}
     if not quiet and is_main_process():
         say_differences(config)
-    if options["seeds"] > 1:
+    if options["seeds"] > 1 and seed_matters(config):
         return run_seeds(config, options["seeds"], listener=listener, **common)
+    if options["seeds"] > 1:
+        listener.on_note(f"{config.method.name} trains nothing: the {options['seeds']} seeds are one run.")
     return run(config, listener=listener, **common)
 
 
@@ -126,8 +128,11 @@ def _show_results(results: list[Any], options: dict[str, Any]) -> None:
         ]
         print_json(plain_results if len(results) > 1 else plain_results[0])
     elif options["seeds"] > 1:
-        for group in results:
-            show_group(group, False)
+        for result in results:
+            if isinstance(result, dict):
+                show_group(result, False)
+            else:
+                show_record(result, False)
     else:
         for number, records in enumerate(_by_dataset(results)):
             if number:

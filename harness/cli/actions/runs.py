@@ -1,6 +1,8 @@
 """Tables of recorded runs."""
 
-from collections.abc import Mapping
+import shlex
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import click
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import cell, metric_table, record_table
+from harness.config.values import flatten
+from harness.errors import HarnessError
+from harness.files import write_text
 from harness.paths import runs_root
 from harness.record import BEFORE_PICTURES, Record, all_runs, find_run
 
@@ -54,30 +59,119 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
     if record.status == "finished":
         record_table(record)
     else:
-        click.echo(f"{record.name}: {record.status}")
+        paragraph("", f"{record.name}: {_state(record)}")
+        if resume := _resume(record):
+            click.echo(plain(f"resume it: {resume}"))
     for result in results_of(folder):
         metric_table(_title(result), (result["metrics"], result["intervals"]))
-    _print_details(record, folder.path)
-
-
-def _print_details(record: Record, path: Path) -> None:
+    _print_history(folder.history())
     if record.error:
         click.echo(plain(f"error: {record.error['message']}\n\n{record.error['traceback']}"))
-    packages = ", ".join(
-        f"{name} {version}" for name, version in record.environment.get("packages", {}).items()
-    )
-    lines = [
-        f"started {record.started}, ended {record.finished}, {record.seconds:.0f} s",
-        f"folder   {path}",
-        f"identity {record.identity}",
-        f"data     {record.fingerprint}",
-        *(f"pictures {sha256} of {split}" for split, sha256 in record.pictures.items()),
-        *[f"pictures unknown: {BEFORE_PICTURES}"] * _is_before(record),
-        f"versions {record.versions}; {packages}",
-        f"MLflow   {record.tracking.get('run_id')} at {record.tracking.get('uri')}",
+    for head, text in _details(record, folder.path):
+        paragraph(f"{head:<9} ", text)
+
+
+def _print_history(history: Sequence[dict[str, float]]) -> None:
+    """Print a row for each finished epoch."""
+    if not history:
+        return
+    names = {"val/t2i/R1": "val R@1", "val/t2i/mAP": "val mAP", "lr": "lr", "seconds": "time"}
+    digits = {"val/t2i/R1": "{:.1f}", "val/t2i/mAP": "{:.1f}", "lr": "{:.2e}", "seconds": "{:.1f} s"}
+    rows = [
+        [f"{row['epoch']:.0f}", f"{row['train/loss']:.4f}" if "train/loss" in row else "–"]
+        + [digits[key].format(row[key]) if key in row else "–" for key in names]
+        for row in history
     ]
-    for line in lines:
-        paragraph("", line, indent=9)
+    table("epochs", ("epoch", "loss", *names.values()), rows, text=(), leaving=("lr", "time", "val mAP"))
+
+
+def _details(record: Record, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield what there is to know of a run besides its results."""
+    yield "command", record.command or "not recorded"
+    changed = [f"{key}={value} (default {old})" for key, old, value in _differences(record)]
+    yield "config", ", ".join(changed) or "nothing differs from the default"
+    yield from _selection(record)
+    yield "started", f"{record.started}, ended {record.finished or '–'}, {record.seconds:.0f} s"
+    yield "folder", str(path)
+    yield "identity", record.identity
+    yield "data", record.fingerprint
+    for split, sha256 in record.pictures.items():
+        yield "pictures", f"{sha256} of {split}"
+    if _is_before(record):
+        yield "pictures", f"unknown: {BEFORE_PICTURES}"
+    packages = record.environment.get("packages", {})
+    yield (
+        "versions",
+        ", ".join(f"{name} {version}" for name, version in {**record.versions, **packages}.items()),
+    )
+    if record.weights_sha256:
+        yield "weights", record.weights_sha256
+    yield "MLflow", f"{record.tracking.get('run_id')} at {record.tracking.get('uri')}"
+
+
+def _differences(record: Record) -> Sequence[tuple[str, Any, Any]]:
+    """Return what differs from the defaults of today; nothing of a run whose settings are not known any more."""
+    from harness.presets.resolve import build, differences
+
+    try:
+        return differences(build(record.config))
+    except HarnessError:
+        return [(key, "unknown", value) for key, value in flatten(record.config).items()]
+
+
+def _selection(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield how the epoch was chosen and how often the test split was read."""
+    chosen = record.selection
+    if not chosen:
+        return
+    if chosen["rule"] == "none":
+        yield "epoch", "none: the method trains nothing"
+    elif "epoch" in chosen:
+        score = f", validation R@1 {chosen['val/t2i/R1']:.1f}" if "val/t2i/R1" in chosen else ""
+        yield "epoch", f"{chosen['epoch']} of {chosen['epochs']} by the rule {chosen['rule']}{score}"
+    if record.study is not None:
+        yield "test", "never read: a trial of a study"
+    elif record.oracle:
+        yield "test", "read after each epoch (eval.test_each_epoch), then once with the chosen weights"
+    elif record.metrics:
+        yield "test", "read once, with the chosen weights"
+
+
+def _state(record: Record) -> str:
+    """Return a run's state, and of one that did not finish how far it came."""
+    reached = record.progress
+    state = str(record.status)
+    if state == "running":
+        host = record.environment.get("host")
+        state += f" on {host} (or gone)" if host not in (None, socket.gethostname()) else ""
+    if record.status == "finished" or not reached.get("epochs"):
+        return state
+    step = f", step {reached['step']}" if reached.get("step") else ""
+    return f"{state}, {reached['epoch']} of {reached['epochs']} epochs done{step}"
+
+
+def _resume(record: Record) -> str | None:
+    """Return the command that goes on with a run; None where none does."""
+    if record.status not in ("interrupted", "failed") or record.imported:
+        return None
+    if record.study is not None:
+        return f"harness sweep resumes the trials of the study {record.study}"
+    return shlex.join(["harness", "runs", "resume", record.name])
+
+
+def print_queries(
+    name: str, root: str | None, direction: str, dataset: str | None, data_root: str | None, out: str | None
+) -> None:
+    """Print the per-query results of a run as CSV, or write them to a file."""
+    from harness.analysis.query_table import csv_text, query_table
+
+    folder = find_run(name, runs_root(root).path)
+    text = csv_text(query_table(folder, direction=direction, dataset=dataset, root=data_root))
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(Path(out), text)
+        click.echo(f"wrote {plain(out)}", err=True)
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -96,7 +190,7 @@ def _row(record: Record) -> list[Any]:
     key = f"test/{record.config['dataset']['name']}/t2i/"
     return [
         f"{record.name} {_MARK}" if _is_before(record) else record.name,
-        record.status,
+        _state(record),
         record.selection.get("rule", "–"),
         f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
         cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),

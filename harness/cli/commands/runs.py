@@ -4,7 +4,16 @@ from typing import Any
 
 import click
 
-from harness.cli.options import Choice, NearestGroup, device_option, json_option, option, print_json
+from harness.cli.options import (
+    Choice,
+    NearestGroup,
+    data_root_option,
+    device_option,
+    json_option,
+    option,
+    print_json,
+)
+from harness.metric_names import DIRECTIONS
 
 runs_option = option(
     "--runs",
@@ -19,7 +28,7 @@ STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 @click.group(cls=NearestGroup)
 def runs() -> None:
-    """List, show, resume and sync recorded runs."""
+    """List, show, resume and sync recorded runs, and write out their results query by query."""
 
 
 @runs.command("list")
@@ -38,7 +47,7 @@ def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
 @runs_option
 @json_option
 def show(run: str, root: str | None, as_json: bool) -> None:
-    """Show one RUN: results, tests on other datasets, error, folder."""
+    """Show one RUN: results, epochs, command, settings, error, folder."""
     from harness.cli.actions.runs import print_run
 
     print_run(run, root, as_json)
@@ -60,6 +69,34 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
         record = resume_run(run, root, device=device, listener=listener)
     show_record(record, as_json)
     return 0
+
+
+@runs.command()
+@click.argument("run")
+@option(
+    "--direction",
+    type=Choice(DIRECTIONS),
+    default="t2i",
+    show_default=True,
+    help="Text to image, or image to text.",
+)
+@option("--dataset", help="Another dataset that the run was tested on (default: its own).")
+@option("--out", type=click.Path(dir_okay=False), help="Write to this file instead of standard output.")
+@data_root_option
+@runs_option
+def queries(
+    run: str, direction: str, dataset: str | None, out: str | None, data_root: str | None, root: str | None
+) -> None:
+    """Print the results of a finished RUN query by query, as CSV.
+
+    A row holds the caption, the person it asks for, the rank of the first right image, AP and INP in percent, and the
+    files of the ten best-scored images, each with whether it is right. Captions and files are read from the dataset,
+    which must be the one that was tested on. An apostrophe goes before a text that a spreadsheet would take for a
+    formula.
+    """
+    from harness.cli.actions.runs import print_queries
+
+    print_queries(run, root, direction, dataset, data_root, out)
 
 
 @runs.command()

@@ -5,9 +5,10 @@ import pytest
 
 from harness.evaluate.intervals import seed_summary
 from harness.metric_names import ALL_METRICS, DIRECTIONS
+from harness.presets.resolve import resolve
 from harness.record import RunFolder
 from harness.run import several_seeds
-from harness.run.several_seeds import group_table_rows, run_seeds, summarise
+from harness.run.several_seeds import group_table_rows, run_seeds, summarise, with_seeds
 
 IDENTITIES = np.array([3, 3, 8, 8, 8, 1])
 RANKS = {1: [1, 2, 1, 6, 11, 1], 2: [1, 1, 1, 20, 3, 4], 3: [2, 2, 1, 1, 1, 1]}
@@ -95,3 +96,11 @@ def test_seeds_count_up_from_that_of_the_config_and_the_group_is_written(made, w
     assert asked == [(2, True), (3, True)]
     assert sent == [group]
     assert [file.stem for file in (tmp_path / "groups").iterdir()] == [group["name"]]
+
+
+def test_seeds_of_what_no_seed_changes_are_one_run():
+    given = resolve("zero_shot", "icfg", synthetic=True)
+    random = resolve("zero_shot", "icfg", synthetic=True, overrides=["backbone.pretrained=null"])
+    trained = resolve("linear_probe", "icfg", synthetic=True)
+    assert [len(with_seeds(config, 3)) for config in (given, random, trained)] == [1, 3, 3]
+    assert [config.seed for config in with_seeds(trained, 3)] == [1, 2, 3]

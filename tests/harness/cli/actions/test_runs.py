@@ -1,6 +1,7 @@
 """What `harness runs list` and `show` print of records: their values, in eighty columns, and JSON."""
 
 import json
+import socket
 from typing import get_args
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from harness.cli.actions.runs import print_run, print_runs
 from harness.cli.commands.runs import STATUSES
 from harness.errors import UsageError
-from harness.files import write_json
-from harness.record import BEFORE_PICTURES, RunFolder, Status
+from harness.files import locked, write_json
+from harness.presets.resolve import resolve
+from harness.record import BEFORE_PICTURES, HISTORY, PROGRESS, RunFolder, Status
 
 BAD = "\x1b[31mno\x07"
 
@@ -76,8 +78,8 @@ def test_a_run_is_shown_with_its_results_on_other_datasets_and_details(fake, tmp
     out = capsys.readouterr().out
     (row,) = [line.split() for line in out.splitlines() if line.split()[:2] == ["cuhk", "t2i"]]
     assert row[2:5] == ["12.3", "[10.0,", "15.1]"]
-    assert f"identity {made.identity}" in out
-    assert f"folder   {folder.path}" in out
+    assert f"identity  {made.identity}" in out
+    assert "".join(str(folder.path).split()) in "".join(out.split())
     assert "\x1b" not in out
     print_run(made.name, str(tmp_path), True)
     found = json.loads(capsys.readouterr().out)
@@ -113,7 +115,7 @@ def test_pictures_are_shown_and_a_run_made_before_they_were_part_of_it_is_marked
     assert f"{new.name} *" not in out
     assert out.rstrip().endswith(f"* {BEFORE_PICTURES}")
     print_run(old.name, str(tmp_path), False)
-    assert f"pictures unknown: {BEFORE_PICTURES}" in capsys.readouterr().out
+    assert f"pictures  unknown: {BEFORE_PICTURES}" in capsys.readouterr().out
     print_run(new.name, str(tmp_path), False)
     out = capsys.readouterr().out
     assert "pictures test-of-icfg of test" in out
@@ -126,7 +128,7 @@ def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_erro
     folder.write(made)
     print_run(made.name[:9], str(tmp_path), False)
     out = capsys.readouterr().out
-    assert out.splitlines()[0] == f"{made.name}: failed"
+    assert out.splitlines()[:2] == [f"{made.name}: failed", f"resume it: harness runs resume {made.name}"]
     assert "Traceback: here" in out
     assert "\x1b" not in out
     with pytest.raises(UsageError):
@@ -135,3 +137,55 @@ def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_erro
 
 def test_every_state_of_a_run_can_be_asked_for():
     assert set(STATUSES) == set(get_args(Status))
+
+
+def test_a_run_shows_command_settings_epochs_selection_and_how_often_test_was_read(fake, tmp_path, capsys):
+    made, folder = write(tmp_path, fake)
+    made.command = f"harness run -m cskt{BAD}"
+    made.config = resolve("cskt", "icfg", overrides=["train.epochs=7"]).model_dump(mode="json")
+    made.selection |= {"val/t2i/R1": 61.23}
+    folder.write(made)
+    row = {"lr": 1e-3, "seconds": 2.5, "train/loss": 0.12345}
+    history = [row | {"epoch": 1.0}, row | {"epoch": 2.0, "val/t2i/R1": 61.23, "val/t2i/mAP": 50.0}]
+    write_json(folder.file(HISTORY), history)
+    print_run(made.name, str(tmp_path), False)
+    out = capsys.readouterr().out
+    words = [line.split() for line in out.splitlines()]
+    assert ["2", "0.1235", "61.2", "50.0", "1.00e-03", "2.5", "s"] in words
+    assert ["command", "harness", "run", "-m", "csktno"] in words
+    assert ["config", "train.epochs=7", "(default", "60)"] in words
+    assert "epoch     2 of 5 by the rule val, validation R@1 61.2" in out
+    assert "test      read once, with the chosen weights" in out
+    made.oracle = {"epoch": 1, "optimism_gap": 1.0}
+    folder.write(made)
+    print_run(made.name, str(tmp_path), False)
+    assert "read after each epoch (eval.test_each_epoch)" in capsys.readouterr().out
+
+
+def test_what_trains_nothing_says_so(fake, tmp_path, capsys):
+    made, _ = write(tmp_path, fake, "zero_shot", "none", trainable=0)
+    print_run(made.name, str(tmp_path), False)
+    out = capsys.readouterr().out
+    assert "trained on nothing" in out
+    assert "pairs" not in out
+    assert "epoch     none: the method trains nothing" in out
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [("elsewhere", "running on elsewhere (or gone), 3 of 9 epochs done, step 4"), (None, "interrupted")],
+)
+def test_what_did_not_finish_says_how_far_it_came_and_how_to_go_on(fake, tmp_path, capsys, host, said):
+    made, folder = write(tmp_path, fake, status="running")
+    made.environment = {"host": host or socket.gethostname()}
+    with locked(folder.path):
+        folder.write(made)
+    write_json(folder.file(PROGRESS), {"epoch": 3, "step": 4, "epochs": 9, "seconds": 77.0})
+    print_runs(str(tmp_path), None, False)
+    out = capsys.readouterr().out
+    assert f"{said.partition(',')[0]}" in out
+    assert "77 s" in out
+    print_run(made.name, str(tmp_path), False)
+    shown = capsys.readouterr().out
+    assert f"{said.partition(',')[0]}, 3 of 9 epochs done, step 4" in " ".join(shown.split())
+    assert (f"harness runs resume {made.name}" in shown) == (host is None)
