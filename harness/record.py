@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.config.sections import BackboneConfig
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError, many, nearest
 from harness.files import is_free, load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
 
@@ -106,6 +106,18 @@ def left_out_words(data: Mapping[str, Any]) -> str:
     return f"without {', '.join(parts)}" if parts else ""
 
 
+def reached(progress: Mapping[str, int]) -> str:
+    """Return in words how far a run came that did not finish; empty where that is not known.
+
+    >>> reached({"epoch": 3, "step": 0, "epochs": 9}), reached({"epoch": 3, "step": 40, "epochs": 9}), reached({})
+    ('3 of 9 epochs done', '3 of 9 epochs and 40 steps done', '')
+    """
+    if not progress:
+        return ""
+    steps = f" and {many(progress['step'], 'step')}" if progress["step"] else ""
+    return f"{progress['epoch']} of {progress['epochs']} epochs{steps} done"
+
+
 def run_name(method: str, dataset: str, synthetic: bool, identity: str) -> str:
     """Return `method-dataset-identity`, the dataset marked as a twin when it is one."""
     return f"{method}-{twin_name(dataset, synthetic)}-{identity[:12]}"
@@ -140,8 +152,15 @@ class RunFolder:
             record.seconds = float(noted.pop("seconds", 0.0))
             record.progress = {name: int(value) for name, value in noted.items()}
             if self._is_abandoned(record):
-                record.status = "interrupted"
+                record.status, record.finished = "interrupted", self._last_sign()
         return record
+
+    def _last_sign(self) -> str:
+        """Return when a run that has not ended was last seen alive."""
+        files = [file for name in (RECORD, PROGRESS) if (file := self.file(name)).is_file()]
+        return datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC).isoformat(
+            timespec="seconds"
+        )
 
     def _progress(self) -> dict[str, float]:
         """Return how far a run that has not ended came, and in how many seconds."""

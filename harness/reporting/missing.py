@@ -104,7 +104,8 @@ def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
         commands = (
             (shlex.join(["harness", "runs", "resume", row["run"]]),) if row["status"] in _RESUMABLE else ()
         )
-        found.append(Gap(f"The run {row['run']} is {row['status']} and not counted.", commands))
+        words = f" ({row['reached']})" if row.get("reached") else ""
+        found.append(Gap(f"The run {row['run']} is {row['status']}{words} and not counted.", commands))
     return found
 
 

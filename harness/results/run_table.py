@@ -15,7 +15,7 @@ from harness.datasets import DATASETS, SPLITS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
-from harness.record import RunFolder
+from harness.record import RunFolder, reached
 from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
 from harness.track.tags import SUITE
 
@@ -81,26 +81,22 @@ def _of_suite(runs: Sequence[RunRow], suite: str | None) -> list[RunRow]:
 
 
 def read_unfinished(store: "Store", suite: str | None = None) -> "DataFrame":
-    """Return name, method, dataset and status of the runs, or of one suite's, that did not finish, newest first.
+    """Return name, method, dataset, status and progress of the runs, or of one suite's, that did not finish.
 
-    A run that the store believes running, and whose process on this machine is gone, is `interrupted`.
+    Newest first. A run that the store believes running, and whose process on this machine is gone, is `interrupted`.
     """
     from pandas import DataFrame
 
-    runs = _of_suite(store.unfinished_runs(), suite)
-    names = ("method", "dataset", "status")
-    rows = [
-        {"run": run.name}
-        | {name: run.tag(name) for name in names}
-        | {"status": _status(run, store.runs), "synthetic": run.synthetic}
-        for run in runs
-    ]
-    return DataFrame(rows, columns=["run", *names, "synthetic"])
+    names = ("run", "method", "dataset", "status", "reached", "synthetic")
+    rows = [_unfinished(run, store.runs) for run in _of_suite(store.unfinished_runs(), suite)]
+    return DataFrame(rows, columns=list(names))
 
 
-def _status(run: RunRow, root: Path) -> str:
+def _unfinished(run: RunRow, root: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": run.name, "synthetic": run.synthetic}
+    row |= {name: run.tag(name) for name in ("method", "dataset", "status", "reached")}
     here = RunFolder(root / run.name).read() if run.running and Path(run.name).name == run.name else None
-    return run.tag("status") if here is None else here.status
+    return row if here is None else row | {"status": here.status, "reached": reached(here.progress)}
 
 
 def run_rows(run: RunRow, known: Mapping[str, RunRow] | None = None) -> Iterator[dict[str, Any]]:

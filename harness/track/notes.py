@@ -8,7 +8,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
 from harness.metric_names import METRIC_NAMES
 from harness.pages.escaping import markdown_text
-from harness.record import Record
+from harness.record import Record, reached
 
 NOTE = "mlflow.note.content"
 
@@ -74,7 +74,10 @@ def _outcome(record: Record) -> list[str]:
     ]
     places = sorted(names, reverse=True)  # t2i before i2t
     if not places:
-        return [f"{record.status.capitalize()}; no results."]
+        words = reached(record.progress)
+        return [
+            f"{record.status.capitalize()}{f', {words} in {record.seconds:.0f} s' if words else ''}; no results."
+        ]
     first = f"{markdown_text(places[0])}: **R@1 {_value(record, f'{places[0]}/R1')}**, {_rule(record)}"
     head = f"| % | {' | '.join(METRIC_NAMES.values())} |\n|{'---|' * (len(METRIC_NAMES) + 1)}"
     rows = [

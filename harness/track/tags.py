@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from harness.config.values import flatten
-from harness.record import Record
+from harness.record import Record, reached
 from harness.track.notes import settings_tag
 
 _STUDY, _BUDGET = "harness.study", "harness.budget"
 SETTINGS = "harness.settings"
 SUITE = "harness.suite."
 SEARCH = "search.json"
+REACHED = "harness.reached"
 
 
 def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
@@ -50,6 +51,8 @@ def tags(record: Record) -> dict[str, str]:
     }
     values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
     values |= {f"harness.pictures.{split}": sha256 for split, sha256 in record.pictures.items()}
+    if words := reached(record.progress):
+        values[REACHED] = words
     if record.error:
         values["harness.error"] = record.error["message"][:500]
     return values | record.tags

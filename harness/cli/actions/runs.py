@@ -15,7 +15,7 @@ from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.files import write_text
 from harness.paths import runs_root
-from harness.record import BEFORE_PICTURES, Record, all_runs, find_run
+from harness.record import BEFORE_PICTURES, Record, all_runs, find_run, reached
 
 _MARK = "*"
 
@@ -139,15 +139,12 @@ def _selection(record: Record) -> Iterator[tuple[str, str]]:
 
 def _state(record: Record) -> str:
     """Return a run's state, and of one that did not finish how far it came."""
-    reached = record.progress
     state = str(record.status)
     if state == "running":
         host = record.environment.get("host")
         state += f" on {host} (or gone)" if host not in (None, socket.gethostname()) else ""
-    if record.status == "finished" or not reached.get("epochs"):
-        return state
-    step = f", step {reached['step']}" if reached.get("step") else ""
-    return f"{state}, {reached['epoch']} of {reached['epochs']} epochs done{step}"
+    words = "" if state == "finished" else reached(record.progress)
+    return f"{state}, {words}" if words else state
 
 
 def _resume(record: Record) -> str | None:

@@ -6,8 +6,8 @@ from pandas import DataFrame
 
 from harness.errors import UsageError
 from harness.evaluate.per_identity import query_values
-from harness.files import locked, write_text
-from harness.record import RunFolder
+from harness.files import locked, write_json, write_text
+from harness.record import PROGRESS, RunFolder
 from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.results.run_source import Source, query_reader
 from harness.results.run_table import (
@@ -209,16 +209,21 @@ def test_unfinished_runs_are_told_apart(experiment, fake):
 def test_a_run_that_the_store_believes_running_is_interrupted_once_its_process_is_gone(experiment, fake):
     made, _ = fake.record("cskt", "icfg", status="running")
     made.environment["host"] = socket.gethostname()
+    made.metrics, made.intervals = {}, {}
     folder = RunFolder(experiment.runs / made.name)
     with locked(folder.path):
         folder.write(made)
         write_text(folder.file(RUN_ID), experiment.create(made))
+        write_json(folder.file(PROGRESS), {"epoch": 3, "step": 4, "epochs": 9, "seconds": 60.0})
         assert read_unfinished(experiment)["status"].tolist() == ["running"]
-    assert read_unfinished(experiment)["status"].tolist() == ["interrupted"]
+    (row,) = read_unfinished(experiment).to_dict("records")
+    assert (row["status"], row["reached"]) == ("interrupted", "3 of 9 epochs and 4 steps done")
     sent = sync_runs(experiment.runs)
     assert made.name in sent["sent"]
     (row,) = [run for run in experiment.unfinished_runs() if run.name == made.name]
     assert (row.status, row.tag("status")) == ("KILLED", "interrupted")
+    assert row.tag("reached") == "3 of 9 epochs and 4 steps done"
+    assert "3 of 9 epochs and 4 steps done in 60 s" in row.tags["mlflow.note.content"]
     assert folder.read().tracking["synced"]
 
 

@@ -118,7 +118,7 @@ def test_pictures_are_shown_and_a_run_made_before_they_were_part_of_it_is_marked
     assert f"pictures  unknown: {BEFORE_PICTURES}" in capsys.readouterr().out
     print_run(new.name, str(tmp_path), False)
     out = capsys.readouterr().out
-    assert "pictures test-of-icfg of test" in out
+    assert "pictures  test-of-icfg of test" in out
     assert BEFORE_PICTURES not in out
 
 
@@ -173,7 +173,7 @@ def test_what_trains_nothing_says_so(fake, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("host", "said"),
-    [("elsewhere", "running on elsewhere (or gone), 3 of 9 epochs done, step 4"), (None, "interrupted")],
+    [("elsewhere", "running on elsewhere (or gone), 3 of 9 epochs and 4 steps done"), (None, "interrupted")],
 )
 def test_what_did_not_finish_says_how_far_it_came_and_how_to_go_on(fake, tmp_path, capsys, host, said):
     made, folder = write(tmp_path, fake, status="running")
@@ -187,5 +187,5 @@ def test_what_did_not_finish_says_how_far_it_came_and_how_to_go_on(fake, tmp_pat
     assert "77 s" in out
     print_run(made.name, str(tmp_path), False)
     shown = capsys.readouterr().out
-    assert f"{said.partition(',')[0]}, 3 of 9 epochs done, step 4" in " ".join(shown.split())
+    assert f"{said.partition(',')[0]}, 3 of 9 epochs and 4 steps done" in " ".join(shown.split())
     assert (f"harness runs resume {made.name}" in shown) == (host is None)
