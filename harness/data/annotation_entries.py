@@ -6,6 +6,7 @@ Texts are kept as they are, in file order; `processed_tokens` is not read.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +17,9 @@ from harness.file_kinds import parse_json, read_text
 _PATH_KEYS = ("file_path", "img_path", "image")
 _TEXT_KEYS = ("captions", "caption")
 _IDENTITY_KEYS = ("id", "image_id")
+# Other names under which a person's number is published; beside one of the above they leave open which is meant.
+_PERSON_KEYS = ("pid", "person_id", "personid", "person", "identity", "identity_id", "p_id")
+_IDENTITIES = range(-(2**63), 2**63)
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
@@ -44,9 +48,47 @@ def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[S
 
     Raises `DataError` with file, index of the entry (from 0), what is wrong and the fix.
     """
-    return [
-        _Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(_read_entries(file))
-    ]
+    entries = _read_entries(file)
+    _check_one_identity(file, entries)
+    return [_Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(entries)]
+
+
+def _check_one_identity(file: Path, entries: Sequence[Any]) -> None:
+    """Raise `DataError` where two keys could be the person and do not agree.
+
+    An `image_id` that numbers the pictures beside an `id` that comes again is no person.
+    """
+    objects = [entry for entry in entries if isinstance(entry, dict)]
+    keys = [key for key in dict.fromkeys(key for entry in objects for key in entry) if _may_be_person(key)]
+    if len(keys) < 2:
+        return
+    known = next((key for key in _IDENTITY_KEYS if key in keys), keys[0])
+    values = {key: [repr(entry.get(key)) for entry in objects] for key in keys}
+    for key in (key for key in keys if values[key] != values[known]):
+        numbers = len(set(values[key])) == len(objects) > len(set(values[known]))
+        if (known, key) == _IDENTITY_KEYS and numbers:
+            continue
+        place = next(place for place, one in enumerate(values[known]) if one != values[key][place])
+        raise DataError(
+            f"{file}: {known} and {key} could both be the number of the person, and they differ (entry {place}: "
+            f"{_shown(objects[place].get(known))}, {_shown(objects[place].get(key))}): keep that of the person alone, "
+            "under the name id."
+        )
+
+
+def _may_be_person(key: Any) -> bool:
+    return isinstance(key, str) and (key in _IDENTITY_KEYS or key.lower() in _PERSON_KEYS)
+
+
+def one_spelling(path: str) -> str:
+    """Return a path without the parts that lead nowhere.
+
+    >>> one_spelling("a//b/./c.jpg")
+    'a/b/c.jpg'
+    """
+    if "//" not in path and "./" not in path:
+        return path
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def merge(samples: Sequence[Sample]) -> list[Sample]:
@@ -56,7 +98,9 @@ def merge(samples: Sequence[Sample]) -> list[Sample]:
     """
     joined: dict[tuple[str, str], Sample] = {}
     for sample in samples:
-        key = (sample.split, sample.image)
+        if (image := one_spelling(sample.image)) != sample.image:
+            sample = replace(sample, image=image)
+        key = (sample.split, image)
         joined[key] = _join(joined[key], sample) if key in joined else sample
     return list(joined.values())
 
@@ -109,6 +153,8 @@ class _Entry:
         key, identity = self.value(_IDENTITY_KEYS)
         if not isinstance(identity, int) or isinstance(identity, bool):
             self.fail(f"{key} should be the identity, a whole number, but is {_shown(identity)}")
+        if identity not in _IDENTITIES:
+            self.fail(f"{key} {identity} is beyond 64 bit: number the persons from 0 on")
         return identity
 
     def split(self) -> str:
@@ -144,6 +190,11 @@ class _Entry:
 
     def text(self, key: str, value: Any) -> str:
         if isinstance(value, list) and all(isinstance(token, str) for token in value):
+            if len(value) > 1 and any(" " in token.strip() for token in value):
+                self.fail(
+                    f"{key} holds a list of sentences in its list ({_shown(value)}), where the words of one "
+                    "caption are expected: take the sentences out of the inner list"
+                )
             value = " ".join(value)
         if not isinstance(value, str):
             self.fail(f"{key} should hold sentences, but holds {_shown(value)}")

@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from filecmp import cmp
 from pathlib import Path
 
 from harness.data.annotation_entries import merge, parse_entries
 from harness.data.back_translations import FILE, read_translations, with_translations
-from harness.datasets import Counts, PersonDataset, Sample, WrongFile, count
+from harness.datasets import SPLITS, Counts, PersonDataset, Sample, WrongFile
 from harness.errors import DataError, listed
 from harness.paths import Place
 from harness.twins.marker import read_marker
-
-log = logging.getLogger(__name__)
 
 PRE_SPLIT = ("{split}.json", "processed_data/{split}.json", "{split}_reid.json", "{name}_{split}.json")
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -34,18 +32,36 @@ class Location:
     images: Path
 
 
+@dataclass(frozen=True)
+class Annotation:
+    """What a dataset's annotation files hold.
+
+    Attributes:
+        samples: one for each image of a split.
+        entries: one for each record, in file order, as it spells its path.
+        files: the files that were read, and `unread` those that fit as well.
+    """
+
+    samples: list[Sample]
+    entries: list[Sample]
+    files: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+
+
 def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
     """Return where a dataset is under `root`, by file existence alone; None when no annotation is found.
 
     `root` holds the dataset's folder or is that folder. An original file has precedence over a pre-split form.
     """
     inside = root / dataset.folder
-    for folder in (inside, root):
-        files = _whole(dataset, folder) or _pre_split(dataset, folder, named=folder == root)
-        if files:
-            images = folder / dataset.image_folder
-            other = inside / dataset.image_folder
-            return Location(folder, files, other if folder == root and other.is_dir() else images)
+    for folder, files in _forms(dataset, root):
+        whole = [file for split, file in files if not split]
+        if len(whole) > 1:
+            names = ", ".join(file.name for file in whole)
+            raise DataError(f"{folder} contains several annotation files ({names}): keep the one to be read.")
+        images = folder / dataset.image_folder
+        other = inside / dataset.image_folder
+        return Location(folder, dict(files), other if folder == root and other.is_dir() else images)
     return None
 
 
@@ -57,11 +73,19 @@ def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
 
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, by its own `read` if it has one, else from the known forms."""
-    return dataset.read(root) if dataset.read else _read_known_forms(dataset, root)
+    return read_annotation(dataset, root).samples
 
 
-def _read_known_forms(dataset: type[PersonDataset], root: Path) -> list[Sample]:
-    """Return a dataset's samples, one per image, in file order; a known wrong file is logged as a warning.
+def read_annotation(dataset: type[PersonDataset], root: Path) -> Annotation:
+    """Return what a dataset's annotation holds, by its own `read` if it has one, else from the known forms."""
+    if dataset.read:
+        samples = dataset.read(root)
+        return Annotation(samples, samples)
+    return _read_known_forms(dataset, root)
+
+
+def _read_known_forms(dataset: type[PersonDataset], root: Path) -> Annotation:
+    """Return a dataset's samples, one per image, in file order.
 
     Back translations are the annotation's own, else those of the file beside it (`harness.data.back_translations`).
     Raises `MissingData` when no annotation is found under `root`, `DataError` when it is faulty.
@@ -70,23 +94,26 @@ def _read_known_forms(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     if location is None:
         raise missing_data(dataset, Place(root, "the folder given"))
     strip = [dataset.folder, dataset.image_folder]
-    samples = [
+    entries = [
         sample
         for split, file in location.annotations.items()
         for sample in parse_entries(file, split or None, strip)
     ]
-    if not samples:
+    if not entries:
         raise DataError(f"{location.folder}: the annotation has no entries. Download it again.")
-    samples = merge(samples)
-    for wrong in recognise(dataset, count(samples)):
-        log.warning("%s: %s. %s", location.folder, wrong.what, wrong.mend)
-    return with_translations(samples, read_translations(location.folder / FILE))
+    samples = with_translations(merge(entries), read_translations(location.folder / FILE))
+    return Annotation(samples, entries, list(location.annotations.values()), _unread(dataset, root, location))
 
 
 def read_dataset(dataset: type[PersonDataset], place: Place) -> list[Sample]:
     """Return a dataset's samples; when they are missing, the error names the setting that chose the place."""
+    return annotation_of(dataset, place).samples
+
+
+def annotation_of(dataset: type[PersonDataset], place: Place) -> Annotation:
+    """Return what a dataset's annotation holds; an error for missing data names the setting that chose the place."""
     try:
-        return read_annotations(dataset, place.path)
+        return read_annotation(dataset, place.path)
     except MissingData:
         raise missing_data(dataset, place) from None
 
@@ -174,26 +201,34 @@ def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Se
     return content_hash([fingerprint, marker.version]) if marker else fingerprint
 
 
-def _whole(dataset: type[PersonDataset], folder: Path) -> dict[str, Path]:
-    for pattern in dataset.annotation_files:
-        files = sorted(folder.glob(pattern))
-        if len(files) > 1:
-            names = ", ".join(file.name for file in files)
-            raise DataError(f"{folder} contains several annotation files ({names}): keep the one to be read.")
-        if files:
-            return {"": files[0]}
-    return {}
+def _forms(dataset: type[PersonDataset], root: Path) -> Iterator[tuple[Path, list[tuple[str, Path]]]]:
+    """Yield each form of the annotation that is there: its folder, and its files with the split of each, "" for all."""
+    for folder in dict.fromkeys((root / dataset.folder, root)):
+        for pattern in dataset.annotation_files:
+            if whole := [("", file) for file in sorted(folder.glob(pattern))]:
+                yield folder, whole
+        yield from ((folder, files) for files in _pre_split(dataset, folder, named=folder == root))
 
 
-def _pre_split(dataset: type[PersonDataset], folder: Path, named: bool) -> dict[str, Path]:
-    """Find a pre-split form; with `named`, a form that names no dataset counts only beside the images."""
+def _pre_split(dataset: type[PersonDataset], folder: Path, named: bool) -> Iterator[list[tuple[str, Path]]]:
+    """Yield pre-split forms; with `named`, one that names no dataset counts only beside the images."""
     alone = dataset.image_folder != "." and (folder / dataset.image_folder).is_dir()
     for pattern in PRE_SPLIT if alone or not named else PRE_SPLIT[-1:]:
-        files = {s: folder / pattern.format(split=s, name=dataset.name) for s in ("train", "val", "test")}
-        files = {split: file for split, file in files.items() if file.is_file()}
-        if "train" in files and "test" in files:
-            return files
-    return {}
+        files = [(split, folder / pattern.format(split=split, name=dataset.name)) for split in SPLITS]
+        files = [(split, file) for split, file in files if file.is_file()]
+        if {"train", "test"} <= {split for split, _ in files}:
+            yield files
+
+
+def _unread(dataset: type[PersonDataset], root: Path, location: Location) -> list[Path]:
+    """Return the annotation files that fit as well as those read, but for copies of these."""
+    read = list(location.annotations.values())
+    others = [file for _, files in _forms(dataset, root) for _, file in files if file not in read]
+    return [file for file in others if not any(_same(file, one) for one in read)]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and cmp(one, other, shallow=False)
 
 
 def _fits(wrong: WrongFile, counts: Counts) -> bool:

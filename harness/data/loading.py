@@ -1,6 +1,6 @@
 """What a run works on: samples read, splits arranged, images opened, captions tokenised."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from harness.config.sections import BackboneConfig, DatasetConfig
-from harness.data.annotations import annotation_fingerprint, dataset_folder
-from harness.data.annotations import read_dataset as read_samples
+from harness.data.annotations import annotation_fingerprint, annotation_of, dataset_folder, locate
 from harness.data.contents import Content, check_there, pictures_hash, read_contents
 from harness.data.picture_faults import left_out, picture_faults
 from harness.data.splits import arrange, few_shot
+from harness.data.verify.annotation_faults import faults_for_run
 from harness.datasets import DATASETS, Counts, Pairs, PersonDataset, Sample, pairs
 from harness.images.decoding import ImageError
 from harness.images.store import Images, disk_bytes, open_images
@@ -32,7 +32,8 @@ class Reading:
     """A dataset's samples as a run uses them, before any image is opened.
 
     `holdout` holds the identities held out of train, `few` the training images where only some are learned from,
-    `contents` the file and SHA-256 of each image by its name in the annotation.
+    `contents` the file and SHA-256 of each image by its name in the annotation, `faults` a line for each thing that is
+    wrong or odd with the annotation.
     """
 
     dataset: type[PersonDataset]
@@ -45,6 +46,7 @@ class Reading:
     synthetic: bool
     few: list[str] = field(default_factory=list)
     contents: Mapping[str, Content] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def splits(self) -> dict[str, tuple[str, ...]]:
@@ -179,14 +181,32 @@ def recorded_counts(train: Counts, test: Counts, opened: Opened, *, val_captions
     }
 
 
-def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
-    """Read and arrange a dataset's annotations; a synthetic twin is made on first use.
+def read_dataset(
+    config: DatasetConfig, listener: Listener, needed: Collection[str] = ("train", "test")
+) -> Reading:
+    """Read, check and arrange a dataset's annotations; a synthetic twin is made on first use.
 
-    Raises `DataError` that says where the data come from, where they are expected and what was found.
+    Args:
+        config: which dataset, and how its splits are used.
+        listener: hears of each fault that the work can go on with.
+        needed: the splits that must have entries; one that is to validate must have them too.
+
+    Raises `DataError` that says where the data come from, where they are expected and what was found, or what no run
+    can be made of.
     """
     dataset = DATASETS.get(config.name)
     place = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root)
-    samples = read_samples(dataset, place)
+    annotation = annotation_of(dataset, place)
+    samples = annotation.samples
+    own_val = config.val == "own" or config.train_on == "train+val"
+    faults = faults_for_run(
+        dataset,
+        annotation,
+        locate(dataset, place.path),
+        [*needed, *["val"] * (own_val and "val" in dataset.expected)],
+    )
+    for fault in faults:
+        listener.on_note(f"warning: {fault.line()}. {fault.mend}")
     arranged = arrange(samples, dataset, config.val, config.train_on)
     chosen, few = arranged.samples, list[str]()
     if config.few_shot < 1:
@@ -204,6 +224,7 @@ def read_dataset(config: DatasetConfig, listener: Listener) -> Reading:
         synthetic=read_marker(dataset_folder(dataset, place.path)) is not None,
         few=few,
         contents=read_contents(dataset, place.path, chosen, listener),
+        faults=[fault.line() for fault in faults],
     )
 
 
@@ -264,7 +285,7 @@ def _open_samples(
     faults = list(picture_faults(*known))
     for fault in faults:
         listener.on_note(f"warning: {fault}.")
-    return Opened(reading.dataset.name, images, usable, left_out(*known), faults)
+    return Opened(reading.dataset.name, images, usable, left_out(*known), [*reading.faults, *faults])
 
 
 def _announcement(n: int, size: tuple[int, int], store: str) -> str:

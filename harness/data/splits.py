@@ -1,11 +1,12 @@
 """Decide what trains and what selects: validation from its own split, a hold-out or nothing; all of train, or a few."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.datasets import PersonDataset, Sample
+from harness.datasets import SPLITS, PersonDataset, Sample
 from harness.errors import DataError, UsageError
 
 
@@ -65,6 +66,22 @@ def few_shot(
     return chosen, sorted(kept)
 
 
+def begin_anew(samples: Iterable[Sample]) -> list[str]:
+    """Return the splits in which identities count up from the same first number, so that they tell nobody apart.
+
+    That is so where each of the splits has all numbers from its lowest to its highest, and the lowest is the same.
+    """
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for sample in samples:
+        numbers[sample.split].add(sample.identity)
+    firsts: dict[int, list[str]] = defaultdict(list)
+    for split in (split for split in SPLITS if split in numbers):
+        own = numbers[split]
+        if len(own) > 1 and max(own) - min(own) + 1 == len(own):
+            firsts[min(own)].append(split)
+    return next((splits for splits in firsts.values() if len(splits) > 1), [])
+
+
 def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, train_on: str) -> Arranged:
     """Arrange the samples for a run.
 
@@ -74,12 +91,18 @@ def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, t
         val: `own`, `holdout` or `none`, where selection looks.
         train_on: `train`, or `train+val` to learn from the dataset's own validation split too.
 
-    Raises `UsageError` when the dataset has no validation split of its own but one is asked for.
+    Raises `UsageError` when the dataset has no validation split of its own but one is asked for, and when `train+val`
+    would take two persons of one number for one.
     """
     own = any(sample.split == "val" for sample in samples)
     join = train_on == "train+val"
     if not own and (join or val == "own"):
         raise _no_own_split(dataset, "--train-on train" if join else "--val holdout or --val none")
+    if join and {"train", "val"} <= set(begin_anew(samples)):
+        raise UsageError(
+            f"Identities of {dataset.title} begin anew in each split, so --train-on train+val would take two persons "
+            "of one number for one: use --train-on train."
+        )
     if val != "holdout":
         return Arranged(
             list(samples), ("train", "val") if join else ("train",), val == "own" and not join, []

@@ -94,6 +94,7 @@ def _page_name(queries: Sequence[str]) -> str:
 
 def _test_images(trained: Trained, data_root: str | None, listener: Listener) -> tuple[Path, list[Path]]:
     config = trained.config.dataset
-    reading = read_dataset(config.model_copy(update={"root": data_root or config.root}), listener)
+    own = config.model_copy(update={"root": data_root or config.root})
+    reading = read_dataset(own, listener, needed=["test"])
     samples = [sample for sample in reading.samples if sample.split == "test"]
     return reading.root / reading.dataset.folder, image_files(reading.dataset, reading.root, samples)

@@ -53,7 +53,7 @@ def _evaluate_one(
 ) -> Result:
     config = trained.config.dataset.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
     config = config.model_copy(update={"root": data_root or config.root})
-    reading = read_dataset(config, listener)
+    reading = read_dataset(config, listener, needed=["test"])
     reading.of("test").check_pictures(config.on_bad_image)
     if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
         return _own(trained, reading, force, listener)

@@ -1,6 +1,6 @@
 """What a run would do: `--dry-run` says it without training."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Plan:
     estimated_seconds: float | None
     estimate_from: str | None
     differs: str | None = None
+    faults: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -54,6 +55,7 @@ class Plan:
             f"parameters: {counts['trainable']:,} of {counts['total']:,} trainable ({share:.2f} %)",
             f"pairs:      {self.train_pairs:,} per epoch, {self.config['train']['epochs']} epochs",
             f"time:       {time}",
+            *(f"warning:    {fault}" for fault in self.faults),
         ]
 
 
@@ -61,9 +63,9 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
     """Return the plan of a run; reads annotations and weights, trains nothing."""
     from harness.run.backbone import load_backbone
     from harness.run.earlier_runs import difference_from_earlier
-    from harness.run.job import build_method, new_record
+    from harness.run.job import build_method, needed_splits, new_record
 
-    reading = read_dataset(config.dataset, Listener())
+    reading = read_dataset(config.dataset, Listener(), needed_splits(config))
     reading.check_pictures(config.dataset.on_bad_image)
     config = config.fitted(reading.n_identities)
     clip = load_backbone(config.backbone, seed=config.seed, runs=runs_root(runs).path)
@@ -83,4 +85,5 @@ def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
         estimated_seconds=seconds,
         estimate_from=f"{n} earlier runs" if n else None,
         differs=None if found else difference_from_earlier(record, root),
+        faults=reading.faults,
     )

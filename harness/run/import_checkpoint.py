@@ -129,7 +129,7 @@ def _read_own(config: RunConfig, test: bool | None, listener: Listener) -> Readi
     if test is False:
         return None
     try:
-        reading = read_dataset(config.dataset, listener)
+        reading = read_dataset(config.dataset, listener, needed=["test"])
     except MissingData:
         if test:
             raise

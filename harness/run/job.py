@@ -54,7 +54,11 @@ def prepare(
         check_trial(config)
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
-        reading = read_dataset(config.dataset, listener if engine.is_main_process else Listener())
+        reading = read_dataset(
+            config.dataset,
+            listener if engine.is_main_process else Listener(),
+            needed_splits(config),
+        )
     reading.check_pictures(config.dataset.on_bad_image)
     config = config.fitted(reading.n_identities)
     root = runs_root(runs).path
@@ -64,6 +68,11 @@ def prepare(
     folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
     own = listener if engine.is_main_process else Listener()
     return Job(config, engine, reading, clip, record, folder, own, root)
+
+
+def needed_splits(config: RunConfig) -> list[str]:
+    """Return the splits that a run cannot do without; what trains nothing needs the test split alone."""
+    return ["train", "test"] if METHODS.get(config.method.name).trained else ["test"]
 
 
 def check_trial(config: RunConfig) -> None:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from harness.data.annotations import image_files, read_annotations, read_dataset, recognise
+from harness.data.annotations import (
+    image_files,
+    locate,
+    read_annotation,
+    read_annotations,
+    read_dataset,
+    recognise,
+)
+from harness.data.verify.annotation_faults import faults_for_run
 from harness.datasets import DATASETS, SPLITS, Counts, count, pairs
 from harness.errors import DataError
 from harness.paths import Place
@@ -174,15 +182,16 @@ def test_the_right_counts_are_no_known_wrong_file(name):
     assert recognise(dataset, dataset.expected) == []
 
 
-def test_reading_a_known_wrong_file_warns_with_the_mend(real_format, tmp_path, caplog):
+def test_a_run_on_a_known_wrong_file_is_warned_with_the_mend(real_format, tmp_path):
     entries = [
         {"id": index // 5, "img_path": f"{index}.jpg", "captions": ["a", "b"], "split": "train"}
         for index in range(3_901 * 5)
     ]
     real_format.write_json(tmp_path / "RSTPReid" / "data_captions.json", entries)
-    read_annotations(DATASETS.get("rstp"), tmp_path)
-    assert "early upload" in caplog.text
-    assert "Download data_captions.json again" in caplog.text
+    dataset = DATASETS.get("rstp")
+    found = faults_for_run(dataset, read_annotation(dataset, tmp_path), locate(dataset, tmp_path), ["train"])
+    assert "early upload" in found[0].line()
+    assert "Download data_captions.json again" in found[0].mend
 
 
 @pytest.mark.parametrize("name", NAMES)

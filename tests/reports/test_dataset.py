@@ -59,7 +59,7 @@ def test_the_counts_of_a_split_stand_against_the_published_ones(data, tmp_path, 
     assert rows["too long"].tolist() == ["0", "1"]
     assert "real data" in made.summary
     assert "not usable" in made.summary
-    assert any("are not those of the published ICFG-PEDES" in gap.what for gap in made.gaps)
+    assert any("Not the published train set" in gap.what for gap in made.gaps)
 
 
 def test_missing_data_are_told_as_elsewhere_with_the_way_to_the_twin(data, tmp_path):

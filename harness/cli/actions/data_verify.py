@@ -6,7 +6,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.data.verify.faults import Fault
+from harness.data.verify.fault import Fault
 from harness.data.verify.verify import VerifyReport
 from harness.datasets import SPLITS, Counts
 from harness.errors import many

@@ -2,23 +2,23 @@
 
 import os
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from harness.data.annotations import (
+    Annotation,
     Location,
     MissingData,
+    annotation_of,
     image_files,
     locate,
-    missing_data,
-    read_annotations,
 )
-from harness.data.verify.faults import SEVERITIES, Fault, caption_faults, image_faults, split_faults
+from harness.data.verify.annotation_faults import annotation_faults, expected_counts, stopping_faults
+from harness.data.verify.fault import SEVERITIES, Fault
+from harness.data.verify.faults import caption_faults, image_faults
 from harness.data.verify.image_files import Progress, check_files
-from harness.datasets import Counts, PersonDataset, Sample, count
+from harness.datasets import Counts, PersonDataset, count
 from harness.errors import DataError
 from harness.paths import Place
-from harness.twins.marker import read_marker
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,12 @@ def verify(
     """
     folder = place.path / dataset.folder
     location = locate(dataset, place.path) or Location(folder, {}, folder / dataset.image_folder)
-    expected, synthetic = _expected_counts(dataset, location.folder)
-    samples, faults = _read(dataset, place)
+    expected, synthetic = expected_counts(dataset, location.folder)
+    annotation, faults = _read(dataset, place)
+    samples = annotation.samples
     if samples:
-        kind = f"the synthetic twin of {dataset.title}" if synthetic else f"the published {dataset.title}"
-        faults += split_faults(dataset, samples, expected, kind)
+        faults += stopping_faults(samples, {}, {"train", "test"} - set(expected))
+        faults += annotation_faults(dataset, annotation, expected, twin=synthetic)
         files = [str(file) for file in image_files(dataset, place.path, samples)]
         checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)
         faults += image_faults(location.images, samples, files, checked)
@@ -94,23 +95,17 @@ def verify(
     )
 
 
-def _expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[str, Counts], bool]:
-    """Return the counts a folder should hold, and whether it is a synthetic twin, which has its own."""
-    marker = read_marker(folder)
-    return (dataset.expected, False) if marker is None else (marker.counts, True)
-
-
 def _for_twin(dataset: type[PersonDataset], fault: Fault) -> Fault:
     """Replace the fix: a twin is made again, not downloaded again."""
     fix = f"Make the synthetic twin again: harness data make {dataset.name} --force"
     return fault if fault.severity == "note" else replace(fault, mend=fix)
 
 
-def _read(dataset: type[PersonDataset], place: Place) -> tuple[list[Sample], list[Fault]]:
-    """Return the samples, or the fault that keeps them from being read."""
+def _read(dataset: type[PersonDataset], place: Place) -> tuple[Annotation, list[Fault]]:
+    """Return what the annotation holds, or the fault that keeps it from being read."""
     try:
-        return read_annotations(dataset, place.path), []
+        return annotation_of(dataset, place), []
     except MissingData:
-        raise missing_data(dataset, place) from None
+        raise
     except DataError as error:
-        return [], [Fault("error", str(error), "Fix the file, or get it again.")]
+        return Annotation([], []), [Fault("error", str(error), "Fix the file, or get it again.")]

@@ -40,7 +40,7 @@ def test_no_entry_is_no_sample(parse):
         renamed("file_path", "image"),
         renamed("captions", "caption"),
         renamed("id", "image_id"),
-        ENTRY | {"caption": "another", "image_id": 9, "img_path": "z.jpg", "processed_tokens": 1},
+        ENTRY | {"caption": "another", "image_id": 3, "img_path": "z.jpg", "processed_tokens": 1},
         ENTRY | {"file_path": "./a/b.jpg", "captions": "a man", "split": "TRAIN"},
     ],
 )
@@ -54,6 +54,42 @@ def test_texts_and_order_are_kept_as_they_are(parse):
     assert samples[0].captions == ("  two  spaces ", "", "a list", "ünï\n")
     assert samples[0].captions_bt == ("1", "2", "3", "4")
     assert (samples[1].identity, samples[1].captions_bt) == (-1, ())
+
+
+@pytest.mark.parametrize(
+    ("person", "other"),
+    [("image_id", "pid"), ("id", "person_id"), ("pid", "id"), ("image_id", "identity"), ("id", "Pid")],
+)
+def test_two_keys_that_could_be_the_person_are_named(parse, person, other):
+    bare = {key: value for key, value in ENTRY.items() if key != "id"}
+    same = [bare | {person: n // 2, other: n // 2} for n in range(4)]
+    if "id" in (person, other) or person == "image_id":
+        assert [sample.identity for sample in parse(*same)] == [0, 0, 1, 1]
+    with pytest.raises(DataError, match=rf"entries\.json: .*\b{person}\b.*") as caught:
+        parse(*(entry | {person: n} for n, entry in enumerate(same)))
+    assert other in str(caught.value)
+
+
+def test_an_image_id_that_numbers_the_pictures_beside_the_id_is_no_person(parse):
+    entries = [ENTRY | {"id": n // 2, "image_id": n} for n in range(4)]
+    assert [sample.identity for sample in parse(*entries)] == [0, 0, 1, 1]
+    with pytest.raises(DataError, match="id and image_id could both"):
+        parse(*({**entry, "id": entry["image_id"], "image_id": entry["id"]} for entry in entries))
+
+
+@pytest.mark.parametrize("identity", [2**63, -(2**63) - 1, 10**30])
+def test_an_identity_beyond_64_bit_is_refused(parse, identity):
+    with pytest.raises(DataError, match=r"entry 1 .*beyond 64 bit"):
+        parse(ENTRY, ENTRY | {"id": identity})
+
+
+def test_sentences_in_an_inner_list_are_no_words(parse):
+    assert parse(ENTRY | {"captions": [["A man in red."], ["a", "man"]]})[0].captions == (
+        "A man in red.",
+        "a man",
+    )
+    with pytest.raises(DataError, match=r"entry 0 .*captions holds a list of sentences in its list"):
+        parse(ENTRY | {"captions": [["A man in red.", "He walks."]]})
 
 
 def test_the_split_of_a_whole_file_comes_before_that_of_an_entry(parse):
@@ -97,6 +133,13 @@ def test_entries_of_one_image_become_one_sample_where_the_first_was():
     ]
     assert merge([]) == []
     assert merge([sample(bt=("t",)), sample(bt=("u",))]) == [sample(captions=("x", "x"), bt=("t", "u"))]
+
+
+def test_one_picture_under_two_spellings_is_one_sample():
+    assert merge([sample("a/b.jpg"), sample("a//b.jpg", captions=("y",)), sample("a/./c.jpg")]) == [
+        sample("a/b.jpg", captions=("x", "y")),
+        sample("a/c.jpg"),
+    ]
 
 
 @pytest.mark.parametrize("other", [sample(identity=2), sample(bt=("t",))])

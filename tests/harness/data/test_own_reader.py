@@ -152,7 +152,7 @@ def test_verify_checks_it_like_any_other(street, root):
     write(root, ROWS[1:])
     report = verify(street, Place(root, "--data-root"), workers=1)
     assert [fault.what for fault in report.faults if fault.severity == "error"] == [
-        "The counts of train are not those of the published Street: results cannot be compared with it.",
+        "Not the published train set: 2 images, published 3; 2 captions, published 3.",
         "The image folder itself: 1 of 5 image files missing.",
     ]
 

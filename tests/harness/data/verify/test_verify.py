@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from harness.data.verify.captions import check_captions
-from harness.data.verify.faults import split_faults
-from harness.data.verify.image_files import check_files
+from harness.data.verify.faults import image_faults
+from harness.data.verify.image_files import Checked, check_files
 from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, Counts, Sample
 from harness.errors import DataError
@@ -52,6 +52,12 @@ def test_missing_files_are_grouped_by_folder(cuhk):
     assert whole.examples == ["CUHK03/0001_c1_1.jpg", "CUHK03/0001_c2_2.jpg"]
     assert whole.mend.startswith("The whole folder is missing")
     assert (part.what, part.examples) == ("CUHK01/: 1 of 2 image files missing.", ["CUHK01/0363004.png"])
+
+
+def test_an_image_found_under_another_extension_is_a_note(tmp_path):
+    files = [str(tmp_path / "a.png")]
+    (fault,) = image_faults(tmp_path, [Sample("a.jpg", 1, ("x",), "train")], files, Checked())
+    assert (fault.severity, fault.examples) == ("note", ["a.jpg"])
 
 
 def test_missing_files_of_a_flat_folder_are_counted(real_format, tmp_path):
@@ -136,30 +142,6 @@ def test_another_extension_is_only_noted(cuhk):
     assert any("another extension" in fault.what for fault in faults(report, "note"))
 
 
-def test_wrong_counts_make_it_unusable_but_captions_alone_do_not():
-    expected = {"train": Counts(2, 2, 4), "test": Counts(1, 1, 2)}
-
-    def severities(samples):
-        return [
-            fault.severity for fault in split_faults(ICFG, samples, expected, "it") if "counts" in fault.what
-        ]
-
-    good = [Sample("a", 1, ("x", "y"), "train"), Sample("b", 2, ("x", "y"), "train")]
-    test = Sample("c", 3, ("x", "y"), "test")
-    assert severities([*good, test]) == []
-    assert severities([*good, Sample("c", 3, ("x",), "test")]) == ["warning"]
-    assert severities([*good, test, Sample("d", 3, (), "test")]) == ["error"]
-    assert severities([*good, Sample("c", 3, ("x", "y"), "val")]) == ["error"]
-    assert severities([good[0], Sample("b", 1, ("x", "y"), "train"), test]) == ["error"]
-
-
-def test_a_known_wrong_file_is_an_error(monkeypatch):
-    samples = [Sample(str(n), n, ("x",), "test") for n in range(10_000)]
-    first = next(split_faults(ICFG, samples, ICFG.expected, "it"))
-    assert first.severity == "error"
-    assert "Known wrong file: the test split is cut" in first.what
-
-
 def test_a_person_in_two_splits_is_an_error(real_format, tmp_path):
     entries = real_format.icfg_entries()
     entries[3]["id"] = 0
@@ -204,8 +186,9 @@ def test_a_twin_is_checked_against_its_own_counts(real_format, tmp_path):
     counts["test"]["images"] += 1
     real_format.write_json(file, marker)
     report = verify(ICFG, Place(root, "--data-root"))
-    assert "not those of the synthetic twin of ICFG-PEDES" in faults(report, "error")[0].what
-    assert faults(report, "error")[0].examples == ["test: 2 images instead of 3"]
+    assert faults(report, "error")[0].what == (
+        "Not the test set that the synthetic twin was made with: 2 images, made 3."
+    )
     assert faults(report, "error")[0].mend.endswith("harness data make icfg --force")
 
 
