@@ -1,7 +1,8 @@
 """A gallery: images of a folder as a run's embeddings, kept beside the other caches, so that each is encoded once.
 
-What is kept of an image goes by its path in the gallery, its size and its time of change: only a changed or new file
-is encoded again. One safetensors file holds one gallery as one run's weights see it; deleting it is safe.
+What is kept of an image goes by its path in the gallery and the state of its file (size, times of modification and
+change, inode): only a changed or new file is encoded again. One safetensors file holds one gallery as one run's weights
+see it; deleting it is safe.
 """
 
 import hashlib
@@ -23,12 +24,13 @@ from torch import Tensor
 from harness.errors import DataError
 from harness.files import replaced
 from harness.images.decoding import ImageError, Pixels
+from harness.images.file_hashes import file_state
 from harness.listener import Listener
 from harness.paths import cache_root
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 # Raise when the same file would be seen otherwise than before.
-_FORMAT = 1
+_FORMAT = 2
 BATCH = 64
 _SAVE_SECONDS = 30.0
 Row = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
@@ -182,11 +184,7 @@ def _decoded(
 
 def _key(file: Path, folder: Path) -> bytes:
     """Return what an image is known by; a file that cannot be looked at is known by its path."""
-    try:
-        found = file.stat()
-        state = f"{found.st_size} {found.st_mtime_ns}"
-    except OSError:
-        state = ""
+    state = " ".join(map(str, file_state(file) or ()))
     return hashlib.sha256(os.fsencode(f"{os.path.relpath(file, folder)}\0{state}")).digest()
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from harness.config.sections import DatasetConfig
 from harness.data.loading import Opened, Reading, open_test, read_dataset
 from harness.datasets import DATASETS
 from harness.evaluate.encoder import evaluate
@@ -48,10 +49,15 @@ def results_of(folder: RunFolder) -> list[Result]:
     return [read_json(file) for file in sorted(folder.file("transfer").glob("*.json"))]
 
 
+def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
+    """Return how a run on its own dataset reads another one for a test."""
+    return own.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
+
+
 def _evaluate_one(
     trained: Trained, dataset: str, data_root: str | None, force: bool, listener: Listener
 ) -> Result:
-    config = trained.config.dataset.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
+    config = transfer_data(trained.config.dataset, dataset)
     config = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(config, listener, needed=["test"])
     reading.of("test").check_pictures(config.on_bad_image)

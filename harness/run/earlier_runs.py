@@ -35,18 +35,24 @@ def differences(old: Record, new: Record) -> str:
     >>> differences(one, one.model_copy(update={"pictures": {"train": "x", "test": "z"}}))
     'other pictures in test'
     """
-    found = []
-    if not old.pictures:
-        found.append(BEFORE_PICTURES)
-    elif splits := _unlike(old.pictures, new.pictures):
-        found.append(f"other pictures in {listed(splits)}")
-    if old.fingerprint != new.fingerprint:
-        found.append("another annotation")
+    found = [unlike] if (unlike := differences_in_data(old, new.fingerprint, new.pictures)) else []
     if old.backbone != new.backbone:
         found.append("other backbone weights")
     if parts := _unlike(old.versions, new.versions):
         found.append(f"another version of {listed(parts)}")
     return "; ".join(found) or "other settings"
+
+
+def differences_in_data(old: Record, fingerprint: str, pictures: Mapping[str, str]) -> str:
+    """Say in words how the data of a run differ from an annotation and pictures; nothing where they do not."""
+    found = []
+    if not old.pictures:
+        found.append(BEFORE_PICTURES)
+    elif splits := _unlike(old.pictures, pictures):
+        found.append(f"other pictures in {listed(splits)}")
+    if old.fingerprint != fingerprint:
+        found.append("another annotation")
+    return "; ".join(found)
 
 
 def differences_in_test(fingerprint: str, pictures: str | None, reading: Reading) -> str:

@@ -1,6 +1,6 @@
 """A suite's cells as jobs of a queue: which there are, the state of each, and what is still to be queued."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,11 @@ def remember_suite(queue: Queue, expansion: Expansion, budgets: Mapping[str, int
     queue.remember(BEAT, queue.heartbeat)
 
 
-def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
-    """Queue cells that are not there yet; again those whose run is gone, or that failed and are to be retried."""
+def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool, changed: Collection[str] = ()) -> None:
+    """Queue cells that are not there yet; again those whose run is gone, or that failed and are to be retried.
+
+    `changed` holds the keys of the done cells that are of other data than those that are there now.
+    """
     jobs = {job.user_attrs[CELL]["key"]: (number, job) for number, job in queue.jobs().items()}
     for cell in cells:
         key = cell_key(cell)
@@ -98,7 +101,7 @@ def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool) -> None:
             continue
         number, job = jobs[key]
         gone = job.state is TrialState.COMPLETE and not _is_there(root, job)
-        if gone or (retry and job.state is TrialState.FAIL):
+        if gone or key in changed or (retry and job.state is TrialState.FAIL):
             queue.repeat([number])
 
 

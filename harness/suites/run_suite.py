@@ -40,6 +40,7 @@ from harness.suites.cell_jobs import (
     shard_of,
 )
 from harness.suites.cells import Expansion, started_from
+from harness.suites.changed_data import changed_cells
 from harness.track.tags import joined_marks
 
 
@@ -72,8 +73,12 @@ def run_suite(
         queue = setup.open_queue(name)
         remember_suite(queue, expansion, budgets or {})
         queue.resume()
+        changed = changed_cells(queue, part, setup)
+        for cell in part:
+            if unlike := changed.get(cell_key(cell)):
+                setup.listener.on_note(f"{cell.name} is run again: {unlike}.")
         with queue.exclusive():
-            fill(queue, part, setup.root, retry)
+            fill(queue, part, setup.root, retry, changed)
         work = SuiteRun(queue, setup, part=[cell_key(cell) for cell in part])
         work.run(timeout)
     return work

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
+from harness.data.loading import read_dataset
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
 from harness.paths import runs_root
@@ -66,6 +67,9 @@ def sweep(
                 f"{name!r} in {queue.place} is not a study of `harness sweep`: choose another --study or --storage."
             )
         queue.hold("settings", settings)
+        if queue.notes.get("pictures"):
+            seen = read_dataset(config.dataset, setup.listener).pictures
+            queue.hold("pictures", {split: sha256 for split, sha256 in seen.items() if split != "test"})
         return Sweep(config, axes, search, queue, setup).run()
 
 

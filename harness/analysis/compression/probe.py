@@ -201,7 +201,9 @@ def _split(trained: Trained, reading: Reading, name: str, listener: Listener) ->
 
 def _same_data(trained: Trained, listener: Listener) -> Reading:
     reading = read_dataset(trained.config.dataset, listener)
-    if reading.fingerprint != trained.record.fingerprint:
+    known = trained.record.pictures
+    same = {split: reading.pictures.get(split) for split in known} == known
+    if reading.fingerprint != trained.record.fingerprint or not same:
         raise DataError(
             f"{reading.root} is not what {trained.record.name} was trained on: put that dataset back, or name its "
             "folder with --data-root."

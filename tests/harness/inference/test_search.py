@@ -66,10 +66,22 @@ def test_images_are_found_below_a_folder_whatever_the_case_of_their_ending(photo
     ]
 
 
+def replace_with_size_and_time_kept(file):
+    content, before = file.read_bytes(), file.stat()
+    other = file.with_name("other.part")
+    other.write_bytes(content)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(file)
+
+
 def test_only_changed_and_new_files_are_encoded_again(trained, photos):
     assert opened(trained, photos).encoded == 6
     assert opened(trained, photos).encoded == 0
     os.utime(photos / "a.jpg", ns=(1, 1))
+    assert opened(trained, photos).encoded == 1
+    before = (photos / "a.jpg").stat()
+    replace_with_size_and_time_kept(photos / "a.jpg")
+    assert (photos / "a.jpg").stat().st_mtime_ns == before.st_mtime_ns
     assert opened(trained, photos).encoded == 1
     shutil.copy(photos / "f.jpg", photos / "g.png")
     found = opened(trained, photos)

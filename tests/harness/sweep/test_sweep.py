@@ -304,6 +304,24 @@ def test_the_best_of_a_study_serves_only_its_method_and_its_world(
         best_preset("mine", tmp_path, method=method, synthetic=synthetic)
 
 
+def test_a_study_does_not_go_on_over_other_pictures_of_training_and_validation(untracked, world, tmp_path):
+    data = world.make_twins(tmp_path / "data")
+    arguments = (world.quick(data), [RATE], Search(trials=1, test_seeds=0), WorkSetup(tmp_path / "runs"))
+    before = sweep(*arguments)
+    files = sorted(data.rglob("*.jpg"))
+    contents = [file.read_bytes() for file in files]
+    entries = json.loads(next(data.rglob("ICFG-PEDES.json")).read_text())
+    tested = {Path(entry["file_path"]).name for entry in entries if entry["split"] == "test"}
+    for file, content in zip(files, contents[1:], strict=False):
+        if file.name in tested:
+            file.write_bytes(content)
+    assert sweep(*arguments).trials == before.trials
+    for file, content in zip(files, contents[1:], strict=False):
+        file.write_bytes(content)
+    with pytest.raises(UsageError, match="started with other pictures"):
+        sweep(*arguments)
+
+
 def test_a_trial_is_never_found_in_place_of_a_tested_run(untracked, world, twins, tmp_path):
     config = world.quick(twins)
     trial = run_module.run(config, runs=tmp_path, study="some")

@@ -571,7 +571,8 @@ def test_wrong_use_is_one_message_that_names_the_mend(tuned, tmp_path, monkeypat
     target = fresh(tuned, tmp_path)
     for change, error, said in (
         ({"status": "interrupted"}, UsageError, "harness runs resume"),
-        ({"status": "finished", "fingerprint": "other"}, DataError, "is not what .* was trained on"),
+        ({"status": "finished", "pictures": {"train": "other"}}, DataError, "is not what .* was trained on"),
+        ({"pictures": {}, "fingerprint": "other"}, DataError, "is not what .* was trained on"),
     ):
         (target / "record.json").write_text(json.dumps(read_json(target / "record.json") | change))
         with pytest.raises(error, match=said):
@@ -582,6 +583,7 @@ def test_a_run_without_validation_names_the_test_split(tuned, tmp_path):
     target = fresh(tuned, tmp_path)
     record = read_json(target / "record.json")
     record["config"]["dataset"]["val"] = "none"
+    record["pictures"] = {}
     record["config"]["eval"]["rule"] = "last"
     (target / "record.json").write_text(json.dumps(record))
     with pytest.raises(UsageError, match="--split test looks at the test split"):

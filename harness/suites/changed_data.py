@@ -1,0 +1,66 @@
+"""Which done cells of a suite are of other data than those that are there now, and so are to be run again."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.config.sections import DatasetConfig, RunConfig
+from harness.data.loading import Reading, read_dataset
+from harness.errors import DataError
+from harness.inference.transfer import results_of, transfer_data
+from harness.listener import Listener
+from harness.presets.resolve import build
+from harness.queue.queue import Queue, TrialState
+from harness.queue.work_setup import WorkSetup
+from harness.record import BEFORE_PICTURES, Record, RunFolder
+from harness.run.earlier_runs import differences_in_data, differences_in_test
+from harness.suites.cell_jobs import CELL, RUN, cell_key
+from harness.suites.cells import Cell
+
+
+def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict[str, str]:
+    """Return by its key what differs now for each done cell whose result is of other data.
+
+    A result made before pictures were part of it stays; so does one whose run or data are not on this machine.
+    """
+    done = {
+        job.user_attrs[CELL]["key"]: job for job in queue.jobs().values() if job.state is TrialState.COMPLETE
+    }
+    readings = _Readings(setup)
+    found = {}
+    for cell in cells:
+        job = done.get(cell_key(cell))
+        folder = RunFolder(setup.root / str(job.user_attrs.get(RUN))) if job else None
+        record = folder.read() if folder else None
+        if folder is not None and record is not None and record.pictures:
+            unlike = list(_differences(build(record.config), record, folder, readings))
+            if unlike:
+                found[cell_key(cell)] = "; ".join(unlike)
+    return found
+
+
+class _Readings:
+    """Datasets as they are now, each read once."""
+
+    def __init__(self, setup: WorkSetup) -> None:
+        self.setup, self._known = setup, dict[str, Reading | None]()
+
+    def of(self, config: DatasetConfig) -> Reading | None:
+        """Return a dataset; None where it cannot be read here."""
+        config = config.model_copy(update={"root": self.setup.data_root or config.root})
+        key = config.model_dump_json()
+        if key not in self._known:
+            try:
+                self._known[key] = read_dataset(config, Listener())
+            except DataError:
+                self._known[key] = None
+        return self._known[key]
+
+
+def _differences(config: RunConfig, record: Record, folder: RunFolder, readings: _Readings) -> Iterator[str]:
+    own = readings.of(config.dataset)
+    if own is not None and (unlike := differences_in_data(record, own.fingerprint, own.pictures)):
+        yield unlike
+    for result in results_of(folder):
+        if (other := readings.of(transfer_data(config.dataset, result["dataset"]))) is not None:
+            unlike = differences_in_test(result["fingerprint"], result.get("pictures"), other)
+            if unlike and BEFORE_PICTURES not in unlike:
+                yield f"{unlike} on {result['dataset']}"
