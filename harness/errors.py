@@ -41,8 +41,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     >>> nearest("cskd", ["cskt", "zero_shot"])
     " Did you mean 'cskt'?"
+    >>> nearest("R1", ["val/t2i/R5", "val/t2i/R1"])
+    " Did you mean 'val/t2i/R1'?"
     """
-    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    names = list(known)
+    found = get_close_matches(name, names, n=1, cutoff=0.5) or [
+        one for one in names if one.endswith(f"/{name}")
+    ]
     return f" Did you mean {found[0]!r}?" if found else ""
 
 

@@ -119,6 +119,15 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", text).encode("utf-8", "replace").decode()
 
 
+def refuse_before(ctx: click.Context, command: str) -> None:
+    """Raise `UsageError` for options of a group that stand before one of its commands, which would not see them."""
+    for one in ctx.command.params:
+        if ctx.get_parameter_source(str(one.name)) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{max(one.opts, key=len)} must stand after the command: `{ctx.command_path} {command} ...`."
+            )
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Return height and width of an `--image-size`, as 384x128."""
     found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())

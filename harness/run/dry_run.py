@@ -7,12 +7,13 @@ from typing import Any
 import yaml
 
 from harness.config.sections import RunConfig
-from harness.data.loading import read_dataset
+from harness.data.loading import Reading, read_dataset
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import differences
 from harness.record import RunFolder
 from harness.run.estimate import expected_seconds, finished_runs
+from harness.run.several_seeds import with_seeds
 from harness.train.cost import count_parameters
 
 
@@ -59,15 +60,20 @@ class Plan:
         ]
 
 
-def make_plan(config: RunConfig, runs: str | Path | None) -> Plan:
-    """Return the plan of a run; reads annotations and weights, trains nothing."""
-    from harness.run.backbone import load_backbone
-    from harness.run.earlier_runs import difference_from_earlier
-    from harness.run.job import build_method, needed_splits, new_record
+def make_plans(config: RunConfig, runs: str | Path | None, n_seeds: int = 1) -> list[Plan]:
+    """Return the plans of a config's runs, one for each seed; reads annotations and weights, trains nothing."""
+    from harness.run.job import needed_splits
 
     reading = read_dataset(config.dataset, Listener(), needed_splits(config))
     reading.check_pictures(config.dataset.on_bad_image)
-    config = config.fitted(reading.n_identities)
+    return [_plan(one.fitted(reading.n_identities), reading, runs) for one in with_seeds(config, n_seeds)]
+
+
+def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
+    from harness.run.backbone import load_backbone
+    from harness.run.earlier_runs import difference_from_earlier
+    from harness.run.job import build_method, new_record
+
     clip = load_backbone(config.backbone, seed=config.seed, runs=runs_root(runs).path)
     record = new_record(config, reading, clip)
     counts = count_parameters(build_method(config, clip)).as_dict()

@@ -12,12 +12,14 @@ from harness.cli.options import plain, print_json
 from harness.cli.terminal import TerminalListener, comparison_table, record_table, watching
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
-from harness.paths import runs_root
+from harness.data.annotations import locate, missing_data
+from harness.datasets import DATASETS
+from harness.paths import data_root, runs_root
 from harness.presets.resolve import check_agreement, differences, resolve
 from harness.record import find_run
-from harness.run.dry_run import Plan, make_plan
+from harness.run.dry_run import Plan, make_plans
 from harness.run.run import run
-from harness.run.several_seeds import group_table_rows, run_seeds, seed_matters, with_seeds
+from harness.run.several_seeds import group_table_rows, run_seeds, seed_matters
 
 _SHORTHANDS = {
     "seed": "seed",
@@ -83,12 +85,10 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     check_report(options["report"], {"run": len(methods) * len(datasets), "dataset": len(datasets)})
     configs = [config_from(method, dataset, options) for dataset in datasets for method in methods]
     if options["dry_run"]:
-        plans = [
-            [make_plan(one, options["runs"]) for one in with_seeds(config, options["seeds"])]
-            for config in configs
-        ]
+        plans = [make_plans(config, options["runs"], options["seeds"]) for config in configs]
         _show_plans(plans, options["as_json"])
         return 0
+    _check_found(configs)
     quiet = quiet or options["as_json"]
     with watching(quiet) as listener:
         results = [_run_one(config, options, listener, quiet) for config in configs]
@@ -98,6 +98,14 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
         subjects = {"run": [_name(result) for result in results], "dataset": names}
         report_after(options["report"], options["runs"], quiet, subjects)
     return 0
+
+
+def _check_found(configs: Iterable[RunConfig]) -> None:
+    """Raise `DataError` for missing data before the first of several runs begins."""
+    for config in configs:
+        dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root)
+        if not config.dataset.synthetic and locate(dataset, place.path) is None:
+            raise missing_data(dataset, place)
 
 
 def _each_once(names: Iterable[str]) -> list[str]:

@@ -30,7 +30,7 @@ def evaluate(
     from harness.inference.transfer import evaluate_run
 
     with watching(obj["quiet"] or as_json) as listener:
-        results = evaluate_run(run, list(datasets), listener=listener, **options)
+        results = evaluate_run(run, list(dict.fromkeys(datasets)), listener=listener, **options)
     if as_json:
         print_json(results)
         return

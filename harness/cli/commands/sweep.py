@@ -11,6 +11,7 @@ from harness.cli.options import (
     heartbeat_option,
     json_option,
     option,
+    refuse_before,
     report_option,
     runs_option,
     storage_option,
@@ -90,6 +91,7 @@ def sweep(ctx: click.Context, /, **options: Any) -> int | None:
     The same command resumes the study, up to the total number of trials.
     """
     if ctx.invoked_subcommand is not None:
+        refuse_before(ctx, ctx.invoked_subcommand)
         return None
     from harness.cli.actions.sweep import execute
 

@@ -114,3 +114,13 @@ def test_a_full_output_is_said_without_a_place(capsys, monkeypatch):
 def test_other_errors_of_the_system_are_still_called_faults(capsys, monkeypatch):
     code, said = ended(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), capsys, monkeypatch)
     assert (code, "a bug in the harness" in said) == (1, True)
+
+
+def test_an_option_before_a_command_that_would_not_see_it_is_refused(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.argv", ["harness", "sweep", "--runs", str(tmp_path), "list"])
+    assert run_safely(cli, debug=False) == 2
+    assert capsys.readouterr().err.strip() == (
+        "Error: --runs must stand after the command: `harness sweep list ...`."
+    )
+    monkeypatch.setattr("sys.argv", ["harness", "sweep", "list", "--runs", str(tmp_path)])
+    assert run_safely(cli, debug=False) == 0

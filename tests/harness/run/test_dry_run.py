@@ -3,7 +3,7 @@
 import pytest
 
 from harness.images.decoding import ImageError
-from harness.run.dry_run import make_plan
+from harness.run.dry_run import make_plans
 from harness.run.run import run
 
 pytestmark = pytest.mark.usefixtures("untracked")
@@ -12,18 +12,27 @@ pytestmark = pytest.mark.usefixtures("untracked")
 def test_a_plan_knows_what_the_run_would_find(world, tmp_path):
     data = world.make_twins(tmp_path / "data")
     config = world.quick(data, "zero_shot")
-    plan = make_plan(config, tmp_path)
+    (plan,) = make_plans(config, tmp_path)
     assert (plan.state, plan.differs) == ("new", None)
     name = run(config, runs=tmp_path).name
-    plan = make_plan(config, tmp_path)
+    (plan,) = make_plans(config, tmp_path)
     assert (plan.name, plan.state, plan.differs) == (name, "finished: found", None)
     pictures = sorted(data.rglob("*.jpg"))
     pictures[0].write_bytes(pictures[1].read_bytes())
-    plan = make_plan(config, tmp_path)
+    (plan,) = make_plans(config, tmp_path)
     assert (plan.state, plan.name == name) == ("new", False)
     assert f"another run than {name}" in plan.differs
     assert plan.differs in "\n".join(plan.lines())
     for picture in pictures:
         picture.unlink()
     with pytest.raises(ImageError, match="cannot be read"):
-        make_plan(config, tmp_path)
+        make_plans(config, tmp_path)
+
+
+def test_each_seed_has_a_plan_with_the_name_of_its_run(untracked, world, twins, tmp_path):
+    config = world.quick(twins, "linear_probe", "icfg", "train.epochs=1", "seed=3")
+    record = run(config.model_copy(update={"seed": 4}), runs=tmp_path)
+    new, found = make_plans(config, tmp_path, 2)
+    assert (new.config["seed"], new.state) == (3, "new")
+    assert (found.config["seed"], found.name, found.state) == (4, record.name, "finished: found")
+    assert new.name != found.name

@@ -222,20 +222,25 @@ def test_every_dataset_has_a_table_of_its_methods(fake, capsys):
 def test_a_dry_run_plans_each_seed_of_each_method_on_each_dataset(monkeypatch, capsys):
     asked = []
     plan = Plan({"seed": 1}, [], "name", "new", {}, 1, None, None)
-    monkeypatch.setattr(
-        run_module,
-        "make_plan",
-        lambda config, runs: asked.append((config.method.name, config.dataset.name, config.seed)) or plan,
-    )
+
+    def make_plans(config, runs, n_seeds):
+        asked.append((config.method.name, config.dataset.name, config.seed, n_seeds))
+        return [plan] * n_seeds
+
+    monkeypatch.setattr(run_module, "make_plans", make_plans)
     several = {"methods": ("linear_probe", "zero_shot"), "datasets": ("icfg", "cuhk"), "seeds": 2, "seed": 3}
     assert execute({**OPTIONS, **several, "dry_run": True, "as_json": True}, quiet=True) == 0
     assert asked == [
-        (method, dataset, seed)
-        for dataset in ("icfg", "cuhk")
-        for method in ("linear_probe", "zero_shot")
-        for seed in (3, 4)
+        (method, dataset, 3, 2) for dataset in ("icfg", "cuhk") for method in ("linear_probe", "zero_shot")
     ]
     assert len(json.loads(capsys.readouterr().out)) == 8
+
+
+def test_missing_data_of_any_dataset_stop_before_the_first_run(monkeypatch, real_format, tmp_path):
+    monkeypatch.setattr(run_module, "run", None)
+    several = {"datasets": ("icfg", "cuhk"), "synthetic": False}
+    with pytest.raises(UsageError, match="CUHK-PEDES"):
+        execute({**OPTIONS, **several, "data_root": str(real_format.write_icfg(tmp_path))}, quiet=True)
 
 
 def test_several_seeds_are_run_as_a_group(monkeypatch, capsys):
