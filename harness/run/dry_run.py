@@ -8,7 +8,9 @@ import yaml
 
 from harness.config.sections import RunConfig
 from harness.data.loading import Reading, read_dataset
+from harness.errors import many
 from harness.listener import Listener
+from harness.methods import METHODS
 from harness.paths import runs_root
 from harness.presets.resolve import differences
 from harness.record import RunFolder
@@ -54,10 +56,15 @@ class Plan:
             f"run:        {self.name} ({self.state})",
             *([f"            {self.differs}"] if self.differs else []),
             f"parameters: {counts['trainable']:,} of {counts['total']:,} trainable ({share:.2f} %)",
-            f"pairs:      {self.train_pairs:,} per epoch, {self.config['train']['epochs']} epochs",
+            f"pairs:      {self._pairs()}",
             f"time:       {time}",
             *(f"warning:    {fault}" for fault in self.faults),
         ]
+
+    def _pairs(self) -> str:
+        if not METHODS.get(self.config["method"]["name"]).trained:
+            return "none: the method trains nothing"
+        return f"{self.train_pairs:,} per epoch, {many(self.config['train']['epochs'], 'epoch')}"
 
 
 def make_plans(config: RunConfig, runs: str | Path | None, n_seeds: int = 1) -> list[Plan]:
@@ -79,7 +86,7 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
     counts = count_parameters(build_method(config, clip)).as_dict()
     root = runs_root(runs).path
     found = RunFolder(root / record.name).read()
-    pairs = reading.train_counts.captions
+    pairs = reading.train_counts.captions if METHODS.get(config.method.name).trained else 0
     seconds, n = expected_seconds(config, finished_runs(runs), pairs)
     return Plan(
         config=config.model_dump(mode="json"),

@@ -14,6 +14,8 @@ def test_a_plan_knows_what_the_run_would_find(world, tmp_path):
     config = world.quick(data, "zero_shot")
     (plan,) = make_plans(config, tmp_path)
     assert (plan.state, plan.differs) == ("new", None)
+    assert plan.train_pairs == 0
+    assert "pairs:      none: the method trains nothing" in plan.lines()
     name = run(config, runs=tmp_path).name
     (plan,) = make_plans(config, tmp_path)
     assert (plan.name, plan.state, plan.differs) == (name, "finished: found", None)
