@@ -62,7 +62,7 @@ class Plan:
         ]
 
     def _pairs(self) -> str:
-        if not METHODS.get(self.config["method"]["name"]).trained:
+        if not self.parameters["trainable"]:
             return "none: the method trains nothing"
         return f"{self.train_pairs:,} per epoch, {many(self.config['train']['epochs'], 'epoch')}"
 
