@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import Outcome, claim, outcome, wall_seconds
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.images.file_hashes import content_hashes
 from harness.listener import Listener
 from harness.presets.resolve import resolve

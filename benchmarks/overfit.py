@@ -16,7 +16,8 @@ import torch
 from benchmarks.common import Outcome, claim, outcome
 from harness.clip.model import load_clip
 from harness.config.augment import AugmentConfig
-from harness.data.loading import Split, open_material, read_dataset
+from harness.data.loading import Split, open_material
+from harness.data.reading import read_dataset
 from harness.evaluate.ranking import rank_directions, summarise_directions
 from harness.images.augment import Augment
 from harness.listener import Listener

@@ -12,7 +12,8 @@ from benchmarks.common import Outcome, claim, outcome
 from harness.clip.model import load_clip
 from harness.compute.devices import accelerator
 from harness.config.sections import RunConfig
-from harness.data.loading import Material, open_material, read_dataset
+from harness.data.loading import Material, open_material
+from harness.data.reading import read_dataset
 from harness.images.augment import Augment
 from harness.listener import Listener
 from harness.methods import Method

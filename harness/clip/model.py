@@ -78,9 +78,14 @@ class Clip(nn.Module):
     def tokenizer(self) -> Any:  # noqa: D102
         return token_batches.build_tokenizer(self.identity.name, self.text_length)
 
-    def tokenize(self, captions: Sequence[str]) -> Tensor:
-        """Return token ids [n, text_length] of cleaned captions; one too long is cut, end-of-text set last."""
-        tokens: Tensor = self.tokenizer(self.clean(captions), context_length=self.text_length)
+    def tokenize(self, captions: Sequence[str], length: int | None = None) -> Tensor:
+        """Return token ids [n, length] of cleaned captions; one too long is cut, end-of-text set last.
+
+        Args:
+            captions: the texts.
+            length: tokens per caption, to see what is cut; by default `text_length`, which the towers read.
+        """
+        tokens: Tensor = self.tokenizer(self.clean(captions), context_length=length or self.text_length)
         return tokens
 
     def clean(self, captions: Sequence[str]) -> list[str]:

@@ -9,6 +9,9 @@ from harness.clip import tiny
 from harness.clip.architecture import quiet_open_clip
 from harness.errors import UsageError
 
+# A model with the tokeniser that CLIP was published with.
+CLIP = "ViT-B-16"
+
 
 def build_tokenizer(name: str, text_length: int) -> Any:
     """Return the tokeniser of an open_clip model (or of `tiny`) at a text length."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harness.data.annotations import image_files
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.errors import UsageError
 from harness.file_kinds import read_text
 from harness.files import writable

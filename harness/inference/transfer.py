@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.sections import DatasetConfig
-from harness.data.loading import Opened, Reading, open_test, read_dataset
+from harness.data.loading import Opened, open_test
+from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.evaluate.encoder import evaluate
 from harness.evaluate.measure import PROTOCOL_VERSION, intervals

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from harness.config.sections import RunConfig
-from harness.data.loading import Reading, read_dataset
+from harness.data.reading import Reading, read_dataset
 from harness.errors import many
 from harness.listener import Listener
 from harness.methods import METHODS
@@ -98,5 +98,5 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
         estimated_seconds=seconds,
         estimate_from=f"{n} earlier runs" if n else None,
         differs=None if found else difference_from_earlier(record, root),
-        faults=reading.faults,
+        faults=[*reading.faults, *reading.cut_faults(clip.tokenize)],
     )

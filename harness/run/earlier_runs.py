@@ -7,7 +7,7 @@ from typing import Any
 from harness.config.identity import free_keys
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
-from harness.data.loading import Reading
+from harness.data.reading import Reading
 from harness.errors import listed
 from harness.record import BEFORE_PICTURES, Record, RunFolder
 

@@ -1,7 +1,8 @@
 """The one look at the test split: metrics, intervals and speeds into the record, queries into the folder."""
 
 from harness.config.sections import RunConfig
-from harness.data.loading import Reading, Split, open_test, recorded_counts
+from harness.data.loading import Split, open_test, recorded_counts
+from harness.data.reading import Reading
 from harness.errors import UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.encoder import Encoder, evaluate

@@ -18,7 +18,7 @@ from harness.config.identity import identity_values, recorded_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.data.annotations import MissingData
-from harness.data.loading import Reading, read_dataset
+from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.evaluate.encoder import Encoder

@@ -12,7 +12,7 @@ from harness.compute.precision import store_half
 from harness.config.identity import identity_values, recorded_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
-from harness.data.loading import Reading, read_dataset
+from harness.data.reading import Reading, read_dataset
 from harness.errors import UsageError
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.listener import Listener

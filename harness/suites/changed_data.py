@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness.config.sections import DatasetConfig, RunConfig
-from harness.data.loading import Reading, read_dataset
+from harness.data.reading import Reading, read_dataset
 from harness.errors import DataError
 from harness.inference.transfer import results_of, transfer_data
 from harness.listener import Listener

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.files import locked
 from harness.paths import runs_root

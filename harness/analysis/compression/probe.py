@@ -23,7 +23,8 @@ from harness.analysis.compression.measures import (
     least_important,
 )
 from harness.analysis.compression.partial_towers import TowerName, trained_weights
-from harness.data.loading import Reading, Split, open_material, read_dataset
+from harness.data.loading import Split, open_material
+from harness.data.reading import Reading, read_dataset
 from harness.errors import DataError, UsageError, unknown
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import locked, read_json, write_json

@@ -9,7 +9,6 @@ from harness.datasets import Sample
 
 _KEPT = "Nothing to do: captions are read as they are, as in the published codes."
 EMPTY = "Nothing has to be done; an empty query finds its person by chance. To fix it, write a caption."
-_LONG = "Raise backbone.text_length where the end of the captions matters; the rest is cut."
 
 _SPACES = re.compile(r"^\s|\s$")
 _DOUBLE = re.compile(r"\s\s")
@@ -34,9 +33,9 @@ class Oddity:
             self.examples.append(example if len(example) <= 80 else example[:79] + "…")
 
 
-def check_captions(samples: Sequence[Sample], text_length: int) -> list[Oddity]:
+def check_captions(samples: Sequence[Sample]) -> list[Oddity]:
     """Return the kinds of odd captions that occur, with their counts."""
-    kinds = [(Oddity(what, fix), test) for what, fix, test in _kinds(text_length)]
+    kinds = [(Oddity(what, fix), test) for what, fix, test in _kinds()]
     for sample in samples:
         for caption in sample.captions:
             for oddity, test in kinds:
@@ -45,9 +44,7 @@ def check_captions(samples: Sequence[Sample], text_length: int) -> list[Oddity]:
     return [oddity for oddity, _ in kinds if oddity.count] + list(_shared(samples))
 
 
-def _kinds(text_length: int) -> list[tuple[str, str, Callable[[str], object]]]:
-    # Start and end take two tokens, and a word takes at least one.
-    most = text_length - 2
+def _kinds() -> list[tuple[str, str, Callable[[str], object]]]:
     return [
         ("empty", EMPTY, lambda caption: not caption.strip()),
         ("with spaces at an end", _KEPT, lambda caption: caption.strip() and _SPACES.search(caption)),
@@ -61,20 +58,11 @@ def _kinds(text_length: int) -> list[tuple[str, str, Callable[[str], object]]]:
         ),
         ("with fragments of markup or code", _KEPT, _MARKUP.search),
         ("without a space after a full stop or comma", _KEPT, _NO_SPACE.search),
-        (
-            f"with more than {most} words",
-            _LONG,
-            lambda caption: caption.count(" ") >= most and _long(caption, most),
-        ),
     ]
 
 
 def _wide(caption: str) -> bool:
     return not caption.isascii() and bool(_WIDE.search(caption))
-
-
-def _long(caption: str, most: int) -> bool:
-    return len(caption.split()) > most
 
 
 def _shared(samples: Sequence[Sample]) -> Iterator[Oddity]:

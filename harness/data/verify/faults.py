@@ -4,10 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
+from harness.clip.tokens import CLIP, build_tokenizer
+from harness.data.cut_captions import RAISE, count_cut, cut_faults
 from harness.data.verify.captions import EMPTY, check_captions
 from harness.data.verify.fault import Fault, Severity, first
 from harness.data.verify.image_files import Checked
-from harness.datasets import Sample
+from harness.datasets import Sample, count, pairs
 from harness.errors import many
 from harness.images.decoding import Mark
 
@@ -49,8 +53,21 @@ def image_faults(
 
 
 def caption_faults(samples: Sequence[Sample], text_length: int) -> Iterator[Fault]:
-    """Yield odd captions by kind."""
-    for odd in check_captions(samples, text_length):
+    """Yield odd captions by kind, and those of each split that CLIP's tokeniser cuts at `text_length` tokens."""
+    tokenizer = build_tokenizer(CLIP, text_length)
+
+    def tokenize(captions: Sequence[str], length: int | None = None) -> Tensor:
+        tokens: Tensor = tokenizer(captions, context_length=length or text_length)
+        return tokens
+
+    cuts = {}
+    for split in count(samples):
+        captions = pairs(samples, [split]).captions
+        cuts[split] = count_cut(captions, tokenize(captions), tokenize)
+    for line in cut_faults(cuts):
+        n = sum(cut.n for cut in cuts.values())
+        yield Fault("warning", f"{line[0].upper()}{line[1:]}.", RAISE, n)
+    for odd in check_captions(samples):
         severity: Severity = "warning" if odd.mend == EMPTY else "note"
         what = f"{many(odd.count, 'caption')} {odd.what}."
         yield Fault(severity, what, odd.mend, odd.count, odd.examples)

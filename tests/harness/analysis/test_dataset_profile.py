@@ -7,7 +7,7 @@ from PIL import Image
 from harness.analysis import dataset_profile
 from harness.analysis.dataset_profile import _find_dataset, load_profile, measure
 from harness.captions.vocabulary import COLOURS
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.errors import UsageError
 from harness.files import load_arrays
 from harness.listener import Listener

@@ -7,7 +7,7 @@ from PIL import Image
 from harness.analysis.pictures import THUMBNAIL, Pictures
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import annotation_fingerprint, image_files, read_annotations
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.datasets import DATASETS
 from harness.listener import Listener
 

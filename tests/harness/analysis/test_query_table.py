@@ -7,7 +7,7 @@ import pytest
 from pandas import DataFrame
 
 from harness.analysis.query_table import csv_text, query_table
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.errors import DataError, UsageError
 from harness.listener import Listener
 from harness.record import all_runs

@@ -6,7 +6,8 @@ from PIL import Image
 
 from harness.config.sections import DatasetConfig
 from harness.data.contents import Content, check_there, pictures_hash
-from harness.data.loading import open_material, open_test, read_dataset
+from harness.data.loading import open_material, open_test
+from harness.data.reading import read_dataset
 from harness.datasets import Sample
 from harness.images.decoding import ImageError
 from harness.images.file_hashes import MISSING

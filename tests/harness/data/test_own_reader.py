@@ -14,8 +14,8 @@ from harness.cli.actions.data_verify import show_report
 from harness.config.sections import BackboneConfig, DatasetConfig
 from harness.data.annotations import annotation_fingerprint, read_annotations, read_dataset
 from harness.data.loading import open_material
-from harness.data.loading import read_dataset as read_for_run
 from harness.data.overview import _row, describe
+from harness.data.reading import read_dataset as read_for_run
 from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample
 from harness.errors import DataError
@@ -137,10 +137,10 @@ def test_a_run_reads_arranges_and_opens_it(street, root):
     assert reds.tolist() == [160, 200], "the images of its own folder, in its order"
 
 
-def tokens(captions):
+def tokens(captions, length=None):
     import torch
 
-    return torch.ones(len(captions), 77, dtype=torch.int32)
+    return torch.zeros(len(captions), length or 77, dtype=torch.int32)
 
 
 def test_verify_checks_it_like_any_other(street, root):

@@ -8,7 +8,8 @@ from harness.analysis.compression.layer_probes import SplitProbe
 from harness.analysis.compression.probe import start_of
 from harness.compute.devices import inference
 from harness.data.annotations import image_files
-from harness.data.loading import open_test, read_dataset
+from harness.data.loading import open_test
+from harness.data.reading import read_dataset
 from harness.errors import HarnessError
 from harness.evaluate.encoder import evaluate
 from harness.inference.gallery import find_images, open_gallery

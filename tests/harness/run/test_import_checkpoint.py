@@ -206,7 +206,7 @@ def test_forced_it_is_made_anew_and_the_old_one_set_aside(bring, states, tmp_pat
 def test_without_data_it_is_untested_until_it_is_imported_where_they_are(
     bring, states, tmp_path, twins, monkeypatch
 ):
-    monkeypatch.setattr("harness.data.loading.ensure_twin", _missing)
+    monkeypatch.setattr("harness.data.reading.ensure_twin", _missing)
     heard = Notes()
     record = bring("irra", states["irra"], test=None, listener=heard)
     assert record.status == "finished"

@@ -7,7 +7,7 @@ import torch
 
 from harness.clip.model import load_clip
 from harness.data.contents import Content
-from harness.data.loading import Reading
+from harness.data.reading import Reading
 from harness.datasets import DATASETS, Sample
 from harness.errors import UsageError
 from harness.evaluate.measure import PROTOCOL_VERSION
@@ -101,7 +101,7 @@ def test_released_precision_stores_linear_maps_in_half(config, world, tmp_path):
 
 @pytest.mark.parametrize(("study", "place"), [(None, ()), ("mine", ("studies", "mine", "trials"))])
 def test_a_run_and_a_trial_have_folders_apart(monkeypatch, config, reading, tmp_path, study, place):
-    monkeypatch.setattr(job_module, "read_dataset", lambda section, listener: reading)
+    monkeypatch.setattr(job_module, "read_dataset", lambda section, listener, needed: reading)
     listener = Listener()
     job = prepare(config(), tmp_path / "runs", "cpu", listener, {"a": "b"}, study)
     assert job.main
@@ -113,7 +113,7 @@ def test_a_run_and_a_trial_have_folders_apart(monkeypatch, config, reading, tmp_
 
 
 def test_what_follows_from_the_data_is_in_the_config_of_the_run(monkeypatch, config, reading, tmp_path):
-    monkeypatch.setattr(job_module, "read_dataset", lambda section, listener: reading)
+    monkeypatch.setattr(job_module, "read_dataset", lambda section, listener, needed: reading)
     job = prepare(config(method="irra"), tmp_path, "cpu", Listener(), {})
     assert job.config.method.n_identities == 2
 

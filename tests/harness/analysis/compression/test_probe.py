@@ -31,7 +31,8 @@ from harness.analysis.compression.probe import probe_compression, start_of
 from harness.analysis.compression.published import published
 from harness.cli.main import cli
 from harness.compute.devices import Inference
-from harness.data.loading import open_test, read_dataset
+from harness.data.loading import open_test
+from harness.data.reading import read_dataset
 from harness.errors import DataError, UsageError
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.ranking import rank_by, rank_queries, summary

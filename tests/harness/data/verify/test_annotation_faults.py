@@ -8,7 +8,7 @@ import pytest
 
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import Annotation, locate, read_annotation
-from harness.data.loading import read_dataset
+from harness.data.reading import read_dataset
 from harness.data.verify.annotation_faults import annotation_faults, faults_for_run, stopping_faults
 from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, Counts, Sample, count
