@@ -38,7 +38,8 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
     The index only saves time: if it cannot be read or written, all files are read. `progress` is called while many
     files are read.
     """
-    paths, start = [os.path.abspath(file) for file in files], time.time_ns()
+    here, start = os.getcwd(), time.time_ns()
+    paths = [os.path.join(here, file) for file in files]
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
         chunks = [paths[at : at + _CHUNK] for at in range(0, len(paths), _CHUNK)]
         states = [state for part in pool.map(_states, chunks) for state in part]

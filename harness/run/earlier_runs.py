@@ -13,7 +13,9 @@ from harness.record import BEFORE_PICTURES, Record, RunFolder
 
 
 def difference_from_earlier(record: Record, root: Path) -> str | None:
-    """Say what differs from the latest run of the same config, finished ones first; None where there is none.
+    """Say what differs from the run of the same config that is most like it; None where there is none.
+
+    Finished ones go first; of several alike the latest counts.
 
     Args:
         record: of the run that is to begin.
@@ -22,8 +24,8 @@ def difference_from_earlier(record: Record, root: Path) -> str | None:
     alike = [found for found in _of_same_name(record, root) if _settings(found) == _settings(record)]
     if not alike:
         return None
-    latest = max(alike, key=lambda found: (found.status == "finished", found.started))
-    return f"another run than {latest.name}, which has the same config: {differences(latest, record)}."
+    nearest = max(alike, key=lambda one: (one.status == "finished", -_n_unlike(one, record), one.started))
+    return f"another run than {nearest.name}, which has the same config: {differences(nearest, record)}."
 
 
 def differences(old: Record, new: Record) -> str:
@@ -75,6 +77,12 @@ def differences_in_test(fingerprint: str, pictures: str | None, reading: Reading
 
 def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+
+
+def _n_unlike(one: Record, other: Record) -> int:
+    parts = ("fingerprint", "backbone", "versions")
+    n_parts = sum(getattr(one, part) != getattr(other, part) for part in parts)
+    return n_parts + len(_unlike(one.pictures, other.pictures))
 
 
 def _settings(record: Record) -> dict[str, Any]:

@@ -48,9 +48,10 @@ def kept(root, *records):
         RunFolder(root / one.name).write(one)
 
 
-def test_the_latest_finished_run_of_the_same_config_is_named(tmp_path):
+def test_the_finished_run_of_the_same_config_that_is_most_alike_is_named_and_of_equals_the_latest(tmp_path):
     old = record("b" * 64, pictures={"train": "x", "test": "z"}, started="2026-01-02")
     older = record("c" * 64, fingerprint="other")
+    kept(tmp_path, record("e" * 64, pictures={"train": "z", "test": "z"}, started="2026-01-04"))
     begun = record("d" * 64, versions={}, status="failed", started="2026-01-03")
     kept(tmp_path, older, old, begun)
     assert difference_from_earlier(record(), tmp_path) == (
