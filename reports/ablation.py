@@ -9,6 +9,7 @@ fewest keys, all counted together; of several such, the one of most seeds, then 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text, p_text, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
 from harness.reporting.missing import beginning
@@ -54,11 +55,10 @@ def ablation_table(panel: Panel) -> Table:
 
 
 def _cells(row: dict[Any, Any]) -> dict[str, str]:
-    same = f"{SAME}, another version or budget ({row['condition'][:6]})"
     return {
         "method": row["method"],
-        "changed": row["role"] or drawn(row["change"], 90) or same,
-        "instead of": drawn(row["instead_of"], 60) or DASH,
+        "changed": row["role"] or visible(row["change"]) or SAME,
+        "instead of": visible(row["instead_of"]) or DASH,
         "R@1 [95 %]": row_interval(row, "R1"),
         "R@10 [95 %]": row_interval(row, "R10"),
         "mAP [95 %]": row_interval(row, "mAP"),
@@ -109,7 +109,7 @@ def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
             heading = f"{drawn(row['method'], 16)}: {drawn(row['group'], 32)}"
             lines.append((f"{heading} ({drawn(alone[1], 12)})" if alone else heading, None))
         short = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, (value, _) in row["changes"].items())
-        lines.append((drawn(alone[0] if alone else short or row["condition"][:6], 44), row))
+        lines.append((drawn(alone[0] if alone else short or SAME, 44), row))
     return lines
 
 

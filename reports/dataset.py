@@ -19,8 +19,8 @@ from harness.analysis.dataset_profile import Arrays, Profile, load_profile, meas
 from harness.datasets import SPLITS
 from harness.errors import UsageError
 from harness.files import load_arrays
+from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text
-from harness.pages.theme import drawn
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def facts_table(profile: Profile) -> Table:
         facts |= {"licence": "none needed: rendered people (of the real data: " + profile.licence + ")"}
         facts |= {"how to get it": f"harness data make {profile.name}"}
     lines = DataFrame({"fact": list(facts), "value": list(facts.values())}, dtype=object)
-    cells = lines.assign(value=lines["value"].map(lambda text: drawn(text, 140)))
+    cells = lines.assign(value=lines["value"].map(visible))
     return Table("dataset", f"{profile.heading}: the dataset", lines, cells, n_left=2)
 
 
@@ -152,10 +152,9 @@ def faults_table(profile: Profile) -> Table:
         for fault in profile.faults
     ]
     values = DataFrame(lines, columns=["kind", "what", "example", "mend", "n"], dtype=object)
-    lengths = {"what": 100, "example": 70, "mend": 60}
     cells = values.assign(n=values["n"].map(count_text))
-    for key, most in lengths.items():
-        cells[key] = [drawn(text.replace(f"{profile.folder}/", ""), most) for text in cells[key]]
+    for key in ("what", "example", "mend"):
+        cells[key] = [visible(text.replace(f"{profile.folder}/", "")) for text in cells[key]]
     command = f"harness data verify {profile.name}{' --synthetic' if profile.synthetic else ''}"
     notes = (
         "An error makes results wrong or not comparable; a note is an oddity that published code ignores.",
@@ -172,7 +171,7 @@ def known_table(profile: Profile) -> Table:
     from pandas import DataFrame
 
     lines = DataFrame(profile.known_wrong, columns=["what", "mend"], dtype=object)
-    cells = lines.map(lambda text: drawn(text, 130)).rename(columns={"mend": "hint"})
+    cells = lines.map(visible).rename(columns={"mend": "hint"})
     notes = ("A check names them when it finds them.",)
     return Table("known_faults", f"{profile.title}: known bad files", lines, cells, notes, n_left=2)
 

@@ -1,8 +1,8 @@
 """How good is each method when it learns from few of the training images?
 
 Rows: results on the dataset that a method was trained on, of each setting that was run with a share of the training
-images (`dataset.few_shot`) below 1; the same setting on all images is included where it was run. A setting is a
-method with its preset. Methods that train nothing are the floor.
+images (`dataset.few_shot`) below 1, and the same setting on all images where it was run. A setting is a method with its
+preset. Methods that train nothing are the floor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ from harness.reporting.published.matches import (
 )
 from harness.reporting.published.settings import SHARE, preset_of, share_of
 from harness.reports import Gap, Source, Step, Table, register
+from harness.results.labels import numbered, told_apart, tuned
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 Row = dict[Any, Any]
 SUITE, REFERENCE = "harness suite run few_shot", "tbps_clip clip_baseline"
 METRICS, ENDS = {"R1": "R@1", "mAP": "mAP"}, ("", "_low", "_high")
-MOST_SETTINGS = 2
+_PRESET = "preset"
 COLUMNS = [
     *("line", "tested_on", "share", "train_images", "train_pairs"),
     *(name + end for name in METRICS for end in ENDS),
@@ -80,16 +81,14 @@ def curves(panel: Panel) -> "DataFrame":
 
 def _lines(rows: Sequence[Row]) -> list[str]:
     """Return each result's line: its method, the preset, and settings in which results of these two differ."""
-    names = []
-    for row in rows:
-        own = [one["departures"] for one in rows if _who(one) == _who(row)]
-        keys = sorted({key for one in own for key in one if len({str(each.get(key)) for each in own}) > 1})
-        shown = [f"{key.rpartition('.')[2]}={row['departures'].get(key, 'preset')}" for key in keys]
-        more = ["…", row["setting"][:6]] if len(shown) > MOST_SETTINGS else []
-        seed = row["config"].get(f"{SHARE}_seed", "0")
-        shown = [*shown[:MOST_SETTINGS], *more, *([f"images {seed}"] if seed != "0" else [])]
-        names.append(" ".join([_who(row), *([f"({', '.join(shown)})"] if shown else [])]))
-    return names
+    names = [_who(row) for row in rows]
+    keys, lines = dict.fromkeys(key for row in rows for key in row["departures"]), []
+    values = [{key: row["departures"].get(key, _PRESET) for key in keys} for row in rows]
+    for name, row, said in zip(names, rows, told_apart(values, names, names, _PRESET), strict=True):
+        images = f"images {seed}" if (seed := row["config"].get(f"{SHARE}_seed", "0")) != "0" else ""
+        words = [word for word in (tuned(row), *said, images) if word]
+        lines.append((f"{name} ({', '.join(words)})" if words else name, ""))
+    return numbered(lines, [row["setting"] for row in rows])
 
 
 def _who(row: Row) -> str:
@@ -283,7 +282,8 @@ class FewShot(PanelReport):
 def _setting(row: Mapping[Any, Any]) -> str:
     """Return the hash of all settings but the share, the same for all points of a curve."""
     config = {key: value for key, value in row["config"].items() if key != SHARE}
-    return content_hash([row["method"], row["trained_on"], row["synthetic"], config])[:16]
+    who = [row.get(key) for key in ("method", "trained_on", "synthetic", "weights", "budget", "versions")]
+    return content_hash([who, config])[:16]
 
 
 def _panel_gaps(panel: Panel) -> list[Gap]:

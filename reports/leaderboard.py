@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.evaluate.per_identity import persons_key
-from harness.pages.tables import DASH, p_text, row_interval, short_text
-from harness.pages.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends
+from harness.pages.escaping import visible
+from harness.pages.tables import DASH, p_text, row_interval
+from harness.pages.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends, row_inches
 from harness.reporting.conditions import conditions, fairness_notes, points_text, test_set_name
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
@@ -72,7 +73,7 @@ def leaderboard(panel: Panel) -> Table:
 def _cells(row: Row) -> dict[str, str]:
     return {
         "rank": rank_text(row["rank_low"], row["rank_high"]),
-        "method": short_text(row["label"]),
+        "method": visible(row["label"]),
         "place": row["place"],
         "R@1 [95 %]": row_interval(row, "R1"),
         "R@5 [95 %]": row_interval(row, "R5"),
@@ -131,7 +132,7 @@ def pair_table(panel: Panel) -> Table:
     for line in lines:
         cells.loc[line["place"], line["other_place"]] = _pair_cell(line)
     cells = cells.rename(columns=str)
-    cells.insert(0, "method", [f"{place} {short_text(labels[place])}" for place in cells.index])
+    cells.insert(0, "method", [f"{place} {visible(labels[place])}" for place in cells.index])
     more = f"The best {n} of {len(rows)} results; the CSV has all pairs. " if len(rows) > n else ""
     below = f"Column {n} is {labels[n]}. " if n > 1 else "One result: there is no pair. "
     return Table(
@@ -160,11 +161,13 @@ def draw_ranks(panel: Panel) -> "Figure":
     from matplotlib import pyplot
 
     rows: list[Row] = ranked(panel).head(MOST_DRAWN).to_dict("records")
-    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.5 + 0.28 * len(rows)), sharey=True)
+    names = [drawn(row["label"], 42) for row in rows]
+    height = 1.5 + row_inches(names) * len(rows)
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, height), sharey=True)
     for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
         _draw_metric(axes, rows, name)
         axes.set_xlabel(f"text-to-image {word} (%)")
-    grid[0].set_yticks(range(len(rows)), [short_text(row["label"]) for row in rows])
+    grid[0].set_yticks(range(len(rows)), names)
     grid[0].set_ylim(len(rows) - 0.4, -0.6)
     _write_ranks(grid[1], rows)
     n_all = len(panel.records)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.metric_names import METRIC_NAMES, METRICS
-from harness.pages.tables import DASH, row_interval, short_text
-from harness.pages.theme import COLOURS, WIDTH, drawn, error_bar
+from harness.pages.escaping import visible
+from harness.pages.tables import DASH, row_interval
+from harness.pages.theme import COLOURS, WIDTH, drawn, error_bar, row_inches
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.published.matches import (
@@ -74,7 +75,7 @@ def _own_table(panel: Panel) -> Table:
 
 
 def _own_line(row: Row) -> dict[str, str]:
-    who = {"method": short_text(row["label"], 40), "dataset": cell_text(row)}
+    who = {"method": visible(row["label"]), "dataset": cell_text(row)}
     scores = {f"{METRIC_NAMES[name]} [95 %]": row_interval(row, name) for name in METRICS}
     return who | scores | {"rule": row["rule"], "seeds": str(row["n_seeds"]), "budget": row["budget"]}
 
@@ -99,9 +100,9 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
     shown = name == METRICS[0]
     differing = f": {row['differing']}" * bool(row["differing"])
     return {
-        "method": short_text(row["label"], 34) * shown,
+        "method": visible(row["label"]) * shown,
         "dataset": cell_text(row) * shown,
-        "published as": short_text(row["published_as"], 26) * shown,
+        "published as": visible(row["published_as"]) * shown,
         "metric": METRIC_NAMES[name],
         "published": printed(row[f"{name}_published"]),
         "here [95 %]": row_interval(row, name),
@@ -142,10 +143,11 @@ def draw_reproduction(panel: Panel) -> "Figure":
     rows = [row for row in ordered(panel) if twin or row["published"]] or ordered(panel)
     shown = rows[:MOST_DRAWN]
     marks = [[] if twin else [against(row, one) for one in row["published"]] for row in shown]
-    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.6 + 0.28 * len(shown)), sharey=True)
+    names = [drawn(f"{row['label']} · {cell_text(row)}", 44) for row in shown]
+    height = 1.6 + row_inches(names) * len(shown)
+    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, height), sharey=True)
     for axes, name in zip(grid, ("R1", "mAP"), strict=True):
         _draw_metric(axes, shown, marks, name)
-    names = [f"{short_text(row['label'], 34)} · {drawn(cell_text(row), 24)}" for row in shown]
     grid[0].set_yticks(range(len(shown)), names)
     grid[0].set_ylim(len(shown) - 0.4, -0.6)
     more = f" · the first {MOST_DRAWN} of {len(rows)}" if len(rows) > MOST_DRAWN else ""

@@ -8,6 +8,7 @@ import numpy as np
 from harness.analysis.dataset_profile import Arrays, Profile
 from harness.captions.vocabulary import named_by
 from harness.datasets import SPLITS
+from harness.pages.tables import cut_text
 from harness.pages.theme import COLOURS, FAINT, INK, WIDTH, Looks, drawn, legend_below
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def draw_sheet(profile: Profile, pictures: Arrays) -> "Figure":
         begin += person.n_images
         left.imshow(np.concatenate(list(own), axis=1))
         left.set_anchor("W")
-        words = textwrap.wrap(drawn(person.caption, 420), 62)
+        words = textwrap.wrap(cut_text(person.caption, 420), 62)
         head = f"{person.split} · identity {person.identity}"
         right.text(0, 1, head, va="top", fontweight="bold", fontsize=8.5, transform=right.transAxes)
         right.text(0, 0.84, "\n".join(words), va="top", fontsize=8.5, transform=right.transAxes)

@@ -141,14 +141,14 @@ def row_interval(row: Mapping[Any, Any], name: str) -> str:
     return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"]).replace("-", "−")
 
 
-def short_text(text: str, length: int = 42) -> str:
-    """Return text cut in its middle when it is long, because the end of a label names its settings.
+def cut_text(text: str, length: int) -> str:
+    """Return the beginning of a long text, as a caption or an error; a name is never cut.
 
-    >>> short_text("cskt (adapter_towers=both, directions=both, …, 6e8d98)")
-    'cskt (adapter_towers=both, direct… 6e8d98)'
+    >>> cut_text("a man in red", 6)
+    'a man…'
     """
     shown = visible(text)
-    return shown if len(shown) <= length else f"{shown[: length - 9]}… {shown[-7:]}"
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
 
 
 def p_text(value: float | None) -> str:

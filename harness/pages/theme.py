@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.pages.escaping import visible
@@ -96,13 +97,17 @@ def save_figure(figure: "Figure", path: str | Path) -> "Figure":
 
 
 def drawn(text: str, length: int = 48) -> str:
-    """Return a name fit for a figure: visible characters only, cut when long.
+    """Return a name fit for a figure: visible characters only, all of them, folded into lines of `length` at most.
 
-    >>> drawn("x" * 60, length=5)
-    'xxxx…'
+    >>> drawn("cskt (method.lr=0.1)", length=16)
+    'cskt\\n(method.lr=0.1)'
     """
-    shown = visible(text)
-    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+    return "\n".join(wrap(visible(text), length, break_on_hyphens=False))
+
+
+def row_inches(names: Iterable[str]) -> float:
+    """Return how high each row of a figure must be, in inches, for its folded name not to touch the next."""
+    return 0.13 + 0.15 * max((name.count("\n") + 1 for name in names), default=1)
 
 
 def short_number(value: float, place: Any = None) -> str:

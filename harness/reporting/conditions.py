@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from harness.pages.tables import DASH, count_text, short_text
+from harness.pages.escaping import visible
+from harness.pages.tables import DASH, count_text
 from harness.reports import Table
 from harness.results.method_ranks import ERRORS, Row, rank_text, ranked
 from harness.results.panels import Panel
@@ -65,7 +66,7 @@ def conditions(panel: Panel) -> Table:
 def _condition_cells(row: Row) -> dict[str, str]:
     return {
         "rank": rank_text(row["rank_low"], row["rank_high"]),
-        "method": short_text(row["label"]),
+        "method": visible(row["label"]),
         "SE, identities": points_text(row["identity_error"], 2),
         "SE, seeds": points_text(row["seed_error"], 2),
         "ICC": points_text(row["correlation"], 2),

@@ -10,6 +10,8 @@ from harness.errors import HarnessError
 from harness.evaluate.intervals import holm
 from harness.methods import METHODS
 from harness.presets.resolve import config_keys, resolve
+from harness.results.labels import settings as settings_of
+from harness.results.labels import tuned
 from harness.results.panels import Panel
 from harness.track.run_row import as_number
 
@@ -41,7 +43,7 @@ def compared(panel: Panel) -> "DataFrame":
 
 def _against_reference(rows: Sequence[Any], panel: Panel) -> list[Row]:
     free, defaults = _installed(rows[0])
-    settings = [{key: value for key, value in row["config"].items() if key not in free} for row in rows]
+    settings = [{key: value for key, value in _all_settings(row).items() if key not in free} for row in rows]
     place, role = _reference(rows, settings, defaults)
     found = [
         row | _changes(own, settings[place]) | _differences(row, rows[place], panel)
@@ -49,6 +51,12 @@ def _against_reference(rows: Sequence[Any], panel: Panel) -> list[Row]:
     ]
     found[place] |= {"role": role, "group": ""}
     return found
+
+
+def _all_settings(row: Row) -> Row:
+    """Return what may tell two configurations apart: settings, versions and how they were tuned, where they were."""
+    how = tuned(row)
+    return settings_of(row) | ({"tuned": how.removeprefix("tuned, ")} if how else {})
 
 
 def _installed(row: Row) -> tuple[set[str], Row]:

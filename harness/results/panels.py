@@ -1,6 +1,6 @@
 """Keep results apart that no table may mix: synthetic from real, and one protocol from another."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from harness.errors import listed
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.record import BEFORE_PICTURES, REAL, TWIN
+from harness.results.labels import labels
 from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Facts = dict[str, str]
-_MAX_DIFFERENCES = 3
-_METHOD_FREE = ("dataset.", "method.name")
 
 
 @dataclass
@@ -117,7 +116,8 @@ def split_panels(
         if not fitting:
             _place(panels, row, facts_of(row))
     for panel in panels:
-        label(panel.records)
+        for row, name in zip(panel.records, labels(panel.records, UNTRAINED), strict=True):
+            row["label"] = name
         panel.persons = persons or {}
     return panels
 
@@ -177,42 +177,6 @@ def dataset_facts(row: Mapping[str, Any]) -> Facts:
 def on_own_dataset(rows: "DataFrame") -> "DataFrame":
     """Return the results on the dataset that a method was trained on, and all of one that trains nothing."""
     return rows[rows["in_domain"].astype(bool) | (rows["rule"] == UNTRAINED)]
-
-
-def label(records: Sequence[Row]) -> None:
-    """Give each row a `label`: the method, and where one training set knows it in several settings, what differs."""
-    for method in {row["method"] for row in records}:
-        own = [row for row in records if row["method"] == method]
-        groups = [
-            [row for row in own if _source(row) == source] for source in dict.fromkeys(map(_source, own))
-        ]
-        keys = list(dict.fromkeys(key for group in groups for key in _differing(group)))
-        for group in groups:
-            twice = len({row["condition"] for row in group}) > len({_settings(row, keys) for row in group})
-            for row in group:
-                row["label"] = _label(row, keys, twice and row["rule"] != UNTRAINED)
-
-
-def _label(row: Row, keys: Sequence[str], mark: bool) -> str:
-    """Return the method, the settings named by `keys` and, where these are not enough, the condition's mark."""
-    shown = [f"{key.rpartition('.')[2]}={row['config'].get(key, '–')}" for key in keys[:_MAX_DIFFERENCES]]
-    shown += ["…"] * (len(keys) > _MAX_DIFFERENCES)
-    shown += [row["condition"][:6]] * (mark or len(keys) > _MAX_DIFFERENCES)
-    return f"{row['method']} ({', '.join(shown)})" if shown else str(row["method"])
-
-
-def _source(row: Row) -> str:
-    return "" if row["rule"] == UNTRAINED else str(row["trained_on"])
-
-
-def _settings(row: Row, keys: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(row["config"].get(key) for key in keys)
-
-
-def _differing(records: Iterable[Row]) -> list[str]:
-    configs = [row["config"] for row in records]
-    keys = dict.fromkeys(key for config in configs for key in config if not key.startswith(_METHOD_FREE))
-    return [key for key in keys if len({config.get(key) for config in configs}) > 1]
 
 
 def _commonest_first(rows: list[Row], facts_of: Callable[[Row], Facts]) -> list[Row]:

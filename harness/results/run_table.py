@@ -28,6 +28,7 @@ UNTRAINED = "untrained"
 _INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
+_VERSIONS = ("method", "dataset")
 _COSTS = {
     "trainable": "accounting/parameters.trainable",
     "total": "accounting/parameters.total",
@@ -140,6 +141,8 @@ def _who(run: RunRow, start: _Start) -> dict[str, Any]:
         "seed": as_whole(run.tag("seed")),
         "synthetic": run.synthetic,
         "config": dict(sorted(_config(run, start).items())),
+        "versions": {part: run.tag(f"version.{part}") for part in _VERSIONS if run.tag(f"version.{part}")},
+        "imported": run.tag("imported"),
     }
 
 

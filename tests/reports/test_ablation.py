@@ -60,9 +60,7 @@ def test_like_settings_of_another_version_or_budget_are_told_apart_and_come_last
         configured(41, method__lr=2),
     ]
     cells = ablation_table(panel_of(*rows)).cells
-    assert cells["changed"].tolist()[1:] == [
-        *("method.lr=2", "same settings, another version or budget (012345)")
-    ]
+    assert cells["changed"].tolist()[1:] == [*("method.lr=2", "tuned=9 trials")]
 
 
 def test_without_the_persons_there_is_a_difference_and_no_interval_and_no_p(fake):

@@ -22,15 +22,15 @@ def whole(fake):
         fake.row("zero_shot", "icfg", "icfg", 10, rule="untrained", n_seeds=1),
         fake.row("zero_shot", "icfg", "rstp", 20, rule="untrained"),
         fake.row("cskt", "icfg", "icfg", 60, n_seeds=3, budget="9 trials"),
-        fake.row("cskt", "icfg", "rstp", 45, n_seeds=2),
-        fake.row("cskt", "rstp", "rstp", 70),
-        fake.row("cskt", "rstp", "icfg", 30),
+        fake.row("cskt", "icfg", "rstp", 45, n_seeds=2, budget="9 trials"),
+        fake.row("cskt", "rstp", "rstp", 70, budget="9 trials"),
+        fake.row("cskt", "rstp", "icfg", 30, budget="9 trials"),
     )
 
 
 def test_the_matrix_has_a_line_for_each_method_and_training_set_and_the_floor_first(whole):
     cells = matrix(whole).cells
-    assert cells["method"].tolist() == ["zero_shot", "cskt", "cskt"]
+    assert cells["method"].tolist() == ["zero_shot", "cskt (tuned, 9 trials)", "cskt (tuned, 9 trials)"]
     assert cells["trained on"].tolist() == ["–", "icfg", "rstp"]
     assert cells["on icfg"].tolist() == [
         "10.0 [7.0, 13.0] (5.0)",

@@ -83,7 +83,7 @@ def test_a_line_is_a_method_with_its_preset_and_the_reference_comes_first(fake):
 def test_settings_beside_the_preset_are_named_where_results_of_one_preset_differ(fake):
     rows = [*whole(fake), result(fake, overrides=["method.lr=0.5"], r1=9)]
     lines = set(curves(panel_of(*rows))["line"])
-    assert "tbps_clip clip_baseline (lr=0.5)" in lines
+    assert "tbps_clip clip_baseline (method.lr=0.5)" in lines
     assert "tbps_clip full" in lines
     alike = [result(fake, share=share, overrides=["method.lr=0.5"]) for share in (0.1, 0.05)]
     assert set(curves(panel_of(*alike))["line"]) == {REFERENCE}

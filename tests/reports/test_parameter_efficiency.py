@@ -37,7 +37,7 @@ def whole(fake):
 
 def test_rows_stand_best_first_with_the_fronts_that_they_are_on(whole):
     rows = costs_and_fronts(whole)
-    assert rows["label"].tolist() == ["adapter", "full", "probe", "zero_shot", "broken"]
+    assert rows["label"].tolist() == ["adapter (tuned, 9 trials)", "full", "probe", "zero_shot", "broken"]
     assert rows["front"].tolist() == ["P F M T", "T", "P M T", "P F M T", "–"]
 
 
@@ -47,7 +47,7 @@ def test_results_on_no_front_are_greyed(whole):
 
 def test_the_table_shows_costs_and_conditions(whole):
     cells = costs_table(whole).cells.set_index("method")
-    line = cells.loc["adapter"]
+    line = cells.loc["adapter (tuned, 9 trials)"]
     assert line[["trainable", "share", "memory", "time"]].tolist() == [
         "100,000",
         "5.00 %",
@@ -66,7 +66,7 @@ def test_the_table_shows_costs_and_conditions(whole):
 
 
 def test_what_it_takes_to_use_a_result_stands_in_a_table_of_its_own(whole):
-    line = use_table(whole).cells.set_index("method").loc["adapter"]
+    line = use_table(whole).cells.set_index("method").loc["adapter (tuned, 9 trials)"]
     assert line["images/s, captions/s"] == "500 / –"
     assert line["peak test memory"] == "1,500 MB"
     assert line["retention"] == "–"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.studies.figures import BEYOND, FAILED, FINISHED, PRUNED
 from harness.analysis.studies.tracked_study import TrackedStudy
-from harness.pages.tables import DASH, Table
-from harness.pages.theme import drawn
+from harness.pages.escaping import visible
+from harness.pages.tables import DASH, Table, cut_text
 from harness.sweep.trial import Trial
 
 if TYPE_CHECKING:
@@ -129,9 +129,7 @@ def failures_table(study: TrackedStudy) -> Table:
         {"trials": ", ".join(numbers), "n": len(numbers), "error": text} for text, numbers in groups.items()
     ]
     values = DataFrame(lines, columns=["trials", "n", "error"])
-    cells = values.assign(
-        trials=values["trials"].map(lambda text: drawn(text, 40)), n=values["n"].astype(str)
-    )
+    cells = values.assign(trials=values["trials"].map(visible), n=values["n"].astype(str))
     note = "The traceback is in the record of each trial's run in MLflow."
     return Table(
         "failures",
@@ -146,4 +144,4 @@ def failures_table(study: TrackedStudy) -> Table:
 def _first_line(error: dict[str, str]) -> str:
     message = str(error.get("message", "")).strip().splitlines()
     parts = [str(error.get("type", "")), message[0] if message else ""]
-    return drawn(": ".join(part for part in parts if part) or "unknown error", 160)
+    return cut_text(": ".join(part for part in parts if part) or "unknown error", 160)

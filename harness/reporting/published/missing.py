@@ -8,8 +8,8 @@ from harness.datasets import DATASETS
 from harness.errors import listed
 from harness.methods import METHODS
 from harness.metric_names import METRICS
+from harness.pages.escaping import visible
 from harness.pages.tables import DASH
-from harness.pages.theme import drawn
 from harness.reporting.missing import evaluate_command, run_command
 from harness.reporting.published.matches import Row, is_twin, short_paper
 from harness.reporting.published.settings import RELEASED, has_released
@@ -82,7 +82,7 @@ def _cell(row: Mapping[Any, Any]) -> tuple[Any, ...]:
 def _missing_gap(rows: Sequence[Row]) -> Gap:
     first = rows[0]
     figures = "; ".join(
-        f"R@1 {printed(row['R1'])} ({drawn(row['method'], 60)}, {short_paper(row['paper'])})" for row in rows
+        f"R@1 {printed(row['R1'])} ({visible(row['method'])}, {short_paper(row['paper'])})" for row in rows
     )
     what = f"{first['counterpart']} on {cell_text(first)}: published {figures}; no run on real data."
     return Gap(what, tuple(_commands(first)))
@@ -91,7 +91,7 @@ def _missing_gap(rows: Sequence[Row]) -> Gap:
 def _settings_gap(rows: Sequence[Row]) -> Gap:
     """Return the gap of a table's rows of one method and dataset: their suite, or else a run for each setting."""
     first = rows[0]
-    names = list(dict.fromkeys(drawn(row["method"], 30) for row in rows))
+    names = list(dict.fromkeys(visible(row["method"]) for row in rows))
     what = (
         f"{first['counterpart']} on {cell_text(first)}, table {first['tables'][0]}: {len(rows)} published results "
         f"({listed(names, 3)}) without a run on real data."

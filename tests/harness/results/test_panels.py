@@ -112,7 +112,11 @@ def test_rows_of_one_method_are_labelled_by_the_settings_that_differ(fake):
     (panel,) = split(
         fake.row(condition="1", config=slow), fake.row(condition="2", config=fast), fake.row("other")
     )
-    assert [row["label"] for row in panel.records] == ["cskt (lr=0.1)", "cskt (lr=0.5)", "other"]
+    assert [row["label"] for row in panel.records] == [
+        "cskt (method.lr=0.1)",
+        "cskt (method.lr=0.5)",
+        "other",
+    ]
 
 
 def test_a_label_is_the_same_on_every_test_and_training_set(fake):
@@ -126,13 +130,13 @@ def test_a_label_is_the_same_on_every_test_and_training_set(fake):
         fake.row("other", trained_on="cuhk", condition="5", config=fast),
     )
     labels = {(row["condition"], row["label"]) for row in panel.records}
-    first, second = "cskt (lr=0.1)", "cskt (lr=0.5)"
+    first, second = "cskt (method.lr=0.1)", "cskt (method.lr=0.5)"
     assert labels == {("1", first), ("2", second), ("3", first), ("4", "other"), ("5", "other")}
 
 
 def test_rows_that_differ_outside_their_settings_are_still_told_apart(fake):
     (panel,) = split(fake.row(condition="111111x"), fake.row(condition="222222y"))
-    assert [row["label"] for row in panel.records] == ["cskt (111111)", "cskt (222222)"]
+    assert [row["label"] for row in panel.records] == ["cskt, no. 1", "cskt, no. 2"]
 
 
 def test_the_header_of_a_panel_escapes_what_it_shows():
