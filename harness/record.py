@@ -38,6 +38,7 @@ class Record(BaseModel):
     SHA-256 of the pictures of each split that the run used; it is empty where the run was made before pictures were
     part of it. `command` is the command line of the process that did the work, `weights_sha256` the content of
     `weights.safetensors`, `progress` how far a run came that did not finish: `epoch`, `step`, `epochs`.
+    `notes` says what was assumed of the backbone's weights, or done to their positions.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,6 +50,7 @@ class Record(BaseModel):
     fingerprint: str
     pictures: dict[str, str] = {}
     backbone: dict[str, Any]
+    notes: list[str] = []
     synthetic: bool
     started: str = ""
     finished: str | None = None
@@ -176,9 +178,10 @@ class RunFolder:
         write_json(self.file(RECORD), record.model_dump(mode="json"))
 
     def backbone(self, config: BackboneConfig) -> BackboneConfig:
-        """Return a run's backbone with the weights in the run's own folder, where it was imported with them."""
-        own = self.file(BACKBONE)
-        return config.model_copy(update={"weights": str(own)}) if own.is_file() else config
+        """Return a run's backbone with the run's own activation, and its weights where it was imported with them."""
+        own, record = self.file(BACKBONE), self.read()
+        known = {} if record is None else {"quick_gelu": record.backbone.get("quick_gelu")}
+        return config.model_copy(update=known | ({"weights": str(own)} if own.is_file() else {}))
 
     def history(self) -> list[dict[str, float]]:
         """Return the metrics of each finished epoch."""

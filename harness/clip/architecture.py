@@ -12,10 +12,8 @@ from open_clip.model import convert_to_custom_text_state_dict
 from torch import Tensor, nn
 
 from harness.clip import tiny
-from harness.clip.positions import Grid, guess_grid, resize_grid, resize_text
-from harness.errors import UsageError
-
-logger = logging.getLogger(__name__)
+from harness.clip.positions import Grid, guess_grid, other_grids, resize_grid, resize_text
+from harness.errors import UsageError, listed
 
 _RESNET_STRIDE = 32
 _SCALES = ("logit_scale", "logit_bias")
@@ -40,8 +38,8 @@ def build_model(
                 device=device,
                 force_image_size=None if fixed else image_size,
                 force_context_length=text_length,
-                force_quick_gelu=quick_gelu,
                 pretrained_text=False,
+                quick_gelu=quick_gelu,
             )
     except Exception as error:
         size = f"{image_size[0]}x{image_size[1]}"
@@ -54,15 +52,20 @@ def build_model(
     return model
 
 
-def load_state(model: nn.Module, state: dict[str, Tensor], name: str, source: object) -> None:
-    """Load weights in place, positions fitted to the image grid and text length; all names must match."""
+def load_state(
+    model: nn.Module, state: dict[str, Tensor], name: str, source: object, *, published: bool = False
+) -> list[str]:
+    """Load weights in place, positions fitted to the image grid and text length; all names must match.
+
+    Returns what was assumed of the positions, in sentences; of `published` weights the grid is known.
+    """
     state = convert_state_dict(model, dict(state))
     if not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
     state = {
         key: value for key, value in state.items() if key not in _SCALES and not key.endswith(".position_ids")
     }
-    _fit_positions(state, model, _native_grid(name))
+    notes = _fit_positions(state, model, _native_grid(name), published)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -70,6 +73,15 @@ def load_state(model: nn.Module, state: dict[str, Tensor], name: str, source: ob
         raise UsageError(
             f"{source} does not contain the weights of {name}: {first}. Name the model it was made for."
         ) from error
+    return notes
+
+
+def cut_edges(name: str, image_size: tuple[int, int]) -> str | None:
+    """Return a sentence where a model leaves out the edges of its pictures, for it reads whole patches."""
+    stride, (height, width) = _stride(name), image_size
+    if _is_timm(name) or (height % stride == 0 and width % stride == 0):
+        return None
+    return f"{name} reads whole {stride}-pixel patches: {height}x{width} is cut at its edges."
 
 
 def resize_timm(model: Any, name: str, image_size: tuple[int, int]) -> None:
@@ -125,10 +137,6 @@ def _check_size(name: str, image_size: tuple[int, int]) -> None:
             f"backbone.image_size {height}x{width} is smaller than one {stride}x{stride} patch of {name}:"
             " make it larger."
         )
-    if (height % stride or width % stride) and not _is_timm(name):
-        logger.warning(
-            "%s reads whole %d-pixel patches: %dx%d is cut at its edges", name, stride, height, width
-        )
 
 
 def _drop_scales(model: nn.Module) -> None:
@@ -144,13 +152,37 @@ def _resize_resnet(visual: Any, old: Grid, image_size: tuple[int, int]) -> None:
     visual.image_size, visual.grid_size = image_size, new
 
 
-def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid) -> None:
+def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid, published: bool) -> list[str]:
+    """Fit the positions of a state in place; return what had to be assumed or interpolated for it."""
+    notes = []
     for key in IMAGE_POSITIONS:
         wanted = getattr(getattr(model, "visual", None), "grid_size", None)
         if key in state and wanted is not None:
-            old = guess_grid(len(state[key]) - 1, native, tuple(wanted))
+            n_patches = len(state[key]) - 1
+            old = guess_grid(n_patches, native, tuple(wanted))
+            if not published and old != native:
+                notes += _said_of_grid(n_patches, old, tuple(wanted))
             state[key] = resize_grid(state[key], old, tuple(wanted))
     own = model.state_dict()
     for key in TEXT_POSITIONS:
         if key in state and key in own:
-            state[key] = resize_text(state[key], len(own[key]))
+            before, after = len(state[key]), len(own[key])
+            if after > before:
+                notes.append(
+                    f"backbone.text_length={after}: the text positions of the weights, {before}, are interpolated to "
+                    f"{after}."
+                )
+            state[key] = resize_text(state[key], after)
+    return notes
+
+
+def _said_of_grid(n_patches: int, assumed: Grid, wanted: Grid) -> list[str]:
+    """Say which of several grids is taken to be that of a file's positions."""
+    others = [f"{height}x{width}" for height, width in other_grids(n_patches, assumed)]
+    why = "as backbone.image_size has it" if assumed == wanted else "being square"
+    if not others:
+        return []
+    return [
+        f"the weights hold positions of {n_patches} patches and not their grid: {assumed[0]}x{assumed[1]} (height by "
+        f"width) is assumed, {why}; {listed(others, 6)} would fit, too."
+    ]

@@ -13,10 +13,13 @@ from torch.nn.functional import pad
 
 from harness.clip import tokens as token_batches
 from harness.clip import towers
-from harness.clip.architecture import build_model, load_state, resize_timm
+from harness.clip.activation import name_has_quick_gelu
+from harness.clip.architecture import build_model, cut_edges, load_state, resize_timm
 from harness.clip.caption_cleaning import clean as clean_caption
 from harness.clip.injection import Injection
-from harness.clip.weights import Weights, check_names, load_weights
+from harness.clip.own_input import with_own_input
+from harness.clip.plain_models import plain_models
+from harness.clip.weights import Weights, load_weights
 from harness.config.sections import BackboneConfig
 from harness.config.values import content_hash
 from harness.errors import UsageError
@@ -63,11 +66,12 @@ class Clip(nn.Module):
         image_width, text_width, image_layers, text_layers: of the transformers; None where a tower is none.
         injectable: whether injections can act inside both towers.
         identity: what decides the embeddings.
+        notes: what was assumed of the weights, or done to their positions, in sentences.
     """
 
-    def __init__(self, model: Any, identity: BackboneIdentity) -> None:
+    def __init__(self, model: Any, identity: BackboneIdentity, notes: Sequence[str] = ()) -> None:
         super().__init__()
-        self.model, self.identity = model, identity
+        self.model, self.identity, self.notes = model, identity, list(notes)
         self.image_size, self.text_length = identity.image_size, identity.text_length
         self.embed_dim = _embed_dim(identity.name)
         self.image_width, self.image_layers = _shape(model.visual, VisionTransformer)
@@ -178,8 +182,8 @@ class Clip(nn.Module):
     def _refuse(self, injection: Injection | None) -> None:
         if injection is not None:
             raise UsageError(
-                f"The backbone {self.identity.name} cannot be injected into: choose a method without"
-                " prompts or adapters, or a CLIP with two plain transformers such as ViT-B-16-quickgelu."
+                f"The backbone {self.identity.name} cannot be injected into: choose a method without prompts or "
+                f"adapters, or one of {', '.join(plain_models())}."
             )
 
 
@@ -200,14 +204,14 @@ def load_clip(
         device: where it goes; `meta` makes no tensors, for counting.
         weights: taken in place of those that the config names, as `init_from` needs (`harness.run.backbone`).
     """
-    check_names(config)
+    config = with_own_input(config)
     assert weights or random or device == "meta" or not config.init_from, "`load_backbone` finds the run"
     random = random or device == "meta" or not (config.pretrained or config.weights)
     if weights is None and not random:
         weights = load_weights(config)
     identity = _identity(config, weights, seed)
-    model = _build(config, weights, identity, meta=device == "meta")
-    return Clip(model, identity).eval().to(device)
+    model, notes = _build(config, weights, identity, meta=device == "meta")
+    return Clip(model, identity, notes).eval().to(device)
 
 
 def count_parameters(config: BackboneConfig) -> int:
@@ -217,23 +221,28 @@ def count_parameters(config: BackboneConfig) -> int:
 
 def _build(
     config: BackboneConfig, weights: Weights | None, identity: BackboneIdentity, *, meta: bool
-) -> nn.Module:
+) -> tuple[nn.Module, list[str]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(identity.seed or 0)
         model = build_model(
             config.name,
             config.image_size,
-            config.text_length,
+            identity.text_length,
             quick_gelu=identity.quick_gelu,
             device="meta" if meta else "cpu",
         )
+    edges = None if meta else cut_edges(config.name, config.image_size)
+    notes = [edges] if edges else []
     if weights:
-        load_state(model, weights.state, config.name, weights.source)
+        fitted = load_state(model, weights.state, config.name, weights.source, published=weights.published)
+        notes += [*weights.notes, *fitted]
     resize_timm(model, config.name, config.image_size)
-    return model
+    return model, notes
 
 
 def _identity(config: BackboneConfig, weights: Weights | None, seed: int) -> BackboneIdentity:
+    assert config.text_length is not None
+    by_name = name_has_quick_gelu(config.name) if config.quick_gelu is None else config.quick_gelu
     return BackboneIdentity(
         name=config.name,
         pretrained=config.pretrained if weights and not config.weights else None,
@@ -241,7 +250,7 @@ def _identity(config: BackboneConfig, weights: Weights | None, seed: int) -> Bac
         seed=None if weights else seed,
         image_size=config.image_size,
         text_length=config.text_length,
-        quick_gelu=_config(config.name).get("quick_gelu", False) or bool(weights and weights.quick_gelu),
+        quick_gelu=weights.quick_gelu if weights else by_name,
         captions=config.captions,
     )
 

@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate
 from harness.errors import UsageError
 
 Grid = tuple[int, int]
+_LONGEST = 4
 
 
 def resize_grid(positions: Tensor, old: Grid, new: Grid) -> Tensor:
@@ -46,3 +47,13 @@ def guess_grid(n_patches: int, native: Grid, wanted: Grid) -> Grid:
         f"The weights hold positions for {n_patches} patches: neither the model's own grid {native},"
         f" nor the wanted {wanted}, nor a square. Set backbone.image_size to the size they were trained at."
     )
+
+
+def other_grids(n_patches: int, assumed: Grid) -> list[Grid]:
+    """Return the other grids that so many positions fit, up to four times as long as wide, the tallest first.
+
+    >>> other_grids(192, (24, 8))
+    [(16, 12), (12, 16), (8, 24)]
+    """
+    fits = ((height, n_patches // height) for height in range(n_patches, 0, -1) if n_patches % height == 0)
+    return [grid for grid in fits if max(grid) <= _LONGEST * min(grid) and grid != assumed]

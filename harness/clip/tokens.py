@@ -1,5 +1,6 @@
 """Captions as token ids: the tokeniser of a backbone, and batches without padding that nothing reads."""
 
+import re
 from typing import Any
 
 import open_clip
@@ -16,12 +17,33 @@ CLIP = "ViT-B-16"
 def build_tokenizer(name: str, text_length: int) -> Any:
     """Return the tokeniser of an open_clip model (or of `tiny`) at a text length."""
     if name == tiny.NAME:
-        return tiny.tokenizer(text_length)
+        return _taking_all_for_words(tiny.tokenizer(text_length))
     try:
         with quiet_open_clip():
-            return open_clip.get_tokenizer(name, context_length=text_length)
+            return _taking_all_for_words(open_clip.get_tokenizer(name, context_length=text_length))
     except Exception as error:
         raise UsageError(f"The tokeniser of {name} cannot be made: {error}") from error
+
+
+def _taking_all_for_words(tokenizer: Any) -> Any:
+    """Return a tokeniser to which a special token that is written in a caption, as `<end_of_text>`, is words.
+
+    A blank after its first character lets no tokeniser find it; CLIP's has the same words for it then as without.
+    """
+    clean, special = tokenizer.clean_fn, re.compile(_special_tokens(tokenizer), re.IGNORECASE)
+    tokenizer.clean_fn = lambda text: special.sub(lambda found: f"{found[0][:1]} {found[0][1:]}", clean(text))
+    return tokenizer
+
+
+def _special_tokens(tokenizer: Any) -> str:
+    """Return a pattern of the special tokens of one of open_clip's tokenisers."""
+    if isinstance(tokenizer, open_clip.SimpleTokenizer):
+        names = [tokenizer.decoder[token] for token in tokenizer.all_special_ids]
+    else:
+        names = list(tokenizer.tokenizer.all_special_tokens)
+    return (
+        "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if len(name) > 1) or r"(?!)"
+    )
 
 
 def lengths(tokens: Tensor) -> Tensor:

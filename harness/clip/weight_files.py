@@ -6,6 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,10 @@ import open_clip
 import torch
 from torch import Tensor
 
-from harness.errors import DataError
+from harness.clip.unwrapping import flattened, unwrapped
+from harness.errors import DataError, many
+from harness.file_kinds import Kind, what_is
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-_PREFIXES = ("module.", "_orig_mod.", "model.")
-_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 _SCALES = ("logit_scale", "logit_bias")
 # What training scripts save beside the tensors. Settings are read as plain mappings, NumPy's numbers not at all: by
 # these names no code of the packages runs, and they need not be installed.
@@ -26,10 +26,11 @@ _NUMBERS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "nu
 
 
 class WeightFile(NamedTuple):
-    """What a file holds: tensors by name, and whether it is one of OpenAI's published archives."""
+    """What a file holds: tensors by name, whether they are OpenAI's by keys or hash, and what is to be said of it."""
 
     state: dict[str, Tensor]
     openai: bool
+    notes: tuple[str, ...] = ()
 
 
 class _Unread:
@@ -47,16 +48,47 @@ _BESIDE = [*((OrderedDict, name) for name in _SETTINGS), *((_Unread, name) for n
 
 def read_weights(path: Path) -> WeightFile:
     """Read a weight file of any supported kind; raise `DataError` for what is not safe or not weights."""
-    if not path.is_file():
-        raise DataError(f"There is no weight file at {path}: check the path given as backbone.weights.")
-    openai = _is_script(path)
+    found = unwrapped(read_tensors(path))
+    return WeightFile(found.state, found.openai or _is_script(path), found.notes)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return all tensors of a file by dotted names, as they are; raise `DataError` as `read_weights` does."""
     try:
-        content = _read_script(path) if openai else _read_tensors(path)
+        _refuse_other_kinds(path)
+        content = _read_script(path) if _is_script(path) else _read_content(path)
     except DataError:
         raise
     except Exception as error:
         raise DataError(f"{path} cannot be read as weights ({_first_line(error)}): is it whole?") from error
-    return WeightFile(_clean(content, path), openai)
+    tensors = flattened(content) if isinstance(content, dict) else {}
+    if not tensors:
+        raise DataError(
+            f"{path} contains no named tensors (it contains a {type(content).__name__}): give a state dict."
+        )
+    return tensors
+
+
+def refuse_not_finite(state: Mapping[str, Tensor], source: object) -> None:
+    """Raise `DataError` that names the source and the first tensor with a value that is not finite."""
+    for name, tensor in state.items():
+        finite = tensor.isfinite()
+        if not finite.all():
+            bad = tensor.numel() - int(finite.sum())
+            raise DataError(
+                f"{source} cannot be used: its tensor {name} holds {many(bad, 'value')} of {tensor.numel():,} that "
+                f"{'is' if bad == 1 else 'are'} not finite (not a number, or infinite). The file is damaged, or the "
+                "training that wrote it diverged: take another file."
+            )
+
+
+def refuse_empty(state: Mapping[str, Tensor], source: object) -> None:
+    """Raise `DataError` where all values of all tensors are zero."""
+    if state and not any(bool(tensor.any()) for tensor in state.values()):
+        raise DataError(
+            f"{source} cannot be used: all values of its {many(len(state), 'tensor')} are zero, so nothing was ever "
+            "stored in it: take another file."
+        )
 
 
 def published_archives() -> dict[str, str]:
@@ -79,11 +111,33 @@ def state_hash(state: dict[str, Tensor]) -> str:
     return total.hexdigest()
 
 
+def _refuse_other_kinds(path: Path) -> None:
+    """Raise `DataError` with the way out for a file that its first bytes show to be no weights."""
+    kind = what_is(path)
+    if kind is Kind.MISSING:
+        raise DataError(f"There is no weight file at {path}: check the path given as backbone.weights.")
+    stored = kind is Kind.ZIP and any(name.endswith("data.pkl") for name in _members(path))
+    if kind is not None and not stored:
+        raise DataError(f"{path} holds no weights. {kind.way_out(path)}")
+
+
 def _is_script(path: Path) -> bool:
+    return any("/code/" in name for name in _members(path))
+
+
+def _members(path: Path) -> list[str]:
+    """Return what a zip archive holds; nothing where the file is none, or is cut off."""
     if not zipfile.is_zipfile(path):
-        return False
+        return []
     with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
+        return archive.namelist()
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Say whether a file begins as safetensors do: the length of a JSON header, then the header."""
+    with path.open("rb") as file:
+        length, start = int.from_bytes(file.read(8), "little"), file.read(1)
+    return start == b"{" and length <= path.stat().st_size
 
 
 def _read_script(path: Path) -> dict[str, Tensor]:
@@ -101,36 +155,19 @@ def _read_script(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _read_tensors(path: Path) -> Any:
-    if path.suffix == ".safetensors":
+def _read_content(path: Path) -> Any:
+    if _is_safetensors(path):
         from safetensors.torch import load_file
 
         return load_file(path)
     try:
-        with torch.serialization.safe_globals(_BESIDE):  # type: ignore[arg-type]
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_BESIDE), path.open("rb") as file:  # type: ignore[arg-type]
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
             f"{path} contains more than tensors, or is no weight file, and was not unpickled, because that could"
             " run code: save its state dict as safetensors, or with torch.save as plain tensors."
         ) from error
-
-
-def _clean(content: Any, path: Path) -> dict[str, Tensor]:
-    wrapper = next(
-        (key for key in _WRAPPERS if isinstance(content, dict) and isinstance(content.get(key), dict)), None
-    )
-    if wrapper:
-        return _clean(content[wrapper], path)
-    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise DataError(
-            f"{path} contains no named tensors (it contains a {type(content).__name__}): give a state dict."
-        )
-    state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    for prefix in (prefix for _ in _PREFIXES for prefix in _PREFIXES):
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return {name: value for name, value in state.items() if name not in _NOT_WEIGHTS}
 
 
 def _first_line(error: Exception) -> str:

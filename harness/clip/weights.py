@@ -14,7 +14,9 @@ from huggingface_hub import constants, try_to_load_from_cache
 from torch import Tensor
 
 from harness.clip import tiny
-from harness.clip.weight_files import read_weights, state_hash
+from harness.clip.activation import quick_gelu_of
+from harness.clip.unwrapping import clip_of
+from harness.clip.weight_files import read_weights, refuse_empty, refuse_not_finite, state_hash
 from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError, unknown
 
@@ -27,25 +29,33 @@ _YES = ("1", "on", "yes", "true")
 
 @dataclass(frozen=True)
 class Weights:
-    """A backbone's weights: tensors by name, the file, the content's SHA-256, whether they need QuickGELU."""
+    """A backbone's weights: tensors by name, the file, the content's SHA-256, whether they need QuickGELU.
+
+    `notes` says what was assumed of the file; `published` whether it is a tag's, whose grid is the model's own.
+    """
 
     state: dict[str, Tensor]
     source: Path
     sha256: str
     quick_gelu: bool
+    notes: tuple[str, ...] = ()
+    published: bool = False
 
 
 def load_weights(config: BackboneConfig) -> Weights:
     """Find and read the weights that a config names; raise `DataError` that lists the possible fixes."""
     check_names(config)
-    local = config.weights is not None
     path = (
         Path(config.weights).expanduser() if config.weights else locate(config.name, config.pretrained or "")
     )
     file = read_weights(path)
-    tagged = not local and _tag(config.name, config.pretrained or "").get("quick_gelu", False)
+    state = clip_of(file.state)
+    refuse_not_finite(state, path)
+    refuse_empty(state, path)
+    quick_gelu, assumed = quick_gelu_of(config, file, path)
     logger.info("Backbone weights: %s", path)
-    return Weights(file.state, path, state_hash(file.state), bool(file.openai or tagged))
+    notes = (*(f"{path.name}: {note}" for note in file.notes), *filter(None, [assumed]))
+    return Weights(state, path, state_hash(state), quick_gelu, notes, published=config.weights is None)
 
 
 def check_names(config: BackboneConfig) -> None:

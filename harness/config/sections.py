@@ -6,6 +6,7 @@ from pydantic import SerializeAsAny
 
 from harness.config.augment import AugmentConfig
 from harness.config.fields import Section, setting
+from harness.config.pixels import Interpolation, Normalisation
 
 
 class MethodConfig(Section):
@@ -56,18 +57,35 @@ class BackboneConfig(Section):
     pretrained: str | None = setting("openai", "open_clip pretrained tag; none for random weights")
     weights: str | None = setting(None, "local weight file, in place of the tag", identity=False)
     image_size: tuple[int, int] = setting((384, 128), "height and width in pixels")
-    text_length: int = setting(77, "tokens per caption; beyond 77 the positions are interpolated", ge=4)
-    interpolation: Literal["bilinear", "bicubic"] = setting("bilinear", "how images are resized")
-    train_interpolation: Literal["same", "bilinear", "bicubic"] = setting(
+    text_length: int | None = setting(
+        None,
+        "tokens per caption; default: what the model was trained on (CLIP 77, SigLIP 64) or the dataset asks for; more "
+        "than the model's are interpolated",
+        ge=4,
+    )
+    interpolation: Interpolation | None = setting(
+        None, "how images are resized; default: bilinear, or what the tag was trained on where that squashed"
+    )
+    train_interpolation: Literal["same"] | Interpolation = setting(
         "same",
         "how training images are resized, where otherwise than those of val and test",
         identity="changed",
     )
-    normalisation: Literal["clip", "imagenet"] = setting("clip", "channel mean and deviation")
+    normalisation: Normalisation | None = setting(
+        None,
+        "channel mean and deviation: CLIP's, ImageNet's, 0.5 each (half), or none (unit: 0 to 1); default: what the "
+        "tag was trained on",
+    )
     captions: Literal["as_written", "cleaned"] = setting(
         "as_written",
         'what a caption is before it is tokenised: as the tokeniser cleans it, or lower-cased, without . ! " ( ) * # : '
         "; ~ and cut to 77 words, as TBPS-CLIP does",
+        identity="changed",
+    )
+    quick_gelu: bool | None = setting(
+        None,
+        "activation of the transformers, QuickGELU or GELU; default: as the weights say, else as the model's name "
+        "has it",
         identity="changed",
     )
     init_from: str | None = setting(

@@ -159,6 +159,7 @@ def _open_samples(
     contents = [reading.contents[sample.image] for sample in reading.samples]
     files = [content.file for content in contents]
     listener.on_stage(_announcement(len(files), backbone.image_size, config.store))
+    assert backbone.interpolation is not None
     images = open_images(
         files,
         backbone.image_size,

@@ -13,6 +13,7 @@ from harness.compute.precision import unit
 from harness.config.sections import RunConfig
 from harness.data.loading import Split
 from harness.errors import HarnessError
+from harness.evaluate.collapse import check_finite, check_spread
 from harness.evaluate.measure import Embeddings, Evaluation, measure
 from harness.images.augment import Augment
 from harness.methods import Method
@@ -37,6 +38,7 @@ class Encoder:
     def __init__(self, method: Method, config: RunConfig, engine: Accelerator | Inference) -> None:
         self.method, self.engine, self.batch_size = method, engine, config.eval.batch_size
         backbone = config.backbone
+        assert backbone.normalisation is not None
         self.pixels = Augment(config.train.augment, backbone.image_size, backbone.normalisation)
         self._frozen: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
 
@@ -48,21 +50,21 @@ class Encoder:
             return self._encode_cached(split)
         image, image_seconds = _timed(lambda: self._images(split, self.method.encode_image))
         text, text_seconds = _timed(lambda: self._captions(split, self.method.encode_text))
-        return Embeddings(unit(image), unit(text), image_seconds, text_seconds)
+        return _embeddings(image, text, image_seconds, text_seconds, split)
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Tensor:
         """Embed images, uint8 [n, 3, height, width], as L2-normalised float32 rows [n, dim] on the device."""
         self.method.eval()
         parts = [self._pixels(part, self.method.encode_image) for part in pixels.split(self.batch_size)]
-        return unit(torch.cat(parts))
+        return check_finite(unit(torch.cat(parts)), "image")
 
     @torch.inference_mode()
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Embed token ids [n, length] as L2-normalised float32 rows [n, dim] on the device."""
         self.method.eval()
         parts = [self._tokens(part, self.method.encode_text) for part in tokens.split(self.batch_size)]
-        return unit(torch.cat(parts))
+        return check_finite(unit(torch.cat(parts)), "caption")
 
     @torch.inference_mode()
     def frozen(self, split: Split) -> tuple[Tensor, Tensor]:
@@ -101,7 +103,7 @@ class Encoder:
     def _encode_cached(self, split: Split) -> Embeddings:
         (image, text), seconds = _timed(lambda: self.frozen(split))
         image, text = self.method.head_image(image), self.method.head_text(text)
-        return Embeddings(unit(image), unit(text), seconds / 2, seconds / 2)
+        return _embeddings(image, text, seconds / 2, seconds / 2, split)
 
     def _images(self, split: Split, encode: Encode) -> Tensor:
         rows = torch.arange(len(split.images))
@@ -129,11 +131,24 @@ class Encoder:
 
 
 def evaluate(encoder: Encoder, split: Split, *, detail: bool = False) -> tuple[Evaluation, Embeddings]:
-    """Encode a split and measure it, in `detail` as `measure` says; all processes return the first one's numbers."""
+    """Encode a split and measure it, in `detail` as `measure` says; all processes return the first one's numbers.
+
+    Raises `HarnessError` for embeddings that are not finite, or all alike.
+    """
     embeddings = encoder.encode(split)
+    check_spread(embeddings.image, embeddings.text, split)
     measured = measure(embeddings, split, detail=detail) if encoder.engine.is_main_process else None
     shared: Evaluation = agreed(measured)
     return shared, embeddings
+
+
+def _embeddings(
+    image: Tensor, text: Tensor, image_seconds: float, text_seconds: float, split: Split
+) -> Embeddings:
+    """Return embeddings [n, dim] at length 1; raise `HarnessError` where some are not finite."""
+    where = f" of the {split.name} split of {split.dataset}"
+    rows = check_finite(unit(image), "image", where), check_finite(unit(text), "caption", where)
+    return Embeddings(*rows, image_seconds, text_seconds)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

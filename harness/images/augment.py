@@ -6,23 +6,17 @@ recipes (`image_pool`, `image_policies`) change pixels first and normalise last.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
 
 from harness.config.augment import AugmentConfig
+from harness.config.pixels import STATISTICS, Normalisation
 from harness.images.draws import Changes, erase_boxes
 from harness.images.operations import inside
 from harness.images.policies import PolicyAugment
 from harness.images.pool import pool_operations
-
-Normalisation = Literal["clip", "imagenet"]
-
-STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ import torch
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional
 
+from harness.config.pixels import STATISTICS, Normalisation
 from harness.images import operations as pixels
-from harness.images.augment import STATISTICS, Normalisation
 from harness.images.decoding import decode_whole
 from harness.images.draws import Changes, crop_boxes, crop_numbers
 from harness.images.pool import Operations, blur, jitter, plain, sometimes

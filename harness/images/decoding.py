@@ -5,14 +5,14 @@ import os
 from collections.abc import Callable
 from enum import IntFlag
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile
 
+from harness.config.pixels import Interpolation
 from harness.errors import DataError
 
-Interpolation = Literal["bilinear", "bicubic"]
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 _MAX_PIXELS = 2**26

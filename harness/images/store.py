@@ -18,8 +18,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from harness.config.pixels import Interpolation
 from harness.errors import and_more
-from harness.images.decoding import ImageError, Interpolation, Mark, Pixels, decode
+from harness.images.decoding import ImageError, Mark, Pixels, decode
 from harness.images.file_hashes import Progress, content_hashes
 from harness.images.store_build import Plan, build, make_folder
 from harness.paths import cache_root

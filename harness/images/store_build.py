@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from harness.config.pixels import Interpolation
 from harness.errors import DataError
 from harness.files import writing
-from harness.images.decoding import ImageError, Interpolation, Mark, decode_marked
+from harness.images.decoding import ImageError, Mark, decode_marked
 from harness.images.file_hashes import Progress
 
 log = logging.getLogger(__name__)

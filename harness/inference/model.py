@@ -84,6 +84,7 @@ class Trained:
     def decode(self, path: str | Path) -> Pixels:
         """Return an image file's pixels as the run sees them, uint8 [3, height, width]; raise `ImageError`."""
         backbone = self.config.backbone
+        assert backbone.interpolation is not None
         return decode(Path(path), backbone.image_size, backbone.interpolation)
 
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Tensor:

@@ -83,7 +83,7 @@ def build(values: Mapping[str, Any]) -> RunConfig:
     check_keys(values, method_class)
     try:
         values["method"] = method_class.Config(**values["method"])
-        config = RunConfig(**values)
+        config = _with_own_input(RunConfig(**values))
     except ValidationError as error:
         raise UsageError(explain(error)) from error
     _check_rule(config, method_class)
@@ -184,7 +184,14 @@ def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
 def _build_unchecked(values: Mapping[str, Any]) -> RunConfig:
     """Build a config without the checks between sections."""
     method_class = METHODS.get(str(values["method"]["name"]))
-    return RunConfig(**{**values, "method": method_class.Config(**values["method"])})
+    return _with_own_input(RunConfig(**{**values, "method": method_class.Config(**values["method"])}))
+
+
+def _with_own_input(config: RunConfig) -> RunConfig:
+    """Return a config whose backbone's input is settled: what nobody chose is as the backbone was trained."""
+    from harness.clip.own_input import with_own_input
+
+    return config.model_copy(update={"backbone": with_own_input(config.backbone)})
 
 
 def explain(error: ValidationError) -> str:
@@ -204,8 +211,9 @@ def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) ->
     values: dict[str, Any] = {
         "method": {"name": method_class.name},
         "dataset": {"name": dataset_class.name, "val": dataset_class.default_val},
-        "backbone": {"text_length": dataset_class.text_length},
     }
+    if dataset_class.text_length > PersonDataset.text_length:
+        merge(values, {"backbone": {"text_length": dataset_class.text_length}})
     for key, value in method_class.recipe.items():
         merge(values, nest(key, value))
     return values

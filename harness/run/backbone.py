@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
 from harness.clip.model import Clip, load_clip
+from harness.clip.weight_files import read_tensors, refuse_not_finite
 from harness.clip.weights import Weights
 from harness.config.sections import BackboneConfig
 from harness.config.values import content_hash
@@ -48,8 +47,9 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
             f"The run {record.name} has the backbone {config.name}, not {name}: set backbone.name={config.name}."
         )
     file = folder.file(WEIGHTS)
-    trained = load_file(file) if file.is_file() else {}
+    trained = read_tensors(file) if file.is_file() else {}
     towers = {key.removeprefix(TOWERS): value for key, value in trained.items() if key.startswith(TOWERS)}
+    refuse_not_finite(towers, file)
     if not towers:
         raise UsageError(
             f"The run {record.name} trained nothing of the towers, so there is nothing to start from: "

@@ -33,6 +33,7 @@ class Plan:
     estimate_from: str | None
     differs: str | None = None
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -59,6 +60,7 @@ class Plan:
             f"pairs:      {self._pairs()}",
             f"time:       {time}",
             *(f"warning:    {fault}" for fault in self.faults),
+            *(f"note:       {note}" for note in self.notes),
         ]
 
     def _pairs(self) -> str:
@@ -69,8 +71,9 @@ class Plan:
 
 def make_plans(config: RunConfig, runs: str | Path | None, n_seeds: int = 1) -> list[Plan]:
     """Return the plans of a config's runs, one for each seed; reads annotations and weights, trains nothing."""
-    from harness.run.job import needed_splits
+    from harness.run.job import needed_splits, outline
 
+    outline(config.fitted(1))
     reading = read_dataset(config.dataset, Listener(), needed_splits(config))
     reading.check_pictures(config.dataset.on_bad_image)
     return [_plan(one.fitted(reading.n_identities), reading, runs) for one in with_seeds(config, n_seeds)]
@@ -99,4 +102,5 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
         estimate_from=f"{n} earlier runs" if n else None,
         differs=None if found else difference_from_earlier(record, root),
         faults=[*reading.faults, *reading.cut_faults(clip.tokenize)],
+        notes=clip.notes,
     )

@@ -5,15 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from harness.clip.model import load_clip
 from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
 from harness.images.store import disk_bytes
 from harness.methods import METHODS
 from harness.paths import data_root, runs_root
 from harness.record import Record, all_runs
+from harness.run.job import outline
 from harness.train.cost import count_parameters
 from harness.twins.writer import twin_captions
 
@@ -89,10 +87,7 @@ def _data(config: dict[str, Any]) -> tuple[Any, ...]:
 
 def weight_bytes(config: RunConfig) -> int:
     """Return the bytes of what a run trains."""
-    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
-    with torch.device("meta"):
-        method = METHODS.get(config.method.name)(load_clip(backbone, device="meta"), config.method)
-    return count_parameters(method).checkpoint_bytes
+    return count_parameters(outline(config)).checkpoint_bytes
 
 
 def store_bytes(needed: Iterable[tuple[str, tuple[int, int]]]) -> int:

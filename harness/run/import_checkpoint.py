@@ -34,6 +34,7 @@ from harness.run.final_test import refuse_twin, take_own_test
 from harness.run.job import build_method
 from harness.run.provenance import environment, source_files
 from harness.run.released import Checkpoint, read_checkpoint
+from harness.run.trained_persons import told_origin
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import Store
 from harness.track.publish import publish
@@ -110,9 +111,12 @@ def prepare(config: RunConfig, file: Path, test: bool | None, device: str, liste
     if config.backbone.weights or config.backbone.init_from:
         raise UsageError(f"The towers come from {file}: leave out backbone.weights and backbone.init_from.")
     reading = _read_own(config, test, listener)
-    config = config.fitted(_n_identities(config, reading))
+    persons = _n_identities(config, reading)
+    config = config.fitted(persons)
     listener.on_stage(f"reading {file}")
     checkpoint = read_checkpoint(config, file)
+    if checkpoint.classified is not None:
+        listener.on_note(told_origin(config, checkpoint.classified, persons, file))
     if checkpoint.absent:
         parts = ", ".join(sorted({name.split(".")[0] for name in checkpoint.absent}))
         listener.on_note(
@@ -121,6 +125,8 @@ def prepare(config: RunConfig, file: Path, test: bool | None, device: str, liste
     towers = Weights(checkpoint.towers, file, state_hash(checkpoint.towers), quick_gelu=True)
     named = config.backbone.model_copy(update={"weights": str(file)})
     clip = load_clip(named, seed=config.seed, weights=towers)
+    for note in clip.notes:
+        listener.on_note(note)
     return Import(config, checkpoint, reading, clip, accelerator(config.train.precision, device), listener)
 
 
@@ -155,6 +161,7 @@ def new_record(work: Import) -> Record:
         versions=versions,
         fingerprint=work.reading.fingerprint if work.reading else "",
         backbone=work.clip.identity.as_dict(),
+        notes=work.clip.notes,
         synthetic=config.dataset.synthetic,
         started=now(),
         environment=environment(str(work.engine.device)),

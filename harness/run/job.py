@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from harness.clip.model import Clip
+from harness.clip.model import Clip, load_clip
 from harness.compute.devices import Accelerator, accelerator
 from harness.compute.precision import store_half
 from harness.config.identity import identity_values, recorded_values
@@ -52,6 +52,7 @@ def prepare(
     """Read data and weights as far as the run's identity needs them."""
     if study:
         check_trial(config)
+    outline(config.fitted(1))
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
         reading = read_dataset(
@@ -63,6 +64,8 @@ def prepare(
     config = config.fitted(reading.n_identities)
     root = runs_root(runs).path
     clip = load_backbone(config.backbone, seed=config.seed, runs=root)
+    for note in clip.notes if engine.is_main_process else ():
+        listener.on_note(note)
     record = new_record(config, reading, clip, study)
     record.tags = tags
     folder = RunFolder((trials_folder(root, study) if study else root) / record.name)
@@ -113,9 +116,21 @@ def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | Non
         fingerprint=reading.fingerprint,
         pictures=pictures,
         backbone=backbone,
+        notes=clip.notes,
         synthetic=reading.synthetic,
         study=study,
     )
+
+
+def outline(config: RunConfig) -> Method:
+    """Return the method on its backbone without any values, for counting and for what both refuse.
+
+    Raises `UsageError` where the method cannot act in the backbone, before weights or images are opened.
+    """
+    backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
+    with torch.device("meta"):
+        clip = load_clip(backbone, device="meta")
+        return METHODS.get(config.method.name)(clip, config.method)
 
 
 def build_method(config: RunConfig, clip: Clip) -> Method:

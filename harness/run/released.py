@@ -10,12 +10,14 @@ from torch import Tensor
 
 from harness.clip.architecture import IMAGE_POSITIONS, TEXT_POSITIONS
 from harness.clip.model import load_clip
-from harness.clip.weight_files import read_weights, state_hash
+from harness.clip.weight_files import read_weights, refuse_empty, refuse_not_finite, state_hash
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import UsageError, listed
+from harness.file_kinds import Kind, what_is
 from harness.methods import METHODS
 from harness.run.backbone import TOWERS
+from harness.run.trained_persons import follow_from_persons
 
 _MOST_NAMED = 3
 _POSITIONS = tuple(TOWERS + name for name in (*IMAGE_POSITIONS, *TEXT_POSITIONS))
@@ -33,6 +35,7 @@ class Checkpoint:
         towers: weights of the backbone, by open_clip's names.
         rest: what the method has beside the backbone.
         absent: names that only training needs and that the file does not hold as the config has them.
+        classified: rows of its identity classifier, one for each person of training; None without one.
     """
 
     file: Path
@@ -40,6 +43,7 @@ class Checkpoint:
     towers: dict[str, Tensor]
     rest: dict[str, Tensor]
     absent: list[str]
+    classified: int | None = None
 
     @property
     def hash(self) -> str:
@@ -65,9 +69,11 @@ def read_checkpoint(config: RunConfig, file: Path) -> Checkpoint:
     Raises `UsageError` unless it holds every tensor that the config describes and no other, and `DataError` where it
     cannot be read safely. What only training needs may be missing.
     """
-    if not file.is_file():
+    if what_is(file) is Kind.MISSING:
         raise UsageError(f"There is no checkpoint at {file}.")
     state = {name: value.float() for name, value in read_weights(file).state.items()}
+    refuse_not_finite(state, file)
+    refuse_empty(state, file)
     found = METHODS.get(config.method.name).imported(state)
     expected = expected_tensors(config)
     unfit = {name for name, shape in expected.shapes.items() if not _fits(name, found.get(name), shape)}
@@ -81,6 +87,7 @@ def read_checkpoint(config: RunConfig, file: Path) -> Checkpoint:
         towers={n.removeprefix(TOWERS): value for n, value in kept.items() if n.startswith(TOWERS)},
         rest={name: value for name, value in kept.items() if not name.startswith(TOWERS)},
         absent=sorted(unfit),
+        classified=next((len(found[name]) for name in follow_from_persons(config) if name in found), None),
     )
 
 

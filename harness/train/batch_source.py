@@ -92,6 +92,7 @@ def _contrast(config: RunConfig, split: Split) -> Contrast:
     from harness.images.contrast_views import ContrastSource
 
     backbone = config.backbone
+    assert backbone.normalisation is not None
     return ContrastSource(
         split.images, backbone.image_size, backbone.normalisation, config.train.augment.views_from
     )

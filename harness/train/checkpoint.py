@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.clip.weight_files import read_tensors, refuse_not_finite
 from harness.errors import HarnessError
 from harness.files import replaced
 from harness.methods import Method
@@ -103,8 +104,14 @@ def save_weights(method: Method, path: Path, metadata: dict[str, str] | None = N
 
 
 def load_weights(method: Method, path: Path) -> None:
-    """Load what `save_weights` saved; raise `HarnessError` when it does not fit the method."""
-    _load_parameters(method, load_file(path), path)
+    """Load what `save_weights` saved.
+
+    Raises `DataError` for a file that cannot be read or holds values that are not finite, and `HarnessError` for one
+    that does not fit the method.
+    """
+    tensors = read_tensors(path)
+    refuse_not_finite(tensors, path)
+    _load_parameters(method, tensors, path)
 
 
 def _load_parameters(method: Method, tensors: dict[str, Tensor], path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from harness.clip.plain_models import plain_models
 from harness.errors import UsageError
 
 
@@ -30,8 +31,8 @@ def tower_shapes(clip: Backbone) -> tuple[TowerShape, TowerShape]:
     """Return the shapes of image and text tower; raise `UsageError` where injections cannot act in them."""
     if not clip.injectable:
         raise UsageError(
-            f"The backbone {clip.identity.name!r} takes no prompts or adapters: choose a CLIP with two plain "
-            "transformers, such as ViT-B-16-quickgelu, or a method that does not change the blocks."
+            f"The backbone {clip.identity.name!r} takes no prompts or adapters, for it is not two plain transformers: "
+            f"choose a method that does not change the blocks, or one of {', '.join(plain_models())}."
         )
     image, text = (clip.image_layers, clip.image_width), (clip.text_layers, clip.text_width)
     assert None not in (*image, *text)

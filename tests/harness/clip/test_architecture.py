@@ -9,10 +9,13 @@ from harness.clip.architecture import (
     IMAGE_POSITIONS,
     TEXT_POSITIONS,
     build_model,
+    cut_edges,
     load_state,
     quiet_open_clip,
     resize_timm,
 )
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
 
 SCALES = ("logit_scale", "logit_bias")
@@ -73,11 +76,11 @@ def test_a_size_without_a_single_patch_is_told_in_one_message(size):
     build((8, 8), device="meta")
 
 
-def test_pixels_that_no_patch_reads_are_warned_of(caplog):
-    build((96, 32), device="meta")
-    assert not caplog.records
-    build((100, 32), device="meta")
-    assert "100x32" in caplog.text
+def test_pixels_that_no_patch_reads_are_told(tmp_path):
+    assert cut_edges("tiny", (96, 32)) is None
+    assert "8-pixel patches: 100x32 is cut" in cut_edges("tiny", (100, 32))
+    config = BackboneConfig(name="tiny", pretrained=None, image_size=(100, 32))
+    assert load_clip(config, random=True).notes == [cut_edges("tiny", (100, 32))]
 
 
 def test_a_model_that_open_clip_refuses_names_the_model_and_the_size(monkeypatch):

@@ -1,5 +1,8 @@
 """Tokenising: any string round-trips, end-of-text is the largest id and never lost, cutting is exact."""
 
+from functools import cache
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -100,3 +103,45 @@ def test_a_tokeniser_that_cannot_be_made_is_one_message(monkeypatch):
     monkeypatch.setattr(open_clip, "get_tokenizer", fail)
     with pytest.raises(UsageError, match=r"tokeniser of ViT-B-16-SigLIP.*transformers"):
         build_tokenizer("ViT-B-16-SigLIP", 64)
+
+
+SPECIAL = (
+    "<end_of_text>",
+    "<start_of_text>",
+    "<END_of_Text>",
+    "&lt;end_of_text&gt;",
+    "&amp;lt;end_of_text&amp;gt;",
+)
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+@pytest.mark.parametrize("name", ["tiny", "ViT-B-16"])
+def test_special_tokens_that_are_written_in_a_caption_are_words(name, special):
+    tokenizer = build_tokenizer(name, 77)
+    ids = tokenizer([f"a man {special} in red"])[0].tolist()
+    assert ids[0] == tokenizer.sot_token_id
+    assert ids.count(tokenizer.sot_token_id) == ids.count(tokenizer.eot_token_id) == 1
+    assert [i for i, word in enumerate(ids) if word][-1] == ids.index(tokenizer.eot_token_id)
+    assert "of _ text > in red" in tokenizer.decode(ids[1 : ids.index(tokenizer.eot_token_id)])
+
+
+@given(st.text(alphabet="ab <>_'|&;1é", max_size=30))
+def test_captions_without_special_tokens_have_the_ids_of_open_clips_own_tokeniser(text):
+    assert build_tokenizer_once()([text]).tolist() == WHOLE([text]).tolist()
+
+
+@cache
+def build_tokenizer_once():
+    return build_tokenizer("ViT-B-16", 77)
+
+
+def test_tokenisers_of_transformers_find_no_special_tokens_either(monkeypatch):
+    class Fake:
+        """What open_clip wraps a tokeniser of Transformers in."""
+
+        def __init__(self):
+            self.tokenizer = SimpleNamespace(all_special_tokens=["</s>", "[SEP]", "<pad>"])
+            self.clean_fn = str.strip
+
+    monkeypatch.setattr("open_clip.get_tokenizer", lambda name, context_length: Fake())
+    assert build_tokenizer("any", 64).clean_fn(" a </s> b [SEP] ") == "a < /s> b [ SEP]"

@@ -298,3 +298,71 @@ def test_a_download_goes_through_open_clip(online, tmp_path, monkeypatch):
 def test_unknown_names_get_the_nearest_match(changes, message):
     with pytest.raises(UsageError, match=message):
         load_clip(BackboneConfig(**changes))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_that_are_not_finite_are_refused_with_file_and_tensor(tmp_path, state, value, kind):
+    broken = {name: tensor.to(kind) for name, tensor in state.items()}
+    broken["ln_final.bias"] = broken["ln_final.bias"].clone()
+    broken["ln_final.bias"][3] = value
+    torch.save({"model": {f"module.{name}": tensor for name, tensor in broken.items()}}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt.* ln_final\.bias holds 1 value of 8 that is not finite"):
+        load_clip(local(tmp_path / "a.pt"))
+
+
+def test_what_is_not_finite_beside_the_model_does_not_matter(tmp_path, state):
+    mask = torch.full((77, 77), -torch.inf).triu(1)
+    torch.save({**state, "attn_mask": mask, "optimizer": {"state": {0: mask}}}, tmp_path / "a.pt")
+    assert_loads(tmp_path / "a.pt", state)
+
+
+def test_weights_that_are_all_zero_are_refused(tmp_path, state):
+    torch.save({name: torch.zeros_like(tensor) for name, tensor in state.items()}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt cannot be used: all values of its \d+ tensors are zero"):
+        load_clip(local(tmp_path / "a.pt"))
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors", "a.bin"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
+        (b"", "empty file"),
+        (b"PK\x05\x06" + bytes(18), "zip archive"),
+    ],
+)
+def test_what_is_no_weight_file_is_named_with_the_way_out(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name} holds no weights.*{words}"):
+        load_clip(local(tmp_path / name))
+
+
+def test_a_folder_is_no_weight_file(tmp_path):
+    with pytest.raises(DataError, match="a folder, not a file"):
+        load_clip(local(tmp_path))
+
+
+def test_what_is_in_a_file_counts_and_not_its_ending(tmp_path, state):
+    save_file(state, tmp_path / "a.pt")
+    torch.save(state, tmp_path / "b.safetensors")
+    for name in ("a.pt", "b.safetensors"):
+        assert_loads(tmp_path / name, state)
+
+
+def test_a_grid_that_fits_several_shapes_is_named(tmp_path):
+    tall = CONFIG.model_copy(update={"image_size": (96, 16)})
+    save_file(load_clip(tall, random=True).model.state_dict(), tmp_path / "a.safetensors")
+    said = load_clip(local(tmp_path / "a.safetensors", image_size=(96, 16))).notes[-1]
+    assert "24 patches" in said
+    assert (
+        "12x2 (height by width) is assumed, as backbone.image_size has it; 8x3, 6x4, 4x6, 3x8 would fit"
+        in said
+    )
+
+
+def test_of_the_models_own_grid_nothing_is_said(tmp_path, state):
+    save_file(state, tmp_path / "a.safetensors")
+    notes = load_clip(local(tmp_path / "a.safetensors", image_size=(96, 16))).notes
+    assert not any("patches" in note for note in notes)

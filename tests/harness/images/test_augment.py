@@ -9,7 +9,8 @@ from torchvision import transforms
 from torchvision.transforms import functional
 
 from harness.config.augment import AugmentConfig
-from harness.images.augment import STATISTICS, Augment, Draws
+from harness.config.pixels import STATISTICS
+from harness.images.augment import Augment, Draws
 
 SIZE = (96, 32)
 

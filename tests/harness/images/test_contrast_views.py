@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 
 from benchmarks.contrast_views import by_pillow, levels
+from harness.config.pixels import STATISTICS
 from harness.images import contrast_views
-from harness.images.augment import STATISTICS
 from harness.images.contrast_views import ContrastSource, ContrastViews, originals
 from harness.images.decoding import ImageError, decode_whole
 from harness.images.draws import crop_boxes

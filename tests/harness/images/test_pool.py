@@ -9,8 +9,9 @@ from torchvision import transforms
 from torchvision.transforms.v2 import functional
 
 from harness.config.augment import POOL, AugmentConfig, PoolConfig
+from harness.config.pixels import STATISTICS
 from harness.errors import UsageError
-from harness.images.augment import STATISTICS, Augment
+from harness.images.augment import Augment
 from harness.presets.resolve import resolve
 
 SIZE = (48, 40)

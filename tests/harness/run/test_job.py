@@ -13,6 +13,8 @@ from harness.errors import UsageError
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.listener import Listener
 from harness.methods import METHODS
+from harness.presets.resolve import resolve
+from harness.run import dry_run
 from harness.run import job as job_module
 from harness.run.job import build_method, check_trial, new_record, prepare
 
@@ -128,3 +130,47 @@ def test_a_trial_may_not_see_the_test_split(monkeypatch, config, tmp_path, overr
         check_trial(config(override))
     with pytest.raises(UsageError, match=named):
         prepare(config(override), tmp_path, "cpu", Listener(), {}, "mine")
+
+
+LOOKS = {
+    "run": lambda config, runs: prepare(config, runs, "cpu", Listener(), {}),
+    "plan": lambda config, runs: dry_run.make_plans(config, runs),
+}
+
+
+@pytest.mark.parametrize("method", ["cskt", "coop", "adapter_only", "prompt_only"])
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_backbone_that_takes_no_injections_is_refused_before_anything_is_read(
+    monkeypatch, tmp_path, method, look
+):
+    config = resolve(method, "icfg", overrides=["backbone.name=RN50"])
+    for module in (job_module, dry_run):
+        monkeypatch.setattr(module, "read_dataset", lambda *args: pytest.fail("read the data"))
+    with pytest.raises(UsageError, match=r"RN50.*ViT-B-16, .*ViT-S-32-alt"):
+        LOOKS[look](config, tmp_path)
+
+
+class Heard(Listener):
+    def __init__(self):
+        self.notes = []
+
+    def on_note(self, text):
+        self.notes.append(text)
+
+
+def test_what_was_assumed_of_the_weights_is_said_recorded_and_planned(
+    world, twins, tmp_path, clip, untracked
+):
+    torch.save(clip.model.state_dict(), tmp_path / "a.pt")
+    weights = (f"backbone.weights={tmp_path / 'a.pt'}", "backbone.text_length=80")
+    config = world.quick(twins, "zero_shot", "icfg", *weights)
+    heard = Heard()
+    job = prepare(config, tmp_path, "cpu", heard, {})
+    assert job.record.notes == heard.notes
+    assert ["is assumed" in note or "interpolated" in note for note in heard.notes] == [True] * len(
+        heard.notes
+    )
+    assert "backbone.quick_gelu=false" in heard.notes[0]
+    plan = dry_run.make_plans(config, tmp_path)[0]
+    assert plan.notes == heard.notes
+    assert all(note in "\n".join(plan.lines()) for note in heard.notes)
