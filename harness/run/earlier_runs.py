@@ -81,7 +81,7 @@ def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 def _n_unlike(one: Record, other: Record) -> int:
     parts = ("fingerprint", "backbone", "versions")
-    n_parts = sum(getattr(one, part) != getattr(other, part) for part in parts)
+    n_parts = len([part for part in parts if getattr(one, part) != getattr(other, part)])
     return n_parts + len(_unlike(one.pictures, other.pictures))
 
 
