@@ -65,10 +65,15 @@ def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
     return None
 
 
+def location_of(dataset: type[PersonDataset], root: Path) -> Location:
+    """Return where a dataset is under `root`, where none of the known forms is there the place it is expected in."""
+    folder = root / dataset.folder
+    return locate(dataset, root) or Location(folder, {}, folder / dataset.image_folder)
+
+
 def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
     """Return the folder of a dataset under `root`: where it was found, else where it is expected."""
-    location = locate(dataset, root)
-    return location.folder if location else root / dataset.folder
+    return location_of(dataset, root).folder
 
 
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
@@ -173,8 +178,7 @@ def image_files(dataset: type[PersonDataset], root: Path, samples: Sequence[Samp
 
     A missing file keeps the path of the annotation, so that whoever opens it can name it.
     """
-    location = locate(dataset, root)
-    folder = location.images if location else root / dataset.folder / dataset.image_folder
+    folder = location_of(dataset, root).images
     return [Path(existing(f"{folder}/{sample.image}")) for sample in samples]
 
 

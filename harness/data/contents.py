@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.config.values import content_hash
-from harness.data.annotations import image_files
+from harness.data.annotations import Location, image_files
+from harness.data.pictures_aside import way_to_pictures
 from harness.datasets import PersonDataset, Sample
 from harness.images.file_hashes import MISSING, content_hashes
 from harness.images.store import contents_index, unreadable
@@ -48,9 +49,17 @@ def pictures_hash(samples: Iterable[Sample], contents: Mapping[str, Content]) ->
     return content_hash(sorted((sample.image, contents[sample.image].sha256) for sample in samples))
 
 
-def check_there(samples: Sequence[Sample], contents: Mapping[str, Content], on_bad_image: str) -> None:
-    """Raise `ImageError` where pictures are missing and none may be, or where all of a split are."""
+def check_there(
+    samples: Sequence[Sample], contents: Mapping[str, Content], on_bad_image: str, location: Location
+) -> None:
+    """Raise `ImageError` where pictures are missing and none may be, or where all of a split are.
+
+    Where they lie one step aside of `location`, the error names the move that finds them.
+    """
     missing = [sample for sample in samples if contents[sample.image].sha256 == MISSING]
     there = {sample.split for sample in samples if contents[sample.image].sha256 != MISSING}
     if missing and (on_bad_image == "fail" or {sample.split for sample in missing} - there):
-        raise unreadable([contents[sample.image].file for sample in missing], len(samples), on_bad_image)
+        names = [sample.image for sample in missing]
+        way = way_to_pictures(location.folder, location.images, names)
+        bad = [contents[name].file for name in names]
+        raise unreadable(bad, len(samples), on_bad_image, way)

@@ -6,7 +6,13 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.config.sections import DatasetConfig
-from harness.data.annotations import annotation_fingerprint, annotation_of, dataset_folder, locate
+from harness.data.annotations import (
+    annotation_fingerprint,
+    annotation_of,
+    dataset_folder,
+    locate,
+    location_of,
+)
 from harness.data.contents import Content, check_there, pictures_hash, read_contents
 from harness.data.cut_captions import Tokenize, count_cut, cut_faults
 from harness.data.splits import arrange, few_shot
@@ -59,7 +65,7 @@ class Reading:
 
     def check_pictures(self, on_bad_image: str) -> None:
         """Raise `ImageError` where pictures are missing and none may be, or where all of a split are."""
-        check_there(self.samples, self.contents, on_bad_image)
+        check_there(self.samples, self.contents, on_bad_image, location_of(self.dataset, self.root))
 
     @property
     def train_counts(self) -> Counts:

@@ -158,8 +158,8 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def unreadable(bad: Sequence[Path], n: int, on_bad_image: str) -> ImageError:
-    """Return the error that names unreadable files among `n`, and what can be done."""
+def unreadable(bad: Sequence[Path], n: int, on_bad_image: str, way: str | None = None) -> ImageError:
+    """Return the error that names unreadable files among `n`, and what can be done, first of all the `way` given."""
     named = [f"  {_fault(file)}" for file in bad[:_NAMED]]
     named += [f" {and_more(len(bad), _NAMED)}"] * (len(bad) > _NAMED)
     lines = "\n".join(named)
@@ -167,7 +167,7 @@ def unreadable(bad: Sequence[Path], n: int, on_bad_image: str) -> ImageError:
         "; `--on-bad-image skip` leaves these images out" if on_bad_image == "fail" and len(bad) < n else ""
     )
     return ImageError(
-        f"{len(bad)} of {n} images cannot be read:\n{lines}\n"
+        f"{len(bad)} of {n} images cannot be read:\n{lines}\n{f'{way}.{chr(10)}' if way else ''}"
         f"`harness data verify` lists faults with their fixes{skip}."
     )
 

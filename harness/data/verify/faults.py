@@ -2,12 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from harness.clip.tokens import CLIP, build_tokenizer
+from harness.data.annotations import Location
 from harness.data.cut_captions import RAISE, count_cut, cut_faults
+from harness.data.pictures_aside import way_to_pictures
 from harness.data.verify.captions import EMPTY, check_captions
 from harness.data.verify.fault import Fault, Severity, first
 from harness.data.verify.image_files import Checked
@@ -29,11 +32,18 @@ _ODD = {
 
 
 def image_faults(
-    folder: Path, samples: Sequence[Sample], files: Sequence[str], checked: Checked
+    location: Location, samples: Sequence[Sample], files: Sequence[str], checked: Checked
 ) -> Iterator[Fault]:
-    """Yield missing files by top folder, unreadable and odd files, and files under another extension."""
-    top = {file: _top(sample.image) for file, sample in zip(files, samples, strict=True)}
-    yield from _missing(folder, checked.missing, top)
+    """Yield missing files by top folder, with the move that would find them, unreadable and odd ones, and others.
+
+    The others are found, under another extension than the annotation has.
+    """
+    folder = location.images
+    named = {file: sample.image for file, sample in zip(files, samples, strict=True)}
+    if missing := [named[file] for file in checked.missing]:
+        way = way_to_pictures(location.folder, folder, missing)
+        faults = _missing(folder, checked.missing, {file: _top(image) for file, image in named.items()})
+        yield from (replace(fault, mend=f"{way}.") if way else fault for fault in faults)
     if checked.unreadable:
         n = len(checked.unreadable)
         shown = [f"{_short(folder, file)}: {_why(file, why)}" for file, why in checked.unreadable.items()]

@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 from harness.data.annotations import (
     Annotation,
-    Location,
     MissingData,
     annotation_of,
     image_files,
-    locate,
+    location_of,
 )
 from harness.data.verify.annotation_faults import annotation_faults, expected_counts, stopping_faults
 from harness.data.verify.fault import SEVERITIES, Fault
@@ -68,8 +67,7 @@ def verify(
 
     Raises `MissingData` when there is no annotation; a faulty one is reported.
     """
-    folder = place.path / dataset.folder
-    location = locate(dataset, place.path) or Location(folder, {}, folder / dataset.image_folder)
+    location = location_of(dataset, place.path)
     expected, synthetic = expected_counts(dataset, location.folder)
     annotation, faults = _read(dataset, place)
     samples = annotation.samples
@@ -78,7 +76,7 @@ def verify(
         faults += annotation_faults(dataset, annotation, expected, twin=synthetic)
         files = [str(file) for file in image_files(dataset, place.path, samples)]
         checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)
-        faults += image_faults(location.images, samples, files, checked)
+        faults += image_faults(location, samples, files, checked)
         faults += caption_faults(samples, dataset.text_length)
     if synthetic:
         faults = [_for_twin(dataset, fault) for fault in faults]

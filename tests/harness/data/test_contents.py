@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from harness.config.sections import DatasetConfig
+from harness.data.annotations import Location
 from harness.data.contents import Content, check_there, pictures_hash
 from harness.data.loading import open_material, open_test
 from harness.data.reading import read_dataset
@@ -36,15 +37,16 @@ def test_the_hash_depends_on_names_and_contents_and_not_on_their_order(tmp_path)
 
 
 def test_missing_pictures_are_an_error_unless_they_may_be_left_out(tmp_path):
+    place = Location(tmp_path, {}, tmp_path)
     one, split = contents(tmp_path, _3=MISSING), contents(tmp_path, _2=MISSING, _3=MISSING)
-    check_there(SAMPLES, contents(tmp_path), "fail")
-    check_there(SAMPLES, one, "skip")
+    check_there(SAMPLES, contents(tmp_path), "fail", place)
+    check_there(SAMPLES, one, "skip", place)
     with pytest.raises(
         ImageError, match=r"1 of 4 images cannot be read(?s:.*)3\.jpg(?s:.*)--on-bad-image skip"
     ):
-        check_there(SAMPLES, one, "fail")
+        check_there(SAMPLES, one, "fail", place)
     with pytest.raises(ImageError, match=r"2 of 4 images"):
-        check_there(SAMPLES, split, "skip")
+        check_there(SAMPLES, split, "skip", place)
 
 
 @pytest.fixture

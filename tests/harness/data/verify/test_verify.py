@@ -7,6 +7,7 @@ import shutil
 import pytest
 from PIL import Image
 
+from harness.data.annotations import Location
 from harness.data.verify.captions import check_captions
 from harness.data.verify.faults import image_faults
 from harness.data.verify.image_files import Checked, check_files
@@ -56,7 +57,9 @@ def test_missing_files_are_grouped_by_folder(cuhk):
 
 def test_an_image_found_under_another_extension_is_a_note(tmp_path):
     files = [str(tmp_path / "a.png")]
-    (fault,) = image_faults(tmp_path, [Sample("a.jpg", 1, ("x",), "train")], files, Checked())
+    (fault,) = image_faults(
+        Location(tmp_path, {}, tmp_path), [Sample("a.jpg", 1, ("x",), "train")], files, Checked()
+    )
     assert (fault.severity, fault.examples) == ("note", ["a.jpg"])
 
 
