@@ -71,6 +71,7 @@ def facts_table(run: dict[str, Any]) -> Table:
     rows |= {f"pictures of {split}": sha256[:12] for split, sha256 in run.get("pictures", {}).items()} or {
         "pictures": f"unknown: {BEFORE_PICTURES}"
     }
+    rows |= {"faults of the data": ". ".join(faults)} if (faults := run["data"].get("faults")) else {}
     cells = DataFrame({"what": list(rows), "value": [str(value) for value in rows.values()]})
     return Table("run-facts", "The run", cells, cells, n_left=2)
 

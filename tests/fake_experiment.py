@@ -79,6 +79,7 @@ def record(method, dataset, r1=40.0, *, seed=1, trainable=1000, synthetic=True, 
             "train_pairs": more.pop("train_pairs", 700),
             "bad_images": 0,
             "left_out": more.pop("left_out", {"train": 0, "val": 0, "test": 0}),
+            "faults": more.pop("faults", []),
         },
         accounting={
             "parameters": {"trainable": trainable, "total": 2_000_000, "inference_extra": trainable},

@@ -62,6 +62,7 @@ def record_table(record: Any) -> None:
     metric_table(title, (record.metrics, record.intervals))
     for line in _facts(record):
         paragraph("", line, indent=2)
+    fault_lines(record.data)
     if record.imported and not record.metrics:
         dataset = record.config["dataset"]["name"]
         click.echo(plain(f"not tested yet: harness evaluate {record.name} --dataset {dataset}"))
@@ -69,6 +70,12 @@ def record_table(record: Any) -> None:
         gap = record.oracle["optimism_gap"]
         epoch = record.oracle["epoch"]
         paragraph("", f"oracle: best epoch on test {epoch}, optimism gap {gap:+.1f} points of R@1", indent=2)
+
+
+def fault_lines(data: Mapping[str, Any]) -> None:
+    """Print a line for all that is wrong or odd with a run's data."""
+    for fault in data.get("faults", ()):
+        paragraph("", f"data: {fault}", indent=2)
 
 
 def _facts(record: Any) -> Iterator[str]:
@@ -104,6 +111,9 @@ def comparison_table(records: Sequence[Any]) -> None:
     )
     for line in without:
         paragraph("", line, indent=2)
+    fault_lines(
+        {"faults": dict.fromkeys(line for record in records for line in record.data.get("faults", ()))}
+    )
 
 
 def _rules(records: Sequence[Any]) -> str:

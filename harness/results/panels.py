@@ -71,7 +71,7 @@ class Panel:
         return [*self.reasons, shared, *own, *self.caveats()]
 
     def caveats(self) -> list[str]:
-        """Return what must stand below every table of the results: pictures left out, and results of unknown ones."""
+        """Return what must stand below every table of the results: faults of the data, pictures left out or unknown."""
         lines = []
         for what, column, where in (
             ("test", "left_out", "tested_on"),
@@ -84,6 +84,10 @@ class Panel:
                 f"{n:,.0f} {what} images of {name} cannot be read and are left out."
                 for name, n in found.items()
             ]
+        faults = dict.fromkeys(
+            (row["tested_on"], line) for row in self.records for line in row.get("faults") or ()
+        )
+        lines += [f"{name}: {line[:1].lower()}{line[1:]}." for name, line in faults]
         before = [row["label"] for row in self.records if not row.get("pictures")]
         return lines + [f"{BEFORE_PICTURES.capitalize()}: {listed(before)}."] * bool(before)
 

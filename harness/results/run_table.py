@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.track.mlflow_store import Store
 
 UNTRAINED = "untrained"
+NOT_THE_TEST_SET = "Not the published test set"
 _INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
@@ -54,7 +55,8 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     """Return one row for each finished run and test set of a store's experiment, newest first.
 
     A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
-    `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which pictures (`pictures`, `left_out`, those of
+    `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which data (`faults`, a line each), on which
+    pictures (`pictures`, `left_out`, those of
     the test split, and `train_pictures`, `train_left_out`), what came out (`R1`, `R1_low`, `R1_high`, ... in percent,
     text to image) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same
     `condition` differ in nothing but the seed.
@@ -187,10 +189,29 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
         "test_fingerprint": fingerprint[:12],
         "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],
         "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
+        "faults": _faults(run, dataset, own),
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": "queries.npz" if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on, dataset),
     }
+
+
+def _faults(run: RunRow, dataset: str, own: bool) -> list[str]:
+    """Return a line for all that is known to be wrong or odd with the data of a test, of earlier runs by its count."""
+    lines = run.tag("faults" if own else f"transfer_faults.{dataset}").splitlines()
+    n = run.metric("data/test_images")
+    if lines or not own or n is None or run.synthetic:
+        return lines
+    published = _published_images(dataset)
+    return [] if published in (None, n) else [f"{NOT_THE_TEST_SET}: {n:,.0f} images, published {published:,}"]
+
+
+def _published_images(dataset: str) -> int | None:
+    try:
+        counts = DATASETS.get(dataset).expected.get("test")
+    except HarnessError:
+        return None
+    return counts.images if counts else None
 
 
 def _left_out(run: RunRow, split: str) -> int | None:

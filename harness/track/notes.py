@@ -16,7 +16,8 @@ NOTE = "mlflow.note.content"
 def description(record: Record) -> str:
     """Return a run's description in Markdown: what it is, its results, and the commands to use next."""
     name = record.name
-    lines = [_headline(record), *_outcome(record), *_costs(record)]
+    faults = [f"Data: {markdown_text(line)}" for line in record.data.get("faults", ())]
+    lines = [_headline(record), *_outcome(record), *faults, *_costs(record)]
     if record.study is None and record.status == "finished":
         lines.append(
             "\n".join(

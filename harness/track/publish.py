@@ -8,7 +8,7 @@ from harness.files import read_json
 from harness.record import COMPRESSION, Record, RunFolder
 from harness.track.mlflow_store import Store
 from harness.track.run_tracker import RUN_ID, log
-from harness.track.tags import tags, with_ends
+from harness.track.tags import faults_tag, tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
@@ -72,6 +72,8 @@ def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, 
             f"harness.transfer_pictures.{dataset}": result["pictures"],
             f"harness.transfer_left_out.{dataset}": str(result["left_out"]),
         }
+    if text := faults_tag(result.get("faults", ())):
+        marks[f"harness.transfer_faults.{dataset}"] = text
     store.set_tags(run_id, marks)
 
 

@@ -12,6 +12,7 @@ SETTINGS = "harness.settings"
 SUITE = "harness.suite."
 SEARCH = "search.json"
 REACHED = "harness.reached"
+_LONGEST = 4_900
 
 
 def joined_marks(known: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
@@ -51,11 +52,18 @@ def tags(record: Record) -> dict[str, str]:
     }
     values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
     values |= {f"harness.pictures.{split}": sha256 for split, sha256 in record.pictures.items()}
+    if text := faults_tag(record.data.get("faults", ())):
+        values["harness.faults"] = text
     if words := reached(record.progress):
         values[REACHED] = words
     if record.error:
         values["harness.error"] = record.error["message"][:500]
     return values | record.tags
+
+
+def faults_tag(lines: Iterable[str]) -> str:
+    """Return what is odd about a run's data as one tag, a line each, as long as MLflow takes it."""
+    return "\n".join(lines)[:_LONGEST]
 
 
 def results(record: Record) -> dict[str, float]:

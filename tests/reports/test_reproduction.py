@@ -31,6 +31,29 @@ def test_the_difference_is_here_less_published_with_the_interval_of_the_result_a
     assert "taken as exact" in results_table(panel).notes[0]
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "Not the published test set: 402 images, published 3,074",
+        "Known wrong file: the test split is cut",
+        "3 persons in more than one split: test data would be trained on (1 in test, train)",
+    ],
+)
+def test_on_other_data_than_the_published_nothing_is_within_and_the_fault_is_named(fault):
+    panel = panel_of(real(r1=69.0, faults=[fault, "captions cut at 77 tokens: 1 of 9 in test"]))
+    cells = results_table(panel).cells
+    assert set(cells["published is"]) == {DASH}
+    assert set(cells["protocol"]) == {f"{OTHER}: data"}
+    said = f"{fault[0].lower()}{fault[1:]}"
+    assert any(said in note for note in results_table(panel).notes)
+    assert any(f"Different for cskt on cuhk: {said}." in note for note in published_table(panel).notes)
+
+
+def test_captions_that_are_cut_leave_a_result_comparable():
+    panel = panel_of(real(r1=69.0, faults=["captions cut at 77 tokens: 1 of 9 in test"]))
+    assert results_table(panel).cells.iloc[0][["published is", "protocol"]].tolist() == ["within", SAME]
+
+
 def test_cells_that_are_not_published_stay_empty():
     panel = panel_of(real(r1=60.0), published=[published(R5=None)])
     cells = results_table(panel).cells.set_index("metric")

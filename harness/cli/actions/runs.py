@@ -10,7 +10,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import cell, metric_table, record_table
+from harness.cli.terminal import cell, fault_lines, metric_table, record_table
 from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.files import write_text
@@ -37,6 +37,9 @@ def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
         table(f"runs in {place}", header, rows, text=(*header[:3], "left out"), leaving=leaving)
         if any(map(_is_before, chosen)):
             paragraph("", f"{_MARK} {BEFORE_PICTURES}", indent=2)
+        faulty = [record.name for record in chosen if record.data.get("faults")]
+        if faulty:
+            paragraph("", f"faults of the data, by harness runs show RUN: {', '.join(faulty)}", indent=2)
     else:
         state = f" that are {status}" if status else ""
         click.echo(
@@ -62,8 +65,10 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         paragraph("", f"{record.name}: {_state(record)}")
         if resume := _resume(record):
             click.echo(plain(f"resume it: {resume}"))
+        fault_lines(record.data)
     for result in results_of(folder):
         metric_table(_title(result), (result["metrics"], result["intervals"]))
+        fault_lines(result)
     _print_history(folder.history())
     if record.error:
         click.echo(plain(f"error: {record.error['message']}\n\n{record.error['traceback']}"))

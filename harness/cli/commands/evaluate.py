@@ -26,7 +26,7 @@ def evaluate(
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
     """
-    from harness.cli.terminal import metric_table, watching
+    from harness.cli.terminal import fault_lines, metric_table, watching
     from harness.inference.transfer import evaluate_run
 
     with watching(obj["quiet"] or as_json) as listener:
@@ -42,3 +42,5 @@ def evaluate(
         if result["left_out"]
     )
     metric_table(f"{results[0]['run']}{twin}{without}", *shown)
+    for result in results:
+        fault_lines(result)

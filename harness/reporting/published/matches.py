@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.metric_names import METRICS
 from harness.reporting.published.settings import nearest, plain_model
 from harness.results.panels import Panel
-from harness.results.run_table import UNTRAINED
+from harness.results.run_table import NOT_THE_TEST_SET, UNTRAINED
 from harness.suites.published_tables import PublishedRow, load_published, published_names
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ OWN = (
     "image_size",
 )
 _TAKEN = ("condition", "selection", "paper", "table", "quoted_in", "link", "note")
+# Words of the faults that leave nothing to compare: another test set, or one that was trained on.
+_INCOMPARABLE = (NOT_THE_TEST_SET, "Known wrong file", "in more than one split")
 _SIDES = ("rule", "backbone", "image_size")
 
 
@@ -142,6 +144,8 @@ def against(row: Row, published: Row) -> Row:
     """Return a result with one published counterpart."""
     unlike, unknown = _protocols(row, published)
     figures = {name: _figure(row, published, name) for name in METRICS}
+    if "data" in unlike:
+        figures = {name: found | {"lies": ""} for name, found in figures.items()}
     return {
         **{name: row[name] for name in (*OWN, *SCORES)},
         "published_as": published["method"],
@@ -178,6 +182,8 @@ def _protocols(row: Row, published: Row) -> tuple[dict[str, str], list[str]]:
     }
     if row["rule"] != UNTRAINED and (row["val"] == "holdout" or row["train_on"] != "train"):
         unlike["training data"] = f"training data: {row['train_on']}, validation {row['val']}"
+    if faults := [line for line in row.get("faults") or () if any(part in line for part in _INCOMPARABLE)]:
+        unlike["data"] = "; ".join(f"{line[:1].lower()}{line[1:]}" for line in faults)
     if published["changed"]:
         settings = ", ".join(f"{key}={value}" for key, value in published["changed"].items())
         unlike["settings"] = f"settings: {settings}"

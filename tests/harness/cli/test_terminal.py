@@ -86,6 +86,15 @@ def test_images_left_out_are_in_the_title_of_a_record_and_below_a_comparison(cap
     assert "coop: without" not in out
 
 
+def test_faults_of_the_data_stand_below_a_record_and_once_below_a_comparison(capsys, fake):
+    made, _ = fake.record("cskt", "icfg", faults=["captions cut at 77 tokens: 1 of 9 in test"])
+    made.selection = {"rule": "val", "epoch": 1, "epochs": 2}
+    record_table(made)
+    assert capsys.readouterr().out.count("data: captions cut at 77 tokens: 1 of 9 in test") == 1
+    comparison_table([made, made])
+    assert capsys.readouterr().out.count("data: captions cut at 77 tokens: 1 of 9 in test") == 1
+
+
 def test_an_imported_record_that_is_not_tested_says_how_to_test_it(capsys, fake):
     made = finished(fake, tags={"harness.imported": f"{BAD}.pth"})
     made.selection, made.metrics, made.data = {"rule": "oracle"}, {}, {}

@@ -69,6 +69,15 @@ def test_what_is_left_out_stands_below_every_table(fake):
     ]
 
 
+def test_what_is_wrong_with_the_data_stands_below_every_table_once(fake):
+    faults = ["Not the published test set: 402 images, published 19,848", "2 persons in more than one split"]
+    (one,) = split(fake.row(faults=faults), fake.row(method="other", faults=faults))
+    assert one.caveats() == [
+        "icfg: not the published test set: 402 images, published 19,848.",
+        "icfg: 2 persons in more than one split.",
+    ]
+
+
 def test_training_sets_may_differ_but_each_in_one_way_only(fake):
     (one,) = split(fake.row(trained_on="icfg"), fake.row(trained_on="cuhk", train_pairs=99.0))
     assert len(one.records) == 2

@@ -20,6 +20,7 @@ from harness.results.run_table import (
 )
 from harness.run.resume import sync_runs
 from harness.track.mlflow_store import Store
+from harness.track.publish import log_transfer
 from harness.track.run_tracker import RUN_ID
 
 
@@ -93,6 +94,40 @@ def test_pictures_and_those_left_out_are_in_a_row_and_seeds_of_others_are_anothe
     assert rows.loc[("coop", "icfg", 1), "pictures"] == ""
     conditions = {rows.loc[("cskt", "icfg", seed), "condition"] for seed in (1, 2)}
     assert len(conditions) == 2
+
+
+def test_faults_of_the_data_are_in_the_row_of_the_test_that_they_belong_to(experiment, fake):
+    faults = [
+        "Not the published test set: 402 images, published 19,848",
+        "captions cut at 77 tokens: 3 of 9 in test",
+    ]
+    made, arrays = fake.record("cskt", "icfg", faults=faults)
+    fake.send(experiment, made, arrays, [("cuhk", 9)])
+    elsewhere = {"dataset": "rstp", "protocol": 1, "fingerprint": "d", "pictures": "p", "left_out": 0}
+    metrics = {name.replace("icfg", "rstp"): value for name, value in made.metrics.items()}
+    result = elsewhere | {"metrics": metrics, "intervals": {}, "faults": ["Known wrong file: x"]}
+    folder = RunFolder(experiment.runs / made.name)
+    folder.write_queries(arrays, "transfer/rstp.npz")
+    assert log_transfer(made, folder, result)
+    rows = read_runs(experiment).set_index("tested_on")["faults"]
+    assert rows.to_dict() == {"icfg": faults, "cuhk": [], "rstp": ["Known wrong file: x"]}
+
+
+@pytest.mark.parametrize(
+    ("images", "synthetic", "faults"),
+    [
+        (402, False, ["Not the published test set: 402 images, published 19,848"]),
+        (19_848, False, []),
+        (402, True, []),
+    ],
+)
+def test_a_run_that_notes_no_faults_is_known_by_its_count_of_test_images(
+    experiment, fake, images, synthetic, faults
+):
+    made, arrays = fake.record("cskt", "icfg", synthetic=synthetic)
+    made.data = {"train_pairs": 700, "test_images": images}
+    fake.send(experiment, made, arrays)
+    assert read_runs(experiment)["faults"].tolist() == [faults]
 
 
 def test_a_test_elsewhere_on_other_pictures_is_another_result(fake):

@@ -86,6 +86,26 @@ def test_a_run_is_shown_with_its_results_on_other_datasets_and_details(fake, tmp
     assert (found["history"], found["transfer"]) == ([], [transfer | {"intervals": {name: [10.0, 15.06]}}])
 
 
+def test_faults_of_the_data_are_shown_with_the_run_and_named_in_the_list(fake, tmp_path, capsys):
+    made, folder = write(tmp_path, fake, faults=["2 records are there twice"])
+    result = {
+        "dataset": "cuhk",
+        "metrics": {},
+        "intervals": {},
+        "left_out": 0,
+        "faults": ["Known wrong file: x"],
+    }
+    write_json(folder.file("transfer/cuhk.json"), result)
+    print_run(made.name, str(tmp_path), False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("data: 2 records are there twice") == 1
+    assert "data: Known wrong file: x" in shown
+    print_runs(str(tmp_path), None, False)
+    assert f"faults of the data, by harness runs show RUN: {made.name}" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_images_left_out_stand_beside_the_figures(fake, tmp_path, capsys, narrow):
     made, folder = write(tmp_path, fake, left_out={"train": 3, "val": 0, "test": 48})
     whole, _ = write(tmp_path, fake, "zero_shot")
