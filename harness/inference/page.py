@@ -84,8 +84,12 @@ def _quality(found: "Search") -> str:
 
 
 def _card(hit: Hit, place: Path) -> str:
-    picture = _data_uri(hit.path)
-    inside = f'<img src="{picture}" alt="">' if picture else '<span class="gone">cannot be read</span>'
+    picture, said = _data_uri(hit.path), f"Rank {hit.rank}: {shown(hit.path, place)}"
+    inside = (
+        f'<img src="{picture}" alt="{html_text(said)}">'
+        if picture
+        else '<span class="gone">cannot be read</span>'
+    )
     return (
         f'<li class="hit"><div class="picture">{inside}</div><div class="line"><span class="rank">{hit.rank}</span>'
         f'<span title="cosine similarity">{hit.similarity:.3f}</span></div>'

@@ -1,6 +1,7 @@
 """Write a notebook and run it in a fresh kernel of this very interpreter, on this machine alone."""
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +51,7 @@ def execute(notebook: Any, path: Path) -> None:
             _run(notebook, path, Path(private))
     finally:
         _forget_times(notebook)
+        _describe_figures(notebook)
         write_text(path, nbformat.writes(notebook) + "\n")
 
 
@@ -107,3 +109,26 @@ def _forget_times(notebook: Any) -> None:
     """Drop when each cell ran, so that the same rows give the same notebook."""
     for cell in notebook["cells"]:
         cell["metadata"].pop("execution", None)
+
+
+def _describe_figures(notebook: Any) -> None:
+    """Give each figure the words before it as alternative text: for whoever hears the page instead of seeing it."""
+    words = notebook["metadata"].get("title", "")
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            words = _plain(cell["source"]) or words
+            continue
+        for output in cell["outputs"]:
+            if "image/png" in output.get("data", {}):
+                output["metadata"].setdefault("image/png", {})["alt"] = f"Figure. {words}"
+
+
+def _plain(markdown: str) -> str:
+    """Return the words of Markdown on one line, without its marks.
+
+    >>> _plain("## Ranks\\n\\nThe `first` *two*.")
+    'Ranks. The first two.'
+    """
+    parts = [re.sub(r"^#+ +|(?<!\\)[*`$]", "", part.strip()) for part in markdown.split("\n\n")]
+    text = ". ".join(part.rstrip(".") for part in (" ".join(part.split()) for part in parts) if part)
+    return f"{text}." if text else ""

@@ -3,22 +3,25 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
 from harness.files import read_json, writable, write_json
 from harness.listener import Listener
-from harness.pages.escaping import markdown_text, visible
+from harness.pages.escaping import markdown_text, safe_stem, visible
 from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
+from harness.paths import runs_root
 from harness.reporting.missing import placed, write_gaps
 from harness.reports import REPORTS, Contents, Gap, Report, Source, Step
 from harness.track.mlflow_store import Store
 
 _MANIFEST = "report.json"
+_LONGEST = 180
 log = logging.getLogger(__name__)
 
 
@@ -69,8 +72,9 @@ def make_report(
     Args:
         name: of the report.
         subjects: what it is about, for a report that is about one thing: names of runs, a study, a dataset.
-        out: the folder; else `reports-out/NAME`. What an earlier report left there is replaced, once this one has
-            what it needs.
+        out: the folder; else `reports-out/NAME` with what the report is about, as `reports-out/run-RUN`, and a number
+            where another report has that name. What the same report left there is replaced, once this one has what it
+            needs.
         runs: folder of the records and of the default store; else `HARNESS_RUNS`, else `./runs`.
         experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
         datasets: only results trained and tested on these; none means all.
@@ -82,7 +86,14 @@ def make_report(
     report, listener = REPORTS.get(name), listener or Listener()
     _check_subjects(report, subjects)
     source = Source(runs, experiment, datasets, suite, subjects)
-    folder = Path(out or Path("reports-out") / report.name)
+    about = {
+        "subjects": list(subjects),
+        "suite": suite,
+        "datasets": list(datasets),
+        "experiment": experiment,
+        "runs": str(runs_root(runs).path.resolve()),
+    }
+    folder = Path(out) if out else _own_folder(report.name, about)
     writable(folder)
     listener.on_stage("reading runs")
     with tempfile.TemporaryDirectory(prefix="harness-report-") as private:
@@ -97,7 +108,7 @@ def make_report(
     _write_notebook(report, contents, bool(gaps), folder)
     tables = [table.as_dict() for table in contents.tables]
     return _finish(
-        Made(report.name, folder, contents.n_results, contents.summary, tables, gaps), source.store
+        Made(report.name, folder, contents.n_results, contents.summary, tables, gaps), source.store, about
     )
 
 
@@ -133,11 +144,22 @@ def _check_subjects(report: type[Report], subjects: Sequence[str]) -> None:
         )
 
 
-def _finish(made: Made, store: Store | None) -> Made:
+def _own_folder(name: str, about: Mapping[str, Any]) -> Path:
+    """Return a folder below `reports-out` that no report on anything else is in."""
+    given = [*about["subjects"], about["suite"], *about["datasets"], about["experiment"]]
+    stem = "-".join([name, *(safe_stem(word) for word in given if word)])[:_LONGEST]
+    for number in count(1):
+        folder = Path("reports-out") / (stem if number == 1 else f"{stem}-{number}")
+        if not (folder / _MANIFEST).is_file() or _noted(folder).get("about") == about:
+            return folder
+    raise AssertionError("unreachable")
+
+
+def _finish(made: Made, store: Store | None, about: Mapping[str, Any]) -> Made:
     """List the files, note them for the next time, and attach them to an MLflow run."""
     files = [path for path in made.folder.rglob("*") if path.is_file() and path.name != _MANIFEST]
     made.files = sorted(path.relative_to(made.folder).as_posix() for path in files)
-    write_json(made.folder / _MANIFEST, made.as_dict())
+    write_json(made.folder / _MANIFEST, made.as_dict() | {"about": about})
     if store is not None and made.n_results:
         marks = {"harness.kind": "report", "harness.report": made.name}
         try:
@@ -147,12 +169,15 @@ def _finish(made: Made, store: Store | None) -> Made:
     return made
 
 
+def _noted(folder: Path) -> dict[str, Any]:
+    """Return what the report in a folder noted of itself."""
+    noted = read_json(folder / _MANIFEST) if (folder / _MANIFEST).is_file() else {}
+    return noted if isinstance(noted, dict) else {}
+
+
 def _clear(folder: Path) -> None:
     """Remove the files that an earlier report noted as its own, and nothing else."""
-    if not (folder / _MANIFEST).is_file():
-        return
-    noted = read_json(folder / _MANIFEST)
-    for name in noted.get("files", []) if isinstance(noted, dict) else []:
+    for name in _noted(folder).get("files", []):
         file = (folder / name).resolve()
         if file.is_relative_to(folder.resolve()) and file.is_file():
             file.unlink()

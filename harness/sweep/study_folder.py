@@ -1,6 +1,7 @@
 """The files of a study's folder: its summary and its best configuration as a preset."""
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,16 @@ def keep_tests(summary: Summary, folder: Path) -> None:
         summary.test = written["test"]
 
 
-def _preset_values(config: RunConfig) -> dict[str, Any]:
-    """Return what a preset must hold so that a run of the same method and dataset gets this config, seed apart."""
+def _preset_values(config: RunConfig, searched: Collection[str] = ()) -> dict[str, Any]:
+    """Return what a preset must hold so that a run of the same method and dataset gets this config, seed apart.
+
+    What was searched is there even where the best value is the default.
+    """
     plain = resolve(config.method.name, config.dataset.name, synthetic=config.dataset.synthetic)
     before, after = (flatten(one.model_dump(mode="json")) for one in (plain, config))
     values: dict[str, Any] = {}
     for key, value in after.items():
-        if key not in _NOT_EXPORTED and value != before.get(key):
+        if key not in _NOT_EXPORTED and (value != before.get(key) or key in searched):
             merge(values, nest(key, value))
     return values
 
@@ -67,7 +71,7 @@ def preset_text(config: RunConfig, summary: Summary) -> str:
         f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
         "test data played no part.\n"
     )
-    return head + yaml.safe_dump(_preset_values(config), sort_keys=False)
+    return head + yaml.safe_dump(_preset_values(config, best.params), sort_keys=False)
 
 
 def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:

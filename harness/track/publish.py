@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.values import flatten
-from harness.files import read_json
+from harness.files import read_json, write_text
 from harness.record import COMPRESSION, Record, RunFolder
 from harness.track.mlflow_store import Store
 from harness.track.run_tracker import RUN_ID, log
@@ -19,6 +19,7 @@ def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     elif note.is_file() and not record.tracking.get("run_id"):  # Its process was killed.
         store.remove(note.read_text(encoding="utf-8").strip())
     run_id = store.create(record)
+    write_text(note, run_id)
     store.log(run_id, folder.history())
     store.close(run_id, record, folder)
     for file in sorted(folder.file("transfer").glob("*.json")):

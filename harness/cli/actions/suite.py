@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +16,6 @@ from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.presets.resolve import check_agreement
-from harness.record import twin_name
 from harness.reporting.make import make_report
 from harness.suites.cell_jobs import shard_of
 from harness.suites.plan import PlannedCell, SuitePlan, make_suite_plan
@@ -174,9 +172,8 @@ def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool)
         return None
     if plan.counts["done"] + plan.counts["failed"] < len(plan.cells):
         return None
-    out = Path("reports-out") / twin_name(suite.name, plan.synthetic)
     with watching(quiet) as listener:
-        made = make_report(name, out=out, runs=options["runs"], suite=suite.name, listener=listener)
+        made = make_report(name, runs=options["runs"], suite=suite.name, listener=listener)
     if not quiet:
         show_made(made)
     return str(made.page)

@@ -13,7 +13,9 @@ NOTHING = 2
 @click.command()
 @click.argument("name", required=False)
 @click.argument("subjects", nargs=-1)
-@option("--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME).")
+@option(
+    "--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME-SUBJECTS)."
+)
 @option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
 @option("--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated.")
 @option("--suite", help="Only the runs of this suite.")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import harness
 from harness.errors import HarnessError
 from harness.pages import notebook as notebook_module
+from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
 
 
@@ -69,3 +71,19 @@ def test_the_kernel_is_of_this_interpreter_on_this_machine_with_its_files_in_pri
     spec = manager.kernel_spec_manager.get_kernel_spec("whatever")
     assert spec.argv[0] == sys.executable
     assert (manager.ip, manager.connection_file) == ("127.0.0.1", str(tmp_path / "kernel.json"))
+
+
+def test_each_figure_has_the_words_before_it_as_alternative_text_on_the_page(tmp_path, monkeypatch):
+    def run(notebook, path, private):
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"] = [nbformat.v4.new_output("display_data", {"image/png": "AAAA"})]
+
+    monkeypatch.setattr(notebook_module, "_run", run)
+    words = markdown_cell("## Ranks\n\nOne *line* a result.")
+    notebook = make_notebook([code_cell("a"), words, code_cell("b"), code_cell("c")], "the title")
+    execute(notebook, tmp_path / "x.ipynb")
+    write_page(notebook, tmp_path / "x.html")
+    found = re.findall(r'<img[^>]*alt="([^"]*)"', (tmp_path / "x.html").read_text())
+    said = "Figure. Ranks. One line a result."
+    assert found == ["Figure. the title", said, said]

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -7,9 +8,11 @@ from pandas import DataFrame
 
 from harness.cli.main import cli
 from harness.errors import UsageError
+from harness.files import write_json
 from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, make_notebook
-from harness.reporting.make import make_report, notebook_cells
+from harness.reporting import make as make_module
+from harness.reporting.make import _own_folder, make_report, notebook_cells
 from harness.reporting.missing import gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
 from harness.reporting.panel_report import PanelReport
 from harness.reports import REPORTS, Gap, Report, Step
@@ -247,3 +250,39 @@ def test_the_page_folds_code_forbids_scripts_and_escapes_its_title(tmp_path):
     assert '<details class="code">' in page
     assert "default-src 'none'" in page
     assert "<b>" not in page
+
+
+def test_reports_on_different_things_never_share_a_folder_and_the_same_takes_its_own_again(
+    monkeypatch, tmp_path, experiment, fake
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(make_module, "_write_notebook", lambda *given: None)
+    fake.fill_whole(experiment)
+    given = {"runs": str(experiment.runs), "experiment": name_of(experiment)}
+    first = make_report("leaderboard", **given)
+    assert first.folder.parent.name == "reports-out"
+    others = [
+        make_report("leaderboard", **given, datasets=["icfg"]),
+        make_report("leaderboard", **given | {"runs": str(tmp_path / "elsewhere"), "experiment": None}),
+        make_report("parameter_efficiency", **given),
+    ]
+    assert len({made.folder.resolve() for made in [first, *others]}) == 4
+    assert make_report("leaderboard", **given).folder == first.folder
+    assert {path.parent.name for path in tmp_path.glob("reports-out/*")} == {"reports-out"}
+
+
+def test_a_folder_is_named_by_its_subject_whatever_that_is_called(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    about = {"suite": None, "datasets": [], "experiment": None, "runs": "/a"}
+    assert _own_folder("run", about | {"subjects": ["a-1"]}) == Path("reports-out/run-a-1")
+    for hostile in ("../../etc", "/etc/passwd", "a/b", "x" * 999, "\x1b[31m\n"):
+        folder = _own_folder("run", about | {"subjects": [hostile]})
+        assert folder.parent == Path("reports-out")
+        assert len(folder.name) < 200
+        assert ".." not in folder.name
+    for number, runs in enumerate("abc", start=1):
+        here = about | {"subjects": ["a-1"], "runs": f"/{runs}"}
+        folder = _own_folder("run", here)
+        assert folder.name == ("run-a-1" if number == 1 else f"run-a-1-{number}")
+        write_json(folder / "report.json", {"about": here})
+        assert _own_folder("run", here) == folder
