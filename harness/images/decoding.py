@@ -12,6 +12,7 @@ from PIL import Image, ImageFile
 
 from harness.config.pixels import Interpolation
 from harness.errors import DataError
+from harness.file_kinds import Kind, what_is
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -30,7 +31,9 @@ ImageFile.LOAD_TRUNCATED_IMAGES = True
 
 
 class ImageError(DataError):
-    """An image file is missing or cannot be decoded; the message names it."""
+    """An image file is missing or cannot be decoded; the message names it, `reason` says why."""
+
+    reason: str = ""
 
 
 class Mark(IntFlag):
@@ -72,8 +75,20 @@ def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> tup
         if all(low == high for low, high in resized.getextrema()):  # type: ignore[misc]
             marks |= Mark.SINGLE_COLOUR
     except Exception as error:  # hostile bytes make decoders raise nearly anything
-        raise ImageError(f"{path} cannot be read as an image: {type(error).__name__}: {error}") from error
+        reason = _reason(path, error)
+        fault = ImageError(f"{path} cannot be read as an image: {reason}")
+        fault.reason = reason
+        raise fault from error
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)), marks
+
+
+def _reason(path: str | Path, error: Exception) -> str:
+    """Say why a file could not be decoded: what it is, where that is no picture, else what the decoder said."""
+    try:
+        kind = what_is(path)
+    except OSError as fault:
+        return str(fault.strerror)
+    return f"{type(error).__name__}: {error}" if kind in (None, Kind.PICTURE) else f"it is {kind.what}"
 
 
 class _Watched(io.BufferedReader):

@@ -68,7 +68,7 @@ def _look_at(path: str) -> _Look:
     try:
         return path, decode_marked(path, _THUMBNAIL)[1], ""
     except ImageError as error:
-        return path, Mark.UNREADABLE, str(error.__cause__ or error)
+        return path, Mark.UNREADABLE, error.reason
 
 
 def _sort_in(looks: Sequence[_Look], checked: Checked) -> None:

@@ -197,3 +197,22 @@ def test_a_decompression_bomb_is_refused_before_it_unfolds(tmp_path):
     Image.new("1", (9_000, 8_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ImageError, match="9000x8000"):
         decode(tmp_path / "bomb.png", (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "it is missing"),
+        (b"", "it is an empty file"),
+        (b"<!DOCTYPE html><html></html>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+        (b"\xff\xd8\xffgarbage", "UnidentifiedImageError"),
+    ],
+)
+def test_what_is_no_image_says_what_it_is(tmp_path, content, reason):
+    file = tmp_path / "a.jpg"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ImageError, match=f"cannot be read as an image: {reason}") as found:
+        decode(file, (8, 8))
+    assert found.value.reason.startswith(reason)
