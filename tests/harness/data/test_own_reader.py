@@ -117,7 +117,7 @@ def test_a_run_reads_arranges_and_opens_it(street, root):
     assert reading.train_counts == Counts(2, 3, 3)
     assert reading.fingerprint == annotation_fingerprint(street, root, SAMPLES)
     assert (reading.has_val, reading.synthetic) == (True, False)
-    backbone = BackboneConfig(name="tiny", pretrained=None, image_size=(24, 8))
+    backbone = BackboneConfig(name="tiny", pretrained=None, image_size=(24, 8), interpolation="bilinear")
     material = open_material(reading, config, backbone, tokens, Listener())
     assert material.describe() == {
         "train_pairs": 3,
