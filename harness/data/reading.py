@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import (
+    MissingData,
     annotation_fingerprint,
     annotation_of,
     dataset_folder,
@@ -18,6 +19,7 @@ from harness.data.cut_captions import Tokenize, count_cut, cut_faults
 from harness.data.splits import arrange, few_shot
 from harness.data.verify.annotation_faults import faults_for_run
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample, pairs
+from harness.errors import DataError
 from harness.listener import Listener
 from harness.paths import Place, data_root
 from harness.twins.marker import read_marker
@@ -133,6 +135,23 @@ def read_dataset(
         contents=read_contents(dataset, place.path, chosen, listener),
         faults=[fault.line() for fault in faults],
     )
+
+
+def known_faults(config: DatasetConfig, needed: Collection[str] = ("train", "test")) -> list[str]:
+    """Return the lines that a run on real data would say of its annotation, or the one that would stop it.
+
+    None where the data are not on this machine.
+    """
+    dataset, place = DATASETS.get(config.name), data_root(config.root)
+    try:
+        annotation = annotation_of(dataset, place)
+        return [
+            fault.line() for fault in faults_for_run(dataset, annotation, locate(dataset, place.path), needed)
+        ]
+    except MissingData:
+        return []
+    except DataError as error:
+        return [str(error)]
 
 
 def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Place:

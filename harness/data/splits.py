@@ -40,7 +40,9 @@ def holdout(
 
     identities = sorted({sample.identity for sample in samples if sample.split == "train"})
     if len(identities) < 2:
-        raise DataError(f"A hold-out needs at least 2 train identities, but there are {len(identities)}.")
+        raise DataError(
+            f"A hold-out needs at least 2 train identities, but there are {len(identities)}: use --val none."
+        )
     splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
     _, places = next(splitter.split(identities, groups=identities))
     chosen = {identities[place] for place in places}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.config.identity import identity_values
 from harness.config.values import content_hash
+from harness.data.reading import known_faults
 from harness.errors import UnknownName, UsageError
 from harness.inference.transfer import results_of
 from harness.paths import runs_root
@@ -55,6 +56,7 @@ class SuitePlan:
         unknown: number of cells without an estimate.
         weights: bytes of weights to be stored.
         stores: bytes of the image stores of the datasets still to be run on, should none of them be there yet.
+        faults: by dataset, a line for all that is wrong or odd with the real data of the cells to be done.
     """
 
     suite: str
@@ -65,6 +67,7 @@ class SuitePlan:
     unknown: int
     weights: int
     stores: int
+    faults: dict[str, list[str]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -95,7 +98,13 @@ def make_suite_plan(
         unknown=sum(plan.seconds is None for _, plan in rest),
         weights=sum(plan.weights for _, plan in rest),
         stores=store_bytes(_stores(cell for cell, _ in rest)),
+        faults=_faults(cell for cell, _ in rest),
     )
+
+
+def _faults(cells: Iterable[Cell]) -> dict[str, list[str]]:
+    configs = {cell.dataset: cell.config.dataset for cell in cells if not cell.config.dataset.synthetic}
+    return {name: lines for name, config in configs.items() if (lines := known_faults(config))}
 
 
 def _queued(name: str, root: Path, storage: str | None) -> dict[str, CellState]:

@@ -100,6 +100,9 @@ def show_plan(options: dict[str, Any]) -> None:
     _show_skipped(expansion, False)
     _show_counts(plan)
     paragraph("", _needs(plan), indent=2)
+    for dataset, lines in plan.faults.items():
+        for line in lines:
+            paragraph("", f"{dataset}: {line}", indent=2)
 
 
 def show_status(options: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from harness.cli.actions.run import config_from, say_differences
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import metric_table, watching
+from harness.cli.terminal import fault_lines, metric_table, watching
 from harness.errors import UsageError, unknown
 from harness.files import write_text
 from harness.sweep.list_studies import best_preset, find_summary, list_studies
@@ -158,6 +158,7 @@ def _show_test(summary: Summary) -> None:
     for record in summary.tests:
         title = f"{record.name}{_twin(summary)} · best of {len(summary.trials)} trials, seed {record.config['seed']}"
         metric_table(title, (record.metrics, record.intervals))
+        fault_lines(record.data)
 
 
 def _row(trial: Trial, summary: Summary, best: bool, so_far: Trial | None) -> list[str]:

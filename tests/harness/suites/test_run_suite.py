@@ -98,6 +98,18 @@ def test_the_plan_says_what_is_done_what_is_left_and_what_it_takes(run_with, exp
     assert (plan.weights, plan.unknown) == (32_768 * 4, 0)
 
 
+def test_the_plan_says_what_is_wrong_with_real_data_that_are_there(table, tmp_path, real_format):
+    cells = expand(load_suite(str(table)), data_root=str(tmp_path / "data"))
+    assert make_suite_plan(cells, tmp_path / "runs").faults == {}
+    real_format.write_icfg(tmp_path / "data")
+    faults = make_suite_plan(cells, tmp_path / "runs").faults
+    assert faults.keys() == {"icfg"}
+    assert faults["icfg"][1].startswith("Not the published test set: 2 images, published 19,848")
+    file = tmp_path / "data" / "ICFG-PEDES" / "ICFG-PEDES.json"
+    file.write_text("<!doctype html>")
+    assert "It is a web page" in make_suite_plan(cells, tmp_path / "runs").faults["icfg"][0]
+
+
 def test_the_plan_finds_runs_that_others_made_but_not_those_without_the_tests(expansion, tmp_path):
     runs = Runs()
     for cell in expansion.cells[:2]:
