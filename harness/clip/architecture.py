@@ -53,11 +53,11 @@ def build_model(
 
 
 def load_state(
-    model: nn.Module, state: dict[str, Tensor], name: str, source: object, *, published: bool = False
+    model: nn.Module, state: dict[str, Tensor], name: str, source: object, *, grid: Grid | None = None
 ) -> list[str]:
     """Load weights in place, positions fitted to the image grid and text length; all names must match.
 
-    Returns what was assumed of the positions, in sentences; of `published` weights the grid is known.
+    Returns what was assumed of the positions, in sentences. `grid` is that of the image positions, where it is known.
     """
     state = convert_state_dict(model, dict(state))
     if not hasattr(model, "positional_embedding"):
@@ -65,7 +65,7 @@ def load_state(
     state = {
         key: value for key, value in state.items() if key not in _SCALES and not key.endswith(".position_ids")
     }
-    notes = _fit_positions(state, model, _native_grid(name), published)
+    notes = _fit_positions(state, model, _native_grid(name), grid)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -152,15 +152,15 @@ def _resize_resnet(visual: Any, old: Grid, image_size: tuple[int, int]) -> None:
     visual.image_size, visual.grid_size = image_size, new
 
 
-def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid, published: bool) -> list[str]:
+def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid, known: Grid | None) -> list[str]:
     """Fit the positions of a state in place; return what had to be assumed or interpolated for it."""
     notes = []
     for key in IMAGE_POSITIONS:
         wanted = getattr(getattr(model, "visual", None), "grid_size", None)
         if key in state and wanted is not None:
             n_patches = len(state[key]) - 1
-            old = guess_grid(n_patches, native, tuple(wanted))
-            if not published and old != native:
+            old = known or guess_grid(n_patches, native, tuple(wanted))
+            if old not in (native, known):
                 notes += _said_of_grid(n_patches, old, tuple(wanted))
             state[key] = resize_grid(state[key], old, tuple(wanted))
     own = model.state_dict()

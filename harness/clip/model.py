@@ -234,7 +234,7 @@ def _build(
     edges = None if meta else cut_edges(config.name, config.image_size)
     notes = [edges] if edges else []
     if weights:
-        fitted = load_state(model, weights.state, config.name, weights.source, published=weights.published)
+        fitted = load_state(model, weights.state, config.name, weights.source, grid=weights.grid)
         notes += [*weights.notes, *fitted]
     resize_timm(model, config.name, config.image_size)
     return model, notes

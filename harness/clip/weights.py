@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.clip import tiny
 from harness.clip.activation import quick_gelu_of
+from harness.clip.positions import Grid
 from harness.clip.unwrapping import clip_of
 from harness.clip.weight_files import read_weights, refuse_empty, refuse_not_finite, state_hash
 from harness.config.sections import BackboneConfig
@@ -31,7 +32,7 @@ _YES = ("1", "on", "yes", "true")
 class Weights:
     """A backbone's weights: tensors by name, the file, the content's SHA-256, whether they need QuickGELU.
 
-    `notes` says what was assumed of the file; `published` whether it is a tag's, whose grid is the model's own.
+    `notes` says what was assumed of the file; `grid` of how many patches its image positions are, where that is known.
     """
 
     state: dict[str, Tensor]
@@ -39,7 +40,7 @@ class Weights:
     sha256: str
     quick_gelu: bool
     notes: tuple[str, ...] = ()
-    published: bool = False
+    grid: Grid | None = None
 
 
 def load_weights(config: BackboneConfig) -> Weights:
@@ -55,7 +56,7 @@ def load_weights(config: BackboneConfig) -> Weights:
     quick_gelu, assumed = quick_gelu_of(config, file, path)
     logger.info("Backbone weights: %s", path)
     notes = (*(f"{path.name}: {note}" for note in file.notes), *filter(None, [assumed]))
-    return Weights(state, path, state_hash(state), quick_gelu, notes, published=config.weights is None)
+    return Weights(state, path, state_hash(state), quick_gelu, notes)
 
 
 def check_names(config: BackboneConfig) -> None:

@@ -28,14 +28,17 @@ def check_finite(rows: Tensor, of: str, where: str = "") -> Tensor:
     return rows
 
 
-def check_spread(image: Tensor, text: Tensor, split: Split) -> None:
-    """Raise `HarnessError` where all images or all captions of a split have one embedding, though they differ.
+def check_embeddings(image: Tensor, text: Tensor, split: Split) -> None:
+    """Raise `HarnessError` where embeddings of a split are not finite, or all one though what they are of differs.
 
     Args:
         image: L2-normalised embeddings [n_image, dim].
         text: L2-normalised embeddings [n_caption, dim].
         split: what they are of.
     """
+    where = f" of the {split.name} split of {split.dataset}"
+    check_finite(image, "image", where)
+    check_finite(text, "caption", where)
     if _alike(image) and not _same(split.images.read(range(min(_LOOKED_AT, len(split.images))))):
         raise _collapsed(len(image), "image", split)
     if _alike(text) and not _same(split.tokens):

@@ -13,7 +13,7 @@ from harness.compute.precision import unit
 from harness.config.sections import RunConfig
 from harness.data.loading import Split
 from harness.errors import HarnessError
-from harness.evaluate.collapse import check_finite, check_spread
+from harness.evaluate.collapse import check_embeddings, check_finite
 from harness.evaluate.measure import Embeddings, Evaluation, measure
 from harness.images.augment import Augment
 from harness.methods import Method
@@ -50,7 +50,7 @@ class Encoder:
             return self._encode_cached(split)
         image, image_seconds = _timed(lambda: self._images(split, self.method.encode_image))
         text, text_seconds = _timed(lambda: self._captions(split, self.method.encode_text))
-        return _embeddings(image, text, image_seconds, text_seconds, split)
+        return Embeddings(unit(image), unit(text), image_seconds, text_seconds)
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class Encoder:
     def _encode_cached(self, split: Split) -> Embeddings:
         (image, text), seconds = _timed(lambda: self.frozen(split))
         image, text = self.method.head_image(image), self.method.head_text(text)
-        return _embeddings(image, text, seconds / 2, seconds / 2, split)
+        return Embeddings(unit(image), unit(text), seconds / 2, seconds / 2)
 
     def _images(self, split: Split, encode: Encode) -> Tensor:
         rows = torch.arange(len(split.images))
@@ -136,19 +136,10 @@ def evaluate(encoder: Encoder, split: Split, *, detail: bool = False) -> tuple[E
     Raises `HarnessError` for embeddings that are not finite, or all alike.
     """
     embeddings = encoder.encode(split)
-    check_spread(embeddings.image, embeddings.text, split)
+    check_embeddings(embeddings.image, embeddings.text, split)
     measured = measure(embeddings, split, detail=detail) if encoder.engine.is_main_process else None
     shared: Evaluation = agreed(measured)
     return shared, embeddings
-
-
-def _embeddings(
-    image: Tensor, text: Tensor, image_seconds: float, text_seconds: float, split: Split
-) -> Embeddings:
-    """Return embeddings [n, dim] at length 1; raise `HarnessError` where some are not finite."""
-    where = f" of the {split.name} split of {split.dataset}"
-    rows = check_finite(unit(image), "image", where), check_finite(unit(text), "caption", where)
-    return Embeddings(*rows, image_seconds, text_seconds)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

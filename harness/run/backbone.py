@@ -48,8 +48,8 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
         )
     file = folder.file(WEIGHTS)
     trained = read_tensors(file) if file.is_file() else {}
+    refuse_not_finite(trained, file)
     towers = {key.removeprefix(TOWERS): value for key, value in trained.items() if key.startswith(TOWERS)}
-    refuse_not_finite(towers, file)
     if not towers:
         raise UsageError(
             f"The run {record.name} trained nothing of the towers, so there is nothing to start from: "
@@ -58,4 +58,5 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
     clip = load_backbone(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
     state = {**clip.model.state_dict(), **towers}
     digest = content_hash([record.identity, clip.identity.sha256])
-    return Weights(state, file, digest, clip.identity.quick_gelu)
+    grid = getattr(clip.model.visual, "grid_size", None)
+    return Weights(state, file, digest, clip.identity.quick_gelu, grid=tuple(grid) if grid else None)

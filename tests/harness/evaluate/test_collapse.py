@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.evaluate.collapse import check_finite, check_spread
+from harness.evaluate.collapse import check_embeddings, check_finite
 from harness.inference.model import Trained
 from harness.methods import METHODS
 from harness.record import RunFolder, all_runs
@@ -48,18 +48,18 @@ def test_rows_that_are_not_finite_are_counted(value):
 def test_rows_that_are_all_alike_are_a_collapse(noise):
     alike = ALIKE + noise * torch.arange(4)[:, None]
     with pytest.raises(HarnessError, match="All 4 images of the test split of icfg have the same embedding"):
-        check_spread(alike, SPREAD, DIFFERENT)
+        check_embeddings(alike, SPREAD, DIFFERENT)
     with pytest.raises(
         HarnessError, match="All 4 captions of the test split of icfg have the same embedding"
     ):
-        check_spread(SPREAD, alike, DIFFERENT)
+        check_embeddings(SPREAD, alike, DIFFERENT)
 
 
 def test_rows_that_differ_little_and_equal_inputs_are_none():
-    check_spread(ALIKE + 1e-3 * SPREAD, SPREAD, DIFFERENT)
+    check_embeddings(ALIKE + 1e-3 * SPREAD, SPREAD, DIFFERENT)
     equal = split(torch.ones(4, 3, 2, 2), torch.ones(4, 2))
-    check_spread(ALIKE, ALIKE, equal)
-    check_spread(ALIKE[:1], ALIKE[:1], DIFFERENT)
+    check_embeddings(ALIKE, ALIKE, equal)
+    check_embeddings(ALIKE[:1], ALIKE[:1], DIFFERENT)
 
 
 @pytest.mark.usefixtures("untracked")

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from harness.errors import UsageError
+from harness.clip.positions import resize_grid
+from harness.errors import DataError, UsageError
 from harness.inference.model import Trained
+from harness.inference.transfer import evaluate_run
 from harness.listener import Listener
 from harness.record import FEW_SHOT, WEIGHTS, RunFolder
 from harness.run.backbone import load_backbone
@@ -91,3 +93,61 @@ def test_augmented_captions_change_what_is_learned_and_a_missing_translation_is_
     weights = [load_file(tmp_path / record.name / WEIGHTS) for record in (plain, changed)]
     assert any(not torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert sum("Back translation is off" in note for note in notes.notes) == 1
+
+
+def spoil(file, content=None):
+    """Make the first tensor of a file infinite at one place, or put something else in the file's place."""
+    if content is not None:
+        file.write_bytes(content)
+        return ""
+    tensors = load_file(file)
+    name = sorted(tensors)[0]
+    tensors[name].view(-1)[0] = float("inf")
+    save_file(tensors, file)
+    return name
+
+
+DOORS = {
+    "init_from": lambda world, twins, record, runs: load_backbone(
+        world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}").backbone,
+        seed=0,
+        runs=runs,
+    ),
+    "load": lambda world, twins, record, runs: Trained(RunFolder(runs / record.name), device="cpu"),
+    "evaluate": lambda world, twins, record, runs: evaluate_run(
+        record.name, ["icfg"], runs=runs, device="cpu"
+    ),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_runs_own_weights_are_refused_where_they_are_not_finite_or_no_weights(world, twins, source, door):
+    record, runs = source
+    name = spoil(runs / record.name / WEIGHTS)
+    with pytest.raises(DataError, match=rf"{WEIGHTS} cannot be used: its tensor {name} holds 1 value"):
+        DOORS[door](world, twins, record, runs)
+    spoil(runs / record.name / WEIGHTS, b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
+    with pytest.raises(DataError, match=rf"{WEIGHTS} holds no weights.*git lfs pull"):
+        DOORS[door](world, twins, record, runs)
+
+
+def test_the_grid_of_towers_that_a_run_trained_is_known_and_not_guessed(world, twins, source):
+    record, runs = source
+    config = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}")
+    own = load_backbone(config.backbone, seed=0, runs=runs).model
+    other = config.backbone.model_copy(update={"image_size": (64, 48)})
+    got = load_backbone(other, seed=0, runs=runs)
+    positions = [model.visual.positional_embedding for model in (own, got.model)]
+    assert torch.equal(positions[1], resize_grid(positions[0], (12, 4), (8, 6)))
+    assert got.notes == []
+
+
+def test_a_run_keeps_the_activation_that_it_was_made_with(world, twins, tmp_path, source):
+    record, runs = source
+    folder = RunFolder(runs / record.name)
+    assert Trained(folder, device="cpu").method.clip.identity.quick_gelu
+    record.backbone["quick_gelu"] = False
+    folder.write(record)
+    clip = Trained(folder, device="cpu").method.clip
+    assert not clip.identity.quick_gelu
+    assert "QuickGELU" not in repr(clip.model)

@@ -296,7 +296,7 @@ def test_a_part_that_only_training_needs_may_be_missing_and_is_said(bring, clip,
     bring("tbps_clip", authors_files.tbps_clip(clip, full=False), listener=heard)
     assert "ss_image_head" in " ".join(heard.notes)
     bring("irra", authors_files.irra(clip, persons=7), listener=heard)
-    assert "classifier" in heard.notes[-1]
+    assert any(note.startswith("classifier: not in the file") for note in heard.notes)
     with pytest.raises(UsageError, match=r"4 tensors unknown \(ss_image_head.0.bias.*--preset"):
         bring("tbps_clip", states["tbps_clip"], presets=["simplified"])
 
@@ -408,3 +408,24 @@ def test_the_command_imports_tests_and_shows_and_prints_json(states, twins, tmp_
     assert "rule oracle" in shown
     assert "epoch chosen by the authors on the test split, which flatters" in shown
     assert "imported from best.pth" in shown
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_tensors_that_are_not_finite_are_refused_with_file_and_name(bring, states, tmp_path, value):
+    state = {name: tensor.clone() for name, tensor in states["irra"].items()}
+    state["base_model.ln_final.weight"][5] = value
+    with pytest.raises(
+        DataError, match=r"best\.pth cannot be used: its tensor base_model\.ln_final\.weight holds 1"
+    ):
+        bring("irra", state)
+    assert not all_runs(tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"<html><body>Quota exceeded</body></html>", "web page"), (b"", "empty file")],
+)
+def test_what_is_no_checkpoint_is_named_with_the_way_out(config, tmp_path, content, words):
+    (tmp_path / "best.pth").write_bytes(content)
+    with pytest.raises(DataError, match=rf"best\.pth holds no weights.*{words}"):
+        import_checkpoint(config("cskt"), tmp_path / "best.pth", runs=tmp_path / "runs", test=False)
