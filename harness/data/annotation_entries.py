@@ -49,11 +49,11 @@ def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[S
     Raises `DataError` with file, index of the entry (from 0), what is wrong and the fix.
     """
     entries = _read_entries(file)
-    _check_one_identity(file, entries)
+    check_one_identity(file, entries)
     return [_Entry(file, index, entry).sample(split, strip) for index, entry in enumerate(entries)]
 
 
-def _check_one_identity(file: Path, entries: Sequence[Any]) -> None:
+def check_one_identity(file: Path, entries: Sequence[Any]) -> None:
     """Raise `DataError` where two keys could be the person and do not agree.
 
     An `image_id` that numbers the pictures beside an `id` that comes again is no person.

@@ -89,6 +89,7 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
         "note": f"mean [95 % interval over {'seeds and ' * (n_seeds > 1)}identities] and each seed's value",
         "seeds": [record.config["seed"] for record in records],
         "runs": [record.name for record in records],
+        "faults": list(dict.fromkeys(line for one in records for line in one.data.get("faults", ()))),
         "synthetic": first.synthetic,
         "finished": now(),
         "metrics": metrics,

@@ -9,7 +9,13 @@ import click
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import TerminalListener, comparison_table, record_table, watching
+from harness.cli.terminal import (
+    TerminalListener,
+    comparison_table,
+    fault_lines,
+    record_table,
+    watching,
+)
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.data.annotations import locate, missing_data
@@ -187,6 +193,7 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
     header, rows = group_table_rows(group)
     table(group["title"], header, rows, text=header[:2], leaving=[*header[:3:-1], "sd"])
     paragraph("", group["note"])
+    fault_lines(group)
 
 
 def _show_plans(plans: list[list[Plan]], as_json: bool) -> None:
