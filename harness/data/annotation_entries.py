@@ -39,7 +39,7 @@ def _read_entries(file: Path) -> list[Any]:
 
 
 def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[Sample]:
-    """Return one sample for each entry of a file.
+    """Return one sample for each entry of a file, with the path as it is written there, but for leading folders.
 
     Args:
         file: the annotation file.
@@ -81,14 +81,14 @@ def _may_be_person(key: Any) -> bool:
 
 
 def one_spelling(path: str) -> str:
-    """Return a path without the parts that lead nowhere.
+    r"""Return a path with forward slashes, without the parts that lead nowhere.
 
-    >>> one_spelling("a//b/./c.jpg")
+    >>> one_spelling(r".\a//b/./c.jpg")
     'a/b/c.jpg'
     """
-    if "//" not in path and "./" not in path:
+    if "//" not in path and "./" not in path and "\\" not in path:
         return path
-    return "/".join(part for part in path.split("/") if part not in ("", "."))
+    return "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
 
 
 def merge(samples: Sequence[Sample]) -> list[Sample]:
@@ -142,12 +142,13 @@ class _Entry:
         key, path = self.value(_PATH_KEYS)
         if not isinstance(path, str) or not path.strip():
             self.fail(f"{key} should be the path of an image, but is {_shown(path)}")
-        path = self.text(key, path).replace("\\", "/").removeprefix("./")
+        written = self.text(key, path)
+        whole = path = written.replace("\\", "/").removeprefix("./")
         for folder in strip:
             path = path.removeprefix(f"{folder}/")
         if "\0" in path or _ABSOLUTE.match(path) or ".." in path.split("/"):
             self.fail(f"{key} {path!r} is outside the image folder; only paths inside it are read")
-        return path
+        return written if path == whole else path
 
     def identity(self) -> int:
         key, identity = self.value(_IDENTITY_KEYS)

@@ -87,8 +87,7 @@ def annotation_faults(
     if anew := begin_anew(samples):
         what = f"Identities begin anew in {', '.join(anew)}: the same number is another person in each split."
         yield Fault("warning", what, "Nothing to do for --train-on train; train+val is refused.")
-    else:
-        yield from _leaks("person", [(sample.identity, sample.split) for sample in samples])
+    yield from _leaks("person", [(sample.identity, sample.split) for sample in samples], apart=anew)
     yield from _leaks("image", [(sample.image, sample.split) for sample in samples])
     yield from _doubled(annotation.entries)
     yield from _two_spellings(annotation.entries)
@@ -126,11 +125,16 @@ def _wrong_counts(
         yield Fault(severity, f"Not {whose}: {'; '.join(parts)}.", f"{_AGAIN}; results cannot be compared.")
 
 
-def _leaks(name: str, places: Iterable[tuple[object, str]]) -> Iterator[Fault]:
+def _leaks(name: str, places: Iterable[tuple[object, str]], apart: Sequence[str] = ()) -> Iterator[Fault]:
+    """Yield what is in more than one split; a number shared by splits that number `apart` is none."""
     splits: dict[object, set[str]] = defaultdict(set)
     for value, split in places:
         splits[value].add(split)
-    shared = [f"{value} in {', '.join(sorted(found))}" for value, found in splits.items() if len(found) > 1]
+    shared = [
+        f"{value} in {', '.join(sorted(found))}"
+        for value, found in splits.items()
+        if len(found) > 1 and not found <= set(apart)
+    ]
     if shared:
         what = f"{many(len(shared), name)} in more than one split: test data would be trained on."
         yield Fault("error", what, f"{_AGAIN}, or keep each person in one split.", len(shared), first(shared))

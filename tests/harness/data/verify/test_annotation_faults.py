@@ -98,7 +98,21 @@ def test_identities_that_begin_anew_are_no_leak(first):
     assert "1 person" in found([*people(4, "train", first), *people(3, "test", first + 3)])[0].what
 
 
-@pytest.mark.parametrize("spelled", ["train//0/0.jpg", "train/./0/0.jpg"])
+def test_a_split_that_does_not_begin_anew_may_leak_all_the_same():
+    mixed = [
+        *people(4, "train"),
+        *people(3, "val"),
+        sample("t/0.jpg", 2, "test"),
+        sample("t/1.jpg", 80, "test"),
+    ]
+    anew, leak = found(mixed)[:2]
+    assert "begin anew in train, val:" in anew.what
+    assert leak.what.startswith("1 person in more than one split")
+
+
+@pytest.mark.parametrize(
+    "spelled", ["train//0/0.jpg", "train/./0/0.jpg", "./train/0/0.jpg", r"train\0\0.jpg"]
+)
 def test_a_doubled_record_and_its_other_spelling_are_counted(spelled):
     again = sample(spelled, 0, "train", GOOD[0].captions)
     doubled, spelling = found(GOOD, entries=[*GOOD, again])
@@ -164,6 +178,15 @@ def test_a_run_says_and_keeps_each_fault_and_the_verifier_the_same(real_format, 
     ]
     said = {fault.line() for fault in verify(ICFG, Place(root, "--data-root"), images="exist").faults}
     assert set(read.faults) <= said
+
+
+@pytest.mark.parametrize("spell", [lambda path: f"./{path}", lambda path: path.replace("/", "\\")])
+def test_one_picture_under_two_spellings_is_read_as_one_and_said(real_format, tmp_path, spell):
+    entries = real_format.icfg_entries()
+    again = {**entries[0], "file_path": spell(entries[0]["file_path"])}
+    read, _ = reading(real_format.write_icfg(tmp_path, [*entries, again]), val="none")
+    assert len(read.samples) == len(entries)
+    assert read.faults[-1].startswith("1 picture under several spellings of the path (")
 
 
 def test_a_twin_passes_in_silence(real_format, tmp_path):
