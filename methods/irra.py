@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from harness.captions.masking import WordMask
+from harness.clip.plain_models import plain_models
 from harness.clip.tensor_names import renamed
 from harness.errors import UsageError
 from harness.method_parts.auxiliary_losses import id_loss
@@ -128,8 +129,7 @@ class Irra(Method):
         if not clip.injectable:
             raise UsageError(
                 f"The backbone {clip.identity.name} does not give the embedding of each word and patch, which "
-                "method.mlm needs: set it to 0, or choose a CLIP with two plain transformers such as "
-                "ViT-B-16-quickgelu."
+                f"method.mlm needs: set it to 0, or choose one of {', '.join(plain_models())}."
             )
         n_words = clip.model.token_embedding.num_embeddings
         self.words = WordMask(self.config.mask_share, end=n_words - 1)

@@ -63,6 +63,8 @@ def record_table(record: Any) -> None:
     for line in _facts(record):
         paragraph("", line, indent=2)
     fault_lines(record.data)
+    for note in record.notes:
+        paragraph("", f"backbone: {note}", indent=2)
     if record.imported and not record.metrics:
         dataset = record.config["dataset"]["name"]
         click.echo(plain(f"not tested yet: harness evaluate {record.name} --dataset {dataset}"))

@@ -14,6 +14,7 @@ from harness.config.sections import BackboneConfig
 
 _TEXT_LENGTH = 77
 _RECIPE = "bilinear"
+_INPUT = ("text_length", "normalisation", "interpolation")
 
 
 def with_own_input(config: BackboneConfig) -> BackboneConfig:
@@ -32,6 +33,14 @@ def with_own_input(config: BackboneConfig) -> BackboneConfig:
     return config.model_copy(
         update={name: value for name, value in own.items() if getattr(config, name) is None}
     )
+
+
+def without_own_input(config: BackboneConfig) -> BackboneConfig:
+    """Return a config with its input left open where it is as the backbone has it, for another to bring its own."""
+    open_ = config.model_copy(update=dict.fromkeys(_INPUT))
+    own = with_own_input(open_)
+    chosen = {name: getattr(config, name) for name in _INPUT if getattr(config, name) != getattr(own, name)}
+    return open_.model_copy(update=chosen)
 
 
 def own_text_length(name: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.clip.own_input import without_own_input
 from harness.config.fields import Choice, Range, is_free
 from harness.config.sections import RunConfig
 from harness.config.values import flatten, merge, nest
@@ -16,6 +17,7 @@ from harness.methods import METHODS, Method
 from harness.presets.resolve import build, config_keys, parse_override, unknown_key
 
 MEASURES = ("dataset.", "eval.")
+_BACKBONE = {"backbone.name", "backbone.pretrained", "backbone.weights"}
 _GRID_POINTS, _MOST_POINTS = 4, 10_000
 _FORMS = "key=low:high, key=low:high:log or key=a,b,c"
 _RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")
@@ -165,8 +167,10 @@ def check_axes(config: RunConfig, axes: Sequence[Axis]) -> None:
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """Return a config with some dotted keys set, checked like any other."""
+    """Return a config with some dotted keys set, checked like any other; another backbone brings its own input."""
     nested = config.model_dump()
+    if values.keys() & _BACKBONE:
+        nested["backbone"] = without_own_input(config.backbone).model_dump()
     for key, value in values.items():
         merge(nested, nest(key, value))
     return build(nested)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.clip.weight_files import read_tensors, refuse_not_finite
 from harness.errors import HarnessError
+from harness.file_kinds import Kind, what_is
 from harness.files import replaced
 from harness.methods import Method
 
@@ -132,7 +133,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise HarnessError(
-            f"The checkpoint {path} cannot be read ({error}): remove it to start over."
-        ) from error
+        kind = what_is(path)
+        why = f"({error})" if kind in (None, Kind.ZIP) else f"({kind.what})"
+        raise HarnessError(f"The checkpoint {path} cannot be read {why}: remove it to start over.") from error
     return content

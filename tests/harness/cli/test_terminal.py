@@ -193,3 +193,10 @@ def test_on_a_terminal_a_bar_follows_each_stage_and_is_gone_at_the_end(monkeypat
     except ValueError:
         pass
     assert listener._bar is None
+
+
+def test_what_was_assumed_of_the_backbones_weights_stands_below_the_result(fake, capsys):
+    record = finished(fake)
+    record.notes = ["a.pt does not say with which activation it was trained: GELU is assumed."]
+    record_table(record)
+    assert "backbone: a.pt does not say" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import pytest
 from harness.config.identity import identity_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
+from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.preset_files import PRESETS, known_presets
@@ -150,3 +151,29 @@ def test_content_hashes_do_not_depend_on_the_order_of_keys():
         == content_hash({"b": [2], "a": 1})
         != content_hash({"a": 1, "b": [3]})
     )
+
+
+@pytest.mark.parametrize("dataset", DATASETS.names())
+@pytest.mark.parametrize("method", METHODS.names())
+def test_the_recipes_of_the_papers_keep_clips_input(method, dataset):
+    backbone = resolve(method, dataset).backbone
+    assert backbone.text_length == {"ufine": 168}.get(dataset, 77)
+    square = method == "tbps_clip"
+    assert backbone.image_size == ((224, 224) if square else (384, 128))
+    assert backbone.normalisation == ("imagenet" if square else "clip")
+    assert backbone.interpolation == ("bicubic" if square else "bilinear")
+
+
+def test_another_backbone_brings_its_own_input_unless_something_else_is_chosen():
+    names = ["backbone.name=ViT-B-16-SigLIP", "backbone.pretrained=webli"]
+    own = resolve("zero_shot", "icfg", overrides=names)
+    assert (own.backbone.text_length, own.backbone.normalisation) == (64, "half")
+    assert ("backbone.text_length", 77, 64) in differences(own)
+    chosen = resolve("zero_shot", "icfg", overrides=[*names, "backbone.text_length=77"])
+    assert (chosen.backbone.text_length, chosen.backbone.normalisation) == (77, "half")
+    assert identity_values(own)["backbone"]["normalisation"] == "half"
+
+
+def test_an_unknown_backbone_is_told_when_the_config_is_made():
+    with pytest.raises(UsageError, match="Did you mean 'ViT-B-16-SigLIP'"):
+        resolve("zero_shot", "icfg", overrides=["backbone.name=vit-b-16-siglip"])

@@ -133,3 +133,13 @@ def test_a_grid_has_every_combination():
     assert {tuple(point.values()) for point in points} == {
         (rate, loss) for rate in (0.1, 0.2) for loss in ("sdm", "itc")
     }
+
+
+def test_another_backbone_brings_its_own_input_and_what_was_chosen_stays():
+    base = resolve("zero_shot", "icfg", overrides=["backbone.interpolation=bicubic"])
+    other = with_values(base, {"backbone.name": "ViT-B-16-SigLIP", "backbone.pretrained": "webli"}).backbone
+    assert (other.text_length, other.normalisation, other.interpolation) == (64, "half", "bicubic")
+    longer = resolve("zero_shot", "ufine")
+    assert with_values(longer, {"backbone.name": "ViT-B-32"}).backbone == longer.backbone.model_copy(
+        update={"name": "ViT-B-32"}
+    )
