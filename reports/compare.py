@@ -14,7 +14,7 @@ from harness.analysis.pictures import Pictures
 from harness.analysis.ranked_drawing import draw_gallery
 from harness.analysis.ranked_gallery import flip_entries, flips
 from harness.analysis.run_figures import person_shares
-from harness.errors import DataError
+from harness.errors import DataError, many
 from harness.files import load_arrays, read_json, write_json
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import DASH, interval_text, p_text
@@ -111,7 +111,8 @@ def draw_flips(found: dict[str, Any], a: dict[str, Any], b: dict[str, Any], n: i
     flipped = flips(a, b, n)
     rows = flip_entries(a, b, [*flipped.only_a, *flipped.only_b], SIDES)
     world = f" · {TWIN}" if found["synthetic"] else ""
-    title = f"{side['dataset']}{world}: {flipped.n_only_a} queries right with A alone, {flipped.n_only_b} with B alone"
+    alone = many(flipped.n_only_a, "query", "queries")
+    title = f"{side['dataset']}{world}: {alone} right with A alone, {flipped.n_only_b} with B alone"
     return draw_gallery(rows, pictures, title)
 
 

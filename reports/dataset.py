@@ -17,7 +17,7 @@ from harness.analysis.dataset_figures import (
 )
 from harness.analysis.dataset_profile import Arrays, Profile, load_profile, measure
 from harness.datasets import SPLITS
-from harness.errors import UsageError
+from harness.errors import UsageError, many
 from harness.files import load_arrays
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text
@@ -199,7 +199,8 @@ class Dataset(Report):
         profile = measure(source.subjects[0], data)
         n, wrong = profile.n_images, sum(fault["severity"] != "note" for fault in profile.faults)
         verdict = "usable" if profile.usable else "not usable"
-        summary = f"{profile.heading}: {n:,} images, {verdict}, {wrong} errors and warnings"
+        faults = many(wrong, "error or warning", "errors and warnings")
+        summary = f"{profile.heading}: {many(n, 'image')}, {verdict}, {faults}"
         found = gaps(profile)
         return Contents(n, summary, steps(profile), tables(profile, data), found, profile.heading)
 

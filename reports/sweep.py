@@ -29,7 +29,7 @@ from harness.analysis.studies.figures import (
 )
 from harness.analysis.studies.tables import facts_table, failures_table, trials_frame
 from harness.analysis.studies.tracked_study import TrackedStudy, load_study, write_study
-from harness.errors import UsageError
+from harness.errors import UsageError, many
 from harness.files import write_text
 from harness.pages.escaping import visible
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
@@ -120,7 +120,7 @@ class Sweep(Report):
             write_text(data / PRESET, study.preset)
         n = len(study.finished)
         best = f", best {study.objective} {study.best.value:.2f}" if study.best else ""
-        summary = f"{study.title}: {n} finished of {len(study.trials)} trials{best}"
+        summary = f"{study.title}: {n} finished of {many(len(study.trials), 'trial')}{best}"
         return Contents(n, visible(summary), steps(study), tables(study), gaps(study), study.name)
 
 

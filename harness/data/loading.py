@@ -12,6 +12,7 @@ from harness.data.cut_captions import NONE, RAISE, Cut, Tokenize, count_cut, cut
 from harness.data.picture_faults import left_out, picture_faults
 from harness.data.reading import Reading
 from harness.datasets import Counts, Pairs, Sample, pairs
+from harness.errors import many
 from harness.images.decoding import ImageError
 from harness.images.store import Images, disk_bytes, open_images
 from harness.listener import Listener
@@ -180,4 +181,4 @@ def _open_samples(
 
 def _announcement(n: int, size: tuple[int, int], store: str) -> str:
     need = f", store of {disk_bytes(n, size) / 1e9:.2f} GB" if store == "disk" else ", without a store"
-    return f"opening {n:,} images at {size[0]}×{size[1]}{need}"
+    return f"opening {many(n, 'image')} at {size[0]}×{size[1]}{need}"

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from harness.errors import DataError
+from harness.errors import DataError, many
 from harness.files import replaced
 from harness.images.decoding import ImageError, Pixels
 from harness.images.file_hashes import file_state
@@ -121,7 +121,7 @@ def open_gallery(
     new = [(key, file) for key, file in zip(keys, files, strict=True) if key not in rows]
     bad: list[tuple[Path, str]] = []
     if new:
-        listener.on_stage(f"encoding {len(new):,} of {len(files):,} images")
+        listener.on_stage(f"encoding {len(new):,} of {many(len(files), 'image')}")
         try:
             _encode(model, new, rows, bad, place, listener)
         finally:

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import UsageError, many
 from harness.files import read_json, writable, write_json
 from harness.listener import Listener
 from harness.pages.escaping import markdown_text, safe_stem, visible
@@ -140,7 +140,7 @@ def _check_subjects(report: type[Report], subjects: Sequence[str]) -> None:
     if len(subjects) != len(report.takes):
         usage = " ".join(["harness report", report.name, *(word.upper() for word in report.takes)])
         raise UsageError(
-            f"The report {report.name} is called as `{usage}`; got {len(subjects)} names after it."
+            f"The report {report.name} is called as `{usage}`; got {many(len(subjects), 'name')} after it."
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.errors import many
 from harness.evaluate.per_identity import load_persons, write_persons
 from harness.pages.tables import Table
 from harness.reporting.missing import unfinished_gaps
@@ -67,7 +68,7 @@ class PanelReport(Report):
         panels = cls.panels(data)
         tables = [table for panel in panels for table in cls.tables(panel)]
         gaps = [*cls.gaps(panels), *unfinished_gaps(source.unfinished)]
-        summary = f"{len(results)} results in {len(panels)} protocols"
+        summary = f"{many(len(results), 'result')} in {many(len(panels), 'protocol')}"
         return Contents(len(results), summary, cls._tour(len(panels)), tables, gaps)
 
     @classmethod

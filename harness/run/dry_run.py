@@ -99,7 +99,7 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
         parameters=counts,
         train_pairs=pairs,
         estimated_seconds=seconds,
-        estimate_from=f"{n} earlier runs" if n else None,
+        estimate_from=many(n, "earlier run") if n else None,
         differs=None if found else difference_from_earlier(record, root),
         faults=[*reading.faults, *reading.cut_faults(clip.tokenize)],
         notes=clip.notes,

@@ -8,6 +8,7 @@ import numpy as np
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
+from harness.errors import many
 from harness.evaluate.intervals import seed_summary, share_bounds
 from harness.evaluate.per_identity import query_values
 from harness.files import write_json
@@ -81,7 +82,9 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
         f" · {words}" for words in dict.fromkeys(left_out_words(one.data) for one in records) if words
     )
     rule = first.selection.get("rule")
-    basis = "untrained, one run" if rule == "none" and n_seeds == 1 else f"{n_seeds} seeds · rule {rule}"
+    basis = (
+        "untrained, one run" if rule == "none" and n_seeds == 1 else f"{many(n_seeds, 'seed')} · rule {rule}"
+    )
     return {
         "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,

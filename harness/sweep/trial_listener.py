@@ -2,7 +2,7 @@
 
 import time
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, many
 from harness.listener import Listener
 from harness.record import Record
 from harness.sweep.settings import COSTS
@@ -69,7 +69,7 @@ class TrialListener(Listener):
         self.n_ended += 1
         by_seed = self.study.search.pruner == "wilcoxon"
         if by_seed and self.trial.report(self.n_ended - 1, value) and not last:
-            raise Pruned(f"behind the best of the study {self.study.name} after {self.n_ended} seeds")
+            raise Pruned(f"behind the best of the study {self.study.name} after {many(self.n_ended, 'seed')}")
 
     def seconds(self) -> float:
         """Return the seconds since the trial began."""

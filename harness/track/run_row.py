@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import many
+
 PARENT = "mlflow.parentRunId"
 _NO_BUDGET = "none"
 
@@ -120,4 +122,4 @@ def as_budget(text: str | None) -> str:
     >>> as_budget("30"), as_budget(""), as_budget("by hand")
     ('30 trials', 'none', 'by hand')
     """
-    return f"{text} trials" if text and text.isdigit() else text or _NO_BUDGET
+    return many(int(text), "trial") if text and text.isdigit() else text or _NO_BUDGET

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from harness.errors import TrainingError, listed
+from harness.errors import TrainingError, listed, many
 from harness.method_parts.batch import Batch
 from harness.methods import Method
 
@@ -52,4 +52,4 @@ def _check_gradients(method: Method) -> None:
 
 
 def _count(names: list[str]) -> str:
-    return "1 parameter" if len(names) == 1 else f"{len(names)} parameters"
+    return many(len(names), "parameter")

@@ -9,6 +9,7 @@ from harness.analysis.studies.figures import FINISHED, LARGE
 from harness.analysis.studies.tables import duration, trials_frame
 from harness.analysis.studies.tracked_study import TrackedStudy
 from harness.config.fields import Choice
+from harness.errors import many
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, Table, interval_text
 from harness.pages.theme import drawn, short_number
@@ -51,7 +52,7 @@ def best_table(study: TrackedStudy) -> Table:
     cells = DataFrame(lines).rename_axis("trial").reset_index()
     return Table(
         name="best_trials",
-        title=f"{study.title}: the {len(rows)} best of {len(study.trials)} trials",
+        title=f"{study.title}: the {len(rows)} best of {many(len(study.trials), 'trial')}",
         values=rows[["number", *study.objectives, "mAP", "seconds", "epochs", *keys]],
         cells=cells,
         notes=(_BEST_NOTE,),

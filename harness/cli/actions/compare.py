@@ -6,7 +6,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.errors import and_more
+from harness.errors import and_more, many
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
@@ -54,7 +54,7 @@ def _show_test(test: Compared, synthetic: bool) -> None:
         between = interval_text(gap.estimate, gap.low, gap.high)
         rows.append([METRIC_NAMES[name], *ends, between, p_text(gap.p_value), f"{gap.detectable:.1f}"])
     table(
-        f"{test.tested_on}{twin} · {test.a['n_identities']} identities · text to image, percent",
+        f"{test.tested_on}{twin} · {many(test.a['n_identities'], 'identity', 'identities')} · text to image, percent",
         header,
         rows,
         leaving=("detectable", "B [95 %]", "A [95 %]", "p"),

@@ -11,7 +11,7 @@ from harness.data.annotations import image_files, locate, missing_twin, read_dat
 from harness.data.overview import chosen_place
 from harness.data.verify.verify import VerifyReport
 from harness.datasets import DATASETS, PersonDataset
-from harness.errors import UsageError
+from harness.errors import UsageError, many
 from harness.paths import Place, cache_root
 
 
@@ -62,7 +62,7 @@ def fill_cache(
     files = image_files(dataset, place.path, read_dataset(dataset, place))
     needed = disk_bytes(len(files), size)
     amount = f"{needed / 1e9:.2f} GB" if needed >= 1e9 else f"{needed / 1e6:.1f} MB"
-    click.echo(f"{len(files):,} images at {size[0]}x{size[1]} take {amount} of disk in {cache_root()}.")
+    click.echo(f"{many(len(files), 'image')} at {size[0]}x{size[1]} take {amount} of disk in {cache_root()}.")
     with watching(quiet) as listener:
         listener.on_stage(f"decoding the images of {titled(dataset, synthetic)}")
         images = open_images(files, size, progress=listener.on_count, **options)

@@ -88,7 +88,7 @@ def _store() -> Iterator[Finding]:
         yield Finding("MLflow store", "ok", f"{without_password(tracking_uri())}, made by the first run")
         return
     store = Store()
-    yield Finding("MLflow store", "ok", f"{store.place}, {len(store.finished_runs())} finished runs")
+    yield Finding("MLflow store", "ok", f"{store.place}, {many(len(store.finished_runs()), 'finished run')}")
 
 
 def _weights() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import click
 from harness.analysis.compression.measures import METHOD_KEYS, chosen_layers, notes
 from harness.cli.layout import table
 from harness.cli.options import print_json
+from harness.errors import many
 
 _HEADER = ("layer", *(f"{measure} {part}" for measure in ("C¹", "C²") for part in ("SA", "FF", "Whole")))
 
@@ -53,7 +54,7 @@ def _say_settings(found: dict[str, Any]) -> None:
     cut = "" if found["clip"] is None else f" · losses cut at {found['clip']:g} points (unpublished)"
     click.echo(f"{found['run']}{twin}{looks}")
     click.echo(
-        f"t2i R@1 {found['R1']:.1f} of {found['n_queries']:,} captions on {found['split']} "
+        f"t2i R@1 {found['R1']:.1f} of {many(found['n_queries'], 'caption')} on {found['split']} "
         f"· epsilon {found['epsilon']:g} points{cut}"
     )
     cost = found["cost"]

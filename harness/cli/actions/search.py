@@ -6,6 +6,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
+from harness.errors import many
 from harness.inference.page import shown
 
 if TYPE_CHECKING:
@@ -31,5 +32,5 @@ def show_search(found: "Search", as_json: bool) -> None:
     twin = "SYNTHETIC TWIN · " if found.record.synthetic else ""
     slowest = 1000 * max(found.seconds)
     encoded = f"{found.gallery.encoded:,} encoded now; a query took {slowest:.0f} ms"
-    paragraph("", f"{twin}{len(found.gallery.files):,} images in {found.place}, {encoded}", indent=2)
+    paragraph("", f"{twin}{many(len(found.gallery.files), 'image')} in {found.place}, {encoded}", indent=2)
     click.echo(plain(f"page: {found.page}"))

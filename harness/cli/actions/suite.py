@@ -12,7 +12,7 @@ from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import watching
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.presets.resolve import check_agreement
@@ -211,7 +211,7 @@ def _cell_row(cell: PlannedCell) -> list[str]:
 
 def _show_counts(plan: SuitePlan) -> None:
     counts = ", ".join(f"{number} {state}" for state, number in plan.counts.items() if number)
-    click.echo(f"{len(plan.cells)} cells: {counts}")
+    click.echo(f"{many(len(plan.cells), 'cell')}: {counts}")
     if plan.counts["failed"]:
         click.echo(f"retry the failed cells by: harness suite retry {plain(plan.suite)}")
 
@@ -222,7 +222,8 @@ def _needs(plan: SuitePlan) -> str:
         return "nothing left to do"
     unknown = f", no estimate yet for {plan.unknown} of them" if plan.unknown else ""
     time = f"{plan.seconds / 60:.1f} min in sequence{unknown}"
-    return f"left: {left} cells; time: {time}; disk: weights {_size(plan.weights)}, image stores {_size(plan.stores)}"
+    disk = f"weights {_size(plan.weights)}, image stores {_size(plan.stores)}"
+    return f"left: {many(left, 'cell')}; time: {time}; disk: {disk}"
 
 
 def _size(n: int) -> str:

@@ -12,7 +12,7 @@ from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import fault_lines, metric_table, watching
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.sweep.list_studies import best_preset, find_summary, list_studies
 from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint
@@ -56,7 +56,9 @@ def _search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
     size = len(grid(axes)) if options["sampler"] == "grid" else TRIALS
     trials = options["trials"] or size
     if options["sampler"] == "grid" and trials > size:
-        raise UsageError(f"The grid has {size} points, but --trials asks for {trials}: leave --trials out.")
+        raise UsageError(
+            f"The grid has {many(size, 'point')}, but --trials asks for {trials}: leave --trials out."
+        )
     try:
         return Search(
             trials=trials,
@@ -126,7 +128,7 @@ def show(summary: Summary, as_json: bool) -> None:
     counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
     ends = "" if summary.interval is None else " [{:.2f}, {:.2f}]".format(*summary.interval)
     mean = f"mean of the finished {_number(summary.mean)}{ends}"
-    paragraph("", f"{len(summary.trials)} trials: {counts}; {mean}", indent=2)
+    paragraph("", f"{many(len(summary.trials), 'trial')}: {counts}; {mean}", indent=2)
     if summary.counts["pruned"]:
         saved = (
             f"{100 * summary.pruned_share:.0f} % of the trials were pruned, which saved "
@@ -152,11 +154,14 @@ def _show_test(summary: Summary) -> None:
     from harness.cli.actions.run import show_group
 
     if summary.test is not None:
-        click.echo(f"\nbest of {len(summary.trials)} trials{_twin(summary)}, tested with fresh seeds:")
+        click.echo(
+            f"\nbest of {many(len(summary.trials), 'trial')}{_twin(summary)}, tested with fresh seeds:"
+        )
         show_group(summary.test, False)
         return
     for record in summary.tests:
-        title = f"{record.name}{_twin(summary)} · best of {len(summary.trials)} trials, seed {record.config['seed']}"
+        which = f"best of {many(len(summary.trials), 'trial')}, seed {record.config['seed']}"
+        title = f"{record.name}{_twin(summary)} · {which}"
         metric_table(title, (record.metrics, record.intervals))
         fault_lines(record.data)
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.cli.options import Choice, data_root_option, json_option, option, plain, print_json
-from harness.errors import UsageError
+from harness.errors import UsageError, many
 from harness.paths import Place
 from harness.paths import data_root as root_place
 
@@ -95,9 +95,7 @@ def translated(
 
 
 def _summary(done: dict[str, Any]) -> str:
-    head = (
-        f"{done['made']:,} captions translated, {done['known']:,} were translated before, in {done['file']}"
-    )
+    head = f"{many(done['made'], 'caption')} translated, {done['known']:,} were translated before, in {done['file']}"
     odd = [f"{done[kind]:,} came back {kind}" for kind in ("unchanged", "empty") if done[kind]]
     used = done["read"] == done["file"]
     read = "Runs on this dataset read it." if used else f"A run reads {done['read']}, not this file."

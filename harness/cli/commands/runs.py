@@ -13,6 +13,7 @@ from harness.cli.options import (
     option,
     print_json,
 )
+from harness.errors import many
 from harness.metric_names import DIRECTIONS
 
 runs_option = option(
@@ -111,4 +112,6 @@ def sync(everything: bool, root: str | None, as_json: bool) -> None:
     if as_json:
         print_json(sent)
     else:
-        click.echo(f"sent {len(sent['sent'])} runs to {sent['uri']}; {sent['left']} were already logged")
+        click.echo(
+            f"sent {many(len(sent['sent']), 'run')} to {sent['uri']}; {sent['left']} were already logged"
+        )

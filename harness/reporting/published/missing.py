@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.datasets import DATASETS
-from harness.errors import listed
+from harness.errors import listed, many
 from harness.methods import METHODS
 from harness.metric_names import METRICS
 from harness.pages.escaping import visible
@@ -93,8 +93,8 @@ def _settings_gap(rows: Sequence[Row]) -> Gap:
     first = rows[0]
     names = list(dict.fromkeys(visible(row["method"]) for row in rows))
     what = (
-        f"{first['counterpart']} on {cell_text(first)}, table {first['tables'][0]}: {len(rows)} published results "
-        f"({listed(names, 3)}) without a run on real data."
+        f"{first['counterpart']} on {cell_text(first)}, table {first['tables'][0]}: "
+        f"{many(len(rows), 'published result')} ({listed(names, 3)}) without a run on real data."
     )
     suite = _suite_of(first)
     if suite is not None:
