@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.file_kinds import read_text
 
 TABLE = Path(__file__).with_name("wordnet.txt")
 _FORM = "A line should read `word otherword: synonym, other synonym`."
@@ -81,12 +82,10 @@ def read_synonyms(file: str | Path) -> Synonyms:
     """Return the synonyms of a file; raise `UsageError` that names the file, the line and the form wanted."""
     path = Path(file).expanduser()
     try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
-    except OSError as error:
-        fix = "Give another file as train.augment.text.synonyms, or none for the shipped table."
-        raise UsageError(f"The synonyms {path} cannot be read ({error.strerror}). {fix}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The synonyms {path} are not UTF-8 text (byte {error.start}). {_FORM}") from error
+        lines = read_text(path, "The file of synonyms ", UsageError).split("\n")
+    except UsageError as error:
+        fix = "Or give another file as train.augment.text.synonyms, or none for the shipped table."
+        raise UsageError(f"{error} {fix} {_FORM}") from error
     table: dict[str, dict[str, None]] = {}
     for number, line in enumerate(lines, start=1):
         if line.strip() and not line.lstrip().startswith("#"):

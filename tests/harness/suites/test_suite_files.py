@@ -144,6 +144,7 @@ HEAD = "datasets: [icfg]\n"
         (HEAD + "rows: [{method: cskt}]\nrows: [{method: cskt}]", r"the key 'rows' is given twice"),
         ("- 1", r"must hold the keys name, title"),
         ("a: [", r"is not valid YAML"),
+        ("<!doctype html><title>Sign in</title>", r"cannot be read\. It is a web page"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_message_that_names_it(tmp_path, text, message):

@@ -113,9 +113,11 @@ def test_a_file_of_ones_own(tmp_path):
         ("x:\n", "line 1"),
         (": y\n", "line 1"),
         ("x: , ,\n", "line 1"),
-        ("", "hold no word"),
+        ("", "It is an empty file"),
+        ("<!doctype html>", "It is a web page"),
+        ("caf\xe9: b".encode("latin-1"), "another encoding than UTF-8"),
         ("# only\n", "hold no word"),
-        (b"\xff\xfe", "are not UTF-8 text"),
+        (b"\x80\x02}q\0.", "holds no text"),
         ("\x1b[31m\n", r"'\x1b[31m' names no word"),
     ],
 )
@@ -128,7 +130,7 @@ def test_a_faulty_file_is_one_clear_error(tmp_path, text, told):
 
 def test_a_missing_file_and_a_folder_name_the_setting(tmp_path):
     for file in (tmp_path / "none.txt", tmp_path):
-        with pytest.raises(UsageError, match=r"cannot be read .* train\.augment\.text\.synonyms"):
+        with pytest.raises(UsageError, match=r"cannot be read\. .* train\.augment\.text\.synonyms"):
             read_synonyms(file)
 
 
