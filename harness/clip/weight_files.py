@@ -72,14 +72,20 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def refuse_not_finite(state: Mapping[str, Tensor], source: object) -> None:
     """Raise `DataError` that names the source and the first tensor with a value that is not finite."""
     for name, tensor in state.items():
-        finite = tensor.isfinite()
-        if not finite.all():
-            bad = tensor.numel() - int(finite.sum())
+        if not _is_finite(tensor):
+            bad = int((~tensor.isfinite()).sum())
             raise DataError(
                 f"{source} cannot be used: its tensor {name} holds {many(bad, 'value')} of {tensor.numel():,} that "
                 f"{'is' if bad == 1 else 'are'} not finite (not a number, or infinite). The file is damaged, or the "
                 "training that wrote it diverged: take another file."
             )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Say in one pass whether all values are finite: the smallest and the largest are NaN where any value is."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    return all(bool(end.isfinite()) for end in tensor.aminmax())
 
 
 def refuse_empty(state: Mapping[str, Tensor], source: object) -> None:
