@@ -59,8 +59,13 @@ class Compared:
         if isnan(found.detectable):
             shown = numbers.split(" [")[0]
             return f"On {where}, A and B cannot be compared statistically: {shown} on a single identity."
-        if found.detectable == 0:
+        if found.detectable == 0 and found.estimate == 0:
             return f"On {where}, A and B have the same R@1 on every identity: there is no difference."
+        if found.detectable == 0:
+            return (
+                f"On {where}, A and B are not significantly different: {numbers.split(' [')[0]} on each identity "
+                f"alike, p {_p(self.p_holm)}: too few identities to tell."
+            )
         return (
             f"On {where}, A and B are not significantly different: {numbers}, p {_p(self.p_holm)}; a "
             f"difference below {found.detectable:.1f} points would often be missed here."

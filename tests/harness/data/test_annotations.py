@@ -5,9 +5,19 @@ import json
 
 import pytest
 
-from harness.data.annotations import dataset_fingerprint, existing, image_files, locate, read_annotations
+from harness.config.sections import DatasetConfig
+from harness.data.annotations import (
+    dataset_fingerprint,
+    dataset_folder,
+    existing,
+    image_files,
+    locate,
+    read_annotations,
+)
+from harness.data.reading import read_dataset as read_for_run
 from harness.datasets import DATASETS, count
 from harness.errors import DataError
+from harness.listener import Listener
 
 ICFG = DATASETS.get("icfg")
 
@@ -197,3 +207,10 @@ def test_the_fingerprint_tells_any_change_of_content_and_order(read):
         changed(read, "file_path", "y.jpg"),
     ]
     assert len({original, *(dataset_fingerprint(variant) for variant in variants)}) == len(variants) + 1
+
+
+@pytest.mark.parametrize("below", ["synthetic", "synthetic/ICFG-PEDES"])
+def test_a_twin_given_directly_as_the_data_root_is_still_a_twin(twins, below):
+    reading = read_for_run(DatasetConfig(name="icfg", root=str(twins / below), val="none"), Listener())
+    assert reading.synthetic
+    assert dataset_folder(DATASETS.get("icfg"), twins / below) == twins / "synthetic" / "ICFG-PEDES"

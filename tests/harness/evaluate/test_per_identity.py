@@ -4,6 +4,7 @@ import pytest
 from harness.errors import DataError
 from harness.evaluate.intervals import seed_summary
 from harness.evaluate.per_identity import difference, load_persons, persons_of, write_persons
+from harness.files import load_arrays
 from harness.metric_names import METRICS
 
 
@@ -63,3 +64,20 @@ def test_an_interval_of_a_percentage_ends_at_nought():
     assert persons_of([hard, easy]).summary("R1").low == 0.0
     flipped = [one | {"t2i/rank": 10 - one["t2i/rank"]} for one in (hard, easy)]
     assert persons_of(flipped).summary("R1").high == 100.0
+
+
+def test_the_same_persons_with_other_numbers_of_queries_give_no_difference():
+    one, other = (np.array(ids) for ids in ([1, 1, 2, 2], [1, 1, 1, 2]))
+    made = [
+        persons_of([{"t2i/identity": ids, "t2i/rank": np.ones(4), "t2i/AP": np.ones(4)}])
+        for ids in (one, other)
+    ]
+    assert np.array_equal(made[0].identities, made[1].identities)
+    assert difference(*made) is None
+
+
+def test_counts_are_written_as_whole_numbers_and_values_in_four_bytes(tmp_path):
+    write_persons(tmp_path / "a.npz", {"x": persons_of([arrays(1)])})
+    written = load_arrays(tmp_path / "a.npz")
+    assert written["0/identities"].dtype.kind == "i"
+    assert written["0/sums"].dtype == written["0/correlation"].dtype == np.float32

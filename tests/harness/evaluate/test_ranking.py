@@ -294,3 +294,15 @@ def test_an_accelerator_gives_the_same_values():
     other = rank_queries(queries.cuda(), gallery.cuda(), asked, identities)
     for name in ("first_rank", "ap", "inp", "n_right"):
         torch.testing.assert_close(getattr(one, name), getattr(other, name))
+
+
+def test_scores_are_compared_in_their_own_precision():
+    near = torch.tensor([[0.5, 0.5 + 1e-12]], dtype=torch.float64)
+    asked, identities = torch.tensor([1]), torch.tensor([1, 2])
+    assert rank_scores(near.clone(), asked, identities).first_rank.tolist() == [2]
+    assert rank_scores(near.flip(1), asked, identities).first_rank.tolist() == [1]
+    half = torch.tensor([[0.25, 0.5, 0.5, 0.125]], dtype=torch.float16)
+    labels = torch.tensor([1, 2, 1, 1])
+    found = rank_scores(half.clone(), asked, labels)
+    assert (found.first_rank.tolist(), found.n_right.tolist()) == ([2], [3])
+    assert found.ap.tolist() == pytest.approx(naive(half, asked, labels)[1][:1].tolist())

@@ -147,3 +147,13 @@ def test_figures_are_cut_to_one_digit_and_missing_ones_are_dashes():
     assert interval_text(61.84, None, 63.1) == "61.8"
     assert interval_text(float("nan"), 1, 2) == "–"
     assert count_text(None) == "–"
+
+
+@pytest.mark.parametrize("character", "öóèñçåÉłß")
+def test_letters_that_latex_can_make_stay_letters(character):
+    assert latex_text(f"a{character}b") == f"a{character}b"
+
+
+@pytest.mark.parametrize("character", "人ӧ🙂")
+def test_letters_that_latex_cannot_make_are_named_by_their_number(character):
+    assert latex_text(character) == f"[U+{ord(character):04X}]"

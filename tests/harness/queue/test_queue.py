@@ -4,11 +4,12 @@ import threading
 import time
 from collections import Counter
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
 from harness.errors import UsageError
-from harness.queue.jobs import ERROR, KILLED, MOST_KILLS, Changed, TakenAway, owned
+from harness.queue.jobs import ERROR, KILLED, MOST_KILLS, OVER, Changed, TakenAway, owned
 from harness.queue.optuna_storage import DATABASE, shown, storage_url
 from harness.queue.queue import Queue
 from harness.queue.worker_lock import Presence
@@ -191,3 +192,38 @@ def test_a_host_whose_name_begins_like_another_is_not_that_one(open_queue, tmp_p
     with Presence(tmp_path) as other:
         monkeypatch.setattr("socket.gethostname", lambda: other.token.split("-")[0][:-1])
         assert not Presence.is_of_this_machine(other.token)
+
+
+def test_after_a_crew_ended_the_next_takes_jobs_again(open_queue, worker):
+    queue = open_queue()
+    queue.fill(2)
+    queue.remember(OVER, True)
+    assert queue.notes[OVER] is True
+    queue.resume()
+    assert queue.notes[OVER] is False
+
+
+def test_a_job_that_waits_takes_the_values_that_are_fixed_for_it(open_queue, worker):
+    queue = open_queue()
+    queue.fill(2)
+    queue.fix(queue.jobs()[1], {"rate": 0.125})
+    taken = [queue.take(worker) for _ in range(2)]
+    trials = [optuna.trial.Trial(queue.study, queue._id(job)) for job in taken]
+    assert trials[1].suggest_float("rate", 0, 1) == 0.125
+
+
+def test_a_job_that_ends_elsewhere_between_the_look_and_the_word_is_not_one_s_own(
+    open_queue, worker, monkeypatch
+):
+    queue = open_queue()
+    queue.fill(1)
+    job = queue.take(worker)
+
+    def told_first(number, values=None, state=None):
+        tell(number, values=[7.0], state=TrialState.COMPLETE)
+        return tell(number, values=values, state=state)
+
+    tell = queue.study.tell
+    monkeypatch.setattr(queue.study, "tell", told_first)
+    assert queue.end(job, TrialState.COMPLETE, [1.0]) is False
+    assert queue.jobs()[0].values == [7.0]

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from harness.cli.main import cli
 from harness.errors import UsageError
-from harness.evaluate.per_identity import difference, persons_of
+from harness.evaluate.per_identity import Persons, difference, persons_of
 from harness.results.compare import Compared, compare
 from harness.results.run_source import Source
 
@@ -164,3 +164,14 @@ def test_the_command_says_the_verdict_and_its_json_holds_the_numbers(experiment,
     persons = persons_of([fake.record("a", "icfg", 20)[1]])
     assert test["a"]["R1"] == pytest.approx(persons.summary("R1").estimate)
     assert set(test["differences"]["mAP"]) >= {"estimate", "low", "high", "p_value", "detectable"}
+
+
+def test_few_persons_that_all_differ_alike_are_not_said_to_be_the_same():
+    right, wrong = (Persons(np.arange(5), np.ones(5), np.full((1, 5, 4), hit), 0.0) for hit in (1.0, 0.0))
+    gap = difference(right, wrong)
+    assert gap.detectable == 0
+    row = {"left_out": 0}
+    text = Compared("icfg", row, row, {"R1": gap}, gap.p_value).verdict
+    assert "not significantly different: R@1 +100.0 points on each identity alike, p = 0.062" in text
+    assert "too few identities to tell" in text
+    assert "no difference" not in text

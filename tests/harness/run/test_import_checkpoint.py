@@ -26,6 +26,7 @@ from harness.run.backbone import inherited_weights
 from harness.run.import_checkpoint import import_checkpoint, released_config
 from harness.run.released import expected_tensors
 from harness.run.resume import resume_run
+from harness.twins.marker import read_marker
 from tests import authors_files, naive_cskt
 
 pytestmark = pytest.mark.usefixtures("untracked")
@@ -429,3 +430,14 @@ def test_what_is_no_checkpoint_is_named_with_the_way_out(config, tmp_path, conte
     (tmp_path / "best.pth").write_bytes(content)
     with pytest.raises(DataError, match=rf"best\.pth holds no weights.*{words}"):
         import_checkpoint(config("cskt"), tmp_path / "best.pth", runs=tmp_path / "runs", test=False)
+
+
+def test_the_data_of_an_imported_run_are_counted_as_those_of_a_trained_one(bring, states, twins):
+    record = bring("cskt", states["cskt"], test=True)
+    counts = read_marker(twins / "synthetic" / "ICFG-PEDES").counts
+    train, test = counts["train"], counts["test"]
+    assert (record.data["train_pairs"], record.data["train_images"]) == (train.captions, train.images)
+    assert record.data["train_identities"] == train.identities
+    assert (record.data["test_captions"], record.data["test_images"]) == (test.captions, test.images)
+    assert record.data["test_identities"] == test.identities
+    assert record.data["val_captions"] == 0

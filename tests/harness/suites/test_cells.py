@@ -1,6 +1,7 @@
 """A suite's runs: order, settings, seeds, tests and variations, and which mistakes are named before any begins."""
 
 import pytest
+from pydantic import ValidationError
 
 from harness.config.values import flatten
 from harness.datasets import DATASETS
@@ -8,7 +9,7 @@ from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.run.several_seeds import FRESH_SEED
 from harness.suites.cells import Cell, _cell_name, expand, started_from
-from harness.suites.schema import override
+from harness.suites.schema import Suite, override
 from tests.small_suites import names, suite, written
 
 # -- expansion
@@ -265,3 +266,12 @@ def test_a_cell_that_starts_from_a_run_differs_in_that_alone():
     assert {key: after[key] for key in after if after[key] != before[key]} == {"backbone.init_from": "a-run"}
     assert begun == Cell("linear_probe", "icfg", 1, started_from(cell.config, "a-run"))
     assert cell.name == begun.name == _cell_name("linear_probe", "icfg", 1) == "linear_probe/icfg/1"
+
+
+def test_the_variations_of_real_data_are_refused_before_any_begins_like_those_of_twins():
+    row = {"method": "cskt", "vary": {"method.init": ["a/b"]}, "synthetic_vary": {"method.init": ["zero"]}}
+    with pytest.raises(ValidationError, match="write this value as a row with its own name"):
+        Suite.model_validate({"name": "x", "datasets": ["icfg"], "rows": [row]})
+    turned = row | {"vary": row["synthetic_vary"], "synthetic_vary": row["vary"]}
+    with pytest.raises(ValidationError, match="write this value as a row with its own name"):
+        Suite.model_validate({"name": "x", "datasets": ["icfg"], "rows": [turned]})

@@ -101,7 +101,11 @@ def test_an_axis_that_the_config_does_not_take_is_refused_before_the_first_trial
 def test_every_declared_axis_of_every_method_is_taken_by_its_config():
     for name in METHODS.names():
         if METHODS.get(name).trained:
-            check_axes(resolve(name, "icfg"), search_space(name))
+            axes = search_space(name)
+            assert axes, name
+            check_axes(resolve(name, "icfg"), axes)
+            with pytest.raises(UsageError):
+                check_axes(resolve(name, "icfg"), [Axis(key="method.lr", over=Choice(values=(-1.0,)))])
 
 
 def test_values_are_set_by_dotted_key_and_checked():
@@ -143,3 +147,19 @@ def test_another_backbone_brings_its_own_input_and_what_was_chosen_stays():
     assert with_values(longer, {"backbone.name": "ViT-B-32"}).backbone == longer.backbone.model_copy(
         update={"name": "ViT-B-32"}
     )
+
+
+def test_the_points_of_a_range_are_even_and_have_both_ends():
+    linear = Axis(key="method.lr", over=Range(low=0.2, high=1.0))
+    assert linear.points(5) == [0.2, 0.4, 0.6, 0.8, 1.0]
+    log = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))
+    assert log.points(5) == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+    whole = Axis(key="method.warmup_epochs", over=Range(low=0, high=3), integer=True)
+    assert whole.points(7) == [0, 1, 2, 3]
+    assert linear.points(1) == [0.2]
+
+
+@pytest.mark.parametrize("text", ["=5", "key", " =1", ""])
+def test_what_is_no_key_with_a_value_cannot_be_fixed(text):
+    with pytest.raises(UsageError, match="--fix takes key=value"):
+        search_space("cskt", fixed=[text])

@@ -37,11 +37,19 @@ def batch(method):
     return Batch(torch.randn(2, 3, 96, 32), tokens, torch.tensor([0, 1]))
 
 
+def watched(method):
+    """Return the list that takes each gradient of the map's weight, as it comes."""
+    gradients = []
+    method.used.weight.register_hook(gradients.append)
+    return gradients
+
+
 def test_a_sound_method_passes_and_is_left_as_it_was(method, batch):
     state = {name: value.clone() for name, value in method.state_dict().items()}
     method.used.weight.grad = torch.ones_like(method.used.weight)
-    random = torch.get_rng_state()
+    random, gradients = torch.get_rng_state(), watched(method)
     audit_gradients(method, batch)
+    assert len(gradients) == 1
     assert all(parameter.grad is None for parameter in method.parameters())
     assert all(torch.equal(state[name], value) for name, value in method.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
@@ -50,12 +58,16 @@ def test_a_sound_method_passes_and_is_left_as_it_was(method, batch):
 def test_a_gradient_of_zero_is_a_gradient(method, batch):
     torch.nn.init.zeros_(method.used.weight)
     torch.nn.init.zeros_(method.used.bias)
+    gradients = watched(method)
     audit_gradients(method, batch)
+    assert len(gradients) == 1
 
 
 def test_it_runs_without_the_caller_s_no_grad_and_autocast(method, batch):
+    gradients = watched(method)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         audit_gradients(method, batch)
+    assert [gradient.dtype for gradient in gradients] == [torch.float32]
 
 
 def test_dead_parameters_are_named(method, batch):

@@ -15,7 +15,7 @@ from harness.methods import METHODS
 from harness.record import RunFolder
 from harness.train.batch_content import FrozenEmbeddings
 from harness.train.batches import Batches
-from harness.train.checkpoint import CHECKPOINT
+from harness.train.checkpoint import CHECKPOINT, Checkpoint
 from harness.train.loop import SELECTED, Training
 
 IDENTITIES, OWNERS = [5, 5, 9, 1, 1, 7], [0, 1, 1, 2, 3, 4, 5]
@@ -190,3 +190,14 @@ def test_no_epochs_train_nothing(make):
     before = weights(training)
     assert training.run().history == []
     assert all(torch.equal(weights(training)[name], value) for name, value in before.items())
+
+
+def test_a_checkpoint_is_due_at_a_cheap_epoch_end_else_after_its_time(monkeypatch, tmp_path):
+    now = [100.0]
+    monkeypatch.setattr("harness.train.checkpoint.time.monotonic", lambda: now[0])
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", every_seconds=600)
+    checkpoint._cost = 1.0
+    times = ((49.0, False, False), (51.0, True, False), (599.0, True, False), (600.0, True, True))
+    for passed, at_end, within in times:
+        now[0] = 100.0 + passed
+        assert (checkpoint.due(True), checkpoint.due(False)) == (at_end, within), passed
