@@ -1,7 +1,10 @@
 """What README and CONTRIBUTING show is true: commands parse, Python blocks run, links lead somewhere."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -73,3 +76,31 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
         if not target.startswith("http"):
             assert ((ROOT / page).parent / target).exists(), target
+
+
+PLUG_IN = """
+import harness.methods
+harness.methods.__path__.append({folder!r})
+"""
+
+
+def test_the_method_of_contributing_passes_the_conformance_tests(tmp_path):
+    (example,) = blocks("CONTRIBUTING.md", "python")
+    folder = tmp_path / "added"
+    folder.mkdir()
+    (folder / "bias_tuning.py").write_text(example)
+    (tmp_path / "adds_a_method.py").write_text(PLUG_IN.format(folder=str(folder)))
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "adds_a_method"),
+            *("tests/methods/test_conformance.py", "-k", "bias_tuning"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"1[0-9] passed", done.stdout)
+    assert example.startswith('"""')

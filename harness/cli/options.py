@@ -2,9 +2,12 @@
 
 import json
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -134,6 +137,24 @@ def parse_size(text: str) -> tuple[int, int]:
     if not found or "0" in found.groups():
         raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
     return int(found[1]), int(found[2])
+
+
+def printed_command(*words: str, runs: str | None = None) -> str:
+    """Return a command that runs as it is printed: in this folder, from a shell that may not know `harness`."""
+    place = ["--runs", runs] if runs else []
+    return f"{_program()} {shlex.join([*words, *place])}"
+
+
+def _program() -> str:
+    """Return how this program is called: `harness` where the shell finds this very one, else as it was called."""
+    called, known = Path(sys.argv[0]), shutil.which("harness")
+    if called.name == "harness":
+        same = known is not None and Path(known).resolve() == called.resolve()
+        return "harness" if same else shlex.quote(sys.argv[0])
+    if called.name == "__main__.py" and called.parent.name == "harness":
+        beside = known is not None and Path(known).parent == Path(sys.executable).parent
+        return "harness" if beside else f"{shlex.quote(sys.executable)} -m harness"
+    return "harness"
 
 
 def print_json(value: Any) -> None:

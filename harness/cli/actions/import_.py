@@ -29,4 +29,4 @@ def execute(options: dict[str, Any], quiet: bool) -> None:
             force=options["force"],
             listener=listener,
         )
-    show_record(record, options["as_json"])
+    show_record(record, options["as_json"], options["runs"])

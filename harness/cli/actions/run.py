@@ -8,7 +8,7 @@ import click
 
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.layout import paragraph, table
-from harness.cli.options import plain, print_json
+from harness.cli.options import plain, print_json, printed_command
 from harness.cli.terminal import (
     TerminalListener,
     comparison_table,
@@ -146,22 +146,23 @@ def _show_results(results: list[Any], options: dict[str, Any]) -> None:
             if isinstance(result, dict):
                 show_group(result, False)
             else:
-                show_record(result, False)
+                show_record(result, False, options["runs"])
     else:
         for number, records in enumerate(_by_dataset(results)):
             if number:
                 click.echo()
-            _show_records(records)
+            _show_records(records, options["runs"])
 
 
-def _show_records(records: list[Any]) -> None:
+def _show_records(records: list[Any], runs: str | None) -> None:
     """Print the runs on one dataset."""
     if len(records) == 1:
-        show_record(records[0], False)
+        show_record(records[0], False, runs)
         return
     comparison_table(records)
-    click.echo(f"next: harness runs show {records[-1].name}")
-    click.echo("      harness runs list, and the README's part `What to do next`")
+    click.echo(plain(f"next: {printed_command('runs', 'show', records[-1].name, runs=runs)}"))
+    click.echo(plain(f"      {printed_command('runs', 'list', runs=runs)}"))
+    click.echo("      and the README's part `What to do next`")
 
 
 def _by_dataset(records: list[Any]) -> list[list[Any]]:
@@ -171,18 +172,17 @@ def _by_dataset(records: list[Any]) -> list[list[Any]]:
     return list(datasets.values())
 
 
-def show_record(record: Any, as_json: bool) -> None:
+def show_record(record: Any, as_json: bool, runs: str | None = None) -> None:
     """Print a record as JSON or as a table with where to look next."""
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
     record_table(record)
     if record.tracking.get("synced"):
-        click.echo(f"next: harness runs show {record.name}")
+        click.echo(plain(f"next: {printed_command('runs', 'show', record.name, runs=runs)}"))
     else:
-        click.echo(
-            f"MLflow did not take this run ({record.tracking.get('error')}): harness runs sync", err=True
-        )
+        sync = printed_command("runs", "sync", runs=runs)
+        click.echo(plain(f"MLflow did not take this run ({record.tracking.get('error')}): {sync}"), err=True)
 
 
 def show_group(group: dict[str, Any], as_json: bool) -> None:

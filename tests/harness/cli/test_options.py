@@ -2,12 +2,14 @@
 
 import errno
 import os
+import shlex
+import sys
 
 import click
 import pytest
 
 from harness.cli.main import cli
-from harness.cli.options import Choice, _Option, option, plain, run_safely
+from harness.cli.options import Choice, _Option, option, plain, printed_command, run_safely
 from harness.errors import UsageError
 from tests.harness.cli.test_help import commands
 
@@ -124,3 +126,29 @@ def test_an_option_before_a_command_that_would_not_see_it_is_refused(monkeypatch
     )
     monkeypatch.setattr("sys.argv", ["harness", "sweep", "list", "--runs", str(tmp_path)])
     assert run_safely(cli, debug=False) == 0
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "shown"),
+    [
+        ("{bin}/harness", True, "harness"),
+        ("{bin}/harness", False, "{bin}/harness"),
+        ("{other}/harness", True, "{other}/harness"),
+        ("/x/harness/__main__.py", False, "{python} -m harness"),
+        ("/x/pytest", True, "harness"),
+    ],
+)
+def test_a_printed_command_runs_from_a_shell_that_need_not_know_the_harness(
+    tmp_path, monkeypatch, called, on_path, shown
+):
+    places = {"bin": f"{tmp_path}/my bin", "other": f"{tmp_path}/other"}
+    for place in places.values():
+        os.mkdir(place)
+        (tmp_path / place / "harness").write_text("#!/bin/sh\n")
+        (tmp_path / place / "harness").chmod(0o755)
+    monkeypatch.setenv("PATH", places["bin"] if on_path else "/nowhere")
+    monkeypatch.setattr("sys.argv", [called.format(**places)])
+    words = shlex.split(printed_command("runs", "show", "a b", runs="my runs"))
+    program = [part.format(**places, python=sys.executable) for part in shown.split(" ")]
+    assert words == [*program, "runs", "show", "a b", "--runs", "my runs"]
+    assert shlex.split(printed_command("runs", "list"))[-2:] == ["runs", "list"]
