@@ -18,7 +18,7 @@ from harness.pages.theme import (
     drawn,
     error_bar,
     interval_ends,
-    legend_below,
+    label_lines,
     log_axis,
     marks,
 )
@@ -60,10 +60,7 @@ NOTES = (
     "larger one. The test set is always complete.",
 )
 FLOOR_BESIDE = ["tested_on", "synthetic", "backbone"]
-BESIDE = (
-    "Published: one seed, the best epoch on the test set; the images of each share, the backbone and the epochs are "
-    "not published."
-)
+BESIDE = "Published: one seed, the best epoch on the test set; images of each share, backbone and epochs are unknown."
 
 
 def curves(panel: Panel) -> "DataFrame":
@@ -171,7 +168,7 @@ def draw_shares(panel: Panel) -> "Figure":
     floors = [row for row in panel.records if row["rule"] == UNTRAINED]
     figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 4.0), sharex=True)
     for axes, (name, word) in zip(grid, METRICS.items(), strict=True):
-        _draw_metric(axes, rows.to_dict("records"), name, look)
+        lines = _draw_metric(axes, rows.to_dict("records"), name, look)
         if not is_twin(panel):
             _draw_published(axes, rows.to_dict("records"), name, look)
         for floor in floors:
@@ -181,31 +178,32 @@ def draw_shares(panel: Panel) -> "Figure":
         axes.set_xlabel("training images (%)")
         log_axis(axes)
         axes.set_xticks(shares := sorted(set(100 * rows["share"])), [f"{share:g}" for share in shares])
-    dashed = any(row["published"] for row in rows.to_dict("records")) and not is_twin(panel)
-    legend_below(figure, look, ["published, in the line's colour"] if dashed else [])
-    below = f" · dotted: {', '.join(drawn(row['label'], 30) for row in floors)}" if floors else ""
+    label_lines(grid[-1], lines)
+    below = f" · dotted: {', '.join(row['label'] for row in floors)}" if floors else ""
+    below += " · dashed: published" if any(rows["published"]) and not is_twin(panel) else ""
     title = f"{panel.facts['data']} · {panel.facts['dataset']} · protocol {panel.number}{below}"
     figure.suptitle(drawn(title, 110), x=0.01, ha="left", fontweight="bold")
     return figure
 
 
-def _draw_metric(axes: "Axes", rows: Sequence[Row], name: str, look: Looks) -> None:
-    """Draw each line with its intervals, slightly shifted so that intervals at one share do not overlap."""
+def _draw_metric(axes: "Axes", rows: Sequence[Row], name: str, look: Looks) -> dict[str, Any]:
+    """Draw each line with its intervals, slightly shifted so that none overlap, and return the lines by name."""
+    lines: dict[str, Any] = {}
     for place, (line, style) in enumerate(look.items()):
         own = [row for row in rows if row["line"] == line]
         shift = 1 + 0.03 * (place - (len(look) - 1) / 2)
         xs = [100 * row["share"] * shift for row in own]
-        axes.plot(xs, [row[name] for row in own], linewidth=1.3, color=style["color"], zorder=2)
+        (lines[line],) = axes.plot(xs, [row[name] for row in own], lw=1.3, color=style["color"], zorder=2)
         for x, row in zip(xs, own, strict=True):
             axes.errorbar(x, row[name], yerr=error_bar(row, name), capsize=2, markersize=5.5, **style)
+    return lines
 
 
 def _draw_published(axes: "Axes", rows: Sequence[Row], name: str, look: Looks) -> None:
     for line, style in look.items():
-        own = [
-            (row["share"], row["published"][0]) for row in rows if row["line"] == line and row["published"]
-        ]
-        points = [(100 * share, one[name]) for share, one in own if one[name] is not None]
+        own = [row for row in rows if row["line"] == line and row["published"]]
+        found = [(100 * row["share"], row["published"][0][name]) for row in own]
+        points = [(share, value) for share, value in found if value is not None]
         hollow = {**style, "markerfacecolor": "none", "markersize": 5}
         axes.plot(*zip(*points, strict=True), linestyle="--", linewidth=1, **hollow) if points else None
 

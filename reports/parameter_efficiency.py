@@ -13,7 +13,6 @@ import numpy as np
 from harness.evaluate.pareto import pareto_front
 from harness.pages.tables import DASH, count_text, row_interval
 from harness.pages.theme import (
-    FAINT,
     INK,
     WIDTH,
     Looks,
@@ -190,7 +189,7 @@ def _seconds(value: float | None) -> str:
 
 
 def draw_costs(panel: Panel) -> "Figure":
-    """Draw R@1 against each cost, with its front; results that are beaten at no higher cost are grey."""
+    """Draw R@1 against each cost, with its front; results that are beaten at no higher cost are hollow."""
     from matplotlib import pyplot
 
     rows = costs_and_fronts(panel)
@@ -213,7 +212,7 @@ def _draw_cost(axes: "Axes", rows: "DataFrame", column: str, look: Looks) -> Non
     front = trained[on_front].sort_values(column)
     axes.plot(front[column] / unit, front["R1"], color=INK, linewidth=1, drawstyle="steps-post", zorder=1)
     for row, shines in zip(trained.to_dict("records"), on_front, strict=True):
-        style = look[row["label"]] | ({} if shines else {"color": FAINT})
+        style = look[row["label"]] | ({} if shines else {"markerfacecolor": "white"})
         axes.errorbar(row[column] / unit, row["R1"], yerr=error_bar(row), capsize=2, markersize=6, **style)
     for row in rows[rows["rule"] == UNTRAINED].to_dict("records"):
         axes.axhline(row["R1"], color=INK, linestyle="--", linewidth=1)
@@ -240,7 +239,7 @@ class ParameterEfficiency(PanelReport):
         Step("Inference cost.", 'report.use_table(panel).save("tables")'),
         Step(
             "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line "
-            "is a method that trains nothing; grey results are beaten at no higher cost.",
+            "is a method that trains nothing; hollow marks are beaten at no higher cost.",
             "figure = report.draw_costs(panel)\n"
             'save_figure(figure, f"figures/parameter_efficiency-{panel.number}");',
         ),

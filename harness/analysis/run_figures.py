@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.metric_names import METRIC_NAMES
-from harness.pages.theme import COLOURS, FAINT, INK, MARKS, WIDTH, drawn, error_bar, marks
+from harness.pages.theme import COLOURS, FAINT, INK, MARKS, WIDTH, drawn, error_bar, label_lines, marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from pandas import DataFrame
 
 Queries = Mapping[str, Any]
@@ -44,6 +45,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], epoch: int | None) -> "F
 
 
 def _draw_lines(axes: "Axes", history: Sequence[Mapping[str, float]], names: Mapping[str, str]) -> None:
+    lines: dict[str, Line2D] = {}
     for place, (key, word) in enumerate(names.items()):
         points = [(row["epoch"], row[key]) for row in history if key in row]
         look: dict[str, Any] = {
@@ -53,11 +55,9 @@ def _draw_lines(axes: "Axes", history: Sequence[Mapping[str, float]], names: Map
         }
         style = _LINE_STYLES[place % len(_LINE_STYLES)]
         if points:
-            axes.plot(
-                *zip(*points, strict=True), linewidth=1.3, linestyle=style, label=drawn(word, 30), **look
-            )
-    if len(names) > 1 and axes.lines:
-        axes.legend(fontsize=8)
+            (lines[word],) = axes.plot(*zip(*points, strict=True), linewidth=1.3, linestyle=style, **look)
+    if len(names) > 1:
+        label_lines(axes, lines)
 
 
 def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
@@ -69,6 +69,7 @@ def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
     from matplotlib import pyplot
 
     figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 3.3))
+    lines: dict[str, Line2D] = {}
     for place, (name, queries) in enumerate(results.items()):
         look = {
             "color": COLOURS[place],
@@ -77,14 +78,15 @@ def draw_ranks(results: Mapping[str, Queries]) -> "Figure":
         }
         ranks = np.asarray(queries["t2i/rank"])
         cutoffs = np.arange(1, _MOST_RANKS + 1)
-        grid[0].plot(cutoffs, [100 * (ranks <= k).mean() for k in cutoffs], label=drawn(name), **look)
+        grid[0].plot(cutoffs, [100 * (ranks <= k).mean() for k in cutoffs], **look)
         shares = 100 * np.sort(person_shares(queries))
-        grid[1].plot(np.linspace(0, 100, len(shares)), shares, label=drawn(name), **look)
+        (lines[name],) = grid[1].plot(np.linspace(0, 100, len(shares)), shares, **look)
     grid[0].set(xlabel="cutoff k", ylabel="text-to-image R@k (%)", ylim=(0, 100), xlim=(1, _MOST_RANKS))
     grid[1].set(xlabel="identities, hardest first (%)", ylabel="R@1 per identity (%)")
     grid[1].set(ylim=(-2, 102), xlim=(0, 100))
     if len(results) > 1:
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        label_lines(grid[0], {name: grid[0].lines[place] for place, name in enumerate(results)})
+        label_lines(grid[1], lines)
     return figure
 
 

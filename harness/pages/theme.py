@@ -12,6 +12,7 @@ from harness.pages.escaping import visible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Looks = dict[str, dict[str, Any]]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F5F00")
@@ -19,6 +20,7 @@ MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
 FAINT = "#B4B4B4"
 INK = "#262626"
 WIDTH = 9.0
+_LABEL = 8.0
 STYLE = {
     "figure.dpi": 110,
     "savefig.dpi": 200,
@@ -71,6 +73,53 @@ def legend_below(figure: "Figure", look: Looks, lines: Iterable[str]) -> None:
     handles += [Line2D([], [], label=drawn(name), **dashes) for name in dict.fromkeys(lines)]
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+
+
+def label_lines(axes: "Axes", lines: Mapping[str, "Line2D"], length: int = 26) -> None:
+    """Write each line's name at its end, in its colour, on the right of the axes; no name touches another.
+
+    To be called when the limits of the axes are set.
+    """
+    figure = axes.figure
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    points = 72 / figure.dpi
+    bottom, top = (edge * points for edge in axes.get_window_extent().intervaly)
+    ends = {name: float(line.get_ydata()[-1]) for name, line in lines.items() if len(line.get_ydata())}  # type: ignore[arg-type,index]
+    texts = {name: drawn(name, length) for name in ends}
+    places = {name: float(axes.transData.transform((1, end))[1]) * points for name, end in ends.items()}
+    heights = {name: _LABEL * 1.35 * (text.count("\n") + 1) for name, text in texts.items()}
+    for name, place in _apart(places, heights, bottom, top).items():
+        axes.annotate(
+            texts[name],
+            xy=(1, ends[name]),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, place - places[name]),
+            textcoords="offset points",
+            color=lines[name].get_color(),
+            fontsize=_LABEL,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _apart(
+    places: Mapping[str, float], heights: Mapping[str, float], bottom: float, top: float
+) -> dict[str, float]:
+    """Return places near those given at which no two things of these heights overlap, inside where they fit.
+
+    >>> _apart({"a": 5.0, "b": 6.0}, {"a": 2.0, "b": 2.0}, 0.0, 10.0)
+    {'a': 5.0, 'b': 7.0}
+    """
+    order = sorted(places, key=lambda name: places[name])
+    found, edge = {}, bottom
+    for name in order:
+        found[name] = max(places[name], edge + heights[name] / 2)
+        edge = found[name] + heights[name] / 2
+    edge = max(top, bottom + sum(heights.values()))
+    for name in reversed(order):
+        found[name] = min(found[name], edge - heights[name] / 2)
+        edge = found[name] - heights[name] / 2
+    return found
 
 
 def error_bar(row: Mapping[Any, Any], name: str = "R1") -> list[list[float]] | None:

@@ -7,10 +7,9 @@ from harness.reports.parameter_efficiency import (
     use_table,
 )
 from matplotlib import pyplot
-from matplotlib.colors import same_color
 from pandas import DataFrame
 
-from harness.pages.theme import FAINT, use_theme
+from harness.pages.theme import INK, use_theme
 from harness.results.panels import split_panels
 from harness.results.retention import with_retention
 
@@ -125,14 +124,18 @@ def test_a_whole_panel_has_no_gap_and_no_result_has_a_beginning(whole):
     assert ParameterEfficiency.gaps([])[0].commands
 
 
-def test_the_figure_greys_what_is_beaten_and_shows_parameters_on_a_logarithmic_axis(whole):
+def test_the_figure_hollows_what_is_beaten_in_the_legend_s_colours_and_shows_parameters_on_a_logarithmic_axis(
+    whole,
+):
     use_theme()
     figure = draw_costs(whole)
     first = figure.axes[0]
     assert first.get_xscale() == "log"
-    points = {bar.lines[0].get_ydata()[0]: bar.lines[0].get_color() for bar in first.containers}
-    assert {value for value, colour in points.items() if same_color(colour, FAINT)} == {45, 10}
+    points = {bar.lines[0].get_ydata()[0]: bar.lines[0] for bar in first.containers}
+    assert {value for value, mark in points.items() if mark.get_markerfacecolor() == "white"} == {45, 10}
     assert set(points) == {25, 50, 45, 10}
+    shown = {handle.get_color() for handle in figure.legends[0].legend_handles} - {INK}
+    assert {mark.get_color() for mark in points.values()} == shown
     pyplot.close(figure)
 
 

@@ -59,7 +59,10 @@ def test_curves_draw_what_each_epoch_has_and_mark_the_tested_one():
 def test_several_losses_are_all_drawn_and_no_epoch_is_no_line():
     row = {"epoch": 1, "train/loss": 3.0, "train/a": 2.0, "train/b": 1.0}
     left, right = draw_curves([row], None).axes
-    assert [line.get_label() for line in left.lines] == ["a", "b", "loss"]
+    named = {text.get_text(): text.get_color() for text in left.texts}
+    assert set(named) == {"loss", "a", "b"}
+    assert set(named.values()) == {line.get_color() for line in left.lines}
+    assert left.get_legend() is None
     assert not right.lines
     assert [len(axes.lines) for axes in draw_curves([], None).axes] == [0, 0]
 
@@ -71,10 +74,14 @@ def test_recall_rises_with_the_cutoff_and_persons_go_from_the_hardest_on():
     assert (len(recall), recall[0], recall[1], recall[2], recall[-1]) == (_MOST_RANKS, 50, 50, 75, 75)
     assert right.lines[0].get_ydata().tolist() == [50, 50]
     assert list(left.lines[1].get_ydata()[:2]) == [0, 100]
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names[0] == "one"
-    assert "\x1b" not in names[1]
-    assert not draw_ranks({"alone": queries([1], [1])}).legends
+    for axes in figure.axes:
+        colours = {text.get_text(): text.get_color() for text in axes.texts}
+        assert colours.pop("one") == axes.lines[0].get_color()
+        ((other, colour),) = colours.items()
+        assert "\x1b" not in other
+        assert colour == axes.lines[1].get_color()
+    assert not figure.legends
+    assert not [text for axes in draw_ranks({"alone": queries([1], [1])}).axes for text in axes.texts]
 
 
 def test_a_person_s_share_is_of_its_own_captions_in_order_of_identity():

@@ -1,6 +1,7 @@
 """The look of figures: colours and marks, legends, intervals, numbers at ticks, names drawn as text, files."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from matplotlib import pyplot
@@ -12,6 +13,7 @@ from harness.pages.theme import (
     drawn,
     error_bar,
     interval_ends,
+    label_lines,
     legend_below,
     log_axis,
     marks,
@@ -127,3 +129,26 @@ def test_the_theme_draws_in_the_palette_and_no_name_as_a_formula():
     lines = [axes.plot([0, 1])[0] for _ in range(3)]
     assert [to_hex(line.get_color()).upper() for line in lines] == list(COLOURS[:3])
     assert pyplot.rcParams["text.parse_math"] is False
+
+
+@pytest.mark.parametrize("ends", [[1.0, 1.0, 1.0, 1.01, 9.0], [0.0, 10.0], [10.0, 10.0, 9.99], [5.0] * 9])
+def test_lines_are_named_at_their_ends_in_their_colour_and_no_name_touches_another(ends):
+    use_theme()
+    figure, axes = pyplot.subplots(figsize=(5, 3))
+    names = [f"cskt (method.lr=0.{place}, method.loss=itc)" for place in range(len(ends))]
+    lines = {
+        name: axes.plot([0, 1], [0, end], color=COLOURS[place % 8])[0]
+        for place, (name, end) in enumerate(zip(names, ends, strict=True))
+    }
+    axes.set_ylim(0, 10)
+    label_lines(axes, lines)
+    figure.canvas.draw()
+    assert {"".join(text.get_text().split()) for text in axes.texts} == {
+        "".join(name.split()) for name in names
+    }
+    assert {text.get_color() for text in axes.texts} == {line.get_color() for line in lines.values()}
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert all(one.y1 <= other.y0 + 0.5 for one, other in pairwise(boxes))
+    assert not figure.legends
+    assert axes.get_legend() is None
+    pyplot.close(figure)
