@@ -13,7 +13,8 @@ from harness.pages.theme import STYLE
 
 @pytest.fixture(autouse=True)
 def _own_places(tmp_path_factory, monkeypatch):
-    """Keep every test away from the user's own data, caches and runs."""
+    """Keep every test away from the user's own data, caches, runs and width of the terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # readline, when imported, exports 80 to child processes
     home = tmp_path_factory.mktemp("places")
     for variable in ("HARNESS_DATA", "HARNESS_CACHE", "HARNESS_RUNS"):
         monkeypatch.setenv(variable, str(home / variable.lower()))

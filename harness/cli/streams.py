@@ -33,10 +33,13 @@ class _LastingFile(io.FileIO):
 def outlive_readers() -> None:
     """Let standard output and error outlive their pipe or terminal, for this process and those that it starts.
 
-    A result that cannot be written for another reason, such as a full disk, is still an error; progress never is.
+    A result that cannot be written for another reason, such as a full disk, is still an error; progress never is. What
+    a caller put in the place of a stream stays.
     """
-    sys.stdout = _lasting(sys.stdout, 1, lambda error: error.errno in _NOBODY_READS)
-    sys.stderr = _lasting(sys.stderr, 2, lambda error: True)
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _lasting(sys.stdout, 1, lambda error: error.errno in _NOBODY_READS)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _lasting(sys.stderr, 2, lambda error: True)
 
 
 def _lasting(stream: Any, descriptor: int, gone: Callable[[OSError], bool]) -> io.TextIOWrapper:

@@ -98,7 +98,7 @@ def test_synthetic_results_are_never_set_against_published_ones(fake):
         ({"val": "holdout"}, OTHER, "training data"),
         ({"train_on": "train+val"}, OTHER, "training data"),
         ({"overrides": ["method.prompt_length=8"]}, OTHER, "settings"),
-        ({"overrides": ["backbone.pretrained=laion2b"]}, OTHER, "settings"),
+        ({"overrides": ["backbone.pretrained=dfn2b"]}, OTHER, "settings"),
         ({"overrides": ["train.epochs=3"], "rule": "val"}, OTHER, "epoch, settings"),
     ],
 )

@@ -32,7 +32,7 @@ def test_list_says_where_data_are_found(harness, real_format, tmp_path):
     lines = {line.split()[0]: line for line in out.splitlines() if line}
     assert "ICFG-PEDES/" in lines["icfg"]
     assert "not found" in lines["cuhk"]
-    assert f"{tmp_path} (from --data-root)" in out
+    assert f"{tmp_path} (from --data-root)" in " ".join(out.split())
 
 
 def test_list_as_json_names_the_setting(harness, monkeypatch, tmp_path):
@@ -99,7 +99,7 @@ def test_verify_ends_with_1_when_not_usable(harness, real_format, tmp_path):
     code, out, _ = harness("data", "verify", "icfg", "--data-root", root)
     assert code == 1
     assert "3 / 34,674" in out
-    assert "not usable: 1 error, 0 warnings (every image decoded)" in out
+    assert "not usable: 2 errors, 0 warnings (every image decoded)" in out
     code, out, _ = harness("data", "verify", "icfg", "--data-root", root, "--json", "--images", "exist")
     assert code == 1
     assert json.loads(out)["usable"] is False
