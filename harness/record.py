@@ -114,7 +114,7 @@ def reached(progress: Mapping[str, int]) -> str:
     >>> reached({"epoch": 3, "step": 0, "epochs": 9}), reached({"epoch": 3, "step": 40, "epochs": 9}), reached({})
     ('3 of 9 epochs done', '3 of 9 epochs and 40 steps done', '')
     """
-    if not progress:
+    if not progress.get("epochs"):
         return ""
     steps = f" and {many(progress['step'], 'step')}" if progress["step"] else ""
     return f"{progress['epoch']} of {progress['epochs']} epochs{steps} done"

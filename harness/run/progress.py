@@ -15,7 +15,7 @@ class ProgressFile(Listener):
 
     Args:
         folder: of the run.
-        epochs: how many it is to train.
+        epochs: how many it is to train; 0 where it trains nothing.
 
     Attributes:
         done: finished epochs, finished steps of the next one and the epochs to train.

@@ -106,7 +106,8 @@ def _guarded(job: Job) -> Record:
     record.started, record.command = now(), command_line()
     record.environment = environment(str(job.engine.device))
     record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
-    progress = ProgressFile(folder, job.config.train.epochs)
+    trained = METHODS.get(job.config.method.name).trained
+    progress = ProgressFile(folder, job.config.train.epochs if trained else 0)
     folder.write(record)
     job.listener.on_start(record.name, record)
     tracker = Tracker(record, folder, job.root)

@@ -142,14 +142,21 @@ def _selection(record: Record) -> Iterator[tuple[str, str]]:
         yield "test", "read once, with the chosen weights"
 
 
+def _status(record: Record) -> str:
+    host = record.environment.get("host")
+    elsewhere = record.status == "running" and host not in (None, socket.gethostname())
+    return f"{record.status} on {host} (or gone)" if elsewhere else str(record.status)
+
+
 def _state(record: Record) -> str:
     """Return a run's state, and of one that did not finish how far it came."""
-    state = str(record.status)
-    if state == "running":
-        host = record.environment.get("host")
-        state += f" on {host} (or gone)" if host not in (None, socket.gethostname()) else ""
-    words = "" if state == "finished" else reached(record.progress)
-    return f"{state}, {words}" if words else state
+    return ", ".join(filter(None, [_status(record), reached(record.progress)]))
+
+
+def _short_state(record: Record) -> str:
+    """Return a run's state with the epochs done of those to do, as `interrupted 3/60`."""
+    known = record.progress.get("epochs")
+    return f"{_status(record)} {record.progress['epoch']}/{known}" if known else _status(record)
 
 
 def _resume(record: Record) -> str | None:
@@ -190,10 +197,11 @@ def _is_before(record: Record) -> bool:
 
 def _row(record: Record) -> list[Any]:
     key = f"test/{record.config['dataset']['name']}/t2i/"
+    rule = record.selection.get("rule", "–")
     return [
         f"{record.name} {_MARK}" if _is_before(record) else record.name,
-        _state(record),
-        record.selection.get("rule", "–"),
+        _short_state(record),
+        "untrained" if rule == "none" else rule,
         f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
         cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),
         cell(record.metrics.get(key + "mAP")),

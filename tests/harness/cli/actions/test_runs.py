@@ -203,7 +203,7 @@ def test_what_did_not_finish_says_how_far_it_came_and_how_to_go_on(fake, tmp_pat
     write_json(folder.file(PROGRESS), {"epoch": 3, "step": 4, "epochs": 9, "seconds": 77.0})
     print_runs(str(tmp_path), None, False)
     out = capsys.readouterr().out
-    assert f"{said.partition(',')[0]}" in out
+    assert f"{said.partition(',')[0]} 3/9 " in out
     assert "77 s" in out
     print_run(made.name, str(tmp_path), False)
     shown = capsys.readouterr().out
