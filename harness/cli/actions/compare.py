@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.layout import paragraph, table
-from harness.cli.options import plain, print_json
+from harness.cli.options import plain, print_json, printed_command
 from harness.errors import and_more, many
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import interval_text, p_text
@@ -27,7 +27,8 @@ def execute(a: str, b: str, as_json: bool, options: dict[str, Any]) -> int:
     for test in found.tests:
         paragraph("", test.verdict, indent=2)
     paragraph("", found.reach, indent=2)
-    click.echo(plain(f"more: harness report compare {found.a} {found.b}"))
+    more = printed_command("report", "compare", found.a, found.b, runs=options.get("runs"))
+    click.echo(plain(f"more: {more}"))
     return 0
 
 

@@ -1,6 +1,5 @@
 """Tables of recorded runs."""
 
-import shlex
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from harness.cli.layout import paragraph, table
-from harness.cli.options import plain, print_json
+from harness.cli.options import plain, print_json, printed_command
 from harness.cli.terminal import cell, fault_lines, metric_table, record_table
 from harness.config.values import flatten
 from harness.errors import HarnessError
@@ -63,7 +62,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         record_table(record)
     else:
         paragraph("", f"{record.name}: {_state(record)}")
-        if resume := _resume(record):
+        if resume := _resume(record, root):
             click.echo(plain(f"resume it: {resume}"))
         fault_lines(record.data)
     for result in results_of(folder):
@@ -159,13 +158,13 @@ def _short_state(record: Record) -> str:
     return f"{_status(record)} {record.progress['epoch']}/{known}" if known else _status(record)
 
 
-def _resume(record: Record) -> str | None:
+def _resume(record: Record, root: str | None) -> str | None:
     """Return the command that goes on with a run; None where none does."""
     if record.status not in ("interrupted", "failed") or record.imported:
         return None
     if record.study is not None:
         return f"harness sweep resumes the trials of the study {record.study}"
-    return shlex.join(["harness", "runs", "resume", record.name])
+    return printed_command("runs", "resume", record.name, runs=root)
 
 
 def print_queries(

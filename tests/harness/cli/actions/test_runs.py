@@ -148,7 +148,9 @@ def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_erro
     folder.write(made)
     print_run(made.name[:9], str(tmp_path), False)
     out = capsys.readouterr().out
-    assert out.splitlines()[:2] == [f"{made.name}: failed", f"resume it: harness runs resume {made.name}"]
+    first, second = out.splitlines()[:2]
+    assert first == f"{made.name}: failed"
+    assert second.endswith(f" runs resume {made.name} --runs {tmp_path}")
     assert "Traceback: here" in out
     assert "\x1b" not in out
     with pytest.raises(UsageError):
@@ -208,4 +210,4 @@ def test_what_did_not_finish_says_how_far_it_came_and_how_to_go_on(fake, tmp_pat
     print_run(made.name, str(tmp_path), False)
     shown = capsys.readouterr().out
     assert f"{said.partition(',')[0]}, 3 of 9 epochs and 4 steps done" in " ".join(shown.split())
-    assert (f"harness runs resume {made.name}" in shown) == (host is None)
+    assert (f" runs resume {made.name} --runs {tmp_path}" in shown) == (host is None)
