@@ -221,7 +221,7 @@ def _draw_cost(axes: "Axes", rows: "DataFrame", column: str, look: Looks) -> Non
     if len(trained) and (column == "trainable" or trained[column].max() > 20 * trained[column].min()):
         log_axis(axes)
     else:
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.05 * axes.get_xlim()[1])  # no marker at the frame is cut
 
 
 @register

@@ -139,6 +139,19 @@ def test_the_figure_hollows_what_is_beaten_in_the_legend_s_colours_and_shows_par
     pyplot.close(figure)
 
 
+def test_no_mark_is_cut_at_the_frame(fake):
+    use_theme()
+    (panel,) = split(
+        fake.row("linear_probe", train_peak_bytes=1.409e9), fake.row("cskt", train_peak_bytes=1.548e9)
+    )
+    figure = draw_costs(panel)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        marks = [bar.lines[0].get_window_extent(figure.canvas.get_renderer()) for bar in axes.containers]
+        assert max(mark.x1 for mark in marks) < axes.bbox.x1
+    pyplot.close(figure)
+
+
 def test_a_panel_without_trained_methods_or_costs_is_drawn_too(fake):
     use_theme()
     for rows in ([fake.row("zero_shot", rule="untrained")], [fake.row(trainable=None, train_seconds=None)]):
