@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.clip.own_input import without_own_input
 from harness.config.fields import Choice, Range, is_free
 from harness.config.sections import RunConfig
 from harness.config.values import flatten, merge, nest
@@ -168,6 +167,8 @@ def check_axes(config: RunConfig, axes: Sequence[Axis]) -> None:
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     """Return a config with some dotted keys set, checked like any other; another backbone brings its own input."""
+    from harness.clip.own_input import without_own_input
+
     nested = config.model_dump()
     if values.keys() & _BACKBONE:
         nested["backbone"] = without_own_input(config.backbone).model_dump()

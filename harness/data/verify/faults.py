@@ -7,7 +7,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from harness.clip.tokens import CLIP, build_tokenizer
 from harness.data.annotations import Location
 from harness.data.cut_captions import RAISE, count_cut, cut_faults
 from harness.data.pictures_aside import way_to_pictures
@@ -64,6 +63,8 @@ def image_faults(
 
 def caption_faults(samples: Sequence[Sample], text_length: int) -> Iterator[Fault]:
     """Yield odd captions by kind, and those of each split that CLIP's tokeniser cuts at `text_length` tokens."""
+    from harness.clip.tokens import CLIP, build_tokenizer
+
     tokenizer = build_tokenizer(CLIP, text_length)
 
     def tokenize(captions: Sequence[str], length: int | None = None) -> Tensor:

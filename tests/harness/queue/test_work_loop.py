@@ -141,10 +141,11 @@ STUDY, TRIALS = "killed", 5
 @pytest.fixture
 def start_sweep(world, twins, tmp_path):
     """Return a call that starts a real sweep with two worker processes."""
-    settings = [part for text in world.QUICK for part in ("--set", text)]
+    quick = [text for text in world.QUICK if not text.startswith("train.epochs")]
+    settings = [part for text in (*quick, "train.epochs=6") for part in ("--set", text)]
     command = [sys.executable, "-m", "harness", "sweep", "-m", "full_finetune", "-d", "icfg", "--synthetic"]
     command += ["--runs", str(tmp_path), "--data-root", str(twins), "--study", STUDY, "--workers", "2"]
-    command += ["--trials", str(TRIALS), "--test-seeds", "0", *settings, "--set", "train.epochs=6"]
+    command += ["--trials", str(TRIALS), "--test-seeds", "0", *settings]
     quiet = {
         "env": os.environ | {"OMP_NUM_THREADS": "1"},
         "stdout": subprocess.PIPE,

@@ -19,15 +19,14 @@ pytestmark = pytest.mark.slow
 SETTINGS = [
     "--synthetic",
     "--set",
-    "train.epochs=2",
-    "--set",
     "train.batch_size=22",
     "--set",
     "train.precision=fp32",
 ]
 
 
-def command(twins, runs, method, *more):
+def command(twins, runs, method, *more, epochs=2):
+    more = (*more, "--set", f"train.epochs={epochs}")
     places = ["--data-root", str(twins), "--runs", str(runs), "--device", "cpu"]
     return ["-m", "harness", "run", "--method", method, "--dataset", "icfg", *SETTINGS, *places, *more]
 
@@ -81,19 +80,21 @@ def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, metho
 
 def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    often = ["--set", "train.checkpoint_seconds=0.01", "--set", "train.epochs=3"]
+    often = ["--set", "train.checkpoint_seconds=0.01"]
     subprocess.run(
-        [sys.executable, *command(twins, whole, "adapter_only", *often)], env=environment(), check=True
+        [sys.executable, *command(twins, whole, "adapter_only", *often, epochs=3)],
+        env=environment(),
+        check=True,
     )
     process = subprocess.Popen(
-        [sys.executable, *command(twins, cut, "adapter_only", *often)], env=environment()
+        [sys.executable, *command(twins, cut, "adapter_only", *often, epochs=3)], env=environment()
     )
     wait_for_checkpoint(cut, process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert only(cut)[1]["status"] == "running"
     done = subprocess.run(
-        [sys.executable, *command(twins, cut, "adapter_only", *often)],
+        [sys.executable, *command(twins, cut, "adapter_only", *often, epochs=3)],
         env=environment(),
         capture_output=True,
         text=True,
