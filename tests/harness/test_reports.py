@@ -1,5 +1,7 @@
 """The contract of reports: what one must say of itself, the registry that finds it, and what it returns."""
 
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -62,3 +64,11 @@ def test_what_a_report_of_one_s_own_gathers_is_kept_for_machines(tmp_path):
 
     found = Mine.gather(Source(), tmp_path)
     assert found.tables[0].as_dict()["rows"] == [{"a": 1}]
+
+
+def test_no_report_imports_a_model_library():
+    code = (
+        "import sys\nfrom harness.reports import REPORTS\n"
+        "[REPORTS.get(name) for name in REPORTS.names()]\nsys.exit('open_clip' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
