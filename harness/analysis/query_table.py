@@ -8,7 +8,7 @@ from harness.analysis.pictures import Pictures
 from harness.errors import DataError, UsageError
 from harness.files import read_json
 from harness.metric_names import DIRECTIONS
-from harness.record import RunFolder
+from harness.record import QUERIES, RunFolder
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,7 +66,7 @@ def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str
     if dataset in (None, own):
         if not record.metrics or record.study is not None:
             raise UsageError(f"{record.name} was not tested: it is {record.status}.")
-        return own, record.fingerprint, record.synthetic, "queries.npz"
+        return own, record.fingerprint, record.synthetic, QUERIES
     result = folder.file(f"transfer/{dataset}.json")
     if not result.is_file():
         raise UsageError(

@@ -1,6 +1,5 @@
 """Which activation weights were trained with: QuickGELU or GELU. No tensor differs by it, and every embedding does."""
 
-import hashlib
 import json
 import re
 from functools import cache
@@ -11,6 +10,7 @@ import open_clip
 
 from harness.clip.weight_files import WeightFile, published_archives
 from harness.config.sections import BackboneConfig
+from harness.files import file_hash
 
 _SHORT_HASH = re.compile(r"-([0-9a-f]{8})\.pth?$")
 
@@ -65,8 +65,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _published(path: Path) -> bool | None:
     """Return what open_clip says of the published file that has this one's hash; None where there is none."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = file_hash(path)
     if sha256 in published_archives():
         return True
     return published_by_hash().get(sha256[:8])

@@ -4,7 +4,6 @@ The state is size, times of modification and change, and inode: a file that anot
 where its size and modification time were kept.
 """
 
-import hashlib
 import logging
 import os
 import sqlite3
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+
+from harness.files import file_hash
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,7 @@ def _states(paths: Sequence[str]) -> list[State | None]:
 
 def _sha256(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(Path(path))
     except OSError:
         return MISSING
 

@@ -15,7 +15,7 @@ from harness.datasets import DATASETS, SPLITS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
-from harness.record import RunFolder, reached
+from harness.record import QUERIES, RunFolder, reached
 from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
 from harness.track.tags import SUITE
 
@@ -191,7 +191,7 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
         "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
         "faults": _faults(run, dataset, own),
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
-        "queries": "queries.npz" if own else f"transfer/{dataset}.npz",
+        "queries": QUERIES if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on, dataset),
     }
 

@@ -1,6 +1,5 @@
 """Read a checkpoint that a method's authors released as the method's own tensors, all of them or an error."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import UsageError, listed
 from harness.file_kinds import Kind, what_is
+from harness.files import file_hash
 from harness.methods import METHODS
 from harness.run.backbone import TOWERS
 from harness.run.trained_persons import follow_from_persons
@@ -79,11 +79,9 @@ def read_checkpoint(config: RunConfig, file: Path) -> Checkpoint:
     unfit = {name for name, shape in expected.shapes.items() if not _fits(name, found.get(name), shape)}
     _refuse(config, file, found, expected, unfit - expected.optional)
     kept = {name: value.contiguous() for name, value in found.items() if name not in unfit}
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return Checkpoint(
         file,
-        digest,
+        file_hash(file),
         towers={n.removeprefix(TOWERS): value for n, value in kept.items() if n.startswith(TOWERS)},
         rest={name: value for name, value in kept.items() if not name.startswith(TOWERS)},
         absent=sorted(unfit),
