@@ -188,7 +188,7 @@ def _query_steps(data: Path, here: list[Here]) -> list[Step]:
         flipped = flips(a, b, 1)
     except DataError:
         return []
-    steps = [PERSONS, RANKS, *[SLICES] * (len(slice_queries(a, replicates=50).rows) > 0)]
+    steps = [PERSONS, RANKS, *[SLICES] * (len(slice_queries(a).rows) > 0)]
     return (
         [*steps, FLIPS] if all(one.ranked for one in here) and (flipped.only_a or flipped.only_b) else steps
     )

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.captions.vocabulary import named_by
-from harness.evaluate.intervals import cluster_sums, resampled_ratios
+from harness.evaluate.intervals import cluster_sums, share_interval
+from harness.evaluate.variance import influence, variance_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -88,20 +89,11 @@ def _read_off(features: Any, has: NDArray[np.bool_], identities: Any, seed: int)
     """Return the balanced accuracy of predictions for held-out identities, with its interval."""
     right = _predict(features, has, identities, seed) == has
     sums, sizes = cluster_sums(np.stack([right & has, has, right & ~has, ~has], axis=1), identities)
-    # A set of identities of which all have the attribute, or none has it, has no balanced accuracy.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = _balanced(resampled_ratios(sums, sizes, replicates=2_000))
-    low, high = 100 * np.nanquantile(drawn, [0.025, 0.975])
-    return {
-        "accuracy": 100 * float(_balanced(sums.sum(axis=0))),
-        "accuracy_low": float(low),
-        "accuracy_high": float(high),
-    }
-
-
-def _balanced(counts: Any) -> Any:
-    """Return the balanced accuracy of right and all images that have an attribute, then that have not [..., 4]."""
-    return (counts[..., 0] / counts[..., 1] + counts[..., 2] / counts[..., 3]) / 2
+    right_with, with_it, right_without, without = sums.T
+    moved = (influence(right_with, with_it) + influence(right_without, without)) / 2
+    accuracy = float(right_with.sum() / with_it.sum() + right_without.sum() / without.sum()) / 2
+    ends = share_interval(accuracy, variance_of(moved), len(sizes))
+    return {"accuracy": 100 * accuracy, "accuracy_low": 100 * ends.low, "accuracy_high": 100 * ends.high}
 
 
 def _predict(features: Any, has: NDArray[np.bool_], identities: Any, seed: int) -> NDArray[np.bool_]:

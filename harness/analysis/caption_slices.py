@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.captions.vocabulary import named_by
-from harness.evaluate.intervals import bootstrap_intervals, cluster_sums, resampled_ratios, share_bounds
+from harness.evaluate.intervals import cluster_sums, share_intervals
 from harness.evaluate.per_identity import query_values
+from harness.evaluate.variance import half_width, influence
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,13 +55,12 @@ class Slices:
     notes: list[str] = field(default_factory=list)
 
 
-def slice_queries(queries: Queries, *, replicates: int = 2_000) -> Slices:
+def slice_queries(queries: Queries) -> Slices:
     """Return recall by caption length, number of right images, colour, garment and direction.
 
     Args:
         queries: a test's per-query results, as `RunFolder.queries` returns them; slices of what an older one
             lacks are left out with a note.
-        replicates: how many sets of identities are drawn.
     """
     from pandas import DataFrame
 
@@ -71,15 +71,15 @@ def slice_queries(queries: Queries, *, replicates: int = 2_000) -> Slices:
         cut = {name: (text.only(inside), text.only(~inside)) for name, inside in slices.items()}
         small = [name for name, (inside, _) in cut.items() if 0 < inside.n_identities < MIN_IDENTITIES]
         rows += [
-            {"by": by, "slice": name} | _row(inside, rest, replicates)
+            {"by": by, "slice": name} | _row(inside, rest)
             for name, (inside, rest) in cut.items()
             if inside.n_identities >= MIN_IDENTITIES
         ]
         notes += [_left_out(by, small)] if small else []
     if "i2t/identity" in queries:
         image = _asked(queries, "i2t")
-        rows.append({"by": "direction", "slice": "text to image"} | _row(text, image, replicates))
-        rows.append({"by": "direction", "slice": "image to text"} | _row(image, text, replicates))
+        rows.append({"by": "direction", "slice": "text to image"} | _row(text, image))
+        rows.append({"by": "direction", "slice": "image to text"} | _row(image, text))
     else:
         notes.append("direction: these per-query results have no image queries.")
     return Slices(DataFrame(rows, columns=COLUMNS), notes)
@@ -169,33 +169,30 @@ def _left_out(by: str, small: list[str]) -> str:
     return f"{by}: {what} of fewer than {MIN_IDENTITIES} identities left out ({', '.join(small)})."
 
 
-def _row(inside: _Asked, rest: _Asked, replicates: int) -> dict[str, float]:
+def _row(inside: _Asked, rest: _Asked) -> dict[str, float]:
     """Return what is known of a slice, in percent."""
     row: dict[str, float] = {"n_queries": len(inside.values), "n_identities": inside.n_identities}
-    found = bootstrap_intervals(inside.values, inside.identities, replicates=replicates)
-    differences = _differences(inside, rest, replicates)
+    found = share_intervals(inside.values, inside.identities)
+    differences = _differences(inside, rest)
     for name, one, (estimate, low, high) in zip(METRICS, found, differences, strict=True):
-        ends = share_bounds(one, inside.n_identities)
-        row |= {name: 100 * one.estimate, f"{name}_low": 100 * ends[0], f"{name}_high": 100 * ends[1]}
+        row |= {name: 100 * one.estimate, f"{name}_low": 100 * one.low, f"{name}_high": 100 * one.high}
         row |= {f"{name}_less_rest": 100 * estimate}
         row |= {f"{name}_less_rest_low": 100 * low, f"{name}_less_rest_high": 100 * high}
     return row
 
 
-def _differences(inside: _Asked, rest: _Asked, replicates: int) -> list[tuple[float, float, float]]:
-    """Return each metric of a slice minus that of the rest, with its interval; identities are drawn once for both."""
+def _differences(inside: _Asked, rest: _Asked) -> list[tuple[float, float, float]]:
+    """Return each metric of a slice minus that of the rest, with its interval; identities in both count in both."""
     if rest.n_identities < MIN_IDENTITIES:
         return [(np.nan, np.nan, np.nan)] * len(METRICS)
     persons = np.unique(np.concatenate([inside.identities, rest.identities]))
-    estimates, drawn = [], []
-    for part in (inside, rest):
-        sums, sizes = _sums(part, persons)
-        estimates.append(sums.sum(axis=0) / sizes.sum())
-        # Equal seeds draw equal identities; a set without any of a part has no figure for it.
-        with np.errstate(invalid="ignore", divide="ignore"):
-            drawn.append(resampled_ratios(sums, sizes, replicates=replicates))
-    low, high = np.nanquantile(drawn[0] - drawn[1], [0.025, 0.975], axis=0)
-    return list(zip(estimates[0] - estimates[1], low, high, strict=True))
+    (one, one_sizes), (other, other_sizes) = _sums(inside, persons), _sums(rest, persons)
+    found = []
+    for mine, theirs in zip(one.T, other.T, strict=True):
+        estimate = float(mine.sum() / one_sizes.sum() - theirs.sum() / other_sizes.sum())
+        half = half_width(influence(mine, one_sizes) - influence(theirs, other_sizes))
+        found.append((estimate, max(estimate - half, -1.0), min(estimate + half, 1.0)))
+    return found
 
 
 def _sums(part: _Asked, persons: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,21 +1,31 @@
-"""How certain a retrieval figure is: captions of one identity are correlated, so identities are resampled.
+"""How certain a retrieval figure is: captions of one identity are correlated, so identities are what is counted.
 
 The gallery is fixed: the intervals cover other identities searched for in this gallery. Values are what each query
-contributes (a hit, its average precision); a figure is their sum over the queries divided by the number of queries.
+contributes, between 0 and 1 (a hit, its average precision); a figure is their sum over the queries divided by the
+number of queries. Its interval is Wilson's for a proportion (1927), of as many queries as the variance is worth (Korn
+and Graubard 1998), with a Student's t quantile of the degrees of freedom of that variance. It stays between 0 and 1
+and holds near both; `python -m benchmarks coverage` measures how often.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from harness.errors import DataError
+from harness.evaluate.variance import (
+    Array,
+    SeedVariance,
+    Variance,
+    influence,
+    seed_variance,
+    total_variance,
+    variance_of,
+)
 
-Array = NDArray[np.float64]
-_DRAWN_AT_ONCE = 5_000_000
+# Which method made an interval: 1 a percentile bootstrap over identities, 2 the one above.
+METHOD = 2
 
 
 @dataclass(frozen=True)
@@ -58,64 +68,86 @@ def cluster_sums(values: Any, identities: Any) -> tuple[Array, Array]:
     return sums.astype(np.float64), np.bincount(member).astype(np.float64)
 
 
-def bootstrap_intervals(
-    values: Any, identities: Any, *, replicates: int = 10_000, level: float = 0.95, seed: int = 0
-) -> list[Interval]:
-    """Return means over the queries with percentile intervals from a bootstrap over identities, at the cost of one.
+def share_interval(estimate: float, variance: Variance, n_identity: int, *, level: float = 0.95) -> Interval:
+    """Return the interval of a share from its variance: Wilson's, for as many queries as the variance is worth.
+
+    Where no two identities differ, each counts as one query: none of ten found still leaves a share of 28 %.
 
     Args:
-        values: what each query contributes [n_query, n_value]; all columns share the draws.
-        identities: the identity of each query [n_query].
-        replicates: how many sets of identities are drawn.
+        estimate: between 0 and 1.
+        variance: of the estimate; NaN gives NaN ends.
+        n_identity: how many identities there are.
         level: share of such intervals that should hold the truth.
-        seed: of the draws; equal seeds draw equal identities, whatever the values.
 
-    The bounds are NaN when there is only one identity.
+    >>> found = share_interval(0.0, Variance(0.0, 9), 10)
+    >>> found.low, round(found.high, 2)
+    (0.0, 0.28)
+    """
+    if np.isnan(variance.value):
+        return Interval(estimate, variance.value, variance.value)
+    spread, tail = max(estimate * (1 - estimate), 0.0), (1 + level) / 2
+    # Squared quantile by number of queries.
+    if variance.value > 0 and spread > 0:
+        ratio = float(stats.t.ppf(tail, variance.freedom)) ** 2 * variance.value / spread
+    else:
+        ratio = float(stats.norm.ppf(tail)) ** 2 / n_identity
+    centre = (estimate + ratio / 2) / (1 + ratio)
+    half = (ratio * spread + ratio**2 / 4) ** 0.5 / (1 + ratio)
+    return Interval(estimate, min(max(centre - half, 0.0), estimate), max(min(centre + half, 1.0), estimate))
 
-    >>> [round(interval.estimate, 2) for interval in bootstrap_intervals([[1, 0], [0, 0], [1, 0]], [5, 5, 6])]
+
+def share_intervals(values: Any, identities: Any, *, level: float = 0.95) -> list[SeedSummary]:
+    """Return the means over the queries of one run, with their intervals over identities.
+
+    Args:
+        values: what each query contributes, between 0 and 1 [n_query, n_value].
+        identities: the identity of each query [n_query].
+        level: share of such intervals that should hold the truth.
+
+    The ends are NaN when there is only one identity.
+
+    >>> [round(one.estimate, 2) for one in share_intervals([[1, 0], [0, 0], [1, 0]], [5, 5, 6])]
     [0.67, 0.0]
     """
     sums, sizes = cluster_sums(values, identities)
-    estimates = sums.sum(axis=0) / sizes.sum()
-    bounds = np.full((2, len(estimates)), np.nan)
-    if len(sizes) > 1:
-        drawn = resampled_ratios(sums, sizes, replicates=replicates, seed=seed)
-        bounds = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [Interval(*map(float, three)) for three in zip(estimates, *bounds, strict=True)]
+    return [summarise_sums(column[None], sizes, level=level) for column in sums.T]
 
 
-def share_bounds(interval: Interval, n_identity: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the ends of the interval of a share, also where it is 0 or 1 and no draw of identities can differ.
+def seed_summary(per_query: Any, identities: Any, *, level: float = 0.95) -> SeedSummary:
+    """Return the mean over seeds with an interval that covers new identities and new seeds.
 
-    There the exact binomial bound for that many identities replaces an end that would claim certainty: zero of ten
-    identities found still leaves a share of 31 %.
+    With one seed the interval covers identities only.
 
-    >>> low, high = share_bounds(Interval(0.0, 0.0, 0.0), 10)
-    >>> low, round(high, 2)
-    (0.0, 0.31)
+    Args:
+        per_query: what each query contributes under each seed, between 0 and 1 [n_seed, n_query].
+        identities: the identity of each query [n_query].
+        level: share of such intervals that should hold the truth.
+
+    >>> found = seed_summary([[1, 0, 1, 0], [1, 0, 1, 0]], [1, 1, 2, 2])
+    >>> found.estimate, found.identity_error, found.seed_error
+    (0.5, 0.0, 0.0)
     """
-    reach = ((1 - level) / 2) ** (1 / n_identity)
-    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
-    if interval.estimate == 0.0:
-        high = max(high, 1 - reach)
-    if interval.estimate == 1.0:
-        low = min(low, reach)
-    return low, high
+    sums, sizes = cluster_sums(np.asarray(per_query, dtype=np.float64).T, identities)
+    return summarise_sums(sums.T, sizes, level=level)
 
 
-def resampled_ratios(sums: Array, sizes: Array, *, replicates: int = 10_000, seed: int = 0) -> Array:
-    """Return the figures of resampled sets of identities, each a sum by the number of queries [replicates, n_value].
+def summarise_sums(
+    sums: Array, sizes: Array, seeds: SeedVariance | None = None, *, level: float = 0.95
+) -> SeedSummary:
+    """Return what `seed_summary` does, from the sums over each identity's queries.
 
-    >>> resampled_ratios(np.ones((3, 1)), np.full(3, 2.0), replicates=2).tolist()
-    [[0.5], [0.5]]
+    Args:
+        sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
+        sizes: numbers of queries [n_identity].
+        seeds: the variance of one seed, where other results help to know it (`variance.shared`); else these seeds' own.
+        level: share of such intervals that should hold the truth.
     """
-    rng = np.random.default_rng(seed)
-    table = np.column_stack([sums, sizes])
-    step = max(1, _DRAWN_AT_ONCE // len(sizes))
-    counts = [min(step, replicates - start) for start in range(0, replicates, step)]
-    totals: Array = np.concatenate([_draw(rng, count, len(sizes)) @ table for count in counts])
-    ratios: Array = totals[:, :-1] / totals[:, -1:]
-    return ratios
+    mean = sums.mean(axis=0)
+    persons = variance_of(influence(mean, sizes))
+    total = total_variance(persons, [(len(sums), seeds or seed_variance(sums, sizes))])
+    found = share_interval(float(mean.sum() / sizes.sum()), total, len(sizes), level=level)
+    by_seed = max(total.value - persons.value, 0.0)
+    return SeedSummary(found.estimate, found.low, found.high, persons.value**0.5, by_seed**0.5, total.freedom)
 
 
 def intra_identity_correlation(values: Any, identities: Any) -> float:
@@ -151,125 +183,3 @@ def mean_interval(values: Any, *, level: float = 0.95) -> tuple[float, float]:
     rows = np.asarray(values, dtype=np.float64)
     half = stats.t.ppf((1 + level) / 2, len(rows) - 1) * rows.std(ddof=1) / np.sqrt(len(rows))
     return float(rows.mean() - half), float(rows.mean() + half)
-
-
-def holm(p_values: Any) -> Array:
-    """Return p-values adjusted for their number, in the order given; at most one error among all claims (Holm).
-
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = p.argsort(kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
-
-
-def seed_summary(per_query: Any, identities: Any, *, level: float = 0.95) -> SeedSummary:
-    """Return the mean over seeds with an interval that covers new identities and new seeds.
-
-    The variance is that of the seed-averaged values over identities plus that of the seeds' means, with a t
-    quantile of Satterthwaite's degrees of freedom. With one seed the interval covers identities only.
-
-    Args:
-        per_query: what each query contributes under each seed [n_seed, n_query].
-        identities: the identity of each query [n_query].
-        level: share of such intervals that should hold the truth.
-
-    >>> seed_summary([[1, 0, 1, 0], [1, 0, 1, 0]], [1, 1, 2, 2])
-    SeedSummary(estimate=0.5, low=0.5, high=0.5, identity_error=0.0, seed_error=0.0, freedom=inf)
-    """
-    sums, sizes = cluster_sums(np.asarray(per_query, dtype=np.float64).T, identities)
-    return summarise_sums(sums.T, sizes, level=level)
-
-
-def summarise_sums(sums: Array, sizes: Array, *, level: float = 0.95) -> SeedSummary:
-    """Return what `seed_summary` does, from the sums over each identity's queries.
-
-    Args:
-        sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
-        sizes: numbers of queries [n_identity].
-        level: share of such intervals that should hold the truth.
-    """
-    mean = sums.mean(axis=0)
-    by_identity, seeds = ratio_variance(mean, sizes), seed_variance(sums, sizes)
-    total = by_identity + seeds.variance
-    freedom = satterthwaite(total, [(by_identity, len(sizes) - 1), *seeds.parts])
-    half = float(stats.t.ppf((1 + level) / 2, freedom) * total**0.5) if total else 0.0
-    estimate = float(mean.sum() / sizes.sum())
-    errors = (by_identity**0.5, seeds.variance**0.5)
-    return SeedSummary(estimate, estimate - half, estimate + half, *errors, freedom)
-
-
-def ratio_variance(sums: Array, sizes: Array) -> float:
-    """Return the variance of sum / size over identities, linearised; NaN for one identity.
-
-    Args:
-        sums: the values of an identity's queries, added up [n_identity].
-        sizes: numbers of queries [n_identity].
-    """
-    if len(sizes) < 2:
-        return float("nan")
-    residuals = sums - sizes * sums.sum() / sizes.sum()
-    return float((residuals**2).sum() / sizes.sum() ** 2 * len(sizes) / (len(sizes) - 1))
-
-
-@dataclass(frozen=True)
-class SeedVariance:
-    """The variance that the choice of seeds gives to their mean, and what it was estimated from.
-
-    Attributes:
-        variance: never below 0.
-        parts: the estimates in it with their degrees of freedom, for `satterthwaite`.
-    """
-
-    variance: float
-    parts: tuple[tuple[float, int], ...]
-
-
-def seed_variance(sums: Array, sizes: Array) -> SeedVariance:
-    """Return what seeds add to the variance of their mean beyond that of identities; 0 for one seed: it is unknown.
-
-    Seeds answer an identity's queries differently by chance, which makes their means differ too. The variance over
-    identities already includes that part; counted twice it would make intervals too wide, so it is subtracted here
-    (the interaction of the two-way random-effects model).
-
-    Args:
-        sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
-        sizes: numbers of queries [n_identity].
-    """
-    n_seed, n_identity = sums.shape
-    if n_seed < 2 or n_identity < 2:
-        return SeedVariance(0.0, ())
-    means = sums.sum(axis=1) / sizes.sum()
-    between = float(means.var(ddof=1)) / n_seed
-    rest = sums - sums.mean(axis=0) - sizes * (means - means.mean())[:, None]
-    freedom = (n_seed - 1) * (n_identity - 1)
-    within = float((rest**2).sum() * n_identity / sizes.sum() ** 2) / freedom / n_seed
-    parts = ((between, n_seed - 1), (within, freedom))
-    return SeedVariance(max(between - within, 0.0), parts)
-
-
-def satterthwaite(total: float, parts: Sequence[tuple[float, int]]) -> float:
-    """Return the degrees of freedom of a variance made of estimates with their own; infinite where all are 0.
-
-    Never fewer than those of its least certain estimate, which a difference of estimates would give.
-
-    >>> satterthwaite(1.0, [(1.0, 10), (0.0, 2)])
-    10.0
-    """
-    known = [(variance, max(freedom, 1)) for variance, freedom in parts if variance]
-    if not known:
-        return float("inf")
-    return float(max(total**2 / sum(v**2 / f for v, f in known), min(f for _, f in known)))
-
-
-def _draw(rng: np.random.Generator, count: int, n_identity: int) -> Array:
-    """Draw sets of identities with replacement: how often each is in a set [count, n_identity]."""
-    drawn = rng.integers(n_identity, size=(count, n_identity))
-    drawn += np.arange(count)[:, None] * n_identity
-    return (
-        np.bincount(drawn.ravel(), minlength=count * n_identity).reshape(count, n_identity).astype(np.float64)
-    )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness.captions.vocabulary import caption_features, vocabulary
 from harness.data.loading import Split
-from harness.evaluate.intervals import bootstrap_intervals, intra_identity_correlation, share_bounds
+from harness.evaluate.intervals import intra_identity_correlation, share_intervals
 from harness.evaluate.per_identity import query_values
 from harness.evaluate.ranking import rank_directions, summarise_directions
 from harness.metric_names import ALL_METRICS, DIRECTIONS
@@ -64,16 +64,14 @@ def _spoken(split: Split) -> Queries:
     return features | {f"words/{name}": names for name, names in vocabulary().items()}
 
 
-def intervals(queries: Queries, replicates: int) -> dict[str, tuple[float, float]]:
-    """Return the 95 % interval of each metric from a bootstrap over identities, in percent."""
+def intervals(queries: Queries) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of each metric over identities, in percent."""
     found: dict[str, tuple[float, float]] = {}
     for direction in DIRECTIONS:
         columns = np.stack([query_values(queries, name, direction) for name in ALL_METRICS], axis=1)
-        ends = bootstrap_intervals(columns, queries[f"{direction}/identity"], replicates=replicates)
-        n_identity = len(np.unique(queries[f"{direction}/identity"]))
-        for name, interval in zip(ALL_METRICS, ends, strict=True):
-            low, high = share_bounds(interval, n_identity)
-            found[f"{direction}/{name}"] = (100 * low, 100 * high)
+        ends = share_intervals(columns, queries[f"{direction}/identity"])
+        for name, one in zip(ALL_METRICS, ends, strict=True):
+            found[f"{direction}/{name}"] = (100 * one.low, 100 * one.high)
     return found
 
 

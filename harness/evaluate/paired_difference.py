@@ -1,16 +1,25 @@
 """How certain the difference of two results is, which of many differ significantly, and what could be detected.
 
 Two results on the same test set share its identities, so their difference is paired per identity; their seeds are
-independent. Its interval covers new identities and new seeds; with one seed each it covers identities only.
+independent. Its interval covers new identities and new seeds, as far as the variance of seeds is known.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from harness.evaluate.intervals import Array, SeedSummary, holm, ratio_variance, satterthwaite, seed_variance
+from harness.evaluate.intervals import SeedSummary
+from harness.evaluate.variance import (
+    Array,
+    SeedVariance,
+    identity_variance,
+    influence,
+    seed_variance,
+    total_variance,
+)
 
 _POWER = 0.8
 
@@ -23,14 +32,24 @@ class Difference(SeedSummary):
         p_value: of no difference, two-sided, by Student's t; where all identities differ equally, that of so many equal
             signs; 1 where both results are the same everywhere.
         detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons.
+        persons_only: a side has one seed and nothing tells what another would change, so that only new identities
+            are covered.
     """
 
     p_value: float
     detectable: float
+    persons_only: bool = False
 
 
-def paired_difference(a: Array, b: Array, sizes: Array, *, level: float = 0.95) -> Difference:
-    """Return a - b of two results on the same identities, by variance components with Satterthwaite's t.
+def paired_difference(
+    a: Array,
+    b: Array,
+    sizes: Array,
+    seeds: tuple[SeedVariance | None, SeedVariance | None] = (None, None),
+    *,
+    level: float = 0.95,
+) -> Difference:
+    """Return a - b of two results on the same identities, by variance components with Student's t.
 
     The variance is that of the seed-averaged paired differences over identities, plus that of each side's seeds.
 
@@ -38,26 +57,53 @@ def paired_difference(a: Array, b: Array, sizes: Array, *, level: float = 0.95) 
         a: the values of an identity's queries under each seed, added up [n_seed, n_identity].
         b: the same of the other result [n_seed, n_identity]; its number of seeds may be another.
         sizes: numbers of queries of each identity [n_identity].
+        seeds: the variance of one seed of each side, where it is known from more than the side itself
+            (`variance.shared`), `SEEDLESS` where no seed changes anything; else the side's own seeds tell it.
         level: share of such intervals that should hold the truth.
 
     >>> one, two = np.array([[2.0, 1.0, 2.0]]), np.array([[1.0, 0.0, 1.0]])
-    >>> paired_difference(one, two, np.full(3, 2.0)).estimate
-    0.5
+    >>> found = paired_difference(one, two, np.full(3, 2.0))
+    >>> found.estimate, found.persons_only
+    (0.5, True)
     """
-    paired = a.mean(axis=0) - b.mean(axis=0)
-    estimate, by_identity = float(paired.sum() / sizes.sum()), ratio_variance(paired, sizes)
-    sides = (seed_variance(a, sizes), seed_variance(b, sizes))
-    by_seed = sum(side.variance for side in sides)
-    total = by_identity + by_seed
-    freedom = satterthwaite(total, [(by_identity, len(sizes) - 1), *sides[0].parts, *sides[1].parts])
-    error = total**0.5
-    quantile = float(stats.t.ppf((1 + level) / 2, freedom))
+    moved = influence(a.mean(axis=0) - b.mean(axis=0), sizes)
+    estimate = float((a.mean(axis=0) - b.mean(axis=0)).sum() / sizes.sum())
+    sides = [
+        (len(side), known or seed_variance(side, sizes)) for side, known in zip((a, b), seeds, strict=True)
+    ]
+    persons = identity_variance(moved)
+    total = total_variance(persons, sides)
+    error = total.value**0.5
+    quantile = float(stats.t.ppf((1 + level) / 2, total.freedom))
     half = quantile * error if error else 0.0
     by_sign = 2.0 ** (1 - len(sizes)) if estimate else 1.0
-    p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else by_sign
-    detectable = (quantile + float(stats.t.ppf(_POWER, freedom))) * error if error else 0.0
-    ends = (estimate - half, estimate + half)
-    return Difference(estimate, *ends, by_identity**0.5, by_seed**0.5, freedom, p_value, detectable)
+    p_value = float(2 * stats.t.sf(abs(estimate) / error, total.freedom)) if error else by_sign
+    detectable = (quantile + float(stats.t.ppf(_POWER, total.freedom))) * error if error else 0.0
+    return Difference(
+        estimate,
+        estimate - half,
+        estimate + half,
+        persons.value**0.5,
+        max(total.value - persons.value, 0.0) ** 0.5,
+        total.freedom,
+        p_value,
+        detectable,
+        any(known is None for _, known in sides),
+    )
+
+
+def holm(p_values: Any) -> Array:
+    """Return p-values adjusted for their number, in the order given; at most one error among all claims (Holm).
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = p.argsort(kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
 
 
 def rank_intervals(

@@ -5,7 +5,7 @@ be compared without going back to the runs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,14 +13,13 @@ import numpy as np
 
 from harness.errors import DataError
 from harness.evaluate.intervals import (
-    Array,
     SeedSummary,
     cluster_sums,
     intra_identity_correlation,
-    share_bounds,
     summarise_sums,
 )
 from harness.evaluate.paired_difference import Difference, paired_difference
+from harness.evaluate.variance import Array, SeedVariance, seed_variance
 from harness.files import load_arrays, write_arrays
 from harness.metric_names import METRICS
 
@@ -44,11 +43,16 @@ class Persons:
     sums: Array
     correlation: float
 
-    def summary(self, metric: str) -> SeedSummary:
-        """Return the mean over seeds with its interval over seeds and identities, in percent, cut at 0 and 100."""
-        found = summarise_sums(self.of(metric), self.sizes)
-        low, high = share_bounds(found, len(self.sizes))
-        return _in_percent(replace(found, low=low, high=high))
+    def summary(self, metric: str, seeds: SeedVariance | None = None) -> SeedSummary:
+        """Return the mean over seeds with its interval over seeds and identities, in percent.
+
+        `seeds` is the variance of one seed, where other results help to know it; else the result's own.
+        """
+        return _in_percent(summarise_sums(self.of(metric), self.sizes, seeds))
+
+    def seed_variance(self, metric: str) -> SeedVariance | None:
+        """Return what the result's own seeds say of another seed; None of one seed."""
+        return seed_variance(self.of(metric), self.sizes)
 
     def of(self, metric: str) -> Array:
         """Return the sums of one metric [n_seed, n_identity]."""
@@ -90,16 +94,24 @@ def query_values(arrays: Mapping[str, Any], name: str, direction: str = "t2i") -
     return np.asarray(arrays[f"{direction}/{name.removeprefix('m')}"], dtype=np.float64)
 
 
-def difference(a: Persons | None, b: Persons | None, metric: str = "R1") -> Difference | None:
-    """Return a - b in points; None where one is missing or they are of different queries."""
+def difference(
+    a: Persons | None,
+    b: Persons | None,
+    metric: str = "R1",
+    seeds: tuple[SeedVariance | None, SeedVariance | None] = (None, None),
+) -> Difference | None:
+    """Return a - b in points; None where one is missing or they are of different queries.
+
+    `seeds` is the variance of one seed of each, as `paired_difference` takes it.
+    """
     if a is None or b is None or not a.same_test_set(b):
         return None
-    return _in_percent(paired_difference(a.of(metric), b.of(metric), a.sizes))
+    return _in_percent(paired_difference(a.of(metric), b.of(metric), a.sizes, seeds))
 
 
 def _in_percent(summary: S) -> S:
     """Return a summary or difference of shares as percent or points."""
-    kept = ("freedom", "p_value")
+    kept = ("freedom", "p_value", "persons_only")
     return type(summary)(**{k: v if k in kept else 100 * v for k, v in vars(summary).items()})
 
 

@@ -123,7 +123,7 @@ def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) ->
 def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) -> Result:
     dataset = reading.dataset.name
     prefix = f"test/{dataset}/"
-    found = intervals(evaluation.queries, trained.config.eval.replicates)
+    found = intervals(evaluation.queries)
     result: Result = {
         "run": trained.record.name,
         "dataset": dataset,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.config.fields import is_free
 from harness.config.values import flatten
 from harness.errors import HarnessError
-from harness.evaluate.intervals import holm
+from harness.evaluate.paired_difference import holm
 from harness.methods import METHODS
 from harness.presets.resolve import config_keys, resolve
 from harness.results.labels import settings as settings_of

@@ -5,21 +5,23 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, listed, unknown
-from harness.evaluate.intervals import holm
-from harness.evaluate.paired_difference import Difference
+from harness.errors import UsageError, listed, many, unknown
+from harness.evaluate.paired_difference import Difference, holm
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES
+from harness.results.over_seeds import summarised
 from harness.results.panels import conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
+from harness.results.shared_seeds import MARKED, SAME_DATA, Seeds, shared_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 _CLAIMED = "R1"
 LEVEL = 0.05
+_MOST_OTHERS = 12
 _REFUSED = (
     "data",
     "protocol version",
@@ -55,7 +57,8 @@ class Compared:
         numbers = f"R@1 {found.estimate:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
         if self.p_holm < LEVEL:
             better, worse = ("A", "B") if found.estimate > 0 else ("B", "A")
-            return f"On {where}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}."
+            mark = f" ({MARKED})" if found.persons_only else ""
+            return f"On {where}, {better} is better than {worse}: {numbers}, p {_p(self.p_holm)}{mark}."
         if isnan(found.detectable):
             shown = numbers.split(" [")[0]
             return f"On {where}, A and B cannot be compared statistically: {shown} on a single identity."
@@ -88,6 +91,7 @@ class Comparison:
         settings: the config keys in which they differ, with both values.
         unlike: what else differs between their protocols, in words.
         tests: one entry for each test set of both.
+        n_others: how many other results of the same data and backbone help to know what seeds change.
     """
 
     a: str
@@ -97,17 +101,17 @@ class Comparison:
     settings: dict[str, tuple[str, str]]
     unlike: tuple[str, ...]
     tests: tuple[Compared, ...]
+    n_others: int = 0
 
     @property
     def reach(self) -> str:
         """What the intervals cover, in one sentence."""
         if not self.trained_seeds:
             return "Neither trains anything: the intervals cover new identities."
-        if min(self.trained_seeds) > 1:
-            return "The intervals cover new identities and new seeds."
-        if max(self.trained_seeds) > 1:
-            return "One side has one seed: the intervals cover new identities and the other side's seeds."
-        return "One seed each: the intervals cover new identities only; another seed moves results too."
+        if any(test.differences[_CLAIMED].persons_only for test in self.tests):
+            return f"The intervals cover {MARKED}. Repeat with --seeds 3, or track other methods' seeds."
+        others = f"; {many(self.n_others, 'other result')} of the same data and backbone help to tell what seeds change"
+        return f"The intervals cover new identities and new seeds{others if self.n_others else ''}."
 
     @property
     def trained_seeds(self) -> list[int]:
@@ -137,7 +141,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     sides = [rows[rows["condition"] == condition] for condition in dict.fromkeys(rows["condition"])]
     if len(sides) < 2:
         raise UsageError(f"{a!r} and {b!r} are seeds of the same result: name two different ones.")
-    by_test = [{row["tested_on"]: row for row in side.to_dict("records")} for side in sides]
+    by_test = [{row["tested_on"]: row for row in _records(side)} for side in sides]
     shared = [name for name in by_test[0] if name in by_test[1]]
     if not shared:
         seen = " and ".join(", ".join(side) for side in by_test)
@@ -146,7 +150,13 @@ def compare(source: Source, a: str, b: str) -> Comparison:
         )
     pairs = [(by_test[0][name], by_test[1][name]) for name in shared]
     unlike = sorted({line for pair in pairs for line in _unlike(*pair)})
-    found = [_differences(*pair, persons) for pair in pairs]
+    others, all_persons = _others(source, rows)
+    seeds = {name: shared_seeds([*_records(rows), *others], all_persons | persons, name) for name in METRICS}
+    for row in (row for pair in pairs for row in pair if persons_key(row) in persons):
+        row |= summarised(
+            persons[persons_key(row)], {name: seeds[name][persons_key(row)] for name in METRICS}
+        )
+    found = [_differences(*pair, persons, seeds) for pair in pairs]
     adjusted = holm([one[_CLAIMED].p_value for one in found])
     tests = [
         Compared(name, *pair, differences, float(p_value))
@@ -161,6 +171,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
         _settings(*first),
         tuple(unlike),
         tuple(tests),
+        len(others),
     )
 
 
@@ -204,9 +215,40 @@ def _unlike(a: Row, b: Row) -> list[str]:
     return [line for _, line in lines] + budgets + before
 
 
-def _differences(a: Row, b: Row, persons: Mapping[str, Persons]) -> dict[str, Difference]:
+def _others(source: Source, rows: "DataFrame") -> tuple[list[Row], dict[str, Persons]]:
+    """Return the newest other results of several seeds that share data, backbone and protocol with one of some."""
+    runs = source.single_runs
+    trained = [row for row in _records(rows) if row["rule"] != UNTRAINED]
+    named = set(rows["condition"])
+    seeds: dict[str, set[int]] = {}
+    for row in _records(runs):
+        if row["condition"] not in named and any(_alike(row, one) for one in trained):
+            seeds.setdefault(row["condition"], set()).add(row["seed"])
+    several = [condition for condition, known in seeds.items() if len(known) > 1][:_MOST_OTHERS]
+    if not several:
+        return [], {}
+    results, persons = source.combined(runs[runs["condition"].isin(several)])
+    return [row for row in _records(results) if persons_key(row) in persons], persons
+
+
+def _records(rows: "DataFrame") -> list[Row]:
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+
+
+def _alike(row: Mapping[Any, Any], one: Mapping[Any, Any]) -> bool:
+    same = all(row[name] == one[name] for name in SAME_DATA)
+    return same and not conflicts(protocol_facts(row), protocol_facts(one))
+
+
+def _differences(
+    a: Row, b: Row, persons: Mapping[str, Persons], seeds: Mapping[str, Seeds]
+) -> dict[str, Difference]:
+    one, other = persons_key(a), persons_key(b)
     found = {
-        name: difference(persons.get(persons_key(a)), persons.get(persons_key(b)), name) for name in METRICS
+        name: difference(
+            persons.get(one), persons.get(other), name, (seeds[name].get(one), seeds[name].get(other))
+        )
+        for name in METRICS
     }
     known = {name: one for name, one in found.items() if one is not None}
     if len(known) < len(found):

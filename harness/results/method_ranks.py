@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.evaluate.intervals import holm
-from harness.evaluate.paired_difference import Difference, rank_intervals
+from harness.evaluate.paired_difference import Difference, holm, rank_intervals
 from harness.evaluate.per_identity import persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import DASH
@@ -103,8 +102,9 @@ def _errors(row: Row, panel: Panel) -> dict[str, float]:
     persons = panel.persons.get(persons_key(row))
     if persons is None:
         return dict.fromkeys(ERRORS, nan)
-    summary, several = persons.summary("R1"), len(persons.sums) > 1
-    errors = (summary.identity_error, summary.seed_error if several else nan)
+    seeds = panel.seeds()[persons_key(row)]
+    summary = persons.summary("R1", seeds)
+    errors = (summary.identity_error, summary.seed_error if seeds is not None and seeds.freedom else nan)
     return dict(zip(ERRORS, (*errors, persons.correlation, len(persons.sizes)), strict=True))
 
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from harness.errors import DataError
 from harness.evaluate.per_identity import Persons, persons_key, persons_of
+from harness.evaluate.variance import SeedVariance
 from harness.metric_names import METRICS
+from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +29,8 @@ COSTS = (
     "retention",
 )
 _OF_ONE_RUN = ("run_id", "seed", "queries")
-_ONE_SEED = "identities"
+# What an interval covers. Of a result of one seed nothing may tell what another would change.
+IDENTITIES, PERSONS_ONLY = "identities", "identities only"
 SEVERAL_SEEDS = "seeds and identities"
 NO_INTERVAL = "none: the seeds' per-query results are missing"
 
@@ -70,14 +73,16 @@ def _combine(members: Members, persons: Persons | None, groups: Mapping[str, Map
         "seeds": [row["seed"] for row in members],
         "n_seeds": len(members),
         "device": " + ".join(sorted({str(row["device"]) for row in members})),
-        "interval": _ONE_SEED,
+        "interval": IDENTITIES if members[0]["rule"] == UNTRAINED else PERSONS_ONLY,
         "R1_seeds": [row["R1"] for row in members],
         "n_identities": None if persons is None else len(persons.sizes),
         "correlation": None if persons is None else persons.correlation,
     }
     combined |= {name: _mean([row.get(name) for row in members]) for name in COSTS}
-    if len(members) > 1:
-        combined |= _summarised(persons) if persons else _tracked(members, groups) or _bare(members)
+    if persons is not None:
+        combined |= summarised(persons)
+    elif len(members) > 1:
+        combined |= _tracked(members, groups) or _bare(members)
     return combined
 
 
@@ -91,14 +96,21 @@ def _read(members: Members, queries: Queries) -> Persons | None:
         return None
 
 
-def _summarised(persons: Persons) -> Row:
-    """Return the scores of several seeds, and for R@1 the standard errors from identities and from seeds."""
-    found: Row = {"interval": SEVERAL_SEEDS}
+def summarised(persons: Persons, seeds: Mapping[str, SeedVariance | None] | None = None) -> Row:
+    """Return the scores of a result with their intervals, and of R@1 the standard errors from identities and seeds.
+
+    Args:
+        persons: the result per identity.
+        seeds: the variance of one seed by metric, where other results help to know it; else the result's own.
+    """
+    known = seeds or {name: persons.seed_variance(name) for name in METRICS}
+    found: Row = {}
     for name in METRICS:
-        summary = persons.summary(name)
+        summary, one = persons.summary(name, known[name]), known[name]
         found |= {name: summary.estimate, f"{name}_low": summary.low, f"{name}_high": summary.high}
         if name == "R1":
             found |= {"identity_error": summary.identity_error, "seed_error": summary.seed_error}
+            found |= {"interval": SEVERAL_SEEDS} if one is not None and one.freedom else {}
     return found
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import listed
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
+from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES, REAL, TWIN
 from harness.results.labels import labels
+from harness.results.over_seeds import summarised
 from harness.results.run_table import UNTRAINED
+from harness.results.shared_seeds import Seeds, shared_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,12 +39,33 @@ class Panel:
     records: list[Row] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     persons: Mapping[str, Persons] = field(default_factory=dict)
+    _seeds: dict[str, Seeds] = field(default_factory=dict)
 
     def difference(
         self, one: Mapping[Any, Any], other: Mapping[Any, Any], metric: str = "R1"
     ) -> Difference | None:
-        """Return one result minus another on the same identities, in points; None where they cannot be compared."""
-        return difference(self.persons.get(persons_key(one)), self.persons.get(persons_key(other)), metric)
+        """Return one result minus another on the same identities, in points; None where they cannot be compared.
+
+        What seeds change is known from all results of the panel that share data and backbone.
+        """
+        keys = persons_key(one), persons_key(other)
+        seeds = self.seeds(metric)
+        known = seeds.get(keys[0]), seeds.get(keys[1])
+        return difference(self.persons.get(keys[0]), self.persons.get(keys[1]), metric, known)
+
+    def seeds(self, metric: str = "R1") -> Seeds:
+        """Return the variance of one seed of each result, by `persons_key`, as the panel's results share it."""
+        if metric not in self._seeds:
+            self._seeds[metric] = shared_seeds(self.records, self.persons, metric)
+        return self._seeds[metric]
+
+    def use(self, persons: Mapping[str, Persons]) -> None:
+        """Take the results per identity, and with what all seeds tell make each result's intervals anew."""
+        self.persons, self._seeds = persons, {}
+        for row in self.records:
+            key = persons_key(row)
+            if key in persons:
+                row |= summarised(persons[key], {name: self.seeds(name)[key] for name in METRICS})
 
     @property
     def rows(self) -> "DataFrame":
@@ -122,7 +146,7 @@ def split_panels(
     for panel in panels:
         for row, name in zip(panel.records, labels(panel.records, UNTRAINED), strict=True):
             row["label"] = name
-        panel.persons = persons or {}
+        panel.use(persons or {})
     return panels
 
 

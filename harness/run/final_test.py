@@ -34,7 +34,7 @@ def take_test(
     record.accounting["images_per_second"] = len(split.images) / max(embeddings.image_seconds, 1e-9)
     record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
     if encoder.engine.is_main_process:
-        found = intervals(evaluation.queries, replicates)
+        found = intervals(evaluation.queries)
         record.intervals = {prefix + name: ends for name, ends in found.items()}
         record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
         folder.write_queries(evaluation.queries)

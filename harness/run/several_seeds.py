@@ -9,7 +9,7 @@ from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import many
-from harness.evaluate.intervals import seed_summary, share_bounds
+from harness.evaluate.intervals import seed_summary
 from harness.evaluate.per_identity import query_values
 from harness.files import write_json
 from harness.listener import Listener
@@ -113,15 +113,14 @@ def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 def _metric(per_query: np.ndarray, identities: np.ndarray) -> dict[str, Any]:
-    """Summarise one metric of several seeds [n_seed, n_query], in percent; intervals are cut at 0 and 100."""
+    """Summarise one metric of several seeds [n_seed, n_query], in percent."""
     summary = seed_summary(per_query, identities)
-    low, high = share_bounds(summary, len(np.unique(identities)))
     values = 100 * per_query.mean(axis=1)
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return {
         "mean": 100 * summary.estimate,
-        "low": 100 * low,
-        "high": 100 * high,
+        "low": 100 * summary.low,
+        "high": 100 * summary.high,
         "sd": sd,
         "values": values.tolist(),
     }

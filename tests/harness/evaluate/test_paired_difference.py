@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.evaluate.intervals import holm, seed_summary, summarise_sums
-from harness.evaluate.paired_difference import Difference, paired_difference, rank_intervals
+from harness.evaluate.intervals import seed_summary, summarise_sums
+from harness.evaluate.paired_difference import Difference, holm, paired_difference, rank_intervals
 
 
 def sums(seed, n_seed=3, n_identity=30, shift=0.0):

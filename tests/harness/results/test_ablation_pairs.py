@@ -4,7 +4,7 @@ import pytest
 from pandas import DataFrame
 from scipy import stats
 
-from harness.evaluate.intervals import holm
+from harness.evaluate.paired_difference import holm
 from harness.results.ablation_pairs import _NEAREST, _ONLY, _SEVERAL, _UNSET, SAME, compared
 from harness.results.panels import dataset_facts, split_panels
 from tests.ablation_rows import configured, of_defaults, panel_of, star_panel

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from pandas import DataFrame
 
-from harness.evaluate.intervals import holm
-from harness.evaluate.paired_difference import rank_intervals
+from harness.evaluate.paired_difference import holm, rank_intervals
 from harness.evaluate.per_identity import Persons, persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import DASH

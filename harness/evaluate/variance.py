@@ -1,0 +1,211 @@
+"""How much a figure varies: with the identities that are searched for, and with the seed of the training.
+
+Both are estimates, and each says on how many degrees of freedom it stands. Seeds are few, so results of one panel
+share what is known of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+_LEAST_FREEDOM = 3.0
+_ROUNDING = 1e-15
+# How far up the confidence limit of a seed variance is taken where degrees of freedom follow from it, and how many
+# degrees of freedom of the other results an estimate above theirs is weighed against: both chosen by simulation.
+_LIMIT, _WEIGHT = 0.7, 3
+
+
+@dataclass(frozen=True)
+class Variance:
+    """The estimate of a variance, and how many degrees of freedom it has."""
+
+    value: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class SeedVariance:
+    """What another seed would change in the figure of one seed.
+
+    Attributes:
+        between: variance of the figures of seeds; the luck of their queries is in it.
+        within: that luck alone. The variance over identities includes it already.
+        freedom: degrees of freedom of `between`; 0 where no seed changes anything.
+    """
+
+    between: float
+    within: float
+    freedom: int
+
+    @property
+    def value(self) -> float:
+        """The variance without the luck of queries; never below 0."""
+        return max(self.between - self.within, 0.0)
+
+    @property
+    def limit(self) -> float:
+        """The upper confidence limit of `value` at 70 %: an estimate of few seeds is often far too small."""
+        if not self.freedom:
+            return 0.0
+        at_most = self.between * self.freedom / float(stats.chi2.ppf(1 - _LIMIT, self.freedom))
+        return max(at_most - self.within, 0.0)
+
+
+SEEDLESS = SeedVariance(0.0, 0.0, 0)
+Side = tuple[int, SeedVariance | None]
+
+
+def influence(sums: Array, sizes: Array) -> Array:
+    """Return by how much each identity moves sum / size, to first order [n_identity]; they add up to 0.
+
+    Args:
+        sums: the values of an identity's queries, added up [n_identity].
+        sizes: numbers of queries [n_identity].
+
+    >>> influence(np.array([2.0, 0.0]), np.array([2.0, 2.0])).tolist()
+    [0.25, -0.25]
+    """
+    moved: Array = (sums - sizes * sums.sum() / sizes.sum()) / sizes.sum()
+    moved[np.abs(moved) < _ROUNDING] = 0.0
+    return moved
+
+
+def identity_variance(moved: Array) -> Variance:
+    """Return the variance of a figure over identities; NaN for one identity.
+
+    Args:
+        moved: the `influence` of each identity [n_identity].
+
+    >>> identity_variance(np.array([0.25, -0.25]))
+    Variance(value=0.25, freedom=1.0)
+    """
+    n = len(moved)
+    if n < 2:
+        return Variance(float("nan"), 1.0)
+    return Variance(float((moved**2).sum() * n / (n - 1)), n - 1.0)
+
+
+def freedom_by_kurtosis(moved: Array) -> float:
+    """Return the degrees of freedom of an identity variance: 2n / (2 + excess kurtosis of the influence).
+
+    Near 0 and 100 % a few identities make up most of the variance, and the estimate is worth no more than they are. At
+    least 3, and at most one fewer than identities.
+
+    >>> freedom_by_kurtosis(np.array([0.9] + [-0.1] * 9))
+    3.0
+    >>> freedom_by_kurtosis(np.array([0.5, -0.5] * 5))
+    9.0
+    """
+    n = len(moved)
+    most = max(n - 1.0, 1.0)
+    if n <= _LEAST_FREEDOM or not moved.any():
+        return most
+    kurtosis = n * float((moved**4).sum()) / float((moved**2).sum()) ** 2 - 3
+    excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
+    return min(max(2 * n / max(2 + excess, 1e-9), _LEAST_FREEDOM), most)
+
+
+def variance_of(moved: Array) -> Variance:
+    """Return the variance of a figure over identities, with its degrees of freedom by kurtosis.
+
+    For figures that may come near an end of their range; a difference of two paired results needs no such care.
+    """
+    return Variance(identity_variance(moved).value, freedom_by_kurtosis(moved))
+
+
+def half_width(moved: Array, *, level: float = 0.95) -> float:
+    """Return half the width of the interval of a figure over identities, by Student's t; NaN for one identity.
+
+    >>> round(half_width(np.array([0.25, -0.25])), 2)
+    6.35
+    """
+    found = variance_of(moved)
+    return float(stats.t.ppf((1 + level) / 2, found.freedom) * found.value**0.5)
+
+
+def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:
+    """Return what the seeds of one result say of another seed; None of one seed: it says nothing.
+
+    Seeds answer an identity's queries differently by chance, which makes their means differ too. The variance over
+    identities includes that part already; counted twice it would make intervals too wide, so it is known apart (the
+    interaction of the two-way random-effects model).
+
+    Args:
+        sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
+        sizes: numbers of queries [n_identity].
+    """
+    n_seed, n_identity = sums.shape
+    if n_seed < 2 or n_identity < 2:
+        return None
+    means = sums.sum(axis=1) / sizes.sum()
+    rest = sums - sums.mean(axis=0) - sizes * (means - means.mean())[:, None]
+    freedom = (n_seed - 1) * (n_identity - 1)
+    within = float((rest**2).sum() * n_identity / sizes.sum() ** 2) / freedom
+    return SeedVariance(float(means.var(ddof=1)), within, n_seed - 1)
+
+
+def shared(found: Sequence[SeedVariance | None]) -> list[SeedVariance | None]:
+    """Return the seed variance of each of several results on one test set, from what is known of all.
+
+    All have the pooled variance, with all degrees of freedom: a result of one seed too, and one whose own came out
+    small by chance. One whose own is larger has a mean of both, weighted by its own degrees of freedom and by 3 of
+    the others (the moderated variance of Smyth 2004, upwards only): the more seeds it has, the more it keeps its own.
+
+    Args:
+        found: of each result; None where its seeds say nothing, `SEEDLESS` where it has none.
+
+    None remains where no result says anything.
+
+    >>> small, large = SeedVariance(1.0, 0.0, 3), SeedVariance(5.0, 0.0, 1)
+    >>> [(one.between, one.freedom) for one in shared([small, large, None]) if one]
+    [(2.0, 4), (2.75, 4), (2.0, 4)]
+    """
+    known = [one for one in found if one is not None and one.freedom]
+    if not known:
+        return list(found)
+    pool = _mean([(one.freedom, one) for one in known])
+    return [
+        pool if one is None else one if not one.freedom or one == pool else _moderated(one, pool)
+        for one in found
+    ]
+
+
+def _moderated(own: SeedVariance, pool: SeedVariance) -> SeedVariance:
+    if own.between <= pool.between:
+        return pool
+    return _mean([(own.freedom, own), (min(_WEIGHT, pool.freedom - own.freedom), pool)])
+
+
+def _mean(parts: Sequence[tuple[int, SeedVariance]]) -> SeedVariance:
+    total = sum(weight for weight, _ in parts)
+    between = sum(weight * one.between for weight, one in parts) / total
+    return SeedVariance(between, sum(weight * one.within for weight, one in parts) / total, total)
+
+
+def total_variance(persons: Variance, sides: Sequence[Side]) -> Variance:
+    """Return the variance over identities and seeds, with the degrees of freedom of Welch and Satterthwaite.
+
+    These depend on how much of the variance the seeds make up, which few seeds tell badly: it is taken at the upper
+    limit of their variance, so that an estimate near 0 does not pass for certainty.
+
+    Args:
+        persons: the variance over identities of the seeds' mean, or of the difference of two.
+        sides: the number of seeds of each result in it, and what one seed's variance is; None where it is unknown.
+
+    >>> total_variance(Variance(1.0, 99), [(2, SeedVariance(2.0, 0.0, 4)), (1, None)]).value
+    2.0
+    """
+    value = limit = persons.value
+    squares = persons.value**2 / persons.freedom
+    fewest = persons.freedom
+    for one in dict.fromkeys(one for _, one in sides if one is not None and one.freedom):
+        share = sum(1 / n for n, other in sides if other == one)
+        value, limit = value + share * one.value, limit + share * one.limit
+        squares += (share * one.limit) ** 2 / one.freedom
+        fewest = min(fewest, one.freedom)
+    freedom = limit**2 / squares if squares else float("inf")
+    return Variance(value, max(freedom, fewest))
