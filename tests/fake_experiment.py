@@ -180,7 +180,7 @@ def row(method="cskt", trained_on="icfg", tested_on=None, r1=40.0, **changes):
         "runs": [f"{method}-{trained_on}-1"],
         "seeds": [1],
         "n_seeds": 1,
-        "interval": "identities",
+        "interval": "identities" if untrained else "identities only",
         "R1_seeds": [r1],
     }
     for name, value in {"R1": r1, "R5": r1, "R10": r1, "mAP": r1 - 5}.items():

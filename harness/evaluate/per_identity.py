@@ -50,6 +50,10 @@ class Persons:
         """
         return _in_percent(summarise_sums(self.of(metric), self.sizes, seeds))
 
+    def mean(self, metric: str) -> float:
+        """Return the mean over queries and seeds, in percent."""
+        return 100 * float(self.of(metric).mean(axis=0).sum() / self.sizes.sum())
+
     def seed_variance(self, metric: str) -> SeedVariance | None:
         """Return what the result's own seeds say of another seed; None of one seed."""
         return seed_variance(self.of(metric), self.sizes)

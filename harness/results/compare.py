@@ -10,7 +10,7 @@ from harness.evaluate.paired_difference import Difference, holm
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES
-from harness.results.over_seeds import summarised
+from harness.results.over_seeds import certainty
 from harness.results.panels import conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
@@ -153,9 +153,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     others, all_persons = _others(source, rows)
     seeds = {name: shared_seeds([*_records(rows), *others], all_persons | persons, name) for name in METRICS}
     for row in (row for pair in pairs for row in pair if persons_key(row) in persons):
-        row |= summarised(
-            persons[persons_key(row)], {name: seeds[name][persons_key(row)] for name in METRICS}
-        )
+        row |= certainty(persons[persons_key(row)], {name: seeds[name][persons_key(row)] for name in METRICS})
     found = [_differences(*pair, persons, seeds) for pair in pairs]
     adjusted = holm([one[_CLAIMED].p_value for one in found])
     tests = [

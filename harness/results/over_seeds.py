@@ -73,17 +73,16 @@ def _combine(members: Members, persons: Persons | None, groups: Mapping[str, Map
         "seeds": [row["seed"] for row in members],
         "n_seeds": len(members),
         "device": " + ".join(sorted({str(row["device"]) for row in members})),
-        "interval": IDENTITIES if members[0]["rule"] == UNTRAINED else PERSONS_ONLY,
+        "interval": IDENTITIES if members[0].get("rule") == UNTRAINED else PERSONS_ONLY,
         "R1_seeds": [row["R1"] for row in members],
         "n_identities": None if persons is None else len(persons.sizes),
         "correlation": None if persons is None else persons.correlation,
     }
     combined |= {name: _mean([row.get(name) for row in members]) for name in COSTS}
     if persons is not None:
-        combined |= summarised(persons)
-    elif len(members) > 1:
-        combined |= _tracked(members, groups) or _bare(members)
-    return combined
+        combined |= {name: persons.mean(name) for name in METRICS if len(members) > 1}
+        return combined | certainty(persons)
+    return combined | ((_tracked(members, groups) or _bare(members)) if len(members) > 1 else {})
 
 
 def _read(members: Members, queries: Queries) -> Persons | None:
@@ -96,8 +95,8 @@ def _read(members: Members, queries: Queries) -> Persons | None:
         return None
 
 
-def summarised(persons: Persons, seeds: Mapping[str, SeedVariance | None] | None = None) -> Row:
-    """Return the scores of a result with their intervals, and of R@1 the standard errors from identities and seeds.
+def certainty(persons: Persons, seeds: Mapping[str, SeedVariance | None] | None = None) -> Row:
+    """Return the ends of a result's intervals, what they cover, and R@1's standard errors from identities and seeds.
 
     Args:
         persons: the result per identity.
@@ -107,7 +106,7 @@ def summarised(persons: Persons, seeds: Mapping[str, SeedVariance | None] | None
     found: Row = {}
     for name in METRICS:
         summary, one = persons.summary(name, known[name]), known[name]
-        found |= {name: summary.estimate, f"{name}_low": summary.low, f"{name}_high": summary.high}
+        found |= {f"{name}_low": summary.low, f"{name}_high": summary.high}
         if name == "R1":
             found |= {"identity_error": summary.identity_error, "seed_error": summary.seed_error}
             found |= {"interval": SEVERAL_SEEDS} if one is not None and one.freedom else {}

@@ -11,7 +11,7 @@ from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES, REAL, TWIN
 from harness.results.labels import labels
-from harness.results.over_seeds import summarised
+from harness.results.over_seeds import certainty
 from harness.results.run_table import UNTRAINED
 from harness.results.shared_seeds import Seeds, shared_seeds
 
@@ -65,7 +65,7 @@ class Panel:
         for row in self.records:
             key = persons_key(row)
             if key in persons:
-                row |= summarised(persons[key], {name: self.seeds(name)[key] for name in METRICS})
+                row |= certainty(persons[key], {name: self.seeds(name)[key] for name in METRICS})
 
     @property
     def rows(self) -> "DataFrame":

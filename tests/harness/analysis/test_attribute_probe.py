@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 from harness.analysis import attribute_probe
@@ -14,11 +15,12 @@ def rare():
     return identities < 8, identities
 
 
-def test_a_probe_that_is_always_right_has_no_doubt_left_however_rare_the_attribute(rare, monkeypatch):
+def test_a_probe_that_is_always_right_is_as_sure_as_that_many_persons_make_it(rare, monkeypatch):
     has, identities = rare
     monkeypatch.setattr(attribute_probe, "_predict", lambda *given: has)
     found = attribute_probe._read_off(None, has, identities, 0)
-    assert found == {"accuracy": 100.0, "accuracy_low": 100.0, "accuracy_high": 100.0}
+    low = 100 * stats.binomtest(40, 40).proportion_ci(0.95, "wilson").low
+    assert found == pytest.approx({"accuracy": 100.0, "accuracy_low": low, "accuracy_high": 100.0})
 
 
 def test_the_interval_is_that_of_balanced_accuracy_over_drawn_persons(rare, monkeypatch):

@@ -82,7 +82,7 @@ def test_intervals_hold_each_metric_within_nothing_and_all():
     )
     many = split(identities.tolist(), list(range(120)), ["x"] * 120)
     found = measure(Embeddings(image, text, 0.0, 0.0), many)
-    ends = intervals(found.queries, replicates=300)
+    ends = intervals(found.queries)
     assert ends.keys() == {f"{way}/{name}" for way in DIRECTIONS for name in ALL_METRICS}
     for name, (low, high) in ends.items():
         assert 0 <= low < found.metrics[name] < high <= 100

@@ -18,21 +18,22 @@ def naive(a, b, sizes):
     n, total = len(sizes), sum(sizes)
     gaps = [sum(row[i] for row in a) / len(a) - sum(row[i] for row in b) / len(b) for i in range(n)]
     mean = sum(gaps) / total
-    variance = sum((gaps[i] - sizes[i] * mean) ** 2 for i in range(n)) / total**2 * n / (n - 1)
-    parts = [(variance, n - 1)]
+    persons = sum((gaps[i] - sizes[i] * mean) ** 2 for i in range(n)) / total**2 * n / (n - 1)
+    variance = limit = persons
+    squares, fewest = persons**2 / (n - 1), n - 1
     for side in (a, b):
-        seeds = range(len(side))
+        seeds, k = range(len(side)), len(side) - 1
         means = [sum(row) / total for row in side]
         centre = sum(means) / len(means)
-        if len(means) > 1:
-            spread = sum((one - centre) ** 2 for one in means) / (len(means) - 1) / len(means)
+        if k:
+            spread = sum((one - centre) ** 2 for one in means) / k
             average = [sum(side[s][i] for s in seeds) / len(side) for i in range(n)]
             rest = [side[s][i] - average[i] - sizes[i] * (means[s] - centre) for s in seeds for i in range(n)]
-            chance = sum(r**2 for r in rest) / (len(side) - 1) * n / (n - 1) / total**2 / len(side)
-            parts += [(spread, len(side) - 1), (chance, (len(side) - 1) * (n - 1))]
-            variance += max(spread - chance, 0)
-    freedom = max(variance**2 / sum(part**2 / df for part, df in parts), min(df for _, df in parts))
-    return mean, variance**0.5, freedom
+            chance = sum(r**2 for r in rest) / k * n / (n - 1) / total**2
+            most = max(spread * k / stats.chi2.ppf(0.3, k) - chance, 0) / len(side)
+            variance += max(spread - chance, 0) / len(side)
+            limit, squares, fewest = limit + most, squares + most**2 / k, min(fewest, k)
+    return mean, variance**0.5, max(limit**2 / squares, fewest)
 
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(3, 3), (1, 5), (1, 1)])

@@ -151,7 +151,7 @@ def test_seeds_are_combined_from_per_query_results_as_the_formula_says(experimen
 
 
 def naive_interval(hits):
-    """Variance over identities of the seed-averaged hits and over seeds, with Satterthwaite's freedom, by loops."""
+    """Variance over identities of the seed-averaged hits and over seeds, and Wilson's interval of it, by loops."""
     from scipy import stats
 
     average = [sum(hit[i] for hit in hits) / len(hits) for i in range(len(hits[0]))]
@@ -164,10 +164,14 @@ def naive_interval(hits):
     rest = [sums[s][i] - persons[i] - 3 * (means[s] - mean) for s in range(len(hits)) for i in range(n)]
     within = sum(one**2 for one in rest) / (len(hits) - 1) * n / (n - 1) / len(average) ** 2 / len(hits)
     seed, k = max(between - within, 0), len(hits) - 1
-    freedom = (identity + seed) ** 2 / (identity**2 / (n - 1) + between**2 / k + within**2 / (k * (n - 1)))
-    freedom = max(freedom, k)
-    half = stats.t.ppf(0.975, freedom) * (identity + seed) ** 0.5
-    return 100 * (mean - half), 100 * (mean + half), 100 * mean
+    limit = max(between * k / stats.chi2.ppf(0.3, k) - within, 0)
+    excess = stats.kurtosis([total - 3 * mean for total in persons], bias=False)
+    own = min(max(2 * n / (2 + excess), 3), n - 1)
+    freedom = max((identity + limit) ** 2 / (identity**2 / own + limit**2 / k), k)
+    ratio = stats.t.ppf(0.975, freedom) ** 2 * (identity + seed) / (mean * (1 - mean))
+    centre = (mean + ratio / 2) / (1 + ratio)
+    half = (ratio * mean * (1 - mean) + ratio**2 / 4) ** 0.5 / (1 + ratio)
+    return 100 * (centre - half), 100 * (centre + half), 100 * mean
 
 
 def test_a_tracked_group_of_exactly_these_seeds_gives_what_lost_per_query_results_cannot(experiment, fake):
