@@ -18,7 +18,7 @@ START, END = "<!-- results -->", "<!-- end of results -->"
 
 def names() -> list[str]:
     """Return the benchmarks found beside this file."""
-    own = {"tiny_lr_search", "__main__", "__init__", "common"}
+    own = {"tiny_lr_search", "__main__", "__init__", "common", "simulated_results", "earlier_intervals"}
     return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in own)
 
 

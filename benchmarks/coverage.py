@@ -1,97 +1,222 @@
-"""How often the harness's intervals hold the truth, on simulated results whose truth is known.
+"""How often the harness's intervals hold the truth, on simulated results whose truth is known, and how wide they are.
 
-Captions of one person share their difficulty (beta-distributed, so that outcomes correlate as asked), a caption keeps
-half of its luck from seed to seed, and each seed moves the whole result by half a point or so. Of two methods, which
-are equally good on the whole, three persons in ten are unlike hard. Persons have between 2 and 12 captions. The
-intervals are those that results, groups of seeds and comparisons show.
+Beside each figure stands what version 0.1.0 gave on the same draws. The cells are the middle of the range, shares near
+0 and 100 % with few persons, seeds that differ by 0 to 2 points, and eight equally good methods ranked at once. The
+intervals are those that results, groups of seeds, comparisons and leaderboards show.
 """
 
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import Outcome, claim, outcome
-from harness.evaluate.intervals import bootstrap_intervals, cluster_sums, summarise_sums
-from harness.evaluate.paired_difference import paired_difference
+from benchmarks import earlier_intervals
+from benchmarks.common import Claim, Outcome, claim, outcome
+from benchmarks.simulated_results import draw_methods, draw_precisions, truth_of
+from harness.evaluate.intervals import summarise_sums
+from harness.evaluate.paired_difference import holm, paired_difference, rank_intervals
+from harness.evaluate.variance import Array, SeedVariance, seed_variance, shared
 
 REPETITIONS = 600
-CORRELATIONS, IDENTITIES, SEEDS = (0.1, 0.3), (200, 1_000), (2, 3, 5)
-TRUTH, SEED_SD, OWN = 0.6, 0.006, 0.3
-BOUNDS = (93.0, 97.0)
-REPLICATES = 1_000
+BOUNDS = {"at_least": 93.0, "at_most": 97.0}
+RANKS_HOLD, FALSE_POSITIVES = 94.0, 6.0
+N_METHODS = 8
+Cell = tuple[float, float, int]
+
+MIDDLE: list[Cell] = [(0.6, rho, n) for rho in (0.1, 0.3) for n in (200, 1_000)]
+EDGES: list[Cell] = [(0.97, 0.6, 100), (0.97, 0.3, 100), (0.95, 0.3, 30), (0.05, 0.6, 100), (0.08, 0.1, 100)]
+PRECISIONS: list[tuple[str, dict[str, Any]]] = [
+    ("mAP", {"depth": 4.0, "between": 1.2, "within": 0.8}),
+    ("mAP", {"depth": -2.0, "between": 1.5, "within": 1.0}),
+    ("mINP", {"depth": 4.0, "between": 1.0, "within": 0.8, "last": True}),
+]
+ALONE: list[tuple[Cell, int, float]] = [
+    ((0.75, 0.1, 1_000), 2, 0.02),
+    ((0.4, 0.3, 1_000), 2, 0.02),
+    ((0.97, 0.6, 100), 5, 0.0),
+]
+SEEDS, SEED_SD = (2, 3, 5), 0.006
+RANKS: list[tuple[Cell, int, float]] = [
+    *(((0.75, 0.1, 1_000), 2, sd) for sd in (0.005, 0.01, 0.02)),
+    ((0.4, 0.3, 1_000), 2, 0.02),
+    *(((0.75, 0.1, 1_000), 3, sd) for sd in (0.01, 0.02)),
+]
+
+
+class Tally:
+    """Counts how often intervals hold the truth, and adds up their widths in points."""
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self.n, self.held, self.width = 0, 0, 0.0
+
+    def add(self, low: float, high: float, truth: float) -> None:
+        """Count one interval of shares."""
+        self.n += 1
+        self.held += low <= truth <= high
+        self.width += 100 * (high - low)
+
+    @property
+    def share(self) -> float:
+        """How many of 100 hold the truth."""
+        return 100 * self.held / self.n
+
+    def words(self) -> str:
+        """Say the share and the mean width."""
+        return f"{self.share:.1f} %, {self.width / self.n:.2f} points wide"
 
 
 def run() -> Outcome:
-    """Simulate all settings; each claim is the share of intervals that hold the truth."""
-    claims, facts = [], {}
-    for correlation in CORRELATIONS:
-        for n_identity in IDENTITIES:
-            where = f"correlation {correlation}, {n_identity:,} persons"
-            found = {"one run, bootstrap over persons": one_run(correlation, n_identity)}
-            for n_seed in SEEDS:
-                mean, difference = several_seeds(correlation, n_identity, n_seed)
-                found |= {f"mean of {n_seed} seeds": mean, f"difference, {n_seed} seeds each": difference}
-            for name, share in found.items():
-                bounds = {"at_least": BOUNDS[0], "at_most": BOUNDS[1]}
-                claims.append(claim(f"{where}: {name}", share, unit="%", **bounds))
-            facts[where] = found
+    """Simulate all cells; each claim is the share of intervals that hold the truth."""
+    claims: list[Claim] = []
+    for part in (one_run, one_method, two_methods, eight_methods, one_seed):
+        claims += part()
     title = f"Coverage of nominal 95 % intervals, {REPETITIONS} repetitions each"
-    return outcome(title, "python -m benchmarks coverage", claims, coverage=facts)
+    return outcome(title, "python -m benchmarks coverage", claims)
 
 
-def one_run(correlation: float, n_identity: int) -> float:
-    """Return how often the bootstrap of one run holds what that very run would reach with all persons, in percent."""
-    rng = np.random.default_rng([1, int(10 * correlation), n_identity])
-    held = 0
-    for repetition in range(REPETITIONS):
-        people = draw_people(rng, correlation, n_identity)
-        hits = draw_hits(rng, people, [0.0])[0]
-        drawn = {"replicates": REPLICATES, "seed": repetition}
-        (interval,) = bootstrap_intervals(hits[:, None], people["identity"], **drawn)
-        held += interval.low <= TRUTH <= interval.high
-    return 100 * held / REPETITIONS
+def one_run() -> Iterator[Claim]:
+    """Judge the interval of one run: whether it holds what that run would reach with all persons."""
+    for share, rho, n in [*MIDDLE, *EDGES]:
+
+        def draw(rng: np.random.Generator, cell: Cell = (share, rho, n)) -> tuple[Array, Array]:
+            (sums,), sizes = draw_methods(rng, *cell, [1])
+            return sums[0], sizes
+
+        yield _one_run(f"one run, {_words((share, rho, n))}", share, draw)
+    for name, cell in PRECISIONS:
+        truth = truth_of(**cell)
+
+        def precisions(rng: np.random.Generator, cell: dict[str, Any] = cell) -> tuple[Array, Array]:
+            return draw_precisions(rng, n_identity=100, **cell)
+
+        yield _one_run(f"one run, {name} {100 * truth:.1f} %, 100 persons", truth, precisions)
 
 
-def several_seeds(correlation: float, n_identity: int, n_seed: int) -> tuple[float, float]:
-    """Return how often the mean of several seeds, and the difference of two equal methods, hold the truth."""
-    rng = np.random.default_rng([2, int(10 * correlation), n_identity, n_seed])
-    held = np.zeros(2)
+def _one_run(name: str, truth: float, draw: Callable[[np.random.Generator], tuple[Array, Array]]) -> Claim:
+    rng, now, before = _rng(name), Tally(), Tally()
     for _ in range(REPETITIONS):
-        people = draw_people(rng, correlation, n_identity)
-        sides = []
-        for _ in range(2):
-            other = rng.random(n_identity) < OWN
-            skills = np.where(other, draw_skills(rng, correlation, n_identity), people["skills"])
-            own = people | {"skill": skills[people["identity"]]}
-            hits = draw_hits(rng, own, rng.normal(0, SEED_SD, n_seed))
-            sums, sizes = cluster_sums(hits.T, people["identity"])
-            sides.append(sums.T)
-        mean, gap = summarise_sums(sides[0], sizes), paired_difference(*sides, sizes)
-        held += [mean.low <= TRUTH <= mean.high, gap.low <= 0 <= gap.high]
-    first, second = 100 * held / REPETITIONS
-    return float(first), float(second)
+        sums, sizes = draw(rng)
+        found = summarise_sums(sums[None], sizes)
+        now.add(found.low, found.high, truth)
+        before.add(*earlier_intervals.of_one_run(sums, sizes, rng), truth)
+    return _claim(name, now, before)
 
 
-def draw_people(rng: np.random.Generator, correlation: float, n_identity: int) -> dict[str, Any]:
-    """Draw persons with a difficulty each, and their captions."""
-    skills = draw_skills(rng, correlation, n_identity)
-    identity = np.repeat(np.arange(n_identity), rng.integers(2, 13, n_identity))
-    return {"identity": identity, "skills": skills, "skill": skills[identity]}
+def one_method() -> Iterator[Claim]:
+    """Judge the mean over seeds of a method that no other tells anything of."""
+    for cell, n_seed, sd in ALONE:
+        name = f"mean of {n_seed} seeds, {_words(cell)}, seeds {100 * sd:g} points apart"
+        rng, now, before = _rng(name), Tally(), Tally()
+        for _ in range(REPETITIONS):
+            (sums,), sizes = draw_methods(rng, *cell, [n_seed], sd)
+            found = summarise_sums(sums, sizes)
+            now.add(found.low, found.high, cell[0])
+            before.add(*earlier_intervals.of_seeds(sums, sizes=sizes)[:2], cell[0])
+        yield _claim(name, now, before)
 
 
-def draw_skills(rng: np.random.Generator, correlation: float, n_identity: int) -> np.ndarray:
-    """Draw the chance that a person's caption is answered [n_identity]."""
-    weight = (1 - correlation) / correlation
-    return rng.beta(TRUTH * weight, (1 - TRUTH) * weight, n_identity)
+def two_methods() -> Iterator[Claim]:
+    """Judge means and differences of two methods of several seeds each, which tell of one another's seeds."""
+    for cell in MIDDLE:
+        for n_seed in SEEDS:
+            where = f"{_words(cell)}, {n_seed} seeds each, {100 * SEED_SD:g} points apart"
+            rng, tallies = _rng(where), [Tally() for _ in range(4)]
+            for _ in range(REPETITIONS):
+                sides, sizes = draw_methods(rng, *cell, [n_seed, n_seed], SEED_SD)
+                seeds = _shared(sides, sizes)
+                mean = summarise_sums(sides[0], sizes, seeds[0])
+                gap = paired_difference(sides[0], sides[1], sizes, (seeds[0], seeds[1]))
+                tallies[0].add(mean.low, mean.high, cell[0])
+                tallies[1].add(*earlier_intervals.of_seeds(sides[0], sizes=sizes)[:2], cell[0])
+                tallies[2].add(gap.low, gap.high, 0.0)
+                tallies[3].add(*earlier_intervals.of_seeds(*sides, sizes=sizes)[:2], 0.0)
+            yield _claim(f"mean of two methods, {where}", *tallies[:2])
+            yield _claim(f"difference of two methods, {where}", *tallies[2:])
 
 
-def draw_hits(rng: np.random.Generator, people: dict[str, Any], shifts: Any) -> np.ndarray:
-    """Draw whether each caption is answered under each seed [n_seed, n_query]; a seed moves the mean by its shift."""
-    skill, n = people["skill"], len(people["skill"])
-    luck = rng.random(n)
-    rows = []
-    for shift in shifts:
-        own = np.where(rng.random(n) < 0.5, luck, rng.random(n)) < skill
-        turned = rng.random(n) < (shift / (1 - TRUTH) if shift > 0 else -shift / TRUTH)
-        rows.append(np.where(turned, shift > 0, own))
-    return np.stack(rows).astype(np.float64)
+def eight_methods() -> Iterator[Claim]:
+    """Judge the ranks of equally good methods: at best all may be first and last, and any claim is an error."""
+    for cell, n_seed, sd in RANKS:
+        where = f"{N_METHODS} methods, {_words(cell)}, {n_seed} seeds, {100 * sd:g} points apart"
+        rng, means, before = _rng(where), Tally(), Tally()
+        ranks, errors = np.zeros(2), np.zeros(2)
+        for _ in range(REPETITIONS):
+            methods, sizes = draw_methods(rng, *cell, [n_seed] * N_METHODS, sd)
+            seeds = _shared(methods, sizes)
+            for sums, one in zip(methods, seeds, strict=True):
+                found = summarise_sums(sums, sizes, one)
+                means.add(found.low, found.high, cell[0])
+                before.add(*earlier_intervals.of_seeds(sums, sizes=sizes)[:2], cell[0])
+            n = range(N_METHODS)
+            gaps = [
+                [
+                    paired_difference(methods[i], methods[j], sizes, (seeds[i], seeds[j])) if i < j else None
+                    for j in n
+                ]
+                for i in n
+            ]
+            p_values = [gap.p_value for row in gaps for gap in row if gap is not None]
+            earlier = [
+                earlier_intervals.of_seeds(methods[i], methods[j], sizes=sizes)[2]
+                for i, j in combinations(n, 2)
+            ]
+            everywhere = [(1, N_METHODS)] * N_METHODS
+            ranks += [rank_intervals(gaps) == everywhere, min(holm(earlier)) > 0.05]
+            errors += [np.mean(np.array(found) < 0.05) for found in (p_values, earlier)]
+        yield _claim(f"mean, {where}", means, before)
+        held, wrong = 100 * ranks / REPETITIONS, 100 * errors / REPETITIONS
+        yield claim(
+            f"ranks all at once, {where} (before: {held[1]:.1f} %)",
+            float(held[0]),
+            unit="%",
+            at_least=RANKS_HOLD,
+        )
+        yield claim(
+            f"false positives, {where} (before: {wrong[1]:.1f} %)",
+            float(wrong[0]),
+            unit="%",
+            at_most=FALSE_POSITIVES,
+        )
+
+
+def one_seed() -> Iterator[Claim]:
+    """Judge results of one seed: what another's seeds tell, and that the mark stands where nothing tells."""
+    cell = (0.75, 0.1, 1_000)
+    for n_seeds, sd in (([1, 5], 0.01), ([1, 5], 0.02), ([1, 1], 0.01), ([1, 1], 0.02)):
+        where = f"{n_seeds[0]} seed against {n_seeds[1]}, {_words(cell)}, {100 * sd:g} points apart"
+        rng, wrong, unmarked = _rng(where), np.zeros(2), 0
+        for _ in range(REPETITIONS):
+            (a, b), sizes = draw_methods(rng, *cell, n_seeds, sd)
+            seeds = _shared([a, b], sizes)
+            gap = paired_difference(a, b, sizes, (seeds[0], seeds[1]))
+            significant = gap.p_value < 0.05
+            unmarked += significant and not gap.persons_only
+            wrong += [significant, earlier_intervals.of_seeds(a, b, sizes=sizes)[2] < 0.05]
+        share = 100 * wrong / REPETITIONS
+        said = f"in all {share[0]:.1f} %, before: {share[1]:.1f} %"
+        yield claim(
+            f"false positives without the mark, {where} ({said})",
+            float(100 * unmarked / REPETITIONS),
+            unit="%",
+            at_most=FALSE_POSITIVES,
+        )
+
+
+def _shared(methods: list[Array], sizes: Array) -> list[SeedVariance | None]:
+    return shared([seed_variance(sums, sizes) for sums in methods])
+
+
+def _words(cell: Cell) -> str:
+    share, rho, n = cell
+    return f"R@1 {100 * share:g} %, correlation {rho:g}, {n:,} persons"
+
+
+def _rng(name: str) -> np.random.Generator:
+    return np.random.default_rng(list(name.encode()))
+
+
+def _claim(name: str, now: Tally, before: Tally) -> Claim:
+    wide = f"{now.width / now.n:.2f} points wide; before: {before.words()}"
+    return claim(f"{name} ({wide})", now.share, unit="%", **BOUNDS)

@@ -33,14 +33,14 @@ def test_the_matrix_has_a_line_for_each_method_and_training_set_and_the_floor_fi
     assert cells["method"].tolist() == ["zero_shot", "cskt (tuned, 9 trials)", "cskt (tuned, 9 trials)"]
     assert cells["trained on"].tolist() == ["–", "icfg", "rstp"]
     assert cells["on icfg"].tolist() == [
-        "10.0 [7.0, 13.0] (5.0)",
-        "60.0 [57.0, 63.0] (55.0)‡",
-        "30.0 [27.0, 33.0] (25.0)†",
+        "10.0 [7.5, 13.3] (5.0)",
+        "60.0 [57.6, 62.3] (55.0)‡",
+        "30.0 [27.5, 32.6] (25.0)†",
     ]
     assert cells["on rstp"].tolist() == [
-        "20.0 [17.0, 23.0] (15.0)",
-        "45.0 [42.0, 48.0] (40.0)†",
-        "70.0 [67.0, 73.0] (65.0)‡",
+        "20.0 [17.3, 23.0] (15.0)",
+        "45.0 [42.9, 47.1] (40.0)†",
+        "70.0 [67.3, 72.6] (65.0)‡",
     ]
 
 
