@@ -29,7 +29,7 @@ from harness.twins.writer import write_twin
 
 TRIALS, IDENTITIES = 15, 30
 RATE = Axis(key="method.lr", over=Range(low=1e-5, high=1e-1, log=True))
-QUICK = ("backbone.pretrained=null", "train.epochs=1", "train.batch_size=16", "eval.replicates=200")
+QUICK = ("backbone.pretrained=null", "train.epochs=1", "train.batch_size=16")
 
 
 class Clock(Listener):

@@ -8,7 +8,7 @@ from harness.datasets import DATASETS
 from harness.presets.resolve import resolve
 
 IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36}
-QUICK = ("backbone.pretrained=null", "train.epochs=2", "train.batch_size=16", "eval.replicates=200")
+QUICK = ("backbone.pretrained=null", "train.epochs=2", "train.batch_size=16")
 
 
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:

@@ -132,7 +132,6 @@ class EvalConfig(Section):
     )
     every: int = setting(1, "epochs between validations", ge=1)
     batch_size: int = setting(256, "images or captions per encoding step", ge=1)
-    replicates: int = setting(10_000, "bootstrap replicates over identities", ge=100)
 
 
 class RunConfig(Section):

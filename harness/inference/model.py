@@ -15,7 +15,7 @@ from harness.evaluate.encoder import Encoder
 from harness.images.decoding import Pixels, decode
 from harness.inference.gallery import Hit, find_images, open_gallery
 from harness.methods import Method
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.record import WEIGHTS, Record, RunFolder, find_run
 from harness.run.backbone import load_backbone
 from harness.run.job import build_method
@@ -34,7 +34,7 @@ class Trained:
 
     def __init__(self, folder: RunFolder, *, device: str = "auto") -> None:
         self.folder, self.record = folder, _finished(folder)
-        self.config: RunConfig = build(self.record.config)
+        self.config: RunConfig = build_stored(self.record.config)
         self.engine = inference(self.config.train.precision, device)
         named = folder.backbone(self.config.backbone)
         clip = load_backbone(named, seed=self.config.seed, runs=folder.path.parent)

@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.config.removed import without_removed
 from harness.config.strict_yaml import read_yaml
 from harness.config.values import merge
 from harness.errors import UsageError, nearest
+from harness.file_kinds import read_text
 from harness.methods import METHODS, Method
 
 PRESETS = Path(__file__).resolve().parent
 SYNTHETIC_PRESET = "tiny"
+# How a preset begins that a study wrote.
+EXPORTED = "# Study "
 
 
 def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
     """Return a preset's values: the shared file, then the method's own; or any YAML file given by path."""
     if name.endswith((".yaml", ".yml")):
-        return read_yaml(Path(name))
+        return _read_file(Path(name))
     files = [file for file in preset_files(name, method_class) if file.is_file()]
     if not files:
         known = known_presets(method_class)
@@ -30,6 +34,16 @@ def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
             part["method"] = _fitting(part.get("method", {}), method_class)
         merge(values, part)
     return values
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    """Return a preset file's values; one that a study or a run wrote may hold settings that are gone since."""
+    values = read_yaml(file)
+    of_study = read_text(file, "The preset ", UsageError).startswith(EXPORTED)
+    of_run = all(
+        isinstance(values.get(part), Mapping) and "name" in values[part] for part in ("method", "dataset")
+    )
+    return without_removed(values) if of_study or of_run else values
 
 
 def preset_files(name: str, method_class: type[Method]) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Any, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from harness.config.removed import why_removed, without_removed
 from harness.config.sections import RunConfig
 from harness.config.strict_yaml import parse_yaml
 from harness.config.values import flatten, merge, nest
@@ -90,6 +91,11 @@ def build(values: Mapping[str, Any]) -> RunConfig:
     return config
 
 
+def build_stored(values: Mapping[str, Any]) -> RunConfig:
+    """Return what `build` does, of values that were stored: settings that are gone since are passed over."""
+    return build(without_removed(values))
+
+
 def _check_rule(config: RunConfig, method_class: type[Method]) -> None:
     """Raise `UsageError` when the selection rule cannot be applied to what the run evaluates."""
     if not method_class.trained:
@@ -138,6 +144,8 @@ def check_keys(values: Mapping[str, Any], method_class: type[Method]) -> None:
 
 def unknown_key(key: str, known: Iterable[str]) -> UsageError:
     """Build the one error for an unknown config key; fields of any section may be meant: `lr` is `method.lr`."""
+    if gone := why_removed(key):
+        return UsageError(gone)
     found = " or ".join(repr(name) for name in _meant(key, list(known)))
     hint = f" Did you mean {found}?" if found else ""
     return UsageError(f"Unknown config key {key!r}.{hint} `--dry-run` prints all keys.")

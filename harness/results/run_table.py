@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.identity import free_keys, later_defaults
+from harness.config.removed import REMOVED
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.datasets import DATASETS, SPLITS
@@ -254,7 +255,7 @@ def _condition(run: RunRow, start: _Start) -> str:
 
 def _config(run: RunRow, start: _Start) -> dict[str, str]:
     """Return a run's settings; later ones that its record leaves out have their defaults."""
-    dropped = free_keys(RunConfig) | {"seed"}
+    dropped = free_keys(RunConfig) | {"seed", *REMOVED}
     kept = {key: value for key, value in run.params.items() if key not in dropped}
     later = {key: str(value) for key, value in later_defaults(RunConfig).items()}
     return later | kept | ({_INIT_FROM: start.words} if start.words is not None else {})

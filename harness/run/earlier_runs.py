@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.identity import free_keys
+from harness.config.removed import REMOVED, without_removed
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.data.reading import Reading
@@ -42,7 +43,8 @@ def differences(old: Record, new: Record) -> str:
         found.append("other backbone weights")
     if parts := _unlike(old.versions, new.versions):
         found.append(f"another version of {listed(parts)}")
-    return "; ".join(found) or "other settings"
+    gone = [key for key in flatten(old.config) if key in REMOVED]
+    return "; ".join(found) or (f"made when {listed(gone)} was a setting" if gone else "other settings")
 
 
 def differences_in_data(old: Record, fingerprint: str, pictures: Mapping[str, str]) -> str:
@@ -87,7 +89,7 @@ def _n_unlike(one: Record, other: Record) -> int:
 
 def _settings(record: Record) -> dict[str, Any]:
     free = free_keys(RunConfig)
-    return {key: value for key, value in flatten(record.config).items() if key not in free}
+    return {key: value for key, value in flatten(without_removed(record.config)).items() if key not in free}
 
 
 def _of_same_name(record: Record, root: Path) -> Iterator[Record]:

@@ -12,9 +12,7 @@ from harness.record import EMBEDDINGS, Record, RunFolder
 from harness.train.cost import PeakMemory, inference_flops
 
 
-def take_test(
-    record: Record, folder: RunFolder, encoder: Encoder, split: Split, replicates: int
-) -> dict[str, float]:
+def take_test(record: Record, folder: RunFolder, encoder: Encoder, split: Split) -> dict[str, float]:
     """Fold and test a run, note what came out in record and folder, and return the metrics by `direction/name`.
 
     Args:
@@ -22,7 +20,6 @@ def take_test(
         folder: of the run; the main process writes to it.
         encoder: of the method with the chosen weights.
         split: what it is tested on.
-        replicates: of the bootstrap behind the intervals.
     """
     encoder.fold(split)
     record.accounting["flops"] = record.accounting.get("flops", {}) | inference_flops(encoder.method)
@@ -60,7 +57,7 @@ def take_own_test(
     record.pictures = {"test": reading.pictures["test"]}
     record.data = recorded_counts(reading.train_counts, split.counts, opened)
     listener.on_stage("testing")
-    take_test(record, folder, encoder, split, config.eval.replicates)
+    take_test(record, folder, encoder, split)
 
 
 def refuse_twin(reading: Reading, config: RunConfig) -> None:

@@ -7,7 +7,7 @@ from harness.errors import UsageError
 from harness.files import read_json
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.record import Record, all_runs, all_trials, find_run
 from harness.run.run import run
 from harness.track.mlflow_store import Store
@@ -30,7 +30,9 @@ def resume_run(
         )
     if old.imported:
         raise UsageError(f"{old.name} was imported from {old.imported}: there is no training to go on with.")
-    return run(build(old.config), runs=folder.path.parent, device=device, listener=listener, goes_on_with=old)
+    return run(
+        build_stored(old.config), runs=folder.path.parent, device=device, listener=listener, goes_on_with=old
+    )
 
 
 def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> dict[str, Any]:

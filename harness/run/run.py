@@ -231,7 +231,7 @@ def _keep_weights(job: Job, method: Method) -> None:
 def _test(job: Job, encoder: Encoder, split: Split, state: State) -> None:
     """Touch the test split, once, with the method as it will be used: folded."""
     job.listener.on_stage("testing")
-    metrics = take_test(job.record, job.folder, encoder, split, job.config.eval.replicates)
+    metrics = take_test(job.record, job.folder, encoder, split)
     job.record.oracle = optimism(state.watch, metrics)
 
 

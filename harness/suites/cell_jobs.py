@@ -1,13 +1,19 @@
 """A suite's cells as jobs of a queue: which there are, the state of each, and what is still to be queued."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.config.identity import identity_values
+from harness.config.removed import without_removed
+from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import UsageError
+from harness.presets.resolve import build_stored
 from harness.queue.jobs import BEAT, ERROR, SPEC, is_cut_off
 from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.worker_lock import Presence
@@ -26,8 +32,27 @@ def queue_name(suite: str, synthetic: bool) -> str:
 
 def cell_key(cell: Cell) -> str:
     """Return what makes two cells the same, whatever they are called elsewhere: row, config, tests and source."""
-    source = [] if cell.source is None else [cell.source]
-    return content_hash([cell.name, identity_values(cell.config), list(cell.tests), *source])[:16]
+    return _key(cell.name, cell.config, cell.tests, cell.source)
+
+
+def stored_key(cell: Mapping[str, Any]) -> str:
+    """Return the key of a queued cell as `cell_key` gives it today: without the settings that are gone since."""
+    if without_removed(cell["config"]) == cell["config"]:
+        return str(cell["key"])
+    return _key_today(json.dumps(cell))
+
+
+@cache
+def _key_today(text: str) -> str:
+    cell = json.loads(text)
+    with suppress(UsageError):
+        return _key(cell["name"], build_stored(cell["config"]), cell["tests"], cell.get("source"))
+    return str(cell["key"])
+
+
+def _key(name: str, config: RunConfig, tests: Sequence[str], source: str | None) -> str:
+    parts = [name, identity_values(config), list(tests), *([] if source is None else [source])]
+    return content_hash(parts)[:16]
 
 
 def mark_of(suite: str) -> str:
@@ -93,7 +118,7 @@ def fill(queue: Queue, cells: Sequence[Cell], root: Path, retry: bool, changed: 
 
     `changed` holds the keys of the done cells that are of other data than those that are there now.
     """
-    jobs = {job.user_attrs[CELL]["key"]: (number, job) for number, job in queue.jobs().items()}
+    jobs = {stored_key(job.user_attrs[CELL]): (number, job) for number, job in queue.jobs().items()}
     for cell in cells:
         key = cell_key(cell)
         if key not in jobs:
@@ -137,4 +162,6 @@ def _state(job: FrozenTrial) -> CellState:
     }
     state = "waiting" if is_cut_off(job) else names[job.state]
     cell = known[CELL]
-    return CellState(cell["key"], cell["name"], state, known.get(RUN), known.get(SECONDS), known.get(ERROR))
+    return CellState(
+        stored_key(cell), cell["name"], state, known.get(RUN), known.get(SECONDS), known.get(ERROR)
+    )

@@ -7,12 +7,12 @@ from harness.data.reading import Reading, read_dataset
 from harness.errors import DataError
 from harness.inference.transfer import results_of, transfer_data
 from harness.listener import Listener
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.queue.queue import Queue, TrialState
 from harness.queue.work_setup import WorkSetup
 from harness.record import BEFORE_PICTURES, Record, RunFolder
 from harness.run.earlier_runs import differences_in_data, differences_in_test
-from harness.suites.cell_jobs import CELL, RUN, cell_key
+from harness.suites.cell_jobs import CELL, RUN, cell_key, stored_key
 from harness.suites.cells import Cell
 
 
@@ -22,7 +22,9 @@ def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict
     A result made before pictures were part of it stays; so does one whose run or data are not on this machine.
     """
     done = {
-        job.user_attrs[CELL]["key"]: job for job in queue.jobs().values() if job.state is TrialState.COMPLETE
+        stored_key(job.user_attrs[CELL]): job
+        for job in queue.jobs().values()
+        if job.state is TrialState.COMPLETE
     }
     readings = _Readings(setup)
     found = {}
@@ -31,7 +33,7 @@ def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict
         folder = RunFolder(setup.root / str(job.user_attrs.get(RUN))) if job else None
         record = folder.read() if folder else None
         if folder is not None and record is not None and record.pictures:
-            unlike = list(_differences(build(record.config), record, folder, readings))
+            unlike = list(_differences(build_stored(record.config), record, folder, readings))
             if unlike:
                 found[cell_key(cell)] = "; ".join(unlike)
     return found

@@ -14,7 +14,7 @@ from harness.data.reading import known_faults
 from harness.errors import UnknownName, UsageError
 from harness.inference.transfer import results_of
 from harness.paths import runs_root
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.queue.optuna_storage import may_exist, storage_url
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
@@ -143,7 +143,7 @@ def _planned(
 def _config_key(record: Record) -> str | None:
     """Return what makes two configs one run; None for a config that can no longer be read."""
     try:
-        return content_hash(identity_values(build(record.config)))
+        return content_hash(identity_values(build_stored(record.config)))
     except (UsageError, ValidationError):
         return None
 

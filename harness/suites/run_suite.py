@@ -14,7 +14,7 @@ from harness.config.sections import RunConfig
 from harness.errors import DataError, Interrupted, UsageError
 from harness.files import locked
 from harness.inference.transfer import evaluate_run
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.queue.jobs import SPEC, Changed, TakenAway
 from harness.queue.local_workers import run_workers
 from harness.queue.optuna_storage import GONE, lost, shown
@@ -38,6 +38,7 @@ from harness.suites.cell_jobs import (
     queued,
     remember_suite,
     shard_of,
+    stored_key,
 )
 from harness.suites.cells import Expansion, started_from
 from harness.suites.changed_data import changed_cells
@@ -139,7 +140,9 @@ class SuiteRun(Work):
 
         def fits(job: FrozenTrial) -> bool:
             cell = job.user_attrs[CELL]
-            return cell["key"] in self.wanted and (cell.get("source") in ended or cell.get("source") is None)
+            return stored_key(cell) in self.wanted and (
+                cell.get("source") in ended or cell.get("source") is None
+            )
 
         job = self.queue.take(worker, fits=fits)
         if job is None:
@@ -217,7 +220,7 @@ class CellJob(Job):
         return record
 
     def _config(self) -> RunConfig:
-        config = build(self.cell["config"])
+        config = build_stored(self.cell["config"])
         if source := self.cell.get("source"):
             config = started_from(config, self._source(source))
         data_root = self.suite.setup.data_root

@@ -7,7 +7,7 @@ from typing import Any
 from harness.addresses import sqlite_file
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.queue.optuna_storage import may_exist, storage_url, study_names
 from harness.queue.queue import Queue, TrialState
 from harness.sweep.stored_sweep import KIND, read_spec, study_on, summary_of
@@ -37,7 +37,7 @@ def find_summary(
     if summary.config is not None and (folder / BEST).is_file():
         place = None if root == runs_root().path else root
         summary.preset = str(folder / BEST)
-        summary.command = reuse_command(build(summary.config), folder / BEST, place)
+        summary.command = reuse_command(build_stored(summary.config), folder / BEST, place)
     return summary
 
 
@@ -56,7 +56,7 @@ def best_preset(
     summary = find_summary(study, runs, storage, importance=False)
     if summary.config is None:
         raise HarnessError(f"No trial of the study {study} finished within its constraints yet.")
-    config = build(summary.config)
+    config = build_stored(summary.config)
     if method is not None and config.method.name != method:
         raise UsageError(
             f"The study {study!r} searched {config.method.name}, not {method}: name a study of {method}."

@@ -1,26 +1,49 @@
 """What a study in the storage says of its sweep, and what it found: for workers, and for those who only look."""
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
 
+from harness.config.removed import without_removed
 from harness.config.sections import RunConfig
-from harness.presets.resolve import build
+from harness.presets.resolve import build_stored
 from harness.queue.jobs import SPEC
+from harness.queue.optuna_storage import may_exist, study_names
 from harness.queue.queue import Queue
+from harness.queue.work_setup import WorkSetup
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, grid, start
 from harness.sweep.study import Study
 from harness.sweep.summary import Summary, summarise
 
-KIND = "sweep"
+KIND, SETTINGS = "sweep", "settings"
 
 
 def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:
     """Return config, space and search of a study in the storage."""
     spec = queue.notes[SPEC]
     axes = [Axis.model_validate(axis) for axis in spec["axes"]]
-    return build(spec["config"]), axes, Search.model_validate(spec["search"])
+    return build_stored(spec["config"]), axes, Search.model_validate(spec["search"])
+
+
+def held_settings(queue: Queue) -> dict[str, Any] | None:
+    """Return what all trials of a study share, without the settings that are gone since; None of a new study."""
+    held = queue.notes.get(SETTINGS)
+    return None if held is None else {**held, "config": without_removed(held["config"])}
+
+
+def begun_before(name: str, settings: dict[str, Any], setup: WorkSetup) -> str:
+    """Return what the study of these settings is called that began when there were others beside them, else `name`.
+
+    A study that nobody named is called after its settings, so one that began before has another name.
+    """
+    known = study_names(setup.url) if may_exist(setup.url) else []
+    plain, start = json.loads(json.dumps(settings, default=str)), name.rpartition("-")[0]
+    for other in known if name not in known else ():
+        if other.startswith(f"{start}-") and held_settings(setup.open_queue(other, None)) == plain:
+            return other
+    return name
 
 
 def study_on(queue: Queue, config: RunConfig, axes: Sequence[Axis], search: Search) -> Study:

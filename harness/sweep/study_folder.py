@@ -10,7 +10,8 @@ import yaml
 from harness.config.sections import RunConfig
 from harness.config.values import flatten, merge, nest
 from harness.files import read_json, write_json, write_text
-from harness.presets.resolve import build, resolve
+from harness.presets.preset_files import EXPORTED
+from harness.presets.resolve import build_stored, resolve
 from harness.record import Record
 from harness.sweep.summary import Summary
 
@@ -23,7 +24,7 @@ def write_results(folder: Path, summary: Summary, runs: Path | None = None) -> l
     """Write the summary, and the best configuration as a preset with the command that uses it; return the files."""
     files = [folder / SUMMARY]
     if summary.best is not None and summary.config is not None:
-        config = build(summary.config)
+        config = build_stored(summary.config)
         preset = folder / BEST
         _write_preset(preset, config, summary)
         summary.preset, summary.command = str(preset), reuse_command(config, preset, runs)
@@ -67,7 +68,7 @@ def preset_text(config: RunConfig, summary: Summary) -> str:
     best = summary.best
     assert best is not None
     head = (
-        f"# Study {summary.study}: trial {best.number} of {len(summary.trials)} has the best {summary.objective}, "
+        f"{EXPORTED}{summary.study}: trial {best.number} of {len(summary.trials)} has the best {summary.objective}, "
         f"{best.value:.2f}.\n# Chosen on validation{' of the synthetic twin' if summary.synthetic else ''}; "
         "test data played no part.\n"
     )

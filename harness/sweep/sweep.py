@@ -23,7 +23,16 @@ from harness.run.run import run
 from harness.run.several_seeds import FRESH_SEED, run_seeds
 from harness.sweep.settings import Search, check_search, default_name, settings_of, study_name
 from harness.sweep.space import Axis, with_values
-from harness.sweep.stored_sweep import KIND, find_points, read_spec, study_on, summary_of
+from harness.sweep.stored_sweep import (
+    KIND,
+    SETTINGS,
+    begun_before,
+    find_points,
+    held_settings,
+    read_spec,
+    study_on,
+    summary_of,
+)
 from harness.sweep.study_folder import SUMMARY, keep_tests, write_results
 from harness.sweep.summary import Summary
 from harness.sweep.trial import best_of, params_text
@@ -58,7 +67,7 @@ def sweep(
     setup = replace(setup, data_root=config.dataset.root)
     check_search(config, axes, search)
     settings = settings_of(config, axes, search)
-    name = study_name(study) if study else default_name(config, settings)
+    name = study_name(study) if study else begun_before(default_name(config, settings), settings, setup)
     with locked(setup.folder(name)), lost(shown(setup.url)):
         queue = setup.open_queue(name, search.directions)
         kind = queue.notes.get("kind", KIND)
@@ -66,7 +75,9 @@ def sweep(
             raise UsageError(
                 f"{name!r} in {queue.place} is not a study of `harness sweep`: choose another --study or --storage."
             )
-        queue.hold("settings", settings)
+        if (before := held_settings(queue)) is not None:
+            queue.remember(SETTINGS, before)
+        queue.hold(SETTINGS, settings)
         if queue.notes.get("pictures"):
             seen = read_dataset(config.dataset, setup.listener).pictures
             queue.hold("pictures", {split: sha256 for split, sha256 in seen.items() if split != "test"})

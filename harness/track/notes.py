@@ -4,6 +4,7 @@ import getpass
 from contextlib import suppress
 
 from harness.config.identity import free_keys
+from harness.config.removed import REMOVED
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
 from harness.metric_names import METRIC_NAMES
@@ -50,7 +51,7 @@ def origin(record: Record) -> dict[str, str]:
 
 def settings_tag(record: Record) -> str:
     """Return a short name of all settings that decide a result but the seed: runs that share it are one condition's."""
-    left_out = free_keys(RunConfig) | {"seed"}
+    left_out = free_keys(RunConfig) | {"seed", *REMOVED}
     rest = {key: value for key, value in flatten(record.config).items() if key not in left_out}
     return f"{record.config['method']['name']} {content_hash(rest)[:4]}"
 

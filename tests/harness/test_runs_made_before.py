@@ -21,13 +21,15 @@ from mlflow.db import commands as mlflow_db
 
 import harness
 from harness.cli.main import cli
+from harness.config.removed import REMOVED, without_removed
 from harness.config.values import flatten
 from harness.errors import HarnessError
+from harness.presets.resolve import resolve
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "runs_0_1_0.tar.xz"
 BINARY = {".npz", ".safetensors", ".pt"}
 
-TWIN = ("-d", "icfg", "--synthetic", "--set", "eval.replicates=200")
+TWIN = ("-d", "icfg", "--synthetic")
 ONE_EPOCH = ("--set", "train.epochs=1")
 SMALL = ("prompt_length=1", "prompt_depth=1", "directions=none", "reduction=64")
 AS_ZERO = ("run", "-m", "zero_shot", *TWIN)
@@ -110,6 +112,12 @@ def call(twins, cache, tmp_path, monkeypatch):
 
 def read(world, place):
     return json.loads((world / "runs" / place).read_text())
+
+
+def study_of(world, name):
+    """Return a study's summary, with its config as it is read today."""
+    found = read(world, f"studies/{name}/study.json")
+    return found | {"config": without_removed(found["config"])}
 
 
 def recorded(world, place="*"):
@@ -247,7 +255,7 @@ def test_a_small_gallery_is_searched(call, kept, twins, tmp_path):
 
 def test_studies_are_listed_shown_and_exported(call, kept, tmp_path):
     listed, _ = call(kept, "sweep", "list")
-    studies = {name: read(kept, f"studies/{name}/study.json") for name in ("begun", "whole")}
+    studies = {name: study_of(kept, name) for name in ("begun", "whole")}
     assert {one["study"]: (one["ended"], one["waiting"], one["best"]) for one in listed} == {
         "begun": (2, 0, studies["begun"]["best"]["value"]),
         "whole": (3, 0, studies["whole"]["best"]["value"]),
@@ -257,12 +265,12 @@ def test_studies_are_listed_shown_and_exported(call, kept, tmp_path):
         assert as_before(call(kept, "sweep", "show", name)[0], before)
         exported = CliRunner().invoke(cli, ["sweep", "export", name], obj={"quiet": False})
         written = flatten(yaml.safe_load((kept / f"runs/studies/{name}/best.yaml").read_text()))
-        best = json.loads((kept / f"runs/studies/{name}/study.json").read_text())["best"]["params"]
-        assert flatten(yaml.safe_load(exported.stdout)) == best | written
+        assert written.items() >= {"eval.replicates": 200}.items()
+        assert flatten(yaml.safe_load(exported.stdout)) == before["best"]["params"] | without_removed(written)
 
 
 def test_a_whole_study_is_shown_and_its_best_configuration_tested_on_pictures_that_are_known(call, own):
-    before, trials = read(own, "studies/whole/study.json"), recorded(own, "studies/whole/trials/*")
+    before, trials = study_of(own, "whole"), recorded(own, "studies/whole/trials/*")
     found, _ = call(own, *AS_WHOLE)
     tests = found.pop("tests")
     assert as_before(found, {key: value for key, value in before.items() if key != "tests"})
@@ -272,8 +280,32 @@ def test_a_whole_study_is_shown_and_its_best_configuration_tested_on_pictures_th
     assert known["metrics"] == pytest.approx(recorded(own)[BEST]["metrics"], abs=0.5)
 
 
+def test_the_best_configuration_that_a_study_wrote_and_the_config_of_a_run_are_still_presets(
+    own, twins, monkeypatch
+):
+    monkeypatch.setenv("HARNESS_DATA", str(twins))
+    best = own / "runs/studies/whole/best.yaml"
+    whole = own / "whole.yaml"
+    whole.write_text(yaml.safe_dump(recorded(own)[BEST]["config"]))
+    for file in (best, whole):
+        assert "replicates" in file.read_text()
+        config = resolve("linear_probe", "icfg", synthetic=True, presets=[str(file)])
+        assert (config.train.batch_size, config.train.epochs) == (128, 1)
+    whole.write_text("eval: {replicates: 200}")
+    with pytest.raises(HarnessError, match=r"^eval\.replicates is gone"):
+        resolve("linear_probe", "icfg", presets=[str(whole)])
+
+
+@pytest.mark.parametrize("key", REMOVED)
+def test_a_setting_that_is_gone_is_refused_in_one_line_wherever_a_person_gives_it(call, kept, key):
+    for given in ((*AS_ZERO, "--set"), ("sweep", *PROBE, "--fix"), ("sweep", *PROBE, "--space")):
+        with pytest.raises(HarnessError, match=rf"^{key} is gone: .*; leave it out\.$") as told:
+            call(kept, *given, f"{key}=200")
+        assert told.value.exit_code == 2
+
+
 def test_a_study_that_was_begun_gains_what_is_missing(call, own):
-    before, trials = read(own, "studies/begun/study.json"), recorded(own, "studies/begun/trials/*")
+    before, trials = study_of(own, "begun"), recorded(own, "studies/begun/trials/*")
     known = {run.info.run_id for run in tracked(own)}
     found, _ = call(own, *AS_BEGUN)
     assert [trial["state"] for trial in found["trials"]] == ["finished"] * 3
@@ -290,6 +322,11 @@ def test_a_study_that_was_begun_gains_what_is_missing(call, own):
 
 def test_a_suite_goes_on_and_does_not_repeat_the_cell_that_is_done(call, own):
     command, before = (own / "two_rows.yaml", "--synthetic"), recorded(own)
+    with pytest.raises(
+        HarnessError, match=r"eval\.replicates is gone: intervals are computed, not drawn; leave it out"
+    ):
+        call(own, "suite", "status", *command)
+    command[0].write_text(command[0].read_text().replace(", eval.replicates: 200", ""))
     status, _ = call(own, "suite", "status", *command)
     assert [(cell["name"], cell["state"], cell["run"]) for cell in status["cells"]] == [
         ("coop/icfg/1", "done", CELL),

@@ -115,10 +115,10 @@ def _details(record: Record, path: Path) -> Iterator[tuple[str, str]]:
 
 def _differences(record: Record) -> Sequence[tuple[str, Any, Any]]:
     """Return what differs from the defaults of today; nothing of a run whose settings are not known any more."""
-    from harness.presets.resolve import build, differences
+    from harness.presets.resolve import build_stored, differences
 
     try:
-        return differences(build(record.config))
+        return differences(build_stored(record.config))
     except HarnessError:
         return [(key, "unknown", value) for key, value in flatten(record.config).items()]
 

@@ -24,7 +24,7 @@ sys.stderr.flush(), sys.stdout.flush()
 open(sys.argv[1], "w").write("done")
 """
 RUN = ("run", "-m", "full_finetune", "-d", "icfg", "--synthetic", "--set", "backbone.pretrained=null")
-RUN += ("--set", "train.batch_size=16", "--set", "eval.replicates=200")
+RUN += ("--set", "train.batch_size=16")
 
 
 def start(*words, **streams):

@@ -102,7 +102,6 @@ def test_the_data_may_be_moved(config, root):
         (TrainConfig, "checkpoint_seconds", [1e-9], [0]),
         (TrainConfig, "precision", ["auto", "fp32", "bf16", "fp16", "pure-fp16"], ["fp8"]),
         (EvalConfig, "every", [1], [0]),
-        (EvalConfig, "replicates", [100], [99]),
         (EvalConfig, "rule", ["val", "last", "oracle"], ["best"]),
     ],
 )

@@ -73,6 +73,10 @@ def test_the_condition_forgets_the_seed_and_paths_and_nothing_else(experiment, f
         fake.send(experiment, *one)
     rows = read_runs(experiment)
     assert rows["condition"].nunique() == 5
+    fake.send(experiment, *fake.record("cskt", "icfg", seed=3, eval__replicates=200))
+    (old,) = by(read_runs(experiment), seed=3)
+    assert old["condition"] == by(rows, seed=2)[0]["condition"]
+    assert "eval.replicates" not in old["config"]
     assert by(rows, seed=2)[0]["condition"] in {row["condition"] for row in by(rows, seed=1)}
     assert sorted(rows["budget"])[0] == "9 trials"
 

@@ -43,6 +43,16 @@ def test_what_differs_is_said_in_words(values, said):
     assert differences(record(**values), record()) == said
 
 
+def test_a_setting_that_is_gone_makes_no_other_config_and_is_named_where_nothing_else_differs(tmp_path):
+    held = record("b" * 64, config={**CONFIG, "eval": {"replicates": 200}})
+    assert differences(held, record()) == "made when eval.replicates was a setting"
+    assert differences(record(), record()) == "other settings"
+    kept(tmp_path, held)
+    assert difference_from_earlier(record(), tmp_path) == (
+        f"another run than {held.name}, which has the same config: made when eval.replicates was a setting."
+    )
+
+
 def kept(root, *records):
     for one in records:
         RunFolder(root / one.name).write(one)

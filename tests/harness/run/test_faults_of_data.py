@@ -30,7 +30,7 @@ def tested_only(real_format, tmp_path):
 
 def test_a_run_its_plan_and_its_test_elsewhere_record_the_faults(tested_only, real_format, tmp_path):
     small = ("backbone.name=tiny", "backbone.pretrained=shapes", "backbone.image_size=[24,8]")
-    settings = (f"dataset.root={tested_only}", "dataset.val=none", "eval.replicates=100", *small)
+    settings = (f"dataset.root={tested_only}", "dataset.val=none", *small)
     config, runs, heard = resolve("zero_shot", "icfg", overrides=settings), tmp_path / "runs", Notes()
     (plan,) = make_plans(config, runs)
     record = run(config, runs=runs, device="cpu", listener=heard)

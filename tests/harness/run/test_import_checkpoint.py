@@ -59,7 +59,6 @@ def config(twins):
         own = [
             "dataset.synthetic=true",
             f"dataset.root={root}",
-            "eval.replicates=200",
             "train.precision=fp32",
         ]
         return released_config(method, "icfg", presets=["tiny", *presets], overrides=[*own, *overrides])

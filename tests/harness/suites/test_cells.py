@@ -35,10 +35,10 @@ def test_a_method_that_trains_nothing_runs_once():
 def test_later_layers_win_and_the_command_line_last(tmp_path):
     (tmp_path / "p.yaml").write_text("train: {epochs: 2, batch_size: 2}\nmethod: {lr: 0.2}\n")
     rows = [{"method": "linear_probe", "presets": [str(tmp_path / "p.yaml")], "set": {"train.epochs": 4}}]
-    given = suite(rows, set={"train.epochs": 3, "train.batch_size": 3, "eval.replicates": 300})
-    config = expand(given, overrides=["eval.replicates=500"]).cells[0].config
+    given = suite(rows, set={"train.epochs": 3, "train.batch_size": 3, "eval.batch_size": 300})
+    config = expand(given, overrides=["eval.batch_size=500"]).cells[0].config
     assert (config.method.lr, config.train.batch_size, config.train.epochs) == (0.2, 3, 4)
-    assert config.eval.replicates == 500
+    assert config.eval.batch_size == 500
 
 
 def test_presets_of_suite_and_row_both_count_the_rows_last(tmp_path):

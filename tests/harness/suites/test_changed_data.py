@@ -15,7 +15,7 @@ seeds: 1
 evaluate: [cuhk]
 rows:
   - method: zero_shot
-    set: {backbone.pretrained: null, eval.replicates: 200}
+    set: {backbone.pretrained: null}
 """
 
 

@@ -6,6 +6,7 @@ from harness.cli.actions.worker import help_with
 from harness.errors import DataError, Interrupted, UsageError
 from harness.queue.work_setup import WorkSetup
 from harness.record import all_runs
+from harness.suites import cell_jobs
 from harness.suites import run_suite as suite_module
 from harness.suites.cell_jobs import shard_of
 from harness.suites.plan import make_suite_plan
@@ -64,6 +65,37 @@ def test_an_interrupted_suite_goes_on_with_the_cell_it_was_at(run_with, cells, s
     assert run_with(rest).counts()["done"] == 8
     assert len(rest.calls) == 6
     assert rest.calls[0] == cells[2].config
+
+
+def test_a_suite_begun_when_there_were_more_settings_goes_on(
+    run_with, cells, expansion, tmp_path, monkeypatch
+):
+    plain = cell_jobs._plain
+
+    def earlier(cell, key):
+        found = plain(cell, key)
+        found["config"]["eval"]["replicates"] = 200
+        return found | {"key": f"old {key}"}
+
+    begun, rest = Runs(breaks={3: KeyboardInterrupt()}), Runs()
+    monkeypatch.setattr(cell_jobs, "_plain", earlier)
+    with pytest.raises(Interrupted):
+        run_with(begun)
+    monkeypatch.setattr(cell_jobs, "_plain", plain)
+    states = make_suite_plan(expansion, tmp_path / "runs").cells
+    assert [cell.state for cell in states] == ["done"] * 2 + ["waiting"] * 6
+    assert run_with(rest).counts()["done"] == 8
+    assert len(rest.calls) == 6
+    assert rest.calls[0] == begun.calls[2]
+
+
+def test_a_queued_cell_that_cannot_be_read_any_more_keeps_its_key(cells):
+    cell = cell_jobs._plain(cells[0], "key")
+    assert cell_jobs.stored_key(cell) == "key"
+    cell["config"]["eval"]["replicates"] = 200
+    assert cell_jobs.stored_key(cell) == cell_jobs.cell_key(cells[0])
+    cell["config"]["eval"]["no_such_key"] = 1
+    assert cell_jobs.stored_key(cell) == "key"
 
 
 def test_a_run_that_is_gone_is_made_again(run_with, tmp_path):

@@ -17,7 +17,7 @@ from harness.queue.work_setup import WorkSetup
 from harness.record import all_runs, all_trials
 from harness.run import run as run_module
 from harness.run.several_seeds import FRESH_SEED
-from harness.sweep.list_studies import best_preset
+from harness.sweep.list_studies import best_preset, find_summary
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis, grid
 from harness.sweep.sweep import sweep
@@ -181,6 +181,23 @@ def test_a_study_begun_with_other_settings_is_refused_by_name(search_with, confi
     assert search_with(Runs(), config=other).study != search_with(Runs()).study
     with pytest.raises(UsageError, match="name has letters"):
         search_with(Runs(), study="../elsewhere")
+
+
+def test_a_study_begun_when_there_were_more_settings_goes_on_under_its_own_name(search_with, tmp_path):
+    begun = "linear_probe-icfg-twin-sweep-00000000"
+    search_with(Runs(), 2, study=begun)
+    queue = WorkSetup(tmp_path).open_queue(begun, None)
+    held = queue.notes["settings"]
+    queue.remember("settings", held | {"config": held["config"] | {"eval.replicates": 200}})
+    spec = queue.notes["spec"]
+    spec["config"]["eval"]["replicates"] = 200
+    queue.remember("spec", spec)
+    assert find_summary(begun, tmp_path).best is not None
+    for study, total in ((None, 3), (begun, 4)):
+        runs = Runs()
+        summary = search_with(runs, total, study=study)
+        assert (summary.study, len(summary.trials), len(runs.calls)) == (begun, total, 1)
+    assert search_with(Runs(), 2, axes=(WARMUP,)).study != begun
 
 
 def test_the_best_is_trained_anew_with_a_fresh_seed_and_tested_once(search_with, tmp_path):

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from harness.cli.main import cli
 from harness.errors import HarnessError, UsageError
 from harness.track import ui, ui_server
-from harness.track.notes import NOTE, description
+from harness.track.notes import NOTE, description, settings_tag
 from harness.track.tags import tags
 from harness.track.views import VIEW, View, views
 
@@ -86,6 +86,12 @@ def test_seeds_share_their_settings_and_other_settings_do_not(fake):
     }
     assert len(names) == 2
     assert all(re.fullmatch(r"cskt [0-9a-f]{4}", name) for name in names)
+
+
+def test_a_setting_that_is_gone_makes_no_other_settings(fake):
+    assert settings_tag(fake.record("cskt", "icfg", eval__replicates=200)[0]) == settings_tag(
+        fake.record("cskt", "icfg")[0]
+    )
 
 
 def test_a_dataset_that_would_break_out_of_a_filter_gets_no_view():
