@@ -15,15 +15,18 @@ from typing import ClassVar
 from harness.pages.tables import Table
 from harness.registry import Registry, plugin_path
 from harness.results.run_source import Source
+from harness.results.seed_notes import MARK_NOTE
 
 __path__ = plugin_path("reports")
 
 _STANDARDS = (
-    "Intervals are 95 %: for one seed a bootstrap over identities, because captions of one identity are correlated; "
-    "for several seeds from the variance over identities and seeds together, with a t quantile. Differences of two "
-    "results are paired per identity. The gallery is fixed. The rule says which epoch was tested: `val` the best on "
-    "validation, `last` the last, `oracle` the best on the test set itself, which is biased upwards; `untrained` has "
-    "no epochs."
+    "Intervals are 95 %. That of a figure is Wilson's, with a t quantile, for as many independent queries as its "
+    "variance is worth: captions of one identity are correlated, and seeds differ. It covers identities and, where it "
+    "is known what another seed would change, seeds; results of the same data and backbone tell it of one another. "
+    "Differences of two results are paired per identity, with a t quantile. Where nothing tells what another seed "
+    f"would change, what is claimed of a difference carries the mark {MARK_NOTE} The gallery is fixed. The rule says "
+    "which epoch was tested: `val` the best on validation, `last` the last, `oracle` the best on the test set itself, "
+    "which is biased upwards; `untrained` has no epochs."
 )
 
 

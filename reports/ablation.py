@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.pages.escaping import visible
-from harness.pages.tables import DASH, count_text, p_text, row_interval
+from harness.pages.tables import DASH, count_text, marked, p_text, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
@@ -18,6 +18,7 @@ from harness.reports import Gap, Step, Table, register
 from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import COVERED, legend_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +29,12 @@ MOST_DRAWN = 48
 COLUMNS = [
     *("method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
-    *("p", "p_holm", "interval", "trainable", "n_seeds", "rule", "budget", "condition"),
+    *("p", "p_holm", "persons_only", "interval", "trainable", "n_seeds", "rule", "budget", "condition"),
 ]
 NOTES = (
-    "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    "several. Differences in points, a configuration minus its method's reference, paired per identity; their "
-    "intervals cover identities and, where both have several seeds, seeds. p: of no difference, adjusted for the "
-    "number of comparisons in the table (Holm). Nothing is in bold.",
+    f"Text to image, in percent with {COVERED}. Differences in points, a configuration minus its method's reference, "
+    "paired per identity; their intervals cover the same. p: of no difference, adjusted for the number of comparisons "
+    "in the table (Holm). Nothing is in bold.",
 )
 HOLLOW = {"not significantly different from zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
 
@@ -63,7 +63,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "R@10 [95 %]": row_interval(row, "R10"),
         "mAP [95 %]": row_interval(row, "mAP"),
         "difference in R@1": row_interval(row, "R1_difference"),
-        "p (Holm)": p_text(row["p_holm"]),
+        "p (Holm)": p_text(row["p_holm"], row["persons_only"]),
         "trainable": count_text(row["trainable"]),
         "seeds": str(row["n_seeds"]),
     }
@@ -92,7 +92,7 @@ def draw_differences(panel: Panel) -> "Figure":
     for tick, (_, row) in zip(grid[0].get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if row else "bold")
     grid[0].set_ylim(len(lines) - 0.4, -0.6)
-    legend_below(figure, look | HOLLOW, ())
+    legend_below(figure, look | HOLLOW | legend_entry(any(map(_claimed_alone, rows[:MOST_DRAWN]))), ())
     more = f" · the first {MOST_DRAWN} of {len(rows)}" if len(rows) > MOST_DRAWN else ""
     more = more if rows else " · nothing to compare"
     title = f"{panel.facts['data']} · {panel.facts['dataset']} · protocol {panel.number}{more}"
@@ -109,8 +109,20 @@ def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
             heading = f"{drawn(row['method'], 16)}: {drawn(row['group'], 32)}"
             lines.append((f"{heading} ({drawn(alone[1], 12)})" if alone else heading, None))
         short = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, (value, _) in row["changes"].items())
-        lines.append((drawn(alone[0] if alone else short or SAME, 44), row))
+        text = drawn(alone[0] if alone else short or SAME, 44)
+        lines.append((marked(text, _claimed_alone(row)), row))
     return lines
+
+
+def _claimed_alone(row: Row) -> bool:
+    """Say whether a drawn difference that is significant stands on persons only."""
+    return bool(row["persons_only"]) and any(
+        _excludes_zero(row, f"{name}_difference") for name in ("R1", "mAP")
+    )
+
+
+def _excludes_zero(row: Row, name: str) -> bool:
+    return bool(row[f"{name}_low"] > 0 or row[f"{name}_high"] < 0)
 
 
 def _draw_metric(axes: "Axes", lines: Sequence[tuple[str, Row | None]], name: str, look: Looks) -> None:
@@ -118,8 +130,7 @@ def _draw_metric(axes: "Axes", lines: Sequence[tuple[str, Row | None]], name: st
     for place, (_, row) in enumerate(lines):
         if row is None:
             continue
-        apart = row[f"{name}_low"] > 0 or row[f"{name}_high"] < 0
-        style = look[row["method"]] | ({} if apart else {"markerfacecolor": "white"})
+        style = look[row["method"]] | ({} if _excludes_zero(row, name) else {"markerfacecolor": "white"})
         axes.errorbar(row[name], place, xerr=error_bar(row, name), capsize=2, markersize=5.5, **style)
 
 
@@ -148,8 +159,9 @@ class Ablation(PanelReport):
         "change the protocol (backbone, image size, selection rule, training data) have separate panels.\n\n"
         "Each line but a reference is one comparison; the note below a table counts them. One in 20 would exclude zero "
         "by chance alone, and the largest of many differences is biased upwards. A hollow mark says that no difference "
-        "was found, not that there is none. With one seed the intervals cover identities only: another seed moves "
-        "results too. A difference in several settings says nothing about one of them."
+        "was found, not that there is none. A difference in several settings says nothing about one of them.\n\n"
+        "What another seed would change is estimated from all results of the table together. Where no result has "
+        "several seeds nothing tells it: p and filled marks then cover identities only and carry the mark †."
     )
 
     @classmethod

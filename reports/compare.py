@@ -50,8 +50,8 @@ def verdict_table(found: dict[str, Any]) -> Table:
             "B": f"{row['b']:.1f}",
             "A − B [95 %]": interval_text(row["estimate"], row["low"], row["high"]).replace("-", "−"),
             "SE, identities": f"±{row['identity_error']:.1f}",
-            "SE, seeds": f"±{row['seed_error']:.1f}" if max(found["n_seeds"]) > 1 else DASH,
-            "p": p_text(row["p_value"]),
+            "SE, seeds": DASH if row["persons_only"] else f"±{row['seed_error']:.1f}",
+            "p": p_text(row["p_value"], row["persons_only"]),
             "detectable": f"{row['detectable']:.1f}",
         }
         for row in values

@@ -9,20 +9,21 @@ from collections.abc import Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from harness.pages.tables import DASH, count_text, row_interval
+from harness.pages.tables import DASH, count_text, marked, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
 from harness.reporting.missing import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import COVERED, any_marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-OWN, SHARED = "‡", "†"
+OWN, SHARED = "‡", "§"
 COLUMNS = [
     *(
         "label",
@@ -39,15 +40,18 @@ COLUMNS = [
     *("in_domain", "shares_persons", "rule", "n_seeds", "train_pairs", "batch_size", "epochs", "backbone"),
     *("image_size", "budget"),
 ]
-DROP_COLUMNS = ["label", "trained_on", "tested_on", "R1", "R1_in_domain", "drop", "drop_low", "drop_high"]
+DROP_COLUMNS = [
+    *("label", "trained_on", "tested_on", "R1", "R1_in_domain", "drop", "drop_low", "drop_high"),
+    "persons_only",
+]
 MATRIX_NOTES = (
-    "Text-to-image R@1 with its 95 % interval, mAP in round brackets; percent. Intervals are over identities for "
-    "one seed, over seeds and identities for several. No result is in bold: significance is not tested here.",
+    f"Text-to-image R@1 with {COVERED}; mAP in round brackets; percent. No result is in bold: significance is not "
+    "tested here.",
     f"{OWN} trained and tested on the same dataset. {SHARED} the two real datasets share some identities.",
 )
 DROP_NOTES = (
     "R@1 on a test set when trained elsewhere, minus R@1 of the same method trained on that dataset; in points, paired "
-    "per identity. The interval covers identities and, where both have several seeds, seeds.",
+    f"per identity, with {COVERED}.",
     f"{SHARED} the two real datasets share some identities. {DASH} no such method trained on that dataset.",
 )
 
@@ -121,13 +125,14 @@ def _at_home(row: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> dict[Any, A
     return fits[0] if len(fits) == 1 else None
 
 
-def _drop(row: dict[Any, Any], own: dict[Any, Any] | None, panel: Panel) -> dict[str, float]:
+def _drop(row: dict[Any, Any], own: dict[Any, Any] | None, panel: Panel) -> dict[str, Any]:
     """Return what a transfer loses, paired per identity; without an interval where results per identity are missing."""
     if own is None:
-        return {"R1_in_domain": nan, "drop": nan, "drop_low": nan, "drop_high": nan}
+        return dict.fromkeys(("R1_in_domain", "drop", "drop_low", "drop_high"), nan) | {"persons_only": False}
     paired = panel.difference(row, own)
     ends = {"drop_low": paired.low if paired else nan, "drop_high": paired.high if paired else nan}
-    return {"R1_in_domain": own["R1"], "drop": row["R1"] - own["R1"], **ends}
+    drop = {"drop": row["R1"] - own["R1"], "persons_only": bool(paired and paired.persons_only)}
+    return {"R1_in_domain": own["R1"], **drop, **ends}
 
 
 def drop_table(panel: Panel) -> Table:
@@ -145,14 +150,16 @@ def drop_table(panel: Panel) -> Table:
             [_drop_line(part.to_dict("records"), tests) for _, part in parts],
             columns=["method", "trained on", *(f"on {name}" for name in tests)],
         ),
-        notes=DROP_NOTES if len(found) else ("No method is tested on a dataset other than its own yet.",),
+        notes=(*DROP_NOTES, *any_marked(found.to_dict("records")))
+        if len(found)
+        else ("No method is tested on a dataset other than its own yet.",),
         n_left=2,
     )
 
 
 def _drop_line(records: Sequence[dict[Any, Any]], tests: Sequence[str]) -> dict[str, str]:
     cells = {
-        row["tested_on"]: row_interval(row, "drop")
+        row["tested_on"]: marked(row_interval(row, "drop"), row["persons_only"])
         + (SHARED if row["shares_persons"] and row["drop"] == row["drop"] else "")
         for row in records
     }

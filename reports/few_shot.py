@@ -6,7 +6,6 @@ preset. Methods that train nothing are the floor.
 """
 
 from collections.abc import Mapping, Sequence
-from math import nan
 from typing import TYPE_CHECKING, Any
 
 from harness.config.values import content_hash
@@ -36,6 +35,8 @@ from harness.reports import Gap, Source, Step, Table, register
 from harness.results.labels import numbered, told_apart, tuned
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import COVERED
+from harness.results.to_reference import differences
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +51,12 @@ COLUMNS = [
     *("line", "tested_on", "share", "train_images", "train_pairs"),
     *(name + end for name in METRICS for end in ENDS),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
-    *("p", "interval", "n_seeds", "rule", "budget", "condition"),
+    *("p", "persons_only", "interval", "n_seeds", "rule", "budget", "condition"),
 ]
 NOTES = (
-    "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    f"several. Differences in points to {REFERENCE} trained on the same images, paired per identity; p: of no "
-    "difference in R@1, not adjusted for the number of comparisons.",
+    f"Text to image, in percent with {COVERED}. Differences in points to {REFERENCE} trained on the same images, "
+    "paired per identity; their intervals cover the same. p: of no difference in R@1, not adjusted for the number of "
+    "comparisons.",
     "All seeds use the same images, so no interval covers the choice of images. A smaller share is a subset of a "
     "larger one. The test set is always complete.",
 )
@@ -71,7 +72,11 @@ def curves(panel: Panel) -> "DataFrame":
     names = _lines(trained)
     rows = [row | {"line": name} for row, name in zip(trained, names, strict=True)]
     reference = {row["share"]: row for row in rows if row["line"] == REFERENCE}
-    found = [row | _differences(row, reference.get(row["share"]), panel) for row in rows]
+    found = [
+        row
+        | differences(row, None if row["line"] == REFERENCE else reference.get(row["share"]), panel, METRICS)
+        for row in rows
+    ]
     found.sort(key=lambda row: (row["line"] != REFERENCE, row["line"], row["share"]))
     return DataFrame(found) if found else DataFrame(columns=[*COLUMNS, "published"])
 
@@ -90,20 +95,6 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 
 def _who(row: Row) -> str:
     return f"{row['method']} {row['preset']}".strip()
-
-
-def _differences(row: Row, reference: Row | None, panel: Panel) -> Row:
-    """Return the differences to the reference of the same share; nothing for itself, or where there is none."""
-    found: Row = {"p": nan} | {f"{name}_difference{end}": nan for name in METRICS for end in ENDS}
-    if reference is None or row["line"] == REFERENCE:
-        return found
-    for name in METRICS:
-        key, paired = f"{name}_difference", panel.difference(row, reference, name)
-        found[key] = row[name] - reference[name]
-        if paired is not None:
-            found |= {key: paired.estimate, f"{key}_low": paired.low, f"{key}_high": paired.high}
-            found |= {"p": paired.p_value} if name == "R1" else {}
-    return found
 
 
 def shares_table(panel: Panel) -> Table:
@@ -136,7 +127,7 @@ def _cells(row: Row) -> dict[str, str]:
         "mAP [95 %]": row_interval(row, "mAP"),
         "difference in R@1": row_interval(row, "R1_difference"),
         "difference in mAP": row_interval(row, "mAP_difference"),
-        "p": p_text(row["p"]),
+        "p": p_text(row["p"], row["persons_only"]),
         "seeds": str(row["n_seeds"]),
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evaluate.per_identity import persons_key
 from harness.pages.escaping import visible
-from harness.pages.tables import DASH, p_text, row_interval
+from harness.pages.tables import DASH, marked, p_text, row_interval
 from harness.pages.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends, row_inches
 from harness.reporting.conditions import conditions, fairness_notes, points_text, test_set_name
 from harness.reporting.missing import beginning, floor_gap, rival_gap
@@ -29,9 +29,11 @@ from harness.results.method_ranks import (
     pairs,
     rank_text,
     ranked,
+    row_rank,
 )
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import COVERED, MARK_WORDS, any_marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,17 +43,19 @@ if TYPE_CHECKING:
 COLUMNS = [
     "rank_low",
     "rank_high",
+    "rank_persons_only",
     "place",
     "label",
     "tested_on",
     *SCORES,
     *DIFFERENCE,
+    "persons_only",
     "interval",
     "n_seeds",
 ]
 NOTES = (
-    "Text to image, in percent with 95 % intervals: over identities for one seed, over seeds and identities for "
-    "several. No result is in bold: the rank shows which differences are significant.",
+    f"Text to image, in percent with {COVERED}. No result is in bold: the rank shows which differences are "
+    "significant.",
 )
 
 
@@ -72,15 +76,15 @@ def leaderboard(panel: Panel) -> Table:
 
 def _cells(row: Row) -> dict[str, str]:
     return {
-        "rank": rank_text(row["rank_low"], row["rank_high"]),
+        "rank": row_rank(row),
         "method": visible(row["label"]),
-        "place": row["place"],
+        "place": marked(row["place"], row["rank_persons_only"]),
         "R@1 [95 %]": row_interval(row, "R1"),
         "R@5 [95 %]": row_interval(row, "R5"),
         "R@10 [95 %]": row_interval(row, "R10"),
         "mAP [95 %]": row_interval(row, "mAP"),
         "R@1 difference to leader": LEADER if row["leads"] else row_interval(row, "difference"),
-        "p (Holm)": p_text(row["p_holm"]),
+        "p (Holm)": p_text(row["p_holm"], row["persons_only"]),
         "detectable": points_text(row["detectable"]),
     }
 
@@ -143,6 +147,7 @@ def pair_table(panel: Panel) -> Table:
         notes=(
             f"{more}{below}Columns are the rows' numbers. Points, with p in brackets, adjusted for "
             f"{_counted(len(found), 'pair')} (Holm). Greyed: not significantly different at 5 %.",
+            *any_marked(found.to_dict("records")),
         ),
         faint_cells=frozenset(
             (line["place"] - 1, line["other_place"] - 1) for line in lines if not line["p_holm"] <= 1 - LEVEL
@@ -153,7 +158,7 @@ def pair_table(panel: Panel) -> Table:
 def _pair_cell(row: Row) -> str:
     if row["difference"] != row["difference"]:
         return DASH
-    return f"{row['difference']:+.1f} ({p_text(row['p_holm'])})".replace("-", "−")
+    return f"{row['difference']:+.1f} ({p_text(row['p_holm'], row['persons_only'])})".replace("-", "−")
 
 
 def draw_ranks(panel: Panel) -> "Figure":
@@ -178,7 +183,7 @@ def draw_ranks(panel: Panel) -> "Figure":
         ha="left",
         fontweight="bold",
     )
-    _explain(figure, any(row["rule"] == UNTRAINED for row in rows))
+    _explain(figure, rows)
     return figure
 
 
@@ -199,17 +204,17 @@ def _draw_metric(axes: "Axes", rows: Sequence[Row], name: str) -> None:
 def _write_ranks(axes: "Axes", rows: Sequence[Row]) -> None:
     """Write each result's rank beside the figure."""
     side = axes.secondary_yaxis("right")
-    words = [rank_text(row["rank_low"], row["rank_high"]) for row in rows]
+    places = [f", {row['place']}" if row["rank_low"] == 1 else "" for row in rows]
     words = [
-        f"{text}, {row['place']}" if row["rank_low"] == 1 else text
-        for text, row in zip(words, rows, strict=True)
+        f"{rank_text(row['rank_low'], row['rank_high'])}{place}"
+        for row, place in zip(rows, places, strict=True)
     ]
-    side.set_yticks(range(len(rows)), words)
+    side.set_yticks(range(len(rows)), map(marked, words, (row["rank_persons_only"] for row in rows)))
     side.tick_params(length=0)
     side.set_ylabel("rank")
 
 
-def _explain(figure: "Figure", untrained: bool) -> None:
+def _explain(figure: "Figure", rows: Sequence[Row]) -> None:
     from matplotlib.lines import Line2D
 
     mark: dict[str, Any] = {"linestyle": "", "marker": "o", "color": COLOURS[0]}
@@ -217,8 +222,11 @@ def _explain(figure: "Figure", untrained: bool) -> None:
         Line2D([], [], label="none is significantly better", **mark),
         Line2D([], [], label="significantly not first, or not ranked", markerfacecolor="white", **mark),
     ]
-    handles += [Line2D([], [], label="untrained", color=INK, linestyle="--", linewidth=1)] * untrained
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    if any(row["rule"] == UNTRAINED for row in rows):
+        handles.append(Line2D([], [], label="untrained", color=INK, linestyle="--", linewidth=1))
+    if any(row["rank_persons_only"] for row in rows):
+        handles.append(Line2D([], [], label=MARK_WORDS, linestyle=""))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3))
 
 
 @register
@@ -230,7 +238,8 @@ class Leaderboard(PanelReport):
     steps = (
         Step(
             "Best first. A rank is an interval, because results that are not significantly different have no order. "
-            "Results are tied for first where no other is significantly better.",
+            "Results are tied for first where no other is significantly better. The mark † stands where another seed "
+            "may order otherwise.",
             'report.leaderboard(panel).save("tables")',
         ),
         Step(
@@ -249,9 +258,10 @@ class Leaderboard(PanelReport):
         "tied for first does not prove equality; the column `detectable` says how large a difference to the leader "
         "would likely have been found. Two intervals of R@1 may overlap while the paired difference is significant, "
         "because both results are measured on the same identities.\n\n"
-        "With one seed, intervals cover the choice of identities only: another seed moves results too. Comparing a "
-        "method tuned in many trials with an untuned one is not fair; the budget is in the table of conditions. The "
-        "gallery is fixed: nothing is said about other galleries or other datasets."
+        "What another seed would change is estimated from all results of the table together, and of a result with one "
+        "seed, too. Where no result has several seeds nothing tells it: ranks and p-values then cover identities only "
+        "and carry the mark †. Comparing a method tuned in many trials with an untuned one is not fair; the budget is "
+        "in the table of conditions. The gallery is fixed: nothing is said about other galleries or other datasets."
     )
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.evaluate.pareto import pareto_front
-from harness.pages.tables import DASH, count_text, row_interval
+from harness.pages.tables import DASH, count_text, marked, row_interval
 from harness.pages.theme import (
     INK,
     WIDTH,
@@ -26,9 +26,11 @@ from harness.pages.theme import (
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
+from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.retention import with_retention
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import COVERED, legend_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,12 +45,12 @@ COSTS = {
 }
 COLUMNS = [
     *("label", "tested_on", "R1", "R1_low", "R1_high", "mAP", "mAP_low", "mAP_high", "interval"),
-    *("trainable", "total", "pair_flops", "train_peak_bytes", "train_seconds", "front", "rule", "n_seeds"),
+    *("trainable", "total", "pair_flops", "train_peak_bytes", "train_seconds", "front"),
+    *("persons_only", "rule", "n_seeds"),
     *("train_pairs", "batch_size", "epochs", "backbone", "image_size", "budget", "device"),
 ]
 NOTES = (
-    "Text-to-image R@1 and mAP in percent with 95 % intervals: over identities for one seed, over seeds and "
-    "identities for several. No result is in bold: significance is not tested here.",
+    f"Text-to-image R@1 and mAP in percent with {COVERED}. No result is in bold: significance is not tested here.",
     "Front: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time. It compares point "
     "estimates; where intervals overlap, neighbours may change places. Greyed: on no front.",
     "FLOPs: per image and caption, forward + backward to what is trained. Memory: peak training memory, on the device "
@@ -84,17 +86,24 @@ USE_NOTES = (
 
 
 def costs_and_fronts(panel: Panel) -> "DataFrame":
-    """Return the panel's results, best first, with the costs on whose front each is (`front`)."""
+    """Return the panel's results, best first, with the costs on whose front each is (`front`).
+
+    `persons_only` says so of what decides that: a difference to a result of no higher cost.
+    """
     rows = panel.rows.sort_values("R1", ascending=False, kind="stable").reset_index(drop=True)
     flops = [rows[f"{kind}_training_flops"].astype(float) for kind in ("image", "text")]
     rows = rows.assign(pair_flops=flops[0] + flops[1])
-    untrained = rows["rule"] == UNTRAINED
+    unknown = (rows["interval"] == PERSONS_ONLY).to_numpy()
+    # What another seed would change is unknown of one or the other; a result is not compared with itself.
+    blind = (unknown[:, None] | unknown) & ~np.eye(len(rows), dtype=bool)
+    marks = np.zeros(len(rows), dtype=bool)
     fronts: list[list[str]] = [[] for _ in range(len(rows))]
     for column, (word, _, _) in COSTS.items():
-        cost = rows[column].astype(float).mask(untrained, 0.0)
+        cost = rows[column].astype(float).mask(rows["rule"] == UNTRAINED, 0.0).to_numpy()
+        marks |= (blind & (cost <= cost[:, None])).any(axis=1)
         for place in np.flatnonzero(pareto_front([(-cost).tolist(), rows["R1"].astype(float).tolist()])):
             fronts[place].append(word)
-    return rows.assign(front=[" ".join(words) or DASH for words in fronts])
+    return rows.assign(front=[" ".join(words) or DASH for words in fronts], persons_only=marks)
 
 
 def costs_table(panel: Panel) -> Table:
@@ -123,7 +132,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "FLOPs": DASH if untrained else _millions(row["pair_flops"]),
         "memory": DASH if untrained else _megabytes(row["train_peak_bytes"]),
         "time": DASH if untrained else _seconds(row["train_seconds"]),
-        "front": row["front"],
+        "front": marked(row["front"], row["persons_only"]),
         "rule": row["rule"],
         "seeds": str(row["n_seeds"]),
         "pairs": DASH if untrained else count_text(row["train_pairs"]),
@@ -198,7 +207,11 @@ def draw_costs(panel: Panel) -> "Figure":
     for axes, column in zip(grid, COSTS, strict=True):
         _draw_cost(axes, rows, column, look)
     grid[0].set_ylabel("text-to-image R@1 (%)")
-    legend_below(figure, look, rows.loc[rows["rule"] == UNTRAINED, "label"])
+    names = dict(zip(rows["label"], map(marked, rows["label"], rows["persons_only"]), strict=True))
+    shown = {names[name]: style for name, style in look.items()} | legend_entry(
+        bool(rows["persons_only"].any())
+    )
+    legend_below(figure, shown, rows.loc[rows["rule"] == UNTRAINED, "label"].map(names))
     title = f"{panel.facts['data']} · {rows['tested_on'].iloc[0]} · protocol {panel.number}"
     figure.suptitle(drawn(title, 90), x=0.01, ha="left", fontweight="bold")
     return figure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.escaping import visible
-from harness.pages.tables import DASH, row_interval
+from harness.pages.tables import DASH, marked, row_interval
 from harness.pages.theme import COLOURS, WIDTH, drawn, error_bar, row_inches
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
@@ -42,6 +42,7 @@ from harness.reporting.published.protocols import (
     result_names,
 )
 from harness.reports import Contents, Gap, Source, Step, Table, register
+from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
 from harness.results.run_table import UNTRAINED
 
@@ -99,6 +100,7 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
     """Return the line of one metric; only the first line of a result names method, dataset and source."""
     shown = name == METRICS[0]
     differing = f": {row['differing']}" * bool(row["differing"])
+    lies = row[f"{name}_lies"] or DASH
     return {
         "method": visible(row["label"]) * shown,
         "dataset": cell_text(row) * shown,
@@ -107,7 +109,7 @@ def _difference_line(row: Row, name: str) -> dict[str, str]:
         "published": printed(row[f"{name}_published"]),
         "here [95 %]": row_interval(row, name),
         "difference": row_interval(row, f"{name}_less"),
-        "published is": row[f"{name}_lies"] or DASH,
+        "published is": marked(lies, lies in ("below", "above") and row["interval"] == PERSONS_ONLY),
         "protocol": f"{row['protocol']}{differing}",
     }
 
@@ -209,8 +211,9 @@ class Reproduction(PanelReport):
         "to that extent. `within` does not prove a reproduction where the interval is wide, and `below` or `above` do "
         "not prove a failed one where the protocols differ: the column `protocol` names the known differences, and "
         "settings that differ from the method's defaults and from its preset `released` count as different.\n\n"
-        "With one seed the intervals cover identities only. Figures that could not be found in print are left empty, "
-        "never estimated. Results on synthetic twins are never compared with published figures."
+        "Where nothing tells what another seed of a result would change, its interval covers identities only, and "
+        "`below` and `above` carry the mark †. Figures that could not be found in print are left empty, never "
+        "estimated. Results on synthetic twins are never compared with published figures."
     )
 
     @classmethod

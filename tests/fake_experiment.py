@@ -188,16 +188,20 @@ def row(method="cskt", trained_on="icfg", tested_on=None, r1=40.0, **changes):
     return made | changes
 
 
-def persons(rows, seeds=1):
-    """Return the persons of results: 40 of ten queries each, whose figures spread by 8 points around a row's own."""
-    return {persons_key(one): _persons(one, seeds) for one in rows}
+def persons(rows, seeds=1, apart=0.0):
+    """Return the persons of results: 40 of ten queries each, whose figures spread by 8 points around a row's own.
+
+    Seeds are so many points `apart` from one another.
+    """
+    return {persons_key(one): _persons(one, seeds, apart) for one in rows}
 
 
-def _persons(one, seeds):
+def _persons(one, seeds, apart):
     rng = np.random.default_rng(crc32(f"{one['condition']} on {one['tested_on']}".encode()))
     noise = rng.normal(size=(seeds, N_IDENTITIES, len(METRICS)))
     noise = 0.08 * (noise - noise.mean(axis=1, keepdims=True))
-    means = np.array([one[name] for name in METRICS]) / 100
+    shift = apart / 100 * (np.arange(seeds) - (seeds - 1) / 2)[:, None, None]
+    means = np.array([one[name] for name in METRICS]) / 100 + shift
     sizes = np.full(N_IDENTITIES, 10.0)
     return Persons(np.arange(N_IDENTITIES), sizes, (means + noise) * 10, 0.1)
 

@@ -1,9 +1,8 @@
 """Where a result is good and where it is not: recall of captions of one length, colour or garment, and by direction.
 
-A slice is a subset of a test set's queries. Its interval comes from resampling its identities, and so does that of its
-difference from all other queries: there an identity is drawn once for both parts, because its captions are in both.
-There are many slices and no interval is adjusted for their number: a large difference here is a question for another
-test set, not a finding.
+A slice is a subset of a test set's queries. Its interval is over its identities, and so is that of its difference from
+all other queries: there an identity counts once for both parts, because its captions are in both. There are many slices
+and no interval is adjusted for their number: a large difference here is a question for another test set, not a finding.
 """
 
 from collections.abc import Callable, Mapping

@@ -94,7 +94,7 @@ def _facts(record: Any) -> Iterator[str]:
         yield f"imported from {record.imported}"
     yield (
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
-        f"{record.seconds:.0f} s · intervals: 95 %, bootstrap over identities"
+        f"{record.seconds:.0f} s · intervals: 95 %, over identities"
     )
 
 
@@ -108,9 +108,7 @@ def comparison_table(records: Sequence[Any]) -> None:
     left_out = {record.config["method"]["name"]: left_out_words(record.data) for record in records}
     without = [f"{name}: {words}" for name, words in left_out.items() if words]
     table(title, header, rows, leaving=("time", "of all", "R@10", "R@5", "mAP [95 %]", "trainable", "pairs"))
-    paragraph(
-        "", "intervals: 95 %, bootstrap over identities; pairs: (caption, image) pairs trained on", indent=2
-    )
+    paragraph("", "intervals: 95 %, over identities; pairs: (caption, image) pairs trained on", indent=2)
     for line in without:
         paragraph("", line, indent=2)
     fault_lines(

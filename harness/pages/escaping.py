@@ -33,6 +33,7 @@ _LATEX = {
     "→": r"$\rightarrow$",
     "†": r"\textdagger{}",
     "‡": r"\textdaggerdbl{}",
+    "§": r"\S{}",
     "·": r"\textperiodcentered{}",
     "±": r"$\pm$",
     "≤": r"$\leq$",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 DASH = "–"
+# Stands beside each claim that another seed may overturn, for all that is known.
+MARK = "†"
 
 
 @dataclass(frozen=True)
@@ -151,15 +153,24 @@ def cut_text(text: str, length: int) -> str:
     return shown if len(shown) <= length else f"{shown[: length - 1]}…"
 
 
-def p_text(value: float | None) -> str:
-    """Return a p-value with two digits; a dash where there is none.
+def marked(text: str, persons_only: bool) -> str:
+    """Return what is claimed of results, marked where it stands on persons only; an empty cell claims nothing.
 
-    >>> p_text(0.0312), p_text(0.00001), p_text(None)
-    ('0.031', '<0.001', '–')
+    >>> marked("1–2", True), marked("1–2", False), marked("", True)
+    ('1–2†', '1–2', '')
+    """
+    return f"{text}{MARK}" if persons_only and text else text
+
+
+def p_text(value: float | None, persons_only: bool = False) -> str:
+    """Return a p-value with two digits, marked where it stands on persons only; a dash where there is none.
+
+    >>> p_text(0.0312), p_text(0.00001, persons_only=True), p_text(None)
+    ('0.031', '<0.001†', '–')
     """
     if value is None or value != value:
         return DASH
-    return "<0.001" if value < 0.001 else f"{value:.2g}"
+    return marked("<0.001" if value < 0.001 else f"{value:.2g}", persons_only)
 
 
 def count_text(value: float | None) -> str:

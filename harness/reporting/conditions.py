@@ -3,20 +3,26 @@
 from typing import TYPE_CHECKING
 
 from harness.pages.escaping import visible
-from harness.pages.tables import DASH, count_text
+from harness.pages.tables import DASH, count_text, marked
 from harness.reports import Table
-from harness.results.method_ranks import ERRORS, Row, rank_text, ranked
+from harness.results.method_ranks import ERRORS, Row, ranked, row_rank
+from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import seed_notes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_CONDITIONS = ["label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size", "trainable"]
+_CONDITIONS = [
+    *("label", *ERRORS, "n_seeds", "interval", "budget", "rule", "epochs", "batch_size"),
+    "trainable",
+]
 _CONDITION_NOTES = (
-    "Standard errors (SE) of R@1 in points, from identities and from seeds; the interval includes both. With one seed "
-    "the SE from seeds is unknown, and an untrained method has none. ICC: intra-class correlation of the hits of one "
-    "identity's captions; at 1 they count as one caption.",
+    "Standard errors (SE) of R@1 in points, from identities and from seeds; the interval includes both. Seeds' df: the "
+    "degrees of freedom of what is known of seeds, from all results of the table that train something; a dash where "
+    "nothing is known, or nothing is trained. ICC: intra-class correlation of the hits of one identity's captions; at "
+    "1 they count as one caption.",
 )
 
 
@@ -31,21 +37,11 @@ def points_text(value: float, digits: int = 1) -> str:
 
 
 def fairness_notes(rows: "DataFrame") -> list[str]:
-    """Name what makes a comparison of results unfair: their seeds and their tuning budgets."""
-    trained = rows[rows["rule"] != UNTRAINED]
-    budgets, notes = list(dict.fromkeys(trained["budget"])), []
-    if len(trained) and (trained["n_seeds"] == 1).all():
-        notes.append(
-            "One seed each: the intervals cover identities only; another seed may change the order of the methods."
-        )
-    elif (trained["n_seeds"] == 1).any():
-        notes.append(
-            "Some results have one seed, some several: the interval of a difference covers the seeds of a side only "
-            "where it has several."
-        )
-    if len(budgets) > 1:
-        notes.append(f"Tuning budgets differ ({', '.join(budgets)}): comparing such results is not fair.")
-    return notes
+    """Name what makes a comparison of results unfair: their tuning budgets."""
+    budgets = list(dict.fromkeys(rows.loc[rows["rule"] != UNTRAINED, "budget"]))
+    if len(budgets) < 2:
+        return []
+    return [f"Tuning budgets differ ({', '.join(budgets)}): comparing such results is not fair."]
 
 
 def conditions(panel: Panel) -> Table:
@@ -58,17 +54,19 @@ def conditions(panel: Panel) -> Table:
         title=f"{test_set_name(panel)}: standard errors and conditions (protocol {panel.number})",
         values=rows[_CONDITIONS],
         cells=DataFrame([_condition_cells(row) for row in rows.to_dict("records")]),
-        notes=_CONDITION_NOTES,
+        notes=(*_CONDITION_NOTES, *seed_notes(panel.records, panel.persons)),
         n_left=2,
     )
 
 
 def _condition_cells(row: Row) -> dict[str, str]:
     return {
-        "rank": rank_text(row["rank_low"], row["rank_high"]),
+        "rank": row_rank(row),
         "method": visible(row["label"]),
         "SE, identities": points_text(row["identity_error"], 2),
         "SE, seeds": points_text(row["seed_error"], 2),
+        "seeds' df": count_text(row["seed_freedom"]),
+        "interval": marked(row["interval"], row["interval"] == PERSONS_ONLY),
         "ICC": points_text(row["correlation"], 2),
         "seeds": str(row["n_seeds"]),
         "identities": count_text(row["n_identities"]),

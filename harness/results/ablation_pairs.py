@@ -13,6 +13,7 @@ from harness.presets.resolve import config_keys, resolve
 from harness.results.labels import settings as settings_of
 from harness.results.labels import tuned
 from harness.results.panels import Panel
+from harness.results.to_reference import differences
 from harness.track.run_row import as_number
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def _against_reference(rows: Sequence[Any], panel: Panel) -> list[Row]:
     settings = [{key: value for key, value in _all_settings(row).items() if key not in free} for row in rows]
     place, role = _reference(rows, settings, defaults)
     found = [
-        row | _changes(own, settings[place]) | _differences(row, rows[place], panel)
+        row
+        | _changes(own, settings[place])
+        | {"p_holm": nan}
+        | differences(row, None if row is rows[place] else rows[place], panel, METRICS)
         for row, own in zip(rows, settings, strict=True)
     ]
     found[place] |= {"role": role, "group": ""}
@@ -96,25 +100,6 @@ def _changes(own: Row, reference: Row) -> Row:
         "change": ", ".join(f"{key}={value}" for key, (value, _) in changes.items()),
         "instead_of": ", ".join(value for _, value in changes.values()),
     }
-
-
-def _differences(row: Row, reference: Row, panel: Panel) -> Row:
-    """Return the differences to the reference, paired per identity; without intervals where these are missing."""
-    found: Row = {"p": nan, "p_holm": nan}
-    for name in METRICS:
-        key, paired = (
-            f"{name}_difference",
-            None if row is reference else panel.difference(row, reference, name),
-        )
-        found |= {
-            key: nan if row is reference else row[name] - reference[name],
-            f"{key}_low": nan,
-            f"{key}_high": nan,
-        }
-        if paired is not None:
-            found |= {key: paired.estimate, f"{key}_low": paired.low, f"{key}_high": paired.high}
-            found |= {"p": paired.p_value} if name == "R1" else {}
-    return found
 
 
 def _ordered(rows: list[Row]) -> list[Row]:

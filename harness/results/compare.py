@@ -9,6 +9,7 @@ from harness.errors import UsageError, listed, many, unknown
 from harness.evaluate.paired_difference import Difference, holm
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
+from harness.pages.tables import MARK
 from harness.record import BEFORE_PICTURES
 from harness.results.over_seeds import certainty
 from harness.results.panels import conflicts, protocol_facts
@@ -109,7 +110,9 @@ class Comparison:
         if not self.trained_seeds:
             return "Neither trains anything: the intervals cover new identities."
         if any(test.differences[_CLAIMED].persons_only for test in self.tests):
-            return f"The intervals cover {MARKED}. Repeat with --seeds 3, or track other methods' seeds."
+            return (
+                f"{MARK} The intervals cover {MARKED}. Repeat with --seeds 3, or track other methods' seeds."
+            )
         others = f"; {many(self.n_others, 'other result')} of the same data and backbone help to tell what seeds change"
         return f"The intervals cover new identities and new seeds{others if self.n_others else ''}."
 

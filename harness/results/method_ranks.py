@@ -1,6 +1,6 @@
 """Methods ranked with simultaneous intervals, and compared in pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from harness.evaluate.paired_difference import Difference, holm, rank_intervals
 from harness.evaluate.per_identity import persons_key
 from harness.metric_names import METRICS
-from harness.pages.tables import DASH
+from harness.pages.tables import DASH, marked
 from harness.results.panels import Panel
 
 if TYPE_CHECKING:
@@ -22,14 +22,15 @@ MOST_PAIRED, MOST_DRAWN = 10, 48
 TIED, _FIRST, LEADER = "tied for first", "first", "leader"
 SCORES = [name + end for name in METRICS for end in ("", "_low", "_high")]
 DIFFERENCE = ["difference", "difference_low", "difference_high", "p", "p_holm", "detectable"]
-ERRORS = ["identity_error", "seed_error", "correlation", "n_identities"]
-_PAIR_COLUMNS = ["place", "label", "other_place", "other", *DIFFERENCE]
+ERRORS = ["identity_error", "seed_error", "seed_freedom", "correlation", "n_identities"]
+_PAIR_COLUMNS = ["place", "label", "other_place", "other", *DIFFERENCE, "persons_only"]
 
 
 def ranked(panel: Panel) -> "DataFrame":
     """Return the panel's results, best first, each with its rank interval and its difference to the leader.
 
-    The leader is the best of those known per identity; the others have neither rank nor difference.
+    The leader is the best of those known per identity; the others have neither rank nor difference. `persons_only` says
+    so of the difference to the leader, `rank_persons_only` of any significant difference that the rank follows from.
     """
     from pandas import DataFrame
 
@@ -38,6 +39,7 @@ def ranked(panel: Panel) -> "DataFrame":
     ranks = dict(zip(known, _ranks(compared, known), strict=True))
     n_first = sum(best == 1 for best, _ in ranks.values())
     adjusted = _adjusted(compared)
+    resting = _resting(compared, adjusted)
     lines = []
     for place, row in enumerate(rows):
         best, worst = ranks.get(place, (nan, nan))
@@ -45,6 +47,7 @@ def ranked(panel: Panel) -> "DataFrame":
         found = _less(compared.get(pair), adjusted.get(pair, nan))
         words = (_FIRST if n_first == 1 else TIED) if best == 1 else "" if place in ranks else DASH
         own = {"rank_low": best, "rank_high": worst, "place": words, "leads": place in known[:1]}
+        own |= {"rank_persons_only": place in resting}
         lines.append(row | own | found | _errors(row, panel))
     return DataFrame(lines)
 
@@ -82,15 +85,21 @@ def _adjusted(compared: Compared) -> dict[tuple[int, int], float]:
     return dict(zip(compared, holm(p_values).tolist(), strict=True))
 
 
-def _more(found: Difference | None, adjusted: float) -> dict[str, float]:
+def _resting(compared: Compared, adjusted: Mapping[tuple[int, int], float]) -> set[int]:
+    """Return the places of results of which a significant difference to another stands on persons only."""
+    claimed = (pair for pair, p_value in adjusted.items() if p_value <= 1 - LEVEL)
+    return {place for pair in claimed if (one := compared[pair]) and one.persons_only for place in pair}
+
+
+def _more(found: Difference | None, adjusted: float) -> Row:
     """Return a difference as columns; NaN where it is not known."""
     if found is None:
-        return dict.fromkeys(DIFFERENCE, nan)
+        return dict.fromkeys(DIFFERENCE, nan) | {"persons_only": False}
     values = (found.estimate, found.low, found.high, found.p_value, adjusted, found.detectable)
-    return dict(zip(DIFFERENCE, values, strict=True))
+    return dict(zip(DIFFERENCE, values, strict=True)) | {"persons_only": found.persons_only}
 
 
-def _less(found: Difference | None, adjusted: float) -> dict[str, float]:
+def _less(found: Difference | None, adjusted: float) -> Row:
     """Return the difference of the second result minus the first."""
     line = _more(found, adjusted)
     ends = {"difference_low": -line["difference_high"], "difference_high": -line["difference_low"]}
@@ -98,22 +107,28 @@ def _less(found: Difference | None, adjusted: float) -> dict[str, float]:
 
 
 def _errors(row: Row, panel: Panel) -> dict[str, float]:
-    """Return the standard errors of R@1 from identities and seeds, in points, and the intra-class correlation."""
+    """Return the standard errors of R@1 from identities and seeds, in points, and what else its interval stands on."""
     persons = panel.persons.get(persons_key(row))
     if persons is None:
         return dict.fromkeys(ERRORS, nan)
     seeds = panel.seeds()[persons_key(row)]
     summary = persons.summary("R1", seeds)
-    errors = (summary.identity_error, summary.seed_error if seeds is not None and seeds.freedom else nan)
-    return dict(zip(ERRORS, (*errors, persons.correlation, len(persons.sizes)), strict=True))
+    by_seed = (summary.seed_error, seeds.freedom) if seeds is not None and seeds.freedom else (nan, nan)
+    values = (summary.identity_error, *by_seed, persons.correlation, len(persons.sizes))
+    return dict(zip(ERRORS, values, strict=True))
 
 
-def rank_text(best: float, worst: float) -> str:
-    """Return a rank interval; a dash where there is none.
+def rank_text(best: float, worst: float, persons_only: bool = False) -> str:
+    """Return a rank interval, marked where it stands on persons only; a dash where there is none.
 
-    >>> rank_text(1, 3), rank_text(2, 2), rank_text(nan, nan)
-    ('1–3', '2', '–')
+    >>> rank_text(1, 3), rank_text(2, 2, persons_only=True), rank_text(nan, nan)
+    ('1–3', '2†', '–')
     """
     if best != best:
         return DASH
-    return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"
+    return marked(f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}", persons_only)
+
+
+def row_rank(row: Row) -> str:
+    """Return the rank interval of one of the rows that `ranked` returns."""
+    return rank_text(row["rank_low"], row["rank_high"], row["rank_persons_only"])

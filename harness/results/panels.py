@@ -13,6 +13,7 @@ from harness.record import BEFORE_PICTURES, REAL, TWIN
 from harness.results.labels import labels
 from harness.results.over_seeds import certainty
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_notes import seed_notes
 from harness.results.shared_seeds import Seeds, shared_seeds
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Panel:
         return [*self.reasons, shared, *own, *self.caveats()]
 
     def caveats(self) -> list[str]:
-        """Return what must stand below every table of the results: faults of the data, pictures left out or unknown."""
+        """Return what must stand below every table of the results: faults of the data, pictures, seeds."""
         lines = []
         for what, column, where in (
             ("test", "left_out", "tested_on"),
@@ -113,7 +114,8 @@ class Panel:
         )
         lines += [f"{name}: {line[:1].lower()}{line[1:]}." for name, line in faults]
         before = [row["label"] for row in self.records if not row.get("pictures")]
-        return lines + [f"{BEFORE_PICTURES.capitalize()}: {listed(before)}."] * bool(before)
+        lines += [f"{BEFORE_PICTURES.capitalize()}: {listed(before)}."] * bool(before)
+        return lines + seed_notes(self.records, self.persons)
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}</p>" for line in self.words())

@@ -5,11 +5,13 @@ from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, draw_
 from matplotlib import pyplot
 from pandas import DataFrame
 
-from harness.pages.tables import DASH
+from harness.pages.tables import DASH, MARK
 from harness.pages.theme import use_theme
 from harness.results.panels import split_panels
+from harness.results.seed_notes import MARK_NOTE, MARK_WORDS
 from tests.ablation_rows import configured, panel_of, star_panel
 from tests.fake_experiment import persons
+from tests.seed_cases import TRAINED, two
 
 
 def split(*rows):
@@ -30,8 +32,38 @@ def test_the_table_shows_scores_changes_differences_and_parameters(star):
     last = cells.iloc[-1]
     assert last[["changed", "instead of"]].tolist() == ["method.depth=20, method.lr=9", "12, 0.1"]
     assert re.fullmatch(r"−10\.0 \[−1\d\.\d, −[67]\.\d\]", last["difference in R@1"])
-    assert last["p (Holm)"] == "<0.001"
+    assert last["p (Holm)"] == "<0.001†"
     assert "SYNTHETIC TWIN" in ablation_table(star).title
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_what_stands_on_persons_only_is_marked_in_table_and_figure(case):
+    use_theme()
+    config = configured()["config"]
+    same = {"method": "mine", "condition": "1", "config": config}
+    rows, found = two(case, same, same | {"condition": "2", "config": config | {"method.lr": "9"}})
+    (panel,) = split_panels(DataFrame(rows), Ablation.facts, found)
+    table = ablation_table(panel)
+    sign = MARK * TRAINED[case]
+    assert set(table.cells["p (Holm)"]) == {DASH, f"<0.001{sign}"}
+    assert sorted(table.values["persons_only"]) == [False, TRAINED[case]]
+    assert any(note.startswith(MARK_NOTE) for note in table.notes) == TRAINED[case]
+    figure = draw_differences(panel)
+    figure.canvas.draw()
+    ticks = figure.axes[0].get_yticklabels()
+    assert ticks[1].get_text().endswith(MARK) == TRAINED[case]
+    texts = figure.legends[0].get_texts()
+    assert (MARK_WORDS in [text.get_text() for text in texts]) == TRAINED[case]
+    assert max(text.get_window_extent().x1 for text in texts) <= figure.bbox.x1
+    pyplot.close(figure)
+
+
+def test_a_hollow_mark_claims_nothing_and_has_no_mark_of_seeds(fake):
+    use_theme()
+    figure = draw_differences(panel_of(configured(40, n_seeds=3), configured(40.1, method__lr=2)))
+    assert not [tick for tick in figure.axes[0].get_yticklabels() if MARK in tick.get_text()]
+    assert MARK_WORDS not in [text.get_text() for text in figure.legends[0].get_texts()]
+    pyplot.close(figure)
 
 
 def test_the_table_says_how_many_comparisons_it_makes(star, fake):
@@ -87,8 +119,8 @@ def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_it_is_n
     figure = draw_differences(star)
     labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert labels == [
-        *("mine: method.lr (0.1)", "0.5", "mine: method.depth (12)", "1", "3", "10"),
-        *("mine: several settings", "depth=20, lr=9"),
+        *("mine: method.lr (0.1)", "0.5†", "mine: method.depth (12)", "1", "3", "10"),
+        *("mine: several settings", "depth=20, lr=9†"),
     ]
     bars = [container.lines[0] for container in figure.axes[0].containers]
     places = {int(line.get_ydata()[0]): line.get_xdata()[0] for line in bars}

@@ -6,9 +6,12 @@ from matplotlib import pyplot
 from pandas import DataFrame
 from scipy import stats
 
+from harness.pages.tables import MARK
 from harness.pages.theme import use_theme
 from harness.results.panels import split_panels
+from harness.results.seed_notes import MARK_NOTE
 from tests.fake_experiment import persons
+from tests.seed_cases import TRAINED, two
 
 
 def panel_of(*rows):
@@ -35,11 +38,11 @@ def test_the_matrix_has_a_line_for_each_method_and_training_set_and_the_floor_fi
     assert cells["on icfg"].tolist() == [
         "10.0 [7.5, 13.3] (5.0)",
         "60.0 [57.6, 62.3] (55.0)‡",
-        "30.0 [27.5, 32.6] (25.0)†",
+        "30.0 [27.5, 32.6] (25.0)§",
     ]
     assert cells["on rstp"].tolist() == [
         "20.0 [17.3, 23.0] (15.0)",
-        "45.0 [42.9, 47.1] (40.0)†",
+        "45.0 [42.9, 47.1] (40.0)§",
         "70.0 [67.3, 72.6] (65.0)‡",
     ]
 
@@ -64,8 +67,22 @@ def test_the_drop_is_against_the_same_method_at_home_on_the_same_test_set(whole)
     half = stats.t.ppf(0.975, len(home) - 1) * 10 * (away - home).std(ddof=1) / len(home) ** 0.5
     assert found.loc[("rstp", "icfg"), "drop_low"] == pytest.approx(-30 - half)
     assert len(found) == 2
-    shown = f"−30.0 [−{30 + half:.1f}, −{30 - half:.1f}]†"
+    shown = f"−30.0 [−{30 + half:.1f}, −{30 - half:.1f}]†§"
     assert drop_table(whole).cells["on icfg"].tolist() == ["–", shown]
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_a_drop_that_stands_on_persons_only_is_marked(case):
+    at_home = {"method": "a", "trained_on": "icfg"}
+    rows, found = two(case, at_home, {"method": "a", "trained_on": "cuhk", "tested_on": "icfg"})
+    if not TRAINED[case]:
+        rows[0]["n_seeds"], found = 3, found | persons(rows[:1], 3, 2.0)
+    (panel,) = split_panels(DataFrame(rows), CrossDataset.facts, found)
+    table = drop_table(panel)
+    assert table.cells["on icfg"].iloc[0].endswith(f"]{MARK * TRAINED[case]}")
+    assert table.values["persons_only"].tolist() == [TRAINED[case]]
+    assert (MARK_NOTE in table.notes) == TRAINED[case]
+    assert any(note.startswith(MARK_NOTE) for note in matrix(panel).notes) == TRAINED[case]
 
 
 def test_without_training_at_home_there_is_no_drop(fake):

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from harness.config.identity import recorded_values
 from harness.config.values import flatten
-from harness.pages.tables import DASH
+from harness.pages.tables import DASH, MARK
 from harness.pages.theme import use_theme
 from harness.presets.resolve import resolve
 from harness.reporting.make import make_report
@@ -17,7 +17,9 @@ from harness.reporting.published.matches import counterparts, with_published
 from harness.reporting.published.settings import preset_of, share_of
 from harness.results.panels import split_panels
 from harness.results.run_table import load_rows
+from harness.results.seed_notes import MARK_NOTE
 from tests.fake_experiment import persons
+from tests.seed_cases import TRAINED, two
 
 PUBLISHED = counterparts(["tbps_clip_few_shot", "tbps_clip_main"])
 LINES = ("clip_baseline", "full", "simplified")
@@ -44,7 +46,7 @@ def result(fake, method="tbps_clip", preset="clip_baseline", share=0.1, r1=40.0,
     return fake.row(method, "cuhk", r1=r1, **(own | changes))
 
 
-def split(*rows):
+def split(*rows, found=None):
     """Return the panels of results, as the report makes them."""
     frame = FewShot.select(DataFrame(list(rows)))
     presets = [preset_of(row) for row in frame.to_dict("records")]
@@ -54,7 +56,7 @@ def split(*rows):
         departures=[found for _, found in presets],
         setting="0123456789",
     )
-    return split_panels(frame, FewShot.facts, persons(frame.to_dict("records")))
+    return split_panels(frame, FewShot.facts, found or persons(frame.to_dict("records")))
 
 
 def panel_of(*rows):
@@ -70,6 +72,20 @@ def whole(fake, synthetic=True, **changes):
         for place, preset in enumerate(LINES)
         for share in (0.01, 0.05, 0.1)
     ]
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_a_p_that_stands_on_persons_only_is_marked(fake, case):
+    better, worse = (result(fake, preset=preset) for preset in ("full", "clip_baseline"))
+    for row in (better, worse):
+        for name in ("R1", "R5", "R10", "mAP", "rule", "n_seeds"):
+            del row[name]
+    rows, found = two(case, better, worse)
+    (panel,) = split(*rows, found=found)
+    table = shares_table(panel)
+    assert table.cells["p"].tolist() == [DASH, "<0.001" + MARK * TRAINED[case]]
+    assert table.values["persons_only"].tolist() == [False, TRAINED[case]]
+    assert any(note.startswith(MARK_NOTE) for note in table.notes) == TRAINED[case]
 
 
 def test_a_line_is_a_method_with_its_preset_and_the_reference_comes_first(fake):

@@ -7,12 +7,14 @@ from matplotlib import pyplot
 from pandas import DataFrame
 
 from harness.evaluate.per_identity import persons_key
-from harness.pages.tables import DASH, Table
+from harness.pages.tables import DASH, MARK
 from harness.pages.theme import use_theme
 from harness.reporting.conditions import conditions
 from harness.results.method_ranks import MOST_PAIRED, pairs, ranked
 from harness.results.panels import split_panels
+from harness.results.seed_notes import MARK_NOTE, MARK_WORDS
 from tests.fake_experiment import persons
+from tests.seed_cases import BOTH_ONE, CASES, two
 
 
 def split(rows, found):
@@ -39,8 +41,8 @@ def three_groups(fake):
 def test_rows_stand_best_first_with_the_ranks_that_they_may_have(three_groups):
     cells = leaderboard(three_groups).cells
     assert cells["method"].tolist() == ["top (tuned, 9 trials)", "mid", "floor", "low"]
-    assert cells["rank"].tolist() == ["1", "2–3", "2–3", "4"]
-    assert cells["place"].tolist() == ["first", "", "", ""]
+    assert cells["rank"].tolist() == ["1†", "2–3†", "2–3†", "4†"]
+    assert cells["place"].tolist() == ["first†", "", "", ""]
 
 
 def test_one_that_is_tied_is_tied_in_words_in_every_form_and_nothing_is_bold(fake):
@@ -66,7 +68,7 @@ def test_the_difference_is_to_the_leader_with_its_interval_p_and_what_could_be_s
         DASH,
     ]
     assert cells.loc["mid", "R@1 difference to leader"].startswith("−19.0 [−2")
-    assert cells.loc["mid", "p (Holm)"] == "<0.001"
+    assert cells.loc["mid", "p (Holm)"] == "<0.001†"
     others = rows["detectable"].dropna()
     assert f"median {others.median():.1f} points" in leaderboard(three_groups).notes[2]
 
@@ -77,11 +79,11 @@ def test_conditions_show_what_the_interval_is_made_of_and_the_price(fake):
     summary = panel.persons[persons_key(rows[0])].summary("R1")
     cells = conditions(panel).cells.set_index("method")
     assert cells.loc["a (tuned, 9 trials)"].tolist() == [
-        *("1", f"{summary.identity_error:.2f}", f"{summary.seed_error:.2f}", "0.10", "3", "40", "9 trials"),
-        *("val", "5", "64", "1,000"),
+        *("1", f"{summary.identity_error:.2f}", f"{summary.seed_error:.2f}", "2", "seeds and identities"),
+        *("0.10", "3", "40", "9 trials", "val", "5", "64", "1,000"),
     ]
-    assert cells.loc["z", ["SE, seeds", "rule", "epochs", "batch", "trainable"]].tolist() == [
-        *(DASH, "untrained", DASH, DASH, "0")
+    assert cells.loc["z", ["SE, seeds", "seeds' df", "interval", "rule", "epochs", "batch"]].tolist() == [
+        *(DASH, DASH, "identities", "untrained", DASH, DASH)
     ]
 
 
@@ -93,7 +95,7 @@ def test_without_persons_a_result_has_dashes_and_a_gap_and_the_others_are_ranked
         == [DASH] * 5
     )
     assert cells.loc["lost", "R@1 [95 %]"] == "70.0 [67.0, 73.0]"
-    assert cells.loc[["a", "b"], "rank"].tolist() == ["1", "2"]
+    assert cells.loc[["a", "b"], "rank"].tolist() == ["1†", "2†"]
     assert cells.loc["a", "R@1 difference to leader"] == "leader"
     notes = " ".join(leaderboard(panel).notes)
     assert "the one pair of 2 results" in notes
@@ -123,18 +125,65 @@ def test_notes_say_what_is_no_fair_pair(fake, three_groups):
     notes = " ".join(leaderboard(three_groups).notes)
     assert "all 6 pairs of 4 results (Holm)" in leaderboard(three_groups).notes[1]
     assert "Tuning budgets differ (9 trials, none)" in notes
-    assert "One seed each" in notes
-    mixed = " ".join(leaderboard(panel_of(fake.row("a", n_seeds=2), fake.row("b"))).notes)
-    assert "Some results have one seed, some several" in mixed
-    assert "budgets differ" not in mixed
+    assert "budgets differ" not in " ".join(leaderboard(panel_of(fake.row("a"), fake.row("b"))).notes)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_stands_on_persons_only_is_marked_wherever_it_is_claimed(case):
+    use_theme()
+    (panel,) = split(*two(case))
+    board, how, pair = Leaderboard.tables(panel)
+    sign = MARK * CASES[case]
+    assert board.cells["rank"].tolist() == [f"1{sign}", f"2{sign}"]
+    assert board.cells["place"].tolist() == [f"first{sign}", ""]
+    assert board.cells["p (Holm)"].tolist() == [DASH, f"<0.001{sign}"]
+    assert board.values["rank_persons_only"].tolist() == [CASES[case]] * 2
+    assert board.values["persons_only"].tolist() == [False, CASES[case]]
+    assert how.cells["rank"].tolist() == [f"1{sign}", f"2{sign}"]
+    assert how.cells["interval"].str.endswith(MARK).any() == CASES[case]
+    assert pair.cells.loc[1, "2"] == f"+40.0 (<0.001{sign})"
+    assert pair.values["persons_only"].tolist() == [CASES[case]]
+    for table in (board, how, pair):
+        assert any(note.startswith(MARK_NOTE) for note in table.notes) == CASES[case]
+    figure = draw_ranks(panel)
+    (side,) = figure.axes[1].child_axes
+    assert [tick.get_text() for tick in side.get_yticklabels()] == [f"1, first{sign}", f"2{sign}"]
+    explained = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert (MARK_WORDS in explained) == CASES[case]
+    pyplot.close(figure)
+
+
+def test_the_mark_is_read_back_from_every_form_of_the_leaderboard():
+    table = leaderboard(split(*two(BOTH_ONE))[0])
+    assert "| 1† | better | first† |" in table.markdown()
+    assert "| &lt;0.001† |" in table.markdown()
+    assert ">first†</td>" in table._repr_html_()
+    assert r"first\textdagger{}" in table.latex()
+    assert table.csv().splitlines()[1].startswith("1,1,True,first,better,")
+    assert [row["persons_only"] for row in table.as_dict()["rows"]] == [False, True]
+
+
+def test_nothing_beside_or_below_the_figure_is_cut(fake):
+    use_theme()
+    rows = [fake.row("a", r1=60), fake.row("b", r1=59.9), fake.row("c", r1=20), fake.row("z", r1=15)]
+    rows[-1]["rule"] = "untrained"
+    figure = draw_ranks(panel_of(*rows))
+    figure.canvas.draw()
+    (side,) = figure.axes[1].child_axes
+    shown = [*side.get_yticklabels(), *figure.legends[0].get_texts()]
+    boxes = [text.get_window_extent() for text in shown]
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1
+    assert min(box.x0 for box in boxes) >= figure.bbox.x0
+    assert min(box.y0 for box in boxes) >= figure.bbox.y0
+    pyplot.close(figure)
 
 
 def test_pairs_show_row_less_column_and_grey_what_is_not_told_apart(three_groups):
     table = pair_table(three_groups)
     assert table.cells["method"].tolist() == ["1 top (tuned, 9 trials)", "2 mid", "3 floor"]
     assert table.cells.columns.tolist() == ["method", "2", "3", "4"]
-    assert table.cells.loc[1, "4"] == "+45.0 (<0.001)"
-    assert re.fullmatch(r"\+1\.0 \(0\.\d+\)", table.cells.loc[2, "3"])
+    assert table.cells.loc[1, "4"] == "+45.0 (<0.001†)"
+    assert re.fullmatch(r"\+1\.0 \(0\.\d+†\)", table.cells.loc[2, "3"])
     assert table.cells.loc[3].tolist()[:3] == ["3 floor", "", ""]
     assert table.faint_cells == {(1, 2)}
     html = table._repr_html_()
@@ -217,7 +266,7 @@ def test_the_figure_fills_those_that_are_tied_for_first_and_writes_ranks_beside(
     assert dashed == [10]
     (side,) = figure.axes[1].child_axes
     texts = [tick.get_text() for tick in side.get_yticklabels()]
-    assert texts == ["1–2, tied for first", "1–2, tied for first", "3", "4"]
+    assert texts == ["1–2, tied for first†", "1–2, tied for first†", "3†", "4†"]
     pyplot.close(figure)
 
 
@@ -248,11 +297,3 @@ def test_hostile_labels_stay_text(fake, tmp_path):
     figure.savefig(tmp_path / "x.svg")
     assert "<script" not in (tmp_path / "x.svg").read_text()
     pyplot.close(figure)
-
-
-def test_a_table_greys_whole_rows_and_single_cells():
-    cells = DataFrame({"a": ["1", "2"], "b": ["3", "4"]})
-    table = Table("x", "x", cells, cells, faint=frozenset({0}), faint_cells=frozenset({(1, 1)}))
-    assert table._repr_html_().count("color:#8a8a8a") == 2
-    assert table.latex().count(r"\textcolor{gray}") == 3
-    assert r"2 & \textcolor{gray}{4}" in table.latex()

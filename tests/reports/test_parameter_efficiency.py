@@ -9,9 +9,12 @@ from harness.reports.parameter_efficiency import (
 from matplotlib import pyplot
 from pandas import DataFrame
 
+from harness.pages.tables import MARK
 from harness.pages.theme import INK, use_theme
 from harness.results.panels import split_panels
 from harness.results.retention import with_retention
+from harness.results.seed_notes import MARK_NOTE, MARK_WORDS
+from tests.seed_cases import CASES, two
 
 
 def split(*rows):
@@ -38,6 +41,37 @@ def test_rows_stand_best_first_with_the_fronts_that_they_are_on(whole):
     rows = costs_and_fronts(whole)
     assert rows["label"].tolist() == ["adapter (tuned, 9 trials)", "full", "probe", "zero_shot", "broken"]
     assert rows["front"].tolist() == ["P F M T", "T", "P M T", "P F M T", "–"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_front_that_another_seed_may_change_is_marked_in_table_and_figure(case):
+    use_theme()
+    rows, found = two(case, {"trainable": 10.0, "train_seconds": 9.0}, {"trainable": 5.0})
+    (panel,) = split_panels(DataFrame(rows), ParameterEfficiency.facts, found)
+    table = costs_table(panel)
+    marked = table.cells.set_index("method")["front"].str.endswith(MARK)
+    assert marked["better"] == CASES[case]
+    assert table.values["persons_only"].tolist() == marked.tolist()
+    assert any(note.startswith(MARK_NOTE) for note in table.notes) == CASES[case]
+    figure = draw_costs(panel)
+    figure.canvas.draw()
+    texts = figure.legends[0].get_texts()
+    words = {text.get_text() for text in texts}
+    assert (
+        {MARK_WORDS, f"better{MARK}"} <= words
+        if CASES[case]
+        else not [word for word in words if MARK in word]
+    )
+    assert max(text.get_window_extent().x1 for text in texts) <= figure.bbox.x1
+    pyplot.close(figure)
+
+
+def test_a_front_that_the_cost_alone_decides_stands_without_mark(whole):
+    marked = costs_and_fronts(whole).set_index("method")["persons_only"]
+    assert marked.to_dict() == {
+        **dict.fromkeys(("adapter", "full", "probe", "broken"), True),
+        "zero_shot": False,
+    }
 
 
 def test_results_on_no_front_are_greyed(whole):

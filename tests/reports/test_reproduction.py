@@ -16,6 +16,7 @@ from harness.reporting.published.matches import (
 )
 from harness.reporting.published.protocols import published_table
 from harness.results.run_table import load_rows
+from harness.results.seed_notes import MARK_NOTE
 from tests.published_rows import panel_of, published, real, split
 
 
@@ -59,10 +60,25 @@ def test_cells_that_are_not_published_stay_empty():
     cells = results_table(panel).cells.set_index("metric")
     assert cells.loc["R@5", ["published", "difference", "published is"]].tolist() == [DASH] * 3
     assert cells.loc["R@5", "here [95 %]"] == "60.0 [57.0, 63.0]"
-    assert cells.loc["R@10", "published is"] == "above"
+    assert cells.loc["R@10", "published is"] == "above†"
     assert (
         json.loads(json.dumps(results_table(panel).as_dict(), allow_nan=False))["rows"][0]["R5_less"] is None
     )
+
+
+@pytest.mark.parametrize(
+    ("interval", "shown"),
+    [
+        ("identities only", ["above†", "within", "below†"]),
+        ("seeds and identities", ["above", "within", "below"]),
+        ("identities", ["above", "within", "below"]),
+    ],
+)
+def test_what_another_seed_may_change_is_marked(interval, shown):
+    panel = panel_of(real(r1=60.0, interval=interval), published=[published(R1=70.0, R5=60.0, R10=50.0)])
+    table = results_table(panel)
+    assert table.cells.set_index("metric").loc[["R@1", "R@5", "R@10"], "published is"].tolist() == shown
+    assert any(note.startswith(MARK_NOTE) for note in table.notes) == ("above†" in shown)
 
 
 def test_a_result_without_an_interval_has_a_difference_alone():

@@ -53,7 +53,8 @@ def _show_test(test: Compared, synthetic: bool) -> None:
             interval_text(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for row in (test.a, test.b)
         ]
         between = interval_text(gap.estimate, gap.low, gap.high)
-        rows.append([METRIC_NAMES[name], *ends, between, p_text(gap.p_value), f"{gap.detectable:.1f}"])
+        p_value = p_text(gap.p_value, gap.persons_only)
+        rows.append([METRIC_NAMES[name], *ends, between, p_value, f"{gap.detectable:.1f}"])
     table(
         f"{test.tested_on}{twin} · {many(test.a['n_identities'], 'identity', 'identities')} · text to image, percent",
         header,

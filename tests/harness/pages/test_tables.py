@@ -10,7 +10,7 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from pandas import DataFrame
 
 from harness.pages.escaping import csv_cell, html_text, latex_text, markdown_text, safe_stem, visible
-from harness.pages.tables import Table, count_text, interval_text
+from harness.pages.tables import DASH, MARK, Table, count_text, interval_text, marked, p_text
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -96,7 +96,7 @@ def test_latex_has_only_its_own_commands(hostile_table):
     assert not set(bare) & {"$", "#", "_", "^", "~"}
 
 
-@pytest.mark.parametrize("character", list('\\{}$&#^_~%<>|"`') + list("–−×→†‡·±≤≥…"))
+@pytest.mark.parametrize("character", list('\\{}$&#^_~%<>|"`') + list("–−×→†‡§·±≤≥…"))
 def test_each_special_character_is_spelt_for_latex(character):
     spelt = latex_text(character)
     assert spelt.isascii()
@@ -109,12 +109,24 @@ def test_latex_compiles(hostile_table, tmp_path):
     letters = DataFrame(
         {"all": ["".join(map(chr, [*range(32, 127), *range(160, 384), 0x2013, 0x4EBA, 0x1F600]))]}
     )
-    text = hostile_table.latex() + Table("x", "–−×→†‡·±≤≥…", letters, letters).latex()
+    text = hostile_table.latex() + Table("x", "–−×→†‡§·±≤≥…", letters, letters).latex()
     body = "\\documentclass{article}\\usepackage{booktabs,graphicx,xcolor}\\begin{document}%s\\end{document}"
     (tmp_path / "x.tex").write_text(body % text)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "x.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_mark_of_persons_only_stands_in_every_form_of_a_table_and_in_its_notes():
+    cells = DataFrame({"rank": [marked("1–2", True)], "p": [p_text(0.01, True)], "place": [marked("", True)]})
+    table = Table("x", "x", DataFrame({"persons_only": [True]}), cells, notes=(f"{MARK} persons only.",))
+    assert read(table._repr_html_()).text[-3:] == ["1–2†", "0.01†", "† persons only."]
+    page = read(markdown2html_mistune(table.markdown()))
+    assert {"1–2†", "0.01†", "† persons only."} <= set(page.text)
+    assert r"1--2\textdagger{} & 0.01\textdagger{} &  \\" in table.latex()
+    assert r"\textdagger{} persons only." in table.latex()
+    assert table.csv() == "persons_only\nTrue\n"
+    assert [p_text(0.01), p_text(float("nan"), True), marked("1", False)] == ["0.01", DASH, "1"]
 
 
 def test_terminal_codes_and_turned_text_are_dropped():
@@ -157,3 +169,11 @@ def test_letters_that_latex_can_make_stay_letters(character):
 @pytest.mark.parametrize("character", "人ӧ🙂")
 def test_letters_that_latex_cannot_make_are_named_by_their_number(character):
     assert latex_text(character) == f"[U+{ord(character):04X}]"
+
+
+def test_a_table_greys_whole_rows_and_single_cells():
+    cells = DataFrame({"a": ["1", "2"], "b": ["3", "4"]})
+    table = Table("x", "x", cells, cells, faint=frozenset({0}), faint_cells=frozenset({(1, 1)}))
+    assert table._repr_html_().count("color:#8a8a8a") == 2
+    assert table.latex().count(r"\textcolor{gray}") == 3
+    assert r"2 & \textcolor{gray}{4}" in table.latex()

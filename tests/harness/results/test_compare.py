@@ -3,12 +3,15 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from harness.reports.compare import verdict_table
 
 from harness.cli.main import cli
 from harness.errors import UsageError
 from harness.evaluate.per_identity import Persons, difference, persons_of
+from harness.pages.tables import DASH, MARK
 from harness.results.compare import Compared, compare
 from harness.results.run_source import Source
+from harness.results.shared_seeds import MARKED
 
 
 def source_of(store):
@@ -28,7 +31,7 @@ def test_a_clear_difference_is_a_verdict_and_names_the_better(experiment, fake):
     assert test.differences["R1"].estimate == pytest.approx(gap)
     assert test.verdict.startswith("On icfg, B is better than A: R@1 -")
     assert found.settings == {"method.name": ("linear_probe", "cskt")}
-    assert "persons only: another seed may order otherwise" in found.reach
+    assert found.reach.startswith("† The intervals cover persons only: another seed may order otherwise.")
     assert test.verdict.endswith("(persons only: another seed may order otherwise).")
 
 
@@ -165,6 +168,41 @@ def test_the_command_says_the_verdict_and_its_json_holds_the_numbers(experiment,
     persons = persons_of([fake.record("a", "icfg", 20)[1]])
     assert test["a"]["R1"] == pytest.approx(persons.summary("R1").estimate)
     assert set(test["differences"]["mAP"]) >= {"estimate", "low", "high", "p_value", "detectable"}
+
+
+# Of the two results: method and seeds.
+SEEDS_TOLD = {
+    "one seed each": (("cskt", (1,)), ("linear_probe", (1,)), True),
+    "one seed against three": (("cskt", (1,)), ("linear_probe", (1, 2, 3)), False),
+    "untrained both": (("zero_shot", (1,)), ("bag_of_words", (1,)), False),
+    "untrained against one seed": (("cskt", (1,)), ("zero_shot", (1,)), True),
+}
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("case", SEEDS_TOLD)
+def test_what_stands_on_persons_only_is_marked_at_each_width_and_in_the_report(
+    experiment, fake, monkeypatch, case, width
+):
+    *sides, marked = SEEDS_TOLD[case]
+    for (method, seeds), r1 in zip(sides, (80, 20), strict=True):
+        untrained = {"trainable": 0} if method in ("zero_shot", "bag_of_words") else {}
+        send(experiment, fake, method, r1, seeds, **untrained)
+    source = source_of(experiment)
+    names = [f"{method}-icfg" for method, _ in sides]
+    found = compare(source, *names)
+    assert {one.persons_only for one in found.tests[0].differences.values()} == {marked}
+    cells = verdict_table(found.as_dict()).cells
+    assert set(cells["p"].str.endswith(MARK)) == {marked}
+    assert set(cells["SE, seeds"] == DASH) == {marked}
+    monkeypatch.setenv("COLUMNS", str(width))
+    command = ["compare", *names, "--runs", source.runs, "--experiment", source.experiment]
+    told = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False).stdout
+    words = " ".join(told.split())
+    assert (MARKED in words) == marked
+    assert ("† The intervals cover persons only" in words) == marked
+    assert ("<0.001†" in told or "not shown at" in told) if marked else MARK not in told
+    assert max(len(line) for line in told.splitlines() if not line.startswith("more: ")) <= width
 
 
 def test_few_persons_that_all_differ_alike_are_not_said_to_be_the_same():

@@ -5,7 +5,7 @@ import pytest
 from pandas import DataFrame
 
 from harness.evaluate.paired_difference import holm, rank_intervals
-from harness.evaluate.per_identity import Persons, persons_key
+from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import DASH
 from harness.results.method_ranks import (
@@ -17,9 +17,11 @@ from harness.results.method_ranks import (
     pairs,
     rank_text,
     ranked,
+    row_rank,
 )
 from harness.results.panels import dataset_facts, split_panels
 from tests.fake_experiment import persons
+from tests.seed_cases import CASES, two
 
 
 def panel_of(rows, found=None):
@@ -108,6 +110,44 @@ def test_the_error_has_a_part_of_seeds_only_where_some_seeds_tell_it(fake):
     assert found["identity_error"].gt(0).all()
     assert found["n_identities"].tolist() == [40, 40]
     assert found["correlation"].tolist() == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ranks_and_pairs_say_where_they_stand_on_persons_only(case):
+    panel = panel_of(*two(case))
+    found = ranked(panel)
+    assert found["place"].tolist() == [_FIRST, ""]
+    assert found["rank_persons_only"].tolist() == [CASES[case]] * 2
+    assert found["persons_only"].tolist() == [False, CASES[case]]
+    assert pairs(panel)["persons_only"].tolist() == [CASES[case]]
+    assert [row_rank(row) for row in found.to_dict("records")] == (
+        ["1†", "2†"] if CASES[case] else ["1", "2"]
+    )
+
+
+def test_one_seed_against_three_is_wider_than_with_one_seed_alone():
+    rows, found = two("one seed against three")
+    one, other = (found[persons_key(row)] for row in rows)
+    without = difference(one, other)
+    known = panel_of(rows, found).difference(*rows)
+    assert (without.persons_only, known.persons_only) == (True, False)
+    assert known.high - known.low > 1.2 * (without.high - without.low)
+
+
+def test_a_rank_without_any_significant_difference_claims_nothing_and_its_p_is_marked(fake):
+    found = ranked(panel_of([fake.row("a", r1=40), fake.row("b", r1=40.2)]))
+    assert found["rank_persons_only"].tolist() == [False, False]
+    assert found["persons_only"].tolist() == [False, True]
+
+
+def test_a_rank_is_marked_for_the_pairs_that_it_follows_from_alone(fake):
+    rows = [
+        fake.row("a", r1=60, rule="untrained"),
+        fake.row("b", r1=20, rule="untrained"),
+        fake.row("c", r1=61),
+    ]
+    found = ranked(panel_of(rows)).set_index("method")
+    assert found["rank_persons_only"].to_dict() == {"c": True, "a": False, "b": True}
 
 
 def test_a_rank_is_one_number_where_both_ends_are():

@@ -1,0 +1,88 @@
+"""What must stand below a table about seeds: what is known of them, from how many results, and where nothing is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.errors import listed, many
+from harness.evaluate.per_identity import Persons, persons_key
+from harness.evaluate.variance import SeedVariance, shared
+from harness.pages.tables import MARK
+from harness.pages.theme import INK
+from harness.results.over_seeds import PERSONS_ONLY
+from harness.results.run_table import UNTRAINED
+from harness.results.shared_seeds import MARKED, SAME_DATA
+
+Row = Mapping[Any, Any]
+MARK_WORDS = f"{MARK} {MARKED}"
+MARK_NOTE = f"{MARK_WORDS}."
+# What the intervals of a report's figures cover, said once for all reports.
+COVERED = "95 % intervals over identities and, where it is known what another seed would change, over seeds"
+
+
+def seed_notes(rows: Sequence[Row], persons: Mapping[str, Persons]) -> list[str]:
+    """Return what is known of seeds, where results share it, and the results of which nothing is.
+
+    Args:
+        rows: the results of a table, with their seeds combined.
+        persons: the results per identity, by `persons_key`.
+    """
+    trained = [row for row in rows if row["rule"] != UNTRAINED]
+    groups = _by_data(row for row in trained if persons_key(row) in persons)
+    found = [[persons[persons_key(row)].seed_variance("R1") for row in group] for group in groups]
+    sharing = [group for group in found if len(group) > 1 and any(group)]
+    unknown = [row for row in rows if row["interval"] == PERSONS_ONLY]
+    notes = [_shared_by_all(sharing[0]) if len(found) == 1 else _shared_in_groups(sharing)] if sharing else []
+    if unknown:
+        names = listed(list(dict.fromkeys(str(row["label"]) for row in unknown)))
+        whose = "" if len(unknown) == len(trained) else f" of {names}"
+        notes.append(f"{MARK_NOTE} Nothing tells what another seed{whose} would change.")
+    return notes
+
+
+def any_marked(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the note on the mark, where some row's difference has it."""
+    return (MARK_NOTE,) if any(row["persons_only"] for row in rows) else ()
+
+
+def legend_entry(shown: bool) -> dict[str, dict[str, Any]]:
+    """Return the mark as an entry of a figure's legend, where the figure has it."""
+    return {MARK_WORDS: {"marker": "", "color": INK}} if shown else {}
+
+
+def _by_data(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return the results of the same data and backbone together."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(str(row[name]) for name in SAME_DATA), []).append(row)
+    return list(groups.values())
+
+
+def _shared_by_all(found: Sequence[SeedVariance | None]) -> str:
+    freedoms = [one.freedom for one in found if one is not None]
+    several = many(len(freedoms), "result") + " of several seeds"
+    return (
+        f"What another seed would change is estimated from all results of the table together: {several}, "
+        f"{many(sum(freedoms) + len(freedoms), 'seed')}, {_freedom([sum(freedoms)])}; {_deviation([found])}."
+    )
+
+
+def _shared_in_groups(groups: Sequence[Sequence[SeedVariance | None]]) -> str:
+    freedoms = [sum(one.freedom for one in group if one is not None) for group in groups]
+    return (
+        "What another seed would change is estimated from all results of the same training and test data together: "
+        f"{_freedom(freedoms)}; {_deviation(groups)}."
+    )
+
+
+def _freedom(freedoms: Sequence[int]) -> str:
+    low, high = min(freedoms), max(freedoms)
+    words = many(high, "degree") + " of freedom"
+    return words if low == high else f"{low:,} to {words}"
+
+
+def _deviation(groups: Sequence[Sequence[SeedVariance | None]]) -> str:
+    """Return the standard deviation of a seed's R@1, as all results of a group know it."""
+    pooled = [shared([*group, None])[-1] for group in groups]
+    ends = [f"{100 * one.value**0.5:.1f}" for one in pooled if one is not None]
+    low, high = min(ends, key=float), max(ends, key=float)
+    return f"standard deviation {low if low == high else f'{low} to {high}'} points of R@1"
