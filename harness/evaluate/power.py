@@ -62,7 +62,7 @@ class Spread:
             return inf
         shrunk = self.n_identity / n_identity
         luck = self.seeds.within * shrunk
-        one = SeedVariance(self.seeds.value + luck, luck, freedom)
+        one = SeedVariance(self.seeds.value + luck, luck, freedom, pooled=True)
         identities = self.identities * shrunk + self.n_sides * luck / n_seed
         total = total_variance(Variance(identities, n_identity - 1), [(n_seed, one)] * self.n_sides)
         quantiles = stats.t.ppf([(1 + LEVEL) / 2, POWER], total.freedom)

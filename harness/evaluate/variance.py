@@ -5,7 +5,7 @@ share what is known of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _LEAST_FREEDOM = 3.0
 _ROUNDING = 1e-15
 # How far up the confidence limit of a seed variance is taken where degrees of freedom follow from it, and how many
 # degrees of freedom of the other results an estimate above theirs is weighed against: both chosen by simulation.
-_LIMIT, _WEIGHT = 0.7, 3
+_LIMIT, _WEIGHT = 0.75, 3
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,13 @@ class SeedVariance:
         between: variance of the figures of seeds; the luck of their queries is in it.
         within: that luck alone. The variance over identities includes it already.
         freedom: degrees of freedom of `between`; 0 where no seed changes anything.
+        pooled: the estimate is of several results' seeds, and so depends on those of others.
     """
 
     between: float
     within: float
     freedom: int
+    pooled: bool = False
 
     @property
     def value(self) -> float:
@@ -48,7 +50,7 @@ class SeedVariance:
 
     @property
     def limit(self) -> float:
-        """The upper confidence limit of `value` at 70 %: an estimate of few seeds is often far too small."""
+        """The upper confidence limit of `value` at 75 %: an estimate of few seeds is often far too small."""
         if not self.freedom:
             return 0.0
         at_most = self.between * self.freedom / float(stats.chi2.ppf(1 - _LIMIT, self.freedom))
@@ -177,20 +179,22 @@ def shared(found: Sequence[SeedVariance | None]) -> list[SeedVariance | None]:
 def _moderated(own: SeedVariance, pool: SeedVariance) -> SeedVariance:
     if own.between <= pool.between:
         return pool
-    return _mean([(own.freedom, own), (min(_WEIGHT, pool.freedom - own.freedom), pool)])
+    found = _mean([(own.freedom, own), (_WEIGHT, pool)])
+    return replace(found, freedom=min(found.freedom, pool.freedom))
 
 
 def _mean(parts: Sequence[tuple[int, SeedVariance]]) -> SeedVariance:
     total = sum(weight for weight, _ in parts)
     between = sum(weight * one.between for weight, one in parts) / total
-    return SeedVariance(between, sum(weight * one.within for weight, one in parts) / total, total)
+    within = sum(weight * one.within for weight, one in parts) / total
+    return SeedVariance(between, within, total, pooled=True)
 
 
 def total_variance(persons: Variance, sides: Sequence[Side]) -> Variance:
     """Return the variance over identities and seeds, with the degrees of freedom of Welch and Satterthwaite.
 
     These depend on how much of the variance the seeds make up, which few seeds tell badly: it is taken at the upper
-    limit of their variance, so that an estimate near 0 does not pass for certainty.
+    limit of their variance, so that an estimate near 0 does not pass for certainty. Estimates of one pool count as one.
 
     Args:
         persons: the variance over identities of the seeds' mean, or of the difference of two.
@@ -199,13 +203,12 @@ def total_variance(persons: Variance, sides: Sequence[Side]) -> Variance:
     >>> total_variance(Variance(1.0, 99), [(2, SeedVariance(2.0, 0.0, 4)), (1, None)]).value
     2.0
     """
-    value = limit = persons.value
-    squares = persons.value**2 / persons.freedom
-    fewest = persons.freedom
-    for one in dict.fromkeys(one for _, one in sides if one is not None and one.freedom):
-        share = sum(1 / n for n, other in sides if other == one)
-        value, limit = value + share * one.value, limit + share * one.limit
-        squares += (share * one.limit) ** 2 / one.freedom
-        fewest = min(fewest, one.freedom)
+    known = [(n, one) for n, one in sides if one is not None and one.freedom]
+    value = persons.value + sum(one.value / n for n, one in known)
+    limit = persons.value + sum(one.limit / n for n, one in known)
+    # How far each estimate may be off, by its degrees of freedom: those of one pool are off together.
+    off = [(one.limit / n / one.freedom**0.5, one.pooled) for n, one in known]
+    squares = persons.value**2 / persons.freedom + sum(one for one, pooled in off if pooled) ** 2
+    squares += sum(one**2 for one, pooled in off if not pooled)
     freedom = limit**2 / squares if squares else float("inf")
-    return Variance(value, max(freedom, fewest))
+    return Variance(value, max(freedom, min([persons.freedom, *(one.freedom for _, one in known)])))

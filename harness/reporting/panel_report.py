@@ -96,14 +96,14 @@ _DATA = """## Data
 
 One row is one condition (all settings but the seed) on one test set. `data/runs.json` holds the single seeds,
 `data/persons.npz` the results per identity. Results of different protocols are in separate panels; what they share
-and why they are separate is above each."""
+and why they are separate is above each. Intervals are made per panel, whose results tell of one another's seeds."""
 _IMPORTS = """from harness.results.panels import split_panels
 from harness.evaluate.per_identity import load_persons
 from harness.results.run_table import load_rows
 
 """
 _ROWS = """rows = load_rows("data/results.json")
-rows[["method", "trained_on", "tested_on", "R1", "R1_low", "R1_high", "n_seeds", "interval"]].head().round(1)"""
+rows[["method", "trained_on", "tested_on", "R1", "mAP", "n_seeds"]].head().round(1)"""
 _PANELS = """panels = split_panels(rows, report.{cls}.facts, load_persons("data/persons.npz"))
 f"results: {{len(rows)}}, protocols: {{len(panels)}}"
 """

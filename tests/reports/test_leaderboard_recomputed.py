@@ -128,7 +128,7 @@ def own_seeds(sums, sizes):
 def pooled(parts):
     total = sum(weight for weight, _ in parts)
     mixed = {name: sum(weight * one[name] for weight, one in parts) / total for name in ("between", "within")}
-    return mixed | {"freedom": total}
+    return mixed | {"freedom": total, "pooled": True}
 
 
 def shared_seeds(results, metric):
@@ -141,8 +141,8 @@ def shared_seeds(results, metric):
         if method == FLOOR:
             found[method] = one or NONE
         elif one and len(known) > 1 and one["between"] > pool["between"]:
-            others = pool["freedom"] - one["freedom"]
-            found[method] = pooled([(one["freedom"], one), (min(3, others), pool)])
+            raised = pooled([(one["freedom"], one), (3, pool)])
+            found[method] = raised | {"freedom": min(raised["freedom"], pool["freedom"])}
         else:
             found[method] = pool
     return found
@@ -151,24 +151,23 @@ def shared_seeds(results, metric):
 def seed_part(seeds, upper):
     if not seeds["freedom"]:
         return 0.0
-    factor = seeds["freedom"] / chi2.ppf(0.3, seeds["freedom"]) if upper else 1
+    factor = seeds["freedom"] / chi2.ppf(0.25, seeds["freedom"]) if upper else 1
     return max(seeds["between"] * factor - seeds["within"], 0)
 
 
 def total_of(persons, freedom, sides):
-    """Return variance and degrees of freedom of Welch and Satterthwaite; sides of one estimate are one part."""
-    parts = []
-    for n_seed, seeds in sides:
-        if seeds is None or not seeds["freedom"]:
-            continue
-        for part in parts:
-            if part[1] == seeds:
-                part[0] += 1 / n_seed
-                break
-        else:
-            parts.append([1 / n_seed, seeds])
+    """Return variance and degrees of freedom of Welch and Satterthwaite; what is pooled is off together."""
+    parts = [(1 / n_seed, seeds) for n_seed, seeds in sides if seeds and seeds["freedom"]]
     uppers = [(share * seed_part(seeds, True), seeds["freedom"]) for share, seeds in parts]
-    below = persons**2 / freedom + sum(upper**2 / own for upper, own in uppers)
+    together = sum(
+        upper / sqrt(own) for (upper, own), (_, seeds) in zip(uppers, parts, strict=True) if "pooled" in seeds
+    )
+    alone = sum(
+        upper**2 / own
+        for (upper, own), (_, seeds) in zip(uppers, parts, strict=True)
+        if "pooled" not in seeds
+    )
+    below = persons**2 / freedom + together**2 + alone
     whole = persons + sum(share * seed_part(seeds, False) for share, seeds in parts)
     if below == 0:
         return whole, float("inf")

@@ -193,7 +193,7 @@ def test_seeds_and_persons_add_up():
     persons, between = mean.var(ddof=1) / 50, values.mean(axis=1).var(ddof=1) / 3
     chance = values - mean - values.mean(axis=1, keepdims=True) + values.mean()
     within = (chance**2).sum() / (2 * 49) / 50 / 3
-    limit = between * 2 / stats.chi2.ppf(0.3, 2) - within
+    limit = between * 2 / stats.chi2.ppf(0.25, 2) - within
     assert between > within
     own = freedom_by_kurtosis((mean - mean.mean()) / 50)
     freedom = (persons + limit) ** 2 / (persons**2 / own + limit**2 / 2)

@@ -30,7 +30,7 @@ def naive(a, b, sizes):
             average = [sum(side[s][i] for s in seeds) / len(side) for i in range(n)]
             rest = [side[s][i] - average[i] - sizes[i] * (means[s] - centre) for s in seeds for i in range(n)]
             chance = sum(r**2 for r in rest) / k * n / (n - 1) / total**2
-            most = max(spread * k / stats.chi2.ppf(0.3, k) - chance, 0) / len(side)
+            most = max(spread * k / stats.chi2.ppf(0.25, k) - chance, 0) / len(side)
             variance += max(spread - chance, 0) / len(side)
             limit, squares, fewest = limit + most, squares + most**2 / k, min(fewest, k)
     return mean, variance**0.5, max(limit**2 / squares, fewest)

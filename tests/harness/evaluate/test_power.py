@@ -36,7 +36,7 @@ def test_identities_shrink_with_identities_seeds_with_seeds_and_luck_with_both()
     persons, value, luck = known.identities / 4, known.seeds.value, known.seeds.within / 4
     total = persons + 2 * (value + luck) / n_seed
     freedom = known.others + 2 * (n_seed - 1)
-    limit = (value + luck) * freedom / stats.chi2.ppf(0.3, freedom) - luck
+    limit = (value + luck) * freedom / stats.chi2.ppf(0.25, freedom) - luck
     over_identities, of_seeds = persons + 2 * luck / n_seed, 2 * limit / n_seed
     squares = over_identities**2 / (n_identity - 1) + of_seeds**2 / freedom
     welch = (over_identities + of_seeds) ** 2 / squares

@@ -84,13 +84,18 @@ def test_one_seed_and_one_person_tell_nothing_of_seeds(shape):
 
 def test_results_share_what_their_seeds_tell():
     small, own = SeedVariance(1.0, 0.2, 3), SeedVariance(5.0, 0.6, 1)
-    pool = SeedVariance(2.0, pytest.approx(0.3), 4)
-    # Above the pooled 2, it is weighed against three of its degrees of freedom: (1 x 5 + 3 x 2) / 4.
-    raised = SeedVariance(2.75, pytest.approx(0.375), 4)
+    pool = SeedVariance(2.0, pytest.approx(0.3), 4, pooled=True)
+    # Above the pooled 2, it is weighed against three degrees of freedom: (1 x 5 + 3 x 2) / 4.
+    raised = SeedVariance(2.75, pytest.approx(0.375), 4, pooled=True)
     assert shared([small, own, None, SEEDLESS]) == [pool, raised, pool, SEEDLESS]
     assert shared([None, SEEDLESS, None]) == [None, SEEDLESS, None]
-    assert shared([own]) == [own]
+    assert shared([own, None]) == [SeedVariance(5.0, 0.6, 1, pooled=True)] * 2
     assert shared([]) == []
+
+
+def test_what_is_raised_is_known_no_better_than_the_pool():
+    raised = shared([SeedVariance(1.0, 0.0, 1), SeedVariance(5.0, 0.0, 1)])[1]
+    assert raised == SeedVariance(3.5, 0.0, 2, pooled=True)
 
 
 def test_with_many_seeds_a_larger_variance_is_its_own():
@@ -101,25 +106,25 @@ def test_with_many_seeds_a_larger_variance_is_its_own():
 
 def test_equal_variances_of_many_results_are_known_better_than_any():
     found = shared([SeedVariance(2.0, 0.5, 1)] * 8)
-    assert found == [SeedVariance(2.0, 0.5, 8)] * 8
+    assert found == [SeedVariance(2.0, 0.5, 8, pooled=True)] * 8
 
 
 def test_an_estimate_of_nought_is_no_certainty():
     """The seeds' means happen to differ by less than luck would make them; their variance may be large all the same."""
     unlucky = SeedVariance(0.5, 1.0, 1)
     assert unlucky.value == 0
-    assert unlucky.limit == pytest.approx(0.5 / stats.chi2.ppf(0.3, 1) - 1)
+    assert unlucky.limit == pytest.approx(0.5 / stats.chi2.ppf(0.25, 1) - 1)
     found = total_variance(Variance(1.0, 99), [(2, unlucky)])
     assert found.value == 1.0
     assert found.freedom < 5
 
 
-def test_the_same_estimate_on_both_sides_counts_its_freedom_once():
-    pool = SeedVariance(1.0, 0.0, 7)
-    both = total_variance(Variance(0.0, 99), [(2, pool), (2, pool)])
-    apart = total_variance(Variance(0.0, 99), [(2, pool), (2, SeedVariance(1.0, 0.1, 7))])
-    assert both == Variance(1.0, pytest.approx(7))
-    assert 13 < apart.freedom <= 14
+def test_what_both_sides_have_from_one_pool_counts_its_freedom_once():
+    own = SeedVariance(1.0, 0.0, 7)
+    pool, raised = (SeedVariance(between, 0.0, 7, pooled=True) for between in (1.0, 1.5))
+    assert total_variance(Variance(0.0, 99), [(2, pool), (2, pool)]) == Variance(1.0, pytest.approx(7))
+    assert total_variance(Variance(0.0, 99), [(2, pool), (2, raised)]).freedom == pytest.approx(7)
+    assert total_variance(Variance(0.0, 99), [(2, own), (2, own)]).freedom == pytest.approx(14)
 
 
 def test_a_variance_is_never_surer_than_its_least_sure_part_makes_it():

@@ -168,7 +168,7 @@ def naive_interval(hits):
     rest = [sums[s][i] - persons[i] - 3 * (means[s] - mean) for s in range(len(hits)) for i in range(n)]
     within = sum(one**2 for one in rest) / (len(hits) - 1) * n / (n - 1) / len(average) ** 2 / len(hits)
     seed, k = max(between - within, 0), len(hits) - 1
-    limit = max(between * k / stats.chi2.ppf(0.3, k) - within, 0)
+    limit = max(between * k / stats.chi2.ppf(0.25, k) - within, 0)
     excess = stats.kurtosis([total - 3 * mean for total in persons], bias=False)
     own = min(max(2 * n / (2 + excess), 3), n - 1)
     freedom = max((identity + limit) ** 2 / (identity**2 / own + limit**2 / k), k)
