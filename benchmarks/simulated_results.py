@@ -21,7 +21,7 @@ def draw_methods(
     correlation: float,
     n_identity: int,
     n_seeds: Sequence[int],
-    seed_sd: float = 0.0,
+    seed_sds: Sequence[float],
 ) -> tuple[list[Array], Array]:
     """Draw several equally good methods on the same persons.
 
@@ -30,7 +30,7 @@ def draw_methods(
         correlation: of one person's outcomes.
         n_identity: how many persons.
         n_seeds: how many seeds each method has.
-        seed_sd: the standard deviation of a method's seeds, as a share.
+        seed_sds: the standard deviation of each method's seeds, as a share.
 
     Returns:
         The hits of each method, added up per person [n_seed, n_identity], and the numbers of captions [n_identity].
@@ -39,11 +39,11 @@ def draw_methods(
     person = np.repeat(np.arange(n_identity), sizes)
     common = _difficulties(rng, share, correlation, n_identity)
     methods = []
-    for count in n_seeds:
+    for count, seed_sd in zip(n_seeds, seed_sds, strict=True):
         other = rng.random(n_identity) < OWN if len(n_seeds) > 1 else np.zeros(n_identity, dtype=bool)
         chance = np.where(other, _difficulties(rng, share, correlation, n_identity), common)[person]
         rows = _hits(rng, chance, rng.normal(0, seed_sd, count), share)
-        methods.append(np.stack([np.bincount(person, row, n_identity) for row in rows]))
+        methods.append(np.stack([np.bincount(person, row, n_identity).astype(np.float64) for row in rows]))
     return methods, sizes.astype(np.float64)
 
 
@@ -87,7 +87,7 @@ def draw_precisions(
     person = np.repeat(np.arange(n_identity), sizes)
     log_rank = depth + between * rng.normal(size=n_identity)[person] + within * rng.normal(size=len(person))
     values = np.exp(-np.abs(log_rank)) if last else 1 / np.maximum(np.floor(np.exp(log_rank)), 1)
-    return np.bincount(person, values, n_identity), sizes.astype(np.float64)
+    return np.bincount(person, values, n_identity).astype(np.float64), sizes.astype(np.float64)
 
 
 def truth_of(**cell: Any) -> float:
