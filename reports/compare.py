@@ -60,6 +60,7 @@ def verdict_table(found: dict[str, Any]) -> Table:
     notes = (
         *(test["verdict"] for test in found["tests"]),
         found["reach"],
+        *(test["plan"] for test in found["tests"] if test["plan"]),
         "Text to image, in points, paired per identity. SE: the standard errors from identities and from seeds that "
         "make up the interval. p: of no difference; the verdicts adjust it for the number of test sets (Holm). "
         "Detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons.",

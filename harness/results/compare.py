@@ -15,6 +15,7 @@ from harness.results.over_seeds import certainty
 from harness.results.panels import conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
+from harness.results.seed_lines import pair_line
 from harness.results.shared_seeds import MARKED, SAME_DATA, Seeds, shared_seeds
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Compared:
         a, b: the results with their seeds combined, as `harness.results.over_seeds` gives them.
         differences: a minus b in points, by metric.
         p_holm: of no difference in R@1, adjusted for the number of test sets.
+        plan: how many seeds or identities a difference of one point takes, in one sentence; empty where nothing varies.
     """
 
     tested_on: str
@@ -50,6 +52,7 @@ class Compared:
     b: Row
     differences: dict[str, Difference]
     p_holm: float
+    plan: str = ""
 
     @property
     def verdict(self) -> str:
@@ -160,7 +163,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     found = [_differences(*pair, persons, seeds) for pair in pairs]
     adjusted = holm([one[_CLAIMED].p_value for one in found])
     tests = [
-        Compared(name, *pair, differences, float(p_value))
+        Compared(name, *pair, differences, float(p_value), _plan(pair, differences, persons, seeds))
         for name, pair, differences, p_value in zip(shared, pairs, found, adjusted, strict=True)
     ]
     first = pairs[0]
@@ -260,6 +263,15 @@ def _differences(
     return known
 
 
+def _plan(
+    pair: tuple[Row, Row],
+    found: Mapping[str, Difference],
+    persons: Mapping[str, Persons],
+    seeds: Mapping[str, Seeds],
+) -> str:
+    return pair_line(pair, persons, seeds[_CLAIMED]) if found[_CLAIMED].detectable > 0 else ""
+
+
 def _settings(a: Row, b: Row) -> dict[str, tuple[str, str]]:
     """Return the config keys in which two results differ; keys that one method alone has are left out."""
     one, other = a["config"], b["config"]
@@ -270,7 +282,8 @@ def _settings(a: Row, b: Row) -> dict[str, tuple[str, str]]:
 def _test(test: Compared) -> dict[str, Any]:
     scores = {side: {name: row[name] for name in METRICS} for side, row in (("a", test.a), ("b", test.b))}
     differences = {name: asdict(one) for name, one in test.differences.items()}
-    said = {"verdict": test.verdict, "p_holm": test.p_holm, "n_identities": test.a["n_identities"]}
+    said = {name: getattr(test, name) for name in ("verdict", "plan", "p_holm")}
+    said["n_identities"] = test.a["n_identities"]
     return {"tested_on": test.tested_on} | scores | {"differences": differences} | said
 
 

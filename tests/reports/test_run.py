@@ -134,6 +134,7 @@ def test_two_results_are_set_against_each_other(experiment, whole_run, tmp_path,
         "flips",
     }
     table = tables_of(made)["compare-verdict"]
+    assert any("a difference of 1 point in R@1 takes" in note for note in table["notes"])
     assert table["notes"][0].startswith("On icfg, A is better than B")
     arrays = [np.load(tmp_path / "data" / f"{side}-queries.npz") for side in "ab"]
     gap = 100 * ((arrays[0]["t2i/rank"] == 1).mean() - (arrays[1]["t2i/rank"] == 1).mean())

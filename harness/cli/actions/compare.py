@@ -1,16 +1,18 @@
-"""What `harness compare` does with its options: compare, then say it."""
+"""What `harness compare` and `harness plan-seeds` do with their options: compare or count, then say it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
-from harness.errors import and_more, many
+from harness.errors import UsageError, and_more, many
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
 from harness.results.run_source import Source
+from harness.results.seed_plan import NEVER, POINTS, TIMES, Measured, plan_seeds
 
 _SHOWN_SETTINGS = 8
 
@@ -26,7 +28,8 @@ def execute(a: str, b: str, as_json: bool, options: dict[str, Any]) -> int:
         _show_test(test, found.synthetic)
     for test in found.tests:
         paragraph("", test.verdict, indent=2)
-    paragraph("", found.reach, indent=2)
+    for line in (found.reach, *(test.plan for test in found.tests if test.plan)):
+        paragraph("", line, indent=2)
     more = printed_command("report", "compare", found.a, found.b, runs=options.get("runs"))
     click.echo(plain(f"more: {more}"))
     return 0
@@ -61,3 +64,41 @@ def _show_test(test: Compared, synthetic: bool) -> None:
         rows,
         leaving=("detectable", "B [95 %]", "A [95 %]", "p"),
     )
+
+
+def show_seed_plan(points: tuple[float, ...], n_seed: int, as_json: bool, options: dict[str, Any]) -> None:
+    """Print how many seeds and identities differences of so many points take, for each dataset and protocol."""
+    wrong = [one for one in points if not 0 < one <= 100]
+    if wrong:
+        raise UsageError(f"--points takes a difference above 0 and up to 100 points, but got {wrong[0]:g}.")
+    asked = sorted(set(points)) or POINTS
+    found, untold = plan_seeds(Source(**options))
+    if as_json:
+        print_json({"measured": [one.as_dict(asked, n_seed) for one in found], "untold": untold})
+        return
+    for place, measured in enumerate(found):
+        click.echo("\n" * (place > 0), nl=False)
+        _show_needs(measured, asked, n_seed, numbered=len(found) > 1)
+    for name in untold:
+        paragraph(
+            "", f"{name}: no result has several seeds, so that nothing is known of another seed.", indent=2
+        )
+
+
+def _show_needs(measured: Measured, points: Sequence[float], n_seed: int, *, numbered: bool) -> None:
+    needs = measured.needs(points, n_seed)
+    rows = [
+        [f"{one['points']:g}", *(cell["text"] for cell in one["seeds"]), one["identities"]["text"]]
+        for one in needs
+    ]
+    own, more = measured.spread.n_identity, [f"×{times}" for times in TIMES[1:]]
+    header = ["points", f"{own:,} identities", *more, f"identities, {many(n_seed, 'seed')}"]
+    twin = " · SYNTHETIC TWIN" if measured.synthetic else ""
+    number = f" · protocol {measured.protocol}" if numbered else ""
+    title = f"{measured.dataset}{twin}{number} · seeds per method to see a difference in R@1"
+    table(title, header, rows, leaving=more[::-1])
+    for line in measured.words:
+        paragraph("", line, indent=2)
+    if any(NEVER in row for row in rows):
+        why = "identities alone vary by more, or for a number of identities the seeds alone"
+        paragraph("", f"{NEVER}: no number is enough: {why}.", indent=2)

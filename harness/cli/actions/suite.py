@@ -17,6 +17,8 @@ from harness.files import write_text
 from harness.paths import runs_root
 from harness.presets.resolve import check_agreement
 from harness.reporting.make import make_report
+from harness.results.run_source import Source
+from harness.results.seed_lines import suite_lines
 from harness.suites.cell_jobs import shard_of
 from harness.suites.plan import PlannedCell, SuitePlan, make_suite_plan
 from harness.suites.run_suite import run_suite
@@ -93,16 +95,17 @@ def show_plan(options: dict[str, Any]) -> None:
     """Print the state of each cell, and what the rest takes."""
     expansion = _expanded(options)
     plan = _plan(expansion, options)
+    detectable = _detectable(expansion, options)
     if options["as_json"]:
-        print_json(plan.as_dict())
+        print_json(plan.as_dict() | {"detectable": detectable})
         return
     _show_cells(plan)
     _show_skipped(expansion, False)
     _show_counts(plan)
     paragraph("", _needs(plan), indent=2)
-    for dataset, lines in plan.faults.items():
-        for line in lines:
-            paragraph("", f"{dataset}: {line}", indent=2)
+    faults = (f"{dataset}: {line}" for dataset, lines in plan.faults.items() for line in lines)
+    for line in (*detectable, *faults):
+        paragraph("", line, indent=2)
 
 
 def show_status(options: dict[str, Any]) -> int:
@@ -166,6 +169,20 @@ def _budgets(expansion: Expansion, options: dict[str, Any]) -> dict[str, int]:
 def _plan(expansion: Expansion, options: dict[str, Any]) -> SuitePlan:
     part = replace(expansion, cells=tuple(shard_of(expansion.cells, options["shard"])))
     return make_suite_plan(part, options["runs"], options["storage"])
+
+
+def _detectable(expansion: Expansion, options: dict[str, Any]) -> list[str]:
+    """Return for each dataset what the suite's seeds would often miss, as results tracked so far tell it."""
+    seeds: dict[str, set[int]] = {}
+    for cell in expansion.cells:
+        seeds.setdefault(cell.dataset, set()).add(cell.seed)
+    source = Source(options["runs"], datasets=list(seeds))
+    backbones = {cell.config.backbone.name for cell in expansion.cells}
+    n_seeds = {name: len(found) for name, found in seeds.items()}
+    try:
+        return suite_lines(source, n_seeds, backbones, synthetic=expansion.synthetic)
+    except UsageError as error:
+        return [f"What its seeds would miss is unknown: {error}"]
 
 
 def _report(suite: Suite, plan: SuitePlan, options: dict[str, Any], quiet: bool) -> str | None:

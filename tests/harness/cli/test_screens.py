@@ -55,6 +55,7 @@ COMMANDS = {
     "runs list": ("runs", "list"),
     "runs show": ("runs", "show", "full_finetune-icfg"),
     "compare": ("compare", "zero_shot-icfg-twin", "full_finetune-icfg-twin"),
+    "plan-seeds": ("plan-seeds", "--dataset", "icfg"),
     "probe": ("probe", "compression", "full_finetune-icfg", "--split", "test"),
     "search": ("search", "a man in a red coat", "--run", "zero_shot-icfg", "--out", "OUT/found.html"),
     "suite list": ("suite", "list"),

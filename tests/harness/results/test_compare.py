@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ from harness.reports.compare import verdict_table
 from harness.cli.main import cli
 from harness.errors import UsageError
 from harness.evaluate.per_identity import Persons, difference, persons_of
+from harness.evaluate.power import spread
+from harness.evaluate.variance import shared
 from harness.pages.tables import DASH, MARK
 from harness.results.compare import Compared, compare
 from harness.results.run_source import Source
+from harness.results.seed_lines import needs_line
 from harness.results.shared_seeds import MARKED
 
 
@@ -148,6 +152,37 @@ def test_of_a_run_that_was_made_again_with_another_budget_the_newest_counts(expe
     assert found.unlike == ("tuning budget: 30 trials for A, none for B",)
 
 
+def test_what_a_difference_of_a_point_takes_follows_from_what_both_sides_vary_by(experiment, fake):
+    a = send(experiment, fake, "a", 40, seeds=(1, 2, 3))
+    b = send(experiment, fake, "b", 60, seeds=(1, 2))
+    persons = [
+        persons_of([fake.queries(r1, seed) for seed in range(1, n + 1)]) for r1, n in ((40, 3), (60, 2))
+    ]
+    known = shared([one.seed_variance("R1") for one in persons])
+    found = spread(*(one.of("R1") for one in persons), persons[0].sizes, (known[0], known[1]))
+    (test,) = compare(source_of(experiment), a[0].name, b[0].name).tests
+    assert test.plan == needs_line(found, "icfg", 3)
+    send(experiment, fake, "c", 50)
+    (test,) = compare(source_of(experiment), a[0].name, "c-icfg").tests
+    assert "On icfg with its 40 identities, " in test.plan
+
+
+def test_of_one_seed_each_it_is_unknown_how_many_it_takes_and_of_nothing_trained_identities_do(
+    experiment, fake
+):
+    send(experiment, fake, "a", 40)
+    send(experiment, fake, "b", 60)
+    (test,) = compare(source_of(experiment), "a-icfg", "b-icfg").tests
+    assert "unknown how many seeds" in test.plan
+    send(experiment, fake, "c", 40, trainable=0)
+    send(experiment, fake, "d", 60, trainable=0)
+    (test,) = compare(source_of(experiment), "c-icfg", "d-icfg").tests
+    assert re.fullmatch(r"On icfg, a difference of 1 point in R@1 takes [\d,]+ identities\.", test.plan)
+    send(experiment, fake, "e", 40, trainable=0)
+    (test,) = compare(source_of(experiment), "c-icfg", "e-icfg").tests
+    assert test.plan == ""
+
+
 def test_an_empty_experiment_says_how_to_begin(experiment):
     with pytest.raises(UsageError, match="harness run --method"):
         compare(source_of(experiment), "a", "b")
@@ -163,8 +198,12 @@ def test_the_command_says_the_verdict_and_its_json_holds_the_numbers(experiment,
     assert "B is better than A" in told.stdout
     assert "SYNTHETIC TWIN" in told.stdout
     assert "\x1b[31m" not in told.stdout
+    assert "it is unknown how many seeds a difference of 1 point in R@1 takes" in " ".join(
+        told.stdout.split()
+    )
     asked = CliRunner().invoke(cli, [*command, "--json"], catch_exceptions=False, standalone_mode=False)
     (test,) = json.loads(asked.stdout)["tests"]
+    assert test["plan"].startswith("On icfg, it is unknown how many seeds")
     persons = persons_of([fake.record("a", "icfg", 20)[1]])
     assert test["a"]["R1"] == pytest.approx(persons.summary("R1").estimate)
     assert set(test["differences"]["mAP"]) >= {"estimate", "low", "high", "p_value", "detectable"}

@@ -105,6 +105,30 @@ def test_each_cell_is_a_line_with_state_run_tests_and_time(planned, capsys):
     assert "3.0 GB" in out
 
 
+def test_a_plan_says_what_its_seeds_would_miss_as_tracked_results_tell(planned, capsys, experiment, fake):
+    planned(*CELLS)
+    for seed in (1, 2, 3):
+        fake.send(experiment, *fake.record("cskt", "icfg", 50, seed=seed))
+    options = {**OPTIONS, "runs": str(experiment.runs)}
+    show_plan({**options, "seeds": 4})
+    told = "icfg: with 4 seeds each, a difference below "
+    assert told in capsys.readouterr().out
+    show_plan({**options, "as_json": True})
+    (line,) = json.loads(capsys.readouterr().out)["detectable"]
+    assert line.startswith(f"icfg: with {load_suite('main_results').synthetic_seeds} seeds each, ")
+    show_plan({**options, "synthetic": False})
+    assert "would often be missed" not in capsys.readouterr().out
+
+
+def test_a_store_that_does_not_answer_leaves_the_plan_as_it_is(planned, capsys, monkeypatch):
+    planned(*CELLS)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    show_plan(OPTIONS)
+    out = capsys.readouterr().out
+    assert "3 cells: 1 done" in out
+    assert "What its seeds would miss is unknown: " in out
+
+
 def test_no_value_of_a_plan_is_cut_on_eighty_columns(planned, capsys, narrow):
     planned(*CELLS)
     show_status(OPTIONS)
