@@ -74,6 +74,11 @@ def test_a_front_that_the_cost_alone_decides_stands_without_mark(whole):
     }
 
 
+def test_one_result_alone_is_on_its_fronts_without_mark(fake):
+    (panel,) = split(fake.row())
+    assert costs_table(panel).cells["front"].tolist() == ["P F M T"]
+
+
 def test_results_on_no_front_are_greyed(whole):
     assert costs_table(whole).faint == {4}
 
