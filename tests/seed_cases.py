@@ -5,7 +5,7 @@ from tests.fake_experiment import persons, row
 BOTH_ONE, BOTH_UNTRAINED = "one seed each", "untrained both"
 TRAINED = {BOTH_ONE: True, "one seed against three": False}
 CASES = TRAINED | {BOTH_UNTRAINED: False, "untrained against one seed": True}
-APART = 2.0
+APART = 1.0
 
 
 def two(case, first=None, second=None):

@@ -131,7 +131,7 @@ def test_one_seed_against_three_is_wider_than_with_one_seed_alone():
     without = difference(one, other)
     known = panel_of(rows, found).difference(*rows)
     assert (without.persons_only, known.persons_only) == (True, False)
-    assert known.high - known.low > 1.2 * (without.high - without.low)
+    assert known.high - known.low > 1.1 * (without.high - without.low)
 
 
 def test_a_rank_without_any_significant_difference_claims_nothing_and_its_p_is_marked(fake):
