@@ -16,7 +16,7 @@ from harness.results.panels import conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
 from harness.results.seed_lines import pair_line
-from harness.results.shared_seeds import MARKED, SAME_DATA, Seeds, shared_seeds
+from harness.results.shared_seeds import MARKED, Seeds, data_of, shared_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -175,7 +175,7 @@ def compare(source: Source, a: str, b: str) -> Comparison:
         _settings(*first),
         tuple(unlike),
         tuple(tests),
-        len(others),
+        len({row["condition"] for row in others}),
     )
 
 
@@ -232,7 +232,8 @@ def _others(source: Source, rows: "DataFrame") -> tuple[list[Row], dict[str, Per
     if not several:
         return [], {}
     results, persons = source.combined(runs[runs["condition"].isin(several)])
-    return [row for row in _records(results) if persons_key(row) in persons], persons
+    known = [row for row in _records(results) if persons_key(row) in persons and row["n_seeds"] > 1]
+    return [row for row in known if any(_alike(row, one) for one in trained)], persons
 
 
 def _records(rows: "DataFrame") -> list[Row]:
@@ -240,8 +241,7 @@ def _records(rows: "DataFrame") -> list[Row]:
 
 
 def _alike(row: Mapping[Any, Any], one: Mapping[Any, Any]) -> bool:
-    same = all(row[name] == one[name] for name in SAME_DATA)
-    return same and not conflicts(protocol_facts(row), protocol_facts(one))
+    return data_of(row) == data_of(one) and not conflicts(protocol_facts(row), protocol_facts(one))
 
 
 def _differences(

@@ -10,7 +10,7 @@ from harness.pages.tables import MARK
 from harness.pages.theme import INK
 from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.run_table import UNTRAINED
-from harness.results.shared_seeds import MARKED, SAME_DATA
+from harness.results.shared_seeds import MARKED, data_of
 
 Row = Mapping[Any, Any]
 MARK_WORDS = f"{MARK} {MARKED}"
@@ -53,7 +53,7 @@ def _by_data(rows: Iterable[Row]) -> list[list[Row]]:
     """Return the results of the same data and backbone together."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(str(row[name]) for name in SAME_DATA), []).append(row)
+        groups.setdefault(data_of(row), []).append(row)
     return list(groups.values())
 
 

@@ -23,6 +23,12 @@ SAME_DATA = (
 )
 
 
+def data_of(row: Row) -> tuple[str, ...]:
+    """Return the values of `SAME_DATA`, the same for all that is unknown, be it None or NaN."""
+    values = (row[name] for name in SAME_DATA)
+    return tuple("" if value is None or value != value else str(value) for value in values)
+
+
 def shared_seeds(rows: Iterable[Row], persons: Mapping[str, Persons], metric: str = "R1") -> Seeds:
     """Return the variance of one seed of each result, by `persons_key`, shared by those of the same data and backbone.
 
@@ -44,7 +50,7 @@ def shared_seeds(rows: Iterable[Row], persons: Mapping[str, Persons], metric: st
         if row["rule"] == UNTRAINED:
             found[key] = own or SEEDLESS
         else:
-            groups.setdefault(tuple(str(row[name]) for name in SAME_DATA), {})[key] = own
+            groups.setdefault(data_of(row), {})[key] = own
     for group in groups.values():
         found |= dict(zip(group, shared(list(group.values())), strict=True))
     return found

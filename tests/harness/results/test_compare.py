@@ -15,7 +15,7 @@ from harness.pages.tables import DASH, MARK
 from harness.results.compare import Compared, compare
 from harness.results.run_source import Source
 from harness.results.seed_lines import needs_line
-from harness.results.shared_seeds import MARKED
+from harness.results.shared_seeds import MARKED, data_of
 
 
 def source_of(store):
@@ -253,3 +253,34 @@ def test_few_persons_that_all_differ_alike_are_not_said_to_be_the_same():
     assert "not significantly different: R@1 +100.0 points on each identity alike, p = 0.062" in text
     assert "too few identities to tell" in text
     assert "no difference" not in text
+
+
+def test_other_results_of_several_seeds_are_counted_once_and_only_where_they_tell_something(experiment, fake):
+    one, other = (fake.record(method, "icfg", r1) for method, r1 in (("linear_probe", 30), ("cskt", 40)))
+    for made in (one, other):
+        fake.send(experiment, *made, [("cuhk", 20)])
+    names = one[0].name, other[0].name
+    assert "persons only" in compare(source_of(experiment), *names).reach
+    for method, seeds, trained_on in (
+        ("coop", (1, 2), "icfg"),
+        ("irra", (1,), "icfg"),
+        ("irra", (1, 2), "rstp"),
+    ):
+        for seed in seeds:
+            made, arrays = fake.record(method, trained_on, 35, seed=seed)
+            fake.send(
+                experiment,
+                made,
+                arrays,
+                [("cuhk", 18 + seed), ("rstp" if trained_on == "icfg" else "icfg", 9)],
+            )
+    found = compare(source_of(experiment), *names)
+    assert len(found.tests) == 2
+    assert found.n_others == 1
+    assert "1 other result of the same data and backbone" in found.reach
+
+
+def test_what_is_unknown_of_two_results_is_the_same_as_none_and_as_nan(fake):
+    rows = [fake.row("a", train_pairs=None), fake.row("b", train_pairs=float("nan"))]
+    assert len({data_of(row) for row in rows}) == 1
+    assert data_of(fake.row("a")) != data_of(rows[0])
