@@ -70,7 +70,7 @@ def _shared_in_groups(groups: Sequence[Sequence[SeedVariance | None]]) -> str:
     freedoms = [sum(one.freedom for one in group if one is not None) for group in groups]
     return (
         "What another seed would change is estimated from all results of the same training and test data together: "
-        f"{_freedom(freedoms)}; {_deviation(groups)}."
+        f"{_freedom(freedoms)} each; {_deviation(groups)}."
     )
 
 

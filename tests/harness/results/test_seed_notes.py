@@ -48,7 +48,10 @@ def test_results_on_several_data_share_within_each_alone_and_the_range_is_said(f
     ]
     found = persons(rows[:2], 2, 1.0) | persons(rows[2:], 3, 4.0)
     (note,) = notes_of(rows, found)
-    assert "results of the same training and test data together: 2 to 4 degrees of freedom; standard" in note
+    assert (
+        "results of the same training and test data together: 2 to 4 degrees of freedom each; standard"
+        in note
+    )
     low, high = note.partition("deviation ")[2].removesuffix(" points of R@1.").split(" to ")
     assert float(low) < 1 < float(high)
 
