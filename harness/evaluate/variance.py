@@ -132,6 +132,8 @@ def half_width(moved: Array, *, level: float = 0.95) -> float:
 def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:
     """Return what the seeds of one result say of another seed; None of one seed: it says nothing.
 
+    Seeds that answer alike for every identity change nothing (`SEEDLESS`), and say nothing of other results' seeds.
+
     Seeds answer an identity's queries differently by chance, which makes their means differ too. The variance over
     identities includes that part already; counted twice it would make intervals too wide, so it is known apart (the
     interaction of the two-way random-effects model).
@@ -143,6 +145,8 @@ def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:
     n_seed, n_identity = sums.shape
     if n_seed < 2 or n_identity < 2:
         return None
+    if (sums == sums[0]).all():
+        return SEEDLESS
     means = sums.sum(axis=1) / sizes.sum()
     rest = sums - sums.mean(axis=0) - sizes * (means - means.mean())[:, None]
     freedom = (n_seed - 1) * (n_identity - 1)

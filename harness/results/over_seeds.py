@@ -109,7 +109,8 @@ def certainty(persons: Persons, seeds: Mapping[str, SeedVariance | None] | None 
         found |= {f"{name}_low": summary.low, f"{name}_high": summary.high}
         if name == "R1":
             found |= {"identity_error": summary.identity_error, "seed_error": summary.seed_error}
-            found |= {"interval": SEVERAL_SEEDS} if one is not None and one.freedom else {}
+        if name == "R1" and one is not None:
+            found["interval"] = SEVERAL_SEEDS if one.freedom else IDENTITIES
     return found
 
 

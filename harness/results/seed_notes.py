@@ -28,10 +28,12 @@ def seed_notes(rows: Sequence[Row], persons: Mapping[str, Persons]) -> list[str]
     """
     trained = [row for row in rows if row["rule"] != UNTRAINED]
     groups = _by_data(row for row in trained if persons_key(row) in persons)
-    found = [[persons[persons_key(row)].seed_variance("R1") for row in group] for group in groups]
-    sharing = [group for group in found if len(group) > 1 and any(group)]
+    told = [_told([persons[persons_key(row)] for row in group]) for group in groups]
+    sharing = [found for group, found in zip(groups, told, strict=True) if len(group) > 1 and found]
     unknown = [row for row in rows if row["interval"] == PERSONS_ONLY]
-    notes = [_shared_by_all(sharing[0]) if len(found) == 1 else _shared_in_groups(sharing)] if sharing else []
+    notes = (
+        [_shared_by_all(sharing[0]) if len(groups) == 1 else _shared_in_groups(sharing)] if sharing else []
+    )
     if unknown:
         names = listed(list(dict.fromkeys(str(row["label"]) for row in unknown)))
         whose = "" if len(unknown) == len(trained) else f" of {names}"
@@ -57,8 +59,14 @@ def _by_data(rows: Iterable[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _shared_by_all(found: Sequence[SeedVariance | None]) -> str:
-    freedoms = [one.freedom for one in found if one is not None]
+def _told(results: Iterable[Persons]) -> list[SeedVariance]:
+    """Return what the results of several seeds say of them; nothing of seeds that answer alike."""
+    own = (one.seed_variance("R1") for one in results)
+    return [one for one in own if one is not None and one.freedom]
+
+
+def _shared_by_all(found: Sequence[SeedVariance]) -> str:
+    freedoms = [one.freedom for one in found]
     several = many(len(freedoms), "result") + " of several seeds"
     return (
         f"What another seed would change is estimated from all results of the table together: {several}, "
@@ -66,8 +74,8 @@ def _shared_by_all(found: Sequence[SeedVariance | None]) -> str:
     )
 
 
-def _shared_in_groups(groups: Sequence[Sequence[SeedVariance | None]]) -> str:
-    freedoms = [sum(one.freedom for one in group if one is not None) for group in groups]
+def _shared_in_groups(groups: Sequence[Sequence[SeedVariance]]) -> str:
+    freedoms = [sum(one.freedom for one in group) for group in groups]
     return (
         "What another seed would change is estimated from all results of the same training and test data together: "
         f"{_freedom(freedoms)} each; {_deviation(groups)}."
@@ -80,7 +88,7 @@ def _freedom(freedoms: Sequence[int]) -> str:
     return words if low == high else f"{low:,} to {words}"
 
 
-def _deviation(groups: Sequence[Sequence[SeedVariance | None]]) -> str:
+def _deviation(groups: Sequence[Sequence[SeedVariance]]) -> str:
     """Return the standard deviation of a seed's R@1, as all results of a group know it."""
     pooled = [shared([*group, None])[-1] for group in groups]
     ends = [f"{100 * one.value**0.5:.1f}" for one in pooled if one is not None]

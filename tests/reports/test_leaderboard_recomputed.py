@@ -109,10 +109,12 @@ def kurtosis_freedom(moved):
 
 
 def own_seeds(sums, sizes):
-    """Return variance and luck of one seed from a method's own seeds; None of one seed."""
+    """Return variance and luck of one seed from a method's own seeds; None of one, NONE where they answer alike."""
     n_seed, n_person, total = len(sums), len(sizes), sum(sizes)
     if n_seed < 2:
         return None
+    if all(row == sums[0] for row in sums):
+        return NONE
     figures = [sum(row) / total for row in sums]
     mean, middle = sum(figures) / n_seed, average(sums)
     rest = sum(
@@ -135,11 +137,14 @@ def shared_seeds(results, metric):
     """Return what another seed of each method changes, pooled over the methods that train; None where nothing tells."""
     own = {method: own_seeds(*add_up(seeds, metric)) for method, seeds in results.items()}
     known = [(one["freedom"], one) for method, one in own.items() if one and method != FLOOR]
+    known = [(freedom, one) for freedom, one in known if freedom]
     pool = pooled(known) if known else None
     found = {}
     for method, one in own.items():
         if method == FLOOR:
             found[method] = one or NONE
+        elif one == NONE:
+            found[method] = NONE
         elif one and len(known) > 1 and one["between"] > pool["between"]:
             raised = pooled([(one["freedom"], one), (3, pool)])
             found[method] = raised | {"freedom": min(raised["freedom"], pool["freedom"])}

@@ -82,6 +82,15 @@ def test_one_seed_and_one_person_tell_nothing_of_seeds(shape):
     assert seed_variance(np.ones(shape), np.ones(shape[1])) is None
 
 
+def test_seeds_that_answer_alike_change_nothing_and_say_nothing_of_others():
+    sums = np.random.default_rng(0).random((1, 30)).repeat(3, axis=0)
+    alike = seed_variance(sums, np.ones(30))
+    assert alike == SEEDLESS
+    own = SeedVariance(2.0, 0.5, 1)
+    assert shared([alike, own, own]) == [SEEDLESS, *[SeedVariance(2.0, 0.5, 2, pooled=True)] * 2]
+    assert shared([alike, None]) == [SEEDLESS, None]
+
+
 def test_results_share_what_their_seeds_tell():
     small, own = SeedVariance(1.0, 0.2, 3), SeedVariance(5.0, 0.6, 1)
     pool = SeedVariance(2.0, pytest.approx(0.3), 4, pooled=True)

@@ -1,5 +1,7 @@
 """What a table says of seeds: pooled by hand, in one group and in several, and where nothing is known."""
 
+from dataclasses import replace
+
 import pytest
 from pandas import DataFrame
 
@@ -85,3 +87,14 @@ def test_the_mark_is_explained_where_it_stands_and_nowhere_else():
     assert any_marked([{"persons_only": False}]) == ()
     assert MARK_NOTE == "† persons only: another seed may order otherwise."
     assert [next(iter(legend_entry(True)))[0], legend_entry(False)] == [MARK, {}]
+
+
+def test_seeds_that_answer_alike_are_not_counted_and_leave_one_seed_unknown(fake):
+    rows = [fake.row("a"), fake.row("b", n_seeds=3)]
+    found = persons(rows)
+    alike = found[persons_key(rows[1])]
+    found[persons_key(rows[1])] = replace(alike, sums=alike.sums.repeat(3, axis=0))
+    assert notes_of(rows, found) == [f"{MARK_NOTE} Nothing tells what another seed of a would change."]
+    (panel,) = split_panels(DataFrame(rows), protocol_facts, found)
+    assert [row["interval"] for row in panel.records] == ["identities only", "identities"]
+    assert panel.difference(*panel.records).persons_only
