@@ -6,6 +6,7 @@ share what is known of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class SeedVariance:
         """The variance without the luck of queries; never below 0."""
         return max(self.between - self.within, 0.0)
 
-    @property
+    @cached_property
     def limit(self) -> float:
         """The upper confidence limit of `value` at 75 %: an estimate of few seeds is often far too small."""
         if not self.freedom:
