@@ -17,7 +17,7 @@ _LEAST_FREEDOM = 3.0
 _ROUNDING = 1e-15
 # How far up the confidence limit of a seed variance is taken where degrees of freedom follow from it, and how many
 # degrees of freedom of the other results an estimate above theirs is weighed against: both chosen by simulation.
-_LIMIT, _WEIGHT = 0.75, 3
+LIMIT, _WEIGHT = 0.75, 3
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SeedVariance:
         """The upper confidence limit of `value` at 75 %: an estimate of few seeds is often far too small."""
         if not self.freedom:
             return 0.0
-        at_most = self.between * self.freedom / float(stats.chi2.ppf(1 - _LIMIT, self.freedom))
+        at_most = self.between * self.freedom / float(stats.chi2.ppf(1 - LIMIT, self.freedom))
         return max(at_most - self.within, 0.0)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import UsageError, many
 from harness.evaluate.per_identity import Persons, persons_key
 from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread, spread
-from harness.evaluate.variance import SeedVariance, identity_variance, influence
+from harness.evaluate.variance import LIMIT, SeedVariance, identity_variance, influence
 from harness.record import TWIN
 from harness.results.panels import Panel, dataset_facts, on_own_dataset, split_panels
 from harness.results.run_source import Source
@@ -60,7 +60,7 @@ class Measured:
             "Seen: the 95 % interval of the difference excludes zero in 80 of 100 comparisons.",
             f"Measured on {many(self.n_results, 'result')}, {many(self.n_seeds, 'seed')} in all: {over}; from seed "
             f"to seed a standard deviation of {100 * seeds.value**0.5:.1f} points, and at its upper limit "
-            f"{100 * seeds.limit**0.5:.1f} (70 %, {many(seeds.freedom, 'degree')} of freedom), which the larger "
+            f"{100 * seeds.limit**0.5:.1f} ({100 * LIMIT:.0f} %, {many(seeds.freedom, 'degree')} of freedom), which the larger "
             "number of a cell is for.",
             *self.reasons,
         ]
