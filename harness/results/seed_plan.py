@@ -60,8 +60,8 @@ class Measured:
             "Seen: the 95 % interval of the difference excludes zero in 80 of 100 comparisons.",
             f"Measured on {many(self.n_results, 'result')}, {many(self.n_seeds, 'seed')} in all: {over}; from seed "
             f"to seed a standard deviation of {100 * seeds.value**0.5:.1f} points, and at its upper limit "
-            f"{100 * seeds.limit**0.5:.1f} ({100 * LIMIT:.0f} %, {many(seeds.freedom, 'degree')} of freedom), which the larger "
-            "number of a cell is for.",
+            f"{100 * seeds.limit**0.5:.1f} ({100 * LIMIT:.0f} %, {many(seeds.freedom, 'degree')} of freedom), which "
+            "the larger number of a cell is for.",
             *self.reasons,
         ]
 
