@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,17 @@ def _program() -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print a result as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    """Print a result as JSON on standard output; null stands for a number that JSON does not have."""
+    click.echo(json.dumps(_finite(value), indent=2, default=str, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with None in place of each number that is infinite or not a number."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def run_safely(command: click.Command, debug: bool) -> int:

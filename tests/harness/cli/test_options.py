@@ -1,15 +1,18 @@
 """What all options share: none given once is taken twice, closed sets name the nearest word, hostile text is plain."""
 
 import errno
+import json
+import math
 import os
 import shlex
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from harness.cli.main import cli
-from harness.cli.options import Choice, _Option, option, plain, printed_command, run_safely
+from harness.cli.options import Choice, _Option, option, plain, print_json, printed_command, run_safely
 from harness.errors import UsageError
 from tests.harness.cli.test_help import commands
 
@@ -152,3 +155,11 @@ def test_a_printed_command_runs_from_a_shell_that_need_not_know_the_harness(
     program = [part.format(**places, python=sys.executable) for part in shown.split(" ")]
     assert words == [*program, "runs", "show", "a b", "--runs", "my runs"]
     assert shlex.split(printed_command("runs", "list"))[-2:] == ["runs", "list"]
+
+
+def test_json_has_null_for_numbers_that_it_does_not_have(capsys):
+    print_json(
+        {"freedom": math.inf, "p": [math.nan, 0.5], "nested": {"low": -math.inf, "n": 3}, "path": Path("x")}
+    )
+    printed = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert printed == {"freedom": None, "p": [None, 0.5], "nested": {"low": None, "n": 3}, "path": "x"}
