@@ -221,19 +221,15 @@ def _unlike(a: Row, b: Row) -> list[str]:
 
 def _others(source: Source, rows: "DataFrame") -> tuple[list[Row], dict[str, Persons]]:
     """Return the newest other results of several seeds that share data, backbone and protocol with one of some."""
-    runs = source.single_runs
+    runs, named = source.single_runs, set(rows["condition"])
     trained = [row for row in _records(rows) if row["rule"] != UNTRAINED]
-    named = set(rows["condition"])
-    seeds: dict[str, set[int]] = {}
-    for row in _records(runs):
-        if row["condition"] not in named and any(_alike(row, one) for one in trained):
-            seeds.setdefault(row["condition"], set()).add(row["seed"])
-    several = [condition for condition, known in seeds.items() if len(known) > 1][:_MOST_OTHERS]
-    if not several:
-        return [], {}
-    results, persons = source.combined(runs[runs["condition"].isin(several)])
-    known = [row for row in _records(results) if persons_key(row) in persons and row["n_seeds"] > 1]
-    return [row for row in known if any(_alike(row, one) for one in trained)], persons
+    near = runs[
+        [row["condition"] not in named and any(_alike(row, one) for one in trained) for row in _records(runs)]
+    ]
+    seeds = near.groupby("condition", sort=False)["seed"].nunique()
+    several = seeds.index[seeds > 1][:_MOST_OTHERS]
+    results, persons = source.combined(near[near["condition"].isin(several)])
+    return [row for row in _records(results) if persons_key(row) in persons and row["n_seeds"] > 1], persons
 
 
 def _records(rows: "DataFrame") -> list[Row]:

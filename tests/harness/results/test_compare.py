@@ -274,9 +274,14 @@ def test_other_results_of_several_seeds_are_counted_once_and_only_where_they_tel
                 arrays,
                 [("cuhk", 18 + seed), ("rstp" if trained_on == "icfg" else "icfg", 9)],
             )
-    found = compare(source_of(experiment), *names)
+    source, read = source_of(experiment), []
+    combined = source.combined
+    source.combined = lambda rows: read.append(rows) or combined(rows)
+    found = compare(source, *names)
     assert len(found.tests) == 2
     assert found.n_others == 1
+    assert set(read[1]["method"]) == {"coop"}
+    assert set(read[1]["tested_on"]) == {"icfg", "cuhk"}
     assert "1 other result of the same data and backbone" in found.reach
 
 
