@@ -21,12 +21,14 @@ from harness.evaluate.variance import (
     identity_variance,
     influence,
     seed_variance,
+    shared,
     total_variance,
 )
 
 LEVEL, POWER = 0.95, 0.8
 # Where the search ends: a number above says that it takes more.
 MOST_SEEDS, MOST_IDENTITIES = 100, 1_000_000
+_DRAWS = (np.arange(20) + 0.5) / 20
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Spread:
     def detectable(self, n_seed: int, n_identity: float) -> float:
         """Return the true difference whose interval would exclude zero in 80 of 100 comparisons of such a design.
 
-        It is the `detectable` of `paired_difference`. Infinite where nothing would tell what seeds change: one seed
-        each, and no further result.
+        It is what `paired_difference` has as `detectable` there, on average. Infinite where nothing would tell what
+        seeds change: one seed each, and no further result.
 
         Args:
             n_seed: seeds of each side that has any.
@@ -62,8 +64,8 @@ class Spread:
             return inf
         shrunk = self.n_identity / n_identity
         luck = self.seeds.within * shrunk
-        one = SeedVariance(self.seeds.value + luck, luck, freedom, pooled=True)
         identities = self.identities * shrunk + self.n_sides * luck / n_seed
+        one = _as_shared(self.seeds.value + luck, luck, n_seed - 1, freedom) if self.n_sides else SEEDLESS
         total = total_variance(Variance(identities, n_identity - 1), [(n_seed, one)] * self.n_sides)
         quantiles = stats.t.ppf([(1 + LEVEL) / 2, POWER], total.freedom)
         return float(quantiles.sum() * total.value**0.5)
@@ -132,6 +134,26 @@ def spread(
     others = max(freedom - sum(len(sums) - 1 for sums, _ in sides), 0)
     one = SeedVariance(value + luck, luck, freedom)
     return Spread(max(identities, 0.0), len(sizes), one, len(sides), others)
+
+
+def _as_shared(between: float, luck: float, own: int, freedom: int) -> SeedVariance:
+    """Return what sharing makes of a true seed variance, on average over what a side's own seeds may say of it.
+
+    A side whose own seeds happen to differ more keeps a part of that (`variance.shared`), which costs power.
+
+    Args:
+        between: variance of the figures of seeds, with their luck.
+        luck: that luck alone.
+        own: degrees of freedom of the side's own seeds.
+        freedom: those of all results together.
+    """
+    if not own or own == freedom:
+        return SeedVariance(between, luck, freedom, pooled=True)
+    rest = SeedVariance(between, luck, freedom - own)
+    draws = between * stats.chi2.ppf(_DRAWS, own) / own
+    found = [shared([SeedVariance(float(one), luck, own), rest])[0] or rest for one in draws]
+    raised = float(np.mean([one.between for one in found]))
+    return SeedVariance(raised, luck, round(np.mean([one.freedom for one in found])), pooled=True)
 
 
 def _fewest(first: int, most: int, enough: Callable[[int], bool]) -> int:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -6,7 +7,7 @@ from scipy import stats
 
 from harness.evaluate.paired_difference import paired_difference
 from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread, spread
-from harness.evaluate.variance import SEEDLESS, SeedVariance, seed_variance, shared
+from harness.evaluate.variance import LIMIT, SEEDLESS, SeedVariance, seed_variance, shared
 
 MEASURED = Spread(1e-4, 500, SeedVariance(3e-4, 1e-4, 6), 2, others=2)
 NUMBERS = (30, 100, 500, 2_000, 20_000)
@@ -32,29 +33,42 @@ def of_truth(n_identity, others=0, *, own=0.2, seed_sd=0.02, luck=0.3):
 
 
 def test_identities_shrink_with_identities_seeds_with_seeds_and_luck_with_both():
-    n_seed, n_identity, known = 4, 2_000, MEASURED
+    n_seed, n_identity, known = 4, 2_000, replace(MEASURED, n_sides=1, others=0)
     persons, value, luck = known.identities / 4, known.seeds.value, known.seeds.within / 4
-    total = persons + 2 * (value + luck) / n_seed
-    freedom = known.others + 2 * (n_seed - 1)
-    limit = (value + luck) * freedom / stats.chi2.ppf(0.25, freedom) - luck
-    over_identities, of_seeds = persons + 2 * luck / n_seed, 2 * limit / n_seed
+    total = persons + (value + luck) / n_seed
+    freedom = n_seed - 1
+    assert known.seeds.limit == pytest.approx(3e-4 * 6 / stats.chi2.ppf(1 - LIMIT, 6) - 1e-4)
+    limit = (value + luck) * freedom / stats.chi2.ppf(1 - LIMIT, freedom) - luck
+    over_identities, of_seeds = persons + luck / n_seed, limit / n_seed
     squares = over_identities**2 / (n_identity - 1) + of_seeds**2 / freedom
     welch = (over_identities + of_seeds) ** 2 / squares
     expected = (stats.t.ppf(0.975, welch) + stats.t.ppf(0.8, welch)) * total**0.5
     assert known.detectable(n_seed, n_identity) == pytest.approx(expected)
 
 
-def test_the_design_that_was_measured_has_the_detectable_difference_of_its_comparison():
+@pytest.mark.parametrize(("n_seed", "n_others"), [(2, 6), (4, 1), (3, 0)])
+def test_a_design_has_the_detectable_difference_that_its_comparisons_have_on_average(n_seed, n_others):
+    rng, sizes, n_times = np.random.default_rng([4, n_seed]), np.ones(200), 150
+    found = []
+    for _ in range(n_times):
+        base = rng.normal(0.5, 0.2, 200)
+        a, b, *others = (drawn(rng, base, n_seed) for _ in range(2 + n_others))
+        seeds = shared([seed_variance(one, sizes) for one in (a, b, *others)])
+        found.append(paired_difference(a, b, sizes, (seeds[0], seeds[1])).detectable)
+        known = spread(a, b, sizes, (seeds[0], seeds[1]))
+        assert (known.n_sides, known.n_identity) == (2, 200)
+    truth = of_truth(200, n_others * (n_seed - 1))
+    assert truth.detectable(n_seed, 200) == pytest.approx(np.mean(found), rel=0.05)
+
+
+def test_further_results_are_counted_without_the_seeds_of_the_two():
     rng, sizes = np.random.default_rng(4), np.ones(80)
     base = rng.random(80)
     sides = [drawn(rng, base, 3, seed_sd=0.2) for _ in range(4)]
     sides.sort(key=lambda one: seed_variance(one, sizes).between)
     known = shared([seed_variance(one, sizes) for one in sides])
-    found = spread(*sides[:2], sizes, (known[0], known[1]))
-    assert known[0] == known[1]
-    assert (found.n_sides, found.n_identity, found.others) == (2, 80, 4)
-    told = paired_difference(*sides[:2], sizes, (known[0], known[1]))
-    assert found.detectable(3, 80) == pytest.approx(told.detectable, rel=1e-3)
+    assert spread(*sides[:2], sizes, (known[0], known[1])).others == 4
+    assert spread(*sides[:2], sizes, (known[0], known[3])).others == 4
 
 
 def test_the_luck_of_queries_is_taken_out_of_what_identities_vary():
