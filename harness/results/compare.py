@@ -116,8 +116,9 @@ class Comparison:
             return (
                 f"{MARK} The intervals cover {MARKED}. Repeat with --seeds 3, or track other methods' seeds."
             )
-        others = f"; {many(self.n_others, 'other result')} of the same data and backbone help to tell what seeds change"
-        return f"The intervals cover new identities and new seeds{others if self.n_others else ''}."
+        others = many(self.n_others, "other result")
+        known = f" What seeds change is estimated from {others} of the same data and backbone too."
+        return f"The intervals cover new identities and new seeds.{known if self.n_others else ''}"
 
     @property
     def trained_seeds(self) -> list[int]:

@@ -89,7 +89,8 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
         "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,
         "title": f"{first.config['method']['name']} on {dataset}{twin}{without} · {basis}",
-        "note": f"mean [95 % interval over {'seeds and ' * (n_seeds > 1)}identities] and each seed's value",
+        "note": f"mean [95 % interval over {'seeds and ' * (n_seeds > 1)}identities] and each seed's value"
+        + "; two seeds tell little of another, and a third would narrow these intervals" * (n_seeds == 2),
         "seeds": [record.config["seed"] for record in records],
         "runs": [record.name for record in records],
         "faults": list(dict.fromkeys(line for one in records for line in one.data.get("faults", ()))),

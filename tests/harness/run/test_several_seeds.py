@@ -104,3 +104,8 @@ def test_seeds_of_what_no_seed_changes_are_one_run():
     trained = resolve("linear_probe", "icfg", synthetic=True)
     assert [len(with_seeds(config, 3)) for config in (given, random, trained)] == [1, 3, 3]
     assert [config.seed for config in with_seeds(trained, 3)] == [1, 2, 3]
+
+
+def test_a_group_of_two_seeds_says_that_they_tell_little(made):
+    assert "two seeds tell little" in summarise(*made(1, 2))["note"]
+    assert "two seeds" not in summarise(*made(3))["note"]
