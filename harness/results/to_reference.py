@@ -28,5 +28,5 @@ def differences(
         if paired is not None:
             found |= {key: paired.estimate, f"{key}_low": paired.low, f"{key}_high": paired.high}
             found |= {"p": paired.p_value} if name == "R1" else {}
-            found["persons_only"] = paired.persons_only
+            found["persons_only"] |= paired.persons_only
     return found

@@ -1,0 +1,39 @@
+"""A result minus its reference: what is known of the difference, and of which metric it is not."""
+
+from dataclasses import replace
+from math import isnan
+
+import pytest
+from pandas import DataFrame
+
+from harness.evaluate.per_identity import persons_key
+from harness.metric_names import METRICS
+from harness.results.panels import protocol_facts, split_panels
+from harness.results.to_reference import differences
+from tests.fake_experiment import persons
+
+
+def panel_of(rows, found):
+    (panel,) = split_panels(DataFrame(rows), protocol_facts, found)
+    return panel
+
+
+def test_a_difference_is_that_of_the_panel_and_the_reference_has_none(fake):
+    rows = [fake.row("a", r1=40), fake.row("b", r1=30)]
+    panel = panel_of(rows, persons(rows))
+    found, paired = differences(*rows, panel, ("R1", "mAP")), panel.difference(*rows)
+    assert found["R1_difference"] == pytest.approx(10)
+    assert (found["R1_difference_low"], found["p"]) == (paired.low, paired.p_value)
+    assert isnan(differences(rows[0], None, panel, ("R1",))["R1_difference"])
+
+
+@pytest.mark.parametrize("metrics", [("R1", "R10"), ("R10", "R1")])
+def test_one_metric_whose_seeds_tell_nothing_marks_the_line(fake, metrics):
+    rows = [fake.row("a"), fake.row("b", n_seeds=3)]
+    found = persons(rows[:1]) | persons(rows[1:], 3, 1.0)
+    known = found[persons_key(rows[1])]
+    sums = known.sums.copy()
+    sums[:, :, METRICS.index("R10")] = 10
+    panel = panel_of(rows, found | {persons_key(rows[1]): replace(known, sums=sums)})
+    assert differences(*rows, panel, ("R1",))["persons_only"] is False
+    assert differences(*rows, panel, metrics)["persons_only"] is True
