@@ -98,10 +98,11 @@ def suite_lines(
         one = measure(panel) if alike and panel.facts["dataset"] in n_seeds else None
         if one is not None:
             found.setdefault(one.dataset, one)
-    return [_suite_line(found[name], n) for name, n in n_seeds.items() if name in found]
+    return [suite_line(found[name], n) for name, n in n_seeds.items() if name in found]
 
 
-def _suite_line(measured: Measured, n_seed: int) -> str:
+def suite_line(measured: Measured, n_seed: int) -> str:
+    """Return what so many seeds of each method would often miss, and what the next smaller difference takes."""
     known = measured.spread
     missed = 100 * known.detectable(n_seed, known.n_identity)
     stands = f"({many(measured.n_results, 'result')} measured so far)"

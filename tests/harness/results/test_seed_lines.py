@@ -1,10 +1,14 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from harness.evaluate.per_identity import persons_key
 from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread
-from harness.evaluate.variance import SeedVariance
+from harness.evaluate.variance import SEEDLESS, SeedVariance
 from harness.results.run_source import Source
-from harness.results.seed_lines import needs_line, suite_lines
-from harness.results.seed_plan import plan_seeds
+from harness.results.seed_lines import needs_line, pair_line, suite_line, suite_lines
+from harness.results.seed_plan import POINTS, Measured, plan_seeds
 
 
 def spread(identities, seed_sd, n_sides=2, others=4):
@@ -53,6 +57,52 @@ def test_unknown_seeds_are_said_to_be_unknown():
         "On icfg, it is unknown how many seeds a difference of 1 point in R@1 takes: nothing tells what another seed "
         "changes."
     )
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "rule", "counted"),
+    [((2, 5), "val", 3), ((4, 5), "val", 4), ((1, 6), "untrained", 6)],
+)
+def test_a_pair_has_its_seeds_but_no_fewer_than_three_to_count_identities_with(n_seeds, rule, counted, fake):
+    rows = [fake.row(name, n_seeds=n) for name, n in zip("ab", n_seeds, strict=True)]
+    rows[0]["rule"] = rule
+    persons = fake.persons(rows[:1], n_seeds[0]) | fake.persons(rows[1:], n_seeds[1])
+    own = np.random.default_rng(1).normal(size=(2, 1, fake.N_IDENTITIES, 1))
+    persons = {
+        key: replace(one, sums=one.sums + more) for (key, one), more in zip(persons.items(), own, strict=True)
+    }
+    one, other = (persons_key(row) for row in rows)
+    small = SeedVariance(1.5e-6, 1e-6, 6)
+    seeds = {one: SEEDLESS if rule == "untrained" else small, other: small}
+    line = pair_line(rows, persons, seeds)
+    assert line.startswith("On icfg with its 40 identities, no number of seeds shows")
+    assert f"; with {counted} seeds " in line
+
+
+@pytest.mark.parametrize(
+    ("identities", "seed_sd", "end"),
+    [
+        (0.2, 0.4, "; 1 point takes {} seeds."),
+        (0.1, 0.2, "; 0.5 points take {} seeds."),
+        (1.5, 0.1, "; no number of seeds shows 2 points on its 1,000 identities."),
+        (0.01, 0.01, " (3 results measured so far)."),
+    ],
+)
+def test_a_suite_names_the_next_smaller_difference(identities, seed_sd, end):
+    known = spread(identities, seed_sd)
+    missed = 100 * known.detectable(3, 1_000)
+    points = max((one for one in POINTS if one < missed), default=0.1)
+    line = suite_line(Measured("icfg", False, 1, (), 3, 9, 3, known), 3)
+    assert line.startswith(f"icfg: with 3 seeds each, a difference below {missed:.1f} points")
+    assert line.endswith(end.format(known.seeds_needed(points / 100, 1_000)))
+
+
+def test_of_two_protocols_the_one_of_more_results_speaks_for_a_suite(experiment, fake):
+    for method, r1 in (("cskt", 50), ("linear_probe", 30)):
+        send(experiment, fake, method, r1)
+    send(experiment, fake, "cskt", 60, eval__rule="last")
+    (line,) = suite_lines(source_of(experiment), {"icfg": 2}, {"tiny"}, synthetic=True)
+    assert "(2 results measured so far)" in line
 
 
 def source_of(store):
