@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.config.values import flatten
 from harness.inference.model import Trained, load
 from harness.inference.transfer import results_of
-from harness.record import all_runs
+from harness.record import BOOTSTRAP, all_runs
 from harness.track.tags import with_ends
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def runs(root: str | Path | None = None) -> "pandas.DataFrame":
     backbone's weights and of those trained), the config by dotted key, `data.` with counts and faults, `accounting.`,
     `selection.`, `progress.` of what did not finish, and the metrics of each test as `test/dataset/direction/name`, the
     ends of their intervals as `…/low` and `…/high`; tests on other datasets (`harness evaluate`) included.
+    `interval_method` says which method made the ends, `interval_method.DATASET` those of a test elsewhere.
     """
     import pandas
 
@@ -41,11 +42,13 @@ def runs(root: str | Path | None = None) -> "pandas.DataFrame":
             "backbone_sha256": record.backbone.get("sha256"),
             "weights_sha256": record.weights_sha256,
             "command": record.command,
+            "interval_method": record.interval_method,
         }
         names = ("data", "accounting", "selection", "progress")
         row = {**head, **flatten(record.config), **flatten({name: getattr(record, name) for name in names})}
         row |= with_ends(record.metrics, record.intervals)
         for result in results_of(folder):
             row |= with_ends(result["metrics"], result["intervals"])
+            row[f"interval_method.{result['dataset']}"] = result.get("interval_method", BOOTSTRAP)
         rows.append(row)
     return pandas.DataFrame(rows)

@@ -27,13 +27,19 @@ COMPRESSION = "compression.json"
 BACKBONE = "backbone.safetensors"
 IMPORTED = "harness.imported"
 BEFORE_PICTURES = "made before pictures were part of it"
+# The method of all intervals that were made before their method was recorded, and what is said of them.
+BOOTSTRAP = 1
+EARLIER_INTERVALS = (
+    "intervals by the earlier method, a bootstrap: `harness runs reread` computes them by today's"
+)
 TWIN, REAL = "SYNTHETIC TWIN", "real data"
 
 
 class Record(BaseModel):
     """What is known of a run; the same fields whether it finished, failed or was interrupted.
 
-    Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names.
+    Metric names are `split/dataset/direction/name`, in percent; `intervals` holds (low, high) of the same names,
+    made by `interval_method` (`harness.evaluate.intervals.METHOD`), which is no part of a run's identity.
     `study` names the study that a run is a trial of: such a run validates and is never tested. `pictures` holds the
     SHA-256 of the pictures of each split that the run used; it is empty where the run was made before pictures were
     part of it. `command` is the command line of the process that did the work, `weights_sha256` the content of
@@ -65,6 +71,7 @@ class Record(BaseModel):
     selection: dict[str, Any] = {}
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
+    interval_method: int = BOOTSTRAP
     statistics: dict[str, float] = {}
     oracle: dict[str, Any] | None = None
     error: dict[str, str] | None = None
@@ -84,6 +91,17 @@ class Record(BaseModel):
     def imported(self) -> str | None:
         """The authors' checkpoint that the run was made of, None for a run that was trained here."""
         return self.tags.get(IMPORTED)
+
+
+def has_earlier_intervals(result: Record | Mapping[str, Any]) -> bool:
+    """Whether the intervals of a run, of its test on another dataset or of a group of seeds are a bootstrap's.
+
+    >>> has_earlier_intervals({"metrics": {"R1": 50.0}, "intervals": {"R1": [45.0, 55.0]}})
+    True
+    """
+    values = vars(result) if isinstance(result, Record) else result
+    has_some = bool(values.get("intervals", values.get("metrics")))
+    return has_some and values.get("interval_method", BOOTSTRAP) == BOOTSTRAP
 
 
 def left_out_words(data: Mapping[str, Any]) -> str:

@@ -18,7 +18,15 @@ from harness.config.values import flatten
 from harness.files import load_arrays, read_json, write_json
 from harness.metric_names import DIRECTIONS, METRIC_NAMES
 from harness.pages.tables import DASH, count_text, interval_text, row_interval
-from harness.record import BEFORE_PICTURES, REAL, TWIN, left_out_words, run_name
+from harness.record import (
+    BEFORE_PICTURES,
+    EARLIER_INTERVALS,
+    REAL,
+    TWIN,
+    has_earlier_intervals,
+    left_out_words,
+    run_name,
+)
 from harness.reporting.run_files import FILES, fetch_run
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
@@ -98,6 +106,7 @@ def results_table(run: dict[str, Any]) -> Table:
     world = TWIN if run["synthetic"] else REAL
     notes = (
         "In percent with 95 % intervals over identities: they cover other identities, not another seed.",
+        *([f"{EARLIER_INTERVALS.capitalize()}."] if has_earlier_intervals(run) else ()),
     )
     return Table("run-results", f"{world} · test on {dataset}", DataFrame(values), DataFrame(cells), notes)
 

@@ -4,6 +4,7 @@ from zlib import crc32
 
 import numpy as np
 
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.per_identity import Persons, persons_key
 from harness.metric_names import METRICS
 from harness.record import Record, RunFolder, now
@@ -89,6 +90,7 @@ def record(method, dataset, r1=40.0, *, seed=1, trainable=1000, synthetic=True, 
         },
         metrics=metrics,
         intervals=intervals,
+        interval_method=more.pop("interval_method", METHOD),
         tags=more.pop("tags", {}),
     )
     assert not more, more
@@ -109,7 +111,7 @@ def send(store, made, arrays, transfers=()):
         metrics, intervals = scores(found, dataset)
         folder.write_queries(found, f"transfer/{dataset}.npz")
         known = {"fingerprint": f"data-of-{dataset}", "pictures": f"test-of-{dataset}", "left_out": 0}
-        result = {"dataset": dataset, "protocol": 1, **known}
+        result = {"dataset": dataset, "protocol": 1, "interval_method": made.interval_method, **known}
         assert log_transfer(made, folder, result | {"metrics": metrics, "intervals": intervals})
     return made
 
@@ -182,6 +184,7 @@ def row(method="cskt", trained_on="icfg", tested_on=None, r1=40.0, **changes):
         "n_seeds": 1,
         "interval": "identities" if untrained else "identities only",
         "R1_seeds": [r1],
+        "interval_method": METHOD,
     }
     for name, value in {"R1": r1, "R5": r1, "R10": r1, "mAP": r1 - 5}.items():
         made |= {name: value, f"{name}_low": value - 3, f"{name}_high": value + 3}

@@ -2,6 +2,7 @@
 
 from harness.analysis.studies.tracked_study import TrackedStudy
 from harness.config.fields import Choice, Range
+from harness.evaluate.intervals import METHOD
 from harness.sweep.settings import COSTS, Search
 from harness.sweep.space import Axis
 from harness.sweep.summary import Summary
@@ -23,6 +24,8 @@ TAGS = {
     "harness.sampler": "tpe",
     "harness.pruner": "median",
 }
+METRICS = {"test/icfg/t2i/R1": {"mean": 12.0, "low": 9.0, "high": 15.0}}
+TESTED = {"metrics": METRICS, "interval_method": METHOD}
 ERROR = {"type": "TrainingError", "message": "the loss is nan\nsecond line", "traceback": "Traceback ..."}
 
 
@@ -62,7 +65,7 @@ def summary(name, trials, fake, objectives=(R1,), **more):
         "importance": {"method.lr": 0.7, "method.prompt_length": 0.2, "method.init": 0.1},
         "command": "harness run --method cskt --preset 'my best.yaml'",
         "tests": tests if best else [],
-        "test": {"metrics": {"test/icfg/t2i/R1": {"mean": 12.0, "low": 9.0, "high": 15.0}}} if best else None,
+        "test": TESTED if best else None,
     }
     return Summary(**{**known, **more})
 

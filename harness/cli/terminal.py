@@ -11,7 +11,7 @@ import click
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
 from harness.listener import Listener
-from harness.record import left_out_words
+from harness.record import EARLIER_INTERVALS, has_earlier_intervals, left_out_words
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
@@ -62,6 +62,7 @@ def record_table(record: Any) -> None:
     metric_table(title, (record.metrics, record.intervals))
     for line in _facts(record):
         paragraph("", line, indent=2)
+    interval_line(record)
     fault_lines(record.data)
     for note in record.notes:
         paragraph("", f"backbone: {note}", indent=2)
@@ -78,6 +79,12 @@ def fault_lines(data: Mapping[str, Any]) -> None:
     """Print a line for all that is wrong or odd with a run's data."""
     for fault in data.get("faults", ()):
         paragraph("", f"data: {fault}", indent=2)
+
+
+def interval_line(result: Any) -> None:
+    """Print a line where the intervals of a record, another result or a group of seeds are not by today's method."""
+    if has_earlier_intervals(result):
+        paragraph("", EARLIER_INTERVALS, indent=2)
 
 
 def _facts(record: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ from harness.data.loading import Opened, open_test
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.evaluate.encoder import evaluate
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import PROTOCOL_VERSION, intervals
 from harness.files import read_json, write_json
 from harness.inference.model import Trained
@@ -117,6 +118,7 @@ def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) ->
         "faults": record.data["faults"],
         "metrics": record.metrics,
         "intervals": record.intervals,
+        "interval_method": record.interval_method,
     }
 
 
@@ -137,6 +139,7 @@ def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) 
         "faults": opened.faults,
         "metrics": {prefix + name: value for name, value in evaluation.metrics.items()},
         "intervals": {prefix + name: ends for name, ends in found.items()},
+        "interval_method": METHOD,
     }
     trained.folder.write_queries(evaluation.queries, f"transfer/{dataset}.npz")
     write_json(trained.folder.file(f"transfer/{dataset}.json"), result)

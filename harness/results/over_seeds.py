@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import DataError
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.per_identity import Persons, persons_key, persons_of
 from harness.evaluate.variance import SeedVariance
 from harness.metric_names import METRICS
+from harness.record import BOOTSTRAP
 from harness.results.run_table import UNTRAINED
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ COSTS = (
     "captions_per_second",
     "retention",
 )
-_OF_ONE_RUN = ("run_id", "seed", "queries")
+_OF_ONE_RUN = ("run_id", "seed", "queries", "tracked_method")
 # What an interval covers. Of a result of one seed nothing may tell what another would change.
 IDENTITIES, PERSONS_ONLY = "identities", "identities only"
 SEVERAL_SEEDS = "seeds and identities"
@@ -40,7 +42,8 @@ def combine_seeds(
 ) -> tuple["DataFrame", dict[str, Persons]]:
     """Return one row for each condition and test set, and the results of each per identity, by `persons_key`.
 
-    A row holds its seeds' mean, interval and single values; costs are means over seeds.
+    A row holds its seeds' mean, interval, the method that made it, and single values; costs are means over seeds. From
+    per-query results intervals are computed anew, whatever was tracked.
 
     Args:
         runs: single runs, newest first, as `harness.results.run_table.read_runs` gives them.
@@ -77,6 +80,7 @@ def _combine(members: Members, persons: Persons | None, groups: Mapping[str, Map
         "R1_seeds": [row["R1"] for row in members],
         "n_identities": None if persons is None else len(persons.sizes),
         "correlation": None if persons is None else persons.correlation,
+        "interval_method": members[0].get("tracked_method") if persons is None else METHOD,
     }
     combined |= {name: _mean([row.get(name) for row in members]) for name in COSTS}
     if persons is not None:
@@ -121,7 +125,8 @@ def _tracked(members: Members, groups: Mapping[str, Mapping[str, float]]) -> Row
     key = f"test/{members[0]['tested_on']}/t2i/"
     if metrics is None or metrics.get("n_seeds") != len(members) or f"{key}R1" not in metrics:
         return None
-    found: Row = {"interval": SEVERAL_SEEDS}
+    method = int(metrics.get("interval_method", BOOTSTRAP))
+    found: Row = {"interval": SEVERAL_SEEDS, "interval_method": method}
     for name in METRICS:
         found[name] = metrics.get(key + name)
         found |= {f"{name}_{end}": metrics.get(f"{key}{name}/{end}") for end in ("low", "high")}
@@ -129,7 +134,7 @@ def _tracked(members: Members, groups: Mapping[str, Mapping[str, float]]) -> Row
 
 
 def _bare(members: Members) -> Row:
-    found: Row = {"interval": NO_INTERVAL}
+    found: Row = {"interval": NO_INTERVAL, "interval_method": None}
     for name in METRICS:
         found |= {name: _mean([row[name] for row in members]), f"{name}_low": None, f"{name}_high": None}
     return found

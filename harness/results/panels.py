@@ -6,10 +6,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import listed
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
-from harness.record import BEFORE_PICTURES, REAL, TWIN
+from harness.record import BEFORE_PICTURES, BOOTSTRAP, REAL, TWIN
 from harness.results.labels import labels
 from harness.results.over_seeds import certainty
 from harness.results.run_table import UNTRAINED
@@ -173,6 +174,8 @@ def protocol_facts(row: Mapping[str, Any]) -> Facts:
         f"annotations of {row['tested_on']}": str(row["test_fingerprint"]),
         **_picture_facts(row, "pictures", "left_out", f"test pictures of {row['tested_on']}"),
     }
+    if _known(row.get("interval_method")) and _known(row.get("R1_low")):
+        facts["intervals"] = _method_words(int(row["interval_method"]))
     return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
 
 
@@ -193,6 +196,12 @@ def _picture_facts(row: Mapping[str, Any], pictures: str, left_out: str, name: s
     """Return what is known of a row's pictures; nothing of a run that was made before they were part of it."""
     facts = {name: str(row[pictures])} if row.get(pictures) else {}
     return facts | ({f"unreadable {name}": f"{row[left_out]:,.0f}"} if _known(row.get(left_out)) else {})
+
+
+def _method_words(number: int) -> str:
+    """Return which method made intervals, in words."""
+    names = {BOOTSTRAP: " (bootstrap)", METHOD: " (Wilson's)"}
+    return f"method {number}{names.get(number, '')}"
 
 
 def _known(value: float | None) -> bool:

@@ -16,7 +16,7 @@ from harness.datasets import DATASETS, SPLITS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
-from harness.record import QUERIES, RunFolder, reached
+from harness.record import BOOTSTRAP, QUERIES, RunFolder, reached
 from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
 from harness.track.tags import SUITE
 
@@ -57,10 +57,10 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
 
     A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
     `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which data (`faults`, a line each), on which
-    pictures (`pictures`, `left_out`, those of
-    the test split, and `train_pictures`, `train_left_out`), what came out (`R1`, `R1_low`, `R1_high`, ... in percent,
-    text to image) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same
-    `condition` differ in nothing but the seed.
+    pictures (`pictures`, `left_out`, those of the test split, and `train_pictures`, `train_left_out`), what came out
+    (`R1`, `R1_low`, `R1_high`, ... in percent, text to image, the ends by `tracked_method`) and what it cost
+    (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same `condition` differ in nothing but the
+    seed.
 
     Args:
         store: where the runs are tracked.
@@ -184,6 +184,7 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
     own = dataset == trained_on
     fingerprint = run.tag("fingerprint") if own else run.tag(f"transfer.{dataset}")
     own_protocol = run.tag("version.protocol")
+    method = "interval_method" if own else f"transfer_interval_method.{dataset}"
     return {
         "tested_on": dataset,
         "in_domain": own,
@@ -191,6 +192,7 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
         "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],
         "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
         "faults": _faults(run, dataset, own),
+        "tracked_method": as_whole(run.tag(method)) or BOOTSTRAP,
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": QUERIES if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on, dataset),

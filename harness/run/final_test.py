@@ -6,6 +6,7 @@ from harness.data.reading import Reading
 from harness.errors import UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.encoder import Encoder, evaluate
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import correlation, intervals
 from harness.listener import Listener
 from harness.record import EMBEDDINGS, Record, RunFolder
@@ -32,6 +33,7 @@ def take_test(record: Record, folder: RunFolder, encoder: Encoder, split: Split)
     record.accounting["captions_per_second"] = len(split.owners) / max(embeddings.text_seconds, 1e-9)
     if encoder.engine.is_main_process:
         found = intervals(evaluation.queries)
+        record.interval_method = METHOD
         record.intervals = {prefix + name: ends for name, ends in found.items()}
         record.statistics["t2i/R1/intra_identity_correlation"] = correlation(evaluation.queries)
         folder.write_queries(evaluation.queries)

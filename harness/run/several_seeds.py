@@ -9,7 +9,7 @@ from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import many
-from harness.evaluate.intervals import seed_summary
+from harness.evaluate.intervals import METHOD, seed_summary
 from harness.evaluate.per_identity import query_values
 from harness.files import write_json
 from harness.listener import Listener
@@ -96,6 +96,7 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
         "faults": list(dict.fromkeys(line for one in records for line in one.data.get("faults", ()))),
         "synthetic": first.synthetic,
         "finished": now(),
+        "interval_method": METHOD,
         "metrics": metrics,
     }
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import yaml
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten, merge, nest
+from harness.errors import HarnessError
 from harness.files import read_json, write_json, write_text
 from harness.presets.preset_files import EXPORTED
 from harness.presets.resolve import build_stored, resolve
-from harness.record import Record
+from harness.record import Record, RunFolder
 from harness.sweep.summary import Summary
 
 BEST = "best.yaml"
@@ -40,8 +42,27 @@ def keep_tests(summary: Summary, folder: Path) -> None:
         return
     written = read_json(folder / SUMMARY)
     if (written.get("best") or {}).get("params") == summary.best.params:
-        summary.tests = [Record.model_validate(record) for record in written["tests"]]
-        summary.test = written["test"]
+        root = folder.parent.parent
+        summary.tests = [_today(Record.model_validate(record), root) for record in written["tests"]]
+        summary.test = written["test"] and _group_today(written["test"], root)
+
+
+def _today(record: Record, root: Path) -> Record:
+    """Return a test's record with the intervals that its run has now, which may have been re-read."""
+    now = None
+    with suppress(HarnessError, ValueError):
+        now = RunFolder(root / record.name).read()
+    if now is None or now.metrics != record.metrics:
+        return record
+    return record.model_copy(update={"intervals": now.intervals, "interval_method": now.interval_method})
+
+
+def _group_today(group: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Return a group of seeds as it is recorded now."""
+    file = root / "groups" / f"{group['name']}.json"
+    with suppress(HarnessError):
+        return dict(read_json(file)) if file.is_file() else group
+    return group
 
 
 def _preset_values(config: RunConfig, searched: Collection[str] = ()) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
 from harness.metric_names import METRIC_NAMES
 from harness.pages.escaping import markdown_text
-from harness.record import Record, reached
+from harness.record import Record, has_earlier_intervals, reached
 
 NOTE = "mlflow.note.content"
 
@@ -86,7 +86,12 @@ def _outcome(record: Record) -> list[str]:
         f"| {markdown_text(p)} | {' | '.join(_value(record, f'{p}/{n}') for n in METRIC_NAMES)} |"
         for p in places
     ]
-    return [first, "\n".join([head, *rows]), "In brackets: 95 % intervals over identities."]
+    return [first, "\n".join([head, *rows]), _intervals(record)]
+
+
+def _intervals(record: Record) -> str:
+    earlier = " by the earlier method, a bootstrap" if has_earlier_intervals(record) else ""
+    return f"In brackets: 95 % intervals over identities{earlier}."
 
 
 def _rule(record: Record) -> str:

@@ -5,10 +5,11 @@ from typing import Any
 
 from harness.config.values import flatten
 from harness.files import read_json, write_text
-from harness.record import COMPRESSION, Record, RunFolder
+from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
 from harness.track.mlflow_store import Store
+from harness.track.notes import NOTE, description
 from harness.track.run_tracker import RUN_ID, log
-from harness.track.tags import faults_tag, tags, with_ends
+from harness.track.tags import INTERVALS, faults_tag, results, tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
@@ -27,6 +28,22 @@ def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     if folder.file(COMPRESSION).is_file():
         _log_file(store, run_id, folder, COMPRESSION)
     return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
+
+
+def publish_intervals(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
+    """Bring the intervals of a tracked run and of its tests elsewhere up to date; return what its record notes of it.
+
+    What this store does not have is left to `harness runs sync`.
+    """
+    run_id, known = record.tracking.get("run_id"), record.tracking
+    if not (known.get("synced") and known.get("uri") == store.place and run_id and store.is_there(run_id)):
+        return {**known, "synced": False, "error": "its intervals were re-read since"}
+    store.log(run_id, [results(record)])
+    store.set_tags(run_id, tags(record) | {NOTE: description(record)})
+    store.log_file(run_id, folder.file(RECORD))
+    for file in sorted(folder.file("transfer").glob("*.json")):
+        _log_result(store, run_id, folder, read_json(file))
+    return known
 
 
 def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> bool:
@@ -67,6 +84,7 @@ def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, 
     marks = {
         f"harness.transfer.{dataset}": result["fingerprint"],
         f"harness.transfer_protocol.{dataset}": str(result["protocol"]),
+        f"harness.transfer_interval_method.{dataset}": str(result.get("interval_method", BOOTSTRAP)),
     }
     if "pictures" in result:
         marks |= {
@@ -93,6 +111,7 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
             "harness.kind": "group",
             "harness.identity": group["identity"],
             "harness.seeds": str(group["seeds"]),
+            INTERVALS: str(group.get("interval_method", BOOTSTRAP)),
         }
         shared = {key: value for key, value in flatten(records[0].config).items() if key != "seed"}
         run_id = store.open(group["name"], marks, shared, records[0].started)
@@ -111,6 +130,7 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
 def _group_metrics(group: dict[str, Any]) -> dict[str, float]:
     """Return a group's numbers as flat metrics: the mean under the metric's own name, then low, high, sd and n."""
     flat: dict[str, float] = {"n_seeds": float(len(group["seeds"]))}
+    flat["interval_method"] = float(group.get("interval_method", BOOTSTRAP))
     for name, metric in group["metrics"].items():
         flat[name] = metric["mean"]
         flat |= {f"{name}/{part}": metric[part] for part in ("low", "high", "sd")}

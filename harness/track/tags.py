@@ -9,6 +9,7 @@ from harness.track.notes import settings_tag
 
 _STUDY, _BUDGET = "harness.study", "harness.budget"
 SETTINGS = "harness.settings"
+INTERVALS = "harness.interval_method"
 SUITE = "harness.suite."
 SEARCH = "search.json"
 REACHED = "harness.reached"
@@ -52,6 +53,8 @@ def tags(record: Record) -> dict[str, str]:
     }
     values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
     values |= {f"harness.pictures.{split}": sha256 for split, sha256 in record.pictures.items()}
+    if record.intervals:
+        values[INTERVALS] = str(record.interval_method)
     if text := faults_tag(record.data.get("faults", ())):
         values["harness.faults"] = text
     if words := reached(record.progress):

@@ -2,7 +2,7 @@
 
 import harness
 from harness.files import write_json
-from harness.record import RunFolder
+from harness.record import BOOTSTRAP, RunFolder
 
 
 def test_a_row_has_identity_hashes_counts_intervals_faults_and_results_on_other_datasets(fake, tmp_path):
@@ -24,3 +24,4 @@ def test_a_row_has_identity_hashes_counts_intervals_faults_and_results_on_other_
     assert row["data.faults"] == ["3 captions are cut"]
     assert (row["selection.epoch"], row["selection.val/t2i/R1"]) == (3, 61.5)
     assert row["command"] == "harness run"
+    assert (row["interval_method"], row["interval_method.cuhk"]) == (made.interval_method, BOOTSTRAP)

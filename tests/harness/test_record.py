@@ -8,9 +8,11 @@ import pytest
 
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
+from harness.evaluate.intervals import METHOD
 from harness.files import locked, write_json
 from harness.record import (
     BACKBONE,
+    BOOTSTRAP,
     HISTORY,
     PROGRESS,
     RECORD,
@@ -19,6 +21,7 @@ from harness.record import (
     all_runs,
     all_trials,
     find_run,
+    has_earlier_intervals,
     left_out_words,
     now,
     run_name,
@@ -154,6 +157,30 @@ def test_none_and_several_are_errors_that_name_what_there_is(fake, tmp_path):
         find_run(names[0].replace("cskt", "cstk"), tmp_path)
     with pytest.raises(UsageError):
         find_run("x", tmp_path / "nowhere")
+
+
+def test_a_record_that_names_no_method_of_its_intervals_has_the_first_and_a_new_one_says_its_own(fake):
+    made, _ = fake.record("cskt", "icfg")
+    values = made.model_dump(mode="json")
+    assert (made.interval_method, values.pop("interval_method")) == (METHOD, METHOD)
+    old = Record.model_validate(values)
+    assert old.interval_method == BOOTSTRAP < METHOD
+    assert [has_earlier_intervals(one) for one in (old, made)] == [True, False]
+    assert not has_earlier_intervals(old.model_copy(update={"intervals": {}}))
+
+
+@pytest.mark.parametrize(
+    ("result", "earlier"),
+    [
+        ({"metrics": {"x": 1.0}, "intervals": {"x": (0.0, 2.0)}}, True),
+        ({"metrics": {"x": 1.0}, "intervals": {"x": (0.0, 2.0)}, "interval_method": METHOD}, False),
+        ({"metrics": {"x": 1.0}, "intervals": {}}, False),
+        ({"metrics": {"x": {"mean": 1.0, "low": 0.0, "high": 2.0}}}, True),
+        ({"metrics": {"x": {"mean": 1.0, "low": 0.0, "high": 2.0}}, "interval_method": METHOD}, False),
+    ],
+)
+def test_tests_elsewhere_and_groups_of_seeds_say_it_likewise(result, earlier):
+    assert has_earlier_intervals(result) == earlier
 
 
 def test_the_imported_checkpoint_is_a_tag_and_now_is_utc_to_the_second(fake):

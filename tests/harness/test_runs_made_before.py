@@ -24,6 +24,7 @@ from harness.cli.main import cli
 from harness.config.removed import REMOVED, without_removed
 from harness.config.values import flatten
 from harness.errors import HarnessError
+from harness.evaluate.intervals import METHOD
 from harness.presets.resolve import resolve
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "runs_0_1_0.tar.xz"
@@ -181,6 +182,35 @@ def test_mlflow_has_every_run_and_none_is_left_to_send(call, kept):
         assert run.info.run_name == name
         assert as_before(run.data.metrics, record["metrics"])
     assert not found
+
+
+def test_their_intervals_are_re_read_once_and_metrics_stay(call, own):
+    before, twin = recorded(own), f"{CSKT}/transfer/cuhk.json"
+    assert {record.get("interval_method") for record in before.values()} == {None}
+    (group,) = (own / "runs" / "groups").glob("*.json")
+    bootstrapped = read(own, f"groups/{group.name}")
+    found, _ = call(own, "runs", "reread")
+    elsewhere = [f"{name} on cuhk" for name in (CSKT, CELL)]
+    assert sorted(one["result"] for one in found["reread"]) == sorted([*FINISHED, *elsewhere, group.stem])
+    assert (found["left"], found["skipped"]) == (0, {})
+    now = recorded(own)
+    for name, record in before.items():
+        assert now[name]["metrics"] == record["metrics"]
+        assert (now[name].get("interval_method") == METHOD) == (name in FINISHED)
+        assert (now[name]["intervals"] != record["intervals"]) == (name in FINISHED)
+    assert (
+        read(own, twin)["interval_method"] == read(own, f"groups/{group.name}")["interval_method"] == METHOD
+    )
+    assert read(own, f"groups/{group.name}")["metrics"] != bootstrapped["metrics"]
+    runs = {run.info.run_name: run for run in tracked(own, "tags.`harness.kind` = 'run'")}
+    ends = now[CSKT]["intervals"]["test/icfg/t2i/R1"]
+    key = "test/icfg/t2i/R1"
+    assert [runs[CSKT].data.metrics[f"{key}/{end}"] for end in ("low", "high")] == ends
+    assert runs[CSKT].data.tags["harness.transfer_interval_method.cuhk"] == str(METHOD)
+    again, _ = call(own, "runs", "reread", CSKT)
+    assert (again["reread"], again["left"]) == ([], 2)
+    shown, _ = call(own, "sweep", "show", "whole")
+    assert [test["intervals"] for test in shown["tests"]] == [now[BEST]["intervals"]]
 
 
 @pytest.mark.parametrize(("command", "name"), [(AS_ZERO, ZERO), (AS_CSKT, CSKT), (AS_FEW, FEW)])

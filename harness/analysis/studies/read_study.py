@@ -19,6 +19,7 @@ from harness.config.values import flatten
 from harness.errors import HarnessError, UsageError, unknown
 from harness.pages.escaping import visible
 from harness.presets.resolve import resolve
+from harness.record import has_earlier_intervals
 from harness.sweep.settings import COSTS, Search
 from harness.sweep.space import Axis, parse_axis_text
 from harness.sweep.study_folder import BEST, SUMMARY
@@ -126,6 +127,8 @@ def _take(study: TrackedStudy, found: Summary) -> None:
         for record in found.tests[:1]:
             none = (None, None)
             study.test = {k: (v, *record.intervals.get(k, none)) for k, v in record.metrics.items()}
+    if any(map(has_earlier_intervals, [found.test] if found.test else found.tests)):
+        study.notes.append("The intervals of its tests are by the earlier method, a bootstrap.")
 
 
 def _finite(trial: Trial) -> Trial:

@@ -13,6 +13,7 @@ from harness.cli.terminal import (
     TerminalListener,
     comparison_table,
     fault_lines,
+    interval_line,
     record_table,
     watching,
 )
@@ -193,6 +194,7 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
     header, rows = group_table_rows(group)
     table(group["title"], header, rows, text=header[:2], leaving=[*header[:3:-1], "sd"])
     paragraph("", group["note"])
+    interval_line(group)
     fault_lines(group)
 
 

@@ -3,20 +3,31 @@
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
-from harness.cli.terminal import cell, fault_lines, metric_table, record_table
+from harness.cli.terminal import cell, fault_lines, interval_line, metric_table, record_table
 from harness.config.values import flatten
-from harness.errors import HarnessError
+from harness.errors import HarnessError, many
 from harness.files import write_text
 from harness.paths import runs_root
-from harness.record import BEFORE_PICTURES, Record, all_runs, find_run, reached
+from harness.record import (
+    BEFORE_PICTURES,
+    EARLIER_INTERVALS,
+    Record,
+    all_runs,
+    find_run,
+    has_earlier_intervals,
+    reached,
+)
 
-_MARK = "*"
+if TYPE_CHECKING:
+    from harness.analysis.reread import Outcome
+
+_MARK, _EARLIER = "*", "†"
 
 
 def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
@@ -36,6 +47,8 @@ def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
         table(f"runs in {place}", header, rows, text=(*header[:3], "left out"), leaving=leaving)
         if any(map(_is_before, chosen)):
             paragraph("", f"{_MARK} {BEFORE_PICTURES}", indent=2)
+        if any(map(has_earlier_intervals, chosen)):
+            paragraph("", f"{_EARLIER} {EARLIER_INTERVALS}", indent=2)
         faulty = [record.name for record in chosen if record.data.get("faults")]
         if faulty:
             paragraph("", f"faults of the data, by harness runs show RUN: {', '.join(faulty)}", indent=2)
@@ -67,6 +80,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         fault_lines(record.data)
     for result in results_of(folder):
         metric_table(_title(result), (result["metrics"], result["intervals"]))
+        interval_line(result)
         fault_lines(result)
     _print_history(folder.history())
     if record.error:
@@ -182,6 +196,44 @@ def print_queries(
         click.echo(f"wrote {plain(out)}", err=True)
 
 
+def print_reread(names: Sequence[str], root: str | None, as_json: bool) -> None:
+    """Re-read runs and print which intervals changed, how many were left, and why others were skipped."""
+    from harness.analysis.reread import reread_runs
+
+    found = reread_runs(names, root)
+    if as_json:
+        print_json(found.as_dict())
+    elif found.reread or found.left or found.skipped:
+        _print_reread(found)
+        _print_reread_counts(found, root)
+    else:
+        click.echo(plain(f"No finished runs in {runs_root(root)}: nothing to re-read."))
+
+
+def _print_reread(found: "Outcome") -> None:
+    if found.reread:
+        header = ("result", "R@1 [95 %] before", "now")
+        rows = [(one.result, cell(one.value, one.before), cell(one.value, one.now)) for one in found.reread]
+        table("intervals made anew", header, rows)
+    if found.skipped:
+        table("left alone", ("result", "why"), found.skipped.items(), text=("result", "why"))
+
+
+def _print_reread_counts(found: "Outcome", root: str | None) -> None:
+    from harness.evaluate.intervals import METHOD
+
+    already = "is" if found.left == 1 else "are"
+    paragraph(
+        "",
+        f"re-read {many(len(found.reread), 'result')} by method {METHOD}; {found.left} {already} by it already; "
+        f"{len(found.skipped)} left alone",
+    )
+    if found.unsent:
+        sync = printed_command("runs", "sync", runs=root)
+        n = len(found.unsent)
+        click.echo(plain(f"MLflow has not got the new intervals of {n} of them: {sync}"))
+
+
 def _title(result: Mapping[str, Any]) -> str:
     """Return what a result on another dataset is called, with what it stands without."""
     n = result.get("left_out") or result.get("bad_images", 0)
@@ -202,7 +254,8 @@ def _row(record: Record) -> list[Any]:
         _short_state(record),
         "untrained" if rule == "none" else rule,
         f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
-        cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1")),
+        cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1"))
+        + f" {_EARLIER}" * has_earlier_intervals(record),
         cell(record.metrics.get(key + "mAP")),
         f"{record.seconds:.0f} s",
     ]

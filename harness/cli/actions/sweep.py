@@ -11,7 +11,7 @@ from harness.cli.actions.run import config_from, say_differences
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import fault_lines, metric_table, watching
+from harness.cli.terminal import fault_lines, interval_line, metric_table, watching
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.sweep.list_studies import best_preset, find_summary, list_studies
@@ -163,6 +163,7 @@ def _show_test(summary: Summary) -> None:
         which = f"best of {many(len(summary.trials), 'trial')}, seed {record.config['seed']}"
         title = f"{record.name}{_twin(summary)} · {which}"
         metric_table(title, (record.metrics, record.intervals))
+        interval_line(record)
         fault_lines(record.data)
 
 

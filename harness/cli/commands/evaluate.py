@@ -26,8 +26,10 @@ def evaluate(
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
     """
+    from harness.cli.layout import paragraph
     from harness.cli.terminal import fault_lines, metric_table, watching
     from harness.inference.transfer import evaluate_run
+    from harness.record import EARLIER_INTERVALS, has_earlier_intervals
 
     with watching(obj["quiet"] or as_json) as listener:
         results = evaluate_run(run, list(dict.fromkeys(datasets)), listener=listener, **options)
@@ -42,5 +44,7 @@ def evaluate(
         if result["left_out"]
     )
     metric_table(f"{results[0]['run']}{twin}{without}", *shown)
+    for name in (result["dataset"] for result in results if has_earlier_intervals(result)):
+        paragraph("", f"{name}: {EARLIER_INTERVALS}", indent=2)
     for result in results:
         fault_lines(result)

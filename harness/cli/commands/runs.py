@@ -1,4 +1,4 @@
-"""`harness runs`: list, show, resume and sync recorded runs."""
+"""`harness runs`: list, show, resume, re-read and sync recorded runs."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 @click.group(cls=NearestGroup)
 def runs() -> None:
-    """List, show, resume and sync recorded runs, and write out their results query by query."""
+    """List, show, resume, re-read and sync recorded runs, and write out their results query by query."""
 
 
 @runs.command("list")
@@ -115,3 +115,23 @@ def sync(everything: bool, root: str | None, as_json: bool) -> None:
         click.echo(
             f"sent {many(len(sent['sent']), 'run')} to {sent['uri']}; {sent['left']} were already logged"
         )
+
+
+@runs.command()
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+@runs_option
+@json_option
+def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
+    """Re-read each RUN: intervals by today's method.
+
+    By default all finished runs. Intervals are made of the stored per-query results: those of the run's own test, of
+    its tests on other datasets and of the groups of seeds that it is in. Metrics stay as they are; a result whose
+    per-query results do not give them is named and left alone. MLflow gets the new intervals.
+
+    \b
+    harness runs reread
+    harness runs reread cskt-icfg-1a2b
+    """
+    from harness.cli.actions.runs import print_reread
+
+    print_reread(names, root, as_json)

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from harness.cli import layout
 from harness.cli.main import cli
 from harness.cli.options import run_safely
+from harness.record import BOOTSTRAP, QUERIES, RunFolder
 
 CLI = Path(layout.__file__).parent
 WIDTHS = (60, 80, 100, 140)
@@ -54,6 +55,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "full_finetune-icfg", "-d", "cuhk"),
     "runs list": ("runs", "list"),
     "runs show": ("runs", "show", "full_finetune-icfg"),
+    "runs reread": ("runs", "reread"),
     "compare": ("compare", "zero_shot-icfg-twin", "full_finetune-icfg-twin"),
     "plan-seeds": ("plan-seeds", "--dataset", "icfg"),
     "probe": ("probe", "compression", "full_finetune-icfg", "--split", "test"),
@@ -89,6 +91,8 @@ def screens(world, twins, tmp_path_factory):
         drawn = _recorded(patch)
         for name, words in COMMANDS.items():
             drawn.clear()
+            if name == "runs reread":
+                _make_old(out / "runs")
             arguments = [word.replace("OUT", str(out)) for word in words if word != "QUICK"]
             patch.setattr("sys.argv", ["harness", "-q", *arguments, *(quick if "QUICK" in words else ())])
             with redirect_stdout(io.StringIO()) as printed:
@@ -96,6 +100,15 @@ def screens(world, twins, tmp_path_factory):
             assert code == 0 or name == "doctor", name
             found[name] = ([click.unstyle(line) for line in printed.getvalue().splitlines()], list(drawn))
     return found
+
+
+def _make_old(runs):
+    """Let one run's intervals be by the earlier method, and another's be such and its per-query results gone."""
+    folders = [RunFolder(next(runs.glob(f"{name}-icfg-*"))) for name in ("full_finetune", "zero_shot")]
+    for folder in folders:
+        folder.write(folder.read().model_copy(update={"interval_method": BOOTSTRAP}))
+    queries = folders[1].file(QUERIES)
+    queries.rename(queries.with_suffix(".gone"))
 
 
 def _recorded(patch):

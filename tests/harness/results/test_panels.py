@@ -44,6 +44,7 @@ def test_synthetic_and_real_never_share_a_panel(fake):
         ({"pictures": "x"}, "test pictures of icfg is x here and test-of-icfg there"),
         ({"left_out": 48}, "unreadable test pictures of icfg is 48 here and 0 there"),
         ({"train_pictures": "x"}, "training pictures of icfg is x here and train-of-icfg there"),
+        ({"interval_method": 1.0}, "intervals is method 1 (bootstrap) here and method 2 (Wilson's) there"),
         ({"train_left_out": 3.0}, "unreadable training pictures of icfg is 3 here and 0 there"),
     ],
 )
@@ -52,6 +53,12 @@ def test_an_unlike_protocol_stands_apart_with_its_reason(fake, change, word):
     assert len(first.records) == 2
     assert len(second.records) == 1
     assert word in second.reasons[0]
+
+
+@pytest.mark.parametrize("unknown", [{"interval_method": None}, {"interval_method": 1, "R1_low": None}])
+def test_what_has_no_interval_shares_a_table_with_any(fake, unknown):
+    (one,) = split(fake.row(), fake.row(method="other", **unknown))
+    assert one.facts["intervals"] == "method 2 (Wilson's)"
 
 
 def test_what_was_made_before_pictures_were_part_of_it_joins_and_is_named(fake):

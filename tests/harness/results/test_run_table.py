@@ -5,10 +5,12 @@ import pytest
 from pandas import DataFrame
 
 from harness.errors import UsageError
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.per_identity import query_values
 from harness.files import locked, write_json, write_text
-from harness.record import PROGRESS, RunFolder
+from harness.record import BOOTSTRAP, PROGRESS, RunFolder
 from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
+from harness.results.panels import protocol_facts, split_panels
 from harness.results.run_source import Source, query_reader
 from harness.results.run_table import (
     UNTRAINED,
@@ -189,6 +191,37 @@ def test_a_tracked_group_of_exactly_these_seeds_gives_what_lost_per_query_result
     fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=3))
     (row,) = combine_seeds(read_runs(experiment), lambda run, name: None, groups)[0].to_dict("records")
     assert (row["n_seeds"], row["interval"]) == (3, NO_INTERVAL)
+
+
+def test_intervals_are_by_the_tracked_method_where_only_they_are_known_and_else_by_today_s(experiment, fake):
+    old = fake.send(experiment, *fake.record("cskt", "icfg", 47, interval_method=BOOTSTRAP), [("cuhk", 20)])
+    new = fake.send(experiment, *fake.record("coop", "icfg", 47))
+    rows = read_runs(experiment)
+    methods = rows.set_index(["run", "tested_on"])["tracked_method"].to_dict()
+    assert methods == {(old.name, "icfg"): 1, (old.name, "cuhk"): 1, (new.name, "icfg"): METHOD}
+    bare = combine_seeds(rows, lambda run, name: None)[0].set_index(["method", "tested_on"])
+    assert bare["interval_method"].to_dict() == {
+        ("cskt", "icfg"): 1,
+        ("cskt", "cuhk"): 1,
+        ("coop", "icfg"): METHOD,
+    }
+    assert bare.loc[("cskt", "icfg"), "R1_low"] == old.intervals["test/icfg/t2i/R1"][0]
+    assert {row["interval_method"] for row in _results(experiment)} == {METHOD}
+    assert len(split_panels(bare.reset_index(), protocol_facts)) == 2
+    whole = Source(str(experiment.runs), _name(experiment)).combined(rows)
+    assert len(split_panels(whole[0], protocol_facts, whole[1])) == 1
+
+
+def test_a_tracked_group_says_by_which_method(experiment, fake):
+    records = [fake.send(experiment, *fake.record("cskt", "icfg", 47, seed=seed)) for seed in (1, 2)]
+    fake.group(experiment, records, 55.5, 50.0, 61.0)
+    metrics = {group.id: dict(group.metrics) for group in experiment.finished_runs("group")}
+    for method in (BOOTSTRAP, METHOD):
+        groups = {key: values | {"interval_method": float(method)} for key, values in metrics.items()}
+        (row,) = combine_seeds(read_runs(experiment), lambda run, name: None, groups)[0].to_dict("records")
+        assert (row["R1"], row["interval_method"]) == (55.5, method)
+    (row,) = combine_seeds(read_runs(experiment), lambda run, name: None)[0].to_dict("records")
+    assert row["interval_method"] is None
 
 
 def test_a_result_tells_what_persons_and_seeds_add_to_its_width_and_how_alike_captions_are(experiment, fake):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import write_json
-from harness.record import COMPRESSION, HISTORY, RunFolder
+from harness.record import BOOTSTRAP, COMPRESSION, HISTORY, RunFolder
 from harness.track.publish import (
     _group_metrics,
     log_result_file,
@@ -96,6 +97,12 @@ def test_a_result_on_another_dataset_joins_the_run_with_the_ends_of_its_interval
     run = experiment.run(made.tracking["run_id"])
     assert [run.metrics[f"test/cuhk/t2i/R1{end}"] for end in ("", "/low", "/high")] == [20, 19, 22]
     assert (run.tag("transfer.cuhk"), run.tag("transfer_protocol.cuhk")) == ("data", str(PROTOCOL_VERSION))
+    assert (run.tag("interval_method"), run.tag("transfer_interval_method.cuhk")) == (
+        str(METHOD),
+        str(BOOTSTRAP),
+    )
+    assert log_transfer(made, folder, transfer() | {"interval_method": METHOD})
+    assert experiment.run(run.id).tag("transfer_interval_method.cuhk") == str(METHOD)
 
 
 def test_what_was_never_sent_and_what_is_missing_is_told_by_a_false(experiment, sent, caplog):
@@ -130,7 +137,7 @@ def test_a_group_is_the_parent_of_its_seeds_and_replaces_an_earlier_one(experime
     (group,) = experiment.finished_runs("group")
     assert group.id == second != first
     assert group.metrics["test/icfg/t2i/R1"] == 31.0
-    assert group.tag("seeds") == "[1, 2]"
+    assert (group.tag("seeds"), group.tag("interval_method")) == ("[1, 2]", "1")
     assert "seed" not in group.params
     assert {run.parent for run in experiment.finished_runs()} == {second}
 
@@ -141,11 +148,12 @@ def test_a_store_that_is_away_gives_no_group(untracked, fake, tmp_path, caplog):
 
 
 def test_a_group_s_numbers_are_flat():
-    assert _group_metrics(seeds(METRIC)) == {
+    assert _group_metrics(seeds(METRIC) | {"interval_method": 2}) == {
         "n_seeds": 2.0,
+        "interval_method": 2.0,
         "test/icfg/t2i/R1": 30.0,
         "test/icfg/t2i/R1/low": 25.0,
         "test/icfg/t2i/R1/high": 35.0,
         "test/icfg/t2i/R1/sd": 2.0,
     }
-    assert _group_metrics({"seeds": [], "metrics": {}}) == {"n_seeds": 0.0}
+    assert _group_metrics({"seeds": [], "metrics": {}}) == {"n_seeds": 0.0, "interval_method": 1.0}

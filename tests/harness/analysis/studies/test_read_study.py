@@ -4,7 +4,7 @@ import pytest
 
 from harness.analysis.studies.read_study import read_study
 from harness.errors import UsageError
-from tests.tracked_studies import AXES, R1, TRIALS, open_study, send_study, send_trial
+from tests.tracked_studies import AXES, METRICS, R1, TRIALS, open_study, send_study, send_trial
 
 
 def test_an_unknown_study_gets_the_nearest_match_and_of_two_the_newest_is_taken(experiment, fake):
@@ -57,6 +57,10 @@ def test_a_study_is_read_whole_with_its_best_its_tests_and_its_preset(experiment
     assert [(axis.key, axis.over) for axis in study.axes] == [(axis.key, axis.over) for axis in AXES]
     assert study.defaults.keys() == {"method.lr", "method.prompt_length", "method.init"}
     assert study.notes == []
+    send_study(experiment, "old", TRIALS, fake, test={"metrics": METRICS})
+    assert read_study(experiment, "old").notes == [
+        "The intervals of its tests are by the earlier method, a bootstrap."
+    ]
 
 
 def test_a_study_of_a_method_that_is_not_installed_has_no_defaults(experiment, fake):

@@ -5,13 +5,26 @@ import socket
 from typing import get_args
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from harness.cli.actions.runs import print_run, print_runs
+from harness.analysis.reread import Outcome, Reread
+from harness.cli.actions.runs import print_reread, print_run, print_runs
 from harness.cli.commands.runs import STATUSES
+from harness.cli.main import cli
+from harness.cli.options import run_safely
 from harness.errors import UsageError
+from harness.evaluate.intervals import METHOD
 from harness.files import locked, write_json
 from harness.presets.resolve import resolve
-from harness.record import BEFORE_PICTURES, HISTORY, PROGRESS, RunFolder, Status
+from harness.record import (
+    BEFORE_PICTURES,
+    BOOTSTRAP,
+    EARLIER_INTERVALS,
+    HISTORY,
+    PROGRESS,
+    RunFolder,
+    Status,
+)
 
 BAD = "\x1b[31mno\x07"
 
@@ -140,6 +153,83 @@ def test_pictures_are_shown_and_a_run_made_before_they_were_part_of_it_is_marked
     out = capsys.readouterr().out
     assert "pictures  test-of-icfg of test" in out
     assert BEFORE_PICTURES not in out
+
+
+def test_intervals_by_the_earlier_method_are_marked_in_the_list_and_said_of_each_result(
+    fake, tmp_path, capsys
+):
+    new, folder = write(tmp_path, fake)
+    print_runs(str(tmp_path), None, False)
+    print_run(new.name, str(tmp_path), False)
+    assert "earlier method" not in capsys.readouterr().out
+    old, _ = write(tmp_path, fake, "coop", interval_method=BOOTSTRAP)
+    print_runs(str(tmp_path), None, False)
+    out = capsys.readouterr().out
+    assert ["†" in line for line in out.splitlines() if " finished " in line] == [False, True]
+    assert out.rstrip().endswith(f"† {EARLIER_INTERVALS}")
+    print_run(old.name, str(tmp_path), False)
+    assert capsys.readouterr().out.count(EARLIER_INTERVALS) == 1
+    name = "test/cuhk/t2i/R1"
+    transfer = {
+        "dataset": "cuhk",
+        "metrics": {name: 12.3},
+        "intervals": {name: (10.0, 15.0)},
+        "pictures": "x",
+    }
+    write_json(folder.file("transfer/cuhk.json"), transfer)
+    print_run(new.name, str(tmp_path), False)
+    assert capsys.readouterr().out.count(EARLIER_INTERVALS) == 1
+    print_runs(str(tmp_path), None, True)
+    found = {one["identity"]: one["interval_method"] for one in json.loads(capsys.readouterr().out)}
+    assert found == {new.identity: METHOD, old.identity: BOOTSTRAP}
+
+
+@pytest.fixture
+def reread(monkeypatch, tmp_path):
+    """Return a function that prints an outcome as `harness runs reread` does."""
+
+    def call(found, as_json=False):
+        monkeypatch.setattr("harness.analysis.reread.reread_runs", lambda names, root: found)
+        print_reread((), str(tmp_path), as_json)
+
+    return call
+
+
+def test_what_was_re_read_is_shown_with_both_intervals_and_what_was_not_with_its_reason(
+    reread, capsys, narrow
+):
+    one = Reread("cskt-icfg-1 on cuhk", 41.25, (38.0, 44.0), (37.9, 44.6))
+    reread(Outcome([one], 1, {"coop-icfg-2": f"it has no results{BAD}"}, ["cskt-icfg-1"]))
+    out = capsys.readouterr().out
+    words = [line.split() for line in out.splitlines()]
+    assert [*["cskt-icfg-1", "on", "cuhk", "41.2", "[38.0,", "44.0]", "41.2", "[37.9,", "44.6]"]] in words
+    assert ["coop-icfg-2", *["it", "has", "no", "resultsno"]] in words
+    assert "re-read 1 result by method 2; 1 is by it already; 1 left alone" in out
+    assert "MLflow has not got the new intervals of 1 of them: " in out
+    assert "runs sync --runs" in out
+    assert "\x1b" not in out
+    reread(Outcome(left=2))
+    assert capsys.readouterr().out == "re-read 0 results by method 2; 2 are by it already; 0 left alone\n"
+
+
+def test_nothing_to_re_read_is_said_and_json_holds_all(reread, capsys, tmp_path):
+    reread(Outcome())
+    assert capsys.readouterr().out == f"No finished runs in {tmp_path} (from --runs): nothing to re-read.\n"
+    found = Outcome([Reread("a", None, None, (1.0, 2.0))], 3, {"b": "why"})
+    reread(found, True)
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(found.as_dict()))
+
+
+def test_the_command_takes_runs_refuses_unknown_ones_and_is_completed(fake, tmp_path, capsys, monkeypatch):
+    made, _ = write(tmp_path, fake)
+    monkeypatch.setattr("sys.argv", ["harness", "runs", "reread", made.name, "--runs", str(tmp_path)])
+    assert run_safely(cli, debug=False) == 0
+    assert "0 left alone" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["harness", "runs", "reread", "ckst", "--runs", str(tmp_path)])
+    assert run_safely(cli, debug=False) == 2
+    assert "No run 'ckst'" in capsys.readouterr().err
+    completed = ShellComplete(cli, {}, "harness", "_HARNESS_COMPLETE").get_completions(["runs"], "re")
+    assert [one.value for one in completed] == ["reread", "resume"]
 
 
 def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_error(fake, tmp_path, capsys):
