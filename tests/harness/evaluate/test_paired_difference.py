@@ -1,9 +1,12 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from harness.evaluate.intervals import seed_summary, summarise_sums
 from harness.evaluate.paired_difference import Difference, holm, paired_difference, rank_intervals
+from harness.evaluate.variance import seed_variance, shared
 
 
 def sums(seed, n_seed=3, n_identity=30, shift=0.0):
@@ -122,3 +125,43 @@ def test_a_pair_that_cannot_be_compared_tells_nothing_apart():
     assert rank_intervals(rows) == [(1, 2), (1, 3), (2, 3)]
     assert rank_intervals([[None]]) == [(1, 1)]
     assert rank_intervals([]) == []
+
+
+def equal_methods(rng, n_method, n_seed, spread, n=200):
+    """Draw equally good methods on the same persons, whose seeds differ by a standard deviation."""
+    base = rng.normal(0.6, 0.2, n)
+    methods = []
+    for _ in range(n_method):
+        own = base + rng.normal(0, 0.1, n)
+        luck = rng.normal(0, 0.15, (n_seed, n))
+        methods.append(own + luck + rng.normal(0, spread, (n_seed, 1)))
+    return methods, np.ones(n)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_method", "n_seed"), [(2, 2), (2, 3), (5, 2), (5, 3)])
+@pytest.mark.parametrize("spread", [0.005, 0.05])
+def test_equal_methods_are_told_apart_no_more_often_than_said(n_method, n_seed, spread):
+    """Few seeds, whether they hardly differ or by far more than persons make up."""
+    rng, n_wrong, n_claimed, pairs = np.random.default_rng(1), 0, 0, list(combinations(range(n_method), 2))
+    for _ in range(1000):
+        methods, sizes = equal_methods(rng, n_method, n_seed, spread)
+        seeds = shared([seed_variance(one, sizes) for one in methods])
+        found = [paired_difference(methods[i], methods[j], sizes, (seeds[i], seeds[j])) for i, j in pairs]
+        n_wrong += sum(one.p_value < 0.05 for one in found)
+        n_claimed += holm([one.p_value for one in found]).min() <= 0.05
+    assert 0.015 < n_wrong / len(pairs) / 1000 <= 0.065
+    assert n_claimed / 1000 <= 0.065
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.01, 0.05])
+def test_one_seed_against_five_is_told_apart_no_more_often_than_said(spread):
+    rng, n_wrong = np.random.default_rng(2), 0
+    for _ in range(1500):
+        (many, few), sizes = equal_methods(rng, 2, 5, spread)
+        seeds = shared([seed_variance(many, sizes), None])
+        found = paired_difference(many, few[:1], sizes, (seeds[0], seeds[1]))
+        assert not found.persons_only
+        n_wrong += found.p_value < 0.05
+    assert 0.03 < n_wrong / 1500 <= 0.065
