@@ -78,7 +78,9 @@ def influence(sums: Array, sizes: Array) -> Array:
 
 
 def identity_variance(moved: Array) -> Variance:
-    """Return the variance of a figure over identities; NaN for one identity.
+    """Return the variance of a figure over identities, with n - 1 degrees of freedom; NaN for one identity.
+
+    The influences are squared, added up and multiplied by n / (n - 1), for n identities.
 
     Args:
         moved: the `influence` of each identity [n_identity].
@@ -95,8 +97,9 @@ def identity_variance(moved: Array) -> Variance:
 def freedom_by_kurtosis(moved: Array) -> float:
     """Return the degrees of freedom of an identity variance: 2n / (2 + excess kurtosis of the influence).
 
-    Near 0 and 100 % a few identities make up most of the variance, and the estimate is worth no more than they are. At
-    least 3, and at most one fewer than identities.
+    Near 0 and 100 % a few identities make up most of the variance, and the estimate is worth no more than they are. The
+    kurtosis is the bias-corrected one (G2). At least 3, and at most one fewer than identities, which it also is for three
+    or fewer and where none differ.
 
     >>> freedom_by_kurtosis(np.array([0.9] + [-0.1] * 9))
     3.0
@@ -139,6 +142,10 @@ def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:
     identities includes that part already; counted twice it would make intervals too wide, so it is known apart (the
     interaction of the two-way random-effects model).
 
+    With what is left of each sum when its mean over seeds, and its size times how far its seed is above the mean of all,
+    are taken away, the luck is the sum of squares by (n_seed - 1)(n_identity - 1), times n_identity by the square of the
+    number of queries.
+
     Args:
         sums: the values of an identity's queries under each seed, added up [n_seed, n_identity].
         sizes: numbers of queries [n_identity].
@@ -159,8 +166,9 @@ def shared(found: Sequence[SeedVariance | None]) -> list[SeedVariance | None]:
     """Return the seed variance of each of several results on one test set, from what is known of all.
 
     All have the pooled variance, with all degrees of freedom: a result of one seed too, and one whose own came out
-    small by chance. One whose own is larger has a mean of both, weighted by its own degrees of freedom and by 3 of
-    the others (the moderated variance of Smyth 2004, upwards only): the more seeds it has, the more it keeps its own.
+    small by chance. One whose own is larger has a mean of both, weighted by its own degrees of freedom and by 3 for
+    the pool (the moderated variance of Smyth 2004, upwards only), with as many degrees of freedom as both weights, but
+    no more than the pool: the more seeds it has, the more it keeps its own.
 
     Args:
         found: of each result; None where its seeds say nothing, `SEEDLESS` where it has none.
@@ -175,10 +183,7 @@ def shared(found: Sequence[SeedVariance | None]) -> list[SeedVariance | None]:
     if not known:
         return list(found)
     pool = _mean([(one.freedom, one) for one in known])
-    return [
-        pool if one is None else one if not one.freedom or one == pool else _moderated(one, pool)
-        for one in found
-    ]
+    return [pool if one is None else _moderated(one, pool) if one.freedom else one for one in found]
 
 
 def _moderated(own: SeedVariance, pool: SeedVariance) -> SeedVariance:
@@ -200,6 +205,7 @@ def total_variance(persons: Variance, sides: Sequence[Side]) -> Variance:
 
     These depend on how much of the variance the seeds make up, which few seeds tell badly: it is taken at the upper
     limit of their variance, so that an estimate near 0 does not pass for certainty. Estimates of one pool count as one.
+    Never fewer than those of the least certain part.
 
     Args:
         persons: the variance over identities of the seeds' mean, or of the difference of two.
