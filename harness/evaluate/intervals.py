@@ -71,8 +71,8 @@ def cluster_sums(values: Any, identities: Any) -> tuple[Array, Array]:
 def share_interval(estimate: float, variance: Variance, n_identity: int, *, level: float = 0.95) -> Interval:
     """Return the interval of a share from its variance: Wilson's, for as many queries as the variance is worth.
 
-    Where no two identities differ, or the share is 0 or 1, each counts as one query, and the quantile is the normal one:
-    none of ten found still leaves a share of 28 %.
+    Where no two identities differ, or the share is 0 or 1, each counts as one query, and the quantile is the normal
+    one: none of ten found still leaves a share of 28 %.
 
     Args:
         estimate: between 0 and 1.

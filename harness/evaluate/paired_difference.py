@@ -31,8 +31,8 @@ class Difference(SeedSummary):
     Attributes:
         p_value: of no difference, two-sided, by Student's t; where all identities differ equally, that of so many equal
             signs; 1 where both results are the same everywhere.
-        detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons: the sum of the t
-            quantiles at 97.5 and 80 % times the standard error. With 1, 2 or 3 degrees of freedom it is 73, 77 or 78.
+        detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons: the sum of the
+            t quantiles at 97.5 and 80 % times the standard error. With 1, 2 or 3 degrees of freedom it is 73, 77 or 78.
         persons_only: a side has one seed and nothing tells what another would change, so that only new identities
             are covered.
     """

@@ -98,8 +98,8 @@ def freedom_by_kurtosis(moved: Array) -> float:
     """Return the degrees of freedom of an identity variance: 2n / (2 + excess kurtosis of the influence).
 
     Near 0 and 100 % a few identities make up most of the variance, and the estimate is worth no more than they are. The
-    kurtosis is the bias-corrected one (G2). At least 3, and at most one fewer than identities, which it also is for three
-    or fewer and where none differ.
+    kurtosis is the bias-corrected one (G2). At least 3, and at most one fewer than identities, which it also is for
+    three or fewer and where none differ.
 
     >>> freedom_by_kurtosis(np.array([0.9] + [-0.1] * 9))
     3.0
@@ -142,8 +142,8 @@ def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:
     identities includes that part already; counted twice it would make intervals too wide, so it is known apart (the
     interaction of the two-way random-effects model).
 
-    With what is left of each sum when its mean over seeds, and its size times how far its seed is above the mean of all,
-    are taken away, the luck is the sum of squares by (n_seed - 1)(n_identity - 1), times n_identity by the square of the
+    From each sum its mean over seeds is taken away, and its size times how far its seed is above the mean of all; the
+    luck is the sum of squares of what is left by (n_seed - 1)(n_identity - 1), times n_identity by the square of the
     number of queries.
 
     Args:
