@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
+from harness.record import BOOTSTRAP, EARLIER_INTERVALS
 from harness.reporting.make import make_report
 
 
@@ -47,9 +48,10 @@ def test_the_probe_reads_off_what_is_there_and_nothing_else(experiment, whole_ru
 
 
 def test_an_older_run_shows_what_it_has_and_says_what_it_lacks(experiment, fake, tmp_path, no_kernel):
-    run = fake.send(experiment, *fake.record("older", "icfg"))
+    run = fake.send(experiment, *fake.record("older", "icfg", interval_method=BOOTSTRAP))
     made = make("run", experiment, tmp_path, run.name)
     (gap,) = made.gaps
+    assert f"{EARLIER_INTERVALS.capitalize()}." in tables_of(made)["run-results"]["notes"]
     assert re.search("its top-ranked images, nor the words of its captions, nor its sample", gap.what)
     assert "harness run --method older --dataset icfg --synthetic --force" in gap.commands[0]
     assert {file.stem for file in (tmp_path / "figures").glob("*.png")} == {"ranks"}

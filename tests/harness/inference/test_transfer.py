@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from harness.errors import UsageError
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import read_json, write_json
 from harness.inference.transfer import evaluate_run, results_of
@@ -61,6 +62,7 @@ def test_a_result_names_its_dataset_and_holds_metrics_intervals_and_queries(fold
     (result,) = results_of(folder)
     assert (result["run"], result["dataset"], result["synthetic"]) == (folder.path.name, "cuhk", True)
     assert result["protocol"] == PROTOCOL_VERSION
+    assert result["interval_method"] == folder.read().interval_method == METHOD
     queries = folder.queries("transfer/cuhk.npz")
     r1 = 100 * (queries["t2i/rank"] == 1).mean()
     assert result["metrics"]["test/cuhk/t2i/R1"] == pytest.approx(r1)

@@ -8,10 +8,12 @@ from harness.reports.compare import verdict_table
 
 from harness.cli.main import cli
 from harness.errors import UsageError
+from harness.evaluate.intervals import METHOD
 from harness.evaluate.per_identity import Persons, difference, persons_of
 from harness.evaluate.power import spread
 from harness.evaluate.variance import shared
 from harness.pages.tables import DASH, MARK
+from harness.record import BOOTSTRAP
 from harness.results.compare import Compared, compare
 from harness.results.run_source import Source
 from harness.results.seed_lines import needs_line
@@ -37,6 +39,18 @@ def test_a_clear_difference_is_a_verdict_and_names_the_better(experiment, fake):
     assert found.settings == {"method.name": ("linear_probe", "cskt")}
     assert found.reach.startswith("† The intervals cover persons only: another seed may order otherwise.")
     assert test.verdict.endswith("(persons only: another seed may order otherwise).")
+
+
+def test_how_tracked_intervals_were_made_is_no_matter_where_per_query_results_are_there(experiment, fake):
+    """Neither two results are refused for it, nor are others kept from telling what seeds change."""
+    old = {"interval_method": BOOTSTRAP}
+    (one,) = send(experiment, fake, "cskt", 40, **old)
+    (two,) = send(experiment, fake, "coop", 42)
+    send(experiment, fake, "irra", 44, (1, 2, 3), **old)
+    found = compare(source_of(experiment), one.name, two.name)
+    assert found.unlike == ()
+    assert found.n_others == 1
+    assert {row["interval_method"] for row in (found.tests[0].a, found.tests[0].b)} == {METHOD}
 
 
 def test_what_is_not_told_apart_is_said_with_what_could_have_been_seen(experiment, fake):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.evaluate.intervals import seed_summary
+from harness.evaluate.intervals import METHOD, seed_summary
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.presets.resolve import resolve
 from harness.record import RunFolder
@@ -40,6 +40,7 @@ def made(fake, tmp_path):
 
 def test_means_values_and_deviations_are_those_of_a_loop(made):
     group = summarise(*made(1, 2, 3))
+    assert group["interval_method"] == METHOD
     assert set(group["metrics"]) == {f"test/icfg/{way}/{name}" for way in DIRECTIONS for name in ALL_METRICS}
     hits = [100 * np.mean([rank <= 1 for rank in RANKS[seed]]) for seed in (1, 2, 3)]
     found = group["metrics"]["test/icfg/t2i/R1"]

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from harness.cli.main import cli
 from harness.errors import HarnessError, UsageError
+from harness.record import BOOTSTRAP
 from harness.track import ui, ui_server
 from harness.track.notes import NOTE, description, settings_tag
 from harness.track.tags import tags
@@ -106,6 +107,9 @@ def test_a_description_tells_the_result_with_its_interval_and_escapes_what_is_ho
     assert "SYNTHETIC TWIN" in text
     assert f"**R@1 {value:.1f} [{value - 3:.1f}, {value + 3:.1f}]**" in text
     assert f"harness runs show {made.name}" in text
+    assert "95 % intervals over identities." in text
+    made.interval_method = BOOTSTRAP
+    assert "95 % intervals over identities by the earlier method, a bootstrap." in description(made)
     made.status, made.error = (
         "failed",
         {"message": "<script>alert(1)</script> [x](javascript:1)", "type": "E"},
