@@ -69,7 +69,7 @@ def _identities(found: Spread, n_seed: int) -> str:
 
 
 def _larger(found: Spread) -> str:
-    """Return the smallest larger difference that so many seeds show as there could be, or nothing."""
+    """Return the smallest larger difference that some number of seeds shows, or nothing."""
     for points in _LARGER:
         n = found.seeds_needed(points / 100, found.n_identity)
         if n is not None and n <= MOST_SEEDS:

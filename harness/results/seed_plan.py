@@ -10,13 +10,13 @@ from harness.errors import UsageError, many
 from harness.evaluate.per_identity import Persons, persons_key
 from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread, spread
 from harness.evaluate.variance import LIMIT, SeedVariance, identity_variance, influence
+from harness.pages.tables import DASH
 from harness.record import TWIN
 from harness.results.panels import Panel, dataset_facts, on_own_dataset, split_panels
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
 
 POINTS = (0.5, 1.0, 2.0, 5.0)
-NEVER = "–"
 _PLANNED = "R1"
 TIMES = (1, 2, 4)
 Row = dict[str, Any]
@@ -207,7 +207,7 @@ def _alone(persons: Persons, pool: SeedVariance) -> Spread:
 def _text(n: int | None, at_limit: int | None, most: int) -> str:
     """Return a number with how large it may be where seeds change more than is estimated."""
     if n is None:
-        return NEVER
+        return DASH
     if n > most:
         return f">{most:,}"
     if at_limit is None or at_limit > most:

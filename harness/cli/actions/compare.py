@@ -9,10 +9,10 @@ from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
 from harness.errors import UsageError, and_more, many
 from harness.metric_names import METRIC_NAMES, METRICS
-from harness.pages.tables import interval_text, p_text
+from harness.pages.tables import DASH, interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
 from harness.results.run_source import Source
-from harness.results.seed_plan import NEVER, POINTS, TIMES, Measured, plan_seeds
+from harness.results.seed_plan import POINTS, TIMES, Measured, plan_seeds
 
 _SHOWN_SETTINGS = 8
 
@@ -99,6 +99,6 @@ def _show_needs(measured: Measured, points: Sequence[float], n_seed: int, *, num
     table(title, header, rows, leaving=more[::-1])
     for line in measured.words:
         paragraph("", line, indent=2)
-    if any(NEVER in row for row in rows):
-        why = "identities alone vary by more, or for a number of identities the seeds alone"
-        paragraph("", f"{NEVER}: no number is enough: {why}.", indent=2)
+    if any(DASH in row for row in rows):
+        why = "because identities alone vary by more; in the last column, because seeds do"
+        paragraph("", f"{DASH}: no number is enough, {why}.", indent=2)

@@ -9,8 +9,9 @@ from harness.errors import UnknownName, UsageError
 from harness.evaluate.per_identity import persons_of
 from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread
 from harness.evaluate.variance import SeedVariance, seed_variance
+from harness.pages.tables import DASH
 from harness.results.run_source import Source
-from harness.results.seed_plan import NEVER, Measured, plan_seeds
+from harness.results.seed_plan import Measured, plan_seeds
 
 FIGURES = {"linear_probe": 30, "cskt": 50, "full_finetune": 70}
 
@@ -154,7 +155,7 @@ def test_answers_are_those_of_the_estimate_and_of_the_upper_limit():
 @pytest.mark.parametrize(
     ("found", "points", "text"),
     [
-        (measured(identities=1e-3), 1.0, NEVER),
+        (measured(identities=1e-3), 1.0, DASH),
         (measured(seed_sd=0.1), 1.0, f">{MOST_SEEDS}"),
         (measured(identities=1e-6), 0.5, "or more"),
         (measured(seed_sd=0.0), 50.0, "1"),
@@ -164,7 +165,7 @@ def test_what_is_never_enough_too_many_or_open_is_said(found, points, text):
     (one,) = found.needs([points], 3)
     cell = one["seeds"][0]
     assert cell["text"].endswith(text)
-    assert (cell["n_seeds"] is None) == (text in (NEVER, f">{MOST_SEEDS}"))
+    assert (cell["n_seeds"] is None) == (text in (DASH, f">{MOST_SEEDS}"))
 
 
 def test_identities_without_end_are_said_too():
