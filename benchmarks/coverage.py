@@ -20,6 +20,8 @@ from harness.evaluate.variance import Array, SeedVariance, seed_variance, shared
 
 REPETITIONS, OF_ONE_RUN = 600, 2_000
 BOUNDS = {"at_least": 93.0, "at_most": 97.0}
+# Average precisions of few persons are more skewed than any share.
+OF_PRECISIONS = {"at_least": 92.0, "at_most": 97.0}
 RANKS_HOLD, FALSE_POSITIVES = 94.0, 6.0
 N_METHODS = 8
 Cell = tuple[float, float, int]
@@ -84,33 +86,39 @@ def one_run() -> Iterator[Claim]:
             (sums,), sizes = draw_methods(rng, *cell, [1], [0.0])
             return sums[0], sizes
 
-        yield _one_run(f"one run, {_words((share, rho, n))}", share, draw)
+        yield _one_run(f"one run, {_words((share, rho, n))}", share, draw, BOUNDS)
     for name, cell in PRECISIONS:
         truth = truth_of(**cell)
 
         def precisions(rng: np.random.Generator, cell: dict[str, Any] = cell) -> tuple[Array, Array]:
             return draw_precisions(rng, n_identity=100, **cell)
 
-        yield _one_run(f"one run, {name} {100 * truth:.1f} %, 100 persons", truth, precisions)
+        title = f"one run, {name} {100 * truth:.1f} %, 100 persons"
+        yield _one_run(title, truth, precisions, OF_PRECISIONS)
 
 
-def _one_run(name: str, truth: float, draw: Callable[[np.random.Generator], tuple[Array, Array]]) -> Claim:
+def _one_run(
+    name: str,
+    truth: float,
+    draw: Callable[[np.random.Generator], tuple[Array, Array]],
+    bounds: dict[str, float],
+) -> Claim:
     rng, now, before = _rng(name), Tally(), Tally()
     for _ in range(OF_ONE_RUN):
         sums, sizes = draw(rng)
         found = summarise_sums(sums[None], sizes)
         now.add(found.low, found.high, truth)
         before.add(*earlier_intervals.of_one_run(sums, sizes, rng), truth)
-    return _claim(name, now, before)
+    return _claim(name, now, before, bounds)
 
 
 def one_method() -> Iterator[Claim]:
     """Judge the mean over seeds of a method that no other tells anything of."""
     for cell, n_seed, sd in ALONE:
-        yield _of_one_method(cell, n_seed, sd)
+        yield _of_one_method(cell, n_seed, sd, BOUNDS)
 
 
-def _of_one_method(cell: Cell, n_seed: int, sd: float, *, promised: bool = True) -> Claim:
+def _of_one_method(cell: Cell, n_seed: int, sd: float, bounds: dict[str, float]) -> Claim:
     name = f"mean of {n_seed} seeds alone, {_words(cell)}, {100 * sd:g} points apart"
     rng, now, before = _rng(name), Tally(), Tally()
     for _ in range(REPETITIONS):
@@ -118,7 +126,7 @@ def _of_one_method(cell: Cell, n_seed: int, sd: float, *, promised: bool = True)
         found = summarise_sums(sums, sizes)
         now.add(found.low, found.high, cell[0])
         before.add(*earlier_intervals.of_seeds(sums, sizes=sizes)[:2], cell[0])
-    return _claim(name, now, before, promised=promised)
+    return _claim(name, now, before, bounds)
 
 
 def two_methods() -> Iterator[Claim]:
@@ -136,8 +144,8 @@ def two_methods() -> Iterator[Claim]:
                 tallies[1].add(*earlier_intervals.of_seeds(sides[0], sizes=sizes)[:2], cell[0])
                 tallies[2].add(gap.low, gap.high, 0.0)
                 tallies[3].add(*earlier_intervals.of_seeds(*sides, sizes=sizes)[:2], 0.0)
-            yield _claim(f"mean of two methods, {where}", *tallies[:2])
-            yield _claim(f"difference of two methods, {where}", *tallies[2:])
+            yield _claim(f"mean of two methods, {where}", tallies[0], tallies[1], BOUNDS)
+            yield _claim(f"difference of two methods, {where}", tallies[2], tallies[3], BOUNDS)
 
 
 def eight_methods() -> Iterator[Claim]:
@@ -154,7 +162,7 @@ def eight_methods() -> Iterator[Claim]:
                 before.add(*earlier_intervals.of_seeds(sums, sizes=sizes)[:2], cell[0])
             held, wrong = _all_pairs(methods, sizes)
             ranks, errors = ranks + held, errors + wrong
-        yield _claim(f"mean, {where}", means, before)
+        yield _claim(f"mean, {where}", means, before, BOUNDS)
         yield _of_both("ranks all at once", where, ranks, at_least=RANKS_HOLD)
         yield _of_both("false positives", where, errors, at_most=FALSE_POSITIVES)
 
@@ -206,7 +214,7 @@ def one_seed() -> Iterator[Claim]:
 def without_promise() -> Iterator[Claim]:
     """Report where no rule holds exactly: two lone seeds that hardly differ, and methods of unlike seeds."""
     cell, sd = (0.6, 0.1, 1_000), 0.006
-    yield _of_one_method(cell, 2, sd, promised=False)
+    yield _of_one_method(cell, 2, sd, {})
     cell = (0.75, 0.1, 1_000)
     for n_seed in SEEDS:
         where = f"{N_METHODS} methods, {_words(cell)}, {n_seed} seeds, half 0.3 and half 1.5 points apart"
@@ -231,6 +239,6 @@ def _rng(name: str) -> np.random.Generator:
     return np.random.default_rng(list(name.encode()))
 
 
-def _claim(name: str, now: Tally, before: Tally, *, promised: bool = True) -> Claim:
+def _claim(name: str, now: Tally, before: Tally, bounds: dict[str, float]) -> Claim:
     wide = f"{now.width / now.n:.2f} points wide; before: {before.words()}"
-    return claim(f"{name} ({wide})", now.share, unit="%", **(BOUNDS if promised else {}))
+    return claim(f"{name} ({wide})", now.share, unit="%", **bounds)

@@ -15,13 +15,12 @@ from harness.evaluate.intervals import SeedSummary
 from harness.evaluate.variance import (
     Array,
     SeedVariance,
+    detectable,
     identity_variance,
     influence,
     seed_variance,
     total_variance,
 )
-
-_POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Difference(SeedSummary):
     Attributes:
         p_value: of no difference, two-sided, by Student's t; where all identities differ equally, that of so many equal
             signs; 1 where both results are the same everywhere.
-        detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons: the sum of the
-            t quantiles at 97.5 and 80 % times the standard error. With 1, 2 or 3 degrees of freedom it is 73, 77 or 78.
+        detectable: the true difference whose interval would exclude zero in 80 of 100 such comparisons
+            (`variance.detectable`).
         persons_only: a side has one seed and nothing tells what another would change, so that only new identities
             are covered.
     """
@@ -79,7 +78,6 @@ def paired_difference(
     half = quantile * error if error else 0.0
     by_sign = 2.0 ** (1 - len(sizes)) if estimate else 1.0
     p_value = float(2 * stats.t.sf(abs(estimate) / error, total.freedom)) if error else by_sign
-    detectable = (quantile + float(stats.t.ppf(_POWER, total.freedom))) * error if error else 0.0
     return Difference(
         estimate,
         estimate - half,
@@ -88,7 +86,7 @@ def paired_difference(
         max(total.value - persons.value, 0.0) ** 0.5,
         total.freedom,
         p_value,
-        detectable,
+        detectable(total, level=level),
         any(known is None for _, known in sides),
     )
 

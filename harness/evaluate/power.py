@@ -18,6 +18,7 @@ from harness.evaluate.variance import (
     Array,
     SeedVariance,
     Variance,
+    detectable,
     identity_variance,
     influence,
     seed_variance,
@@ -25,7 +26,6 @@ from harness.evaluate.variance import (
     total_variance,
 )
 
-LEVEL, POWER = 0.95, 0.8
 # Where the search ends: a number above says that it takes more.
 MOST_SEEDS, MOST_IDENTITIES = 100, 1_000_000
 _DRAWS = (np.arange(20) + 0.5) / 20
@@ -67,8 +67,7 @@ class Spread:
         identities = self.identities * shrunk + self.n_sides * luck / n_seed
         one = _as_shared(self.seeds.value + luck, luck, n_seed - 1, freedom) if self.n_sides else SEEDLESS
         total = total_variance(Variance(identities, n_identity - 1), [(n_seed, one)] * self.n_sides)
-        quantiles = stats.t.ppf([(1 + LEVEL) / 2, POWER], total.freedom)
-        return float(quantiles.sum() * total.value**0.5)
+        return detectable(total)
 
     def seeds_needed(self, difference: float, n_identity: int) -> int | None:
         """Return how many seeds of each side make a true difference detectable on so many identities, or on more.

@@ -15,6 +15,7 @@ from scipy import stats
 Array = NDArray[np.float64]
 _LEAST_FREEDOM = 3.0
 _ROUNDING = 1e-15
+_POWER = 0.8
 # How far up the confidence limit of a seed variance is taken where degrees of freedom follow from it, and how many
 # degrees of freedom of the other results an estimate above theirs is weighed against: both chosen by simulation.
 LIMIT, _WEIGHT = 0.75, 3
@@ -131,6 +132,20 @@ def half_width(moved: Array, *, level: float = 0.95) -> float:
     """
     found = variance_of(moved)
     return float(stats.t.ppf((1 + level) / 2, found.freedom) * found.value**0.5)
+
+
+def detectable(total: Variance, *, level: float = 0.95) -> float:
+    """Return the true difference whose interval would exclude zero in 80 of 100 comparisons of such a variance.
+
+    The sum of the t quantiles at 97.5 and 80 % times the standard error: with 1, 2 or 3 degrees of freedom it is seen
+    in 73, 77 or 78 of 100.
+
+    >>> round(detectable(Variance(1.0, 1000)), 2)
+    2.8
+    """
+    if not total.value:
+        return 0.0
+    return float(stats.t.ppf([(1 + level) / 2, _POWER], total.freedom).sum() * total.value**0.5)
 
 
 def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:
