@@ -180,7 +180,7 @@ def _check_same(pairs: Iterable[tuple[str, float | None, float]]) -> None:
 def _send(record: Record, folder: RunFolder) -> bool:
     """Bring the run's MLflow run up to date; where that fails, `harness runs sync` is left to send it whole."""
     try:
-        record.tracking = publish_intervals(record, folder, Store(folder.path.parent))
+        record.tracking = publish_intervals(record, folder, Store.existing(folder.path.parent))
     except Exception as error:
         log.warning("MLflow did not take the intervals of %s: %s", record.name, error)
         record.tracking = {**record.tracking, "synced": False, "error": f"{type(error).__name__}: {error}"}
@@ -205,7 +205,8 @@ def _reread_groups(root: Path, chosen: set[str], found: Outcome, *, every: bool)
         ends = [(one["metrics"][key]["low"], one["metrics"][key]["high"]) for one in (group, new)]
         found.reread.append(Reread(group["name"], group["metrics"][key]["mean"], *ends))
         write_json(file, new)
-        if publish_group(new, records, root) is None:
+        tracked = any(record.tracking.get("synced") for record in records)
+        if not tracked or publish_group(new, records, root) is None:
             found.unsent.append(group["name"])
 
 

@@ -30,13 +30,14 @@ def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
 
 
-def publish_intervals(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
+def publish_intervals(record: Record, folder: RunFolder, store: Store | None) -> dict[str, Any]:
     """Bring the intervals of a tracked run and of its tests elsewhere up to date; return what its record notes of it.
 
     What this store does not have is left to `harness runs sync`.
     """
     run_id, known = record.tracking.get("run_id"), record.tracking
-    if not (known.get("synced") and known.get("uri") == store.place and run_id and store.is_there(run_id)):
+    here = store is not None and known.get("synced") and known.get("uri") == store.place
+    if store is None or not here or not run_id or not store.is_there(run_id):
         return {**known, "synced": False, "error": "its intervals were re-read since"}
     store.log(run_id, [results(record)])
     store.set_tags(run_id, tags(record) | {NOTE: description(record)})

@@ -274,14 +274,18 @@ def test_mlflow_gets_the_new_ends_in_the_same_run_and_the_group_anew(experiment,
 def test_what_the_store_does_not_have_is_left_to_sync(experiment, fake, tracking):
     folder = kept(experiment.runs, fake, identity=f"9{next(iter(tracking))}-unsent")
     record = folder.read()
-    record.tracking = {"synced": True, "run_id": "gone", "uri": experiment.place, "error": None} | tracking
+    record.tracking = publish(record, folder, experiment) | tracking
     folder.write(record)
     found = reread_runs([folder.path.name], experiment.runs)
     assert found.unsent == [folder.path.name]
     assert (folder.read().interval_method, folder.read().tracking["synced"]) == (METHOD, False)
 
 
-def test_a_store_that_is_away_costs_a_warning(old, tmp_path, caplog):
+def test_a_store_that_is_away_costs_a_warning_and_none_is_made(old, tmp_path, caplog):
+    assert len(reread_runs([old[0][1].path.name], tmp_path).unsent) == 2
+    assert not caplog.text
+    assert not list(tmp_path.glob("mlflow*"))
+    (tmp_path / "mlflow.db").touch()
     found = reread_runs(runs=tmp_path)
-    assert len(found.unsent) == 3
+    assert found.unsent == [old[0][0].path.name]
     assert "MLflow did not take the intervals" in caplog.text
