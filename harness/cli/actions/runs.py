@@ -27,7 +27,7 @@ from harness.record import (
 if TYPE_CHECKING:
     from harness.analysis.reread import Outcome
 
-_MARK, _EARLIER = "*", "†"
+_MARK, _EARLIER = "*", "‡"
 
 
 def print_runs(root: str | None, status: str | None, as_json: bool) -> None:

@@ -165,8 +165,8 @@ def test_intervals_by_the_earlier_method_are_marked_in_the_list_and_said_of_each
     old, _ = write(tmp_path, fake, "coop", interval_method=BOOTSTRAP)
     print_runs(str(tmp_path), None, False)
     out = capsys.readouterr().out
-    assert ["†" in line for line in out.splitlines() if " finished " in line] == [False, True]
-    assert out.rstrip().endswith(f"† {EARLIER_INTERVALS}")
+    assert ["‡" in line for line in out.splitlines() if " finished " in line] == [False, True]
+    assert out.rstrip().endswith(f"‡ {EARLIER_INTERVALS}")
     print_run(old.name, str(tmp_path), False)
     assert capsys.readouterr().out.count(EARLIER_INTERVALS) == 1
     name = "test/cuhk/t2i/R1"
