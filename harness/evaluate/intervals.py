@@ -145,7 +145,8 @@ def summarise_sums(
     """
     mean = sums.mean(axis=0)
     persons = variance_of(influence(mean, sizes))
-    total = total_variance(persons, [(len(sums), seeds or seed_variance(sums, sizes))])
+    side = (len(sums), seeds or seed_variance(sums, sizes))
+    total = total_variance(persons, [side], alpha=1 - level)
     found = share_interval(float(mean.sum() / sizes.sum()), total, len(sizes), level=level)
     by_seed = max(total.value - persons.value, 0.0)
     return SeedSummary(found.estimate, found.low, found.high, persons.value**0.5, by_seed**0.5, total.freedom)

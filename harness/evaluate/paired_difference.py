@@ -20,6 +20,7 @@ from harness.evaluate.variance import (
     influence,
     seed_variance,
     total_variance,
+    two_sided_p,
 )
 
 
@@ -72,12 +73,12 @@ def paired_difference(
         (len(side), known or seed_variance(side, sizes)) for side, known in zip((a, b), seeds, strict=True)
     ]
     persons = identity_variance(moved)
-    total = total_variance(persons, sides)
+    total = total_variance(persons, sides, alpha=1 - level)
     error = total.value**0.5
     quantile = float(stats.t.ppf((1 + level) / 2, total.freedom))
     half = quantile * error if error else 0.0
     by_sign = 2.0 ** (1 - len(sizes)) if estimate else 1.0
-    p_value = float(2 * stats.t.sf(abs(estimate) / error, total.freedom)) if error else by_sign
+    p_value = two_sided_p(abs(estimate), persons, sides) if error else by_sign
     return Difference(
         estimate,
         estimate - half,

@@ -6,19 +6,24 @@ share what is known of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Array = NDArray[np.float64]
 _LEAST_FREEDOM = 3.0
 _ROUNDING = 1e-15
 _POWER = 0.8
-# How far up the confidence limit of a seed variance is taken where degrees of freedom follow from it, and how many
-# degrees of freedom of the other results an estimate above theirs is weighed against: both chosen by simulation.
-LIMIT, _WEIGHT = 0.75, 3
+# How far up the confidence limit of a seed variance is taken where degrees of freedom follow from it, for a probability
+# of error of 5 %; by which power of a smaller one it goes further up; and how many degrees of freedom of the pool an
+# estimate above it is weighed against. All three were chosen by simulation.
+LIMIT, _FURTHER, _WEIGHT = 0.75, 0.6, 3
+ALPHA = 0.05
+# Where p-values below 5 % are looked for.
+_ALPHAS = (0.03, 0.02, 0.01, 0.005, 0.002, 1e-3, 5e-4, 2e-4, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,22 @@ class SeedVariance:
         """The variance without the luck of queries; never below 0."""
         return max(self.between - self.within, 0.0)
 
-    @cached_property
+    @property
     def limit(self) -> float:
         """The upper confidence limit of `value` at 75 %: an estimate of few seeds is often far too small."""
+        return self.limit_at(ALPHA)
+
+    def limit_at(self, alpha: float) -> float:
+        """Return the limit that a probability of error asks for, at 1 - 0.25 (alpha / 0.05) ** 0.6 or the median."""
         if not self.freedom:
             return 0.0
-        at_most = self.between * self.freedom / float(stats.chi2.ppf(1 - LIMIT, self.freedom))
-        return max(at_most - self.within, 0.0)
+        return max(self.between * self.freedom / _least(self.freedom, alpha) - self.within, 0.0)
+
+
+@cache
+def _least(freedom: int, alpha: float) -> float:
+    """Return how small chi squared may well come out."""
+    return float(stats.chi2.ppf(min((1 - LIMIT) * (alpha / ALPHA) ** _FURTHER, 0.5), freedom))
 
 
 SEEDLESS = SeedVariance(0.0, 0.0, 0)
@@ -215,7 +229,7 @@ def _mean(parts: Sequence[tuple[int, SeedVariance]]) -> SeedVariance:
     return SeedVariance(between, within, total, pooled=True)
 
 
-def total_variance(persons: Variance, sides: Sequence[Side]) -> Variance:
+def total_variance(persons: Variance, sides: Sequence[Side], *, alpha: float = ALPHA) -> Variance:
     """Return the variance over identities and seeds, with the degrees of freedom of Welch and Satterthwaite.
 
     These depend on how much of the variance the seeds make up, which few seeds tell badly: it is taken at the upper
@@ -225,16 +239,48 @@ def total_variance(persons: Variance, sides: Sequence[Side]) -> Variance:
     Args:
         persons: the variance over identities of the seeds' mean, or of the difference of two.
         sides: the number of seeds of each result in it, and what one seed's variance is; None where it is unknown.
+        alpha: the probability of error that a quantile is taken for; the smaller, the higher the limit.
 
     >>> total_variance(Variance(1.0, 99), [(2, SeedVariance(2.0, 0.0, 4)), (1, None)]).value
     2.0
     """
     known = [(n, one) for n, one in sides if one is not None and one.freedom]
     value = persons.value + sum(one.value / n for n, one in known)
-    limit = persons.value + sum(one.limit / n for n, one in known)
+    limits = [one.limit_at(alpha) / n for n, one in known]
+    limit = persons.value + sum(limits)
     # How far each estimate may be off, by its degrees of freedom: those of one pool are off together.
-    off = [(one.limit / n / one.freedom**0.5, one.pooled) for n, one in known]
+    off = [(most / one.freedom**0.5, one.pooled) for most, (_, one) in zip(limits, known, strict=True)]
     squares = persons.value**2 / persons.freedom + sum(one for one, pooled in off if pooled) ** 2
     squares += sum(one**2 for one, pooled in off if not pooled)
     freedom = limit**2 / squares if squares else float("inf")
     return Variance(value, max(freedom, min([persons.freedom, *(one.freedom for _, one in known)])))
+
+
+def two_sided_p(distance: float, persons: Variance, sides: Sequence[Side]) -> float:
+    """Return the p-value of a distance from what it would be without any difference, by Student's t.
+
+    The degrees of freedom depend on the probability of error (`total_variance`), so below 5 % it is the p-value whose
+    own degrees of freedom give it: small ones are no smaller than few seeds allow. It is looked for between the
+    probabilities of `_ALPHAS`, where the logarithm of what each gives is interpolated. From 5 % on it is that of 5 %.
+
+    Args:
+        distance: the absolute difference.
+        persons: the variance over identities of the difference.
+        sides: as `total_variance` takes them; the variance must not be 0.
+
+    >>> few, many = SeedVariance(0.5, 0.1, 2), SeedVariance(0.5, 0.1, 99)
+    >>> [f"{two_sided_p(4.0, Variance(0.5, 99), [(1, one)]):.2g}" for one in (few, many)]
+    ['0.027', '3.8e-05']
+    """
+    totals = [total_variance(persons, sides, alpha=alpha) for alpha in (ALPHA, *_ALPHAS)]
+    error = totals[0].value ** 0.5
+    found = 2 * special.stdtr([one.freedom for one in totals], -distance / error)
+    if not found[0] < ALPHA:
+        return float(found[0])
+    above, too_high = ALPHA, log(max(found[0], 1e-300) / ALPHA)
+    for alpha, one in zip(_ALPHAS, found[1:], strict=True):
+        too_low = log(max(one, 1e-300) / alpha)
+        if too_low >= 0:
+            return exp(log(above) + (log(alpha) - log(above)) * too_high / (too_high - too_low))
+        above, too_high = alpha, too_low
+    return float(found[-1])

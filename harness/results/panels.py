@@ -42,6 +42,7 @@ class Panel:
     reasons: list[str] = field(default_factory=list)
     persons: Mapping[str, Persons] = field(default_factory=dict)
     _seeds: dict[str, Seeds] = field(default_factory=dict)
+    _differences: dict[tuple[str, str, str], Difference | None] = field(default_factory=dict)
 
     def difference(
         self, one: Mapping[Any, Any], other: Mapping[Any, Any], metric: str = "R1"
@@ -50,10 +51,13 @@ class Panel:
 
         What seeds change is known from all results of the panel that share data and backbone.
         """
-        keys = persons_key(one), persons_key(other)
-        seeds = self.seeds(metric)
-        known = seeds.get(keys[0]), seeds.get(keys[1])
-        return difference(self.persons.get(keys[0]), self.persons.get(keys[1]), metric, known)
+        a, b = persons_key(one), persons_key(other)
+        if (a, b, metric) not in self._differences:
+            seeds = self.seeds(metric)
+            known = seeds.get(a), seeds.get(b)
+            found = difference(self.persons.get(a), self.persons.get(b), metric, known)
+            self._differences[a, b, metric] = found
+        return self._differences[a, b, metric]
 
     def seeds(self, metric: str = "R1") -> Seeds:
         """Return the variance of one seed of each result, by `persons_key`, as the panel's results share it."""
@@ -63,7 +67,7 @@ class Panel:
 
     def use(self, persons: Mapping[str, Persons]) -> None:
         """Take the results per identity, and with what all seeds tell make each result's intervals anew."""
-        self.persons, self._seeds = persons, {}
+        self.persons, self._seeds, self._differences = persons, {}, {}
         for row in self.records:
             key = persons_key(row)
             if key in persons:

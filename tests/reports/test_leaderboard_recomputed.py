@@ -4,7 +4,7 @@ The formulas are those of the docstrings of `harness/evaluate`: variance, interv
 """
 
 from itertools import combinations
-from math import isnan, sqrt
+from math import exp, isnan, log, sqrt
 
 import numpy as np
 import pytest
@@ -153,17 +153,18 @@ def shared_seeds(results, metric):
     return found
 
 
-def seed_part(seeds, upper):
+def seed_part(seeds, upper, alpha=0.05):
     if not seeds["freedom"]:
         return 0.0
-    factor = seeds["freedom"] / chi2.ppf(0.25, seeds["freedom"]) if upper else 1
+    tail = 0.25 * (alpha / 0.05) ** 0.6
+    factor = seeds["freedom"] / chi2.ppf(tail, seeds["freedom"]) if upper else 1
     return max(seeds["between"] * factor - seeds["within"], 0)
 
 
-def total_of(persons, freedom, sides):
+def total_of(persons, freedom, sides, alpha=0.05):
     """Return variance and degrees of freedom of Welch and Satterthwaite; what is pooled is off together."""
     parts = [(1 / n_seed, seeds) for n_seed, seeds in sides if seeds and seeds["freedom"]]
-    uppers = [(share * seed_part(seeds, True), seeds["freedom"]) for share, seeds in parts]
+    uppers = [(share * seed_part(seeds, True, alpha), seeds["freedom"]) for share, seeds in parts]
     together = sum(
         upper / sqrt(own) for (upper, own), (_, seeds) in zip(uppers, parts, strict=True) if "pooled" in seeds
     )
@@ -196,15 +197,33 @@ def score(seeds, metric, known):
     return [100 * one for one in (share, middle - half, middle + half, *errors)]
 
 
+def p_of(distance, error, freedom_at):
+    """Return the p-value below 5 % that its own degrees of freedom give, interpolated in logarithms."""
+    before, p = 0.05, 2 * t.sf(distance / error, freedom_at(0.05))
+    if p >= 0.05:
+        return p
+    high = log(p / 0.05)
+    for alpha in (0.03, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12):
+        p = 2 * t.sf(distance / error, freedom_at(alpha))
+        low = log(max(p, 1e-300) / alpha)
+        if low >= 0:
+            return exp(log(before) + (log(alpha) - log(before)) * high / (high - low))
+        before, high = alpha, low
+    return p
+
+
 def pair(one, other, known):
     """Return difference in R@1 with its ends, p and detectable difference, in points."""
     (a, sizes), (b, _) = add_up(one, "R1"), add_up(other, "R1")
     less = [x - y for x, y in zip(average(a), average(b), strict=True)]
     persons = person_variance(influence(less, sizes))
-    variance, freedom = total_of(persons, len(sizes) - 1, [(len(a), known[0]), (len(b), known[1])])
+    sides = [(len(a), known[0]), (len(b), known[1])]
+    variance, freedom = total_of(persons, len(sizes) - 1, sides)
     gap, error = sum(less) / sum(sizes), sqrt(variance)
     quantile = t.ppf(0.975, freedom)
-    p = 2 * t.sf(abs(gap) / error, freedom) if error else 1 if gap == 0 else 2 * 0.5 ** len(sizes)
+    p = 1 if gap == 0 else 2 * 0.5 ** len(sizes)
+    if error:
+        p = p_of(abs(gap), error, lambda alpha: total_of(persons, len(sizes) - 1, sides, alpha)[1])
     ends = gap - quantile * error, gap + quantile * error, (quantile + t.ppf(0.8, freedom)) * error
     return [100 * gap, 100 * ends[0], 100 * ends[1], p, 100 * ends[2]]
 

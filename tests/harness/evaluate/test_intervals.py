@@ -177,7 +177,7 @@ def test_seeds_alone_have_the_t_quantile_of_their_number():
     """Where all persons are equal, only seeds vary."""
     means = np.array([0.5, 0.6, 0.7])
     summary = seed_summary(np.repeat(means[:, None], 20, axis=1), np.arange(20))
-    assert summary.freedom == 2
+    assert summary.freedom == pytest.approx(2)
     assert summary.seed_error == pytest.approx(stats.sem(means))
     assert summary.identity_error == pytest.approx(0)
     expected = share_interval(0.6, Variance(stats.sem(means) ** 2, 2), 20)

@@ -17,6 +17,7 @@ from harness.evaluate.variance import (
     seed_variance,
     shared,
     total_variance,
+    two_sided_p,
 )
 
 
@@ -142,6 +143,66 @@ def test_a_variance_is_never_surer_than_its_least_sure_part_makes_it():
     few = SeedVariance(4.0, 0.0, 1)
     assert total_variance(Variance(0.001, 99), [(1, few)]).freedom == pytest.approx(1, abs=0.01)
     assert math.isnan(total_variance(Variance(math.nan, 1.0), [(2, few)]).value)
+
+
+FEW = [(1, SeedVariance(0.5, 0.1, 2))]
+
+
+@pytest.mark.parametrize("distance", [3.0, 3.5, 5.0, 12.0])
+def test_a_small_p_value_is_the_one_whose_own_freedom_gives_it(distance):
+    p = two_sided_p(distance, Variance(0.5, 99), FEW)
+    total = total_variance(Variance(0.5, 99), FEW, alpha=p)
+    again = 2 * stats.t.sf(distance / math.sqrt(total.value), total.freedom)
+    assert p < 0.05
+    assert again == pytest.approx(p, rel=0.02)
+    usual = total_variance(Variance(0.5, 99), FEW).freedom
+    assert p > 1.05 * 2 * stats.t.sf(distance / math.sqrt(total.value), usual)
+
+
+def test_a_p_value_from_5_percent_on_is_that_of_the_interval():
+    total = total_variance(Variance(0.5, 99), FEW)
+    edge = stats.t.ppf(0.975, total.freedom) * math.sqrt(total.value)
+    assert two_sided_p(edge, Variance(0.5, 99), FEW) == pytest.approx(0.05)
+    assert (
+        two_sided_p(0.999 * edge, Variance(0.5, 99), FEW)
+        > 0.05
+        > two_sided_p(1.001 * edge, Variance(0.5, 99), FEW)
+    )
+    assert two_sided_p(0.0, Variance(0.5, 99), FEW) == 1
+
+
+def test_without_seeds_a_p_value_is_students():
+    for distance in (0.3, 3.0, 30.0):
+        expected = 2 * stats.t.sf(distance, 99)
+        assert two_sided_p(distance, Variance(1.0, 99), [(1, None)]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_p_values_fall_as_distances_grow():
+    found = [two_sided_p(distance, Variance(0.5, 99), FEW) for distance in np.linspace(0.1, 40, 300)]
+    assert (np.diff(found) < 0).all()
+
+
+def test_the_limit_rises_as_errors_are_to_be_rarer():
+    one = SeedVariance(1.0, 0.2, 3)
+    limits = [one.limit_at(alpha) for alpha in (0.9, 0.2, 0.05, 0.01, 1e-4)]
+    assert limits == sorted(limits)
+    assert limits[0] == pytest.approx(3 / stats.chi2.ppf(0.5, 3) - 0.2)
+    assert limits[2] == one.limit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("freedom", [1, 2, 4, 8])
+@pytest.mark.parametrize("spread", [0.3, 3.0])
+def test_small_p_values_are_as_rare_as_they_say(freedom, spread):
+    """Persons' variance known to be 1, that of seeds estimated with few degrees of freedom."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(20_000):
+        between = spread * rng.chisquare(freedom) / freedom
+        distance = abs(rng.normal(0, math.sqrt(1 + spread)))
+        found.append(two_sided_p(distance, Variance(1.0, 1e9), [(1, SeedVariance(between, 0.0, freedom))]))
+    assert np.mean(np.array(found) < 0.05) < 0.068
+    assert 0.0005 < np.mean(np.array(found) < 0.005) < 0.0085
+    assert np.mean(np.array(found) < 0.001) < 0.003
 
 
 @pytest.mark.slow
