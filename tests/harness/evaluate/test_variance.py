@@ -156,7 +156,7 @@ def test_a_small_p_value_is_the_one_whose_own_freedom_gives_it(distance):
     assert p < 0.05
     assert again == pytest.approx(p, rel=0.02)
     usual = total_variance(Variance(0.5, 99), FEW).freedom
-    assert p > 1.05 * 2 * stats.t.sf(distance / math.sqrt(total.value), usual)
+    assert p > 1.03 * 2 * stats.t.sf(distance / math.sqrt(total.value), usual)
 
 
 def test_a_p_value_from_5_percent_on_is_that_of_the_interval():
