@@ -142,12 +142,12 @@ def test_a_worker_out_of_sight_is_dead_after_four_heartbeats_are_missing_and_not
         job = other.take(worker)
     silence = "UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '{} seconds'"
     assert queue.recover() == []
-    ask(database, silence.format(119))
+    ask(database, silence.format(100))
     assert queue.recover() == []
     with other.alive(job):
-        ask(database, silence.format(119))
+        ask(database, silence.format(100))
         assert queue.recover() == []
-    ask(database, silence.format(2))
+    ask(database, silence.format(25))
     assert queue.recover() == [0]
     assert not other.end(job, TrialState.COMPLETE, [1.0])
 
