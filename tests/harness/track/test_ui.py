@@ -324,8 +324,9 @@ def _is_alive(pid):
 
 
 def _listening(port):
+    """Return the hosts that a port listens on, by several readings: one may miss lines while sockets come and go."""
     found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    for table in ("/proc/net/tcp", "/proc/net/tcp6") * 3:
         with open(table) as file:
             for line in list(file)[1:]:
                 host, _, number = line.split()[1].rpartition(":")
