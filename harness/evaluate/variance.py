@@ -272,15 +272,19 @@ def two_sided_p(distance: float, persons: Variance, sides: Sequence[Side]) -> fl
     >>> [f"{two_sided_p(4.0, Variance(0.5, 99), [(1, one)]):.2g}" for one in (few, many)]
     ['0.027', '3.8e-05']
     """
-    totals = [total_variance(persons, sides, alpha=alpha) for alpha in (ALPHA, *_ALPHAS)]
-    error = totals[0].value ** 0.5
-    found = 2 * special.stdtr([one.freedom for one in totals], -distance / error)
-    if not found[0] < ALPHA:
-        return float(found[0])
-    above, too_high = ALPHA, log(max(found[0], 1e-300) / ALPHA)
-    for alpha, one in zip(_ALPHAS, found[1:], strict=True):
-        too_low = log(max(one, 1e-300) / alpha)
+    above = ALPHA
+    found = _student_p(distance, total_variance(persons, sides))
+    if not found < ALPHA:
+        return found
+    too_high = log(max(found, 1e-300) / ALPHA)
+    for alpha in _ALPHAS:
+        found = _student_p(distance, total_variance(persons, sides, alpha=alpha))
+        too_low = log(max(found, 1e-300) / alpha)
         if too_low >= 0:
             return exp(log(above) + (log(alpha) - log(above)) * too_high / (too_high - too_low))
         above, too_high = alpha, too_low
-    return float(found[-1])
+    return found
+
+
+def _student_p(distance: float, total: Variance) -> float:
+    return float(2 * special.stdtr(total.freedom, -distance / total.value**0.5))
