@@ -10,7 +10,7 @@ from harness.pages.tables import MARK
 from harness.pages.theme import INK
 from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.run_table import UNTRAINED
-from harness.results.shared_seeds import MARKED, data_of
+from harness.results.shared_seeds import MARKED, by_data
 
 Row = Mapping[Any, Any]
 MARK_WORDS = f"{MARK} {MARKED}"
@@ -27,7 +27,7 @@ def seed_notes(rows: Sequence[Row], persons: Mapping[str, Persons]) -> list[str]
         persons: the results per identity, by `persons_key`.
     """
     trained = [row for row in rows if row["rule"] != UNTRAINED]
-    groups = _by_data(row for row in trained if persons_key(row) in persons)
+    groups = by_data(row for row in trained if persons_key(row) in persons)
     told = [_told([persons[persons_key(row)] for row in group]) for group in groups]
     sharing = [found for group, found in zip(groups, told, strict=True) if len(group) > 1 and found]
     unknown = [row for row in rows if row["interval"] == PERSONS_ONLY]
@@ -49,14 +49,6 @@ def any_marked(rows: Iterable[Row]) -> tuple[str, ...]:
 def legend_entry(shown: bool) -> dict[str, dict[str, Any]]:
     """Return the mark as an entry of a figure's legend, where the figure has it."""
     return {MARK_WORDS: {"marker": "", "color": INK}} if shown else {}
-
-
-def _by_data(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return the results of the same data and backbone together."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(data_of(row), []).append(row)
-    return list(groups.values())
 
 
 def _told(results: Iterable[Persons]) -> list[SeedVariance]:

@@ -29,6 +29,14 @@ def data_of(row: Row) -> tuple[str, ...]:
     return tuple("" if value is None or value != value else str(value) for value in values)
 
 
+def by_data(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return the results of the same data and backbone together."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(data_of(row), []).append(row)
+    return list(groups.values())
+
+
 def shared_seeds(rows: Iterable[Row], persons: Mapping[str, Persons], metric: str = "R1") -> Seeds:
     """Return the variance of one seed of each result, by `persons_key`, shared by those of the same data and backbone.
 
@@ -40,17 +48,12 @@ def shared_seeds(rows: Iterable[Row], persons: Mapping[str, Persons], metric: st
         persons: the results per identity, by `persons_key`.
         metric: one of `METRICS`.
     """
+    known = [row for row in rows if persons_key(row) in persons]
+    own = {key: persons[key].seed_variance(metric) for key in map(persons_key, known)}
     found: Seeds = {}
-    groups: dict[tuple[Any, ...], dict[str, SeedVariance | None]] = {}
-    for row in rows:
-        key = persons_key(row)
-        if key not in persons:
-            continue
-        own = persons[key].seed_variance(metric)
-        if row["rule"] == UNTRAINED:
-            found[key] = own or SEEDLESS
-        else:
-            groups.setdefault(data_of(row), {})[key] = own
-    for group in groups.values():
-        found |= dict(zip(group, shared(list(group.values())), strict=True))
-    return found
+    for group in by_data(row for row in known if row["rule"] != UNTRAINED):
+        keys = list(dict.fromkeys(map(persons_key, group)))
+        found |= dict(zip(keys, shared([own[key] for key in keys]), strict=True))
+    return found | {
+        persons_key(row): own[persons_key(row)] or SEEDLESS for row in known if row["rule"] == UNTRAINED
+    }
