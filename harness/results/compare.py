@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, listed, many, unknown
 from harness.evaluate.paired_difference import Difference, holm
-from harness.evaluate.per_identity import Persons, difference, persons_key
+from harness.evaluate.per_identity import Persons, persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import MARK
 from harness.record import BEFORE_PICTURES
-from harness.results.over_seeds import certainty
-from harness.results.panels import conflicts, protocol_facts
+from harness.results.panels import Panel, conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
 from harness.results.seed_lines import pair_line
-from harness.results.shared_seeds import MARKED, Seeds, data_of, shared_seeds
+from harness.results.shared_seeds import MARKED, data_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -148,7 +147,8 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     sides = [rows[rows["condition"] == condition] for condition in dict.fromkeys(rows["condition"])]
     if len(sides) < 2:
         raise UsageError(f"{a!r} and {b!r} are seeds of the same result: name two different ones.")
-    by_test = [{row["tested_on"]: row for row in _records(side)} for side in sides]
+    records = [_records(side) for side in sides]
+    by_test = [{row["tested_on"]: row for row in side} for side in records]
     shared = [name for name in by_test[0] if name in by_test[1]]
     if not shared:
         seen = " and ".join(", ".join(side) for side in by_test)
@@ -157,14 +157,13 @@ def compare(source: Source, a: str, b: str) -> Comparison:
         )
     pairs = [(by_test[0][name], by_test[1][name]) for name in shared]
     unlike = sorted({line for pair in pairs for line in _unlike(*pair)})
-    others, all_persons = _others(source, rows)
-    seeds = {name: shared_seeds([*_records(rows), *others], all_persons | persons, name) for name in METRICS}
-    for row in (row for pair in pairs for row in pair if persons_key(row) in persons):
-        row |= certainty(persons[persons_key(row)], {name: seeds[name][persons_key(row)] for name in METRICS})
-    found = [_differences(*pair, persons, seeds) for pair in pairs]
+    others, others_persons = _others(source, rows)
+    panel = Panel(1, {}, [row for part in (*records, others) for row in part])
+    panel.use(others_persons | persons)
+    found = [_differences(*pair, panel) for pair in pairs]
     adjusted = holm([one[_CLAIMED].p_value for one in found])
     tests = [
-        Compared(name, *pair, differences, float(p_value), _plan(pair, differences, persons, seeds))
+        Compared(name, *pair, differences, float(p_value), _plan(pair, differences, panel))
         for name, pair, differences, p_value in zip(shared, pairs, found, adjusted, strict=True)
     ]
     first = pairs[0]
@@ -241,16 +240,8 @@ def _alike(row: Mapping[Any, Any], one: Mapping[Any, Any]) -> bool:
     return data_of(row) == data_of(one) and not conflicts(protocol_facts(row), protocol_facts(one))
 
 
-def _differences(
-    a: Row, b: Row, persons: Mapping[str, Persons], seeds: Mapping[str, Seeds]
-) -> dict[str, Difference]:
-    one, other = persons_key(a), persons_key(b)
-    found = {
-        name: difference(
-            persons.get(one), persons.get(other), name, (seeds[name].get(one), seeds[name].get(other))
-        )
-        for name in METRICS
-    }
+def _differences(a: Row, b: Row, panel: Panel) -> dict[str, Difference]:
+    found = {name: panel.difference(a, b, name) for name in METRICS}
     known = {name: one for name, one in found.items() if one is not None}
     if len(known) < len(found):
         raise UsageError(
@@ -260,13 +251,8 @@ def _differences(
     return known
 
 
-def _plan(
-    pair: tuple[Row, Row],
-    found: Mapping[str, Difference],
-    persons: Mapping[str, Persons],
-    seeds: Mapping[str, Seeds],
-) -> str:
-    return pair_line(pair, persons, seeds[_CLAIMED]) if found[_CLAIMED].detectable > 0 else ""
+def _plan(pair: tuple[Row, Row], found: Mapping[str, Difference], panel: Panel) -> str:
+    return pair_line(pair, panel.persons, panel.seeds(_CLAIMED)) if found[_CLAIMED].detectable > 0 else ""
 
 
 def _settings(a: Row, b: Row) -> dict[str, tuple[str, str]]:
