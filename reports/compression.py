@@ -105,30 +105,22 @@ def draw_heat_maps(found: Found, paper: Found) -> "Figure":
 
 
 def _draw_one(axes: "Axes", rows: Sequence[Found], name: str) -> None:
-    import seaborn
-
+    """Draw one heat map; seaborn's would draw the whole figure anew for each, to see whether labels overlap."""
     layers = sorted({row["layer"] for row in rows}, reverse=True)
     by = {(row["layer"], row["part"]): row for row in rows}
     values = np.array([[module_value(by[layer, part], name) for part in PARTS] for layer in layers])
-    texts = np.array([[_cell(by[layer, part], name) for part in PARTS] for layer in layers])
     axes.set_facecolor(FAINT)
-    seaborn.heatmap(
-        values,
-        annot=texts,
-        fmt="",
-        vmin=0,
-        vmax=1,
-        cmap="Blues",
-        cbar=False,
-        linewidths=0.6,
-        annot_kws={"fontsize": 7.5},
-        xticklabels=list(PARTS),
-        yticklabels=[str(layer) for layer in layers],
-        ax=axes,
-    )
+    axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
+    for (line, column), value in np.ndenumerate(values):
+        text = _cell(by[layers[line], PARTS[column]], name)
+        colour = "white" if value > 0.5 else INK
+        axes.text(column + 0.5, line + 0.5, text, ha="center", va="center", fontsize=7.5, color=colour)
+    axes.set_xticks(np.arange(len(PARTS)) + 0.5, list(PARTS))
+    axes.set_yticks(np.arange(len(layers)) + 0.5, [str(layer) for layer in layers])
+    axes.invert_yaxis()
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=8, colors=INK)
-    axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
+    axes.spines[:].set_visible(False)
 
 
 def _cell(row: Found, name: str) -> str:
