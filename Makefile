@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# One thread a worker: two workers with two threads each would wait for one another on two cores.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+# One thread a worker: two workers with two threads each would wait for one another on two cores. A file's tests share
+# what they prepare, so one worker has them all.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 DEMO := HARNESS_DATA=$${HARNESS_DATA:-.demo/data} HARNESS_CACHE=$${HARNESS_CACHE:-.demo/cache} HARNESS_RUNS=$${HARNESS_RUNS:-runs}
 
 .PHONY: help install demo test test-all check lint types bench clean

@@ -1,5 +1,6 @@
 """Fixtures of several test folders."""
 
+import gc
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,12 @@ import nbformat
 import pytest
 
 from harness.pages.theme import STYLE
+
+
+def pytest_collection_finish(session):
+    """Spare the collector what stays to the end anyway: libraries and tests, which it would look through each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,14 @@ from harness.datasets import DATASETS
 from harness.presets.resolve import resolve
 
 IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36}
-QUICK = ("backbone.pretrained=null", "train.epochs=2", "train.batch_size=16")
+# A quarter of the pixels and few steps: most tests are about the run, and not about what it learns.
+QUICK = (
+    "backbone.pretrained=null",
+    "backbone.image_size=[48,16]",
+    "backbone.text_length=64",
+    "train.epochs=2",
+    "train.batch_size=16",
+)
 
 
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:

@@ -23,7 +23,7 @@ for number in range(20_000):
 sys.stderr.flush(), sys.stdout.flush()
 open(sys.argv[1], "w").write("done")
 """
-RUN = ("run", "-m", "full_finetune", "-d", "icfg", "--synthetic", "--set", "backbone.pretrained=null")
+RUN = ("run", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--set", "backbone.pretrained=null")
 RUN += ("--set", "train.batch_size=16")
 
 
@@ -123,4 +123,4 @@ def test_a_run_that_is_killed_is_shown_as_interrupted_with_how_far_it_came(twins
     assert found.seconds > 0
     assert found.progress["epoch"] >= 1
     assert found.progress["epochs"] == 5000
-    assert "harness run -m full_finetune" in found.command
+    assert "harness run -m linear_probe" in found.command

@@ -46,8 +46,8 @@ def split(clip, tmp_path_factory):
     """Return a split of three images and four captions."""
     folder, generator = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for sample in SAMPLES:
-        Image.fromarray(generator.integers(0, 256, (96, 32, 3), dtype=np.uint8)).save(folder / sample.image)
-    images = open_images([folder / sample.image for sample in SAMPLES], (96, 32), folder=folder / "store")
+        Image.fromarray(generator.integers(0, 256, (48, 16, 3), dtype=np.uint8)).save(folder / sample.image)
+    images = open_images([folder / sample.image for sample in SAMPLES], (48, 16), folder=folder / "store")
     laid = pairs(SAMPLES, ("train",))
     owners, identities = torch.tensor(laid.owners), torch.tensor(laid.identities)
     return Split("train", "icfg", images, identities, owners, clip.tokenize(laid.captions), laid)
@@ -62,7 +62,7 @@ def feed(world, clip, split, tmp_path):
         config = world.quick(tmp_path, "linear_probe", "icfg", *plain, *overrides)
         method = Method(clip, TrainedConfig(name="any"))
         method.views = lambda: views or Views()
-        augment = Augment(config.train.augment, (96, 32))
+        augment = Augment(config.train.augment, (48, 16))
         return training_batches(config, split, method, BATCH, augment=augment, **options)
 
     return make
@@ -89,7 +89,7 @@ def test_captions_and_images_come_as_they_are_once_an_epoch(feed, split):
     assert sorted(found) == [0, 1, 2, 3]
     assert labels == [[0, 0, 0, 1][caption] for caption in found]
     assert [len(batch.images) for batch in batches.epoch(1)] == [3, 1]
-    whole = Augment(None, (96, 32)).normalise(split.images.read(range(3)))
+    whole = Augment(None, (48, 16)).normalise(split.images.read(range(3)))
     for batch in batches.epoch(1):
         for image in batch.images:
             assert any(torch.equal(image, one) for one in whole)

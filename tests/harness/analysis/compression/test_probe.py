@@ -368,7 +368,12 @@ def test_partial_towers_equal_open_clip_and_count_what_they_pass():
 def tuned(world, twins, tmp_path_factory):
     """Return a folder with a quick tracked run of which all weights were trained, and its record."""
     root = tmp_path_factory.mktemp("tuned")
-    lively = ("backbone.pretrained=shapes", "method.lr=1e-3", "method.warmup_epochs=0")
+    lively = (
+        "backbone.pretrained=shapes",
+        "backbone.image_size=[96,32]",
+        "method.lr=1e-3",
+        "method.warmup_epochs=0",
+    )
     return root, run(world.quick(twins, "full_finetune", "icfg", *lively), runs=root)
 
 
@@ -458,7 +463,7 @@ def test_the_test_split_is_a_result_of_its_own(tuned, tmp_path):
 def test_methods_that_leave_the_layers_as_they_are_have_no_criticality(
     world, twins, tmp_path, untracked, method
 ):
-    record = run(world.quick(twins, method), runs=tmp_path)
+    record = run(world.quick(twins, method, "icfg", "backbone.image_size=[96,32]"), runs=tmp_path)
     found = probe_compression(record.name, runs=tmp_path, split="test")
     assert found["R1"] == pytest.approx(record.metrics["test/icfg/t2i/R1"])
     assert not any(row["trained"] or row["C2"] for row in found["modules"])
@@ -508,7 +513,7 @@ def silenced(method, module):
 
 
 def test_what_stands_beside_an_mlp_goes_with_it_and_prompts_stay(world, twins, tmp_path, untracked):
-    lively = ("backbone.pretrained=shapes", "method.image_scale=4")
+    lively = ("backbone.pretrained=shapes", "backbone.image_size=[96,32]", "method.image_scale=4")
     record = run(world.quick(twins, "cskt", "icfg", *lively), runs=tmp_path)
     found = probe_compression(record.name, runs=tmp_path, split="test")
     trained = Trained(RunFolder(tmp_path / record.name))
