@@ -1,9 +1,14 @@
 """What can go wrong, with messages that say how to fix it."""
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 MOST_NAMED = 20
+_LONGEST_NAME = 200
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother, _BRIEF.maxlong = 3, 100, 100, 60
 
 
 class HarnessError(Exception):
@@ -45,10 +50,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
     " Did you mean 'val/t2i/R1'?"
     """
     names = list(known)
+    if len(name) > _LONGEST_NAME:
+        return ""
     found = get_close_matches(name, names, n=1, cutoff=0.5) or [
         one for one in names if one.endswith(f"/{name}")
     ]
     return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def brief(value: Any) -> str:
+    """Return a value as it is written, in few words where it is long or deep.
+
+    >>> brief([1, "two"]), brief("x" * 1_000)[-6:], len(brief("x" * 1_000))
+    ("[1, 'two']", "xxxxx'", 100)
+    """
+    return _BRIEF.repr(value)
 
 
 def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
@@ -77,4 +93,6 @@ def many(n: int, one: str, several: str | None = None) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Build the one error for an unknown name: what was given, the nearest match, what is allowed."""
     names = sorted(set(known))
-    return UnknownName(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {listed(names) or 'none'}.")
+    return UnknownName(
+        f"Unknown {kind} {brief(name)}.{nearest(name, names)} Known: {listed(names) or 'none'}."
+    )

@@ -4,22 +4,28 @@ What is downloaded is often something else than it is named: a web page, a point
 """
 
 import codecs
-import json
+import errno
 import os
 import re
+import stat
 import zlib
 from enum import Enum
+from json import JSONDecodeError
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from harness.errors import DataError, HarnessError
+from harness.strict_json import read_json_text
 
 _HEAD = 4096
+# No text that is read whole is longer, in bytes.
+_MOST_TEXT = 2**30
 _AGAIN = "download the file itself, and look at its size before you use it"
 _REPOSITORY = "in the repository that it belongs to, or " + _AGAIN
 _LAST_SPACE = re.compile(r"^(?:\s|<!--.*?-->)+", re.DOTALL)
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script|meta|title|\?xml|error)\b", re.IGNORECASE)
+_SVG = re.compile(r"(?:<\?xml[^>]*>\s*)?(?:<!doctype\s+svg[^>]*>\s*)?<svg\b", re.IGNORECASE)
 _REFUSAL = re.compile(r"(?:\d{3}:? )?(?:not found|forbidden|access denied)|entry not found|invalid username")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -29,6 +35,10 @@ class Kind(Enum):
 
     MISSING = ("missing", "check the path {file}")
     LOST_LINK = ("a link to a file that is not there", "make the link {file} anew, or put the file there")
+    LOOP = ("a link that leads to itself", "make the link {file} anew, or put the file there")
+    PIPE = ("a named pipe, which would be waited for", "put the file itself there: rm {file}")
+    SOCKET = ("a socket, not a file", "put the file itself there: rm {file}")
+    DEVICE = ("a device, not a file", "give the path of a file")
     FOLDER = ("a folder, not a file", "give the path of the file in it, or put the file in its place")
     EMPTY = ("an empty file (of nothing, blanks or zeros)", "the download or copy broke off: get it again")
     WEB_PAGE = ("a web page, not the file itself", "open it to see what the server asks for, then " + _AGAIN)
@@ -45,6 +55,8 @@ class Kind(Enum):
     SEVEN_ZIP = ("a 7z archive", "unpack it: 7z x {file} -o{folder}")
     RAR = ("a rar archive", "unpack it: unrar x {file} {folder}")
     PDF = ("a PDF document", _AGAIN)
+    POSTSCRIPT = ("a PostScript program (EPS)", "convert it to PNG where you trust it")
+    SVG = ("an SVG drawing", "convert it to PNG")
     PICTURE = ("a picture", "check the path {file}")
     UTF_16 = ("text in UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 {file} > {file}.utf8")
     UTF_32 = ("text in UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 {file} > {file}.utf8")
@@ -78,10 +90,13 @@ _SIGNATURES = (
     (b"7z\xbc\xaf\x27\x1c", Kind.SEVEN_ZIP),
     (b"Rar!\x1a\x07", Kind.RAR),
     (b"%PDF-", Kind.PDF),
+    (b"%!PS", Kind.POSTSCRIPT),
+    (b"\xc5\xd0\xd3\xc6", Kind.POSTSCRIPT),
     (b"\xff\xd8\xff", Kind.PICTURE),
     (b"\x89PNG\r\n", Kind.PICTURE),
     (b"GIF8", Kind.PICTURE),
 )
+_PLACES = {stat.S_IFDIR: Kind.FOLDER, stat.S_IFIFO: Kind.PIPE, stat.S_IFSOCK: Kind.SOCKET}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -99,13 +114,40 @@ def what_is(path: str | Path) -> Kind | None:
     A zip archive is `ZIP`, be it one of pictures or one that `torch.save` wrote: the reader knows what is right.
     Raises `OSError` where the file may not be read.
     """
-    if not os.path.exists(path):
-        return _lost_link(path)
-    if os.path.isdir(path):
-        return Kind.FOLDER
-    with open(path, "rb") as file:
+    if place := what_place_is(path):
+        return place
+    with open(path, "rb", opener=open_file) as file:
         head = file.read(_HEAD)
     return kind_of(head)
+
+
+def what_place_is(path: str | Path) -> Kind | None:
+    """Return what is at a path where that is no file, without opening it; None of a file.
+
+    Raises `OSError` where it may not be looked at.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return _lost_link(path)
+    except ValueError:
+        return Kind.MISSING
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return Kind.LOOP
+    return None if stat.S_ISREG(mode) else _PLACES.get(stat.S_IFMT(mode), Kind.DEVICE)
+
+
+def open_file(path: str, flags: int) -> int:
+    """Open a file and nothing else, for `open(path, opener=open_file)`: a pipe would wait, a device never end.
+
+    Raises `OSError` that says what is there instead.
+    """
+    if place := what_place_is(path):
+        raise OSError(errno.EINVAL, f"it is {place.what}", path)
+    # What takes the file's place at this very moment does not make it wait either.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def kind_of(head: bytes) -> Kind | None:
@@ -123,6 +165,8 @@ def kind_of(head: bytes) -> Kind | None:
     if encoding is None:
         return None
     text = _LAST_SPACE.sub("", _decoded(head, encoding).lstrip("\ufeff"))
+    if _SVG.match(text):
+        return Kind.SVG
     if _PAGE.match(text):
         return Kind.WEB_PAGE
     if len(head) < 256 and _REFUSAL.match(text.lower()):
@@ -136,20 +180,28 @@ def kind_of(head: bytes) -> Kind | None:
     return Kind.JSON_LINES if _is_json_lines(text) else None
 
 
-def read_text(path: str | Path, what: str = "", error: type[HarnessError] = DataError) -> str:
+def read_text(
+    path: str | Path, what: str = "", error: type[HarnessError] = DataError, most: int = _MOST_TEXT
+) -> str:
     """Return the text of a file in UTF-8, UTF-16 or UTF-32, with a byte order mark or without.
 
     Args:
         path: the file.
         what: what the file is meant to be, put before its path in messages, as "The preset ".
-        error: what is raised, with the way out, where it cannot be read or is of another kind than text.
+        error: what is raised, with the way out, where it cannot be read, is of another kind than text, or too long.
+        most: bytes that it may have.
     """
     try:
         kind = what_is(path)
         if kind not in _READ:
             assert kind is not None
             raise error(f"{what}{path} cannot be read. {kind.way_out(path)}")
-        data = Path(path).read_bytes()
+        with open(path, "rb", opener=open_file) as file:
+            if (n := os.fstat(file.fileno()).st_size) > most:
+                raise error(
+                    f"{what}{path} has {n:,} bytes, more than {most:,}: check that it is the right file."
+                )
+            data = file.read()
     except OSError as fault:
         raise error(f"{what}{path} cannot be read: {fault.strerror}. Check its permissions.") from fault
     encoding = _encoding(data[:_HEAD]) or "utf-8"
@@ -165,18 +217,21 @@ def read_text(path: str | Path, what: str = "", error: type[HarnessError] = Data
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text, or the list of the values where it is JSON lines; raise `ValueError`."""
+    """Return the value of a JSON text, or the list of the values where it is JSON lines; raise `ValueError`.
+
+    Both are read strictly (`harness.strict_json`).
+    """
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as fault:
+        return read_json_text(text)
+    except JSONDecodeError as fault:
         if not (fault.msg == "Extra data" and text.lstrip().startswith("{")):
             raise
     values = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                values.append(json.loads(line))
-            except json.JSONDecodeError as fault:
+                values.append(read_json_text(line))
+            except ValueError as fault:
                 raise ValueError(f"line {number:,} of the JSON lines is broken: {fault}") from fault
     return values
 
@@ -217,7 +272,7 @@ def _is_json_lines(text: str) -> bool:
     if not (first.startswith("{") and rest.lstrip().startswith("{")):
         return False
     try:
-        return isinstance(json.loads(first), dict)
+        return isinstance(read_json_text(first), dict)
     except ValueError:
         return False
 

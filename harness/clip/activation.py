@@ -1,6 +1,5 @@
 """Which activation weights were trained with: QuickGELU or GELU. No tensor differs by it, and every embedding does."""
 
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,10 @@ import open_clip
 
 from harness.clip.weight_files import WeightFile, published_archives
 from harness.config.sections import BackboneConfig
+from harness.errors import DataError
+from harness.file_kinds import read_text
 from harness.files import file_hash
+from harness.strict_json import read_json_text
 
 _SHORT_HASH = re.compile(r"-([0-9a-f]{8})\.pth?$")
 
@@ -57,8 +59,8 @@ def _beside(path: Path) -> bool | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = read_json_text(read_text(file))
+    except (DataError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -1,6 +1,6 @@
 """Find a CLIP among a checkpoint's tensors, under whatever names training scripts wrap it in, and beside what else."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ _BESIDE = (
     "lr_scheduler",
     "lr_schedulers",
 )
+_MOST_LEVELS, _MOST_NAMES = 20, 100_000
 _TEXT = ("text", "token_embedding", "transformer")
 _PARTS = (
     *("visual", "text", "text_decoder", "transformer", "token_embedding", "positional_embedding", "ln_final"),
@@ -49,20 +50,31 @@ class Unwrapped(NamedTuple):
     notes: tuple[str, ...]
 
 
-def flattened(content: Mapping[Any, Any], beginning: str = "") -> dict[str, Tensor]:
+def flattened(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     """Return all tensors of nested mappings by dotted names.
+
+    Raises `ValueError` where a file was made so that there is no end of them.
 
     >>> import torch
     >>> sorted(flattened({"model": {"a": torch.ones(1)}, "b": torch.ones(1), "epoch": 3}))
     ['b', 'model.a']
     """
     found: dict[str, Tensor] = {}
-    for name, value in content.items():
+    for n, (name, value) in enumerate(_inside(content), start=1):
+        if n > _MOST_NAMES:
+            raise ValueError(f"its mappings hold more than {_MOST_NAMES:,} values")
         if isinstance(value, Tensor):
-            found[f"{beginning}{name}"] = value
-        elif isinstance(value, Mapping):
-            found |= flattened(value, f"{beginning}{name}.")
+            found[name] = value
     return found
+
+
+def _inside(content: Mapping[Any, Any], beginning: str = "", level: int = 1) -> Iterator[tuple[str, Any]]:
+    if level > _MOST_LEVELS:
+        raise ValueError(f"its mappings are more than {_MOST_LEVELS} deep")
+    for name, value in content.items():
+        yield f"{beginning}{name}", value
+        if isinstance(value, Mapping):
+            yield from _inside(value, f"{beginning}{name}.", level + 1)
 
 
 def unwrapped(tensors: Mapping[str, Tensor]) -> Unwrapped:

@@ -57,16 +57,30 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         _refuse_other_kinds(path)
         content = _read_script(path) if _is_script(path) else _read_content(path)
+        tensors = flattened(content) if isinstance(content, dict) else {}
+        _refuse_unheld(tensors)
     except DataError:
         raise
-    except Exception as error:
+    except (Exception, RecursionError) as error:
         raise DataError(f"{path} cannot be read as weights ({_first_line(error)}): is it whole?") from error
-    tensors = flattened(content) if isinstance(content, dict) else {}
     if not tensors:
         raise DataError(
             f"{path} contains no named tensors (it contains a {type(content).__name__}): give a state dict."
         )
     return tensors
+
+
+def _refuse_unheld(tensors: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` for a tensor that is no array of values which the file holds, one for each place.
+
+    One value can stand for a tensor of any size: whoever works with it would fill the memory.
+    """
+    for name, tensor in tensors.items():
+        plain = tensor.layout == torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
+        if not plain:
+            raise ValueError(f"its tensor {name[:100]} is sparse, quantised or without values")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ValueError(f"its tensor {name[:100]} has {tensor.numel():,} values and holds fewer")
 
 
 def refuse_not_finite(state: Mapping[str, Tensor], source: object) -> None:
@@ -125,6 +139,11 @@ def _refuse_other_kinds(path: Path) -> None:
     stored = kind is Kind.ZIP and any(name.endswith("data.pkl") for name in _members(path))
     if kind is not None and not stored:
         raise DataError(f"{path} holds no weights. {kind.way_out(path)}")
+    if stored and (n := _unpacked_bytes(path)) > path.stat().st_size:
+        raise DataError(
+            f"{path} cannot be used: {n:,} bytes are packed into it, and weights are stored unpacked. Save them again "
+            "with torch.save, or as safetensors."
+        )
 
 
 def _is_script(path: Path) -> bool:
@@ -137,6 +156,11 @@ def _members(path: Path) -> list[str]:
         return []
     with zipfile.ZipFile(path) as archive:
         return archive.namelist()
+
+
+def _unpacked_bytes(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        return sum(member.file_size for member in archive.infolist())
 
 
 def _is_safetensors(path: Path) -> bool:

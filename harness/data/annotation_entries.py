@@ -28,7 +28,7 @@ def _read_entries(file: Path) -> list[Any]:
     text = read_text(file)
     try:
         value = parse_json(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         fix = "It is cut off or damaged: download or unpack it again."
         raise DataError(
             f"{file} ({file.stat().st_size:,} bytes) is not valid JSON: {error}. {fix}"

@@ -5,6 +5,7 @@ translations. It is read where the annotation has no `captions_bt` of its own.
 """
 
 import json
+import os
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from harness.datasets import Sample
 from harness.errors import DataError, Interrupted, UsageError
 from harness.file_kinds import read_text
 from harness.files import locked, writable, write_text
+from harness.strict_json import read_json_text
 
 FILE = "back_translations.json"
 _BATCH = 1000
@@ -42,13 +44,13 @@ class Translated:
 
 def read_translations(file: Path) -> dict[str, str]:
     """Return a file's translations by caption; none where there is no file. Raises `DataError` when it is faulty."""
-    if not file.is_file():
+    if not os.path.lexists(file):
         return {}
     fix = "Remove it, and make it again with: harness data back-translate."
     text = read_text(file)
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = read_json_text(text)
+    except ValueError as error:
         raise DataError(f"{file} is not valid JSON: {error}. {fix}") from error
     if not isinstance(value, dict) or not all(map(_whole, (*value, *value.values()))):
         raise DataError(f"{file} should hold one object, from captions to their translations. {fix}")

@@ -2,21 +2,25 @@
 
 import io
 import os
+import warnings
 from collections.abc import Callable
 from enum import IntFlag
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from harness.config.pixels import Interpolation
 from harness.errors import DataError
-from harness.file_kinds import Kind, what_is
+from harness.file_kinds import Kind, open_file, what_is, what_place_is
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
-_MAX_PIXELS = 2**26
+# No picture of a person is larger, in pixels and in bytes; what is gets no further than its head.
+_MAX_PIXELS, MOST_BYTES = 2**26, 2**29
+# What person datasets hold. Of the others some are programs: Pillow starts Ghostscript for an EPS.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 _ORIENTATION = 0x0112
@@ -28,6 +32,11 @@ _END_OF_JPEG = b"\xff\xd9"
 
 # Published downloads hold a few cut JPEG files, which every public code reads as far as they go.
 ImageFile.LOAD_TRUNCATED_IMAGES = True
+# `_MAX_PIXELS` is asked for below, which the warning would only repeat.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+LOOP = f"it is {Kind.LOOP.what}"
 
 
 class ImageError(DataError):
@@ -49,8 +58,9 @@ def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation
     """Return a file's pixels as RGB uint8 [3, height, width], resized with antialiasing.
 
     Greyscale, palette, 16-bit and transparent images become RGB (transparency is dropped), a cut file keeps
-    what it has, EXIF rotation is ignored. Raises `ImageError` for a file that is missing, not an image, cut so early
-    that nearly nothing of its picture is there, or larger than `_MAX_PIXELS`.
+    what it has, EXIF rotation is ignored, of an animation the first picture is taken. Raises `ImageError` for a file
+    that is missing, none (a pipe, a device), not an image of `_FORMATS`, cut so early that nearly nothing of its
+    picture is there, or as large as `_MAX_PIXELS` or `MOST_BYTES`.
     """
     return decode_marked(path, size, interpolation)[0]
 
@@ -88,15 +98,24 @@ def _reason(path: str | Path, error: Exception) -> str:
         kind = what_is(path)
     except OSError as fault:
         return str(fault.strerror)
-    return f"{type(error).__name__}: {error}" if kind in (None, Kind.PICTURE) else f"it is {kind.what}"
+    if kind not in (None, Kind.PICTURE):
+        return f"it is {kind.what}"
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is no picture of the kinds that are read ({', '.join(_FORMATS)})"
+    return f"{type(error).__name__}: {error}"
 
 
 class _Watched(io.BufferedReader):
     """A file that knows whether more was asked of it than it has, `short`, and whether all was read before, `ended`."""
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(io.FileIO(path, opener=open_file))
         self.short = self.ended = False
+        try:
+            _check_bytes(os.fstat(self.fileno()).st_size)
+        except ValueError:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return repr(self.name)
@@ -110,7 +129,7 @@ class _Watched(io.BufferedReader):
 
 def _opened(file: _Watched) -> tuple[Image.Image, Mark]:
     """Return an image as RGB and what is odd about its file; raise anything where nearly nothing is there."""
-    with Image.open(file) as image:
+    with Image.open(file, formats=_FORMATS) as image:
         _check_extent(image.size)
         empty, cut = _end_of_jpeg(file, image) if image.format in ("JPEG", "MPO") else (False, False)
         wide = _in_other_order(image)
@@ -172,19 +191,33 @@ def _in_other_order(image: Image.Image) -> list[tuple[Any, ...]]:
 
 def _low_bytes(file: _Watched, tiles: list[tuple[Any, ...]]) -> Image.Image:
     file.seek(0)
-    with Image.open(file) as image:
+    with Image.open(file, formats=_FORMATS) as image:
         image.tile = [ImageFile._Tile(*tile) for tile in tiles]
         return _to_rgb(image)
+
+
+def no_picture(path: str | Path) -> str | None:
+    """Return why a path can hold no picture, by kind and size alone: nothing is opened; None of any other file.
+
+    What is missing is no picture either.
+    """
+    try:
+        if place := what_place_is(path):
+            return f"it is {place.what}"
+        _check_bytes(os.stat(path).st_size)
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    return None
 
 
 def extent_of(path: str | Path) -> tuple[int, int] | None:
     """Return height and width of an image from its head alone; None of a file that is none, or too large to decode."""
     try:
-        with Image.open(path) as image:
+        with _Watched(path) as file, Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
     except Exception:  # hostile bytes make decoders raise nearly anything
         return None
-    return (height, width) if 0 < height * width <= _MAX_PIXELS else None
+    return (height, width) if 0 < height * width < _MAX_PIXELS else None
 
 
 def fitted(extent: tuple[int, int], box: tuple[int, int], *, enlarge: bool = False) -> tuple[int, int]:
@@ -214,8 +247,15 @@ def thumbnail(path: str | Path, box: tuple[int, int], *, enlarge: bool = False) 
 
 
 def _check_extent(extent: tuple[int, int]) -> None:
-    if extent[0] * extent[1] > _MAX_PIXELS:
-        raise ValueError(f"{extent[0]}x{extent[1]} pixels are more than the {_MAX_PIXELS} allowed")
+    if not 0 < extent[0] * extent[1] < _MAX_PIXELS:
+        raise ValueError(
+            f"it has {extent[0]}x{extent[1]} pixels, of which there must be 1 to {_MAX_PIXELS - 1:,}"
+        )
+
+
+def _check_bytes(n: int) -> None:
+    if n >= MOST_BYTES:
+        raise ValueError(f"it has {n:,} bytes, and no picture has {MOST_BYTES:,}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -7,6 +7,7 @@ where its size and modification time were kept.
 import logging
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from harness.files import file_hash
+from harness.images.decoding import MOST_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ State = tuple[int, int, int, int]
 
 
 def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None = None) -> list[str]:
-    """Return each file's SHA-256, or `missing`; only files that `index` does not know in their present state are read.
+    """Return each file's SHA-256; only files that `index` does not know in their present state are read.
 
+    It is `missing` where there is no file, or none that can be a picture (`file_state`).
     The index only saves time: if it cannot be read or written, all files are read. `progress` is called while many
     files are read.
     """
@@ -56,10 +59,15 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
 
 
 def file_state(path: str | Path) -> State | None:
-    """Return what tells a file from the one that takes its place, None where it cannot be looked at."""
+    """Return what tells a file from the one that takes its place.
+
+    None where there is none, a pipe, a device or a folder, or one as large as no picture is: that would be waited for.
+    """
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode) or found.st_size >= MOST_BYTES:
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 

@@ -7,7 +7,7 @@ from typing import Any
 from harness.config.removed import without_removed
 from harness.config.strict_yaml import read_yaml
 from harness.config.values import merge
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError, brief, nearest
 from harness.file_kinds import read_text
 from harness.methods import METHODS, Method
 
@@ -25,7 +25,7 @@ def read_preset(name: str, method_class: type[Method]) -> dict[str, Any]:
     if not files:
         known = known_presets(method_class)
         raise UsageError(
-            f"Unknown preset {name!r}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file."
+            f"Unknown preset {brief(name)}.{nearest(name, known)} Known: {', '.join(known)}; or a .yaml file."
         )
     values: dict[str, Any] = {}
     for file in files:

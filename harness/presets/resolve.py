@@ -9,12 +9,15 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config.removed import why_removed, without_removed
 from harness.config.sections import RunConfig
-from harness.config.strict_yaml import parse_yaml
+from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.datasets import DATASETS, PersonDataset
-from harness.errors import UsageError
+from harness.errors import UsageError, and_more, brief
 from harness.methods import METHODS, Method
 from harness.presets.preset_files import SYNTHETIC_PRESET, read_preset
+
+_LONGEST_KEY = 200
+_MOST_FAULTS = 5
 
 
 def resolve(
@@ -54,7 +57,7 @@ def _fitting(values: dict[str, Any], chosen: Mapping[str, str], source: str) -> 
             continue
         if str(part["name"]).replace("-", "_") != name:
             raise UsageError(
-                f"The {section} is {name}, but {source} is for {part['name']}: choose one of them."
+                f"The {section} is {name}, but {source} is for {str(part['name'])[:60]}: choose one of them."
             )
         values[section] = {key: value for key, value in part.items() if key != "name"}
     return values
@@ -126,11 +129,13 @@ def parse_override(text: str) -> dict[str, Any]:
     """
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise UsageError(f"--set takes section.field=value, but got {text!r}.")
+        raise UsageError(f"--set takes section.field=value, but got {brief(text)}.")
+    if len(key) > _LONGEST_KEY:
+        raise unknown_key(key, ())
     try:
         parsed = parse_yaml(value)
     except yaml.YAMLError as error:
-        raise UsageError(f"The value in --set {text!r} is not valid YAML.") from error
+        raise UsageError(f"The value in --set {brief(text)} is not valid YAML: {why(error)}.") from error
     return nest(key.strip(), parsed)
 
 
@@ -146,9 +151,10 @@ def unknown_key(key: str, known: Iterable[str]) -> UsageError:
     """Build the one error for an unknown config key; fields of any section may be meant: `lr` is `method.lr`."""
     if gone := why_removed(key):
         return UsageError(gone)
-    found = " or ".join(repr(name) for name in _meant(key, list(known)))
+    meant = _meant(key, list(known)) if len(key) <= _LONGEST_KEY else []
+    found = " or ".join(map(repr, meant))
     hint = f" Did you mean {found}?" if found else ""
-    return UsageError(f"Unknown config key {key!r}.{hint} `--dry-run` prints all keys.")
+    return UsageError(f"Unknown config key {brief(key)}.{hint} `--dry-run` prints all keys.")
 
 
 def _meant(key: str, known: Sequence[str]) -> list[str]:
@@ -205,14 +211,15 @@ def _with_own_input(config: RunConfig) -> RunConfig:
 def explain(error: ValidationError) -> str:
     """Return pydantic's complaints as one readable message."""
     lines = []
-    for item in error.errors():
+    for item in error.errors()[:_MOST_FAULTS]:
         key, message = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
         # A rule between fields is reported for the whole section, whose values would drown the message.
         whole = isinstance(item["input"], Mapping | BaseModel)
         lines.append(
-            ": ".join(filter(None, [key, message])) + ("" if whole else f", but got {item['input']!r}")
+            ": ".join(filter(None, [key, message])) + ("" if whole else f", but got {brief(item['input'])}")
         )
-    return "Wrong value in the configuration: " + "; ".join(lines)
+    more = and_more(error.error_count(), _MOST_FAULTS)
+    return "Wrong value in the configuration: " + "; ".join(lines) + more
 
 
 def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) -> dict[str, Any]:

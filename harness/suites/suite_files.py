@@ -1,6 +1,5 @@
 """Read a suite: a shipped one by name, or a YAML file; every mistake in it is one message that names the place."""
 
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config.strict_yaml import read_yaml
 from harness.datasets import DATASETS
-from harness.errors import UsageError, nearest, unknown
+from harness.errors import UsageError, brief, nearest, unknown
 from harness.methods import METHODS
 from harness.reports import REPORTS
 from harness.suites.cells import Cell, Expansion, Skipped, expand
@@ -65,7 +64,7 @@ def _find(text: str) -> Path:
     if name not in suite_names():
         known = ", ".join(suite_names())
         raise UsageError(
-            f"Unknown suite {text!r}.{nearest(name, suite_names())} Known: {known}; or a .yaml file."
+            f"Unknown suite {brief(text)}.{nearest(name, suite_names())} Known: {known}; or a .yaml file."
         )
     return _SUITES / f"{name}.yaml"
 
@@ -91,7 +90,7 @@ def _unknown_key(place: Sequence[int | str], values: Mapping[str, Any]) -> str:
     key, known = str(place[-1]), list(model.model_fields)
     where = _where(place[:-1], values)
     return (
-        f"has an unknown key {key!r}{f' in {where}' if where else ''}."
+        f"has an unknown key {brief(key)}{f' in {where}' if where else ''}."
         f"{nearest(key, known)} Known: {', '.join(known)}."
     )
 
@@ -100,7 +99,7 @@ def _wrong(item: Any, values: Mapping[str, Any]) -> str:
     place, kind, given = item["loc"], item["type"], item["input"]
     said = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     plain = given is None or isinstance(given, str | int | float | list)
-    got = f", but got {_short(given)}" if plain and kind not in ("missing", "too_short") else ""
+    got = f", but got {brief(given)}" if plain and kind not in ("missing", "too_short") else ""
     where = _where(place, values)
     return f"{where}: {_SAID.get(kind, said)}{got}" if where else said
 
@@ -116,11 +115,7 @@ def _where(place: Sequence[int | str], values: Mapping[str, Any]) -> str:
 def _row(index: int, values: Mapping[str, Any]) -> str:
     row = values["rows"][index]
     name = (row.get("name") or row.get("method")) if isinstance(row, dict) else None
-    return f"row {index + 1}" + (f" ({_short(name)})" if isinstance(name, str) else "")
-
-
-def _short(value: Any) -> str:
-    return reprlib.repr(value)
+    return f"row {index + 1}" + (f" ({brief(name)})" if isinstance(name, str) else "")
 
 
 def _check_names(suite: Suite) -> None:

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from harness.config.fields import Choice, Range, is_free
 from harness.config.sections import RunConfig
+from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
-from harness.errors import UsageError
+from harness.errors import UsageError, brief
 from harness.methods import METHODS, Method
-from harness.presets.resolve import build, config_keys, parse_override, unknown_key
+from harness.presets.resolve import build, config_keys, unknown_key
 
 MEASURES = ("dataset.", "eval.")
 _BACKBONE = {"backbone.name", "backbone.pretrained", "backbone.weights"}
@@ -135,7 +137,7 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
     """Return the axis that `key=low:high[:log]` or `key=a,b,c` describes."""
     key, sign, values = (part.strip() for part in text.partition("="))
     if not sign or not key or not values:
-        raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
+        raise UsageError(f"--space takes {_FORMS}, but got {brief(text)}.")
     known = config_keys(method_class)
     if key not in known:
         raise unknown_key(key, known)
@@ -144,7 +146,7 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
         return Axis(key=key, over=Choice(values=_choices(text, values)))
     if ":" not in values:
         raise UsageError(
-            f"A single value is not a range in --space {text!r}: fix it with --fix {text}, or give {_FORMS}."
+            f"A single value is not a range in --space {brief(text)}: fix it with --fix {text}, or give {_FORMS}."
         )
     integer = _is_integer(known[key])
     return Axis(key=key, over=_range(text, values, integer), integer=integer)
@@ -154,7 +156,7 @@ def _fixed_key(text: str) -> str:
     """Return the key of `key=value`, as `--fix` takes it."""
     key, sign, _ = text.partition("=")
     if not sign or not key.strip():
-        raise UsageError(f"--fix takes key=value, but got {text!r}.")
+        raise UsageError(f"--fix takes key=value, but got {brief(text)}.")
     return key.strip()
 
 
@@ -210,37 +212,40 @@ def _refuse(key: str, info: Any) -> None:
 
 
 def _choices(text: str, values: str) -> tuple[Any, ...]:
-    choices = tuple(_value(part) for part in values.split(","))
+    choices = tuple(_value(part, text) for part in values.split(","))
     if not all(isinstance(choice, str | int | float | None) for choice in choices):
-        raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
+        raise UsageError(f"--space takes {_FORMS}, but got {brief(text)}.")
     if len(set(choices)) < len(choices):
-        raise UsageError(f"A value is given twice in --space {text!r}.")
+        raise UsageError(f"A value is given twice in --space {brief(text)}.")
     return choices
 
 
 def _range(text: str, values: str, integer: bool) -> Range:
-    low, high, *rest = (_value(part) for part in values.split(":"))
+    low, high, *rest = (_value(part, text) for part in values.split(":"))
     numbers = all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high))
     if not numbers or rest not in ([], ["log"]):
-        raise UsageError(f"--space takes {_FORMS}, but got {text!r}.")
+        raise UsageError(f"--space takes {_FORMS}, but got {brief(text)}.")
     if not low < high:
         raise UsageError(
-            f"The range in --space {text!r} must be ascending, but {low:g} is not below {high:g}."
+            f"The range in --space {brief(text)} must be ascending, but {low:g} is not below {high:g}."
         )
     if rest and low <= 0:
-        raise UsageError(f"A logarithmic range must start above 0, but --space {text!r} starts at {low:g}.")
+        raise UsageError(
+            f"A logarithmic range must start above 0, but --space {brief(text)} starts at {low:g}."
+        )
     if integer and (low != int(low) or high != int(high)):
         raise UsageError(
-            f"The key in --space {text!r} takes whole numbers, so both ends of its range must be whole."
+            f"The key in --space {brief(text)} takes whole numbers, so both ends of its range must be whole."
         )
     return Range(low=low, high=high, log=bool(rest))
 
 
-def _value(text: str) -> Any:
-    """Read one value as `--set` does."""
-    if not text.strip():
-        return None
-    return parse_override(f"value={text.strip()}")["value"]
+def _value(part: str, text: str) -> Any:
+    """Read one value of an axis's text as `--set` does."""
+    try:
+        return parse_yaml(part.strip())
+    except yaml.YAMLError as error:
+        raise UsageError(f"--space takes {_FORMS}, but got {brief(text)}: {why(error)}.") from error
 
 
 def _is_integer(info: Any) -> bool:

@@ -1,14 +1,18 @@
 """The marker file that distinguishes a synthetic twin from real data."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.datasets import Counts
 from harness.errors import DataError
+from harness.file_kinds import read_text
+from harness.strict_json import read_json_text
 
 MARKER_FILE = "SYNTHETIC.json"
 GENERATOR_VERSION = 1
+_MOST_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,22 @@ class Marker:
 def read_marker(folder: Path) -> Marker | None:
     """Return the marker of a dataset folder, or None where there is none: then the data are real."""
     file = folder / MARKER_FILE
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = read_json_text(read_text(file, most=_MOST_BYTES))
         counts = {split: Counts(**numbers) for split, numbers in values.pop("counts").items()}
-        return Marker(**values, counts=counts)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        marker = Marker(**values, counts=counts)
+        numbers = (
+            marker.version,
+            marker.seed,
+            marker.identities,
+            *(n for one in counts.values() for n in one),
+        )
+        if not isinstance(marker.dataset, str) or not all(type(n) is int for n in numbers):
+            raise ValueError("a name and whole numbers are expected")
+        return marker
+    except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"{file} is not a twin's marker ({error}): make the twin again with --force."
         ) from error

@@ -1,7 +1,7 @@
 """What can be wrong with image files and captions, each with the fix."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +47,8 @@ def image_faults(
         n = len(checked.unreadable)
         shown = [f"{_short(folder, file)}: {_why(file, why)}" for file, why in checked.unreadable.items()]
         fix = f"{_AGAIN} --on-bad-image skip runs without them."
-        yield Fault("error", f"{many(n, 'image file')} cannot be decoded.", fix, n, first(shown))
+        what = f"{many(n, 'image file')} cannot be decoded{_kinds(checked.unreadable.values())}."
+        yield Fault("error", what, fix, n, first(shown))
     for mark, found in checked.marked.items():
         if found:
             state, mend = _ODD[mark]
@@ -120,6 +121,20 @@ def _short(folder: Path, file: str) -> str:
 
 def _why(file: str, reason: str) -> str:
     return reason.replace(repr(file), "it").replace(file, "it")
+
+
+def _kinds(reasons: Iterable[str]) -> str:
+    """Return what unreadable files are, counted, where any is something else than a damaged picture."""
+    counts = Counter(_kind(why) for why in reasons)
+    if set(counts) <= {"damaged"}:
+        return ""
+    return ": " + "; ".join(
+        f"{n:,} {'are' if n > 1 else 'is'} {kind}" for kind, n in counts.most_common(_GROUPS)
+    )
+
+
+def _kind(why: str) -> str:
+    return why.removeprefix("it is ").partition(" (")[0] if why.startswith("it is ") else "damaged"
 
 
 def _renamed(file: str, annotated: str) -> bool:

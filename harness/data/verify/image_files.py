@@ -1,13 +1,13 @@
 """Check image files: which are missing, which cannot be decoded, and what is odd about the others."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from os.path import isfile
 from typing import Literal
 
-from harness.images.decoding import ImageError, Mark, decode_marked
+from harness.images.decoding import LOOP, ImageError, Mark, decode_marked, no_picture
 
 Progress = Callable[[int, int], None]
 # A file, what is odd about it, and why it cannot be read.
@@ -23,7 +23,7 @@ class Checked:
 
     Attributes:
         missing: files that do not exist.
-        unreadable: files that cannot be decoded, with the reason.
+        unreadable: files that cannot be decoded, and what is there in place of a file, with the reason.
         marked: files with each other oddity: cut off (their upper part is read), of one single colour, turned by EXIF.
     """
 
@@ -39,15 +39,25 @@ def check_files(
     progress: Progress | None = None,
 ) -> Checked:
     """Look for every file and, with `decode`, decode it to RGB in `workers` processes."""
-    checked = Checked(missing=[path for path in paths if not isfile(path)])
+    checked = Checked()
+    there = [path for path in paths if _is_there(path, checked)]
     if images == "decode":
-        missing = set(checked.missing)
-        there = [path for path in paths if path not in missing]
         for done, looks in enumerate(_looks(there, workers), start=1):
             _sort_in(looks, checked)
             if progress:
                 progress(min(done * _CHUNK, len(there)), len(there))
     return checked
+
+
+def _is_there(path: str, checked: Checked) -> bool:
+    """Return whether a file is at a path; sort in one that is missing, and what stands there in its place."""
+    if (why := no_picture(path)) is None:
+        return True
+    if os.path.exists(path) or why == LOOP:
+        checked.unreadable[path] = why
+    else:
+        checked.missing.append(path)
+    return False
 
 
 def _looks(paths: Sequence[str], workers: int) -> Iterator[list[_Look]]:

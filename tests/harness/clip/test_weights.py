@@ -2,8 +2,11 @@
 
 import hashlib
 import io
+import os
 import pickle
 import urllib.error
+import warnings
+import zipfile
 
 import open_clip
 import pytest
@@ -122,6 +125,72 @@ def test_a_pickle_that_carries_code_is_refused_and_does_not_run(tmp_path, save):
     with pytest.raises(DataError, match=r"a\.pt.*safetensors"):
         weight_files.read_weights(tmp_path / "a.pt")
     assert not (tmp_path / "trapped").exists()
+
+
+@pytest.fixture
+def sparse():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.sparse_coo_tensor(torch.zeros(1, 1).long(), [1.0], (10**12,))
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
+def test_sparse_tensors_are_refused(tmp_path, sparse):
+    torch.save({"visual": sparse}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt.*is sparse"):
+        weight_files.read_weights(tmp_path / "a.pt")
+
+
+def endless():
+    content = {"visual": torch.ones(1)}
+    content["module"] = content
+    return content
+
+
+def doubled(levels=18):
+    content = {"visual": torch.ones(1)}
+    for _ in range(levels):
+        content = {"a": content, "b": content}
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"visual": torch.ones(1).expand(10**12)}, "holds fewer"),
+        ({"visual": torch.ones(2).as_strided((10**6, 10**6), (0, 0))}, "holds fewer"),
+        ({"visual": torch.empty(10**12, device="meta")}, "sparse, quantised or without values"),
+        (endless(), "more than 20 deep"),
+        (doubled(), "more than 100,000 values"),
+    ],
+)
+def test_a_small_file_of_endless_tensors_is_refused(tmp_path, content, told):
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=rf"a\.pt.*{told}"):
+        weight_files.read_weights(tmp_path / "a.pt")
+
+
+def test_a_packed_archive_is_refused_before_it_unfolds(tmp_path):
+    torch.save({"visual": torch.zeros(10**6)}, tmp_path / "whole.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pt") as whole,
+        zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    assert (tmp_path / "a.pt").stat().st_size < 100_000
+    with pytest.raises(DataError, match=r"a\.pt cannot be used: 4,0.* bytes are packed into it"):
+        weight_files.read_weights(tmp_path / "a.pt")
+
+
+def test_a_pipe_in_place_of_weights_or_beside_them_is_not_waited_for(tmp_path, state):
+    os.mkfifo(tmp_path / "a.pt")
+    with pytest.raises(DataError, match="a named pipe"):
+        weight_files.read_weights(tmp_path / "a.pt")
+    os.mkfifo(tmp_path / "config.json")
+    (tmp_path / "open_clip_config.json").write_text("[" * 100_000)
+    save_file(state, tmp_path / "b.safetensors")
+    assert load_clip(local(tmp_path / "b.safetensors"))
 
 
 def scripted(path, state):

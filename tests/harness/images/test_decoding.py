@@ -1,13 +1,27 @@
 import io
+import os
+import socket
 import struct
+import subprocess
+import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.errors import DataError
-from harness.images.decoding import ImageError, Mark, decode, decode_marked
+from harness.images.decoding import (
+    ImageError,
+    Mark,
+    decode,
+    decode_marked,
+    decode_whole,
+    extent_of,
+    thumbnail,
+)
+from harness.images.file_hashes import MISSING, content_hashes
 
 
 def picture(height, width, channels=3, seed=0):
@@ -199,6 +213,102 @@ def test_a_decompression_bomb_is_refused_before_it_unfolds(tmp_path):
         decode(tmp_path / "bomb.png", (8, 8))
 
 
+def pipe(file):
+    os.mkfifo(file)
+
+
+def endless(file):
+    file.symlink_to("/dev/zero")
+
+
+def loop(file):
+    file.symlink_to(file.name)
+
+
+def listening(file):
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(os.fspath(file))
+
+
+def sparse(file):
+    Image.new("RGB", (60, 160), "red").save(file, "JPEG")
+    os.truncate(file, 10 * 2**30)
+
+
+def large(file):
+    Image.new("1", (2**13, 2**13)).save(file, "PNG")
+
+
+def postscript(file):
+    file.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(ran) (w) file closefile\n"
+    )
+
+
+def drawing(file):
+    file.write_text('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+
+
+def icon(file):
+    Image.new("RGB", (16, 16)).save(file, "ICO")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (pipe, "it is a named pipe"),
+        (endless, "it is a device"),
+        (loop, "it is a link that leads to itself"),
+        (listening, "it is a socket"),
+        (Path.mkdir, "it is a folder"),
+        (sparse, "10,737,418,240 bytes"),
+        (large, "8192x8192 pixels"),
+        (postscript, "it is a PostScript program"),
+        (drawing, "it is an SVG drawing"),
+        (icon, "it is no picture of the kinds that are read"),
+    ],
+)
+def test_what_is_no_picture_is_refused_at_once_by_every_door(tmp_path, monkeypatch, make, reason):
+    """None is waited for, started or read to its end."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    file = tmp_path / "a.jpg"
+    make(file)
+    start = time.monotonic()
+    with pytest.raises(ImageError, match=reason):
+        decode(file, (8, 8))
+    with pytest.raises(ImageError, match=reason):
+        decode_whole(file)
+    assert thumbnail(file, (8, 8)) is None
+    assert extent_of(file) is None
+    hashes = content_hashes([file], tmp_path / "index")
+    by_its_content = make in (large, postscript, drawing, icon)
+    assert (hashes == [MISSING]) != by_its_content
+    assert time.monotonic() - start < 10
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM"])
+def test_what_person_datasets_hold_is_read_under_any_name(tmp_path, kind):
+    picture = Image.new("RGB", (60, 160), (200, 40, 40))
+    picture.save(tmp_path / "a.jpg", kind)
+    assert decode(tmp_path / "a.jpg", (16, 6))[0].mean() > 150
+    assert extent_of(tmp_path / "a.jpg") == (160, 60)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_an_animation_the_first_picture_is_taken(tmp_path, kind):
+    frames = [Image.new("RGB", (20, 40), colour) for colour in ("red", "blue", "blue")]
+    frames[0].save(tmp_path / "a.gif", kind, save_all=True, append_images=frames[1:])
+    red, _, blue = decode(tmp_path / "a.gif", (4, 2)).mean(axis=(1, 2))
+    assert red > 150 > 50 > blue
+
+
+def test_the_longest_strip_is_read_in_a_moment(tmp_path):
+    Image.new("RGB", (60_000, 1), "red").save(tmp_path / "a.png")
+    assert decode(tmp_path / "a.png", (96, 32)).shape == (3, 96, 32)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -206,7 +316,7 @@ def test_a_decompression_bomb_is_refused_before_it_unfolds(tmp_path):
         (b"", "it is an empty file"),
         (b"<!DOCTYPE html><html></html>", "it is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
-        (b"\xff\xd8\xffgarbage", "UnidentifiedImageError"),
+        (b"\xff\xd8\xffgarbage", "it is no picture of the kinds that are read"),
     ],
 )
 def test_what_is_no_image_says_what_it_is(tmp_path, content, reason):

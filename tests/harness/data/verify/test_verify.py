@@ -1,6 +1,7 @@
 """The check of a dataset: every kind of fault is told, with its severity, place and mend."""
 
 import json
+import os
 import random
 import shutil
 
@@ -87,14 +88,29 @@ def noisy_jpeg(file):
     return file.read_bytes()
 
 
+def test_what_stands_in_a_pictures_place_is_counted_by_kind_and_never_opened(cuhk):
+    taken = sorted(file for file in cuhk.rglob("*") if file.is_file())[:5]
+    for file in taken:
+        file.unlink()
+    os.mkfifo(taken[0])
+    os.mkfifo(taken[1])
+    taken[2].mkdir()
+    taken[3].symlink_to(taken[3].name)
+    taken[4].write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    (error,) = faults(check(cuhk), "error")
+    assert error.what.startswith("5 image files cannot be decoded: 2 are a named pipe")
+    for kind in ("1 is a folder", "1 is a link that leads to itself", "1 is a PostScript program"):
+        assert kind in error.what
+
+
 def test_unreadable_and_cut_off_images_are_told_apart(cuhk):
-    (cuhk / "Market" / "0002_c1s1_000451_03.jpg").write_bytes(b"\xff\xd8 no picture \x1b[31m")
+    (cuhk / "Market" / "0002_c1s1_000451_03.jpg").write_bytes(b"\xff\xd8\x00 no picture \x1b[31m")
     cut = cuhk / "test_query" / "p2703_s3526.jpg"
     whole = noisy_jpeg(cut)
     cut.write_bytes(whole[: len(whole) * 2 // 3])
     report = check(cuhk)
     (error,), (warning,) = faults(report, "error"), faults(report, "warning")
-    assert error.what == "1 image file cannot be decoded."
+    assert error.what == "1 image file cannot be decoded: 1 is no picture of the kinds that are read."
     assert error.examples[0].startswith("Market/0002_c1s1_000451_03.jpg: ")
     assert warning.what.startswith("1 image file cut off")
     assert warning.examples == ["test_query/p2703_s3526.jpg"]
