@@ -20,7 +20,7 @@ def published() -> dict[str, Any]:
     modules = [
         {"tower": tower, "layer": layer, "part": part, "C1": values[place], "C2": values[place + len(PARTS)]}
         for tower in TOWERS
-        for layer, values in sorted(found[tower].items())
+        for layer, values in enumerate(found[tower], start=1)
         for place, part in enumerate(PARTS)
     ]
     return {name: found[name] for name in ("title", "source", "note")} | {"modules": modules}
