@@ -123,7 +123,11 @@ def rank_by(
     layout = _lay_out(query_identities, gallery_identities)
     by_n_right = layout.n_right.argsort(stable=True)
     rows_at_once = by_n_right.split(chunk or _chunk_on(query_identities.device))
-    parts = [_rank_rows(score(rows), rows, layout, top) for rows in rows_at_once]
+    most = layout.n_right.cpu()[by_n_right.cpu()].split(len(rows_at_once[0]))
+    parts = [
+        _rank_rows(score(rows), rows, layout, int(n_right[-1]), top)
+        for rows, n_right in zip(rows_at_once, most, strict=True)
+    ]
     back = by_n_right.argsort()
     first_rank, ap, inp, best = (torch.cat(part)[back].cpu() for part in zip(*parts, strict=True))
     return QueryResults(first_rank, ap, inp, layout.n_right.cpu(), best if top else None)
@@ -207,14 +211,17 @@ def _lay_out(query_identities: Tensor, gallery_identities: Tensor) -> _Layout:
 
 
 def _rank_rows(
-    scores: Tensor, rows: Tensor, layout: _Layout, top: int
+    scores: Tensor, rows: Tensor, layout: _Layout, most: int, top: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return first rank, AP, INP and best items of some queries; overwrites their scores [n_row, n_gallery]."""
+    """Return first rank, AP, INP and best items of some queries, which have `most` right items at most.
+
+    Overwrites their scores [n_row, n_gallery].
+    """
     best = rows.new_empty(len(rows), 0)
     if top:
         best = best_items(scores, layout.identities, layout.asked[rows], top)
     n_right = layout.n_right[rows, None]
-    place = torch.arange(int(n_right.max()), device=rows.device)
+    place = torch.arange(most, device=rows.device)
     real = place < n_right
     columns = layout.gallery[layout.start[rows, None] + place.where(real, 0)]
     right = scores.gather(1, columns)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_TILE = 64
+_TILE, _SHALLOW = 16, 4
 
 
 def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
@@ -23,7 +23,7 @@ def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
     """
     n_gallery = scores.shape[1]
     k = min(k, n_gallery)
-    values, items = scores.topk(min(k + 1, n_gallery), dim=1)
+    values, items = _largest(scores, min(k + 1, n_gallery))
     undecided = values.isnan().any(dim=1)
     if n_gallery > k:
         undecided |= values[:, k - 1] == values[:, k]
@@ -35,6 +35,27 @@ def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
     order = order.gather(1, is_right.gather(1, order).argsort(dim=1, stable=True))
     order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
     return items.gather(1, order).int()
+
+
+def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k largest scores of each row, NaN before all, and their items, as `topk` does.
+
+    A row is read once, for the largest score of each block of its items: the k blocks of the largest of those hold
+    the k largest scores. A block takes every n-th item, so that many are compared at once.
+    """
+    n_gallery = scores.shape[1]
+    depth = int((n_gallery / k) ** 0.5)
+    if depth < _SHALLOW:
+        return scores.topk(k, dim=1)
+    n_block = n_gallery // depth
+    in_blocks = scores[:, : depth * n_block].unflatten(1, (depth, n_block))
+    block = in_blocks.amax(dim=1).topk(k, dim=1, sorted=False).indices
+    place = torch.arange(n_gallery, device=scores.device)
+    below = place[: depth * n_block : n_block, None] + block[:, None, :]
+    beyond = place[depth * n_block :].expand(len(scores), -1)
+    items = torch.cat([below.flatten(1), beyond], dim=1)
+    values, found = scores.gather(1, items).topk(k, dim=1)
+    return values, items.gather(1, found)
 
 
 def _decide(scores: Tensor, right: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError
-from harness.evaluate.rank_counts import _by_comparing, _by_searching, count_below
+from harness.evaluate import rank_counts
+from harness.evaluate.rank_counts import (
+    _by_comparing,
+    _by_searching,
+    _compare,
+    _on_the_processor,
+    _sort_and_look_up,
+    count_below,
+)
 from harness.evaluate.ranking import (
     rank_by,
     rank_directions,
@@ -237,20 +245,68 @@ def test_no_query_at_all_is_an_error():
         rank_scores(torch.zeros(0, 2), torch.tensor([], dtype=torch.long), torch.tensor([1, 2]))
 
 
-@pytest.mark.parametrize("n_threshold", [1, 5, 127, 300])
-@pytest.mark.parametrize("tile", [1, 50, 10**6])
-def test_both_ways_of_counting_agree_with_a_comparison_of_all(n_threshold, tile):
-    torch.manual_seed(n_threshold)
-    scores = torch.randint(-9, 10, (11, 97)).float()
+def hard_scores(n_row, n_gallery):
+    """Scores full of ties, infinities and not-a-numbers."""
+    scores = torch.randint(-9, 10, (n_row, n_gallery)).float()
     scores[torch.rand(scores.shape) < 0.1] = torch.nan
     scores[torch.rand(scores.shape) < 0.1] = torch.inf
+    scores[torch.rand(scores.shape) < 0.1] = -torch.inf
+    return scores
+
+
+@pytest.mark.parametrize("n_threshold", [1, 5, 39, 127, 300])
+@pytest.mark.parametrize("tile", [1, 50, 10**6])
+def test_all_ways_of_counting_agree_with_a_comparison_of_all(n_threshold, tile, monkeypatch):
+    monkeypatch.setitem(rank_counts._TILE, "cpu", tile)
+    torch.manual_seed(n_threshold)
+    scores = hard_scores(11, 97)
     thresholds = torch.randint(-9, 10, (11, n_threshold)).float()
     thresholds[:, ::4] = -torch.inf
+    thresholds[:, ::7] = torch.inf
     thresholds = thresholds.sort(dim=1, descending=True).values
     expected = (scores[:, None] < thresholds[:, :, None]).sum(dim=2)
     for count in (_by_comparing, _by_searching):
         assert torch.equal(count(scores, thresholds, tile), expected)
+    for count in (_compare, _sort_and_look_up):
+        assert torch.equal(_on_the_processor(count, scores, thresholds), expected)
     assert torch.equal(count_below(scores, thresholds), expected)
+
+
+@pytest.mark.parametrize("n_gallery", [1, 7, 8, 2039, 2040, 2041, 4096, 70_001])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_no_count_overflows(n_gallery, dtype):
+    scores = torch.zeros(3, n_gallery, dtype=dtype)
+    thresholds = torch.tensor([[1.0, 0.0, -1.0]], dtype=dtype).expand(3, 3)
+    expected = torch.tensor([[n_gallery, 0, 0]]).expand(3, 3)
+    for count in (_compare, _sort_and_look_up):
+        assert torch.equal(_on_the_processor(count, scores, thresholds.contiguous()), expected)
+
+
+@pytest.mark.parametrize("n_thread", [2, 3])
+def test_threads_count_a_share_of_the_rows_each(n_thread, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_thread)
+    torch.manual_seed(0)
+    scores = hard_scores(7, 300)
+    thresholds = torch.randint(-9, 10, (7, 50)).float().sort(dim=1, descending=True).values
+    expected = (scores[:, None] < thresholds[:, :, None]).sum(dim=2)
+    assert torch.equal(count_below(scores, thresholds), expected)
+    assert torch.equal(count_below(scores[:1], thresholds[:1, :3]), expected[:1, :3])
+
+
+@pytest.mark.parametrize("n_gallery", [40, 257, 1000])
+@pytest.mark.parametrize("top", [1, 3, 10])
+@pytest.mark.parametrize("levels", [3, 30, 10**6])
+def test_the_best_items_of_large_galleries_are_those_of_a_sort(n_gallery, top, levels):
+    """Here they are looked for in blocks; few levels make ties, also between blocks and at the last place."""
+    torch.manual_seed(levels + n_gallery)
+    scores = torch.randint(0, levels, (24, n_gallery)).float()
+    some = scores[8:16]
+    some[torch.rand(some.shape) < 0.02] = torch.nan
+    some[torch.rand(some.shape) < 0.01] = torch.inf
+    scores[16:, ::3] = -torch.inf
+    identities = torch.arange(n_gallery) % 6
+    results = rank_scores(scores.clone(), torch.arange(24) % 6, identities, chunk=10, top=top)
+    assert torch.equal(results.top.long(), naive_order(scores, torch.arange(24) % 6, identities)[:, :top])
 
 
 def test_many_right_items_are_ranked_as_defined():
