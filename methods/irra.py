@@ -20,6 +20,7 @@ from torch.nn.functional import pad
 from harness.captions.masking import WordMask
 from harness.clip.plain_models import plain_models
 from harness.clip.tensor_names import renamed
+from harness.compute.transfer import sent
 from harness.errors import UsageError
 from harness.method_parts.auxiliary_losses import id_loss
 from harness.method_parts.batch import Batch, Losses
@@ -176,23 +177,32 @@ class Irra(Method):
         """Return embeddings of images and captions [n, dim], and of each pair the loss and number of masked words."""
         assert self.cross_modal is not None
         assert self.word_head is not None
-        masked, labels = self._masked(tokens, batch)
+        masked, labels, places = self._masked(tokens, batch)
         patches = self.clip.image_tokens(images)
         words, ends = self.clip.text_tokens(masked)
-        losses, n_masked = guess_losses(self.word_head, self.cross_modal(words, patches), labels)
+        losses, n_masked = guess_losses(self.word_head, self.cross_modal(words, patches), labels, places)
         leaked = words[torch.arange(len(words), device=words.device), ends]
         text = leaked if self.config.leak_masks else self.encode_text(tokens)
         return patches[:, 0], text, {"word_losses": losses, "n_masked": n_masked}
 
-    def _masked(self, tokens: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return captions with masked words, and the true ones there and 0 elsewhere, both [n, text_length]."""
+    def _masked(self, tokens: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return captions with masked words, the true ones there and 0 elsewhere, both [n, text_length].
+
+        Beside them the places that may be masked, as far as they are known without waiting for the device; None on
+        the processor, where nobody waits.
+        """
         whole = pad(tokens, (0, self.clip.text_length - tokens.shape[1]))
         generator = torch.Generator().manual_seed(batch.seed)
         # Drawn for the whole batch, so that a caption is masked equally on any number of processes and in any part.
         draws = self.words.draw_places(len(batch.identities), whole.shape[1], generator)
         places = torch.arange(batch.n_local) if batch.places is None else batch.places.cpu()
-        written, drawn = (draw[places].to(whole.device) for draw in draws)
-        return self.words.to_guess(whole, written, drawn)
+        written, drawn = (draw[places] for draw in draws)
+        masked = self.words.to_guess(whole, sent(written, whole.device), sent(drawn, whole.device))
+        if whole.device.type == "cpu":
+            return *masked, None
+        drawn[:, 1] = True  # masked where no other word was
+        drawn[:, tokens.shape[1] :] = False
+        return *masked, sent(drawn.flatten().nonzero()[:, 0], whole.device)
 
     def losses(self, features: dict[str, Tensor], batch: Batch) -> Losses:
         """Sum the losses that have a weight."""

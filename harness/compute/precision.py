@@ -1,5 +1,7 @@
 """Several number widths in one model: what is computed in float32, and the float16 storage of the released CSKT."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -33,6 +35,18 @@ def store_half(method: M) -> M:
             if isinstance(module, _HALF_MODULES) or name in _HALF_MATRICES:
                 parameter.data = parameter.data.half()
     return method
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Let CUDA round what it multiplies in float32 to the 10 bits of TF32, or not, whatever the process has set."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def full_precision(values: Tensor) -> Tensor:

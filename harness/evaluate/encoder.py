@@ -9,7 +9,8 @@ from torch import Tensor
 
 from harness.compute.devices import Accelerator, Inference, agreed, autocast
 from harness.compute.distributed import deal, gather
-from harness.compute.precision import unit
+from harness.compute.precision import tf32, unit
+from harness.compute.transfer import Transfers, sent
 from harness.config.sections import RunConfig
 from harness.data.loading import Split
 from harness.errors import HarnessError
@@ -25,8 +26,11 @@ _FOLD_ROWS = 8
 class Encoder:
     """The one way from pixels and captions to a method's embeddings: of splits, of files and of texts alike.
 
-    Everything is encoded in evaluation mode, under the run's autocast, with the run's normalisation. Embeddings of a
-    frozen backbone are computed once per split and kept.
+    Everything is encoded in evaluation mode, under the run's autocast, with the run's normalisation; float32 is true
+    float32 on any device. Embeddings of a frozen backbone are computed once per split and kept.
+
+    An accelerator is not waited for batch by batch: embeddings stay on it as float32 [n, dim] until all are there, and
+    reading is at most two batches ahead, so that three batches of pixels are in pinned memory.
 
     Attributes:
         method: what embeds.
@@ -40,6 +44,7 @@ class Encoder:
         backbone = config.backbone
         assert backbone.normalisation is not None
         self.pixels = Augment(config.train.augment, backbone.image_size, backbone.normalisation)
+        self._transfers = Transfers(engine.device)
         self._frozen: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
 
     @torch.inference_mode()
@@ -106,24 +111,28 @@ class Encoder:
         return Embeddings(unit(image), unit(text), seconds / 2, seconds / 2)
 
     def _images(self, split: Split, encode: Encode) -> Tensor:
-        rows = torch.arange(len(split.images))
-        return self._rows(rows, lambda rows: self._pixels(split.images.read(rows), encode))
+        images = split.images
+
+        def read(rows: Tensor) -> Tensor:
+            return images.read(rows, self._transfers.room((len(rows), 3, *images.size), torch.uint8))
+
+        return self._rows(torch.arange(len(images)), lambda rows: self._pixels(read(rows), encode))
 
     def _captions(self, split: Split, encode: Encode) -> Tensor:
         """Encode captions from short to long, so that each batch is cut to little more than it needs."""
         order = split.tokens.argmax(dim=1).argsort(stable=True)
         rows = self._rows(order, lambda rows: self._tokens(split.tokens[rows], encode))
         back = torch.empty_like(rows)
-        back[order.to(rows.device)] = rows
+        back[sent(order, rows.device)] = rows
         return back
 
     def _pixels(self, pixels: Tensor, encode: Encode) -> Tensor:
-        with autocast(self.engine):
-            return encode(self.pixels.normalise(pixels.to(self.engine.device))).float()
+        with autocast(self.engine), tf32(False):
+            return encode(self.pixels.normalise(self._transfers.send(pixels))).float()
 
     def _tokens(self, tokens: Tensor, encode: Encode) -> Tensor:
-        with autocast(self.engine):
-            return encode(self.method.clip.cut(tokens).to(self.engine.device)).float()
+        with autocast(self.engine), tf32(False):
+            return encode(self._transfers.send(self.method.clip.cut(tokens))).float()
 
     def _rows(self, order: Tensor, encode: Encode) -> Tensor:
         parts = [encode(rows) for rows in deal(order).split(self.batch_size)]

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
+from harness.compute.transfer import sent
 from harness.config.augment import AugmentConfig
 from harness.config.pixels import STATISTICS, Normalisation
 from harness.images.draws import Changes, erase_boxes
@@ -149,14 +150,14 @@ class Augment:
         target[:, top : top + height, left : left + width] = self._mean
 
     def _to_normal(self, images: Tensor) -> Tensor:
-        mean, deviation = self._mean.to(images.device), self._deviation.to(images.device)
+        mean, deviation = sent(self._mean, images.device), sent(self._deviation, images.device)
         between = images.float().div_(255) if images.dtype == torch.uint8 else images
         return (between - mean).div_(deviation)
 
     def _apply_gathered(self, images: Tensor, draws: Draws) -> Tensor:
         """Augment on an accelerator: a few operations on the whole batch instead of many small ones."""
         device, (height, width) = images.device, self.size
-        flip, offset, box = (x.to(device, non_blocking=True) for x in (draws.flip, draws.offset, draws.box))
+        flip, offset, box = (sent(x, device) for x in (draws.flip, draws.offset, draws.box))
         rows = torch.arange(height, device=device) + offset[:, :1]
         columns = torch.arange(width, device=device) + offset[:, 1:]
         columns = torch.where(flip[:, None], width - 1 + 2 * self.config.pad - columns, columns)
@@ -165,4 +166,4 @@ class Augment:
         # Advanced indices around a slice put the channels last.
         crop = padded[sample, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         normal = self._to_normal(crop.contiguous())
-        return torch.where(inside(box, images)[:, None], self._mean.to(device), normal)
+        return torch.where(inside(box, images)[:, None], sent(self._mean, device), normal)

@@ -74,7 +74,9 @@ class WordHead(nn.Module):
         return scores
 
 
-def guess_losses(head: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def guess_losses(
+    head: nn.Module, x: Tensor, labels: Tensor, places: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Masked language modelling, row by row, so that shares of a batch add up to the loss of the whole.
 
     The vocabulary is scored at the masked places alone. The loss of a batch is the sum of all rows' cross-entropies
@@ -84,6 +86,8 @@ def guess_losses(head: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Te
         head: makes scores [n_masked, n_words] of places [n_masked, dim].
         x: places of captions [n, length, dim].
         labels: the true word at masked places, elsewhere 0 [n, length].
+        places: positions among all n * length of those that are scored, which hold the masked ones [n_scored]; None
+            looks the masked ones up, for which an accelerator has to be waited for.
 
     Returns:
         Sum of the cross-entropies of each row [n], and how many there are [n].
@@ -93,10 +97,13 @@ def guess_losses(head: nn.Module, x: Tensor, labels: Tensor) -> tuple[Tensor, Te
     >>> [round(float(one), 4) for one in sums], counts.tolist()
     ([1.3863, 0.0], [1, 0])
     """
-    masked = labels > 0
-    losses = cross_entropy(full_precision(head(x[masked])), labels[masked], reduction="none")
-    placed = torch.zeros_like(labels, dtype=losses.dtype).masked_scatter(masked, losses)
-    return placed.sum(dim=1), masked.sum(dim=1)
+    words = labels.flatten()
+    if places is None:
+        places = words.nonzero()[:, 0]
+    scores = full_precision(head(x.flatten(0, 1)[places]))
+    losses = cross_entropy(scores, words[places], ignore_index=0, reduction="none")
+    placed = torch.zeros_like(words, dtype=losses.dtype).index_put((places,), losses).view_as(labels)
+    return placed.sum(dim=1), (labels > 0).sum(dim=1)
 
 
 def _inward_deviation(dim: int) -> float:

@@ -14,7 +14,7 @@ class LossTrace:
     """Collects losses on the device and reads them from time to time, so that the device need not wait each step."""
 
     def __init__(self, max_loss: float, device: torch.device) -> None:
-        self.max_loss, self.patience = max_loss, _LOOK_EVERY if device.type == "cuda" else 1
+        self.max_loss, self.patience = max_loss, 1 if device.type == "cpu" else _LOOK_EVERY
         self._rows: list[tuple[int, Tensor]] = []
         self._names: list[str] = []
 
