@@ -13,13 +13,15 @@ from benchmarks.common import Claim, measure
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+# Takes much longer than all others together: only by its name.
+LONG = {"full_size"}
 START, END = "<!-- results -->", "<!-- end of results -->"
 
 
 def names() -> list[str]:
-    """Return the benchmarks found beside this file."""
+    """Return the benchmarks found beside this file, apart from the long ones."""
     own = {"tiny_lr_search", "__main__", "__init__", "common", "simulated_results", "earlier_intervals"}
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in own)
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in own | LONG)
 
 
 def measure_apart(name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Take a batch of pictures, write them and say what they show: the work of one process."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,8 @@ def develop(images: Path, look: Look, speech: Speech, orders: Sequence[Order]) -
 def take(order: Order, look: Look, speech: Speech) -> tuple[Image.Image, int, list[Caption], Sight]:
     """Take one picture; return it with its JPEG quality, its captions and what it shows."""
     random = Random(order.seed)
+    if order.n_caption is not None:
+        speech = replace(speech, captions=order.n_caption, extra=0.0)
     view = draw_view(look, order.facing, random)
     picture, parts = photograph(order.person, order.body_seed, view, look)
     sight = see(order.person, view, parts)

@@ -17,18 +17,19 @@ _MOST_BYTES = 2**16
 
 @dataclass(frozen=True)
 class Marker:
-    """What a twin was made from; equal version, dataset, seed and identities mean equal bytes."""
+    """What a twin was made from; equal version, dataset, seed, identities and share mean equal bytes."""
 
     version: int
     dataset: str
     seed: int
     identities: int
     counts: dict[str, Counts]
+    share: float | None = None
 
     def same_twin(self, other: "Marker") -> bool:
         """Say whether both describe the same twin, whatever was counted in it."""
-        mine = (self.version, self.dataset, self.seed, self.identities)
-        return mine == (other.version, other.dataset, other.seed, other.identities)
+        mine = (self.version, self.dataset, self.seed, self.identities, self.share)
+        return mine == (other.version, other.dataset, other.seed, other.identities, other.share)
 
 
 def read_marker(folder: Path) -> Marker | None:
@@ -48,6 +49,8 @@ def read_marker(folder: Path) -> Marker | None:
         )
         if not isinstance(marker.dataset, str) or not all(type(n) is int for n in numbers):
             raise ValueError("a name and whole numbers are expected")
+        if marker.share is not None and type(marker.share) is not float:
+            raise ValueError("a share is a number")
         return marker
     except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
@@ -60,4 +63,6 @@ def write_marker(folder: Path, marker: Marker) -> None:
     values = asdict(marker) | {
         "counts": {split: numbers._asdict() for split, numbers in marker.counts.items()}
     }
+    if marker.share is None:
+        del values["share"]
     (folder / MARKER_FILE).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

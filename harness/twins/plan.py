@@ -1,10 +1,10 @@
 """Who is in a twin and which pictures are taken of whom, before anything is drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from harness.datasets import Domain, Shot
+from harness.datasets import Counts, Domain, Shot
 from harness.errors import UsageError
 from harness.twins.drawing.people import Person, draw_persons
 from harness.twins.drawing.views import draw_facings
@@ -21,6 +21,7 @@ class Order:
         image: path below the image folder.
         seed: text that seeds the picture's circumstances and captions.
         body_seed: source of what all pictures of the person share.
+        n_caption: captions to write; None for as many as the domain's speech draws.
     """
 
     person: Person
@@ -30,6 +31,18 @@ class Order:
     facing: str
     seed: str
     body_seed: int
+    n_caption: int | None = None
+
+
+def share_of(real: Mapping[str, Counts], share: float) -> dict[str, Counts]:
+    """Return a share of the published counts of each split, but two identities and one image of each at least."""
+    found = {}
+    for split, counts in real.items():
+        identities, images, captions = (round(share * count) for count in counts)
+        identities = max(_FEWEST, identities)
+        images = max(identities, images)
+        found[split] = Counts(identities, images, max(images, captions))
+    return found
 
 
 def split_sizes(domain: Domain, real: Mapping[str, int], identities: int | None) -> dict[str, int]:
@@ -50,24 +63,43 @@ def split_sizes(domain: Domain, real: Mapping[str, int], identities: int | None)
     return {split: sizes[split] for split in real}
 
 
-def plan_pictures(domain: Domain, name: str, sizes: Mapping[str, int], seed: int) -> list[Order]:
-    """Return the pictures of a twin in file order: split by split, person by person."""
+def plan_pictures(
+    domain: Domain, name: str, sizes: Mapping[str, int], seed: int, exact: Mapping[str, Counts] | None = None
+) -> list[Order]:
+    """Return the pictures of a twin in file order: split by split, person by person.
+
+    Identities of each split are `sizes`; with `exact` counts, images and captions are as many as those say, dealt
+    evenly, else as many as the domain draws.
+    """
     taken: set[Person] = set()
     orders: list[Order] = []
     first = 0
     for split, size in sizes.items():
         random = Random(f"{name} {seed} {split}")
+        n_images = _dealt(exact[split].images, size) if exact else [None] * size
+        own: list[Order] = []
         for offset, person in enumerate(draw_persons(size, random, taken)):
-            orders += _pictures_of(person, first + offset, split, domain, f"{name} {seed}")
+            own += _pictures_of(person, first + offset, split, domain, f"{name} {seed}", n_images[offset])
+        if exact:
+            n_captions = _dealt(exact[split].captions, len(own))
+            own = [replace(order, n_caption=n) for order, n in zip(own, n_captions, strict=True)]
+        orders += own
         first += size
     return orders
 
 
-def _pictures_of(person: Person, identity: int, split: str, domain: Domain, seed: str) -> list[Order]:
+def _dealt(total: int, n: int) -> list[int]:
+    """Deal a total to n as evenly as whole numbers can be."""
+    return [total * (place + 1) // n - total * place // n for place in range(n)]
+
+
+def _pictures_of(
+    person: Person, identity: int, split: str, domain: Domain, seed: str, n_image: int | None
+) -> list[Order]:
     random = Random(f"{seed} {identity}")
     body_seed = random.getrandbits(32)
     single = split == "train" and random.random() < domain.singles
-    count = 1 if single else random.randint(*domain.images)
+    count = n_image or (1 if single else random.randint(*domain.images))
     cameras = random.sample(range(1, domain.form.cameras + 1), min(count, domain.form.cameras))
     orders = []
     for index, facing in enumerate(draw_facings(count, random)):

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.errors import HarnessError, UsageError
 from harness.files import writing
 from harness.twins.camera_roll import develop
 from harness.twins.marker import GENERATOR_VERSION, MARKER_FILE, Marker, read_marker, write_marker
-from harness.twins.plan import Order, plan_pictures, split_sizes
+from harness.twins.plan import Order, plan_pictures, share_of, split_sizes
 
 Progress = Callable[[int, int], None]
 _CHUNK = 32
@@ -35,6 +36,7 @@ def write_twin(
     root: Path,
     *,
     identities: int | None = None,
+    share: float | None = None,
     seed: int = 0,
     force: bool = False,
     workers: int | None = None,
@@ -44,6 +46,7 @@ def write_twin(
 
     Args:
         identities: persons in all; None for the domain's small default.
+        share: instead, this share of the published identities, images and captions; 1 for all of them.
         seed: another seed gives other persons, pictures and captions.
         force: replace a twin that was made with other settings.
         workers: processes; None takes one for each free core when there is enough work.
@@ -52,22 +55,41 @@ def write_twin(
     Raises `UsageError` when the dataset has no twin, or another twin or real data are in the folder.
     """
     domain = _domain_of(dataset)
-    sizes = _twin_sizes(dataset, identities)
+    exact = _exact_counts(dataset, share, identities)
+    sizes = (
+        {split: counts.identities for split, counts in exact.items()}
+        if exact
+        else _twin_sizes(dataset, identities)
+    )
     folder = _twin_folder(dataset, root)
-    wanted = Marker(GENERATOR_VERSION, dataset.name, seed, sum(sizes.values()), {})
+    wanted = Marker(GENERATOR_VERSION, dataset.name, seed, sum(sizes.values()), {}, share)
     if _is_there(folder, wanted, force):
         return folder
-    orders = plan_pictures(domain, dataset.name, sizes, seed)
+    orders = plan_pictures(domain, dataset.name, sizes, seed, exact)
     draft = folder.with_name(f".{folder.name}-{uuid4().hex}")
     with writing(folder, "give another --data-root"):
         draft.mkdir(parents=True)
         try:
             counts = _fill(draft, dataset, orders, workers, progress)
-            write_marker(draft, Marker(wanted.version, wanted.dataset, seed, wanted.identities, counts))
+            write_marker(draft, replace(wanted, counts=counts))
             _move_in(draft, folder, wanted)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def _exact_counts(
+    dataset: type[PersonDataset], share: float | None, identities: int | None
+) -> dict[str, Counts] | None:
+    if share is None:
+        return None
+    if identities is not None:
+        raise UsageError("Give either a number of identities or a share of the published counts, not both.")
+    if not dataset.expected:
+        raise UsageError(f"{dataset.title} has no published counts to take a share of: give --identities.")
+    if not 0 < share <= 1:
+        raise UsageError(f"A share of the published counts is above 0 and at most 1, not {share:g}.")
+    return share_of(dataset.expected, share)
 
 
 def _twin_sizes(dataset: type[PersonDataset], identities: int | None = None) -> dict[str, int]:
@@ -108,7 +130,8 @@ def _is_there(folder: Path, wanted: Marker, force: bool) -> bool:
 
 
 def _described(marker: Marker) -> str:
-    return f"a twin of {marker.identities} identities with seed {marker.seed} (generator {marker.version})"
+    share = "" if marker.share is None else f" ({marker.share:g} of the published counts)"
+    return f"a twin of {marker.identities} identities{share} with seed {marker.seed} (generator {marker.version})"
 
 
 def _move_in(draft: Path, folder: Path, wanted: Marker) -> None:

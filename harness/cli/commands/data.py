@@ -89,12 +89,23 @@ def verify(
 @data.command()
 @click.argument("name")
 @option("--identities", type=click.IntRange(1), help="Identities over all splits (default: a few).")
+@option(
+    "--share",
+    type=float,
+    help="Instead, a share of the published identities, images and captions; 1 makes all (minutes, gigabytes).",
+)
 @option("--seed", type=int, default=0, show_default=True, help="Another seed draws other people.")
 @option("--force", is_flag=True, help="Replace an existing twin.")
 @data_root_option
 @click.pass_context
 def make(
-    ctx: click.Context, name: str, identities: int | None, seed: int, force: bool, data_root: str | None
+    ctx: click.Context,
+    name: str,
+    identities: int | None,
+    share: float | None,
+    seed: int,
+    force: bool,
+    data_root: str | None,
 ) -> None:
     """Make the synthetic twin of a dataset.
 
@@ -103,7 +114,8 @@ def make(
     from harness.cli.actions.data import make_twin
 
     quiet = ctx.find_root().obj["quiet"]
-    make_twin(name, root_place(data_root), identities=identities, seed=seed, force=force, quiet=quiet)
+    options = {"identities": identities, "share": share, "seed": seed, "force": force}
+    make_twin(name, root_place(data_root), quiet=quiet, **options)
 
 
 @data.command()

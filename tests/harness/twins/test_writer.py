@@ -150,6 +150,47 @@ def test_another_twin_is_replaced_only_by_force(tmp_path):
     assert [path.name for path in (tmp_path / "synthetic").iterdir()] == ["CUHK-PEDES"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_whole_share_has_the_published_counts_to_the_caption(name):
+    from harness.twins.plan import plan_pictures, share_of
+
+    dataset = DATASETS.get(name)
+    exact = share_of(dataset.expected, 1)
+    assert exact == dataset.expected
+    sizes = {split: counts.identities for split, counts in exact.items()}
+    orders = plan_pictures(dataset.twin, name, sizes, 0, exact)
+    for split, counts in dataset.expected.items():
+        own = [order for order in orders if order.split == split]
+        assert len({order.number for order in own}) == counts.identities
+        assert (len(own), sum(order.n_caption for order in own)) == (counts.images, counts.captions)
+    assert len({order.image for order in orders}) == len(orders)
+
+
+def test_a_share_of_the_published_counts_is_made_and_is_another_twin(tmp_path):
+    folder = small(tmp_path, identities=None, share=0.002)
+    marker = read_marker(folder)
+    assert marker.counts == {"train": (22, 68, 136), "val": (2, 6, 12), "test": (2, 6, 12)}
+    assert count(read_annotations(DATASETS.get("cuhk"), folder)) == marker.counts
+    assert small(tmp_path, identities=None, share=0.002) == folder
+    with pytest.raises(UsageError, match=r"26 identities \(0.002 of the published counts\) .*--force"):
+        small(tmp_path, identities=26)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("cuhk", {"share": 1.5}, "above 0 and at most 1, not 1.5"),
+        ("cuhk", {"share": float("nan")}, "above 0 and at most 1, not nan"),
+        ("cuhk", {"share": 0.5, "identities": 9}, "not both"),
+        ("ufine", {"share": 0.5}, "no "),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused(name, options, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        write_twin(DATASETS.get(name), tmp_path, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_data_without_a_marker_are_never_overwritten(tmp_path):
     real = tmp_path / "synthetic" / "CUHK-PEDES"
     real.mkdir(parents=True)
