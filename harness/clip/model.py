@@ -1,6 +1,7 @@
 """The CLIP that methods adapt: any open_clip model, image size and text length, with weights or without."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -19,6 +20,7 @@ from harness.clip.caption_cleaning import clean as clean_caption
 from harness.clip.injection import Injection
 from harness.clip.own_input import with_own_input
 from harness.clip.plain_models import plain_models
+from harness.clip.tower_calls import PLAIN, TowerCalls
 from harness.clip.weights import Weights, load_weights
 from harness.config.sections import BackboneConfig
 from harness.config.values import content_hash
@@ -65,6 +67,7 @@ class Clip(nn.Module):
         embed_dim: dimension of the joint space.
         image_width, text_width, image_layers, text_layers: of the transformers; None where a tower is none.
         injectable: whether injections can act inside both towers.
+        calls: how the towers are run.
         identity: what decides the embeddings.
         notes: what was assumed of the weights, or done to their positions, in sentences.
     """
@@ -77,10 +80,20 @@ class Clip(nn.Module):
         self.image_width, self.image_layers = _shape(model.visual, VisionTransformer)
         self.text_width, self.text_layers = _shape(getattr(model, "text", model), TextTransformer)
         self.injectable = towers.supports(model)
+        self.calls = PLAIN
 
     @cached_property
     def tokenizer(self) -> Any:  # noqa: D102
         return token_batches.build_tokenizer(self.identity.name, self.text_length)
+
+    @contextmanager
+    def called_by(self, calls: TowerCalls) -> Iterator[None]:
+        """Run the towers in another way inside, as training may; needs `injectable`."""
+        before, self.calls = self.calls, calls
+        try:
+            yield
+        finally:
+            self.calls = before
 
     def tokenize(self, captions: Sequence[str], length: int | None = None) -> Tensor:
         """Return token ids [n, length] of cleaned captions; one too long is cut, end-of-text set last.
@@ -104,26 +117,30 @@ class Clip(nn.Module):
     def encode_image(self, images: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed normalised images [n, 3, height, width] as [n, embed_dim]."""
         if self.injectable:
-            return towers.encode_image(self.model, images, injection)
-        self._refuse(injection)
-        embeddings: Tensor = self.model.encode_image(images)
+            embeddings: Tensor = self.calls.encode_image(self.model, images, injection)
+        else:
+            self._refuse(injection)
+            embeddings = self.model.encode_image(images)
         return embeddings
 
     def encode_text(self, tokens: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed token ids [n, length], length up to text_length, as [n, embed_dim]."""
         if self.injectable:
-            return towers.encode_text(self.model, tokens, injection)
-        self._refuse(injection)
-        embeddings: Tensor = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
+            embeddings: Tensor = self.calls.encode_text(self.model, tokens, injection)
+        else:
+            self._refuse(injection)
+            embeddings = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
         return embeddings
 
     def image_tokens(self, images: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed every place of images as [n, 1 + n_patch, embed_dim], the image itself first; needs `injectable`."""
-        return towers.image_tokens(self.model, images, injection)
+        embedded: Tensor = self.calls.image_tokens(self.model, images, injection)
+        return embedded
 
     def text_tokens(self, tokens: Tensor, injection: Injection | None = None) -> tuple[Tensor, Tensor]:
         """Embed every place of token ids as [n, length, embed_dim], with the caption's own [n]; needs `injectable`."""
-        return towers.text_tokens(self.model, tokens, injection)
+        embedded: tuple[Tensor, Tensor] = self.calls.text_tokens(self.model, tokens, injection)
+        return embedded
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; frozen batch normalisation keeps its statistics, as everything frozen does."""

@@ -2,14 +2,17 @@
 
 The functions read the weights of an `open_clip` model and equal its own forward. They take one path in
 training and evaluation, compute LayerNorm in float32 whatever the weights are stored in, and cut positions
-to the tokens given, which is exact under the causal mask.
+to the tokens given, which is exact under the causal mask. With `recompute` no activation inside a block is kept
+for the backward pass: each block, what is injected included, is computed once more there, with the same random draws.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from harness.clip.injection import Injection
 from harness.compute.precision import layer_norm
@@ -34,35 +37,51 @@ def supports(model: nn.Module) -> bool:
     )
 
 
-def encode_image(model: Any, images: Tensor, injection: Injection | None = None) -> Tensor:
+def encode_image(
+    model: Any, images: Tensor, injection: Injection | None = None, *, recompute: bool = False
+) -> Tensor:
     """Embed normalised images [n, 3, height, width] as [n, dim], not L2-normalised."""
     injection = injection or Injection()
     x = begin_image(model, images, injection)
-    return finish_image(model, _blocks(model.visual.transformer, x, injection, causal=False))
+    return finish_image(
+        model, _blocks(model.visual.transformer, x, injection, causal=False, recompute=recompute)
+    )
 
 
-def encode_text(model: Any, tokens: Tensor, injection: Injection | None = None) -> Tensor:
+def encode_text(
+    model: Any, tokens: Tensor, injection: Injection | None = None, *, recompute: bool = False
+) -> Tensor:
     """Embed token ids [n, length], of any length up to the model's, as [n, dim], not L2-normalised."""
     injection = injection or Injection()
     x, ends = begin_text(model, tokens, injection)
-    return finish_text(model, _blocks(model.transformer, x, injection, causal=True), ends)
+    return finish_text(
+        model, _blocks(model.transformer, x, injection, causal=True, recompute=recompute), ends
+    )
 
 
-def image_tokens(model: Any, images: Tensor, injection: Injection | None = None) -> Tensor:
+def image_tokens(
+    model: Any, images: Tensor, injection: Injection | None = None, *, recompute: bool = False
+) -> Tensor:
     """Embed every place of normalised images as [n, 1 + n_patch, dim]; the first is what `encode_image` gives."""
     injection = injection or Injection()
     x = begin_image(model, images, injection)
-    return _project_image(model, _blocks(model.visual.transformer, x, injection, causal=False))
+    return _project_image(
+        model, _blocks(model.visual.transformer, x, injection, causal=False, recompute=recompute)
+    )
 
 
-def text_tokens(model: Any, tokens: Tensor, injection: Injection | None = None) -> tuple[Tensor, Tensor]:
+def text_tokens(
+    model: Any, tokens: Tensor, injection: Injection | None = None, *, recompute: bool = False
+) -> tuple[Tensor, Tensor]:
     """Embed every place of token ids [n, length] as [n, length, dim]; return the caption's own place [n] beside it.
 
     At that place is what `encode_text` gives. An injection that adds places gives as many more.
     """
     injection = injection or Injection()
     x, ends = begin_text(model, tokens, injection)
-    return _project_text(model, _blocks(model.transformer, x, injection, causal=True)), ends
+    return _project_text(
+        model, _blocks(model.transformer, x, injection, causal=True, recompute=recompute)
+    ), ends
 
 
 def begin_image(model: Any, images: Tensor, injection: Injection) -> Tensor:
@@ -137,9 +156,10 @@ def feed(block: Any, layer: int, u: Tensor, injection: Injection) -> Tensor:
     return x if beside is None else x + beside
 
 
-def _blocks(transformer: Any, x: Tensor, injection: Injection, causal: bool) -> Tensor:
+def _blocks(transformer: Any, x: Tensor, injection: Injection, *, causal: bool, recompute: bool) -> Tensor:
     for layer, block in enumerate(transformer.resblocks):
-        x = run_block(block, layer, x, injection, causal=causal)
+        run = partial(run_block, block, layer, injection=injection, causal=causal)
+        x = checkpoint(run, x, use_reentrant=False) if recompute and torch.is_grad_enabled() else run(x)
     return x
 
 

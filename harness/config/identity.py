@@ -26,7 +26,7 @@ def free_keys(section: type[Section], prefix: str = "") -> set[str]:
     """Return the dotted keys of the config fields that cannot change a result.
 
     >>> sorted(free_keys(RunConfig))
-    ['backbone.weights', 'dataset.root', 'dataset.store', 'train.checkpoint_seconds']
+    ['backbone.weights', 'dataset.root', 'dataset.store', 'train.checkpoint_seconds', 'train.prefetch']
     """
     found = set()
     for name, field in section.model_fields.items():

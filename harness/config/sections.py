@@ -103,6 +103,34 @@ class TrainConfig(Section):
         "auto",
         "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released",
     )
+    tf32: bool = setting(
+        False,
+        "round what is multiplied in float32 to TF32 on CUDA, in training alone: several times faster where precision "
+        "is fp32; evaluation stays exact",
+        identity="changed",
+    )
+    compile: bool = setting(
+        False,
+        "compile the towers for training with torch.compile: the same but for rounding, after minutes of preparation; "
+        "captions are padded to multiples of 16 tokens, so that few lengths are compiled",
+        identity="changed",
+    )
+    checkpoint_activations: bool = setting(
+        False,
+        "keep no activations inside the blocks of the towers, and compute them once more in the backward pass: less "
+        "memory, a third more time",
+        identity="changed",
+    )
+    fused: Literal["auto", "always", "never"] = setting(
+        "auto",
+        "step Adam, AdamW and SGD in one kernel, the same but for rounding; auto: on CUDA; always: on a processor too",
+        identity="changed",
+    )
+    prefetch: bool = setting(
+        True,
+        "make the next batch while the current one is learned from, on CUDA on a stream of its own",
+        identity=False,
+    )
     augment: AugmentConfig = setting(AugmentConfig(), "augmentation of training images and captions")
     drop_last: bool = setting(
         False, "leave out an epoch's last batch where it is smaller than the others", identity="changed"

@@ -20,6 +20,7 @@ from harness.methods import METHODS, Method
 from harness.paths import runs_root
 from harness.record import Record, RunFolder, trials_folder
 from harness.run.backbone import load_backbone
+from harness.train.switches import check_switches
 
 
 @dataclass
@@ -130,7 +131,9 @@ def outline(config: RunConfig) -> Method:
     backbone = config.backbone.model_copy(update={"pretrained": None, "weights": None, "init_from": None})
     with torch.device("meta"):
         clip = load_clip(backbone, device="meta")
-        return METHODS.get(config.method.name)(clip, config.method)
+        method = METHODS.get(config.method.name)(clip, config.method)
+    check_switches(method, config.train)
+    return method
 
 
 def build_method(config: RunConfig, clip: Clip) -> Method:

@@ -57,6 +57,7 @@ class Samples:
         cut: cut captions to the longest of a batch, which only some text towers allow (`Clip.cuts`).
         rewrite: makes augmented captions for each batch; None takes `tokens` as they are.
         contrast: makes the self-supervised views, where the method asks for any.
+        step: captions that are cut keep a multiple of so many tokens, so that batches have few lengths.
     """
 
     images: Images
@@ -65,6 +66,7 @@ class Samples:
     cut: bool = True
     rewrite: Rewrite | None = None
     contrast: Contrast | None = None
+    step: int = 1
 
 
 class Made(NamedTuple):
@@ -142,11 +144,16 @@ class SampleReader:
     def _rewritten(self, rewrite: Rewrite, share: Share, view: int) -> Tensor:
         seeds = torch.randint(2**62, (share.n,), generator=share.generator("captions", view))[share.places]
         tokens = rewrite(share.pairs.tolist(), seeds.tolist())
-        return tokens[:, : int(_lengths(tokens, self._samples.cut).max())].long()
+        return tokens[:, : self._rounded(_lengths(tokens, self._samples.cut))].long()
 
     def _cut(self, mine: Tensor) -> Tensor:
         """Return the tokens of some captions up to the longest of them [n, length]."""
-        return self._samples.tokens[mine, : int(self._lengths[mine].max())].long()
+        return self._samples.tokens[mine, : self._rounded(self._lengths[mine])].long()
+
+    def _rounded(self, lengths: Tensor) -> int:
+        """Return the length of a batch of captions of some lengths [n]; cutting one too long ends at its own."""
+        step = self._samples.step
+        return -(-int(lengths.max()) // step) * step
 
 
 def _lengths(tokens: Tensor, cut: bool) -> Tensor:

@@ -15,6 +15,7 @@ from harness.method_parts.batch import Views
 from harness.methods import Method
 from harness.train.batch_content import Contrast, FrozenEmbeddings, Rewrite, Samples
 from harness.train.batches import Batches
+from harness.train.switches import CAPTION_STEP
 
 
 def training_batches(
@@ -51,6 +52,7 @@ def training_batches(
         device=device,
         views=views,
         drop_last=config.train.drop_last,
+        prefetch=config.train.prefetch,
     )
 
 
@@ -64,6 +66,7 @@ def _samples(
         cut=clip.cuts,
         rewrite=_rewriting(config, split, clip, listener),
         contrast=_contrast(config, split) if views.contrast else None,
+        step=CAPTION_STEP if config.train.compile else 1,
     )
 
 

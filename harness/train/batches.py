@@ -1,8 +1,10 @@
 """Make training batches: the same global batches on any number of processes, from any step on."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from harness.errors import UsageError
 from harness.method_parts.batch import Batch, Views
 from harness.train.batch_content import FrozenEmbeddings, Made, SampleReader, Samples
 from harness.train.share import Share, derived_generator, derived_seed
+from harness.train.side_stream import SideStream
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> Tensor:
@@ -35,7 +38,8 @@ class Batches:
     """The training batches of a split: each caption once an epoch, beside its image.
 
     Every random choice comes from (seed, epoch, step), so the same batches come on any number of processes and
-    after any interruption. The next batch is made by a second thread while the current one is used.
+    after any interruption. The next batch is made by a second thread while the current one is used, on CUDA on a stream
+    of its own, its copies to the device included; what fails there fails where the batch is asked for.
 
     Args:
         pairs: of the split; `owners` and `identities` are read.
@@ -45,6 +49,7 @@ class Batches:
         device: where batches are wanted.
         views: further views of images and captions that the method asks for; embeddings have none.
         drop_last: leave out a last batch that is smaller than the others.
+        prefetch: make batches ahead as said; else each is made when it is asked for.
 
     Raises `UsageError` where that leaves no batch at all, or where words cannot be masked as the recipe wants.
     """
@@ -59,11 +64,13 @@ class Batches:
         device: torch.device | str = "cpu",
         views: Views | None = None,
         drop_last: bool = False,
+        prefetch: bool = True,
     ) -> None:
         self.owners = torch.as_tensor(pairs.owners, dtype=torch.int64)
         self.labels = labels_of(pairs.identities)[self.owners]
         self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
-        self._content, self._drop_last = content, drop_last
+        self._content, self._drop_last, self._prefetch = content, drop_last, prefetch
+        self._side = SideStream(self.device) if prefetch and self.device.type == "cuda" else None
         self._reader: SampleReader | None = None
         if isinstance(content, Samples):
             assert not set(content.images.bad) & set(pairs.owners), "a caption of an unreadable image"
@@ -83,15 +90,31 @@ class Batches:
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """Yield this process's batches of an epoch, from a step on (counted from 0)."""
-        order = epoch_order(len(self.owners), self.seed, epoch)
+        make = partial(self._batch, epoch_order(len(self.owners), self.seed, epoch), epoch)
+        steps = range(start_step, len(self))
+        if not self._prefetch:
+            yield from map(make, steps)
+            return
+        if self._side is not None:
+            self._side.follow()
         torch.get_num_threads()  # settles this thread's own number before the other thread sets one
-        coming: list[Future[Made]] = []
-        for step in range(start_step, len(self)):
-            coming.append(self._maker.submit(self._make, order, epoch, step))
+        coming: deque[Future[tuple[Batch, Any]]] = deque()
+        for step in steps:
+            coming.append(self._maker.submit(self._ahead, partial(make, step)))
             if len(coming) > 1:
-                yield self._deliver(coming.pop(0).result())
-        for last in coming:
-            yield self._deliver(last.result())
+                yield self._received(coming.popleft())
+        while coming:
+            yield self._received(coming.popleft())
+
+    def _ahead(self, make: Callable[[], Batch]) -> tuple[Batch, Any]:
+        return (make(), None) if self._side is None else self._side.make(make)
+
+    def _received(self, coming: "Future[tuple[Batch, Any]]") -> Batch:
+        batch, made = coming.result()
+        return batch if self._side is None else self._side.hand_over(batch, made)
+
+    def _batch(self, order: Tensor, epoch: int, step: int) -> Batch:
+        return self._deliver(self._make(order, epoch, step))
 
     def _make(self, order: Tensor, epoch: int, step: int) -> Made:
         """Make this process's share of a batch, with the draws of an augmentation still to be done elsewhere."""

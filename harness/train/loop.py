@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from harness.compute.devices import Accelerator, autocast
+from harness.compute.fused import fused
 from harness.config.sections import RunConfig
 from harness.errors import Interrupted
 from harness.listener import Listener
@@ -21,6 +22,7 @@ from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, Checkpoint, State, save_weights
 from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
+from harness.train.switches import Switches
 
 SELECTED = "selected.safetensors"
 _SCORE = ("t2i/R1", "t2i/mAP")
@@ -61,13 +63,14 @@ class Training:
             folder,
         )
         self.validate, self.watch, self.listener = validate, watch, listener or Listener()
-        self.model, self.optimiser = engine.prepare(method, method.optimiser())
+        self.model, self.optimiser = engine.prepare(method, fused(method.optimiser(), config.train.fused))
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.checkpoint = Checkpoint(folder.file(CHECKPOINT), config.train.checkpoint_seconds)
         self.state = State(pictures=dict(pictures or {}))
         self.losses = LossTrace(config.train.max_loss, engine.device)
         self.step_seconds: list[float] = []
         self.stop_requested = False
+        self.switches = Switches(method, config.train, engine.device)
         self.cache = self._gradient_cache() if config.train.part_size else None
 
     def run(self) -> State:
@@ -90,7 +93,8 @@ class Training:
         self.method.train()
         self.method.clip.eval()
         self._epoch_began = time.perf_counter() - self.state.epoch_seconds
-        self._steps(epoch)
+        with self.switches.steps():
+            self._steps(epoch)
         self._finish(epoch, self._epoch_seconds())
 
     def _epoch_seconds(self) -> float:

@@ -101,6 +101,8 @@ def test_the_data_may_be_moved(config, root):
         (TrainConfig, "max_loss", [1e-9], [0]),
         (TrainConfig, "checkpoint_seconds", [1e-9], [0]),
         (TrainConfig, "precision", ["auto", "fp32", "bf16", "fp16", "pure-fp16"], ["fp8"]),
+        (TrainConfig, "fused", ["auto", "always", "never"], ["on", True]),
+        (TrainConfig, "compile", [True, False], ["sometimes"]),
         (EvalConfig, "every", [1], [0]),
         (EvalConfig, "rule", ["val", "last", "oracle"], ["best"]),
     ],

@@ -142,3 +142,10 @@ def test_a_method_gets_the_views_that_it_asks_for(feed, views):
     assert [view.shape for view in batch.image_views] == [batch.images.shape] * views.images
     assert [len(view) for view in batch.token_views] == [BATCH] * views.captions
     assert [view.shape for view in batch.contrast_views] == [batch.images.shape] * views.contrast
+
+
+def test_a_compiled_training_has_captions_of_few_lengths_and_prefetch_is_as_set(feed):
+    lengths = {batch.tokens.shape[1] for batch in feed("train.compile=true").epoch(1)}
+    assert all(length % 16 == 0 for length in lengths)
+    assert any(batch.tokens.shape[1] % 16 for batch in feed().epoch(1))
+    assert (feed()._prefetch, feed("train.prefetch=false")._prefetch) == (True, False)

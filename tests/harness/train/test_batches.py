@@ -1,4 +1,5 @@
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -46,9 +47,9 @@ def tokens():
 
 @pytest.fixture
 def make(images, tokens):
-    def make(batch_size=4, config=None, seed=1, cut=True, rewrite=None, contrast=None, **options):
+    def make(batch_size=4, config=None, seed=1, cut=True, rewrite=None, contrast=None, step=1, **options):
         augment = Augment(config or AugmentConfig(), SIZE)
-        samples = Samples(images, augment, tokens, cut=cut, rewrite=rewrite, contrast=contrast)
+        samples = Samples(images, augment, tokens, cut=cut, rewrite=rewrite, contrast=contrast, step=step)
         return Batches(PAIRS, samples, batch_size=batch_size, seed=seed, **options)
 
     return make
@@ -413,3 +414,75 @@ def test_leaving_out_the_only_batch_is_one_clear_error(make):
         UsageError, match=r"leaves nothing of 11 pairs in batches of 12: lower train.batch_size"
     ):
         make(batch_size=12, drop_last=True)
+
+
+def test_batches_made_ahead_are_those_made_when_asked_for(make):
+    ahead, asked = make(), make(prefetch=False)
+    for epoch, start in ((1, 0), (2, 1)):
+        pairs = list(zip(ahead.epoch(epoch, start), asked.epoch(epoch, start), strict=True))
+        assert len(pairs) == 3 - start
+        assert all(equal(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_a_batch_that_cannot_be_made_fails_where_it_is_asked_for(make, monkeypatch, prefetch):
+    batches = make(prefetch=prefetch)
+    fill = batches._reader.fill
+
+    def failing(batch, share):
+        if share.at[2] == 1:
+            raise UsageError("a picture went away")
+        return fill(batch, share)
+
+    monkeypatch.setattr(batches._reader, "fill", failing)
+    batches_of_epoch = batches.epoch(1)
+    assert next(batches_of_epoch).n_local == 4
+    with pytest.raises(UsageError, match="a picture went away"):
+        next(batches_of_epoch)
+
+
+class Side:
+    """Stands in for the stream of an accelerator, and notes which thread makes and takes each batch."""
+
+    def __init__(self):
+        self.log, self.made = [], 0
+
+    def follow(self):
+        self.log.append(("begun", self._place()))
+
+    def make(self, work):
+        self.made += 1
+        self.log.append((f"made {self.made}", self._place()))
+        return work(), self.made
+
+    def hand_over(self, batch, made):
+        self.log.append((f"taken {made}", self._place()))
+        return batch
+
+    @staticmethod
+    def _place():
+        return "main" if threading.current_thread() is threading.main_thread() else "maker"
+
+
+def test_a_stream_of_its_own_is_a_batch_ahead_and_handed_over_in_order(make):
+    batches, plain = make(), make()
+    batches._side = side = Side()
+    for found, expected in zip(batches.epoch(1), plain.epoch(1), strict=True):
+        assert equal(found, expected)
+    assert {("made", "maker"), ("taken", "main"), ("begun", "main")} == {
+        (what.split()[0], where) for what, where in side.log
+    }
+    order = [what for what, _ in side.log]
+    assert order[0] == "begun"
+    assert [what for what in order if what.startswith("taken")] == ["taken 1", "taken 2", "taken 3"]
+    assert all(order.index(f"made {n}") < order.index(f"taken {n}") for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize("step", [1, 4, 16])
+def test_captions_keep_a_multiple_of_so_many_tokens_or_all(make, step):
+    batches, exact = make(step=step), make()
+    for padded, cut in zip(batches.epoch(1), exact.epoch(1), strict=True):
+        length = cut.tokens.shape[1]
+        assert padded.tokens.shape[1] == min(-(-length // step) * step, 20)
+        assert torch.equal(padded.tokens[:, :length], cut.tokens)
+        assert not padded.tokens[:, length:].any()

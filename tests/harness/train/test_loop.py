@@ -201,3 +201,38 @@ def test_a_checkpoint_is_due_at_a_cheap_epoch_end_else_after_its_time(monkeypatc
     for passed, at_end, within in times:
         now[0] = 100.0 + passed
         assert (checkpoint.due(True), checkpoint.due(False)) == (at_end, within), passed
+
+
+@pytest.mark.parametrize("setting", ["train.fused=always", "train.tf32=true", "train.prefetch=false"])
+def test_what_makes_steps_cheaper_changes_no_weight(make, setting):
+    plain, other = make(), make(setting)
+    assert other.run().history[-1]["train/loss"] == pytest.approx(
+        plain.run().history[-1]["train/loss"], rel=1e-5
+    )
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(other)[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_is_in_true_float32_where_steps_are_not(make):
+    seen = []
+
+    def validate():
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        return {"t2i/R1": 1.0, "t2i/mAP": 1.0}
+
+    training = make("train.tf32=true", validate=validate)
+    training.listener.on_step = lambda *_: seen.append(torch.backends.cuda.matmul.allow_tf32)
+    training.run()
+    assert seen == [*[True] * 3, False] * 3
+
+
+def test_a_fused_optimiser_resumes_to_the_same_weights(make, tmp_path):
+    whole = make("train.fused=always")
+    whole.run()
+    assert all(group["fused"] for group in whole.optimiser.param_groups)
+    (tmp_path / CHECKPOINT).unlink()
+    with pytest.raises(Interrupted):
+        make("train.fused=always", listener=Notes(stop=(2, 2))).run()
+    rest = make("train.fused=always")
+    rest.run()
+    assert all(torch.equal(weights(rest)[name], value) for name, value in weights(whole).items())

@@ -1,0 +1,36 @@
+"""How a backbone's towers are called: plainly, compiled, or with activations that are not kept but computed again."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from harness.clip import towers
+from harness.compute.compiling import compiled, forget_compiled
+
+
+class TowerCalls(NamedTuple):
+    """The four ways into the towers, with the arguments of the functions of `harness.clip.towers`."""
+
+    encode_image: Callable[..., Any]
+    encode_text: Callable[..., Any]
+    image_tokens: Callable[..., Any]
+    text_tokens: Callable[..., Any]
+
+
+PLAIN = TowerCalls(towers.encode_image, towers.encode_text, towers.image_tokens, towers.text_tokens)
+
+
+def tower_calls(*, compile: bool, checkpoint: bool) -> TowerCalls:
+    """Return the calls that give what the plain ones give, up to rounding.
+
+    Args:
+        compile: compile each; what was compiled for an earlier model is let go.
+        checkpoint: keep no activations inside the blocks (`towers.encode_image(recompute=True)`).
+    """
+    calls = PLAIN
+    if checkpoint:
+        calls = TowerCalls(*(partial(call, recompute=True) for call in calls))
+    if compile:
+        forget_compiled()
+        calls = TowerCalls(*(compiled(call) for call in calls))
+    return calls
