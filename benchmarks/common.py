@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 
+class NotMeasured(Exception):
+    """A benchmark has nothing to measure on this machine; the message says what is missing."""
+
+
 class Claim(TypedDict):
     """One measured figure; `holds` is None when it could not be measured or when nothing is promised."""
 
