@@ -2,7 +2,7 @@
 
 What is kept of an image goes by its path in the gallery and the state of its file (size, times of modification and
 change, inode): only a changed or new file is encoded again. One safetensors file holds one gallery as one run's weights
-see it; deleting it is safe.
+see it, and is read where it lies; deleting it is safe.
 """
 
 import hashlib
@@ -17,14 +17,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from harness.errors import DataError, many
-from harness.files import replaced
+from harness.evaluate.top_items import best_items
 from harness.images.decoding import ImageError, Pixels
 from harness.images.file_hashes import file_state
+from harness.inference.index_file import EMPTY, Index, read_index, write_index
 from harness.listener import Listener
 from harness.paths import cache_root
 
@@ -32,7 +31,9 @@ _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 # Raise when the same file would be seen otherwise than before.
 _FORMAT = 2
 BATCH = 64
-_SAVE_SECONDS = 30.0
+_SAVE_SECONDS, _SAVE_SHARE = 30.0, 20
+# Rows read at once, which stay in the processor's cache, and queries whose similarities are held at once.
+_PIECE, _QUERIES = 2_048, 16
 Row = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 log = logging.getLogger(__name__)
 
@@ -65,29 +66,42 @@ class Gallery:
 
     Attributes:
         files: the readable images, in order of their paths.
-        embeddings: their L2-normalised embeddings [n_image, dim].
+        embeddings: L2-normalised embeddings, float32 or float16, in memory only as far as they are read [n_row, dim].
         bad: the unreadable images and what is wrong with each.
         encoded: how many were encoded now rather than remembered.
+        rows: the row of each image [n_image]; None where the rows are those of the images.
     """
 
     files: list[Path]
     embeddings: Tensor
     bad: list[tuple[Path, str]] = field(default_factory=list)
     encoded: int = 0
+    rows: Tensor | None = None
 
+    @torch.inference_mode()
     def rank(self, queries: Tensor, top: int = 10) -> list[list[Hit]]:
-        """Return the `top` images for each query embedding [n_query, dim], the most similar first, ties by path."""
+        """Return the `top` images for each query embedding [n_query, dim], the most similar first, ties by path.
+
+        NaN goes first. The embeddings are read once for a group of queries; besides those, memory is taken for one
+        similarity an image and query of the group.
+        """
+        return [hits for part in queries.split(_QUERIES) for hits in self._rank(part, top)]
+
+    def _rank(self, queries: Tensor, top: int) -> list[list[Hit]]:
+        similarity = queries.new_empty(len(self.embeddings), len(queries), dtype=torch.float32)
+        for piece, rows in zip(similarity.split(_PIECE), self.embeddings.split(_PIECE), strict=True):
+            torch.mm(rows.float(), queries.float().T, out=piece)
+        return [self._hits(similarity[:, query], top) for query in range(len(queries))]
+
+    def _hits(self, similarity: Tensor, top: int) -> list[Hit]:
         # The last bits depend on an image's place in its batch; copies of one image are to tie.
-        similarity = (queries @ self.embeddings.T).round(decimals=6)
-        order = similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
-        values = similarity.gather(1, order)
-        return [
-            [
-                Hit(rank, value, self.files[place])
-                for rank, (place, value) in enumerate(zip(*row, strict=True), 1)
-            ]
-            for row in zip(order.tolist(), values.tolist(), strict=True)
-        ]
+        own = similarity if self.rows is None else similarity[self.rows]
+        values = own.round(decimals=6)[None]
+        [places] = best_items(
+            values, torch.zeros(len(self.files), dtype=torch.long), torch.ones(1), top
+        ).long()
+        found = zip(places.tolist(), values[0, places].tolist(), strict=True)
+        return [Hit(rank, value, self.files[place]) for rank, (place, value) in enumerate(found, 1)]
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -117,21 +131,21 @@ def open_gallery(
     place = cache_file(model, folder)
     known = _load(place)
     keys = [_key(file, folder) for file in files]
-    rows = {key: known[key] for key in keys if key in known}
-    new = [(key, file) for key, file in zip(keys, files, strict=True) if key not in rows]
+    if b"".join(keys) == known.keys:
+        return Gallery(list(files), known.rows)
+    row_of = known.place_of()
+    new = [(key, file) for key, file in zip(keys, files, strict=True) if key not in row_of]
     bad: list[tuple[Path, str]] = []
     if new:
         listener.on_stage(f"encoding {len(new):,} of {many(len(files), 'image')}")
-        try:
-            _encode(model, new, rows, bad, place, listener)
-        finally:
-            if rows.keys() != known.keys():
-                _save(place, rows)
-    usable = [(key, file) for key, file in zip(keys, files, strict=True) if key in rows]
+        _encode(model, new, _Keeper(place, keys), bad, listener)
+        known = _load(place)
+        row_of = known.place_of()
+    usable = [(row_of[key], file) for key, file in zip(keys, files, strict=True) if key in row_of]
     if not usable:
         raise DataError(f"None of the {len(files)} images of {folder} can be read, such as: {bad[0][1]}")
-    stacked = torch.from_numpy(np.stack([rows[key] for key, _ in usable]))
-    return Gallery([file for _, file in usable], stacked, bad, len(new) - len(bad))
+    rows = torch.tensor([row for row, _ in usable])
+    return Gallery([file for _, file in usable], known.rows, bad, len(new) - len(bad), rows)
 
 
 def cache_file(model: Model, folder: Path) -> Path:
@@ -141,28 +155,62 @@ def cache_file(model: Model, folder: Path) -> Path:
     return cache_root().path / "galleries" / f"{digest[:40]}.safetensors"
 
 
+class _Keeper:
+    """Holds what was encoded until the file has it, in order of the images; saving takes a small share of the time."""
+
+    def __init__(self, place: Path, keys: Sequence[bytes]) -> None:
+        self._place, self._keys = place, keys
+        self._fresh: dict[bytes, Row] = {}
+        self._wait, self._saved = _SAVE_SECONDS, time.monotonic()
+
+    def add(self, keys: Sequence[bytes], rows: Row) -> None:
+        """Take embeddings [n_row, dim]; save when the last time is long enough ago."""
+        self._fresh.update(zip(keys, rows, strict=True))
+        if time.monotonic() - self._saved > self._wait:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is known of the images, from the file and from now, and forget it."""
+        if not self._fresh:
+            return
+        began = time.monotonic()
+        known = _load(self._place)
+        row_of = known.place_of()
+        kept = [key for key in self._keys if key in row_of or key in self._fresh]
+        dim = len(next(iter(self._fresh.values())))
+        batches = (kept[start : start + _PIECE] for start in range(0, len(kept), _PIECE))
+        parts = (
+            np.stack(
+                [self._fresh[key] if key in self._fresh else known.rows[row_of[key]].numpy() for key in batch]
+            )
+            for batch in batches
+        )
+        write_index(self._place, kept, parts, (len(kept), dim))
+        self._fresh.clear()
+        self._saved = time.monotonic()
+        self._wait = max(_SAVE_SECONDS, _SAVE_SHARE * (self._saved - began))
+
+
 def _encode(
     model: Model,
     new: Sequence[tuple[bytes, Path]],
-    rows: dict[bytes, Row],
+    keeper: _Keeper,
     bad: list[tuple[Path, str]],
-    place: Path,
     listener: Listener,
 ) -> None:
-    """Encode images into `rows`, naming unreadable ones in `bad`; threads decode the next batch meanwhile."""
-    saved = time.monotonic()
+    """Encode images and keep them, naming unreadable ones in `bad`; threads decode the next batch meanwhile."""
     done = 0
-    for batch in _decoded(model, new):
-        good = [(key, pixels) for key, _, pixels in batch if not isinstance(pixels, str)]
-        bad += [(file, fault) for _, file, fault in batch if isinstance(fault, str)]
-        if good:
-            embedded = model.encode_pixels([pixels for _, pixels in good]).numpy()
-            rows.update(zip((key for key, _ in good), embedded, strict=True))
-        done += len(batch)
-        listener.on_count(done, len(new))
-        if time.monotonic() - saved > _SAVE_SECONDS:
-            _save(place, rows)
-            saved = time.monotonic()
+    try:
+        for batch in _decoded(model, new):
+            good = [(key, pixels) for key, _, pixels in batch if not isinstance(pixels, str)]
+            bad += [(file, fault) for _, file, fault in batch if isinstance(fault, str)]
+            if good:
+                embedded = model.encode_pixels([pixels for _, pixels in good]).numpy()
+                keeper.add([key for key, _ in good], embedded)
+            done += len(batch)
+            listener.on_count(done, len(new))
+    finally:
+        keeper.save()
 
 
 def _decoded(
@@ -188,21 +236,11 @@ def _key(file: Path, folder: Path) -> bytes:
     return hashlib.sha256(os.fsencode(f"{os.path.relpath(file, folder)}\0{state}")).digest()
 
 
-def _load(place: Path) -> dict[bytes, Row]:
+def _load(place: Path) -> Index:
     if not place.is_file():
-        return {}
+        return EMPTY
     try:
-        tensors = load_file(place)
-        keys, rows = tensors["keys"], tensors["embeddings"]
-        return {key.tobytes(): row for key, row in zip(keys, rows, strict=True)}
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        return read_index(place)
+    except (OSError, ValueError) as error:
         log.warning("%s cannot be read (%s): the gallery is encoded again", place, error)
-        return {}
-
-
-def _save(place: Path, rows: dict[bytes, Row]) -> None:
-    if not rows:
-        return
-    keys = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
-    with replaced(place) as temporary:
-        save_file({"keys": keys.copy(), "embeddings": np.stack(list(rows.values()))}, temporary)
+        return EMPTY

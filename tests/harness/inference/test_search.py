@@ -148,6 +148,47 @@ def test_each_query_has_its_own_order_and_ties_but_for_the_last_bits_go_by_path(
     assert [[hit.path.name for hit in hits] for hits in found] == [["b", "a", "c"], ["a", "c", "b"]]
 
 
+def sorted_whole(similarity, top):
+    """Sort by similarity as it is shown, NaN first, then by place."""
+    keys = [(-torch.inf if value != value else -value, place) for place, value in enumerate(similarity)]
+    return [place for _, place in sorted(keys)][:top]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("n_image", [1, 9, 40, 700])
+@pytest.mark.parametrize("reordered", [False, True])
+def test_a_large_gallery_is_ranked_as_a_sort_of_all_of_it(n_image, dtype, reordered, monkeypatch):
+    """Whole numbers make ties, also between pieces and at the last place; some rows are no numbers."""
+    monkeypatch.setattr(gallery_module, "_PIECE", 64)
+    monkeypatch.setattr(gallery_module, "_QUERIES", 3)
+    torch.manual_seed(n_image)
+    rows = torch.randint(-2, 3, (n_image + 5, 8)).to(dtype)
+    rows[torch.rand(len(rows)) < 0.01] = torch.nan
+    places = torch.randperm(len(rows))[:n_image] if reordered else None
+    gallery = Gallery(
+        [Path(f"{n:04}") for n in range(n_image)], rows if reordered else rows[:n_image], rows=places
+    )
+    queries = torch.randint(-2, 3, (7, 8)).float()
+    whole = queries @ (rows[places] if reordered else rows[:n_image]).float().T
+    for hits, similarity in zip(gallery.rank(queries, 10), whole.tolist(), strict=True):
+        assert [int(hit.path.name) for hit in hits] == sorted_whole(similarity, 10)
+        expected = [similarity[int(hit.path.name)] for hit in hits]
+        assert [hit.similarity for hit in hits] == pytest.approx(expected, nan_ok=True)
+
+
+def test_removed_images_are_not_found_and_nothing_is_written(trained, photos):
+    opened(trained, photos)
+    before = cache_file(trained, photos).stat()
+    (photos / "a.jpg").unlink()
+    found = opened(trained, photos)
+    assert (len(found.files), cache_file(trained, photos).stat().st_mtime_ns) == (5, before.st_mtime_ns)
+    [hits] = found.rank(trained.encode_text(["a man"]), top=9)
+    alone = trained.similarity(["a man"], found.files)[0]
+    assert sorted(hit.path for hit in hits) == found.files
+    for hit in hits:
+        assert hit.similarity == pytest.approx(float(alone[found.files.index(hit.path)]), abs=1e-5)
+
+
 def test_a_trained_run_searches_a_folder_in_python(trained, photos):
     hits = trained.search("a man in a red coat", photos, top=3)
     assert [hit.rank for hit in hits] == [1, 2, 3]
