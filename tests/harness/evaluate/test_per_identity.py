@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError
-from harness.evaluate.intervals import seed_summary
-from harness.evaluate.per_identity import difference, load_persons, persons_of, write_persons
+from harness.evaluate.intervals import intra_identity_correlation, seed_summary
+from harness.evaluate.per_identity import difference, load_persons, persons_key, persons_of, write_persons
+from harness.evaluate.variance import seed_variance
 from harness.files import load_arrays
 from harness.metric_names import METRICS
 
@@ -82,3 +83,22 @@ def test_counts_are_written_as_whole_numbers_and_values_in_four_bytes(tmp_path):
     written = load_arrays(tmp_path / "a.npz")
     assert written["0/identities"].dtype.kind == "i"
     assert written["0/sums"].dtype == written["0/correlation"].dtype == np.float32
+
+
+def test_mean_seeds_and_correlation_are_those_of_the_queries():
+    seeds = [arrays(1), arrays(2)]
+    found = persons_of(seeds)
+    assert found.mean("R5") == pytest.approx(100 * np.mean([one["t2i/rank"] <= 5 for one in seeds]))
+    assert found.mean("mAP") == pytest.approx(100 * np.mean([one["t2i/AP"] for one in seeds]))
+    assert found.seed_variance("R5") == seed_variance(found.of("R5"), found.sizes)
+    assert found.seed_variance("R5").between > 0
+    assert persons_of(seeds[:1]).seed_variance("R5") is None
+    by_seed = [intra_identity_correlation(one["t2i/rank"] <= 1, one["t2i/identity"]) for one in seeds]
+    assert found.correlation == pytest.approx(np.mean(by_seed))
+
+
+def test_the_key_of_a_result_names_its_pictures_where_they_are_another_datasets():
+    row = {"condition": "cskt", "tested_on": "icfg", "pictures": "1a2b", "in_domain": False}
+    assert persons_key(row) == "cskt on icfg 1a2b"
+    assert persons_key(row | {"in_domain": True}) == "cskt on icfg"
+    assert persons_key(row | {"pictures": None}) == "cskt on icfg"

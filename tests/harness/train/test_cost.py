@@ -137,4 +137,7 @@ def test_time_is_summed_up():
     assert time_summary([], state) == {"train_seconds": 12.5}
     summary = time_summary([0.1, 0.2, 0.3, 0.4, 9.0], state)
     assert summary["step_seconds"] == pytest.approx(0.3)
-    assert 0.4 < summary["step_seconds_p95"] <= 9.0
+    assert summary["step_seconds_p95"] == pytest.approx(0.4 + 0.8 * 8.6)
+    assert time_summary([0.2], state) == {"train_seconds": 12.5}
+    two = time_summary([0.2, 0.4], state)
+    assert (two["step_seconds"], two["step_seconds_p95"]) == pytest.approx((0.3, 0.39))

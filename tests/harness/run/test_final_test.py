@@ -1,0 +1,90 @@
+"""The one look at the test split: what goes into the record and the folder, by whom."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness.evaluate.intervals import METHOD
+from harness.record import EMBEDDINGS, Record
+from harness.run import final_test
+from harness.run.final_test import take_test
+
+QUERIES = {"t2i/identity": np.array([1, 1, 2]), "t2i/rank": np.array([1, 1, 2])}
+
+
+class Folder:
+    """A run's folder that keeps what is written to it."""
+
+    def __init__(self):
+        self.written = {}
+
+    def write_queries(self, arrays, name="queries.npz"):
+        self.written[name] = arrays
+
+
+class Encoder:
+    """An encoder that notes that it was folded."""
+
+    def __init__(self, main):
+        self.engine = SimpleNamespace(device="cpu", is_main_process=main)
+        self.method, self.folded = "the method", []
+
+    def fold(self, split):
+        self.folded.append(split)
+
+
+@pytest.fixture
+def take(monkeypatch):
+    """Test a run on four pictures and three captions; return record, folder, encoder and metrics."""
+
+    def call(main=True, seconds=(2.0, 0.5)):
+        folder, encoder = Folder(), Encoder(main)
+        split = SimpleNamespace(dataset="icfg", images=[0] * 4, owners=[0, 1, 2], identities=[1, 1, 2, 2])
+        embeddings = SimpleNamespace(
+            image="images", text="texts", image_seconds=seconds[0], text_seconds=seconds[1]
+        )
+        found = SimpleNamespace(metrics={"t2i/R1": 66.7}, queries=QUERIES)
+
+        def evaluate(given, on, *, detail):
+            assert (given, on, detail, given.folded) == (encoder, split, True, [split])
+            return found, embeddings
+
+        monkeypatch.setattr(final_test, "evaluate", evaluate)
+        monkeypatch.setattr(final_test, "inference_flops", lambda method: {"forward": len(method)})
+        monkeypatch.setattr(final_test, "intervals", lambda queries: {"t2i/R1": (0.0, len(queries))})
+        monkeypatch.setattr(final_test, "correlation", lambda queries: 0.25)
+        monkeypatch.setattr(final_test, "sample_embeddings", lambda *given: given)
+        record = Record(identity="a", config={}, versions={}, fingerprint="", backbone={}, synthetic=True)
+        record.accounting["flops"] = {"training": 7}
+        metrics = take_test(record, folder, encoder, split)
+        return record, folder, metrics
+
+    return call
+
+
+def test_the_record_has_metrics_intervals_costs_and_speeds_of_the_folded_method(take):
+    record, folder, metrics = take()
+    assert metrics == {"t2i/R1": 66.7}
+    assert record.metrics == {"test/icfg/t2i/R1": 66.7}
+    assert record.intervals == {"test/icfg/t2i/R1": (0.0, 2)}
+    assert record.interval_method == METHOD
+    assert record.statistics["t2i/R1/intra_identity_correlation"] == 0.25
+    assert record.accounting["flops"] == {"training": 7, "forward": len("the method")}
+    assert record.accounting["images_per_second"] == pytest.approx(4 / 2.0)
+    assert record.accounting["captions_per_second"] == pytest.approx(3 / 0.5)
+    assert record.accounting["test_peak_bytes"] > 0
+    assert folder.written["queries.npz"] is QUERIES
+    assert folder.written[EMBEDDINGS] == ("images", "texts", [1, 1, 2, 2], [0, 1, 2])
+
+
+def test_a_clock_that_did_not_move_divides_nothing_by_nought(take):
+    record, _, _ = take(seconds=(0.0, 0.0))
+    assert record.accounting["images_per_second"] == pytest.approx(4e9)
+    assert record.accounting["captions_per_second"] == pytest.approx(3e9)
+
+
+def test_only_the_main_process_writes(take):
+    record, folder, metrics = take(main=False)
+    assert metrics == {"t2i/R1": 66.7}
+    assert (record.intervals, folder.written) == ({}, {})
