@@ -1,6 +1,5 @@
 """Addresses of databases and servers: how they may be written down, and whether a server answers."""
 
-import re
 import ssl
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -8,9 +7,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from harness.errors import UsageError
-
-_USER = re.compile(r"(://[^:/@\s]*:)\S*@")
-_QUERY = re.compile(r"([?&](?:ssl)?password=)[^&\s]*")
 
 
 def sqlite_url(file: Path) -> str:
@@ -37,15 +33,6 @@ def sqlite_file(url: str) -> Path | None:
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         return None
     return Path(str(parsed.database))
-
-
-def without_password(text: str) -> str:
-    """Return an address, or a text that holds some, without passwords.
-
-    >>> without_password("postgresql://me:sec/r@t@host/studies?sslpassword=secret")
-    'postgresql://me:***@host/studies?sslpassword=***'
-    """
-    return _QUERY.sub(r"\1***", _USER.sub(r"\1***@", text))
 
 
 def without_user(uri: str) -> str:

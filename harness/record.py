@@ -12,6 +12,7 @@ from harness.config.sections import BackboneConfig
 from harness.errors import UsageError, many, nearest
 from harness.files import is_free, load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
+from harness.secrets import cleared
 
 Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
 TWIN_ENDING = "-twin"
@@ -192,8 +193,10 @@ class RunFolder:
         return record.environment.get("host") == socket.gethostname() and is_free(self.path)
 
     def write(self, record: Record) -> None:
-        """Write the record atomically."""
-        write_json(self.file(RECORD), record.model_dump(mode="json"))
+        """Write the record atomically, without what an error, a command or an address may repeat of secrets."""
+        values = record.model_dump(mode="json")
+        said = {name: cleared(values[name]) for name in ("error", "command", "tracking")}
+        write_json(self.file(RECORD), values | said)
 
     def backbone(self, config: BackboneConfig) -> BackboneConfig:
         """Return a run's backbone with the run's own activation, and its weights where it was imported with them."""

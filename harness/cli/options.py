@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import sys
+import traceback
 from collections.abc import Mapping
 from functools import partial
 from math import isfinite
@@ -13,6 +14,7 @@ from typing import Any
 
 import click
 
+from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
 from harness.files import place_fault
 
@@ -173,7 +175,15 @@ def _finite(value: Any) -> Any:
 
 
 def run_safely(command: click.Command, debug: bool) -> int:
-    """Call a command and return its exit code; user mistakes end as one message without a traceback."""
+    """Call a command and return its exit code; no secret is printed meanwhile.
+
+    User mistakes end as one message, with `debug` after their traceback.
+    """
+    with discreet():
+        return _called(command, debug)
+
+
+def _called(command: click.Command, debug: bool) -> int:
     try:
         code = command(standalone_mode=False, prog_name="harness")
     except Interrupted as stop:
@@ -183,7 +193,7 @@ def run_safely(command: click.Command, debug: bool) -> int:
         return _fail(error, str(error), error.exit_code, debug)
     except click.ClickException as error:
         if debug:
-            raise
+            traceback.print_exc()
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -205,7 +215,7 @@ def run_safely(command: click.Command, debug: bool) -> int:
 
 def _fail(error: Exception, text: str, code: int, debug: bool) -> int:
     if debug:
-        raise error
+        traceback.print_exception(error)
     click.echo(f"Error: {plain(text)}", err=True)
     return code
 

@@ -1,11 +1,17 @@
-"""Output that outlives its reader: a closed pipe or terminal never ends the work, what is said there goes nowhere."""
+"""Output without secrets that outlives its reader: a closed pipe or terminal never ends the work.
+
+Whatever anyone prints passes here: commands, tracebacks, and the warnings of libraries.
+"""
 
 import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
+
+from harness.secrets import without_secrets
 
 _NOBODY_READS = (errno.EPIPE, errno.EIO, errno.EBADF)
 
@@ -28,6 +34,37 @@ class _LastingFile(io.FileIO):
         os.dup2(null, self.fileno())
         os.close(null)
         return super().write(data)
+
+
+class _Discreet:
+    """The face of a stream that writes no secret."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text without secrets; what is no text is refused as the stream does it."""
+        self._stream.write(without_secrets(text) if isinstance(text, str) else text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts one by one."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Keep secrets out of what anyone prints meanwhile, on standard output and error."""
+    with redirect_stdout(_face(sys.stdout)), redirect_stderr(_face(sys.stderr)):
+        yield
+
+
+def _face(stream: Any) -> Any:
+    return stream if stream is None or isinstance(stream, _Discreet) else _Discreet(stream)
 
 
 def outlive_readers() -> None:

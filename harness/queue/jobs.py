@@ -1,6 +1,5 @@
 """The states and marks of a queue's jobs, and what went wrong with one."""
 
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -35,12 +34,6 @@ def owned(job: FrozenTrial) -> Iterator[None]:
         raise TakenAway(
             f"Job {job.number} was taken over by another worker, because this one sent no heartbeat for too long."
         ) from error
-
-
-def error_facts(error: Exception) -> dict[str, str]:
-    """Return an error as plain values: type, message and traceback."""
-    text = "".join(traceback.format_exception(error))
-    return {"type": type(error).__name__, "message": str(error), "traceback": text}
 
 
 def is_cut_off(job: FrozenTrial) -> bool:

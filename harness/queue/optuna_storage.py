@@ -18,9 +18,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.addresses import sqlite_file, sqlite_url, without_password
+from harness.addresses import sqlite_file, sqlite_url
 from harness.errors import HarnessError, UsageError
 from harness.files import held, replaced
+from harness.secrets import first_line, without_secrets
 
 DATABASE = "optuna.db"
 VARIABLE = "HARNESS_STORAGE"
@@ -53,7 +54,7 @@ def shown(url: str) -> str:
         make_url(url)
     except (SQLAlchemyError, ValueError):
         return repr(url.partition(":")[0] + ":..." if ":" in url else url)
-    return without_password(url)
+    return without_secrets(url)
 
 
 def open_storage(
@@ -124,11 +125,11 @@ def reachable(url: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise UsageError(
-            f"The study storage {shown(url)} cannot be opened, because its driver is missing: {error} PostgreSQL's "
-            "comes with pip install 'person-retrieval-harness[postgres]', as postgresql+psycopg://."
+            f"The study storage {shown(url)} cannot be opened, because its driver is missing: {first_line(error)} "
+            "PostgreSQL's comes with pip install 'person-retrieval-harness[postgres]', as postgresql+psycopg://."
         ) from error
     except (SQLAlchemyError, OSError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise UsageError(f"The study storage {shown(url)} cannot be opened: {reason}. {EXAMPLES}") from error
 
 
@@ -138,8 +139,7 @@ def lost(place: str) -> Iterator[None]:
     try:
         yield
     except GONE as error:
-        cause = error.__cause__ or error
-        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        reason = first_line(error.__cause__ or error)
         raise HarnessError(
             f"The study storage {place} was lost: {reason} Results so far are kept; run the same command to resume "
             "once it is back."

@@ -12,6 +12,7 @@ from typing import Any
 from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
+from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
 from harness.track.tags import SEARCH
 
@@ -150,5 +151,5 @@ class StudyTracker:
             log.warning(
                 "MLflow did not take the study %s (%s); the same command sends it later",
                 self.queue.name,
-                error,
+                without_secrets(error),
             )

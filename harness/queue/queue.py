@@ -27,7 +27,6 @@ from harness.queue.jobs import (
     WORKER,
     Changed,
     TakenAway,
-    error_facts,
     is_cut_off,
     owned,
 )
@@ -42,6 +41,7 @@ from harness.queue.optuna_storage import (
 )
 from harness.queue.recovery import recover, requeue
 from harness.queue.worker_lock import Presence
+from harness.secrets import error_facts
 
 __all__ = ["FrozenTrial", "Queue", "TrialState"]
 

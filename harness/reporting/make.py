@@ -18,6 +18,7 @@ from harness.pages.notebook import code_cell, execute, make_notebook, markdown_c
 from harness.paths import runs_root
 from harness.reporting.missing import placed, write_gaps
 from harness.reports import REPORTS, Contents, Gap, Report, Source, Step
+from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
 
 _MANIFEST = "report.json"
@@ -165,7 +166,7 @@ def _finish(made: Made, store: Store | None, about: Mapping[str, Any]) -> Made:
         try:
             made.run_id = store.publish_folder(f"report-{made.name}", marks, made.folder)
         except Exception as error:
-            log.warning("MLflow did not take the report: %s", error)
+            log.warning("MLflow did not take the report: %s", without_secrets(error))
     return made
 
 

@@ -15,6 +15,7 @@ from harness.evaluate.per_identity import Persons
 from harness.files import BROKEN, load_arrays, replaced
 from harness.results.over_seeds import Queries, combine_seeds
 from harness.results.run_table import UNTRAINED, read_runs, read_unfinished
+from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
 from harness.track.tags import SUITE
 
@@ -124,7 +125,7 @@ def _read_arrays(
     try:
         return load_arrays(file, wanted)
     except BROKEN as error:
-        log.warning("the file %s of run %s cannot be read: %s", name, run_id, error)
+        log.warning("the file %s of run %s cannot be read: %s", name, run_id, without_secrets(error))
         return None
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from harness.addresses import without_password
 from harness.clip.model import Clip, load_clip
 from harness.clip.weight_files import state_hash
 from harness.clip.weights import Weights
@@ -35,6 +34,7 @@ from harness.run.job import build_method
 from harness.run.provenance import environment, source_files
 from harness.run.released import Checkpoint, read_checkpoint
 from harness.run.trained_persons import told_origin
+from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import Store
 from harness.track.publish import publish
@@ -220,6 +220,9 @@ def tracked(record: Record, folder: RunFolder, root: Path) -> dict[str, Any]:
     try:
         return publish(record, folder, Store(root))
     except Exception as error:
-        place = without_password(tracking_uri(root))
-        log.warning("MLflow at %s: %s; `harness runs sync` sends the run later", place, error)
-        return {"synced": False, "run_id": None, "uri": place, "error": f"{type(error).__name__}: {error}"}
+        place = without_secrets(tracking_uri(root))
+        log.warning(
+            "MLflow at %s: %s; `harness runs sync` sends the run later", place, without_secrets(error)
+        )
+        reason = without_secrets(f"{type(error).__name__}: {error}")
+        return {"synced": False, "run_id": None, "uri": place, "error": reason}

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from harness.addresses import without_password
+from harness.secrets import without_secrets
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "mlflow", "optuna", "accelerate", "numpy", "pillow")
 _HERE = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ def command_line() -> str:
     program, *words = sys.argv or [""]
     path = Path(program)
     name = path.parent.name if path.name == "__main__.py" else path.name
-    return shlex.join([name, *map(without_password, words)])
+    return shlex.join([name, *map(without_secrets, words)])
 
 
 def _processor() -> str:

@@ -1,6 +1,5 @@
 """One run from config to record: read, build, audit, train, select, test, account, write, track."""
 
-import traceback
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from harness.run.job import Job, build_method, prepare
 from harness.run.oracle import ORACLE, OracleWatch, optimism
 from harness.run.progress import ProgressFile
 from harness.run.provenance import changed_files, command_line, environment, source_files
+from harness.secrets import error_facts
 from harness.track.run_tracker import Tracker
 from harness.train import cost
 from harness.train.batch_source import training_batches
@@ -120,8 +120,7 @@ def _guarded(job: Job) -> Record:
         raise
     except Exception as error:
         record.status = str(getattr(error, "run_status", "failed"))  # type: ignore[assignment]
-        text = "".join(traceback.format_exception(error))
-        record.error = {"type": type(error).__name__, "message": str(error), "traceback": text}
+        record.error = error_facts(error)
         raise
     finally:
         record.finished, record.seconds = now(), progress.seconds

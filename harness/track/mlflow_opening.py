@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.addresses import sqlite_file, sqlite_url, without_password
+from harness.addresses import sqlite_file, sqlite_url
 from harness.errors import HarnessError, UsageError
 from harness.files import held, replaced, writing
 from harness.paths import runs_root
+from harness.secrets import first_line, without_secrets
 
 
 def tracking_uri(runs: Path | None = None) -> str:
@@ -49,9 +50,9 @@ def _opening(uri: str) -> Iterator[None]:
     except HarnessError:
         raise
     except Exception as error:
-        first = without_password((str(error).strip().splitlines() or [""])[0])
+        first = first_line(error)
         raise UsageError(
-            f"The MLflow store {without_password(uri)} cannot be opened ({type(error).__name__}: {first}): repair it, "
+            f"The MLflow store {without_secrets(uri)} cannot be opened ({type(error).__name__}: {first}): repair it, "
             "or name another by MLFLOW_TRACKING_URI or --runs."
         ) from error
 

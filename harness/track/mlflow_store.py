@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.addresses import must_answer, without_password
+from harness.addresses import must_answer
 from harness.config.values import flatten
 from harness.errors import unknown
 from harness.paths import runs_root
 from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
+from harness.secrets import without_secrets
 from harness.track.mlflow_opening import (
     _experiments,
     _lay_out,
@@ -46,7 +47,7 @@ class Store:
     def __init__(self, runs: Path | None = None, experiment: str | None = None) -> None:
         self.runs = (runs or runs_root().path).resolve()
         self.uri = tracking_uri(self.runs)
-        self.place = without_password(self.uri)
+        self.place = without_secrets(self.uri)
         with _quiet(), _one_at_a_time(self.runs):
             from mlflow import MlflowClient
 

@@ -6,6 +6,7 @@ from typing import Any
 from harness.config.values import flatten
 from harness.files import read_json, write_text
 from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
+from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
 from harness.track.notes import NOTE, description
 from harness.track.run_tracker import RUN_ID, log
@@ -55,7 +56,7 @@ def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> b
     try:
         _log_result(Store(folder.path.parent), run_id, folder, result)
     except Exception as error:
-        log.warning("MLflow did not take the result on %s: %s", result["dataset"], error)
+        log.warning("MLflow did not take the result on %s: %s", result["dataset"], without_secrets(error))
         return False
     return True
 
@@ -68,7 +69,7 @@ def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
     try:
         _log_file(Store(folder.path.parent), run_id, folder, name)
     except Exception as error:
-        log.warning("MLflow did not take %s of %s: %s", name, record.name, error)
+        log.warning("MLflow did not take %s of %s: %s", name, record.name, without_secrets(error))
         return False
     return True
 
@@ -122,7 +123,9 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
         store.adopt(run_id, [str(r.tracking["run_id"]) for r in records if r.tracking.get("synced")])
     except Exception as error:
         log.warning(
-            "MLflow did not take the group %s (%s); `harness runs sync` sends it later", group["name"], error
+            "MLflow did not take the group %s (%s); `harness runs sync` sends it later",
+            group["name"],
+            without_secrets(error),
         )
         return None
     return run_id

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.addresses import without_password
 from harness.files import write_text
 from harness.listener import Listener
 from harness.record import Record, RunFolder
+from harness.secrets import first_line, without_secrets
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import Store
 
@@ -59,7 +59,7 @@ class Tracker(Listener):
         self._work.put(lambda: self._open_store().close(str(self.run_id), record, self.folder))
         self._work.put(None)
         self._thread.join()
-        uri = without_password(tracking_uri(self.runs))
+        uri = without_secrets(tracking_uri(self.runs))
         return {"synced": self.error is None, "run_id": self.run_id, "uri": uri, "error": self.error}
 
     def _open(self) -> None:
@@ -80,9 +80,9 @@ class Tracker(Listener):
                 try:
                     work()
                 except Exception as error:
-                    self.error = f"{type(error).__name__}: {error}"
+                    self.error = without_secrets(f"{type(error).__name__}: {error}")
                     log.warning(
                         "MLflow at %s: %s; `harness runs sync` sends the run later",
-                        without_password(tracking_uri(self.runs)),
-                        (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."),
+                        without_secrets(tracking_uri(self.runs)),
+                        first_line(error).rstrip("."),
                     )

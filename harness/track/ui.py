@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.addresses import without_password, without_user
+from harness.addresses import without_user
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
+from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import EXPERIMENT, Store
 from harness.track.ui_server import PORT, free_port, serving
@@ -93,7 +94,7 @@ def find(runs: str | Path | None = None, experiment: str | None = None) -> Track
     try:
         store.describe(dict(view.tag() for view in shown))
     except Exception as error:
-        log.warning("the saved views could not be written: %s", without_password(str(error)))
+        log.warning("the saved views could not be written: %s", without_secrets(error))
     return Tracked(uri, store.experiment_id, name, shown)
 
 
@@ -109,7 +110,7 @@ def addresses(tracked: Tracked, base: str) -> dict[str, str]:
 
 def _present(tracked: Tracked, base: str, browser: bool | None, tell: Tell) -> None:
     tell(f"MLflow: {base}   experiment {tracked.name!r}, id {tracked.experiment}")
-    tell(f"Tracked in {without_password(tracked.uri)}")
+    tell(f"Tracked in {without_secrets(tracked.uri)}")
     pages = addresses(tracked, base)
     for what, address in pages.items():
         tell(f"  {what}: {address}")

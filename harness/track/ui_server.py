@@ -16,8 +16,8 @@ from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from harness.addresses import without_password
 from harness.errors import HarnessError, UsageError
+from harness.secrets import without_secrets
 
 _HOST = "127.0.0.1"
 PORT = 5000
@@ -87,7 +87,7 @@ def _wait(server: Process, base: str, said: IO[bytes]) -> None:
         time.sleep(0.1)
     said.seek(0)
     last = said.read().decode(errors="replace").strip().splitlines()[-8:]
-    raise HarnessError(without_password("The MLflow server did not start:\n" + "\n".join(last)))
+    raise HarnessError(without_secrets("The MLflow server did not start:\n" + "\n".join(last)))
 
 
 def _end(server: Process) -> None:

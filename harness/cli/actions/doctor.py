@@ -14,6 +14,7 @@ from harness.datasets import DATASETS, PersonDataset
 from harness.errors import HarnessError, many
 from harness.paths import Place, cache_root, data_root, runs_root
 from harness.run.provenance import PACKAGES, installed
+from harness.secrets import without_secrets
 from harness.twins.marker import read_marker
 
 
@@ -45,7 +46,7 @@ def _safely(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
         found.extend(check())
     except Exception as error:
         name = getattr(check, "func", check).__name__.strip("_")
-        found.append(Finding(name, "broken", f"{type(error).__name__}: {error}"))
+        found.append(Finding(name, "broken", without_secrets(f"{type(error).__name__}: {error}")))
     return found
 
 
@@ -80,12 +81,11 @@ def _places() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
-    from harness.addresses import without_password
     from harness.track.mlflow_opening import tracking_uri
     from harness.track.mlflow_store import Store
 
     if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
-        yield Finding("MLflow store", "ok", f"{without_password(tracking_uri())}, made by the first run")
+        yield Finding("MLflow store", "ok", f"{without_secrets(tracking_uri())}, made by the first run")
         return
     store = Store()
     yield Finding("MLflow store", "ok", f"{store.place}, {many(len(store.finished_runs()), 'finished run')}")
