@@ -30,11 +30,18 @@ def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
     values, items = values[:, :k], items[:, :k]
     for rows in undecided.nonzero()[:, 0].split(_TILE):
         values[rows], items[rows] = _decide(scores[rows], right == asked[rows, None], k)
+    again = (undecided | (values[:, 1:] == values[:, :-1]).any(dim=1)).nonzero()[:, 0]
+    items[again] = _ordered(values[again], items[again], right, asked[again])
+    return items.int()
+
+
+def _ordered(values: Tensor, items: Tensor, right: Tensor, asked: Tensor) -> Tensor:
+    """Return the items of each row by value, then wrong before right, then by place."""
     order = items.argsort(dim=1)
     is_right = (right[items] == asked[:, None]).byte()
     order = order.gather(1, is_right.gather(1, order).argsort(dim=1, stable=True))
     order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
-    return items.gather(1, order).int()
+    return items.gather(1, order)
 
 
 def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -88,9 +88,12 @@ class Gallery:
         return [hits for part in queries.split(_QUERIES) for hits in self._rank(part, top)]
 
     def _rank(self, queries: Tensor, top: int) -> list[list[Hit]]:
-        similarity = queries.new_empty(len(self.embeddings), len(queries), dtype=torch.float32)
+        columns = queries.float().T
+        similarity = columns.new_empty(len(self.embeddings), len(queries))
+        held = columns.new_empty(_PIECE, len(columns))
         for piece, rows in zip(similarity.split(_PIECE), self.embeddings.split(_PIECE), strict=True):
-            torch.mm(rows.float(), queries.float().T, out=piece)
+            wide = rows if rows.dtype == torch.float32 else held[: len(rows)].copy_(rows)
+            torch.mm(wide, columns, out=piece)
         return [self._hits(similarity[:, query], top) for query in range(len(queries))]
 
     def _hits(self, similarity: Tensor, top: int) -> list[Hit]:
