@@ -235,10 +235,10 @@ def encoding(scale: Scale, case: Case) -> tuple[float, float]:
     split = SimpleNamespace(images=pictures(scale, case.size), tokens=captions(scale, method))
     encoder.encode(split)
     found = [encoder.encode(split) for _ in range(scale.rounds)]
-    return tuple(
-        scale.n_images / statistics.median(getattr(one, f"{side}_seconds") for one in found)
-        for side in ("image", "text")
+    image, text = (
+        statistics.median(getattr(one, f"{side}_seconds") for one in found) for side in ("image", "text")
     )
+    return len(split.images) / image, len(split.tokens) / text
 
 
 def evaluation(scale: Scale) -> list[Claim]:

@@ -200,9 +200,7 @@ class Irra(Method):
         masked = self.words.to_guess(whole, sent(written, whole.device), sent(drawn, whole.device))
         if whole.device.type == "cpu":
             return *masked, None
-        drawn[:, 1] = True  # masked where no other word was
-        drawn[:, tokens.shape[1] :] = False
-        return *masked, sent(drawn.flatten().nonzero()[:, 0], whole.device)
+        return *masked, sent(may_be_masked(drawn, tokens.shape[1]), whole.device)
 
     def losses(self, features: dict[str, Tensor], batch: Batch) -> Losses:
         """Sum the losses that have a weight."""
@@ -221,3 +219,16 @@ class Irra(Method):
     def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Read the released code's names."""
         return renamed(state, RELEASED, ignored=[r"(base_model\.)?logit_scale"])
+
+
+def may_be_masked(drawn: Tensor, length: int) -> Tensor:
+    """Return the places of which masked words are some, as positions among all n * text_length [n_place].
+
+    Args:
+        drawn: which places were drawn, words or not [n, text_length].
+        length: of the longest caption; behind it there are no words.
+    """
+    places = drawn.clone()
+    places[:, 1] = True  # masked where no other word was
+    places[:, length:] = False
+    return places.flatten().nonzero()[:, 0]

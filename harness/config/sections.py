@@ -112,7 +112,8 @@ class TrainConfig(Section):
     compile: bool = setting(
         False,
         "compile the towers for training with torch.compile: the same but for rounding, after minutes of preparation; "
-        "captions are padded to multiples of 16 tokens, so that few lengths are compiled",
+        "captions are padded to multiples of 16 tokens, so that few lengths are compiled, for which text dropout draws "
+        "other numbers",
         identity="changed",
     )
     checkpoint_activations: bool = setting(

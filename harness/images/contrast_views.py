@@ -20,6 +20,7 @@ import torch
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional
 
+from harness.compute.transfer import sent
 from harness.config.pixels import STATISTICS, Normalisation
 from harness.images import operations as pixels
 from harness.images.decoding import decode_whole
@@ -82,7 +83,7 @@ class ContrastViews:
         """
         cropped = self._crop(images, draws.crop)
         if torch.device(device).type != "cpu":
-            return self._finish(cropped.to(device), draws.changes)
+            return self._finish(sent(cropped, device), draws.changes)
         # One image at a time stays in the processor's cache through all steps.
         out = torch.empty(cropped.shape)
         for place in range(len(cropped)):
@@ -103,7 +104,7 @@ class ContrastViews:
         return out
 
     def _finish(self, cropped: Tensor, changes: Changes) -> Tensor:
-        mean, deviation = self._mean.to(cropped.device), self._deviation.to(cropped.device)
+        mean, deviation = sent(self._mean, cropped.device), sent(self._deviation, cropped.device)
         return self._operations.apply(cropped, changes).sub(mean).div_(deviation)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.compute.distributed import deal
+from harness.compute.transfer import sent
 from harness.datasets import Pairs
 from harness.errors import UsageError
 from harness.method_parts.batch import Batch, Views
@@ -144,7 +145,7 @@ class Batches:
     def _moved(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(self._moved(part) for part in value)
-        return value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
+        return sent(value, self.device) if isinstance(value, Tensor) else value
 
 
 def _stay_single() -> None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from harness.methods.irra import may_be_masked
 from torch.nn.functional import pad
 
+from harness.method_parts.cross_modal import guess_losses
 from harness.train.gradient_cache import GradientCache
 
 SHARES = {2: [[0, 1, 2], [3, 4, 5]], 4: [[0, 1], [2, 3], [4, 5], [5, 5]]}
@@ -23,6 +25,24 @@ def test_the_length_to_which_a_batch_was_cut_changes_nothing(irra, batch):
     batch.tokens = pad(batch.tokens, (0, 30))
     for name, rows in irra.features(batch).items():
         torch.testing.assert_close(rows, short[name], msg=name)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_what_an_accelerator_scores_holds_all_masked_words_and_gives_the_same(build, batch, share):
+    """There, places are known from the draws, without waiting for the words."""
+    irra = build("irra", backbone="shallow", n_identities=5, mask_share=share)
+    whole = pad(batch.tokens, (0, irra.clip.text_length - batch.tokens.shape[1]))
+    for seed in range(20):
+        draws = irra.words.draw_places(*whole.shape, torch.Generator().manual_seed(seed))
+        _, labels = irra.words.to_guess(whole, *draws)
+        places = may_be_masked(draws[1], batch.tokens.shape[1])
+        assert set(labels.flatten().nonzero()[:, 0].tolist()) <= set(places.tolist())
+        assert len(places) < batch.tokens.numel()
+    x = torch.randn(*whole.shape, 24)
+    for found, expected in zip(
+        guess_losses(irra.word_head, x, labels, places), guess_losses(irra.word_head, x, labels), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
 
 
 def gradients(method):
