@@ -236,7 +236,13 @@ def _decoded(
 def _key(file: Path, folder: Path) -> bytes:
     """Return what an image is known by; a file that cannot be looked at is known by its path."""
     state = " ".join(map(str, file_state(file) or ()))
-    return hashlib.sha256(os.fsencode(f"{os.path.relpath(file, folder)}\0{state}")).digest()
+    return hashlib.sha256(os.fsencode(f"{_below(str(file), os.path.join(folder, ''))}\0{state}")).digest()
+
+
+def _below(file: str, folder: str) -> str:
+    """Return a path relative to a folder that ends with a slash; without asking the system, where it is plain."""
+    rest = file.removeprefix(folder)
+    return rest if rest != file and ".." not in rest else os.path.relpath(file, folder)
 
 
 def _load(place: Path) -> Index:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,23 @@ def test_what_is_remembered_is_what_encoding_gives(trained, photos):
     again = opened(trained, photos)
     assert again.encoded == 0
     torch.testing.assert_close(again.embeddings, trained.encode_image(again.files), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("g/a.jpg", "g"),
+        ("g/d/a.jpg", "g"),
+        ("/g/a.jpg", "/g"),
+        ("/a.jpg", "/"),
+        ("g/../a.jpg", "g"),
+        ("h/a.jpg", "g"),
+    ],
+)
+def test_an_image_is_known_by_its_path_below_the_gallery(file, folder):
+    """However it is found: a gallery that moved by name alone keeps what it knows."""
+    expected = sha256(os.fsencode(f"{os.path.relpath(file, folder)}\0")).digest()
+    assert gallery_module._key(Path(file), Path(folder)) == expected
 
 
 def test_other_weights_and_another_folder_share_nothing(trained, photos, monkeypatch):
