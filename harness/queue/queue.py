@@ -39,7 +39,7 @@ from harness.queue.optuna_storage import (
     reachable,
     shown,
 )
-from harness.queue.recovery import recover, requeue
+from harness.queue.recovery import recover, requeue, was_killed
 from harness.queue.worker_lock import Presence
 from harness.secrets import error_facts
 
@@ -100,13 +100,18 @@ class Queue:
             )
 
     def jobs(self) -> dict[int, FrozenTrial]:
-        """Return the jobs that count, by the number that each had at first; of a repeated one the last attempt."""
+        """Return the jobs that count, by the number that each had at first; of a repeated one the last attempt.
+
+        Two processes may queue one job again at the same time: the first of both counts, the other is never taken.
+        """
         jobs: dict[int, FrozenTrial] = {}
         roots: dict[int, int] = {}
         for trial in self.study.get_trials(deepcopy=False):
             before = trial.user_attrs.get(REPEATS)
-            roots[trial.number] = trial.number if before is None else roots[before]
-            jobs[roots[trial.number]] = trial
+            root = trial.number if before is None else roots.pop(before, None)
+            if root is not None:
+                roots[trial.number] = root
+                jobs[root] = trial
         return jobs
 
     def number_of(self, job: FrozenTrial) -> int:
@@ -169,6 +174,10 @@ class Queue:
 
     def end(self, job: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """End a taken job; False when it was taken away meanwhile because its worker sent no heartbeats."""
+        with alone(self.url):
+            return self._end(job, state, values)
+
+    def _end(self, job: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
         if self.storage.get_trial(self._id(job)).state is not TrialState.RUNNING:
             return False
         try:
@@ -194,10 +203,11 @@ class Queue:
                 requeue(self.study, ended, killed=False)
 
     def repeat(self, numbers: Iterable[int]) -> None:
-        """Take ended jobs out of the count and queue them again."""
+        """Take ended jobs out of the count and queue them again; those that wait or run already are left."""
         jobs = self.jobs()
         for number in numbers:
-            requeue(self.study, jobs[number], killed=False, fresh=True)
+            if jobs[number].state.is_finished():
+                requeue(self.study, jobs[number], killed=False, fresh=True)
 
     def stop(self, reason: str, numbers: Sequence[int]) -> None:
         """Let no worker take another job, until `resume` tries those of `numbers` again."""
@@ -213,21 +223,22 @@ class Queue:
         """Queue again what a stop or a dead worker left behind."""
         known = self.study.user_attrs.get(STOPPED)
         if known:
-            self.remember(STOPPED, None)
             self.repeat(known["jobs"])
+            self.remember(STOPPED, None)
         self.remember(OVER, False)
         self.recover()
-        for job in self.jobs().values():
-            if is_cut_off(job):
-                requeue(self.study, job, killed=False)
 
     def recover(self) -> list[int]:
-        """Queue again the jobs whose worker died; return their numbers."""
+        """Queue again the jobs whose worker died, also while it queued them again; return their numbers."""
         with alone(self.url):
             roots = {job.number: root for root, job in self.jobs().items()}
-            return sorted(
-                roots.get(number, number) for number in recover(self.study, self._locks, self._cut_off)
-            )
+            dead = recover(self.study, self._locks, self._cut_off)
+            found = {roots.get(number, number) for number in dead}
+            for root, job in self.jobs().items():
+                if is_cut_off(job):
+                    requeue(self.study, job, killed=was_killed(job, self._locks))
+                    found.add(root)
+            return sorted(found)
 
     @contextmanager
     def alive(self, job: FrozenTrial) -> Iterator[None]:
@@ -269,7 +280,7 @@ class Queue:
 
     def _cut_off(self, job: FrozenTrial) -> FrozenTrial | None:
         """End a running job without a reason; return it as it is then, None where another process came first."""
-        return self.storage.get_trial(self._id(job)) if self.end(job, TrialState.FAIL) else None
+        return self.storage.get_trial(self._id(job)) if self._end(job, TrialState.FAIL) else None
 
     def _id(self, job: FrozenTrial) -> int:
         return int(self.storage.get_trial_id_from_study_id_trial_number(self._study_id, job.number))

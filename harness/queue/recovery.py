@@ -20,13 +20,13 @@ def requeue(study: optuna.Study, trial: FrozenTrial, *, killed: bool, fresh: boo
         study: what the trial belongs to.
         trial: has ended; the new job notes that it repeats it.
         killed: whether its worker died.
-        fresh: forget the values that the trial reported so far.
+        fresh: forget the values that the trial reported so far, and how often it killed a worker.
     """
-    kills = trial.user_attrs.get(KILLED, 0) + killed
+    kills = 0 if fresh else trial.user_attrs.get(KILLED, 0) + killed
     if killed and kills >= MOST_KILLS:
         _give_up(study, trial, kills)
         return
-    notes = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, ERROR)}
+    notes = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, ERROR, KILLED)}
     notes |= {REPEATS: trial.number} | ({KILLED: kills} if kills else {})
     study.add_trial(
         optuna.create_trial(
@@ -51,7 +51,7 @@ def recover(study: optuna.Study, locks: Path, end: End) -> list[int]:
     """
     dead = []
     for trial in _running(study):
-        if _is_dead(trial, locks) and (ended := end(trial)) is not None:
+        if was_killed(trial, locks) and (ended := end(trial)) is not None:
             requeue(study, ended, killed=True)
             dead.append(trial.number)
     before = {trial.number for trial in _running(study)}
@@ -60,6 +60,12 @@ def recover(study: optuna.Study, locks: Path, end: End) -> list[int]:
     gone = before - {trial.number for trial in _running(study)}
     trials = study.get_trials(deepcopy=False)
     return dead + [number for number in sorted(gone) if is_cut_off(trials[number])]
+
+
+def was_killed(trial: FrozenTrial, locks: Path) -> bool:
+    """Whether a job's worker left a lock here that no process holds; of all others only heartbeats show it."""
+    token = trial.user_attrs.get(WORKER)
+    return token is not None and is_dead(locks, token)
 
 
 def _give_up(study: optuna.Study, trial: FrozenTrial, kills: int) -> None:
@@ -80,9 +86,3 @@ def _give_up(study: optuna.Study, trial: FrozenTrial, kills: int) -> None:
 
 def _running(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-
-
-def _is_dead(trial: FrozenTrial, locks: Path) -> bool:
-    """Say whether a job's worker left a lock here that no process holds; of all others only heartbeats show it."""
-    token = trial.user_attrs.get(WORKER)
-    return token is not None and is_dead(locks, token)

@@ -3,15 +3,18 @@
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from harness.errors import UsageError
+from harness.queue import queue as queue_module
 from harness.queue.jobs import ERROR, KILLED, MOST_KILLS, OVER, Changed, TakenAway, owned
 from harness.queue.optuna_storage import DATABASE, shown, storage_url
 from harness.queue.queue import Queue
+from harness.queue.recovery import requeue
 from harness.queue.worker_lock import Presence
 
 
@@ -184,8 +187,86 @@ def test_what_was_cut_off_before_it_could_be_queued_again_is_taken_up(open_queue
     queue.fill(2)
     queue.end(queue.take(worker), TrialState.FAIL)
     assert numbers(queue, TrialState.WAITING) == [1]
-    queue.resume()
+    assert queue.recover() == [0]
     assert numbers(queue, TrialState.WAITING) == [0, 1]
+    assert KILLED not in queue.jobs()[0].user_attrs, "its worker lives: a person stopped it"
+    assert queue.recover() == []
+
+
+def test_what_a_worker_cut_off_before_it_died_itself_counts_as_a_death(open_queue, tmp_path):
+    queue = open_queue()
+    queue.fill(1)
+    with Presence(tmp_path) as doomed:
+        queue.end(queue.take(doomed), TrialState.FAIL)
+    (tmp_path / "workers" / f"{doomed.token}.lock").touch()
+    assert queue.recover() == [0]
+    assert queue.jobs()[0].user_attrs[KILLED] == 1
+
+
+def test_of_two_that_queue_one_job_again_the_first_counts(open_queue, worker):
+    queue = open_queue()
+    queue.fill(2)
+    queue.end(queue.take(worker), TrialState.FAIL)
+    lost = queue.jobs()[0]
+    requeue(queue.study, lost, killed=False)
+    requeue(queue.study, lost, killed=True)
+    assert [queue.take(worker).number for _ in range(2)] == [2, 1]
+    assert queue.take(worker) is None
+    assert [job.number for job in queue.jobs().values()] == [2, 1]
+
+
+def test_a_stop_is_forgotten_only_once_its_jobs_are_queued_again(open_queue, worker, monkeypatch):
+    queue = open_queue()
+    queue.fill(1)
+    queue.fail(queue.take(worker), ValueError("no memory"))
+    queue.stop("three alike", [0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue.study, "add_trial", lambda trial: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            queue.resume()
+    assert queue.stopped == "three alike"
+    queue.resume()
+    queue.repeat([0])
+    assert (queue.stopped, numbers(queue, TrialState.WAITING), len(queue.study.trials)) == (None, [0], 2)
+
+
+def test_a_job_that_was_given_up_has_all_its_tries_again_when_a_person_asks(open_queue, worker, tmp_path):
+    queue = open_queue()
+    queue.fill(1)
+    for _ in range(MOST_KILLS):
+        with Presence(tmp_path) as doomed:
+            queue.take(doomed)
+        (tmp_path / "workers" / f"{doomed.token}.lock").touch()
+        queue.recover()
+    assert queue.jobs()[0].state is TrialState.FAIL
+    queue.repeat([0])
+    assert queue.jobs()[0].state is TrialState.WAITING
+    assert KILLED not in queue.jobs()[0].user_attrs
+
+
+def test_only_jobs_that_fit_are_taken(open_queue, worker):
+    queue = open_queue()
+    queue.fill(3)
+    assert queue.take(worker, fits=lambda job: job.number == 1).number == 1
+    assert queue.take(worker, fits=lambda job: job.number == 1) is None
+
+
+def test_on_a_file_a_job_ends_under_the_lock_of_those_that_look_for_the_dead(open_queue, worker, monkeypatch):
+    queue = open_queue()
+    queue.fill(1)
+    job, held = queue.take(worker), []
+
+    @contextmanager
+    def alone(url):
+        held.append(True)
+        yield
+        held.pop()
+
+    tell = queue.study.tell
+    monkeypatch.setattr(queue_module, "alone", alone)
+    monkeypatch.setattr(queue.study, "tell", lambda *given, **more: held[0] and tell(*given, **more))
+    assert queue.end(job, TrialState.COMPLETE, [1.0])
+    assert held == []
 
 
 def test_a_host_whose_name_begins_like_another_is_not_that_one(open_queue, tmp_path, monkeypatch):

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from harness.errors import UsageError
 from harness.evaluate.intervals import METHOD
 from harness.record import EMBEDDINGS, Record
-from harness.run import final_test
-from harness.run.final_test import take_test
+from harness.run import final_test, import_checkpoint
+from harness.run.final_test import take_own_test, take_test
 
 QUERIES = {"t2i/identity": np.array([1, 1, 2]), "t2i/rank": np.array([1, 1, 2])}
 
@@ -88,3 +89,13 @@ def test_only_the_main_process_writes(take):
     record, folder, metrics = take(main=False)
     assert metrics == {"t2i/R1": 66.7}
     assert (record.intervals, folder.written) == ({}, {})
+
+
+def test_a_twin_is_refused_for_a_checkpoint_of_real_data_at_both_doors(monkeypatch):
+    config = SimpleNamespace(dataset=SimpleNamespace(name="icfg", synthetic=False, on_bad_image="skip"))
+    twin = SimpleNamespace(synthetic=True, root="there")
+    with pytest.raises(UsageError, match="there holds a synthetic twin of icfg"):
+        take_own_test(None, None, None, twin, config, None)
+    monkeypatch.setattr(import_checkpoint, "read_dataset", lambda *_, **__: twin)
+    with pytest.raises(UsageError, match="there holds a synthetic twin of icfg"):
+        import_checkpoint._read_own(config, True, None)
