@@ -97,21 +97,20 @@ def _sort_and_look_up(scores: Array, thresholds: Array, counts: Array) -> None:
 
 
 def _by_comparing(scores: Tensor, thresholds: Tensor, tile: int) -> Tensor:
-    """Compare and add up as floats; one buffer serves all rows."""
+    """Compare and add up the flags; one buffer of bytes serves all rows."""
     n_gallery, n_threshold = scores.shape[1], thresholds.shape[1]
     n_limit = min(n_threshold, max(1, tile // n_gallery))
     n_row = min(len(scores), max(1, tile // (n_limit * n_gallery)))
-    flags = scores.new_empty(n_row * n_limit, n_gallery)
-    ones = scores.new_ones(n_gallery)
-    counts = scores.new_empty(len(scores), n_threshold)
+    flags = torch.empty(n_row * n_limit * n_gallery, dtype=torch.bool, device=scores.device)
+    counts = torch.empty(thresholds.shape, dtype=torch.long, device=scores.device)
     for row in range(0, len(scores), n_row):
         some = scores[row : row + n_row, None]
         for place in range(0, n_threshold, n_limit):
             limits = thresholds[row : row + n_row, place : place + n_limit, None]
-            under = flags[: limits.numel()]
-            torch.lt(some, limits, out=under.view(*limits.shape[:2], n_gallery))
-            counts[row : row + n_row, place : place + n_limit] = torch.mv(under, ones).view(limits.shape[:2])
-    return counts.long()
+            under = flags[: limits.numel() * n_gallery].view(*limits.shape[:2], n_gallery)
+            torch.lt(some, limits, out=under)
+            counts[row : row + n_row, place : place + n_limit] = under.sum(dim=-1)
+    return counts
 
 
 def _by_searching(scores: Tensor, thresholds: Tensor, tile: int) -> Tensor:
