@@ -45,12 +45,14 @@ class Record(BaseModel):
     SHA-256 of the pictures of each split that the run used; it is empty where the run was made before pictures were
     part of it. `command` is the command line of the process that did the work, `weights_sha256` the content of
     `weights.safetensors`, `progress` how far a run came that did not finish: `epoch`, `step`, `epochs`.
+    `key` is one execution's own, drawn when it began, kept when it is resumed or moved: MLflow's run is found by it.
     `notes` says what was assumed of the backbone's weights, or done to their positions.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     identity: str
+    key: str = ""
     status: Status = "running"
     config: dict[str, Any]
     versions: dict[str, int]

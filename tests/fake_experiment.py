@@ -103,8 +103,6 @@ def send(store, made, arrays, transfers=()):
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write(made)
     folder.write_queries(arrays)
-    # Seeds of one made-up identity share a folder, and are no earlier attempts of one another.
-    folder.file("mlflow_run_id").unlink(missing_ok=True)
     made.tracking = publish(made, folder, store)
     for dataset, r1 in transfers:
         found = queries(r1, made.config["seed"])

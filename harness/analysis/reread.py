@@ -19,8 +19,8 @@ from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
 from harness.record import BOOTSTRAP, QUERIES, Record, RunFolder, all_runs, find_run
 from harness.run.several_seeds import summarise
-from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
+from harness.track.patience import reason, warn
 from harness.track.publish import publish_group, publish_intervals
 
 _CLOSE = 1e-6
@@ -183,9 +183,9 @@ def _send(record: Record, folder: RunFolder) -> bool:
     try:
         record.tracking = publish_intervals(record, folder, Store.existing(folder.path.parent))
     except Exception as error:
-        log.warning("MLflow did not take the intervals of %s: %s", record.name, without_secrets(error))
-        reason = without_secrets(f"{type(error).__name__}: {error}")
-        record.tracking = {**record.tracking, "synced": False, "error": reason}
+        said = reason(error)
+        warn(log, error, "MLflow did not take the intervals of %s: %s", record.name, said)
+        record.tracking = {**record.tracking, "synced": False, "error": f"{type(error).__name__}: {said}"}
     folder.write(record)
     return bool(record.tracking["synced"])
 

@@ -12,11 +12,12 @@ from typing import Any
 from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder
-from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
+from harness.track.own_runs import KEY, new_key
+from harness.track.patience import reason, warn
 from harness.track.tags import SEARCH
 
-_PLACE = "tracking"
+_PLACE, _KEY = "tracking", "tracking_key"
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +69,10 @@ class StudyTracker:
                 opened.append(known)
                 return
             marks = {**self.tags, "harness.kind": "trial", "harness.trial": str(number)}
-            opened.append(store.open(f"{self.queue.name}-trial-{number}", marks, {**self.params, **values}))
+            name = f"{self.queue.name}-trial-{number}"
+            opened.append(
+                self._open(store, f"{self._key()}-{number}", name, marks, {**self.params, **values})
+            )
             store.adopt(str(self.run_id), opened)
 
         self._tell(begin)
@@ -128,10 +132,28 @@ class StudyTracker:
         known = dict(self.queue.notes.get(_PLACE) or {})
         self.run_id = known.get(store.place)
         if self.run_id is None or not store.is_there(self.run_id):
-            self.run_id = store.open(self.queue.name, self.tags, self.params)
+            self.run_id = self._open(store, self._key(), self.queue.name, self.tags, self.params)
             self.queue.remember(_PLACE, {**known, store.place: self.run_id})
         if self.leads:
             store.resume(self.run_id)
+
+    def _key(self) -> str:
+        """Return the study's own key, by which its runs are found that were made and never noted."""
+        if (key := self.queue.notes.get(_KEY)) is None:
+            key = new_key()
+            self.queue.remember(_KEY, key)
+        return str(key)
+
+    @staticmethod
+    def _open(store: Store, key: str, name: str, tags: Mapping[str, str], values: Mapping[str, Any]) -> str:
+        """Return the run with that key: the one that a killed process made, resumed, or a new one."""
+        made = store.search(f"tags.`{KEY}` = '{key}'")
+        for double in made[1:]:
+            store.remove(double.id)
+        if made:
+            store.resume(made[0].id)
+            return made[0].id
+        return store.open(name, {**tags, KEY: key}, dict(values))
 
     def _describe(self, store: Store) -> None:
         """Log a study's space and search as they are in the storage; a suite has neither."""
@@ -148,8 +170,10 @@ class StudyTracker:
             work(self._store)
         except Exception as error:
             self._reached = False
-            log.warning(
+            warn(
+                log,
+                error,
                 "MLflow did not take the study %s (%s); the same command sends it later",
                 self.queue.name,
-                without_secrets(error),
+                reason(error),
             )

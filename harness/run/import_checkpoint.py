@@ -37,6 +37,7 @@ from harness.run.trained_persons import told_origin
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import Store
+from harness.track.patience import reason, warn
 from harness.track.publish import publish
 from harness.train import cost
 from harness.train.checkpoint import save_weights
@@ -221,8 +222,6 @@ def tracked(record: Record, folder: RunFolder, root: Path) -> dict[str, Any]:
         return publish(record, folder, Store(root))
     except Exception as error:
         place = without_secrets(tracking_uri(root))
-        log.warning(
-            "MLflow at %s: %s; `harness runs sync` sends the run later", place, without_secrets(error)
-        )
-        reason = without_secrets(f"{type(error).__name__}: {error}")
-        return {"synced": False, "run_id": None, "uri": place, "error": reason}
+        said = reason(error)
+        warn(log, error, "MLflow at %s: %s; `harness runs sync` sends the run later", place, said)
+        return {"synced": False, "run_id": None, "uri": place, "error": f"{type(error).__name__}: {said}"}

@@ -1,5 +1,6 @@
 """Go on with a recorded run, and send records to MLflow that did not arrive."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ from harness.files import read_json
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build_stored
-from harness.record import Record, all_runs, all_trials, find_run
+from harness.record import Record, RunFolder, all_runs, all_trials, find_run
 from harness.run.run import run
-from harness.track.mlflow_store import Store
-from harness.track.publish import publish, publish_group
+from harness.track.mlflow_opening import opening, tracking_uri
+from harness.track.mlflow_store import STATES, Store
+from harness.track.own_runs import abandoned, earlier_groups, rows_by_key
+from harness.track.publish import group_marks, publish, publish_group
+from harness.track.run_row import PARENT, RunRow
 
 
 def resume_run(
@@ -36,29 +40,62 @@ def resume_run(
 
 
 def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> dict[str, Any]:
-    """Send every ended run that MLflow has not got (or all of them); return what was sent and where."""
+    """Send every ended run that MLflow has not got (or all of them); return what was sent and where.
+
+    What a record says of its sending is not believed: the store is asked. A run that the store believes running and
+    that nobody will end is ended.
+
+    Raises `UsageError` where the store cannot be opened, does not answer or does not take a run.
+    """
     root = runs_root(runs).path
-    store = Store(root)
-    sent, left = [], 0
-    for folder in [*all_runs(root), *all_trials(root)]:
-        record = folder.read()
-        if record is None or record.status == "running":
-            continue
-        if record.tracking.get("synced") and record.tracking.get("uri") == store.place and not everything:
-            left += 1
-            continue
-        record.tracking = publish(record, folder, store)
+    with opening(tracking_uri(root)):
+        store = Store(root)
+        there = rows_by_key(store.search("tags.`harness.identity` LIKE '%'"))
+        sent, left = [], 0
+        for folder in [*all_runs(root), *all_trials(root)]:
+            record = folder.read()
+            if record is None or record.status == "running":
+                continue
+            if not everything and _has_arrived(record, folder, there, store.place):
+                left += 1
+                continue
+            record.tracking = publish(record, folder, store)
+            folder.write(record)
+            sent.append(record.name)
+        _sync_groups(root, store)
+        lost = abandoned(store.search("attributes.status = 'RUNNING'"))
+        for row in lost:
+            store.set_tags(row.id, {"harness.status": "interrupted"})
+            store.end(row.id, "interrupted")
+    return {"sent": sent, "left": left, "closed": len(lost), "uri": store.place}
+
+
+def _has_arrived(record: Record, folder: RunFolder, there: Mapping[str, list[RunRow]], place: str) -> bool:
+    """Whether the store has a record once and whole; where to is noted anew when the store was moved."""
+    rows = there.get(record.key) or there.get(str(record.tracking.get("run_id")), [])
+    if not record.tracking.get("synced") or len(rows) != 1 or rows[0].status != STATES[record.status]:
+        return False
+    noted = {**record.tracking, "run_id": rows[0].id, "uri": place}
+    if noted != record.tracking:
+        record.tracking = noted
         folder.write(record)
-        sent.append(record.name)
-    _sync_groups(root, set(sent))
-    return {"sent": sent, "left": left, "uri": store.place}
+    return True
 
 
-def _sync_groups(root: Path, sent: set[str]) -> None:
-    """Nest what was sent again under the parents of its groups of seeds."""
+def _sync_groups(root: Path, store: Store) -> None:
+    """Send the groups of seeds that the store has not got, or not as the parents of their runs."""
     folders = {folder.path.name: folder for folder in all_runs(root)}
     for file in sorted((root / "groups").glob("*.json")):
         group = read_json(file)
-        if sent & set(group["runs"]) and folders.keys() >= set(group["runs"]):
-            records = [folders[name].read() for name in group["runs"]]
-            publish_group(group, [record for record in records if record is not None], root)
+        if not folders.keys() >= set(group["runs"]):
+            continue
+        records = [record for name in group["runs"] if (record := folders[name].read()) is not None]
+        rows = earlier_groups(store, group["identity"], group_marks(records, root))
+        if len(rows) != 1 or rows[0].status != "FINISHED" or not _are_children(store, rows[0].id, records):
+            publish_group(group, records, root)
+
+
+def _are_children(store: Store, parent: str, records: list[Record]) -> bool:
+    """Whether the runs of a group are nested under its run."""
+    children = {row.id for row in store.search(f"tags.`{PARENT}` = '{parent}'")}
+    return {record.tracking.get("run_id") for record in records} <= children

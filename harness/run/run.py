@@ -26,6 +26,7 @@ from harness.run.oracle import ORACLE, OracleWatch, optimism
 from harness.run.progress import ProgressFile
 from harness.run.provenance import changed_files, command_line, environment, source_files
 from harness.secrets import error_facts
+from harness.track.own_runs import new_key
 from harness.track.run_tracker import Tracker
 from harness.train import cost
 from harness.train.batch_source import training_batches
@@ -103,6 +104,8 @@ def _warn_of_changes(found: Record, job: Job) -> Record:
 def _guarded(job: Job) -> Record:
     """Do the work, write the record whatever happens, and log it in MLflow."""
     record, folder = job.record, job.folder
+    begun = folder.read()
+    record.key = (begun.key if begun else "") or new_key()
     record.started, record.command = now(), command_line()
     record.environment = environment(str(job.engine.device))
     record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)

@@ -4,13 +4,18 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from harness.addresses import sqlite_file, sqlite_url
 from harness.errors import HarnessError, UsageError
 from harness.files import held, replaced, writing
 from harness.paths import runs_root
-from harness.secrets import first_line, without_secrets
+from harness.secrets import without_secrets
+from harness.track.patience import Client, bounded, reason
+
+# A first database takes seconds, and a minute on a slow disk.
+_LAYING_OUT = 60.0
 
 
 def tracking_uri(runs: Path | None = None) -> str:
@@ -24,35 +29,39 @@ def store_file(uri: str) -> Path | None:
     return sqlite_file(uri) if uri.startswith("sqlite:") else None
 
 
-def _lay_out(uri: str) -> None:
+def _lay_out(uri: str, runs: Path) -> None:
     """Make a new SQLite store under another name and rename it: one whose creation was killed would never open."""
-    from mlflow import MlflowClient
-
     path = store_file(uri)
     if path is not None and not path.exists():
-        with replaced(path) as temporary:
-            MlflowClient(tracking_uri=sqlite_url(temporary)).search_experiments(max_results=1)
+        bounded(uri, partial(_make, path, runs), _LAYING_OUT)
+
+
+def _make(path: Path, runs: Path) -> None:
+    from mlflow import MlflowClient
+
+    with _one_at_a_time(runs):
+        if not path.exists():
+            with replaced(path) as temporary:
+                MlflowClient(tracking_uri=sqlite_url(temporary)).search_experiments(max_results=1)
 
 
 def _experiments(uri: str) -> list[str]:
     """Return the names of a store's experiments."""
     with _quiet():
-        from mlflow import MlflowClient
-
-        return [str(found.name) for found in MlflowClient(tracking_uri=uri).search_experiments()]
+        return [str(found.name) for found in Client(uri).search_experiments()]
 
 
 @contextmanager
-def _opening(uri: str) -> Iterator[None]:
+def opening(uri: str) -> Iterator[None]:
     """Turn any error of MLflow and its database about a store that cannot be opened into one message."""
     try:
         yield
     except HarnessError:
         raise
     except Exception as error:
-        first = first_line(error)
         raise UsageError(
-            f"The MLflow store {without_secrets(uri)} cannot be opened ({type(error).__name__}: {first}): repair it, "
+            f"The MLflow store {without_secrets(uri)} cannot be opened ({type(error).__name__}: {reason(error)}): "
+            "repair it, "
             "or name another by MLFLOW_TRACKING_URI or --runs."
         ) from error
 

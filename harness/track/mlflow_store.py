@@ -16,26 +16,27 @@ from harness.secrets import without_secrets
 from harness.track.mlflow_opening import (
     _experiments,
     _lay_out,
-    _one_at_a_time,
-    _opening,
     _quiet,
+    opening,
     store_file,
     tracking_uri,
 )
 from harness.track.notes import NOTE, description, origin
+from harness.track.own_runs import earlier, kept_tags, marks
+from harness.track.patience import Client
 from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import milliseconds, results, tags
 from harness.track.views import EXPERIMENT_TAGS
 
 EXPERIMENT = "text-based-person-retrieval"
-_STATES = {
+STATES = {
     "finished": "FINISHED",
     "failed": "FAILED",
     "pruned": "KILLED",
     "interrupted": "KILLED",
     "running": "RUNNING",
 }
-_ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
+ARTIFACTS = (RECORD, QUERIES, EMBEDDINGS, WEIGHTS, HOLDOUT)
 FINISHED = "tags.`harness.kind` = '{kind}' and attributes.status = 'FINISHED'"
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 log = logging.getLogger(__name__)
@@ -48,17 +49,13 @@ class Store:
         self.runs = (runs or runs_root().path).resolve()
         self.uri = tracking_uri(self.runs)
         self.place = without_secrets(self.uri)
-        with _quiet(), _one_at_a_time(self.runs):
-            from mlflow import MlflowClient
-
-            _lay_out(self.uri)
-            self.client = MlflowClient(tracking_uri=self.uri)
-            self.experiment_id = self._experiment(
-                experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-            )
+        with _quiet():
+            _lay_out(self.uri, self.runs)
+            self.client = Client(self.uri)
+            self.experiment_id = self._experiment(_name(experiment))
 
     def _experiment(self, name: str) -> str:
-        """Return the experiment's id; another machine may make it between the question and the answer."""
+        """Return the experiment's id; another process may make it between the question and the answer."""
         from mlflow.exceptions import MlflowException
 
         found = self.client.get_experiment_by_name(name)
@@ -73,11 +70,19 @@ class Store:
                 raise
             return str(found.experiment_id)
 
-    def create(self, record: Record) -> str:
-        """Open an MLflow run for a record: its name, tags, parameters and dataset; return its id."""
-        run = self.client.create_run(
-            self.experiment_id, milliseconds(record.started), tags(record) | origin(record), record.name
-        )
+    def create(self, record: Record, folder: RunFolder) -> str:
+        """Open an MLflow run for a record, in place of what an earlier attempt left of it; return its id.
+
+        It has the record's name, tags, parameters and dataset.
+        """
+        before = earlier(self, record, folder)
+        kept = kept_tags(before)
+        if PARENT in kept and not self.is_there(kept[PARENT]):
+            del kept[PARENT]
+        for row in before:
+            self.remove(row.id)
+        given = kept | tags(record) | origin(record) | marks(record.key, folder.path)
+        run = self.client.create_run(self.experiment_id, milliseconds(record.started), given, record.name)
         run_id = str(run.info.run_id)
         self.log_params(run_id, flatten(record.config))
         self._dataset(run_id, record)
@@ -98,7 +103,7 @@ class Store:
 
     def end(self, run_id: str, status: str, ended: str | None = None) -> None:
         """End a run in a record's state, now or at an ISO 8601 time."""
-        self.client.set_terminated(run_id, _STATES[status], None if ended is None else milliseconds(ended))
+        self.client.set_terminated(run_id, STATES[status], None if ended is None else milliseconds(ended))
 
     def log_file(self, run_id: str, file: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, within a folder of them where one is named."""
@@ -126,7 +131,7 @@ class Store:
         """Log results and artifacts and end the run in the record's state."""
         self.log(run_id, [results(record)])
         self.set_tags(run_id, tags(record) | {NOTE: description(record)})
-        for name in _ARTIFACTS:
+        for name in ARTIFACTS:
             if folder.file(name).is_file():
                 self.log_file(run_id, folder.file(name))
         self.log_json(run_id, record.config, "config.yaml")
@@ -172,7 +177,7 @@ class Store:
 
     @classmethod
     def existing(cls, runs: Path | None = None, experiment: str | None = None) -> "Store | None":
-        """Return the store to read from, or None while there is none.
+        """Return the store to read from, or None while there is none; nothing is made or written for that.
 
         Raises `UsageError` for an unknown experiment and for a store that does not answer or open.
         """
@@ -182,10 +187,12 @@ class Store:
             return None
         if uri.startswith(("http://", "https://")):
             must_answer(uri)
-        with _opening(uri):
-            if experiment is not None and experiment not in (names := _experiments(uri)):
-                raise unknown("experiment", experiment, names)
-            return cls(runs, experiment)
+        with opening(uri), _quiet():
+            if Client(uri).get_experiment_by_name(_name(experiment)) is not None:
+                return cls(runs, experiment)
+            if experiment is not None:
+                raise unknown("experiment", experiment, _experiments(uri))
+        return None
 
     def finished_runs(self, kind: str = "run", where: str = "") -> list[RunRow]:
         """Return the finished runs of a kind that the harness logged, newest first; those that fit `where`."""
@@ -260,6 +267,11 @@ class Store:
         self.client.log_inputs(
             run_id, [DatasetInput(entry, [InputTag("mlflow.data.context", "train, val, test")])]
         )
+
+
+def _name(experiment: str | None) -> str:
+    """Return the name of the experiment that is meant."""
+    return experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
 
 
 def _parts(items: list[Any], size: int) -> Iterator[list[Any]]:

@@ -3,25 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-from harness.config.values import flatten
-from harness.files import read_json, write_text
+from harness.config.values import content_hash, flatten
+from harness.files import read_json
 from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
-from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
 from harness.track.notes import NOTE, description
-from harness.track.run_tracker import RUN_ID, log
+from harness.track.own_runs import earlier_groups, marks, new_key
+from harness.track.patience import reason, warn
+from harness.track.run_tracker import log
 from harness.track.tags import INTERVALS, faults_tag, results, tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
-    """Send a whole record with its results on other datasets, replacing what arrived of it before."""
-    note = folder.file(RUN_ID)
-    if record.tracking.get("run_id") and record.tracking.get("uri") == store.place:
-        store.remove(record.tracking["run_id"])
-    elif note.is_file() and not record.tracking.get("run_id"):  # Its process was killed.
-        store.remove(note.read_text(encoding="utf-8").strip())
-    run_id = store.create(record)
-    write_text(note, run_id)
+    """Send a whole record with its results on other datasets, replacing what arrived of it before.
+
+    One that was made before records had keys gets its own.
+    """
+    record.key = record.key or new_key()
+    run_id = store.create(record, folder)
     store.log(run_id, folder.history())
     store.close(run_id, record, folder)
     for file in sorted(folder.file("transfer").glob("*.json")):
@@ -56,7 +55,7 @@ def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> b
     try:
         _log_result(Store(folder.path.parent), run_id, folder, result)
     except Exception as error:
-        log.warning("MLflow did not take the result on %s: %s", result["dataset"], without_secrets(error))
+        warn(log, error, "MLflow did not take the result on %s: %s", result["dataset"], reason(error))
         return False
     return True
 
@@ -69,7 +68,7 @@ def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
     try:
         _log_file(Store(folder.path.parent), run_id, folder, name)
     except Exception as error:
-        log.warning("MLflow did not take %s of %s: %s", name, record.name, without_secrets(error))
+        warn(log, error, "MLflow did not take %s of %s: %s", name, record.name, reason(error))
         return False
     return True
 
@@ -105,30 +104,38 @@ def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> s
     """
     try:
         store = Store(runs)
-        for old in store.finished_runs("group"):
-            if old.tag("identity") == group["identity"]:
-                store.remove(old.id)
+        own = group_marks(records, runs)
+        for old in earlier_groups(store, group["identity"], own):
+            store.remove(old.id)
         child = {key: value for key, value in tags(records[0]).items() if key != "harness.seed"}
-        marks = child | {
+        given = child | own
+        given |= {
             "harness.kind": "group",
             "harness.identity": group["identity"],
             "harness.seeds": str(group["seeds"]),
             INTERVALS: str(group.get("interval_method", BOOTSTRAP)),
         }
         shared = {key: value for key, value in flatten(records[0].config).items() if key != "seed"}
-        run_id = store.open(group["name"], marks, shared, records[0].started)
+        run_id = store.open(group["name"], given, shared, records[0].started)
         store.log(run_id, [_group_metrics(group)])
         store.log_json(run_id, group, "group.json")
         store.end(run_id, "finished")
         store.adopt(run_id, [str(r.tracking["run_id"]) for r in records if r.tracking.get("synced")])
     except Exception as error:
-        log.warning(
+        warn(
+            log,
+            error,
             "MLflow did not take the group %s (%s); `harness runs sync` sends it later",
             group["name"],
-            without_secrets(error),
+            reason(error),
         )
         return None
     return run_id
+
+
+def group_marks(records: list[Record], runs: Path) -> dict[str, str]:
+    """Return the tags by which the MLflow run of a group of seeds is found again."""
+    return marks(content_hash([record.key for record in records]), runs / "groups")
 
 
 def _group_metrics(group: dict[str, Any]) -> dict[str, float]:

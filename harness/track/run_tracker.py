@@ -11,14 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.files import write_text
 from harness.listener import Listener
 from harness.record import Record, RunFolder
-from harness.secrets import first_line, without_secrets
+from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
-from harness.track.mlflow_store import Store
+from harness.track.mlflow_store import ARTIFACTS, Store
+from harness.track.patience import patience, reason, time_for, too_slow, warn
 
-RUN_ID = "mlflow_run_id"
 log = logging.getLogger(__name__)
 
 
@@ -55,20 +54,21 @@ class Tracker(Listener):
             self._open_store().log(str(self.run_id), rows)
 
     def finish(self, record: Record) -> dict[str, Any]:
-        """Log the end of the run, wait for the store, and return what the record notes of it."""
+        """Log the end of the run, wait for the store, and return what the record notes of it.
+
+        The wait is at most the patience with a store, and the time that sending the run's files may take.
+        """
         self._work.put(lambda: self._open_store().close(str(self.run_id), record, self.folder))
         self._work.put(None)
-        self._thread.join()
+        self._thread.join(patience() + time_for(self.folder.file(name) for name in ARTIFACTS))
+        if self._thread.is_alive():
+            self._fail(too_slow(tracking_uri(self.runs)))
         uri = without_secrets(tracking_uri(self.runs))
         return {"synced": self.error is None, "run_id": self.run_id, "uri": uri, "error": self.error}
 
     def _open(self) -> None:
-        """Open the MLflow run, in place of the one of an earlier, interrupted attempt."""
-        store, note = self._open_store(), self.folder.file(RUN_ID)
-        if note.is_file():
-            store.remove(note.read_text(encoding="utf-8").strip())
-        self.run_id = store.create(self.record)
-        write_text(note, self.run_id)
+        """Open the MLflow run, in place of what an earlier, interrupted attempt left."""
+        self.run_id = self._open_store().create(self.record, self.folder)
 
     def _open_store(self) -> Store:
         self._store = self._store or Store(self.runs)
@@ -80,9 +80,10 @@ class Tracker(Listener):
                 try:
                     work()
                 except Exception as error:
-                    self.error = without_secrets(f"{type(error).__name__}: {error}")
-                    log.warning(
-                        "MLflow at %s: %s; `harness runs sync` sends the run later",
-                        without_secrets(tracking_uri(self.runs)),
-                        first_line(error).rstrip("."),
-                    )
+                    self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Send nothing more, and say so."""
+        said, place = reason(error), without_secrets(tracking_uri(self.runs))
+        self.error = f"{type(error).__name__}: {said}"
+        warn(log, error, "MLflow at %s: %s; `harness runs sync` sends the run later", place, said)

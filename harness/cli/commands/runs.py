@@ -105,15 +105,16 @@ def queries(
 @runs_option
 @json_option
 def sync(everything: bool, root: str | None, as_json: bool) -> None:
-    """Send MLflow the runs that are missing there."""
+    """Send MLflow the runs that are missing there, and end those that it believes running and nobody will end."""
     from harness.run.resume import sync_runs
 
     sent = sync_runs(root, everything=everything)
     if as_json:
         print_json(sent)
     else:
+        closed = f"; {many(sent['closed'], 'run')} of killed processes ended" if sent["closed"] else ""
         click.echo(
-            f"sent {many(len(sent['sent']), 'run')} to {sent['uri']}; {sent['left']} were already logged"
+            f"sent {many(len(sent['sent']), 'run')} to {sent['uri']}; {sent['left']} were already logged{closed}"
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 from harness.queue.parent_run import StudyTracker
 from harness.record import RunFolder
 from harness.track.mlflow_store import Store
+from harness.track.own_runs import KEY
 from harness.track.run_row import PARENT
 from harness.track.tags import SEARCH
 
@@ -110,7 +111,18 @@ def test_a_trial_of_several_seeds_is_a_run_of_its_own_and_taken_up_where_it_is_k
     assert ended.data.metrics == {"score": 2.5}
     assert tracker.begin_trial(3, opened, {}) == opened
     assert run_of(experiment, opened).info.status == "RUNNING"
-    assert tracker.begin_trial(3, "unknown", {}) not in (opened, "unknown", None)
+    assert tracker.begin_trial(3, "unknown", {}) == opened, "the run of a trial is found that nobody noted"
+    assert tracker.begin_trial(4, "unknown", {}) not in (opened, "unknown", None)
+
+
+def test_a_study_whose_run_was_made_and_never_noted_has_one(track, experiment):
+    queue = Queue("unnoted")
+    first = track(queue).run_id
+    double = track(queue)
+    other = double._store.open("unnoted", {**double.tags, KEY: queue.notes["tracking_key"]}, {})
+    del queue.notes["tracking"]
+    assert track(queue).run_id in (first, other)
+    assert len(experiment.search(f"tags.`{KEY}` = '{queue.notes['tracking_key']}'")) == 1
 
 
 def test_runs_left_open_are_ended_but_for_the_study_s_own(track, experiment):

@@ -7,7 +7,7 @@ from pandas import DataFrame
 from harness.errors import UsageError
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.per_identity import query_values
-from harness.files import locked, write_json, write_text
+from harness.files import locked, write_json
 from harness.record import BOOTSTRAP, PROGRESS, RunFolder
 from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.results.panels import protocol_facts, split_panels
@@ -22,8 +22,8 @@ from harness.results.run_table import (
 )
 from harness.run.resume import sync_runs
 from harness.track.mlflow_store import Store
+from harness.track.own_runs import new_key
 from harness.track.publish import log_transfer
-from harness.track.run_tracker import RUN_ID
 
 
 def by(rows, **fixed):
@@ -284,12 +284,12 @@ def test_unfinished_runs_are_told_apart(experiment, fake):
 
 def test_a_run_that_the_store_believes_running_is_interrupted_once_its_process_is_gone(experiment, fake):
     made, _ = fake.record("cskt", "icfg", status="running")
-    made.environment["host"] = socket.gethostname()
+    made.environment["host"], made.key = socket.gethostname(), new_key()
     made.metrics, made.intervals = {}, {}
     folder = RunFolder(experiment.runs / made.name)
     with locked(folder.path):
         folder.write(made)
-        write_text(folder.file(RUN_ID), experiment.create(made))
+        experiment.create(made, folder)
         write_json(folder.file(PROGRESS), {"epoch": 3, "step": 4, "epochs": 9, "seconds": 60.0})
         assert read_unfinished(experiment)["status"].tolist() == ["running"]
     (row,) = read_unfinished(experiment).to_dict("records")

@@ -79,15 +79,6 @@ def test_published_again_it_takes_its_own_place_with_all_results(experiment, sen
     assert run.metrics["test/cuhk/t2i/R1/high"] == 22.0
     assert files(experiment, run.id, "transfer") == {"transfer/cuhk.npz"}
     assert run.tag(f"file.{COMPRESSION}") == "sent"
-    assert folder.file("mlflow_run_id").read_text() == run.id
-
-
-def test_a_record_of_another_store_leaves_that_one_alone(experiment, sent):
-    made, folder = sent
-    made.tracking["uri"] = "elsewhere"
-    new = publish(made, folder, experiment)["run_id"]
-    assert len(experiment.finished_runs()) == 2
-    assert folder.file("mlflow_run_id").read_text() == new
 
 
 def test_a_result_on_another_dataset_joins_the_run_with_the_ends_of_its_intervals(experiment, sent):

@@ -11,7 +11,7 @@ from harness.record import RunFolder, all_runs
 from harness.run.resume import sync_runs
 from harness.run.run import run
 from harness.run.several_seeds import run_seeds
-from harness.track import mlflow_store, run_tracker
+from harness.track import mlflow_store
 from harness.track.mlflow_store import Store
 from harness.track.run_row import PARENT
 from harness.track.run_tracker import Tracker
@@ -120,11 +120,10 @@ def test_handing_over_metrics_never_waits_for_the_store(tracked, monkeypatch):
     folder = RunFolder(root / group["runs"][0])
     slow = []
     monkeypatch.setattr(Store, "__init__", lambda self, *a: (time.sleep(0.5), slow.append(1))[0])
-    monkeypatch.setattr(Store, "create", lambda self, record: "id")
+    monkeypatch.setattr(Store, "create", lambda self, record, folder: "id")
     monkeypatch.setattr(Store, "remove", lambda self, run_id: None)
     monkeypatch.setattr(Store, "log", lambda self, run_id, rows: slow.extend(rows))
     monkeypatch.setattr(Store, "close", lambda self, *a: None)
-    monkeypatch.setattr(run_tracker, "write_text", lambda *a: None)
     tracker = Tracker(folder.read(), folder, root)
     for epoch in range(50):
         tracker.on_epoch(epoch, {"epoch": epoch, "loss": 1.0})
