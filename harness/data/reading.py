@@ -23,7 +23,7 @@ from harness.errors import DataError
 from harness.listener import Listener
 from harness.paths import Place, data_root
 from harness.twins.marker import read_marker
-from harness.twins.writer import write_twin
+from harness.twins.writer import clear_traces, write_twin
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ def known_faults(config: DatasetConfig, needed: Collection[str] = ("train", "tes
 def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Place:
     """Return the folder that holds the synthetic twins, after making this dataset's twin when it is missing."""
     place = data_root(root)
+    clear_traces(dataset, place.path)
     if not (place.path / "synthetic" / dataset.folder).is_dir():
         listener.on_stage(f"making the synthetic twin of {dataset.title}")
         write_twin(dataset, place.path, progress=listener.on_count)

@@ -4,16 +4,14 @@ import logging
 import multiprocessing
 import os
 import shutil
-import signal
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
+from harness.compute.child_processes import process_pool
+from harness.compute.claims import claimed, clear_abandoned
 from harness.config.pixels import Interpolation
 from harness.errors import DataError
 from harness.files import writing
@@ -24,8 +22,6 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 64
 _FEW = 1024
-_SILENT_SECONDS = 15.0
-_ABANDONED_SECONDS = 600.0
 _WAYS_OUT = "Free some disk, set HARNESS_CACHE to a folder on another disk, or use `--store off`."
 
 
@@ -67,40 +63,30 @@ def make_folder(folder: Path) -> None:
 def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:
     """Write the file of a plan, or wait while another process writes the same.
 
-    All is written to a file of this process's own and renamed at the end, so that two builders at once both end
-    with the same content. Raises `DataError` when the disk is too small.
+    All is written to a draft beside it, which one process alone has, and renamed at the end: a death leaves no half
+    store, and what it leaves is removed by the next builder. Raises `DataError` when the disk is too small.
     """
-    _remove_abandoned(plan.path.parent)
-    part = plan.path.with_name(f".{plan.path.name}.{uuid4().hex}.part")
-    if _others(plan, part):
-        log.info("waiting for another process that builds %s", plan.path)
-    while not plan.is_built():
-        if _others(plan, part):
-            time.sleep(0.1)
-            continue
-        part.touch()
-        # Two that came at the same moment see each other now; the first by name continues.
-        if any(other < part for other in _others(plan, part)):
-            part.unlink()
-        else:
-            _build_alone(plan, part, workers, progress)
+    for part in clear_abandoned(plan.path.parent, ".*.part"):
+        log.info("removed %s, left by a build that did not end", part)
+    part = plan.path.with_name(f".{plan.path.name}.part")
+    try:
+        with claimed(part, waiting=lambda: log.info("waiting for another process that builds %s", plan.path)):
+            if not plan.is_built():
+                _build_alone(plan, part, workers, progress)
+    except (OSError, BrokenExecutor) as error:
+        raise DataError(f"The image store {plan.path} cannot be written: {error}. {_WAYS_OUT}") from error
 
 
 def _build_alone(plan: Plan, part: Path, workers: int, progress: Progress | None) -> None:
-    try:
-        _check_disk(plan)
-        log.info("decoding %d images into %s (%.2f GB)", len(plan.files), plan.path, plan.total_bytes / 1e9)
-        marks = _decode_all(plan, part, workers, progress)
-        with part.open("r+b") as file:
-            file.seek(len(plan.files) * plan.row_bytes)
-            file.write(marks)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(plan.path)
-    except (OSError, BrokenExecutor) as error:
-        raise DataError(f"The image store {plan.path} cannot be written: {error}. {_WAYS_OUT}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    _check_disk(plan)
+    log.info("decoding %d images into %s (%.2f GB)", len(plan.files), plan.path, plan.total_bytes / 1e9)
+    marks = _decode_all(plan, part, workers, progress)
+    with part.open("r+b") as file:
+        file.seek(len(plan.files) * plan.row_bytes)
+        file.write(marks)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(plan.path)
 
 
 def _check_disk(plan: Plan) -> None:
@@ -128,7 +114,6 @@ def _decode_all(plan: Plan, part: Path, workers: int, progress: Progress | None)
             start, found = jobs[job], job.result()
             marks[start : start + len(found)] = found
             done += len(found)
-            os.utime(part)
             if progress:
                 progress(done, len(plan.files))
     return marks
@@ -160,43 +145,8 @@ def _executor(workers: int, n: int) -> Iterator[Executor]:
     if n < _FEW or workers == 1 or multiprocessing.current_process().daemon:
         pool = ThreadPoolExecutor(workers)
     else:
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, n // _CHUNK), context, _start_worker)
+        pool = process_pool(min(workers, n // _CHUNK))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _others(plan: Plan, own: Path) -> list[Path]:
-    """Return the parts of the same store that other live builders write."""
-    parts = plan.path.parent.glob(f".{plan.path.name}.*.part")
-    return [part for part in parts if part != own and _is_alive(part)]
-
-
-def _remove_abandoned(folder: Path) -> None:
-    for part in folder.glob(".*.part"):
-        if part.exists() and not _is_alive(part, _ABANDONED_SECONDS):
-            log.info("removing %s, left by a build that did not end", part)
-            part.unlink(missing_ok=True)
-
-
-def _is_alive(part: Path, seconds: float = _SILENT_SECONDS) -> bool:
-    """Whether a part was written to lately, as a builder does several times a second."""
-    try:
-        return time.time() - part.stat().st_mtime < seconds
-    except FileNotFoundError:
-        return False

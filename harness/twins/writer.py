@@ -4,15 +4,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 from string import punctuation
-from uuid import uuid4
 
+from harness.compute.child_processes import process_pool
+from harness.compute.claims import claimed, clear_abandoned
 from harness.datasets import Counts, Domain, PersonDataset
 from harness.errors import HarnessError, UsageError
 from harness.files import writing
@@ -23,6 +22,7 @@ from harness.twins.plan import Order, plan_pictures, share_of, split_sizes
 Progress = Callable[[int, int], None]
 _CHUNK = 32
 _WORTH_A_PROCESS = 1_000
+_DRAFT, _OLD = ".draft", ".old"
 _NO_PUNCTUATION = str.maketrans("", "", punctuation)
 
 
@@ -63,19 +63,29 @@ def write_twin(
     )
     folder = _twin_folder(dataset, root)
     wanted = Marker(GENERATOR_VERSION, dataset.name, seed, sum(sizes.values()), {}, share)
+    clear_traces(dataset, root)
     if _is_there(folder, wanted, force):
         return folder
     orders = plan_pictures(domain, dataset.name, sizes, seed, exact)
-    draft = folder.with_name(f".{folder.name}-{uuid4().hex}")
+    draft = folder.with_name(f".{folder.name}{_DRAFT}")
     with writing(folder, "give another --data-root"):
-        draft.mkdir(parents=True)
-        try:
-            counts = _fill(draft, dataset, orders, workers, progress)
-            write_marker(draft, replace(wanted, counts=counts))
-            _move_in(draft, folder, wanted)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with claimed(draft, folder=True):
+            # Another process may have made it meanwhile.
+            if not _is_there(folder, wanted, force):
+                counts = _fill(draft, dataset, orders, workers, progress)
+                write_marker(draft, replace(wanted, counts=counts))
+                _move_in(draft, folder)
     return folder
+
+
+def clear_traces(dataset: type[PersonDataset], root: Path) -> None:
+    """Remove what processes left that were killed while they made a dataset's twin."""
+    folder = _twin_folder(dataset, root)
+    former = f".{folder.name}-{'[0-9a-f]' * 32}"
+    clear_abandoned(
+        folder.parent, f".{folder.name}{_DRAFT}", f".{folder.name}{_OLD}", former, f"{former}-old"
+    )
 
 
 def _exact_counts(
@@ -134,19 +144,14 @@ def _described(marker: Marker) -> str:
     return f"a twin of {marker.identities} identities{share} with seed {marker.seed} (generator {marker.version})"
 
 
-def _move_in(draft: Path, folder: Path, wanted: Marker) -> None:
-    """Put the finished draft in place; a twin that another process put there meanwhile is kept if it is the same."""
-    old = Path(f"{draft}-old")
+def _move_in(draft: Path, folder: Path) -> None:
+    """Put the finished draft in place of what is there."""
+    old = folder.with_name(f".{folder.name}{_OLD}")
+    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    try:
-        draft.rename(folder)
-    except OSError:
-        found = read_marker(folder)
-        if found is None or not found.same_twin(wanted):
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(
@@ -178,7 +183,7 @@ def _developed(
         yield from map(develop, repeat(images), repeat(domain.look), repeat(domain.speech), parts)
         return
     try:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        with process_pool(processes) as pool:
             yield from pool.map(develop, repeat(images), repeat(domain.look), repeat(domain.speech), parts)
     except BrokenProcessPool as error:
         raise HarnessError(

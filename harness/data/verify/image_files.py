@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import Literal
 
+from harness.compute.child_processes import process_pool
 from harness.images.decoding import LOOP, ImageError, Mark, decode_marked, no_picture
 
 Progress = Callable[[int, int], None]
@@ -65,7 +64,7 @@ def _looks(paths: Sequence[str], workers: int) -> Iterator[list[_Look]]:
     if workers < 2 or len(chunks) < 4:
         yield from map(_look, chunks)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(workers) as pool:
         yield from pool.map(_look, chunks)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.compute.claims import claimed
 from harness.errors import DataError, UsageError
 from harness.images import file_hashes, store_build
 from harness.images.decoding import ImageError, Mark, decode, decode_marked
@@ -248,16 +249,17 @@ def test_an_interrupted_build_leaves_nothing_and_the_next_succeeds(files, monkey
     assert len(open_images(files, SIZE)) == 9
 
 
-def test_parts_of_dead_builders_are_removed(files):
+def test_parts_of_dead_builders_are_removed_at_once_and_those_of_living_ones_never(files):
     folder = cache_root().path / "images"
     folder.mkdir(parents=True)
-    dead, alive = folder / ".x.images.1.part", folder / ".y.images.2.part"
+    dead, alive = folder / ".x.images.1.part", folder / ".y.images.part"
     dead.touch()
-    alive.touch()
-    os.utime(dead, (0, 0))
-    open_images(files, SIZE)
-    assert not dead.exists()
-    assert alive.exists()
+    with claimed(alive):
+        os.utime(alive, (0, 0))
+        open_images(files, SIZE)
+        assert not dead.exists()
+        assert alive.exists()
+    assert not alive.exists()
 
 
 def test_a_cut_store_is_built_again(files):
@@ -287,8 +289,7 @@ def test_a_second_builder_waits_for_the_first(files, decoded, monkeypatch):
     assert len(decoded) == 9
 
 
-def test_two_builders_that_collide_both_end_with_the_same_store(files, monkeypatch):
-    monkeypatch.setattr(store_build, "_others", lambda plan, own: [])
+def test_builders_that_collide_all_end_with_the_same_store(files, decoded):
     rows = []
     builders = [
         threading.Thread(target=lambda: rows.append(open_images(files, SIZE).read(range(9))))
@@ -300,7 +301,27 @@ def test_two_builders_that_collide_both_end_with_the_same_store(files, monkeypat
         builder.join(20)
     assert len(rows) == 4
     assert all(torch.equal(row, rows[0]) for row in rows)
+    assert len(decoded) == 9
     assert len(list((cache_root().path / "images").glob(".*.part"))) == 0
+
+
+def test_what_a_killed_builder_left_is_gone_after_the_next_build_of_another_store(files, tmp_path):
+    script = tmp_path / "build.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom harness.images.store_build import Plan, build\n"
+        "def wait(done, total):\n    print('begun', flush=True)\n    import time\n    time.sleep(60)\n"
+        "build(Plan(Path(sys.argv[1]), sys.argv[2:], (24, 8), 'bilinear', 3 * 24 * 8), 1, wait)\n"
+    )
+    folder = cache_root().path / "images"
+    folder.mkdir(parents=True)
+    command = [sys.executable, str(script), str(folder / "x.images"), *map(str, files)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout.readline() == b"begun\n"
+        assert [part.name for part in folder.glob(".*.part")] == [".x.images.part"]
+        killed.kill()
+    assert len(list(folder.glob(".*.part"))) == 1
+    open_images(files, SIZE)
+    assert not list(folder.glob(".*.part"))
 
 
 def test_builders_in_several_processes_agree(files, tmp_path):

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,74 @@ def test_the_package_is_light_to_import():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
+
+
+def killed_while_drawing(root, workers):
+    """Kill a process in the middle of making a twin."""
+    code = (
+        f"{PATH_OF_THIS}; from test_writer import small\n"
+        "def wait(done, total):\n    print('begun', flush=True)\n    import time\n    time.sleep(60)\n"
+        f"if __name__ == '__main__':\n    small(Path({str(root)!r}), force=True, workers={workers}, progress=wait)\n"
+    )
+    (root / "make.py").write_text(code)
+    with subprocess.Popen([sys.executable, str(root / "make.py")], stdout=subprocess.PIPE) as made:
+        assert made.stdout.readline() == b"begun\n"
+        made.kill()
+    (root / "make.py").unlink()
+
+
+def hidden(root):
+    return sorted(path.name for path in (root / "synthetic").iterdir() if path.name.startswith("."))
+
+
+def test_what_a_killed_process_left_is_gone_after_the_next_command(tmp_path):
+    killed_while_drawing(tmp_path, workers=1)
+    assert hidden(tmp_path) == [".CUHK-PEDES.draft"]
+    folder = small(tmp_path)
+    assert hidden(tmp_path) == []
+    expected = bytes_of(folder)
+    # Also where the twin is there and only shown, and what versions before left.
+    killed_while_drawing(tmp_path, workers=1)
+    (tmp_path / "synthetic" / f".CUHK-PEDES-{'0a' * 16}").mkdir()
+    (tmp_path / "synthetic" / f".CUHK-PEDES-{'0a' * 16}-old" / "imgs").mkdir(parents=True)
+    (tmp_path / "synthetic" / ".CUHK-PEDES-mine").mkdir()
+    assert small(tmp_path) == folder
+    assert hidden(tmp_path) == [".CUHK-PEDES-mine"]
+    assert bytes_of(folder) == expected
+
+
+def test_of_two_that_make_the_same_twin_one_waits_and_finds_it(tmp_path):
+    drawn, made = [], []
+
+    def make():
+        made.append(small(tmp_path, progress=lambda done, total: drawn.append(done)))
+
+    threads = [threading.Thread(target=make) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(made) == 3
+    assert drawn.count(max(drawn)) == 1
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        "{}",
+        "null",
+        '{"version": NaN}',
+        '{"counts": {}, "version": "x", "dataset": 1, "seed": 0, "identities": 1}',
+    ],
+)
+def test_a_hostile_marker_is_one_line(tmp_path, content):
+    folder = small(tmp_path)
+    (folder / MARKER_FILE).write_text(content)
+    with pytest.raises(DataError, match="is not a twin's marker"):
+        read_marker(folder)
+    (folder / MARKER_FILE).unlink()
+    os.mkfifo(folder / MARKER_FILE)
+    with pytest.raises(DataError, match="a named pipe"):
+        read_marker(folder)

@@ -1,0 +1,34 @@
+import os
+import subprocess
+import sys
+import time
+
+SCRIPT = """
+import os, time
+from harness.compute.child_processes import process_pool
+if __name__ == "__main__":
+    with process_pool(2) as pool:
+        print(*{pool.submit(os.getpid).result() for _ in range(8)}, flush=True)
+        time.sleep(60)
+"""
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_the_processes_of_a_killed_command_end(tmp_path):
+    (tmp_path / "work.py").write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, str(tmp_path / "work.py")], stdout=subprocess.PIPE) as command:
+        children = [int(pid) for pid in command.stdout.readline().split()]
+        command.kill()
+    assert children
+    end = time.monotonic() + 20
+    while any(map(alive, children)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(alive, children))
