@@ -39,7 +39,7 @@ class PoolConfig(Section):
     jitter: float = setting(0.1, "color_jitter: brightness, contrast, saturation change by up to", ge=0, le=1)
     hue: float = setting(0.1, "hue_jitter: hue turns by up to this part of the circle", ge=0, le=0.5)
     degrees: float = setting(15.0, "rotation: largest angle either way", ge=0, le=180)
-    blur_kernel: int = setting(3, "gaussian_blur: width of the kernel in pixels, odd", ge=1)
+    blur_kernel: int = setting(3, "gaussian_blur: width of the kernel in pixels, odd", ge=1, le=4095)
 
     @field_validator("operations")
     @classmethod
@@ -87,7 +87,7 @@ class AugmentConfig(Section):
 
     flip: float = setting(0.5, "probability of a horizontal flip", ge=0, le=1)
     pad: int = setting(
-        10, "pixels of zero padding before the random crop back to size; 0 switches it off", ge=0
+        10, "pixels of zero padding before the random crop back to size; 0 switches it off", ge=0, le=4096
     )
     erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
     erase_area: tuple[float, float] = setting((0.02, 0.4), "smallest and largest erased share of the area")

@@ -1,12 +1,16 @@
 """The sections of a run's configuration: each field carries its default, help and search range in one place."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import SerializeAsAny
+from pydantic import Field, SerializeAsAny
 
 from harness.config.augment import AugmentConfig
 from harness.config.fields import Section, setting
 from harness.config.pixels import Interpolation, Normalisation
+
+# More would be taken from the memory before anything could say so.
+Side = Annotated[int, Field(ge=1, le=4096)]
+_MOST = 2**24
 
 
 class MethodConfig(Section):
@@ -56,12 +60,13 @@ class BackboneConfig(Section):
     name: str = setting("ViT-B-16-quickgelu", "open_clip model name, or `tiny` for the shipped one")
     pretrained: str | None = setting("openai", "open_clip pretrained tag; none for random weights")
     weights: str | None = setting(None, "local weight file, in place of the tag", identity=False)
-    image_size: tuple[int, int] = setting((384, 128), "height and width in pixels")
+    image_size: tuple[Side, Side] = setting((384, 128), "height and width in pixels")
     text_length: int | None = setting(
         None,
         "tokens per caption; default: what the model was trained on (CLIP 77, SigLIP 64) or the dataset asks for; more "
         "than the model's are interpolated",
         ge=4,
+        le=4096,
     )
     interpolation: Interpolation | None = setting(
         None, "how images are resized; default: bilinear, or what the tag was trained on where that squashed"
@@ -96,9 +101,13 @@ class BackboneConfig(Section):
 class TrainConfig(Section):
     """The training loop."""
 
-    epochs: int = setting(60, "passes over the training pairs", ge=0)
-    batch_size: int = setting(64, "pairs per optimiser step over all processes and accumulated parts", ge=1)
-    accumulation: int = setting(1, "parts a batch is split into; each part is its own set of negatives", ge=1)
+    epochs: int = setting(60, "passes over the training pairs", ge=0, le=_MOST)
+    batch_size: int = setting(
+        64, "pairs per optimiser step over all processes and accumulated parts", ge=1, le=_MOST
+    )
+    accumulation: int = setting(
+        1, "parts a batch is split into; each part is its own set of negatives", ge=1, le=_MOST
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16", "pure-fp16"] = setting(
         "auto",
         "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released",
@@ -160,7 +169,7 @@ class EvalConfig(Section):
         False, "evaluate the test split every epoch; allows the oracle rule, biases results"
     )
     every: int = setting(1, "epochs between validations", ge=1)
-    batch_size: int = setting(256, "images or captions per encoding step", ge=1)
+    batch_size: int = setting(256, "images or captions per encoding step", ge=1, le=_MOST)
 
 
 class RunConfig(Section):

@@ -66,7 +66,7 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self._level = 0
+        self._level = self._n = 0
         self._open: set[str] = set()
         # Values and levels of what was read, as if all aliases were written out.
         self._extent: dict[int, tuple[int, int]] = {}
@@ -81,6 +81,9 @@ class _Loader(yaml.SafeLoader):
             return super().compose_node(parent, index)
         if event.tag is not None:
             _refuse(f"the tag {event.tag[:60]} is not read: leave it out, or write plain text", event)
+        self._n += 1
+        if self._n > _MOST_VALUES:
+            _refuse(f"it holds more than {_MOST_VALUES:,} values", event)
         if self._level == _MOST_LEVELS:
             _refuse(f"more than {_MOST_LEVELS} levels are inside one another", event)
         self._level += 1

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -20,6 +21,7 @@ from harness.presets.resolve import build, config_keys, unknown_key
 MEASURES = ("dataset.", "eval.")
 _BACKBONE = {"backbone.name", "backbone.pretrained", "backbone.weights"}
 _GRID_POINTS, _MOST_POINTS = 4, 10_000
+_TYPED = 200
 _FORMS = "key=low:high, key=low:high:log or key=a,b,c"
 _RANGE = re.compile(r"(?P<key>.+) from (?P<low>\S+) to (?P<high>\S+?)(?P<log> \(log\))?")
 
@@ -146,10 +148,16 @@ def parse_axis(text: str, method_class: type[Method]) -> Axis:
         return Axis(key=key, over=Choice(values=_choices(text, values)))
     if ":" not in values:
         raise UsageError(
-            f"A single value is not a range in --space {brief(text)}: fix it with --fix {text}, or give {_FORMS}."
+            f"A single value is not a range in --space {brief(text)}: fix it with --fix {_quoted(text)}, or give "
+            f"{_FORMS}."
         )
     integer = _is_integer(known[key])
     return Axis(key=key, over=_range(text, values, integer), integer=integer)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a shell takes it, or the place of one that nobody would type."""
+    return shlex.quote(text) if len(text) < _TYPED and text.isprintable() else "key=value"
 
 
 def _fixed_key(text: str) -> str:

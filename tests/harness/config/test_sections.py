@@ -14,6 +14,8 @@ from harness.config.sections import (
     RunConfig,
     TrainConfig,
 )
+from harness.errors import UsageError
+from harness.presets.resolve import resolve
 
 PARTS = (BackboneConfig, DatasetConfig, EvalConfig, MethodConfig, TrainConfig, AugmentConfig)
 
@@ -112,3 +114,20 @@ def test_values_at_the_bounds_are_taken_and_those_beyond_are_refused(section, na
     for value in bad:
         with pytest.raises(ValidationError, match=name):
             section(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "backbone.image_size=[1000000000,1000000000]",
+        "backbone.image_size=[-1,0]",
+        "backbone.text_length=999999999",
+        "train.batch_size=999999999999999999",
+        "train.epochs=999999999999999999",
+        "train.augment.pad=999999999",
+        "train.augment.pool.blur_kernel=999999999",
+    ],
+)
+def test_a_size_that_no_memory_holds_is_refused_with_its_key(override):
+    with pytest.raises(UsageError, match=override.partition("=")[0].replace(".", r"\.")):
+        resolve("cskt", "icfg", overrides=[override])
