@@ -34,12 +34,29 @@ _QUIET = {
 _DROPPED = re.compile(
     r"MLFLOW_(HOST|PORT|WORKERS|UVICORN_OPTS|GUNICORN_OPTS|STATIC_PREFIX|SERVER_|READ_REPLICA|ARTIFACTS)"
 )
+# Leads the server's group and reads a pipe that the harness alone can write to: when the harness is gone, however it
+# ended, the pipe is at its end, and the whole group with it. When the server is gone, so is its leader.
+_LEASH = """
+import os, signal, subprocess, sys, threading
+signal.signal(signal.SIGTERM, lambda sign, frame: None)
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+def hold():
+    try:
+        while os.read(0, 1):
+            pass
+    finally:
+        os.killpg(0, signal.SIGKILL)
+threading.Thread(target=hold, daemon=True).start()
+sys.exit(server.wait())
+"""
 Process = subprocess.Popen[bytes]
 
 
 @contextmanager
 def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
     """Yield the address and process of an MLflow server on 127.0.0.1, which ends with all its children at exit.
+
+    It ends as well when this process is killed.
 
     The store's address goes by the environment, so that no process list shows its password.
     """
@@ -57,9 +74,9 @@ def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
     ]
     with tempfile.TemporaryFile() as said, _stopped_by_hangup():
         server = subprocess.Popen(
-            command,
+            [sys.executable, "-S", "-c", _LEASH, *command],
             env=_environment(uri, runs),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -101,6 +118,8 @@ def _end(server: Process) -> None:
                 os.killpg(server.pid, 0)
                 time.sleep(0.05)
     server.wait()
+    if server.stdin is not None:
+        server.stdin.close()
 
 
 @contextmanager

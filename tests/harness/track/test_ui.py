@@ -232,12 +232,13 @@ def test_no_setting_of_a_public_server_and_no_password_reach_the_command(monkeyp
     monkeypatch.setattr(ui_server.subprocess, "Popen", start)
     with (
         pytest.raises(HarnessError, match="enough"),
-        ui_server.serving("postgresql://a:secret@h/d", tmp_path, 5),
+        ui_server.serving("postgresql://a:s3cr3t@h/d", tmp_path, 5),
     ):
         pass
-    assert "secret" not in " ".join(seen["command"])
-    assert seen["command"][4:8] == ["--host", "127.0.0.1", "--port", "5"]
-    assert seen["env"]["MLFLOW_BACKEND_STORE_URI"] == "postgresql://a:secret@h/d"
+    assert "s3cr3t" not in " ".join(seen["command"])
+    at = seen["command"].index("--host")
+    assert seen["command"][at : at + 4] == ["--host", "127.0.0.1", "--port", "5"]
+    assert seen["env"]["MLFLOW_BACKEND_STORE_URI"] == "postgresql://a:s3cr3t@h/d"
     assert seen["env"]["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert not {"MLFLOW_HOST", "MLFLOW_UVICORN_OPTS", "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"} & set(
         seen["env"]
@@ -255,7 +256,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_real_server_answers_on_this_machine_alone_and_ends_with_its_children(shown, sign):
     name = shown.client.get_experiment(shown.experiment_id).name
     command = [
@@ -282,10 +283,42 @@ def test_a_real_server_answers_on_this_machine_alone_and_ends_with_its_children(
     assert children
     assert _listening(port) == {"0100007F"}, "it listens on 127.0.0.1 and nowhere else"
     process.send_signal(sign)
-    assert process.wait(timeout=30) == 130
-    time.sleep(0.2)
+    assert process.wait(timeout=30) == (130 if sign != signal.SIGKILL else -sign)
+    deadline = time.monotonic() + 20
+    while (any(map(_is_alive, children)) or _listening(port)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not [pid for pid in children if _is_alive(pid)]
     assert _listening(port) == set()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_a_group_on_the_leash_ends_with_its_holder_and_not_before(sign):
+    """With a stand-in for the server, which has a child and takes its time to end."""
+    child = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+    server = f"import subprocess, time; print(subprocess.Popen({child}).pid, flush=True); time.sleep(600)"
+    holder = f"""
+import subprocess, sys, time
+from harness.track.ui_server import _LEASH
+leash = [sys.executable, "-S", "-c", _LEASH, sys.executable, "-S", "-c", {server!r}]
+server = subprocess.Popen(leash, stdin=subprocess.PIPE, start_new_session=True)
+print(server.pid, flush=True)
+time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
+    group = {int(process.stdout.readline()), int(process.stdout.readline())}
+    group |= set(_descendants(process.pid))
+    assert len(group) == 3
+    assert all(map(_is_alive, group))
+    process.send_signal(sign)
+    process.wait(30)
+    deadline = time.monotonic() + 20
+    while any(map(_is_alive, group)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.stdout.close()
+    left = [pid for pid in group if _is_alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
 
 
 @pytest.mark.slow
