@@ -70,13 +70,15 @@ def _face(stream: Any) -> Any:
 def outlive_readers() -> None:
     """Let standard output and error outlive their pipe or terminal, for this process and those that it starts.
 
+    No secret is written to them, to the very end of the process.
+
     A result that cannot be written for another reason, such as a full disk, is still an error; progress never is. What
     a caller put in the place of a stream stays.
     """
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _lasting(sys.stdout, 1, lambda error: error.errno in _NOBODY_READS)
+        sys.stdout = _face(_lasting(sys.stdout, 1, lambda error: error.errno in _NOBODY_READS))
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _lasting(sys.stderr, 2, lambda error: True)
+        sys.stderr = _face(_lasting(sys.stderr, 2, lambda error: True))
 
 
 def _lasting(stream: Any, descriptor: int, gone: Callable[[OSError], bool]) -> io.TextIOWrapper:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.files import write_text
 from harness.pages.escaping import visible
+from harness.secrets import cleared
 
 _SECONDS_PER_CELL = 600
 _SECONDS_TO_START = 300
@@ -52,6 +53,7 @@ def execute(notebook: Any, path: Path) -> None:
     finally:
         _forget_times(notebook)
         _describe_figures(notebook)
+        _clear_words(notebook)
         write_text(path, nbformat.writes(notebook) + "\n")
 
 
@@ -109,6 +111,14 @@ def _forget_times(notebook: Any) -> None:
     """Drop when each cell ran, so that the same rows give the same notebook."""
     for cell in notebook["cells"]:
         cell["metadata"].pop("execution", None)
+
+
+def _clear_words(notebook: Any) -> None:
+    """Keep secrets out of what cells printed, and of the traceback of one that failed."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if output["output_type"] in ("stream", "error"):
+                output.update(cleared(output))
 
 
 def _describe_figures(notebook: Any) -> None:

@@ -29,7 +29,12 @@ _LEFT_ALONE = 300.0
 _BYTES_A_SECOND = 1e6
 _DOWNLOAD = 600.0
 # MLflow's own: it tries again for four minutes, and each try waits for two.
-_OWN = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
+# The address that MLflow would print at the end of a run has its password, and standard output may be JSON.
+_OWN = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _LOGGERS = {"mlflow.store.db.utils": logging.CRITICAL, "urllib3.connectionpool": logging.ERROR}
 
 # How urllib3 says at the end of a long line what was the matter.

@@ -60,6 +60,37 @@ def test_a_process_that_was_started_without_streams_goes_on(tmp_path):
     assert (tmp_path / "file").read_text() == "done"
 
 
+def test_what_libraries_print_to_the_end_of_a_process_has_no_secret():
+    talk = """
+import atexit, logging, sys, threading, warnings
+from harness.cli.streams import outlive_readers
+outlive_readers()
+secret = sys.stdin.read()
+print("printed", secret)
+logging.getLogger("urllib3").warning("logged %s", secret)
+warnings.warn("warned " + secret)
+worker = threading.Thread(target=lambda: int("thread " + secret))
+worker.start(), worker.join()
+atexit.register(print, "at exit", secret)
+raise ValueError("raised " + secret)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", talk],
+        input="s3cr3t-Word",
+        env=os.environ | {"MY_TOKEN": "s3cr3t-Word"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert said.count("***") >= 6
+    assert all(
+        word in said for word in ("printed ***", "logged ***", "warned ***", "thread ***", "raised ***")
+    )
+    assert "at exit ***" in said
+    assert "s3cr3t" not in said
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_result_that_no_disk_takes_is_an_error_and_lost_progress_is_none(tmp_path):
     results = [

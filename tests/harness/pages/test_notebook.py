@@ -56,6 +56,26 @@ def test_the_notebook_is_written_without_times_even_when_a_cell_fails(tmp_path, 
     assert written["cells"][0]["metadata"] == {}
 
 
+def test_what_cells_printed_and_failed_with_has_no_secret_and_pictures_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "s3cr3t-Word")
+    picture = {"image/png": "iVBOR/pwd=", "text/plain": "x"}
+
+    def run(notebook, path, private):
+        notebook["cells"][0]["outputs"] = [
+            nbformat.v4.new_output("stream", text="at s3cr3t-Word"),
+            nbformat.v4.new_output("display_data", data=picture),
+            nbformat.v4.new_output("error", ename="E", evalue="s3cr3t-Word", traceback=["s3cr3t-Word"]),
+        ]
+
+    monkeypatch.setattr(notebook_module, "_run", run)
+    execute(make_notebook([code_cell("1")], "x"), tmp_path / "x.ipynb")
+    text = (tmp_path / "x.ipynb").read_text()
+    assert "s3cr3t" not in text
+    said, shown, failed = nbformat.read(tmp_path / "x.ipynb", as_version=4).cells[0].outputs
+    assert (said.text, failed.traceback, failed.evalue) == ("at ***", ["***"], "***")
+    assert shown.data == picture
+
+
 def test_the_kernel_sees_this_harness_and_none_of_the_user_s_start_up_files(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"first{os.pathsep}{os.pathsep}second")
     monkeypatch.setenv("IPYTHONDIR", "/of/the/user")

@@ -172,3 +172,18 @@ def test_a_line_says_what_became_of_the_connection():
     assert reason(OSError(text)) == "too many 500 error responses"
     assert reason(ValueError("a first line.\na second")) == "a first line"
     assert reason(ValueError()) == "ValueError"
+
+
+def test_mlflow_prints_no_address_of_a_server_at_the_end_of_a_run(monkeypatch, capsys):
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.entities import RunData, RunInfo
+    from mlflow.tracking._tracking_service.client import TrackingServiceClient
+
+    monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "")
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")
+    patience.Client("http://me:s3cr3t@127.0.0.1:9")
+    client = TrackingServiceClient("http://me:s3cr3t@127.0.0.1:9")
+    info = RunInfo("1", "1", "me", "FINISHED", 0, 0, "active")
+    monkeypatch.setattr(client.store, "get_run", lambda run_id: MlflowRun(info, RunData()))
+    client._log_url("1")
+    assert capsys.readouterr().out == ""
