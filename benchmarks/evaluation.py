@@ -139,14 +139,18 @@ def least_in_turn(
 
 
 def judged(what: str, measured: dict[str, float]) -> list[Claim]:
-    """Return the claims about one size on one kind of processor: evaluations in bare products of the same run."""
+    """Return the claims about one size on one kind of processor: evaluations in bare products of the same run.
+
+    Wall time of two threads is a plain figure: on a busy machine it is that of the other work.
+    """
     claims = []
     for key, seconds in measured.items():
         setting, _, work = key.rpartition(", ")
         if work != "product":
             ratio = seconds / measured[f"{setting}, product"]
+            most = MOST if "1 thread" in setting else None
             claims.append(
-                claim(f"{what}: {setting}, {work}, in bare products", ratio, unit="x", at_most=MOST)
+                claim(f"{what}: {setting}, {work}, in bare products", ratio, unit="x", at_most=most)
             )
     return claims
 
