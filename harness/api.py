@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.config.values import flatten
 from harness.inference.model import Trained, load
 from harness.inference.transfer import results_of
-from harness.record import BOOTSTRAP, all_runs
+from harness.record import BOOTSTRAP, all_runs, readable
 from harness.track.tags import with_ends
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ __all__ = ["Trained", "load", "runs"]
 
 
 def runs(root: str | Path | None = None) -> "pandas.DataFrame":
-    """Return all recorded runs, one row each.
+    """Return all recorded runs, one row each; one whose record cannot be read is named in a warning.
 
     Columns: `run`, `status`, what the result stands on (`identity`, `fingerprint` of the annotation, hashes of the
     backbone's weights and of those trained), the config by dotted key, `data.` with counts and faults, `accounting.`,
@@ -27,10 +27,7 @@ def runs(root: str | Path | None = None) -> "pandas.DataFrame":
     import pandas
 
     rows = []
-    for folder in all_runs(Path(root) if root else None):
-        record = folder.read()
-        if record is None:
-            continue
+    for folder, record in readable(all_runs(Path(root) if root else None)):
         head = {
             "run": record.name,
             "status": record.status,

@@ -1,14 +1,15 @@
 """Write files so that a crash at any moment leaves the old one or the new one, never half of one.
 
-A place that cannot be written to, for want of space or of permission, is one message that names it and the fix.
+What a dead process left half written is cleared by the next one that writes the same file or holds the folder. A JSON
+object carries the checksum of its content, so that a damaged one is found when it is read.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
-import tempfile
+import re
+import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,62 +18,17 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
 
-from harness.errors import HarnessError, UsageError
-from harness.paths import cache_root
+from harness.errors import DataError, HarnessError
+from harness.places import writing
 
 _LOCK = ".lock"
 _TRIES, _BETWEEN_TRIES = 4, 0.02
 BROKEN = (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError)
 _PROBE = bytes(1 << 16)
-_MENDS = {
-    errno.ENOSPC: "free some space there",
-    errno.EDQUOT: "free some of your quota there",
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-    errno.EROFS: "make it writable",
-    errno.EACCES: "let yourself read and write there (`ls -ld` shows who may)",
-    errno.EPERM: "let yourself read and write there (`ls -ld` shows who may)",
-    errno.ENOTDIR: "rename the file that stands where a folder is needed",
-    errno.EEXIST: "rename the file that stands where a folder is needed",
-    errno.EISDIR: "rename the folder that stands where a file is needed",
-    errno.ENAMETOOLONG: "shorten its name",
-    errno.EIO: "check the disk",
-    errno.ENOENT: "make the folder, which is gone",
-}
-
-
-def place_fault(error: OSError, place: Path | None = None, instead: str | None = None) -> UsageError | None:
-    """Return the one message for a place that refuses: which, why, and what to do; None for another kind of error.
-
-    Args:
-        error: what the system said; the file that it names is meant, unless that is but a draft beside `place`.
-        place: the file or folder that was to be written.
-        instead: how to choose another place; else told from the place.
-    """
-    mend = _MENDS.get(error.errno or 0)
-    named = None if error.filename is None else Path(os.fsdecode(error.filename))
-    if mend is None or (place is None and error.errno == errno.ENOENT):
-        return None
-    if place is None and named is None:
-        return UsageError(f"The output cannot be written ({error.strerror}): {mend}, or send it elsewhere.")
-    if place is not None and named is not None and named.parent not in (place.parent, place, *place.parents):
-        place = None
-    verb, asked = ("used", named) if place is None else ("written to", place)
-    assert asked is not None
-    if instead is None:
-        cached = asked.absolute().is_relative_to(cache_root().path.absolute())
-        instead = "set HARNESS_CACHE to another folder" if cached else "choose another folder"
-    return UsageError(f"{asked} cannot be {verb} ({error.strerror}): {mend}, or {instead}.")
-
-
-@contextmanager
-def writing(place: Path, instead: str | None = None) -> Iterator[None]:
-    """Raise `UsageError` that names the place and the fix where the system lets nothing be written to it."""
-    try:
-        yield
-    except OSError as error:
-        if (fault := place_fault(error, place, instead)) is None:
-            raise
-        raise fault from error
+CHECKSUM = "checksum"
+# A draft is `.NAME.PROCESS-START-HOST`; those of earlier versions are `.NAME.PROCESS`.
+_DRAFT = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)(?:-(?P<start>\d+)-(?P<host>[0-9a-f]{8}))?")
+_DAY = 86_400
 
 
 @contextmanager
@@ -82,9 +38,11 @@ def replaced(path: Path) -> Iterator[Path]:
     The file's mode is that of any new file, whatever mode the writer gives to its own. Raises `UsageError` where the
     place lets nothing be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    process = os.getpid()
+    temporary = path.with_name(f".{path.name}.{process}-{_start_of(process) or 0}-{_this_host()}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear(path.parent, path.name)
         try:
             temporary.touch()
             mode = temporary.stat().st_mode
@@ -103,6 +61,46 @@ def replaced(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def _clear(folder: Path, name: str | None = None) -> None:
+    """Remove what dead processes left half written in a folder: of all files, or of one of that name."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _DRAFT.fullmatch(entry.name)
+            if found and found["name"] == (name or found["name"]) and _is_dead(found, entry):
+                with suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _is_dead(draft: re.Match[str], entry: os.DirEntry[str]) -> bool:
+    """Whether the process of a draft is gone: of another machine's that is known once a day has passed."""
+    if draft["host"] not in (None, _this_host()):
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY
+    start = _start_of(int(draft["process"]))
+    return start is None or (draft["start"] is not None and start != int(draft["start"]))
+
+
+def _start_of(process: int) -> int | None:
+    """Return when a process of this machine began, which no later process of its number shares; None for none."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, IndexError):
+        return 0
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return 0
+    return 0
+
+
+def _this_host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
 def _probe(file: Path) -> None:
     """Ask the system by a write of one's own: the writers of tensors do not say why they failed."""
     with file.open("ab") as opened:
@@ -118,18 +116,43 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically."""
-    write_text(path, json.dumps(value, indent=2, default=str) + "\n")
+    """Write a JSON file atomically; an object gets the checksum of its content."""
+    text = json.dumps(value, indent=2, default=str)
+    if isinstance(value, Mapping):
+        text = json.dumps({**value, CHECKSUM: _checksum(json.loads(text))}, indent=2, default=str)
+    write_text(path, text + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; raise `HarnessError` naming it when it is broken."""
+def read_json(path: Path, of: type = object) -> Any:
+    """Read a JSON file; raise `DataError` naming it where it is broken, no `of`, or not as it was written.
+
+    An object that carries no checksum, as those of earlier versions, is taken as it is.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{path} cannot be read ({error}): remove it, or repeat the run with --force."
-        ) from error
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _broken(path, reason or type(error).__name__) from error
+    if not isinstance(value, of):
+        raise _broken(path, f"it holds {_kind(value)}")
+    if isinstance(value, dict):
+        noted = value.pop(CHECKSUM, None)
+        if noted is not None and noted != _checksum(value):
+            raise _broken(path, "its checksum is of other content, so it is damaged")
+    return value
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", type(None): "null", bool: "a truth value"}
+    return names.get(type(value), "a number")
+
+
+def _broken(path: Path, reason: str) -> DataError:
+    return DataError(f"{path} cannot be read ({reason}): remove it, or repeat the run with --force.")
 
 
 def file_hash(path: Path) -> str:
@@ -159,13 +182,6 @@ def load_arrays(path: str | Path, wanted: Callable[[str], bool] = lambda name: T
         return {name: archive[name] for name in archive.files if wanted(name)}
 
 
-def writable(folder: Path, instead: str = "give another --out") -> None:
-    """Make a folder to write results to; raise `UsageError` where nothing can be written to it."""
-    with writing(folder, instead):
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-
-
 @contextmanager
 def held(lock: Path, instead: str | None = None) -> Iterator[None]:
     """Hold a lock file, waiting for it; freed by the system at any death.
@@ -185,13 +201,20 @@ class Busy(HarnessError):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, so that two processes never work in it at once; freed by the system at any death."""
+    """Hold a folder's lock, so that two processes never work in it at once; freed by the system at any death.
+
+    What dead processes left half written in it is removed.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / _LOCK).open("w")
     with file:
         if not _take(file):
             raise Busy(f"Another process is working on {folder}: wait for it, or stop it.")
+        _clear(folder)
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                _clear(entry)
         yield
 
 

@@ -58,4 +58,4 @@ class Runs:
         for dataset in datasets:
             file = Path(runs) / run / "transfer" / f"{dataset}.json"
             file.parent.mkdir(exist_ok=True)
-            file.write_text(json.dumps({"dataset": dataset}))
+            file.write_text(json.dumps({"dataset": dataset, "metrics": {}, "intervals": {}}))

@@ -29,7 +29,7 @@ FLOORS = (
     "twins track method_parts",
     "clip images captions pages datasets record",
     "config compute files registry addresses",
-    "file_kinds",
+    "file_kinds places",
     "paths errors listener metric_names strict_json secrets",
 )
 OWNERS = {"mlflow": {"track"}, "optuna": {"queue", "sweep"}, "accelerate": {"compute"}}

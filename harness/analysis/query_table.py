@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.pictures import Pictures
 from harness.errors import DataError, UsageError
-from harness.files import read_json
 from harness.metric_names import DIRECTIONS
 from harness.record import QUERIES, RunFolder
 
@@ -72,7 +71,11 @@ def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str
         raise UsageError(
             f"{record.name} was not tested on {dataset}: harness evaluate {record.name} --dataset {dataset}"
         )
-    found = read_json(result)
+    found = next((one for one in folder.results() if one["dataset"] == dataset), None)
+    if found is None:
+        raise DataError(
+            f"{result} cannot be read: harness evaluate {record.name} --dataset {dataset} --force makes it anew."
+        )
     return str(dataset), found["fingerprint"], found["synthetic"], f"transfer/{dataset}.npz"
 
 

@@ -7,6 +7,7 @@ the result is left alone.
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from harness.errors import HarnessError
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import intervals
 from harness.evaluate.per_identity import query_values
-from harness.files import BROKEN, Busy, locked, read_json, write_json
+from harness.files import BROKEN, Busy, locked, write_json
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
-from harness.record import BOOTSTRAP, QUERIES, Record, RunFolder, all_runs, find_run
-from harness.run.several_seeds import summarise
+from harness.record import BOOTSTRAP, QUERIES, TRANSFER, Record, RunFolder, all_runs, find_run, readable
+from harness.run.several_seeds import groups, summarise
 from harness.track.mlflow_store import Store
 from harness.track.patience import reason, warn
 from harness.track.publish import publish_group, publish_intervals
@@ -120,9 +121,10 @@ def _anew(folder: RunFolder, found: Outcome) -> None:
     elif _take(folder, QUERIES, prefix, values, record.name, found):
         record.intervals, record.interval_method = values["intervals"], METHOD
         folder.write(record)
-    for file, result in _results(folder.file("transfer"), found):
+    for result in _results(folder, found):
         dataset = str(result["dataset"])
-        place, title = f"transfer/{dataset}.npz", f"{record.name} on {dataset}"
+        file = folder.file(f"{TRANSFER}/{dataset}.json")
+        place, title = f"{TRANSFER}/{dataset}.npz", f"{record.name} on {dataset}"
         if _take(folder, place, f"test/{dataset}/", result, title, found):
             write_json(file, result)
     if len(found.reread) > n_before and not _send(record, folder):
@@ -162,7 +164,7 @@ def _ends(
             for name in ALL_METRICS
         }
         ends = intervals(queries)
-    except (*BROKEN, KeyError) as error:
+    except (*BROKEN, HarnessError, KeyError) as error:
         raise _Unlike(f"{file} cannot be read: {error}") from error
     _check_same((name, metrics.get(prefix + name), value) for name, value in values.items())
     return {prefix + name: pair for name, pair in ends.items()}
@@ -192,7 +194,7 @@ def _send(record: Record, folder: RunFolder) -> bool:
 
 def _reread_groups(root: Path, chosen: set[str], found: Outcome, *, every: bool) -> None:
     """Make the intervals of groups of seeds anew: of all, or of those that hold a chosen run."""
-    for file, group in _results(root / "groups", found):
+    for file, group in groups(root, partial(_skip, found)):
         if not every and not chosen & set(group["runs"]):
             continue
         if group.get("interval_method", BOOTSTRAP) == METHOD:
@@ -212,24 +214,24 @@ def _reread_groups(root: Path, chosen: set[str], found: Outcome, *, every: bool)
             found.unsent.append(group["name"])
 
 
-def _results(folder: Path, found: Outcome) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the results that a folder holds, with their files; one that cannot be read is skipped."""
-    for file in sorted(folder.glob("*.json")):
-        try:
-            yield file, read_json(file)
-        except HarnessError as error:
-            found.skipped[str(file.relative_to(folder.parent.parent))] = str(error)
+def _results(folder: RunFolder, found: Outcome) -> Iterator[dict[str, Any]]:
+    """Yield a run's results on other datasets; one that cannot be read is skipped."""
+    yield from folder.results(partial(_skip, found))
+
+
+def _skip(found: Outcome, file: Path, why: str) -> None:
+    found.skipped[str(file.relative_to(file.parent.parent.parent))] = why
 
 
 def _group_anew(root: Path, group: Mapping[str, Any]) -> tuple[dict[str, Any], list[Record]]:
     """Return a group with the intervals of today, and its records; raise `_Unlike` where its runs are others."""
     folders = [RunFolder(root / name) for name in group["runs"]]
-    records = [record for folder in folders if (record := folder.read()) is not None]
+    records = [record for _, record in readable(folders, lambda file, why: None)]
     if len(records) < len(folders) or not all(folder.file(QUERIES).is_file() for folder in folders):
         raise _Unlike("a run of it, or the per-query results of one, are gone")
     try:
         metrics = summarise(records, folders)["metrics"]
-    except (*BROKEN, KeyError) as error:
+    except (*BROKEN, HarnessError, KeyError) as error:
         raise _Unlike(f"the per-query results of its runs cannot be read: {error}") from error
     before = group["metrics"]
     _check_same((name, before.get(name, {}).get("mean"), one["mean"]) for name, one in metrics.items())

@@ -16,7 +16,7 @@ import click
 
 from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
-from harness.files import place_fault
+from harness.places import place_fault
 
 INTERRUPTED = 130
 _CONTROL = re.compile(

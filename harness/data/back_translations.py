@@ -16,7 +16,8 @@ from typing import Any
 from harness.datasets import Sample
 from harness.errors import DataError, Interrupted, UsageError
 from harness.file_kinds import read_text
-from harness.files import locked, writable, write_text
+from harness.files import locked, write_text
+from harness.places import writable
 from harness.strict_json import read_json_text
 
 FILE = "back_translations.json"

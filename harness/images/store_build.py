@@ -14,9 +14,9 @@ from harness.compute.child_processes import process_pool
 from harness.compute.claims import claimed, clear_abandoned
 from harness.config.pixels import Interpolation
 from harness.errors import DataError
-from harness.files import writing
 from harness.images.decoding import ImageError, Mark, decode_marked
 from harness.images.file_hashes import Progress
+from harness.places import writing
 
 log = logging.getLogger(__name__)
 

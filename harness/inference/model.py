@@ -12,6 +12,7 @@ from harness.compute.devices import inference
 from harness.config.sections import RunConfig
 from harness.errors import HarnessError, UsageError
 from harness.evaluate.encoder import Encoder
+from harness.files import file_hash
 from harness.images.decoding import Pixels, decode
 from harness.inference.gallery import Hit, find_images, open_gallery
 from harness.methods import Method
@@ -41,7 +42,7 @@ class Trained:
         _same_backbone(self.record, clip.identity.as_dict())
         method = build_method(self.config, clip)
         if method.trained:
-            load_weights(method, folder.file(WEIGHTS))
+            load_weights(method, folder.whole(WEIGHTS))
         self.method: Method = method.to(self.engine.device).eval()
         self.method.fold()
         self.encoder = Encoder(self.method, self.config, self.engine)
@@ -73,8 +74,8 @@ class Trained:
         if self.engine.mixed_precision != "no":
             digest.update(self.engine.mixed_precision.encode())
         if self.method.trained:
-            with self.folder.file(WEIGHTS).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            known = self.record.weights_sha256 or file_hash(self.folder.file(WEIGHTS))
+            digest.update(bytes.fromhex(known))
         return digest.hexdigest()
 
     def similarity(self, captions: Sequence[str], paths: Sequence[str | Path]) -> Tensor:

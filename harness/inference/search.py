@@ -10,7 +10,6 @@ from harness.data.annotations import image_files
 from harness.data.reading import read_dataset
 from harness.errors import UsageError
 from harness.file_kinds import read_text
-from harness.files import writable
 from harness.inference.found import Search
 from harness.inference.gallery import find_images, open_gallery
 from harness.inference.model import Trained
@@ -18,6 +17,7 @@ from harness.inference.page import write_search_page
 from harness.listener import Listener
 from harness.pages.escaping import safe_stem, visible
 from harness.paths import runs_root
+from harness.places import writable
 from harness.record import find_run
 
 _OUT = Path("search-out")

@@ -1,5 +1,6 @@
 """Test a trained run on other datasets, with the run's own preprocessing, once each."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,15 @@ from harness.config.sections import DatasetConfig
 from harness.data.loading import Opened, open_test
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
+from harness.errors import DataError
 from harness.evaluate.encoder import evaluate
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import PROTOCOL_VERSION, intervals
-from harness.files import read_json, write_json
+from harness.files import file_hash, write_json
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.record import RunFolder, find_run, now
+from harness.record import QUERIES_SHA256, TRANSFER, RunFolder, find_run, now
 from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import take_own_test
 from harness.run.import_checkpoint import tracked
@@ -47,8 +49,8 @@ def evaluate_run(
 
 
 def results_of(folder: RunFolder) -> list[Result]:
-    """Return all results on other datasets that a run's folder holds."""
-    return [read_json(file) for file in sorted(folder.file("transfer").glob("*.json"))]
+    """Return all results on other datasets that a run's folder holds; one that cannot be read is named in a line."""
+    return list(folder.results())
 
 
 def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
@@ -65,9 +67,9 @@ def _evaluate_one(
     reading.of("test").check_pictures(config.on_bad_image)
     if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
         return _own(trained, reading, force, listener)
-    file = trained.folder.file(f"transfer/{dataset}.json")
-    if file.is_file() and not force:
-        found: Result = read_json(file)
+    file = trained.folder.file(f"{TRANSFER}/{dataset}.json")
+    found = _found(trained.folder, file, listener) if os.path.lexists(file) and not force else None
+    if found is not None:
         if unlike := _differences(found, reading):
             listener.on_note(f"the result on {dataset} of {found['finished']} is made anew: {unlike}.")
         else:
@@ -81,6 +83,21 @@ def _evaluate_one(
     listener.on_stage(f"testing on {dataset}")
     evaluation, _ = evaluate(trained.encoder, split, detail=True)
     return _write(trained, reading, evaluation, opened)
+
+
+def _found(folder: RunFolder, file: Path, listener: Listener) -> Result | None:
+    """Return a result that is there; None, with a note, for one that is damaged or has lost its queries."""
+    told: dict[Path, str] = {}
+    found = next((one for one in folder.results(told.__setitem__) if one["dataset"] == file.stem), None)
+    try:
+        if found is not None:
+            folder.whole(f"{TRANSFER}/{file.stem}.npz")
+    except DataError as error:
+        told, found = {file: str(error)}, None
+    if found is None:
+        why = told.get(file, f"{file} cannot be read: {file} is no file").rpartition(": ")[0]
+        listener.on_note(f"the result on {file.stem} is made anew: {why}.")
+    return found
 
 
 def _differences(found: Result, reading: Reading) -> str:
@@ -141,7 +158,9 @@ def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) 
         "intervals": {prefix + name: ends for name, ends in found.items()},
         "interval_method": METHOD,
     }
-    trained.folder.write_queries(evaluation.queries, f"transfer/{dataset}.npz")
+    queries = f"{TRANSFER}/{dataset}.npz"
+    trained.folder.write_queries(evaluation.queries, queries)
+    result[QUERIES_SHA256] = file_hash(trained.folder.file(queries))
     write_json(trained.folder.file(f"transfer/{dataset}.json"), result)
     log_transfer(trained.record, trained.folder, result)
     return result

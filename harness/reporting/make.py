@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, many
-from harness.files import read_json, writable, write_json
+from harness.files import read_json, write_json
 from harness.listener import Listener
 from harness.pages.escaping import markdown_text, safe_stem, visible
 from harness.pages.html import write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
 from harness.paths import runs_root
+from harness.places import writable
 from harness.reporting.missing import placed, write_gaps
 from harness.reports import REPORTS, Contents, Gap, Report, Source, Step
 from harness.secrets import without_secrets

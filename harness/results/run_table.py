@@ -99,7 +99,7 @@ def read_unfinished(store: "Store", suite: str | None = None) -> "DataFrame":
 def _unfinished(run: RunRow, root: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"run": run.name, "synthetic": run.synthetic}
     row |= {name: run.tag(name) for name in ("method", "dataset", "status", "reached")}
-    here = RunFolder(root / run.name).read() if run.running and Path(run.name).name == run.name else None
+    here = RunFolder(root / run.name).glance() if run.running and Path(run.name).name == run.name else None
     return row if here is None else row | {"status": here.status, "reached": reached(here.progress)}
 
 

@@ -46,7 +46,7 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
         raise UsageError(
             f"The run {record.name} has the backbone {config.name}, not {name}: set backbone.name={config.name}."
         )
-    file = folder.file(WEIGHTS)
+    file = folder.whole(WEIGHTS)
     trained = read_tensors(file) if file.is_file() else {}
     refuse_not_finite(trained, file)
     towers = {key.removeprefix(TOWERS): value for key, value in trained.items() if key.startswith(TOWERS)}

@@ -10,7 +10,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.data.reading import Reading
 from harness.errors import listed
-from harness.record import BEFORE_PICTURES, Record, RunFolder
+from harness.record import BEFORE_PICTURES, Record, RunFolder, readable
 
 
 def difference_from_earlier(record: Record, root: Path) -> str | None:
@@ -95,7 +95,7 @@ def _settings(record: Record) -> dict[str, Any]:
 def _of_same_name(record: Record, root: Path) -> Iterator[Record]:
     """Yield the runs whose name differs in the identity alone."""
     start = record.name.removesuffix(record.identity[:12])
-    for folder in root.glob(f"{start}*"):
-        found = RunFolder(folder).read() if "~" not in folder.name else None
-        if found is not None and found.identity != record.identity:
+    folders = [RunFolder(folder) for folder in root.glob(f"{start}*") if "~" not in folder.name]
+    for _, found in readable(folders):
+        if found.identity != record.identity:
             yield found

@@ -10,7 +10,7 @@ from harness.datasets import DATASETS
 from harness.images.store import disk_bytes
 from harness.methods import METHODS
 from harness.paths import data_root, runs_root
-from harness.record import Record, all_runs
+from harness.record import Record, all_runs, readable
 from harness.run.job import outline
 from harness.train.cost import count_parameters
 from harness.twins.writer import twin_captions
@@ -18,8 +18,8 @@ from harness.twins.writer import twin_captions
 
 def finished_runs(runs: str | Path | None = None) -> list[Record]:
     """Return the records of all finished runs, oldest first."""
-    records = (folder.read() for folder in all_runs(runs_root(runs).path))
-    return [record for record in records if record is not None and record.status == "finished"]
+    records = (record for _, record in readable(all_runs(runs_root(runs).path)))
+    return [record for record in records if record.status == "finished"]
 
 
 def expected_seconds(

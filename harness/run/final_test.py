@@ -9,7 +9,7 @@ from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import correlation, intervals
 from harness.listener import Listener
-from harness.record import EMBEDDINGS, Record, RunFolder
+from harness.record import EMBEDDINGS, QUERIES, Record, RunFolder
 from harness.train.cost import PeakMemory, inference_flops
 
 
@@ -39,6 +39,7 @@ def take_test(record: Record, folder: RunFolder, encoder: Encoder, split: Split)
         folder.write_queries(evaluation.queries)
         sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
         folder.write_queries(sample, EMBEDDINGS)
+        folder.note(record, QUERIES, EMBEDDINGS)
     return evaluation.metrics
 
 

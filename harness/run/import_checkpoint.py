@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from harness.clip.model import Clip, load_clip
+from harness.clip.tensor_files import write_tensors
 from harness.clip.weight_files import state_hash
 from harness.clip.weights import Weights
 from harness.compute.devices import Accelerator, accelerator
@@ -22,7 +21,7 @@ from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.evaluate.encoder import Encoder
 from harness.evaluate.measure import PROTOCOL_VERSION
-from harness.files import locked, replaced
+from harness.files import file_hash, locked
 from harness.listener import Listener
 from harness.methods import METHODS
 from harness.paths import runs_root
@@ -93,12 +92,12 @@ def import_checkpoint(
     root, record = runs_root(runs).path, new_record(work)
     folder = RunFolder(root / record.name)
     with locked(folder.path):
-        found = folder.read()
-        if found is not None and not force and not _is_wanting(found, work.reading):
+        found = None if force else folder.read()
+        if found is not None and not _is_wanting(found, work.reading):
             work.listener.on_note(f"found the run {found.name}, imported from {found.imported}: shown.")
             return found
-        if found is not None and (found.metrics or force):
-            if work.reading is not None and (unlike := _unlike(found, work.reading)):
+        if folder.is_begun() and (found is None or found.metrics):
+            if found and work.reading is not None and (unlike := _unlike(found, work.reading)):
                 work.listener.on_note(f"the test of {found.name} is made anew: {unlike}.")
             folder.set_aside()
             folder.path.mkdir()
@@ -197,9 +196,10 @@ def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Recor
     method.load_state_dict(checkpoint.rest, strict=False)
     method.to(work.engine.device)
     mark = {"identity": record.identity, "method": method.name}
-    with replaced(folder.file(BACKBONE)) as temporary:
-        save_file(checkpoint.towers, temporary, metadata=mark)
+    write_tensors(folder.file(BACKBONE), checkpoint.towers, mark)
     save_weights(method, folder.file(WEIGHTS), mark)
+    folder.note(record, BACKBONE)
+    record.weights_sha256 = file_hash(folder.file(WEIGHTS))
     record.accounting = {
         "parameters": cost.count_parameters(method).as_dict(),
         "checkpoint_bytes": folder.file(WEIGHTS).stat().st_size,

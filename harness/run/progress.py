@@ -4,7 +4,7 @@ import time
 
 from harness.files import write_json
 from harness.listener import Listener
-from harness.record import HISTORY, PROGRESS, RunFolder
+from harness.record import HISTORY, PROGRESS, Record, RunFolder
 from harness.train.checkpoint import CHECKPOINT
 
 _EVERY = 1.0
@@ -59,9 +59,11 @@ class ProgressFile(Listener):
         self._history.append(row)
         self._write()
 
-    def end(self) -> None:
-        """Leave only the finished epochs: the rest is in the record of a run that has ended."""
+    def end(self, record: Record) -> None:
+        """Leave only the finished epochs, noted in the record, which has the rest of a run that has ended."""
         self._write_history()
+        if self._history:
+            self.folder.note(record, HISTORY)
         self.folder.file(PROGRESS).unlink(missing_ok=True)
 
     def _write(self) -> None:

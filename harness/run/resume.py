@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.files import read_json
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build_stored
-from harness.record import Record, RunFolder, all_runs, all_trials, find_run
+from harness.record import Record, RunFolder, all_runs, all_trials, find_run, readable, warn
 from harness.run.run import run
+from harness.run.several_seeds import groups
 from harness.track.mlflow_opening import opening, tracking_uri
 from harness.track.mlflow_store import STATES, Store
 from harness.track.own_runs import abandoned, earlier_groups, rows_by_key
@@ -52,9 +52,8 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
         store = Store(root)
         there = rows_by_key(store.search("tags.`harness.identity` LIKE '%'"))
         sent, left = [], 0
-        for folder in [*all_runs(root), *all_trials(root)]:
-            record = folder.read()
-            if record is None or record.status == "running":
+        for folder, record in readable([*all_runs(root), *all_trials(root)]):
+            if record.status == "running" or _is_damaged(folder):
                 continue
             if not everything and _has_arrived(record, folder, there, store.place):
                 left += 1
@@ -82,14 +81,23 @@ def _has_arrived(record: Record, folder: RunFolder, there: Mapping[str, list[Run
     return True
 
 
+def _is_damaged(folder: RunFolder) -> bool:
+    """Say whether a file of a run is damaged, which is named in a line: it must not be sent."""
+    if not (faults := folder.faults()):
+        return False
+    warn(folder.path, faults[0])
+    return True
+
+
 def _sync_groups(root: Path, store: Store) -> None:
     """Send the groups of seeds that the store has not got, or not as the parents of their runs."""
     folders = {folder.path.name: folder for folder in all_runs(root)}
-    for file in sorted((root / "groups").glob("*.json")):
-        group = read_json(file)
+    for _, group in groups(root):
         if not folders.keys() >= set(group["runs"]):
             continue
-        records = [record for name in group["runs"] if (record := folders[name].read()) is not None]
+        records = [record for _, record in readable(folders[name] for name in group["runs"])]
+        if len(records) < len(group["runs"]):
+            continue
         rows = earlier_groups(store, group["identity"], group_marks(records, root))
         if len(rows) != 1 or rows[0].status != "FINISHED" or not _are_children(store, rows[0].id, records):
             publish_group(group, records, root)

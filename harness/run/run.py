@@ -1,5 +1,6 @@
 """One run from config to record: read, build, audit, train, select, test, account, write, track."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from harness.config.sections import RunConfig
 from harness.data.loading import Material, Split, open_material
 from harness.errors import Interrupted, UsageError, listed
 from harness.evaluate.encoder import Encoder, evaluate
-from harness.files import file_hash, locked, write_json
+from harness.files import Busy, file_hash, locked, write_json
 from harness.listener import Listener, Listeners
 from harness.methods import METHODS, Method
 from harness.record import (
@@ -30,7 +31,7 @@ from harness.track.own_runs import new_key
 from harness.track.run_tracker import Tracker
 from harness.train import cost
 from harness.train.batch_source import training_batches
-from harness.train.checkpoint import CHECKPOINT, State, load_weights, save_weights
+from harness.train.checkpoint import CHECKPOINT, BestWeights, State, load_weights, save_weights
 from harness.train.gradient_audit import audit_gradients
 from harness.train.loop import SELECTED, Training
 
@@ -69,7 +70,7 @@ def run(
     if unlike := difference_from_earlier(job.record, job.folder.path.parent):
         job.listener.on_note(unlike)
     with locked(job.folder.path):
-        if force and job.folder.read() is not None:
+        if force and job.folder.is_begun():
             job.folder.set_aside()
             job.folder.path.mkdir()
         return _guarded(job)
@@ -84,8 +85,14 @@ def _check_same(old: Record, new: Record) -> None:
 
 
 def _found(job: Job, force: bool) -> Record | None:
-    record = job.folder.read()
-    return record if record is not None and record.status == "finished" and not force else None
+    """Return the finished run, cleared of what its process left where it was killed at the very end."""
+    record = None if force else job.folder.read()
+    if record is None or record.status != "finished":
+        return None
+    if job.main:
+        with suppress(Busy, UsageError), locked(job.folder.path):
+            discard_working_files(job.folder)
+    return record
 
 
 def _warn_of_changes(found: Record, job: Job) -> Record:
@@ -129,8 +136,10 @@ def _guarded(job: Job) -> Record:
         record.finished, record.seconds = now(), progress.seconds
         if record.status != "finished":
             record.progress = progress.done
-        progress.end()
+        progress.end(record)
         folder.write(record)
+        if record.status == "finished":
+            discard_working_files(folder)
         record.tracking = tracker.finish(record)
         folder.write(record)
     return record
@@ -158,8 +167,6 @@ def _work(job: Job) -> Record:
         _keep_weights(job, method)
         _test(job, encoder, material.test, state)
     record.accounting["train_peak_bytes"] = train_memory.bytes
-    if job.main:
-        discard_working_files(job.folder)
     return record
 
 
@@ -204,10 +211,12 @@ def _choose(job: Job, method: Method, state: State) -> None:
         record.selection = {"rule": "none", "epoch": 0}
         return
     chosen = {"val": state.best, "oracle": state.watch.get("best", {}), "last": {}}[rule]
-    file = {"val": SELECTED, "oracle": ORACLE, "last": ""}[rule]
     job.engine.wait_for_everyone()
     if chosen:
-        load_weights(method, job.folder.file(file))
+        kept = BestWeights(job.folder, {"val": SELECTED, "oracle": ORACLE}[rule])
+        file = kept.whole(chosen)
+        assert file is not None
+        load_weights(method, file)
     epoch = int(chosen.get("epoch", state.epoch))
     record.selection = {"rule": rule, "epoch": epoch, "epochs": state.epoch}
     if rule == "val" and chosen:
@@ -239,5 +248,6 @@ def _test(job: Job, encoder: Encoder, split: Split, state: State) -> None:
 
 def discard_working_files(folder: RunFolder) -> None:
     """Remove what only training needs: its checkpoint, and the weights kept of the best epochs."""
-    for name in (CHECKPOINT, SELECTED, ORACLE):
-        folder.file(name).unlink(missing_ok=True)
+    folder.file(CHECKPOINT).unlink(missing_ok=True)
+    for name in (SELECTED, ORACLE):
+        BestWeights(folder, name).settle({})

@@ -1,5 +1,6 @@
 """Several seeds of one config as one result: mean, interval over seeds and identities, and the single values."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,21 @@ import numpy as np
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
-from harness.errors import many
+from harness.errors import DataError, many
 from harness.evaluate.intervals import METHOD, seed_summary
 from harness.evaluate.per_identity import query_values
-from harness.files import write_json
+from harness.files import read_json, write_json
 from harness.listener import Listener
 from harness.methods import METHODS
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
-from harness.record import Record, RunFolder, left_out_words, now
+from harness.record import Record, RunFolder, Tell, left_out_words, now, warn
 from harness.run.run import run
 from harness.track.publish import publish_group
 
 # Added to the seed where a chosen configuration is trained again.
 FRESH_SEED = 1000
+_GROUPS = "groups"
 
 
 def run_seeds(
@@ -46,7 +48,7 @@ def run_seeds(
     root = runs_root(runs).path
     group = summarise(records, [RunFolder(root / record.name) for record in records])
     if is_main_process():
-        write_json(root / "groups" / f"{group['name']}.json", group)
+        write_json(root / _GROUPS / f"{group['name']}.json", group)
         publish_group(group, records, root)
     return group
 
@@ -99,6 +101,24 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
         "interval_method": METHOD,
         "metrics": metrics,
     }
+
+
+def groups(root: Path, tell: Tell = warn) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the recorded groups of seeds with their files; `tell` hears one line of each that cannot be read."""
+    for file in sorted((root / _GROUPS).glob("*.json")):
+        try:
+            group = read_json(file, of=dict)
+            _ = (
+                group["name"],
+                [RunFolder(root / str(name)) for name in group["runs"]],
+                group["metrics"].items(),
+            )
+        except DataError as error:
+            tell(file, str(error))
+        except (KeyError, TypeError, AttributeError):
+            tell(file, f"{file} is no group of seeds: remove it, or repeat its `harness run --seeds`.")
+        else:
+            yield file, group
 
 
 def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

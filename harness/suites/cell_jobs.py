@@ -148,7 +148,7 @@ def _is_there(root: Path, job: FrozenTrial) -> bool:
     name = job.user_attrs.get(RUN)
     if name is None or not Presence.is_of_this_machine(job.user_attrs.get("worker", "")):
         return True
-    record = RunFolder(root / str(name)).read()
+    record = RunFolder(root / str(name)).glance()
     return record is not None and record.status == "finished"
 
 

@@ -31,7 +31,7 @@ def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict
     for cell in cells:
         job = done.get(cell_key(cell))
         folder = RunFolder(setup.root / str(job.user_attrs.get(RUN))) if job else None
-        record = folder.read() if folder else None
+        record = folder.glance() if folder else None
         if folder is not None and record is not None and record.pictures:
             unlike = list(_differences(build_stored(record.config), record, folder, readings))
             if unlike:

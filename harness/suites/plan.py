@@ -130,7 +130,7 @@ def _planned(
     run = record.name if record is not None else None
     seconds = record.seconds if record is not None else expected_seconds(cell.config, finished)[0]
     if state is not None and state.state == "done" and state.run is not None:
-        here = RunFolder(root / state.run).read()
+        here = RunFolder(root / state.run).glance()
         if record is not None or here is None or here.status == "finished":
             name, run, seconds = "done", state.run, state.seconds
     elif state is not None and record is None:

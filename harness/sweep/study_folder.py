@@ -10,11 +10,11 @@ import yaml
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten, merge, nest
-from harness.errors import HarnessError
+from harness.errors import DataError
 from harness.files import read_json, write_json, write_text
 from harness.presets.preset_files import EXPORTED
 from harness.presets.resolve import build_stored, resolve
-from harness.record import Record, RunFolder
+from harness.record import Record, RunFolder, warn
 from harness.sweep.summary import Summary
 
 BEST = "best.yaml"
@@ -40,18 +40,24 @@ def keep_tests(summary: Summary, folder: Path) -> None:
     """Put the tests of an earlier summary into one without, if they are tests of the same best configuration."""
     if summary.best is None or not (folder / SUMMARY).is_file():
         return
-    written = read_json(folder / SUMMARY)
-    if (written.get("best") or {}).get("params") == summary.best.params:
-        root = folder.parent.parent
-        summary.tests = [_today(Record.model_validate(record), root) for record in written["tests"]]
-        summary.test = written["test"] and _group_today(written["test"], root)
+    file, root = folder / SUMMARY, folder.parent.parent
+    try:
+        written = read_json(file, of=dict)
+        if (written.get("best") or {}).get("params") == summary.best.params:
+            tests = [_today(Record.model_validate(record), root) for record in written["tests"]]
+            summary.test = written["test"] and _group_today(written["test"], root)
+            summary.tests = tests
+    except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = (str(error).splitlines() or [""])[0]
+        warn(
+            file,
+            why if isinstance(error, DataError) else f"{file} is no summary of a study ({why}): remove it.",
+        )
 
 
 def _today(record: Record, root: Path) -> Record:
     """Return a test's record with the intervals that its run has now, which may have been re-read."""
-    now = None
-    with suppress(HarnessError, ValueError):
-        now = RunFolder(root / record.name).read()
+    now = RunFolder(root / record.name).glance()
     if now is None or now.metrics != record.metrics:
         return record
     return record.model_copy(update={"intervals": now.intervals, "interval_method": now.interval_method})
@@ -60,8 +66,8 @@ def _today(record: Record, root: Path) -> Record:
 def _group_today(group: dict[str, Any], root: Path) -> dict[str, Any]:
     """Return a group of seeds as it is recorded now."""
     file = root / "groups" / f"{group['name']}.json"
-    with suppress(HarnessError):
-        return dict(read_json(file)) if file.is_file() else group
+    with suppress(DataError):
+        return dict(read_json(file, of=dict)) if file.is_file() else group
     return group
 
 

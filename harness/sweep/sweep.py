@@ -18,7 +18,7 @@ from harness.queue.queue import Queue
 from harness.queue.work_loop import Work, until
 from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
-from harness.record import Record, RunFolder, all_trials
+from harness.record import Record, RunFolder, all_trials, readable
 from harness.run.run import run
 from harness.run.several_seeds import FRESH_SEED, run_seeds
 from harness.sweep.settings import Search, check_search, default_name, settings_of, study_name
@@ -219,7 +219,7 @@ class Sweep(Work):
         else:
             self.tested = run_seeds(config, n, **common)
             folders = [RunFolder(self.root / name) for name in self.tested["runs"]]
-            self.records = [record for folder in folders if (record := folder.read()) is not None]
+            self.records = [record for _, record in readable(folders)]
         for record in self.records:
             folder = RunFolder(self.root / record.name)
             self.tracker.mark(record, folder, joined_marks(record.tags, marks))
@@ -240,9 +240,9 @@ class Sweep(Work):
         if not self.records:
             keep_tests(summary, self.folder)
         files = write_results(self.folder, summary, runs=None if self.root == runs_root().path else self.root)
-        records = [folder.read() for folder in all_trials(self.root, self.study.name)]
         if self.search.seeds == 1:
-            self.tracker.adopt(record for record in records if record is not None)
+            trials = all_trials(self.root, self.study.name)
+            self.tracker.adopt([record for _, record in readable(trials)])
         if not self.queue.running():
             self.tracker.bury()
         self.tracker.log(self.study.n_done, summary.numbers())

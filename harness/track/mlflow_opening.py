@@ -9,8 +9,9 @@ from pathlib import Path
 
 from harness.addresses import sqlite_file, sqlite_url
 from harness.errors import HarnessError, UsageError
-from harness.files import held, replaced, writing
+from harness.files import held, replaced
 from harness.paths import runs_root
+from harness.places import writing
 from harness.secrets import without_secrets
 from harness.track.patience import Client, bounded, reason
 

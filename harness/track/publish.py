@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.values import content_hash, flatten
-from harness.files import read_json
 from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
 from harness.track.mlflow_store import Store
 from harness.track.notes import NOTE, description
@@ -23,8 +22,8 @@ def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     run_id = store.create(record, folder)
     store.log(run_id, folder.history())
     store.close(run_id, record, folder)
-    for file in sorted(folder.file("transfer").glob("*.json")):
-        _log_result(store, run_id, folder, read_json(file))
+    for result in folder.results():
+        _log_result(store, run_id, folder, result)
     if folder.file(COMPRESSION).is_file():
         _log_file(store, run_id, folder, COMPRESSION)
     return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
@@ -42,8 +41,8 @@ def publish_intervals(record: Record, folder: RunFolder, store: Store | None) ->
     store.log(run_id, [results(record)])
     store.set_tags(run_id, tags(record) | {NOTE: description(record)})
     store.log_file(run_id, folder.file(RECORD))
-    for file in sorted(folder.file("transfer").glob("*.json")):
-        _log_result(store, run_id, folder, read_json(file))
+    for result in folder.results():
+        _log_result(store, run_id, folder, result)
     return known
 
 

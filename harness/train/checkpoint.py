@@ -1,23 +1,28 @@
 """State of a training run on disk: one file, replaced in one step, read without pickle."""
 
+import hashlib
+import os
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.clip.tensor_files import check_tensors, write_tensors
 from harness.clip.weight_files import read_tensors, refuse_not_finite
-from harness.errors import HarnessError
+from harness.errors import DataError, HarnessError
 from harness.file_kinds import Kind, what_is
 from harness.files import replaced
 from harness.methods import Method
+from harness.record import RunFolder
 
 CHECKPOINT = "checkpoint.pt"
 _SHARE_OF_TIME = 0.02
+_SEAL, _HEX, _CHUNK = b"sha256:", 64, 1 << 24
 
 
 @dataclass
@@ -70,8 +75,10 @@ class Checkpoint:
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
         }
-        with replaced(self.path) as temporary:
-            torch.save(content, temporary)
+        with replaced(self.path) as temporary, temporary.open("wb") as file:
+            summed: Any = _Summed(file)
+            torch.save(content, summed)
+            file.write(summed.seal())
         self._written = time.monotonic()
         self._cost = self._written - start
 
@@ -97,11 +104,100 @@ class Checkpoint:
         return State(**content["state"])
 
 
-def save_weights(method: Method, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Save what the method trained, and nothing of the frozen backbone, as safetensors."""
-    tensors = {name: p.detach().cpu().contiguous() for name, p in method.trainable()}
-    with replaced(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+class _Summed:
+    """A file to write to that adds up what is written; PyTorch reads a file with a seal behind its archive."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.total = file, hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self.total.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def seal(self) -> bytes:
+        return _SEAL + self.total.hexdigest().encode()
+
+
+def _check(path: Path) -> None:
+    """Raise `ValueError` where a checkpoint is not as it was sealed; one without a seal is taken as it is."""
+    with path.open("rb") as file:
+        left = max(os.fstat(file.fileno()).st_size - len(_SEAL) - _HEX, 0)
+        total = hashlib.sha256()
+        while left and (data := file.read(min(left, _CHUNK))):
+            total.update(data)
+            left -= len(data)
+        seal = file.read()
+    if seal.startswith(_SEAL) and seal != _SEAL + total.hexdigest().encode():
+        raise ValueError("its checksum is of other content")
+
+
+class BestWeights:
+    """The weights of the best epoch so far, in a file named after the epoch that carries the note of it.
+
+    A checkpoint refers to an epoch's file, which stays until a later checkpoint refers to another one. So weights and
+    state belong together at whatever moment the process dies.
+    """
+
+    def __init__(self, folder: RunFolder, name: str) -> None:
+        self.folder, self.name = folder, name
+        self._referred: Path | None = None
+
+    def keep(self, method: Method, note: Mapping[str, float]) -> None:
+        """Save the method's weights with the note of their epoch, beside those that the checkpoint refers to."""
+        file = self._file(note)
+        save_weights(method, file, note)
+        self._clear({file, self._referred})
+
+    def settle(self, note: Mapping[str, float]) -> None:
+        """Hear that the checkpoint refers to the epoch of this note, or to none; the others' weights are removed."""
+        self._referred = self._existing(note) if note else None
+        self._clear({self._referred})
+
+    def whole(self, note: Mapping[str, float]) -> Path | None:
+        """Return the file of the epoch of a note, None for no note.
+
+        Raises `DataError` where the file is missing, damaged, or of another training.
+        """
+        if not note:
+            return None
+        file = self._existing(note)
+        again = "repeat the run with --force, which starts over."
+        if not file.is_file():
+            raise DataError(f"The weights of epoch {note['epoch']:.0f} are missing at {file}: {again}")
+        if file != self._file(note):  # Of an earlier version, which noted nothing.
+            return file
+        try:
+            found = check_tensors(file)
+        except DataError as error:
+            raise DataError(f"{str(error).rstrip('.')}: {again}") from error
+        if found != dict(note):
+            raise DataError(f"{file} is damaged: it is not of epoch {note['epoch']:.0f}: {again}")
+        return file
+
+    def _file(self, note: Mapping[str, float]) -> Path:
+        return self.folder.file(f"{self.name}-{note['epoch']:.0f}.safetensors")
+
+    def _existing(self, note: Mapping[str, float]) -> Path:
+        former = self.folder.file(f"{self.name}.safetensors")
+        return former if former.is_file() and not self._file(note).is_file() else self._file(note)
+
+    def _clear(self, keep: set[Path | None]) -> None:
+        for file in self._all():
+            if file not in keep:
+                file.unlink(missing_ok=True)
+
+    def _all(self) -> Iterator[Path]:
+        for file in list(self.folder.path.glob(f"{self.name}*.safetensors")):
+            if re.fullmatch(rf"{self.name}(-\d+)?\.safetensors", file.name):
+                yield file
+
+
+def save_weights(method: Method, path: Path, note: Mapping[str, Any] | None = None) -> None:
+    """Save what the method trained, and nothing of the frozen backbone, as safetensors with a note."""
+    write_tensors(path, dict(method.trainable()), note)
 
 
 def load_weights(method: Method, path: Path) -> None:
@@ -131,9 +227,10 @@ def _load_parameters(method: Method, tensors: dict[str, Tensor], path: Path) -> 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        _check(path)
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         kind = what_is(path)
         why = f"({error})" if kind in (None, Kind.ZIP) else f"({kind.what})"
-        raise HarnessError(f"The checkpoint {path} cannot be read {why}: remove it to start over.") from error
+        raise DataError(f"The checkpoint {path} cannot be read {why}: remove it to start over.") from error
     return content

@@ -19,16 +19,29 @@ from harness.method_parts.schedule import Progress
 from harness.methods import Method
 from harness.record import RunFolder
 from harness.train.batches import Batches
-from harness.train.checkpoint import CHECKPOINT, Checkpoint, State, save_weights
+from harness.train.checkpoint import CHECKPOINT, BestWeights, Checkpoint, State
 from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
 from harness.train.switches import Switches
 
-SELECTED = "selected.safetensors"
+SELECTED = "selected"
 _SCORE = ("t2i/R1", "t2i/mAP")
 
 Validate = Callable[[], dict[str, float]]
-Watch = Callable[[int, dict[str, Any]], dict[str, Any]]
+
+
+class Watch:
+    """Observes each epoch and keeps values in the training's state, which are stored and never read there."""
+
+    def __call__(self, epoch: int, kept: dict[str, Any]) -> dict[str, Any]:
+        """Return what is to be kept after an epoch, of what was kept before."""
+        return kept
+
+    def on_resume(self, kept: dict[str, Any]) -> None:
+        """Training is about to go on from a checkpoint in which this is kept."""
+
+    def on_saved(self, kept: dict[str, Any]) -> None:
+        """What is kept is on disk, so that nothing earlier will be asked for again."""
 
 
 class Training:
@@ -38,7 +51,7 @@ class Training:
         method: the adapted backbone, already on the device.
         batches: global batches of each epoch, as shares of this process.
         validate: returns validation metrics (`t2i/R1`, ...); None without a validation split.
-        watch: called after each epoch with (epoch, what it returned before); its values are stored and never read here.
+        watch: called after each epoch.
         pictures: SHA-256 of the pictures of each split; a checkpoint of others is refused.
     """
 
@@ -66,6 +79,7 @@ class Training:
         self.model, self.optimiser = engine.prepare(method, fused(method.optimiser(), config.train.fused))
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.checkpoint = Checkpoint(folder.file(CHECKPOINT), config.train.checkpoint_seconds)
+        self.selected = BestWeights(folder, SELECTED)
         self.state = State(pictures=dict(pictures or {}))
         self.losses = LossTrace(config.train.max_loss, engine.device)
         self.step_seconds: list[float] = []
@@ -83,6 +97,10 @@ class Training:
         )
         if restored:
             self.state = restored
+            self.selected.whole(restored.best)
+            if self.watch:
+                self.watch.on_resume(restored.watch)
+            self._settle()
             self.listener.on_resume(restored.history, restored.step)
         with self._signals():
             while self.state.epoch < self.config.train.epochs and not self._patience_ended():
@@ -183,7 +201,7 @@ class Training:
         if not best or score > [best[name] for name in _SCORE]:
             self.state.best = {"epoch": float(epoch), **dict(zip(_SCORE, score, strict=True))}
             if self.engine.is_main_process:
-                save_weights(self.method, self.folder.file(SELECTED))
+                self.selected.keep(self.method, self.state.best)
 
     def _patience_ended(self) -> bool:
         patience, best = self.config.train.patience, self.state.best
@@ -204,6 +222,14 @@ class Training:
             self.state.epoch_seconds = self._epoch_seconds()
         if self.engine.is_main_process:
             self.checkpoint.write(self.state, self.method, self.optimiser, self.engine.scaler)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Let go of the weights that no checkpoint refers to any more."""
+        if self.engine.is_main_process:
+            self.selected.settle(self.state.best)
+        if self.watch:
+            self.watch.on_saved(self.state.watch)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

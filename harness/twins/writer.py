@@ -14,7 +14,7 @@ from harness.compute.child_processes import process_pool
 from harness.compute.claims import claimed, clear_abandoned
 from harness.datasets import Counts, Domain, PersonDataset
 from harness.errors import HarnessError, UsageError
-from harness.files import writing
+from harness.places import writing
 from harness.twins.camera_roll import develop
 from harness.twins.marker import GENERATOR_VERSION, MARKER_FILE, Marker, read_marker, write_marker
 from harness.twins.plan import Order, plan_pictures, share_of, split_sizes

@@ -11,22 +11,20 @@ import time
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import DataError, HarnessError, UsageError
 from harness.files import (
     BROKEN,
     Busy,
     held,
     load_arrays,
     locked,
-    place_fault,
     read_json,
     replaced,
-    writable,
     write_arrays,
     write_json,
     write_text,
-    writing,
 )
+from harness.places import place_fault, writable, writing
 
 
 def _fail_half_way(file):
@@ -225,3 +223,56 @@ def test_a_file_elsewhere_that_cannot_be_read_is_not_taken_for_the_one_to_be_wri
         writing(tmp_path),
     ):
         raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere/b")
+
+
+def test_a_json_object_carries_its_checksum_and_one_without_is_taken_as_it_is(tmp_path):
+    file = tmp_path / "a.json"
+    write_json(file, {"b": 0.1, "a": [1, None, float("nan")]})
+    assert read_json(file)["b"] == 0.1
+    text = file.read_text()
+    file.write_text(text.replace("0.1", "0.3"))
+    with pytest.raises(DataError, match=r"a\.json cannot be read \(its checksum is of other content"):
+        read_json(file)
+    file.write_text('{"b": 0.3}')
+    assert read_json(file) == {"b": 0.3}
+
+
+@pytest.mark.parametrize(("content", "what"), [("null", "null"), ("[]", "a list"), ("3", "a number")])
+def test_another_kind_of_value_than_is_wanted_is_said(tmp_path, content, what):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(DataError, match=rf"a\.json cannot be read \(it holds {what}\)"):
+        read_json(tmp_path / "a.json", of=dict)
+
+
+def test_drafts_of_dead_processes_are_cleared_and_those_of_living_ones_stay(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with replaced(tmp_path / "mine") as temporary:
+        mine = temporary.name
+    (tmp_path / "mine").unlink()
+    _, numbers = mine.rsplit(".", 1)
+    process, start, host = numbers.split("-")
+    assert process == str(os.getpid())
+    names = {
+        "dead": f".a.txt.{dead.pid}-{start}-{host}",
+        "of an earlier version": f".a.txt.{dead.pid}",
+        "of an earlier process of my number": f".a.txt.{process}-{int(start) - 1}-{host}",
+        "of a dead process": f".b.txt.{dead.pid}-{start}-{host}",
+        "mine": f".a.txt.{process}-{start}-{host}.npz",
+        "my own": f".b.txt.{process}-{start}-{host}",
+        "of a machine": f".b.txt.{dead.pid}-{start}-00000000",
+        "no draft": ".hidden.txt",
+    }
+    for name in names.values():
+        (tmp_path / name).write_text("half")
+    write_text(tmp_path / "a.txt", "x")
+    left = {name.name for name in tmp_path.iterdir()}
+    assert left == {"a.txt", *names.values()} - {
+        names[kind] for kind in ("dead", "of an earlier version", "of an earlier process of my number")
+    }
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / names["dead"]).write_text("half")
+    os.utime(tmp_path / names["of a machine"], (1, 1))
+    with locked(tmp_path):
+        left = {name.name for name in tmp_path.rglob("*")}
+    assert left == {"a.txt", "deep", ".lock", names["mine"], names["my own"], names["no draft"]}

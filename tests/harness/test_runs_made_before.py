@@ -25,6 +25,7 @@ from harness.config.removed import REMOVED, without_removed
 from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.evaluate.intervals import METHOD
+from harness.files import read_json
 from harness.presets.resolve import resolve
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "runs_0_1_0.tar.xz"
@@ -112,7 +113,7 @@ def call(twins, cache, tmp_path, monkeypatch):
 
 
 def read(world, place):
-    return json.loads((world / "runs" / place).read_text())
+    return read_json(world / "runs" / place)
 
 
 def study_of(world, name):

@@ -1,11 +1,15 @@
 """Which R@1 values the two measures need, measured and kept on disk as they come."""
 
+import logging
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.analysis.compression.layer_probes import Probe, SplitProbe
 from harness.analysis.compression.measures import STEPS, next_points
 from harness.analysis.compression.partial_towers import PARTS, TOWERS, Module
+from harness.errors import DataError
 from harness.files import read_json, write_json
 from harness.listener import Listener
 from harness.record import RunFolder
@@ -14,6 +18,7 @@ FILE = "compression_points.json"
 _REMOVED = "removed"
 _ROUNDING = 9
 _AT_ONCE = 64
+log = logging.getLogger(__name__)
 
 
 class Points:
@@ -34,7 +39,7 @@ class Points:
         self, folder: RunFolder, split: str, facts: Mapping[str, Any], *, fresh: bool = False
     ) -> None:
         self._file, self._split = folder.file(FILE), split
-        self._all: dict[str, Any] = read_json(self._file) if self._file.is_file() else {}
+        self._all: dict[str, Any] = _known(self._file)
         if fresh or self._all.get(split, {}).get("facts") != dict(facts):
             self._all[split] = {"facts": dict(facts), "passed": 0.0, "naive": 0.0, "R1": None, "values": {}}
         self._own: dict[str, Any] = self._all[split]
@@ -120,3 +125,13 @@ def _pass(probe: SplitProbe, points: Points, wanted: Sequence[Probe], stage: str
 
 def _key(probe: Probe) -> str:
     return _REMOVED if probe.kept is None else str(probe.kept)
+
+
+def _known(file: Path) -> dict[str, Any]:
+    """Return what was measured before; nothing, with a warning, where that cannot be read."""
+    try:
+        known: dict[str, Any] = read_json(file, of=dict) if os.path.lexists(file) else {}
+    except DataError as error:
+        log.warning("measured anew: %s", str(error).rpartition(": ")[0])
+        return {}
+    return {split: one for split, one in known.items() if isinstance(one, dict) and "values" in one}

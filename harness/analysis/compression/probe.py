@@ -170,7 +170,11 @@ def _settings(trained: Trained, split: str, epsilon: float, clip: float | None) 
 
 def _found(trained: Trained, settings: Result, listener: Listener) -> Result | None:
     file = trained.folder.file(COMPRESSION)
-    found: Result = read_json(file) if file.is_file() else {}
+    try:
+        found: Result = read_json(file, of=dict) if file.is_file() else {}
+    except DataError as error:
+        listener.on_note(f"measured anew: {str(error).rpartition(': ')[0]}.")
+        return None
     if {name: found.get(name) for name in settings} != settings:
         return None
     listener.on_note(f"found the result of {found['finished']}: shown, not repeated (--force repeats).")

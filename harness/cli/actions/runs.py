@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,21 @@ from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
 from harness.cli.terminal import cell, fault_lines, interval_line, metric_table, record_table
 from harness.config.values import flatten
-from harness.errors import HarnessError, many
+from harness.errors import DataError, HarnessError, many
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.record import (
     BEFORE_PICTURES,
     EARLIER_INTERVALS,
+    UNKNOWN,
+    WHOLE,
     Record,
+    RunFolder,
     all_runs,
     find_run,
     has_earlier_intervals,
     reached,
+    readable,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ _MARK, _EARLIER = "*", "‡"
 def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
     """Print one line per run."""
     place = runs_root(root)
-    records = [record for folder in all_runs(Path(place.path)) if (record := folder.read()) is not None]
+    records = [record for _, record in readable(all_runs(place.path), _tell)]
     chosen = [record for record in records if status in (None, record.status)]
     if as_json:
         print_json([record.model_dump(mode="json", exclude={"sources", "environment"}) for record in chosen])
@@ -59,6 +64,10 @@ def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
         )
 
 
+def _tell(file: Path, why: str) -> None:
+    click.echo(plain(f"left out: {why}"), err=True)
+
+
 def print_run(name: str, root: str | None, as_json: bool) -> None:
     """Print all there is to know of one run."""
     from harness.inference.transfer import results_of
@@ -68,7 +77,8 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
     assert record is not None
     if as_json:
         print_json(
-            record.model_dump(mode="json") | {"history": folder.history(), "transfer": results_of(folder)}
+            record.model_dump(mode="json")
+            | {"history": _history(folder), "transfer": results_of(folder), "kept": folder.states()}
         )
         return
     if record.status == "finished":
@@ -82,10 +92,10 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         metric_table(_title(result), (result["metrics"], result["intervals"]))
         interval_line(result)
         fault_lines(result)
-    _print_history(folder.history())
+    _print_history(_history(folder))
     if record.error:
         click.echo(plain(f"error: {record.error['message']}\n\n{record.error['traceback']}"))
-    for head, text in _details(record, folder.path):
+    for head, text in _details(record, folder):
         paragraph(f"{head:<9} ", text)
 
 
@@ -103,14 +113,33 @@ def _print_history(history: Sequence[dict[str, float]]) -> None:
     table("epochs", ("epoch", "loss", *names.values()), rows, text=(), leaving=("lr", "time", "val mAP"))
 
 
-def _details(record: Record, path: Path) -> Iterator[tuple[str, str]]:
+def _history(folder: RunFolder) -> list[dict[str, float]]:
+    """Return the metrics of each finished epoch; none of a damaged file, which is named among the files."""
+    with suppress(DataError):
+        return folder.history()
+    return []
+
+
+def _files(folder: RunFolder) -> Iterator[tuple[str, str]]:
+    """Yield what is known of the files of a run: which are whole, and a line of each other one."""
+    states = folder.states()
+    if whole := [name for name, state in states.items() if state == WHOLE]:
+        yield "files", f"whole: {', '.join(whole)}"
+    for line in folder.faults():
+        yield "files", line
+    if unknown := [name for name, state in states.items() if state == UNKNOWN]:
+        yield "files", f"{UNKNOWN}: {', '.join(unknown)}"
+
+
+def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     """Yield what there is to know of a run besides its results."""
     yield "command", record.command or "not recorded"
     changed = [f"{key}={value} (default {old})" for key, old, value in _differences(record)]
     yield "config", ", ".join(changed) or "nothing differs from the default"
     yield from _selection(record)
     yield "started", f"{record.started}, ended {record.finished or '–'}, {record.seconds:.0f} s"
-    yield "folder", str(path)
+    yield "folder", str(folder.path)
+    yield from _files(folder)
     yield "identity", record.identity
     yield "data", record.fingerprint
     for split, sha256 in record.pictures.items():

@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.record import RunFolder
 from harness.run import oracle
 from harness.run.oracle import OracleWatch, optimism
+from harness.train import checkpoint
 
 
 @pytest.fixture
-def watch(monkeypatch):
+def watch(monkeypatch, tmp_path):
     """Return a watch that sees these R@1, one an epoch, and the epochs whose weights were saved."""
     saved, scores = [], iter([40.0, 50.0, 50.0, 45.0])
 
@@ -17,9 +19,9 @@ def watch(monkeypatch):
         return (SimpleNamespace(metrics={"t2i/R1": next(scores)}),)
 
     monkeypatch.setattr(oracle, "evaluate", evaluated)
-    monkeypatch.setattr(oracle, "save_weights", lambda method, file: saved.append(method))
+    monkeypatch.setattr(checkpoint, "save_weights", lambda method, file, note: saved.append(note["epoch"]))
     encoder = SimpleNamespace(engine=SimpleNamespace(is_main_process=True))
-    return OracleWatch(encoder, None, "method", SimpleNamespace(file=lambda name: name)), saved
+    return OracleWatch(encoder, None, "method", RunFolder(tmp_path)), saved
 
 
 def test_the_earliest_of_equally_good_epochs_stays(watch):
@@ -27,7 +29,7 @@ def test_the_earliest_of_equally_good_epochs_stays(watch):
     kept = {}
     for epoch in range(1, 5):
         kept = watching(epoch, kept)
-    assert (kept["best"]["epoch"], len(saved)) == (2, 2)
+    assert (kept["best"]["epoch"], saved) == (2, [1, 2])
     assert [row["t2i/R1"] for row in kept["history"]] == [40, 50, 50, 45]
     found = optimism(kept, {"t2i/R1": 45.0})
     assert (found["epoch"], found["optimism_gap"]) == (2, 5.0)

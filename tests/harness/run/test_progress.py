@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.files import read_json, write_json
-from harness.record import PROGRESS, RunFolder
+from harness.files import file_hash, read_json, write_json
+from harness.record import HISTORY, PROGRESS, RunFolder
 from harness.run import progress
 from harness.run.progress import ProgressFile
 
@@ -23,7 +23,7 @@ def clock(monkeypatch):
     return own
 
 
-def test_epoch_step_and_seconds_are_noted_once_a_second(clock, tmp_path):
+def test_epoch_step_and_seconds_are_noted_once_a_second(clock, fake, tmp_path):
     folder = RunFolder(tmp_path)
     own = ProgressFile(folder, 9)
     clock.now += 5
@@ -37,7 +37,9 @@ def test_epoch_step_and_seconds_are_noted_once_a_second(clock, tmp_path):
     assert read_json(tmp_path / PROGRESS) == {"epoch": 3, "step": 0, "epochs": 9, "seconds": 6.0}
     assert folder.history() == [{"epoch": 3.0}]
     own.on_epoch(4, {"epoch": 4.0})
-    own.end()
+    record = fake.record("cskt", "icfg")[0]
+    own.end(record)
+    assert record.files == {HISTORY: file_hash(tmp_path / HISTORY)}
     assert folder.history() == [{"epoch": 3.0}, {"epoch": 4.0}]
     assert not (tmp_path / PROGRESS).exists()
 

@@ -410,7 +410,7 @@ def test_all_that_a_run_and_its_twin_write_has_the_mode_that_the_umask_gives(
         with pytest.raises(Interrupted):
             run(config, runs=tmp_path / "runs", listener=Stop(2, 2))
         interrupted = {file.name for file in (tmp_path / "runs").rglob("*")}
-        assert {"checkpoint.pt", "selected.safetensors"} <= interrupted
+        assert {"checkpoint.pt", "selected-1.safetensors"} <= interrupted
         _have_modes(tmp_path, umask)
         run(config, runs=tmp_path / "runs")
     finally:

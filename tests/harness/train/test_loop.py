@@ -16,7 +16,7 @@ from harness.record import RunFolder
 from harness.train.batch_content import FrozenEmbeddings
 from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, Checkpoint
-from harness.train.loop import SELECTED, Training
+from harness.train.loop import SELECTED, Training, Watch
 
 IDENTITIES, OWNERS = [5, 5, 9, 1, 1, 7], [0, 1, 1, 2, 3, 4, 5]
 BATCH = 3
@@ -136,15 +136,16 @@ def test_the_best_epoch_has_the_highest_score_then_the_highest_map_then_came_fir
 ):
     after = []
 
-    def watch(epoch, before):
-        after.append(weights(training))
-        return {"seen": [*before.get("seen", []), epoch]}
+    class Seen(Watch):
+        def __call__(self, epoch, before):
+            after.append(weights(training))
+            return {"seen": [*before.get("seen", []), epoch]}
 
-    training = make(validate=scores(*values), watch=watch)
+    training = make(validate=scores(*values), watch=Seen())
     state = training.run()
     assert state.best["epoch"] == best
     assert (state.best["t2i/R1"], state.best["t2i/mAP"]) == values[best - 1]
-    kept = load_file(tmp_path / SELECTED)
+    kept = load_file(tmp_path / f"{SELECTED}-{best}.safetensors")
     assert kept.keys() == after[best - 1].keys()
     assert all(torch.equal(kept[name], value) for name, value in after[best - 1].items())
     assert [row["val/t2i/R5"] for row in state.history] == [99.0] * 3

@@ -16,6 +16,7 @@ from harness.clip.pretrain import shapes
 from harness.clip.pretrain.pretrain import PretrainConfig, ShapesDataset, pretrain
 from harness.clip.pretrain.shape_drawing import draw
 from harness.config.sections import BackboneConfig
+from harness.files import read_json
 
 SHORT = PretrainConfig(steps=2, batch_size=4, held_out=4)
 PERSONAL = {
@@ -156,7 +157,7 @@ def test_the_command_writes_weights_that_load_and_a_record_of_how_they_were_made
     result = CliRunner().invoke(command, arguments, obj={"quiet": False}, catch_exceptions=False)
     record = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert record == json.loads(out.with_suffix(".json").read_text())
+    assert record == read_json(out.with_suffix(".json"))
     assert record["command"] == "harness pretrain --steps 1 --batch-size 2 --seed 3"
     config = BackboneConfig(name="tiny", weights=str(out), image_size=(96, 32))
     assert load_clip(config).identity.sha256 == record["sha256"]

@@ -1,18 +1,12 @@
-"""The record of a run: one folder, written atomically, complete before anything is sent anywhere."""
+"""What is known of a run, and in which words its record is told."""
 
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.config.sections import BackboneConfig
-from harness.errors import UsageError, many, nearest
-from harness.files import is_free, load_arrays, read_json, write_arrays, write_json
-from harness.paths import runs_root
-from harness.secrets import cleared
+from harness.errors import many
 
 Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
 TWIN_ENDING = "-twin"
@@ -46,6 +40,7 @@ class Record(BaseModel):
     part of it. `command` is the command line of the process that did the work, `weights_sha256` the content of
     `weights.safetensors`, `progress` how far a run came that did not finish: `epoch`, `step`, `epochs`.
     `key` is one execution's own, drawn when it began, kept when it is resumed or moved: MLflow's run is found by it.
+    `files` holds the SHA-256 of what else is kept in the folder, by name; an earlier version noted none.
     `notes` says what was assumed of the backbone's weights, or done to their positions.
     """
 
@@ -66,6 +61,7 @@ class Record(BaseModel):
     seconds: float = 0.0
     command: str | None = None
     weights_sha256: str | None = None
+    files: dict[str, str] = {}
     progress: dict[str, int] = {}
     environment: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -89,6 +85,11 @@ class Record(BaseModel):
         return run_name(
             self.config["method"]["name"], self.config["dataset"]["name"], self.synthetic, self.identity
         )
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """The SHA-256 of each file of the folder that is known."""
+        return self.files | ({WEIGHTS: self.weights_sha256} if self.weights_sha256 else {})
 
     @property
     def imported(self) -> str | None:
@@ -155,118 +156,6 @@ def twin_name(name: str, synthetic: bool) -> str:
     return f"{name}{TWIN_ENDING}" if synthetic else name
 
 
-class RunFolder:
-    """The folder of one run and the files in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def file(self, name: str) -> Path:
-        """Return the path of a file in the folder."""
-        return self.path / name
-
-    def read(self) -> Record | None:
-        """Return the record, or None when there is none yet; that of a run whose process is gone is `interrupted`."""
-        if not self.file(RECORD).is_file():
-            return None
-        record = Record.model_validate(read_json(self.file(RECORD)))
-        if record.status == "running":
-            noted = self._progress()
-            record.seconds = float(noted.pop("seconds", 0.0))
-            record.progress = {name: int(value) for name, value in noted.items()}
-            if self._is_abandoned(record):
-                record.status, record.finished = "interrupted", self._last_sign()
-        return record
-
-    def _last_sign(self) -> str:
-        """Return when a run that has not ended was last seen alive."""
-        files = [file for name in (RECORD, PROGRESS) if (file := self.file(name)).is_file()]
-        return datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC).isoformat(
-            timespec="seconds"
-        )
-
-    def _progress(self) -> dict[str, float]:
-        """Return how far a run that has not ended came, and in how many seconds."""
-        file = self.file(PROGRESS)
-        return dict(read_json(file)) if file.is_file() else {}
-
-    def _is_abandoned(self, record: Record) -> bool:
-        """Whether nobody works on a run that has not ended; of another machine's run that is not known."""
-        return record.environment.get("host") == socket.gethostname() and is_free(self.path)
-
-    def write(self, record: Record) -> None:
-        """Write the record atomically, without what an error, a command or an address may repeat of secrets."""
-        values = record.model_dump(mode="json")
-        said = {name: cleared(values[name]) for name in ("error", "command", "tracking")}
-        write_json(self.file(RECORD), values | said)
-
-    def backbone(self, config: BackboneConfig) -> BackboneConfig:
-        """Return a run's backbone with the run's own activation, and its weights where it was imported with them."""
-        own, record = self.file(BACKBONE), self.read()
-        known = {} if record is None else {"quick_gelu": record.backbone.get("quick_gelu")}
-        return config.model_copy(update=known | ({"weights": str(own)} if own.is_file() else {}))
-
-    def history(self) -> list[dict[str, float]]:
-        """Return the metrics of each finished epoch."""
-        file = self.file(HISTORY)
-        return list(read_json(file)) if file.is_file() else []
-
-    def write_queries(self, arrays: dict[str, Any], name: str = QUERIES) -> None:
-        """Write per-query results as a compressed, pickle-free NumPy archive."""
-        write_arrays(self.file(name), arrays)
-
-    def queries(self, name: str = QUERIES) -> dict[str, Any]:
-        """Return the per-query results by name."""
-        return load_arrays(self.file(name))
-
-    def set_aside(self) -> None:
-        """Rename the folder to `name~n`, so that a repeated run loses nothing."""
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}~{number}")).exists():
-            number += 1
-        self.path.rename(aside)
-
-
 def now() -> str:
     """Return the present time as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def trials_folder(root: Path, study: str) -> Path:
-    """Return where the trials of a study are: separate from the runs, which are tested."""
-    return root / "studies" / study / "trials"
-
-
-def all_trials(root: Path, study: str = "*") -> list[RunFolder]:
-    """Return the folders of a study's trials, or of all studies'."""
-    return [RunFolder(file.parent) for file in sorted(root.glob(f"studies/{study}/trials/*/{RECORD}"))]
-
-
-def all_runs(root: Path | None = None) -> list[RunFolder]:
-    """Return the folders of all recorded runs, oldest first; runs set aside are left out."""
-    base = root or runs_root().path
-    files = [file for file in base.glob(f"*/{RECORD}") if "~" not in file.parent.name]
-    return [
-        RunFolder(file.parent) for file in sorted(files, key=lambda file: (file.stat().st_ctime_ns, file))
-    ]
-
-
-def find_run(text: str, root: Path | None = None) -> RunFolder:
-    """Return the run meant by a folder, a name, or the beginning of a name or identity.
-
-    Raises `UsageError` when none or several fit.
-    """
-    if (Path(text) / RECORD).is_file():
-        return RunFolder(Path(text))
-    folders = {folder.path.name: folder for folder in all_runs(root)}
-    if text in folders:
-        return folders[text]
-    fits = [name for name in folders if name.startswith(text) or name.rpartition("-")[2].startswith(text)]
-    if len(fits) == 1:
-        return folders[fits[0]]
-    place = root or runs_root()
-    if fits:
-        raise UsageError(
-            f"{text!r} fits {len(fits)} runs in {place}: {', '.join(fits)}. Give more of the name."
-        )
-    raise UsageError(f"No run {text!r} in {place}.{nearest(text, folders)} `harness runs list` shows all.")

@@ -21,13 +21,10 @@ from harness.record import (
     all_runs,
     all_trials,
     find_run,
-    has_earlier_intervals,
-    left_out_words,
     now,
-    run_name,
     trials_folder,
-    twin_name,
 )
+from harness.record.record import has_earlier_intervals, left_out_words, run_name, twin_name
 
 
 def write(root, fake, method="cskt", identity="0123456789abcdef", **more):

@@ -1,0 +1,68 @@
+"""Places that cannot be written to, for want of space or of permission: one message that names each and the fix."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.paths import cache_root
+
+_MENDS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota there",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "let yourself read and write there (`ls -ld` shows who may)",
+    errno.EPERM: "let yourself read and write there (`ls -ld` shows who may)",
+    errno.ENOTDIR: "rename the file that stands where a folder is needed",
+    errno.EEXIST: "rename the file that stands where a folder is needed",
+    errno.EISDIR: "rename the folder that stands where a file is needed",
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.EIO: "check the disk",
+    errno.ENOENT: "make the folder, which is gone",
+}
+
+
+def place_fault(error: OSError, place: Path | None = None, instead: str | None = None) -> UsageError | None:
+    """Return the one message for a place that refuses: which, why, and what to do; None for another kind of error.
+
+    Args:
+        error: what the system said; the file that it names is meant, unless that is but a draft beside `place`.
+        place: the file or folder that was to be written.
+        instead: how to choose another place; else told from the place.
+    """
+    mend = _MENDS.get(error.errno or 0)
+    named = None if error.filename is None else Path(os.fsdecode(error.filename))
+    if mend is None or (place is None and error.errno == errno.ENOENT):
+        return None
+    if place is None and named is None:
+        return UsageError(f"The output cannot be written ({error.strerror}): {mend}, or send it elsewhere.")
+    if place is not None and named is not None and named.parent not in (place.parent, place, *place.parents):
+        place = None
+    verb, asked = ("used", named) if place is None else ("written to", place)
+    assert asked is not None
+    if instead is None:
+        cached = asked.absolute().is_relative_to(cache_root().path.absolute())
+        instead = "set HARNESS_CACHE to another folder" if cached else "choose another folder"
+    return UsageError(f"{asked} cannot be {verb} ({error.strerror}): {mend}, or {instead}.")
+
+
+@contextmanager
+def writing(place: Path, instead: str | None = None) -> Iterator[None]:
+    """Raise `UsageError` that names the place and the fix where the system lets nothing be written to it."""
+    try:
+        yield
+    except OSError as error:
+        if (fault := place_fault(error, place, instead)) is None:
+            raise
+        raise fault from error
+
+
+def writable(folder: Path, instead: str = "give another --out") -> None:
+    """Make a folder to write results to; raise `UsageError` where nothing can be written to it."""
+    with writing(folder, instead):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
