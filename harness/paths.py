@@ -4,6 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+# What this process asked for, the latest last: one of them is meant by an error that names no place.
+ASKED: "dict[Path, Place]" = {}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -33,6 +36,12 @@ def runs_root(option: str | Path | None = None) -> Place:
 
 
 def _place(option: str | Path | None, flag: str, variable: str, default: Path) -> Place:
+    found = _chosen(option, flag, variable, default)
+    ASKED[found.path] = found
+    return found
+
+
+def _chosen(option: str | Path | None, flag: str, variable: str, default: Path) -> Place:
     if option:
         return Place(Path(option).expanduser(), flag)
     if os.environ.get(variable):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.paths import cache_root
+from harness.paths import ASKED, cache_root
 
 _MENDS = {
     errno.ENOSPC: "free some space there",
@@ -22,8 +22,26 @@ _MENDS = {
     errno.EISDIR: "rename the folder that stands where a file is needed",
     errno.ENAMETOOLONG: "shorten its name",
     errno.EIO: "check the disk",
+    errno.ELOOP: "remove the link, which leads to itself",
     errno.ENOENT: "make the folder, which is gone",
 }
+# Errors that are a place's wherever they occur, and how libraries tell of them.
+_CERTAIN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_WORDS = (
+    "unable to open database file",
+    "readonly database",
+    "disk is full",
+    "disk i/o error",
+    "no space left",
+    "read-only file system",
+    "file too large",
+    "permission denied",
+    "not a directory",
+    "i/o error",
+    "pytorchstreamwriter",
+    "inline_container",
+)
+_PROBE = bytes(1 << 16)
 
 
 def place_fault(error: OSError, place: Path | None = None, instead: str | None = None) -> UsageError | None:
@@ -48,6 +66,64 @@ def place_fault(error: OSError, place: Path | None = None, instead: str | None =
         cached = asked.absolute().is_relative_to(cache_root().path.absolute())
         instead = "set HARNESS_CACHE to another folder" if cached else "choose another folder"
     return UsageError(f"{asked} cannot be {verb} ({error.strerror}): {mend}, or {instead}.")
+
+
+def told_fault(error: BaseException) -> UsageError | None:
+    """Return the one message for a place that refuses where a library's error says it in words of its own.
+
+    What the error, or one that it came from, says of the system is taken; of a mere text the places that this process
+    asked for are tried, and the first that refuses is meant. None where no place refuses.
+    """
+    chain = list(_chain(error))
+    for one in chain:
+        if (
+            isinstance(one, OSError)
+            and (one is error or one.errno in _CERTAIN)
+            and (fault := place_fault(one))
+        ):
+            return fault
+    text = " ".join(str(one) for one in chain).lower()
+    if not any(words in text for words in _WORDS):
+        return None
+    for place in [*reversed(ASKED), Path.cwd(), Path(tempfile.gettempdir())]:
+        try:
+            _try(place)
+        except OSError as refused:
+            return place_fault(refused, place)
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what it was raised from, and so on."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _try(place: Path) -> None:
+    """Write to a folder, or to the nearest above it that is there; raise `OSError` where that is refused."""
+    folder = place.absolute()
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(_PROBE)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def reading(place: Path) -> Iterator[None]:
+    """Raise `UsageError` that names the place and the fix where the system lets nothing be read of it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if (fault := place_fault(error)) is None:
+            raise
+        raise fault from error
 
 
 @contextmanager

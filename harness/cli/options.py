@@ -16,7 +16,7 @@ import click
 
 from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
-from harness.places import place_fault
+from harness.places import told_fault
 
 INTERRUPTED = 130
 _CONTROL = re.compile(
@@ -205,7 +205,7 @@ def _called(command: click.Command, debug: bool) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        fault = place_fault(error) if isinstance(error, OSError) else None
+        fault = told_fault(error)
         if fault is not None:
             return _fail(error, str(fault), fault.exit_code, debug)
         text = f"{type(error).__name__}: {error} (a bug in the harness; --debug shows where)"

@@ -11,7 +11,8 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from harness.files import file_hash
@@ -29,10 +30,21 @@ _SETTLED_NS = 2_000_000_000
 _MANY = 1024
 _CHUNK = 256
 MISSING = "missing"
+_REMEMBERS = ContextVar("remembers", default=True)
 
 Progress = Callable[[int, int], None]
 # Size, time of modification, time of change, inode.
 State = tuple[int, int, int, int]
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """Remember nothing of what is read meanwhile."""
+    before = _REMEMBERS.set(False)
+    try:
+        yield
+    finally:
+        _REMEMBERS.reset(before)
 
 
 def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None = None) -> list[str]:
@@ -51,7 +63,7 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
         new = {p: s for p, s in zip(paths, states, strict=True) if s and known.get(p, ())[:-1] != s}
         shown = progress if len(new) >= _MANY else None
         hashed = dict(zip(new, _counted(pool.map(_sha256, new), len(new), shown), strict=True))
-    if new:
+    if new and _REMEMBERS.get():
         settled = [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path], start)]
         _save(index, settled)
     found = {path: entry[-1] for path, entry in known.items()} | hashed

@@ -16,6 +16,7 @@ from harness.errors import DataError, UsageError, nearest
 from harness.file_kinds import Kind, what_is
 from harness.files import CHECKSUM, file_hash, is_free, load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
+from harness.places import reading
 from harness.record.record import (
     BACKBONE,
     COMPRESSION,
@@ -229,7 +230,12 @@ def all_trials(root: Path, study: str = "*") -> list[RunFolder]:
 def all_runs(root: Path | None = None) -> list[RunFolder]:
     """Return the folders of all recorded runs, oldest first; runs set aside are left out."""
     base = root or runs_root().path
-    files = [file for file in base.glob(f"*/{RECORD}") if "~" not in file.parent.name]
+    try:
+        with reading(base):
+            names = sorted(name for name in os.listdir(base) if "~" not in name)
+    except FileNotFoundError:
+        return []
+    files = [file for name in names if os.path.lexists(file := base / name / RECORD)]
     return [RunFolder(file.parent) for file in sorted(files, key=lambda file: (_changed(file), file))]
 
 

@@ -1,5 +1,8 @@
 """What a run would do: `--dry-run` says it without training."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,10 +11,12 @@ import yaml
 
 from harness.config.sections import RunConfig
 from harness.data.reading import Reading, read_dataset
+from harness.datasets import DATASETS
 from harness.errors import many
+from harness.images.file_hashes import forgetting
 from harness.listener import Listener
 from harness.methods import METHODS
-from harness.paths import runs_root
+from harness.paths import data_root, runs_root
 from harness.presets.resolve import differences
 from harness.record import RunFolder
 from harness.run.estimate import expected_seconds, finished_runs
@@ -70,13 +75,26 @@ class Plan:
 
 
 def make_plans(config: RunConfig, runs: str | Path | None, n_seeds: int = 1) -> list[Plan]:
-    """Return the plans of a config's runs, one for each seed; reads annotations and weights, trains nothing."""
+    """Return the plans of a config's runs, one for each seed; reads data and weights, and writes nothing."""
     from harness.run.job import needed_splits, outline
 
     outline(config.fitted(1))
-    reading = read_dataset(config.dataset, Listener(), needed_splits(config))
-    reading.check_pictures(config.dataset.on_bad_image)
+    with forgetting(), _on_data_that_are_there(config) as there:
+        reading = read_dataset(there.dataset, Listener(), needed_splits(config))
+        reading.check_pictures(config.dataset.on_bad_image)
+        _ = reading.pictures
     return [_plan(one.fitted(reading.n_identities), reading, runs) for one in with_seeds(config, n_seeds)]
+
+
+@contextmanager
+def _on_data_that_are_there(config: RunConfig) -> Iterator[RunConfig]:
+    """Yield the config; a twin that is missing is made in a folder that is gone afterwards."""
+    dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root).path
+    if not config.dataset.synthetic or (place / "synthetic" / dataset.folder).is_dir():
+        yield config
+        return
+    with tempfile.TemporaryDirectory(prefix="harness-plan-") as folder:
+        yield config.on_data(folder)
 
 
 def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.clip.model import Clip, load_clip
-from harness.clip.tensor_files import write_tensors
 from harness.clip.weight_files import state_hash
 from harness.clip.weights import Weights
 from harness.compute.devices import Accelerator, accelerator
@@ -40,6 +39,7 @@ from harness.track.patience import reason, warn
 from harness.track.publish import publish
 from harness.train import cost
 from harness.train.checkpoint import save_weights
+from harness.train.tensor_files import write_tensors
 
 _AS_RELEASED = ("dataset.val=none", "eval.test_each_epoch=true", "eval.rule=oracle")
 log = logging.getLogger(__name__)

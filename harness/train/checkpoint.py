@@ -12,13 +12,13 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from harness.clip.tensor_files import check_tensors, write_tensors
 from harness.clip.weight_files import read_tensors, refuse_not_finite
 from harness.errors import DataError, HarnessError
 from harness.file_kinds import Kind, what_is
 from harness.files import replaced
 from harness.methods import Method
 from harness.record import RunFolder
+from harness.train.tensor_files import check_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.pt"
 _SHARE_OF_TIME = 0.02

@@ -2,6 +2,8 @@
 
 import pytest
 
+from harness.cli.main import cli
+from harness.cli.options import run_safely
 from harness.images.decoding import ImageError
 from harness.run.dry_run import make_plans
 from harness.run.run import run
@@ -38,3 +40,21 @@ def test_each_seed_has_a_plan_with_the_name_of_its_run(untracked, world, twins, 
     assert (new.config["seed"], new.state) == (3, "new")
     assert (found.config["seed"], found.name, found.state) == (4, record.name, "finished: found")
     assert new.name != found.name
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_plan_writes_nothing_be_the_twin_there_or_not(twins, tmp_path, monkeypatch, capsys, there):
+    data = twins if there else tmp_path / "data"
+    places = {"HARNESS_DATA": data, "HARNESS_CACHE": tmp_path / "cache", "HARNESS_RUNS": tmp_path / "runs"}
+    for name, place in places.items():
+        monkeypatch.setenv(name, str(place))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    before = sorted((file, file.stat().st_mtime_ns) for file in twins.rglob("*"))
+    words = ["run", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--seeds", "2", "--dry-run"]
+    monkeypatch.setattr("sys.argv", ["harness", *words])
+    assert run_safely(cli, debug=False) == 0
+    assert "trainable" in capsys.readouterr().out
+    assert list(tmp_path.rglob("*")) == []
+    assert sorted((file, file.stat().st_mtime_ns) for file in twins.rglob("*")) == before

@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from harness.clip.tensor_files import check_tensors, write_tensors
 from harness.errors import DataError
+from harness.train.tensor_files import check_tensors, write_tensors
 
 TENSORS = {
     "b": torch.arange(12.0).reshape(3, 4),
@@ -25,7 +25,7 @@ TENSORS = {
 }
 NOTE = {"epoch": 3.0, "t2i/R1": 0.1 + 0.2, "name": "ü"}
 WRITE = (
-    "import sys, torch; from pathlib import Path; from harness.clip.tensor_files import write_tensors\n"
+    "import sys, torch; from pathlib import Path; from harness.train.tensor_files import write_tensors\n"
     "write_tensors(Path(sys.argv[1]), {name: torch.ones(2) for name in {'x', 'y', 'z', 'w'}},"
     " {name: name for name in {'method', 'identity', 'epoch', 'more'}})"
 )
