@@ -1,6 +1,7 @@
 """A damaged record or file is one line that names it, stops nothing else, and `--force` works on it."""
 
 import json
+from types import SimpleNamespace
 
 import pandas
 import pytest
@@ -106,9 +107,9 @@ def test_the_doors_name_it_and_go_on(tmp_path, untracked, monkeypatch, capsys):
 
 def test_what_is_damaged_is_not_sent(tmp_path, monkeypatch, caplog):
     sent = []
-    monkeypatch.setattr("harness.run.resume.Store", lambda root: type("Store", (), {"place": "here"})())
+    store = SimpleNamespace(place="here", search=lambda query: [])
+    monkeypatch.setattr("harness.run.resume.Store", lambda root: store)
     monkeypatch.setattr("harness.run.resume.publish", lambda record, *more: sent.append(record.name) or {})
-    monkeypatch.setattr("harness.run.resume.publish_group", lambda *more: None)
     broken, flipped, whole = (make(tmp_path, name) for name in ("cskt", "irra", "coop"))
     spoil(broken, "cut")
     flip(flipped.file(HISTORY))
