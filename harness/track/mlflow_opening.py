@@ -2,10 +2,12 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from harness.addresses import sqlite_file, sqlite_url
 from harness.errors import HarnessError, UsageError
@@ -13,7 +15,7 @@ from harness.files import held, replaced
 from harness.paths import runs_root
 from harness.places import writing
 from harness.secrets import without_secrets
-from harness.track.patience import Client, bounded, reason
+from harness.track.patience import Client, bounded, patience, reason
 
 # A first database takes seconds, and a minute on a slow disk.
 _LAYING_OUT = 60.0
@@ -33,15 +35,21 @@ def store_file(uri: str) -> Path | None:
 def _lay_out(uri: str, runs: Path) -> None:
     """Make a new SQLite store under another name and rename it: one whose creation was killed would never open."""
     path = store_file(uri)
-    if path is not None and not path.exists():
+    if path is not None and not _is_begun(path):
         bounded(uri, partial(_make, path, runs), _LAYING_OUT)
+    elif path is not None:
+        must_hold_tables(path)
+
+
+def _is_begun(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _make(path: Path, runs: Path) -> None:
     from mlflow import MlflowClient
 
     with _one_at_a_time(runs):
-        if not path.exists():
+        if not _is_begun(path):
             with replaced(path) as temporary:
                 MlflowClient(tracking_uri=sqlite_url(temporary)).search_experiments(max_results=1)
 
@@ -50,6 +58,17 @@ def _experiments(uri: str) -> list[str]:
     """Return the names of a store's experiments."""
     with _quiet():
         return [str(found.name) for found in Client(uri).search_experiments()]
+
+
+def must_hold_tables(path: Path) -> None:
+    """Raise `sqlite3.Error` for a file that holds no store or cannot be read: MLflow would try again for minutes.
+
+    MLflow also makes its tables where there are none, which is not for who only reads.
+    """
+    address = f"file:{quote(str(path))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=patience())) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            raise sqlite3.DatabaseError("the file holds no tables of MLflow")
 
 
 @contextmanager

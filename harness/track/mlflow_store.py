@@ -17,6 +17,7 @@ from harness.track.mlflow_opening import (
     _experiments,
     _lay_out,
     _quiet,
+    must_hold_tables,
     opening,
     store_file,
     tracking_uri,
@@ -188,6 +189,8 @@ class Store:
         if uri.startswith(("http://", "https://")):
             must_answer(uri)
         with opening(uri), _quiet():
+            if file is not None:
+                must_hold_tables(file)
             if Client(uri).get_experiment_by_name(_name(experiment)) is not None:
                 return cls(runs, experiment)
             if experiment is not None:
