@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ _WORDS = (
     "pytorchstreamwriter",
     "inline_container",
 )
+# What `Path.resolve` of Python 3.11 and 3.12 says of a link that leads to itself.
+_LOOP = re.compile("Symlink loop from '(.*)'")
 _PROBE = bytes(1 << 16)
 
 
@@ -82,6 +85,8 @@ def told_fault(error: BaseException) -> UsageError | None:
             and (fault := place_fault(one))
         ):
             return fault
+        if isinstance(one, RuntimeError) and (loop := _LOOP.search(str(one))):
+            return place_fault(OSError(errno.ELOOP, os.strerror(errno.ELOOP), loop[1]))
     text = " ".join(str(one) for one in chain).lower()
     if not any(words in text for words in _WORDS):
         return None

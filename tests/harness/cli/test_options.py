@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shlex
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from harness.cli.main import cli
 from harness.cli.options import Choice, _Option, option, plain, print_json, printed_command, run_safely
 from harness.errors import UsageError
+from harness.paths import ASKED, runs_root
 from tests.harness.cli.test_help import commands
 
 
@@ -163,3 +165,34 @@ def test_json_has_null_for_numbers_that_it_does_not_have(capsys):
     )
     printed = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert printed == {"freedom": None, "p": [None, 0.5], "nested": {"low": None, "n": 3}, "path": "x"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("unable to open database file"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file"),
+    ],
+)
+def test_a_library_s_own_words_for_a_place_that_refuses_are_asked_of_the_places(
+    error, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "runs").symlink_to("runs")
+    monkeypatch.setenv("HARNESS_RUNS", str(tmp_path / "runs"))
+    runs_root()
+    code, said = ended(error, capsys, monkeypatch)
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith(
+        f"Error: {tmp_path}/runs cannot be written to (Too many levels of symbolic links): remove"
+    )
+    ASKED.clear()
+    code, said = ended(error, capsys, monkeypatch)
+    assert (code, "a bug in the harness" in said) == (1, True)
+
+
+def test_a_link_that_leads_to_itself_is_named(tmp_path, capsys, monkeypatch):
+    code, said = ended(RuntimeError(f"Symlink loop from '{tmp_path}/a'"), capsys, monkeypatch)
+    assert code == 2
+    assert said.startswith(
+        f"Error: {tmp_path}/a cannot be used (Too many levels of symbolic links): remove the link"
+    )

@@ -305,7 +305,7 @@ REFERENCES: dict = {}
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(4, 8), pytest.param(60, 25, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("examples", "steps"), [(4, 8), pytest.param(30, 25, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_no_history_of_a_folder_gives_a_wrong_result(examples, steps):
     REFERENCES.update(REFERENCES or references())
@@ -337,7 +337,7 @@ def test_a_run_killed_before_any_of_its_writes_ends_as_if_it_had_not_been(tmp_pa
     assert writes > 40
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
 def test_damage_anywhere_in_a_folder_is_found_or_harmless(tmp_path, count, record_property):
     """Bits flipped, files cut and pages emptied, in a finished and in an interrupted run."""
     REFERENCES.update(REFERENCES or references())
