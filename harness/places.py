@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.paths import ASKED, cache_root
+from harness.paths import ASKED, Place, cache_root
 
 _MENDS = {
     errno.ENOSPC: "free some space there",
@@ -144,6 +144,7 @@ def writing(place: Path, instead: str | None = None) -> Iterator[None]:
 
 def writable(folder: Path, instead: str = "give another --out") -> None:
     """Make a folder to write results to; raise `UsageError` where nothing can be written to it."""
+    ASKED[folder] = Place(folder, "--out")
     with writing(folder, instead):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
