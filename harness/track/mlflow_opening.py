@@ -98,7 +98,7 @@ def _one_at_a_time(runs: Path) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep schema migrations from filling the terminal."""
-    names = ("alembic", "alembic.runtime.migration", "mlflow.store.db.utils", "mlflow.utils.uvicorn")
+    names = ("alembic", "alembic.runtime.migration", "mlflow.utils.uvicorn")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

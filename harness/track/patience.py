@@ -37,8 +37,8 @@ _OWN = {
 }
 _LOGGERS = {"mlflow.store.db.utils": logging.CRITICAL, "urllib3.connectionpool": logging.ERROR}
 
-# How urllib3 says at the end of a long line what was the matter.
-_CAUSE = re.compile(r"Caused by \w+\(['\"](.*?)['\"]\)")
+# How urllib3 says at the end of a long line what was the matter, and how SQLAlchemy does in the midst of several.
+_CAUSE = re.compile(r"Caused by \w+\(['\"](?P<http>.*?)['\"]\)|\(\w+\.(?:\w+\.)*\w+\) (?P<sql>.+)")
 
 Result = TypeVar("Result")
 _spent: dict[str, float] = {}
@@ -153,7 +153,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, StoreAway):
         return error.reason
     if cause := _CAUSE.search(str(error)):
-        return without_secrets(cause[1]).rpartition(": ")[2]
+        return without_secrets(cause["sql"] or cause["http"].rpartition(": ")[2]).rstrip(".")
     return first_line(error).rstrip(".")
 
 

@@ -29,6 +29,7 @@ class Tracker(Listener):
         self.run_id: str | None = None
         self.error: str | None = None
         self._store: Store | None = None
+        self._opened = threading.Event()
         self._rows: deque[dict[str, float]] = deque()
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._loop, name="tracking", daemon=True)
@@ -56,10 +57,12 @@ class Tracker(Listener):
     def finish(self, record: Record) -> dict[str, Any]:
         """Log the end of the run, wait for the store, and return what the record notes of it.
 
-        The wait is at most the patience with a store, and the time that sending the run's files may take.
+        The wait is at most the patience with a store, and the time that sending the run's files may take, once the
+        store is open: to open it has bounds of its own, and the first run makes its tables.
         """
         self._work.put(lambda: self._open_store().close(str(self.run_id), record, self.folder))
         self._work.put(None)
+        self._opened.wait()
         self._thread.join(patience() + time_for(self.folder.file(name) for name in ARTIFACTS))
         if self._thread.is_alive():
             self._fail(too_slow(tracking_uri(self.runs)))
@@ -68,7 +71,11 @@ class Tracker(Listener):
 
     def _open(self) -> None:
         """Open the MLflow run, in place of what an earlier, interrupted attempt left."""
-        self.run_id = self._open_store().create(self.record, self.folder)
+        try:
+            store = self._open_store()
+        finally:
+            self._opened.set()
+        self.run_id = store.create(self.record, self.folder)
 
     def _open_store(self) -> Store:
         self._store = self._store or Store(self.runs)

@@ -170,6 +170,8 @@ def test_the_setting_is_a_number_of_seconds(monkeypatch, text):
 def test_a_line_says_what_became_of_the_connection():
     text = "failed: Max retries exceeded (Caused by ResponseError('too many 500 error responses'))"
     assert reason(OSError(text)) == "too many 500 error responses"
+    text = "(raised as autoflush)\n(sqlite3.OperationalError) attempt to write a readonly database\n[SQL]"
+    assert reason(OSError(text)) == "attempt to write a readonly database"
     assert reason(ValueError("a first line.\na second")) == "a first line"
     assert reason(ValueError()) == "ValueError"
 
