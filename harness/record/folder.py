@@ -122,10 +122,10 @@ class RunFolder:
         return record.environment.get("host") == socket.gethostname() and is_free(self.path)
 
     def write(self, record: Record) -> None:
-        """Write the record atomically, without what an error, a command or an address may repeat of secrets."""
-        values = record.model_dump(mode="json")
-        said = {name: cleared(values[name]) for name in ("error", "command", "tracking")}
-        write_json(self.file(RECORD), values | said)
+        """Write the record atomically; it loses what an error, a command or an address repeats of secrets."""
+        for name in ("error", "command", "tracking"):
+            setattr(record, name, cleared(getattr(record, name)))
+        write_json(self.file(RECORD), record.model_dump(mode="json"))
 
     def backbone(self, config: BackboneConfig) -> BackboneConfig:
         """Return a run's backbone with the run's own activation, and its weights where it was imported with them."""

@@ -58,6 +58,7 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
             if not everything and _has_arrived(record, folder, there, store.place):
                 left += 1
                 continue
+            folder.write(record)  # One that was made before may repeat a secret, which is not sent.
             record.tracking = publish(record, folder, store)
             folder.write(record)
             sent.append(record.name)

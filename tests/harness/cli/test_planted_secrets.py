@@ -186,6 +186,15 @@ def break_training(monkeypatch, uri):
     monkeypatch.setattr(runs, "_train", fail)
 
 
+def make_old(runs, uri):
+    """Let a record repeat a secret, as those did that were made before."""
+    (file,) = runs.glob("linear_probe-*/record.json")
+    values = json.loads(file.read_text())
+    values.pop("checksum")
+    values["error"]["message"] = values["command"] = values["tracking"]["error"] = f"at {uri}"
+    file.write_text(json.dumps(values))
+
+
 def test_a_run_whose_server_is_away_keeps_the_secrets(planted, monkeypatch, closed, tmp_path):
     call, printed = planted
     uri = f"http://me:{quote(PASSWORD, safe='')}@127.0.0.1:{closed}"
@@ -214,13 +223,16 @@ def test_no_command_lets_a_secret_out(kind, planted, monkeypatch, closed, tmp_pa
     assert call(RUN) == 0
     with monkeypatch.context() as patch:
         break_training(patch, uri)
-        codes = [call(words) for words in FAILING]
+        whole = kind == "500"
+        codes = [call(words) for words in (FAILING if whole else FAILING[1:2])]
         assert all(codes), codes
-        for words in (*READING, *STORING):
+        for words in (*READING, *(STORING if whole else ())):
             call(words)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert call(("runs", "sync")) == 0, printed[-1]
-    call(("report", "run", "zero_shot"))
+    if whole:
+        make_old(tmp_path / "runs", uri)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI")
+        assert call(("runs", "sync")) == 0, printed[-1]
+        call(("report", "run", "zero_shot"))
     found, files = leaks(tmp_path, printed, asked)
     counts = {"commands": len(printed), "files": files, "requests": len(asked), "let out": len(found)}
     record_property(kind, counts)
