@@ -27,7 +27,7 @@ _WORD = (
 )
 _END = r"(?!://|[\"'][,:)\]}\s])"
 _USER = re.compile(
-    rf"(?P<kind>\w{0,12})(?P<start>://|%3A%2F%2F)(?P<user>(?:{_END}\S)*)(?P<at>@|%40)", re.IGNORECASE
+    rf"(?P<kind>\w{{0,12}})(?P<start>://|%3A%2F%2F)(?P<user>(?:{_END}\S)*)(?P<at>@|%40)", re.IGNORECASE
 )
 _SPACED = re.compile(r"(://[^:/@\s]*:)(?!\d{1,5}\b)[^\s@][^@\n\"'<>]{0,80}@")
 _PAIR = re.compile(
