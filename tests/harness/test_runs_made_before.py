@@ -176,7 +176,7 @@ def test_the_table_of_runs_has_their_settings_and_results(kept):
 
 def test_mlflow_has_every_run_and_none_is_left_to_send(call, kept):
     sent, _ = call(kept, "runs", "sync")
-    assert sent == {"sent": [], "left": len(FINISHED) + 2 + N_TRIALS, "uri": store(kept)}
+    assert sent == {"sent": [], "left": len(FINISHED) + 2 + N_TRIALS, "closed": 0, "uri": store(kept)}
     found = {run.info.run_id: run for run in tracked(kept, "tags.`harness.kind` = 'run'")}
     for name, record in recorded(kept).items():
         run = found.pop(record["tracking"]["run_id"])

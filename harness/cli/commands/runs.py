@@ -105,7 +105,10 @@ def queries(
 @runs_option
 @json_option
 def sync(everything: bool, root: str | None, as_json: bool) -> None:
-    """Send MLflow the runs that are missing there, and end those that it believes running and nobody will end."""
+    """Send MLflow the runs that are missing there.
+
+    Runs that it believes running, and whose record is gone, are ended.
+    """
     from harness.run.resume import sync_runs
 
     sent = sync_runs(root, everything=everything)

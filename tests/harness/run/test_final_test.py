@@ -23,6 +23,9 @@ class Folder:
     def write_queries(self, arrays, name="queries.npz"):
         self.written[name] = arrays
 
+    def note(self, record, *names):
+        record.files |= dict.fromkeys(names, "sum")
+
 
 class Encoder:
     """An encoder that notes that it was folded."""

@@ -69,9 +69,11 @@ def away(request, tmp_path, monkeypatch):
         port = web.server_port
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     yield
-    for one in (server, web and web.socket):
-        if one:
-            one.close()
+    if server:
+        server.close()
+    if web:
+        web.shutdown()
+        web.server_close()
 
 
 def warnings(caplog):

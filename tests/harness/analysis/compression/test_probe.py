@@ -31,6 +31,7 @@ from harness.analysis.compression.probe import probe_compression, start_of
 from harness.analysis.compression.published import published
 from harness.cli.main import cli
 from harness.compute.devices import Inference
+from harness.compute.transfer import Transfers
 from harness.data.loading import open_test
 from harness.data.reading import read_dataset
 from harness.errors import DataError, UsageError
@@ -207,7 +208,7 @@ def encoder_of(model, batch_size):
     encoder = object.__new__(Encoder)
     encoder.method, encoder.pixels = method_of(model), Pixels()
     encoder.engine = Inference(torch.device("cpu"), "no")
-    encoder.batch_size = batch_size
+    encoder.batch_size, encoder._transfers = batch_size, Transfers(encoder.engine.device)
     return encoder
 
 
