@@ -18,6 +18,11 @@ QUICK = (
 )
 
 
+def without_epochs() -> list[str]:
+    """Return the quick settings for who chooses the number of epochs."""
+    return [text for text in QUICK if not text.startswith("train.epochs")]
+
+
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:
     """Write small twins below `root` and return it."""
     from harness.twins.writer import write_twin

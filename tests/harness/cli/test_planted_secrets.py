@@ -129,7 +129,7 @@ def planted(monkeypatch, twins, world, tmp_path, closed):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 0)
     (tmp_path / "failing.yaml").write_text(SUITE)
-    settings = [*(text for text in world.QUICK if not text.startswith("train.epochs")), "train.epochs=1"]
+    settings = [*world.without_epochs(), "train.epochs=1"]
     quick = [part for text in settings for part in ("--set", text)]
     replaced = {"OUT": str(tmp_path), "HERE": f"sqlite:///{tmp_path}/optuna.db", "CLOSED": str(closed)}
     printed = []

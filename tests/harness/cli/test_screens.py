@@ -80,7 +80,7 @@ def screens(world, twins, tmp_path_factory):
     """Return what each command prints at 80 columns, and the tables that it drew: where from, and of what."""
     out = tmp_path_factory.mktemp("out")
     (out / "mine.yaml").write_text(SUITE)
-    settings = [*(text for text in world.QUICK if not text.startswith("train.epochs")), "train.epochs=1"]
+    settings = [*world.without_epochs(), "train.epochs=1"]
     quick = [part for text in settings for part in ("--set", text)]
     found = {}
     with pytest.MonkeyPatch.context() as patch:

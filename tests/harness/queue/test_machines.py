@@ -128,7 +128,7 @@ def harness(*arguments):
 
 
 def arguments(world, twins, runs, trials=N_TRIALS):
-    settings = [f"--set={value}" for value in (*world.QUICK[:1], *world.QUICK[2:], *SETTINGS)]
+    settings = [f"--set={value}" for value in (*world.without_epochs(), *SETTINGS)]
     return [
         *(
             "sweep",

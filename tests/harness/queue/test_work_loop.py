@@ -141,7 +141,7 @@ STUDY, TRIALS = "killed", 5
 @pytest.fixture
 def start_sweep(world, twins, tmp_path):
     """Return a call that starts a real sweep with two worker processes."""
-    quick = [text for text in world.QUICK if not text.startswith("train.epochs")]
+    quick = world.without_epochs()
     settings = [part for text in (*quick, "train.epochs=6") for part in ("--set", text)]
     command = [sys.executable, "-m", "harness", "sweep", "-m", "full_finetune", "-d", "icfg", "--synthetic"]
     command += ["--runs", str(tmp_path), "--data-root", str(twins), "--study", STUDY, "--workers", "2"]
