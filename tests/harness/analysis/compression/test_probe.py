@@ -181,12 +181,12 @@ class Store8:
     """Images as a split has them."""
 
     def __init__(self, pixels):
-        self.pixels = pixels
+        self.pixels, self.size = pixels, tuple(pixels.shape[2:])
 
     def __len__(self):
         return len(self.pixels)
 
-    def read(self, rows):
+    def read(self, rows, out=None):
         return self.pixels[rows]
 
 
