@@ -65,9 +65,11 @@ def load_state(
     state = {
         key: value for key, value in state.items() if key not in _SCALES and not key.endswith(".position_ids")
     }
-    notes = _fit_positions(state, model, _native_grid(name), grid)
     try:
+        notes = _fit_positions(state, model, _native_grid(name), grid)
         model.load_state_dict(state)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from error
     except RuntimeError as error:
         first = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
         raise UsageError(
