@@ -80,8 +80,9 @@ def kept_tags(rows: Iterable[RunRow]) -> dict[str, str]:
     """Return what a run that is sent anew keeps of the one before: its parent, and tags that a person gave it."""
     kept: dict[str, str] = {}
     for row in reversed(list(rows)):
-        kept |= {name: value for name, value in row.tags.items() if not name.startswith(_WRITTEN)}
-        kept |= {name: row.tags[name] for name in (PARENT,) if name in row.tags}
+        kept |= {
+            name: value for name, value in row.tags.items() if name == PARENT or not name.startswith(_WRITTEN)
+        }
     return kept
 
 
