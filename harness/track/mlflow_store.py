@@ -46,22 +46,28 @@ log = logging.getLogger(__name__)
 class Store:
     """One MLflow store and experiment; made once, safe when several processes start at the same time."""
 
-    def __init__(self, runs: Path | None = None, experiment: str | None = None) -> None:
+    def __init__(self, runs: Path | None = None, experiment: str | None = None, *, make: bool = True) -> None:
         self.runs = (runs or runs_root().path).resolve()
         self.uri = tracking_uri(self.runs)
         self.place = without_secrets(self.uri)
         with _quiet():
-            _lay_out(self.uri, self.runs)
+            if make:
+                _lay_out(self.uri, self.runs)
             self.client = Client(self.uri)
-            self.experiment_id = self._experiment(_name(experiment))
+            self.experiment_id = self._experiment(_name(experiment), make)
 
-    def _experiment(self, name: str) -> str:
-        """Return the experiment's id; another process may make it between the question and the answer."""
+    def _experiment(self, name: str, make: bool) -> str:
+        """Return the experiment's id; another process may make it between the question and the answer.
+
+        Raises `LookupError` where there is none and none is to be made.
+        """
         from mlflow.exceptions import MlflowException
 
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
+        if not make:
+            raise LookupError(name)
         local = self.uri.startswith("sqlite")
         place = (self.runs / "mlartifacts" / name).as_uri() if local else None
         try:
@@ -191,10 +197,11 @@ class Store:
         with opening(uri), _quiet():
             if file is not None:
                 must_hold_tables(file)
-            if Client(uri).get_experiment_by_name(_name(experiment)) is not None:
-                return cls(runs, experiment)
-            if experiment is not None:
-                raise unknown("experiment", experiment, _experiments(uri))
+            try:
+                return cls(runs, experiment, make=False)
+            except LookupError:
+                if experiment is not None:
+                    raise unknown("experiment", experiment, _experiments(uri)) from None
         return None
 
     def finished_runs(self, kind: str = "run", where: str = "") -> list[RunRow]:
