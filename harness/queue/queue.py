@@ -127,7 +127,7 @@ class Queue:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other processes from reading the queue and adding to it while the block runs."""
+        """Keep other processes from reading the queue and adding to it while the block runs; not to be nested."""
         with exclusive(self.url):
             yield
 
@@ -198,12 +198,15 @@ class Queue:
 
     def put_back(self, job: FrozenTrial) -> None:
         """Queue a taken job again because a person stopped its worker."""
-        with alone(self.url):
+        with self.exclusive():
             if (ended := self._cut_off(job)) is not None:
                 requeue(self.study, ended, killed=False)
 
     def repeat(self, numbers: Iterable[int]) -> None:
-        """Take ended jobs out of the count and queue them again; those that wait or run already are left."""
+        """Take ended jobs out of the count and queue them again; those that wait or run already are left.
+
+        Call it in `exclusive`: two at once would both queue them.
+        """
         jobs = self.jobs()
         for number in numbers:
             if jobs[number].state.is_finished():
@@ -221,16 +224,20 @@ class Queue:
 
     def resume(self) -> None:
         """Queue again what a stop or a dead worker left behind."""
-        known = self.study.user_attrs.get(STOPPED)
-        if known:
-            self.repeat(known["jobs"])
-            self.remember(STOPPED, None)
-        self.remember(OVER, False)
+        with self.exclusive():
+            known = self.study.user_attrs.get(STOPPED)
+            if known:
+                self.repeat(known["jobs"])
+                self.remember(STOPPED, None)
+            self.remember(OVER, False)
         self.recover()
 
     def recover(self) -> list[int]:
-        """Queue again the jobs whose worker died, also while it queued them again; return their numbers."""
-        with alone(self.url):
+        """Queue again the jobs whose worker died, also while it queued them again; return their numbers.
+
+        No other process may look between an end and the new job: it would take the end for one that was cut off.
+        """
+        with self.exclusive():
             roots = {job.number: root for root, job in self.jobs().items()}
             dead = recover(self.study, self._locks, self._cut_off)
             found = {roots.get(number, number) for number in dead}

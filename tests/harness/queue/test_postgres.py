@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, text
@@ -131,6 +132,42 @@ def test_what_a_dead_worker_left_is_taken_up_once_however_many_find_it(open_queu
     assert len(queue.study.get_trials()) == 12
     assert [job.state for job in queue.jobs().values()] == [TrialState.WAITING] * 6
     assert [job.user_attrs[REPEATS] for job in queue.jobs().values()] == list(range(6))
+
+
+@pytest.mark.parametrize("how", ["dead", "silent", "stopped by a person", "stopped queue"])
+def test_nobody_looks_between_the_end_of_a_job_and_its_new_attempt(
+    how, database, open_queue, tmp_path, monkeypatch
+):
+    queue = open_queue()
+    queue.fill(1)
+    with Presence(tmp_path) as worker:
+        job = queue.take(worker)
+    if how == "dead":
+        (tmp_path / "workers" / f"{worker.token}.lock").touch()
+    elif how == "silent":
+        ask(database, "UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '1 hour'")
+    elif how == "stopped queue":
+        assert queue.fail(job, ValueError("broken"))
+        queue.stop("broken", [0])
+    add, ended = optuna.Study.add_trial, threading.Event()
+
+    def add_late(study, trial):
+        ended.set()
+        time.sleep(0.5)
+        add(study, trial)
+
+    other = open_queue()
+    first, second = {
+        "stopped by a person": (lambda: queue.put_back(job), other.recover),
+        "stopped queue": (queue.resume, other.resume),
+    }.get(how, (queue.recover, other.recover))
+    monkeypatch.setattr(optuna.Study, "add_trial", add_late)
+    late = threading.Thread(target=first)
+    late.start()
+    assert ended.wait(30)
+    second()
+    late.join()
+    assert len(queue.study.get_trials()) == 2
 
 
 def test_a_worker_out_of_sight_is_dead_after_four_heartbeats_are_missing_and_not_before(
