@@ -23,7 +23,7 @@ FLOORS = (
     "reporting",
     "analysis suites api",
     "inference sweep reports",
-    "results run",
+    "results run pretrain",
     "evaluate train presets",
     "data queue methods",
     "twins track method_parts",

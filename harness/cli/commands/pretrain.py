@@ -34,8 +34,8 @@ def pretrain(obj: dict[str, Any], /, out: Path, as_json: bool, **recipe: int) ->
     the same machine with the same number of threads.
     """
     from harness.cli.terminal import TerminalListener
-    from harness.clip.pretrain.pretrain import PretrainConfig
-    from harness.clip.pretrain.pretrain import pretrain as make
+    from harness.pretrain.pretrain import PretrainConfig
+    from harness.pretrain.pretrain import pretrain as make
 
     listener = TerminalListener(quiet=obj["quiet"] or as_json)
     listener.on_stage("pretraining on shapes")

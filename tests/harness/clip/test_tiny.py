@@ -11,8 +11,8 @@ from open_clip.tokenizer import default_bpe
 
 from harness.clip import tiny
 from harness.clip.model import load_clip
-from harness.clip.pretrain.pretrain import HELD_OUT, PretrainConfig, shapes_recall
 from harness.config.sections import BackboneConfig
+from harness.pretrain.pretrain import HELD_OUT, PretrainConfig, shapes_recall
 
 N_MERGES = 6_000
 CONFIG = BackboneConfig(name=tiny.NAME, pretrained=tiny.TAG, image_size=(96, 32))

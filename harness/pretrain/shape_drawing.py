@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.clip.pretrain.shapes import COLOURS, Scene, Thing
+from harness.pretrain.shapes import COLOURS, Scene, Thing
 
 Array = NDArray[np.float32]
 

@@ -16,12 +16,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from harness.clip import tiny
 from harness.clip.model import Clip, load_clip
-from harness.clip.pretrain.shape_drawing import draw
-from harness.clip.pretrain.shapes import describe, sample_scene
 from harness.clip.weight_files import state_hash
 from harness.config.fields import Section
 from harness.config.sections import BackboneConfig
 from harness.files import replaced, write_json
+from harness.pretrain.shape_drawing import draw
+from harness.pretrain.shapes import describe, sample_scene
 
 _BACKBONE = BackboneConfig(name=tiny.NAME, pretrained=None, image_size=(96, 32))
 HELD_OUT = 1_000_003

@@ -1,6 +1,6 @@
 """A synthetic corpus of coloured, textured shapes with captions, from which the tiny CLIP learns its words.
 
-A scene is a plain description; `harness.clip.pretrain.shape_drawing` draws it and `describe` puts it into words, with
+A scene is a plain description; `harness.pretrain.shape_drawing` draws it and `describe` puts it into words, with
 synonyms, omissions and differing order. No scene shows a person or a thing that persons wear or carry.
 """
 

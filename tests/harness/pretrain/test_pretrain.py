@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 from harness.cli.commands.pretrain import pretrain as command
 from harness.clip.model import load_clip
-from harness.clip.pretrain import pretrain as pretraining
-from harness.clip.pretrain import shapes
-from harness.clip.pretrain.pretrain import PretrainConfig, ShapesDataset, pretrain
-from harness.clip.pretrain.shape_drawing import draw
 from harness.config.sections import BackboneConfig
 from harness.files import read_json
+from harness.pretrain import pretrain as pretraining
+from harness.pretrain import shapes
+from harness.pretrain.pretrain import PretrainConfig, ShapesDataset, pretrain
+from harness.pretrain.shape_drawing import draw
 
 SHORT = PretrainConfig(steps=2, batch_size=4, held_out=4)
 PERSONAL = {
