@@ -14,7 +14,14 @@ text positions of CLIP to 168 tokens; with 77 the results fall by about twenty p
 part of the protocol.
 """
 
-from harness.datasets import Counts, PersonDataset, register
+from random import Random
+
+from harness.datasets import Counts, Domain, Form, Look, PersonDataset, Shot, Speech, register
+
+
+def name_image(shot: Shot, random: Random) -> str:
+    """Name an image by its running number, from 1."""
+    return f"images/{shot.running + 1}.jpg"
 
 
 @register
@@ -32,3 +39,28 @@ class Ufine(PersonDataset):
     expected = {"train": Counts(4_926, 18_577, 37_154), "test": Counts(2_000, 7_629, 15_258)}
     default_val = "holdout"
     text_length = 168
+    twin = Domain(
+        look=Look(
+            backdrop=("street", "park", "corridor", "crossing", "platform", "waterfront"),
+            width=(84, 104),
+            aspect=(2.2, 2.7),
+            tilt=(0.0, 0.4),
+            brightness=(0.75, 1.2),
+            contrast=(0.95, 1.2),
+            saturation=(1.0, 1.25),
+            noise=(0.5, 2.0),
+            blur=(0.0, 0.2),
+            quality=(90, 96),
+            cropped=0.1,
+            occluded=0.1,
+            fine=True,
+        ),
+        speech=Speech(voice="meticulous", captions=2, detail=1.04),
+        form=Form(
+            annotation_file="UFine6926_Annotations_1024.json",
+            keys={"split": "split", "id": "id", "file_path": "path", "captions": "captions"},
+            name_image=name_image,
+            first_id=1,
+        ),
+        small={"train": 400, "test": 100},
+    )

@@ -64,12 +64,14 @@ class Shot(NamedTuple):
         split: `train`, `val` or `test`.
         number: running number of the image among those of its person.
         camera: camera number, from 1; differs between the images of a person as long as cameras last.
+        running: running number of the image over all splits, from 0.
     """
 
     identity: int
     split: str
     number: int
     camera: int
+    running: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Look:
     """How the pictures of a domain look; a pair is a range, drawn from uniformly for each image.
 
     Attributes:
-        backdrop: kind of scene behind the person, a key of `harness.twins.drawing.backdrops.BACKDROPS`.
+        backdrop: kind of scene behind the person, a key of `harness.twins.drawing.backdrops.BACKDROPS`; of several,
+            each image has one.
         width: image width in pixels.
         aspect: height divided by width.
         zoom: share of the image height that a whole person takes.
@@ -89,9 +92,10 @@ class Look:
         quality: JPEG quality.
         cropped: probability that the frame cuts the feet or legs.
         occluded: probability that something is in front of the person.
+        fine: whether persons have fine things besides their attributes, such as cuffs, a watch or a hair band.
     """
 
-    backdrop: str
+    backdrop: str | tuple[str, ...]
     width: tuple[int, int]
     aspect: Span
     zoom: Span = (0.84, 0.95)
@@ -105,6 +109,7 @@ class Look:
     quality: tuple[int, int] = (80, 92)
     cropped: float = 0.15
     occluded: float = 0.2
+    fine: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ class Speech:
         extra: probability that an image has a few captions more.
         detail: factor on the probability of naming a visible attribute; above 1 names more, below 1 omits more.
         loose_spaces: probability that a caption starts, ends or breaks with a stray space.
+        others: further ways of speaking, which take turns with this one over the captions of an image.
     """
 
     voice: str
@@ -124,6 +130,7 @@ class Speech:
     extra: float = 0.0
     detail: float = 1.0
     loose_spaces: float = 0.0
+    others: tuple["Speech", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,8 @@ class Form:
 
     Attributes:
         annotation_file: file name inside the dataset folder.
-        keys: record keys in file order; the values `split`, `captions`, `path`, `tokens` and `id` say what each holds.
+        keys: record keys in file order; the values `split`, `captions`, `path`, `tokens`, `id` and `source` say what
+            each holds.
         name_image: image path below the image folder; a pure function of the shot and the given random source.
         first_id: lowest identity number.
         cameras: number of cameras.
@@ -153,6 +161,8 @@ class Domain:
         small: identities of each split when no number is asked for.
         images: fewest and most images of a person.
         singles: probability that a training person has one image only.
+        source: name of the dataset that the persons are from, where it is gathered from several.
+        other_looks: how pictures from further sources look, by name; the persons come from all sources in turn.
     """
 
     look: Look
@@ -161,6 +171,13 @@ class Domain:
     small: Mapping[str, int] = field(default_factory=lambda: {"train": 400, "val": 50, "test": 100})
     images: tuple[int, int] = (3, 5)
     singles: float = 0.0
+    source: str = ""
+    other_looks: Mapping[str, Look] = field(default_factory=dict)
+
+    @property
+    def looks(self) -> dict[str, Look]:
+        """The look of each source."""
+        return {self.source: self.look, **self.other_looks}
 
 
 class PersonDataset(ABC):
@@ -216,6 +233,11 @@ def pairs(samples: Sequence[Sample], splits: Sequence[str]) -> Pairs:
     translated = [text for s in chosen for text in s.captions_bt or [""] * len(s.captions)]
     images, identities = [s.image for s in chosen], [s.identity for s in chosen]
     return Pairs(images, identities, captions, owners, translated if any(translated) else [])
+
+
+def is_test_only(dataset: type[PersonDataset]) -> bool:
+    """Say whether a dataset is published without a training split, as a test of what was trained elsewhere."""
+    return bool(dataset.expected) and "train" not in dataset.expected
 
 
 def count(samples: Sequence[Sample]) -> dict[str, Counts]:

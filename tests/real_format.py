@@ -14,12 +14,14 @@ CUHK = "CUHK-PEDES"
 ICFG = "ICFG-PEDES"
 RSTP = "RSTPReid"
 UFINE = "UFine6926"
+UFINE3C = "UFine3C"
 
 COUNTS = {
     "cuhk": {"train": (3, 5, 10), "val": (1, 2, 4), "test": (2, 3, 14)},
     "icfg": {"train": (2, 3, 3), "test": (2, 2, 2)},
     "rstp": {"train": (3, 15, 30), "val": (1, 5, 10), "test": (1, 5, 10)},
     "ufine": {"train": (2, 3, 6), "test": (1, 1, 2)},
+    "ufine3c": {"test": (2, 3, 9)},
 }
 ODD_SIZES = [(60, 160), (13, 34), (61, 163), (374, 800)]
 
@@ -95,6 +97,23 @@ def ufine_entries() -> list[dict]:
     ]
 
 
+def ufine3c_entries() -> list[dict]:
+    long = (
+        "A woman carries a wide straw bag with two leather handles over a pale summer dress with dots. " * 4
+    )
+    rows = [("UFine6926", 1, 4), ("UFine6926", 1, 2), ("elsewhere", 2, 3)]
+    return [
+        {
+            "id": identity,
+            "source": source,
+            "split": "test",
+            "file_path": f"images/{number}.jpg",
+            "captions": [f"Number {number}, a woman in a dress.", long, "A dress.", f"{number} {long}"][:n],
+        }
+        for number, (source, identity, n) in enumerate(rows, start=1)
+    ]
+
+
 def write_images(folder: Path, paths: list[str]) -> None:
     """Write a small picture for each path, in odd sizes and, for PNG, in grey and palette modes."""
     for index, path in enumerate(paths):
@@ -128,6 +147,11 @@ def write_rstp(root: Path, entries: list[dict] | None = None, name: str = "data_
 def write_ufine(root: Path, entries: list[dict] | None = None) -> Path:
     name = "UFine6926_Annotations_1024.json"
     return _write(root, UFINE, name, ufine_entries() if entries is None else entries, images=".")
+
+
+def write_ufine3c(root: Path, entries: list[dict] | None = None) -> Path:
+    name = "UFine3C_Annotations.json"
+    return _write(root, UFINE3C, name, ufine3c_entries() if entries is None else entries, images=".")
 
 
 def _write(root: Path, folder: str, name: str, entries: list, images: str = "imgs") -> Path:

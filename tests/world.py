@@ -7,7 +7,7 @@ from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
 from harness.presets.resolve import resolve
 
-IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36}
+IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36, "ufine": 30, "ufine3c": 8}
 # A quarter of the pixels and few steps: most tests are about the run, and not about what it learns.
 QUICK = (
     "backbone.pretrained=null",

@@ -11,7 +11,7 @@ from harness.config.removed import why_removed, without_removed
 from harness.config.sections import RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
-from harness.datasets import DATASETS, PersonDataset
+from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, and_more, brief
 from harness.methods import METHODS, Method
 from harness.presets.preset_files import SYNTHETIC_PRESET, read_preset
@@ -33,10 +33,11 @@ def resolve(
     Later layers win: field defaults, the method's recipe, the dataset's own defaults, the preset `tiny` when
     synthetic, `presets` in order, `overrides` (`section.field=value`, the value read as YAML).
 
-    Raises `UsageError` for an unknown name or key, with the nearest match, for a value out of range, and for a preset
-    or an override that names another method or dataset.
+    Raises `UsageError` for an unknown name or key, with the nearest match, for a value out of range, for a dataset
+    without a training split, and for a preset or an override that names another method or dataset.
     """
     method_class, dataset_class = METHODS.get(method), DATASETS.get(dataset)
+    _check_trains(dataset_class)
     chosen = {"method": method_class.name, "dataset": dataset_class.name}
     values = _defaults(method_class, dataset_class)
     names = [SYNTHETIC_PRESET, *presets] if synthetic else list(presets)
@@ -47,6 +48,15 @@ def resolve(
     for override in overrides:
         merge(values, _fitting(parse_override(override), chosen, f"--set {override}"))
     return build(values)
+
+
+def _check_trains(dataset: type[PersonDataset]) -> None:
+    """Raise `UsageError` for a dataset that only tests what was trained elsewhere."""
+    if is_test_only(dataset):
+        raise UsageError(
+            f"{dataset.title} has no training split, it is a test alone: train on another dataset, then test the run "
+            f"with: harness evaluate RUN --dataset {dataset.name}"
+        )
 
 
 def _fitting(values: dict[str, Any], chosen: Mapping[str, str], source: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.datasets import DATASETS, is_test_only
 from harness.files import read_json, write_json
 from harness.methods import METHODS
 from harness.pages.tables import Table
@@ -85,16 +86,23 @@ def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
 
 
 def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
-    """Return a gap for each dataset that nothing is trained on, with the commands that train the panel's methods."""
+    """Return a gap for each dataset that nothing is trained on, with the commands that train the panel's methods.
+
+    One that is a test alone has no such gap.
+    """
     rows = panel.rows
     trained = rows[rows["rule"] != UNTRAINED]
     methods = sorted(set(trained["method"])) or _baselines(trained=True)
     found = []
-    for name in sorted(set(tests) - set(trained["trained_on"])):
+    for name in (one for one in sorted(set(tests) - set(trained["trained_on"])) if _trains(one)):
         commands = tuple(run_command(method, name, bool(rows["synthetic"].iloc[0])) for method in methods)
         what = f"Protocol {panel.number}: nothing trained on {name}, so there is no drop to report on it."
         found.append(Gap(what, commands))
     return found
+
+
+def _trains(name: str) -> bool:
+    return name not in DATASETS.names() or not is_test_only(DATASETS.get(name))
 
 
 def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
-from harness.datasets import DATASETS
+from harness.datasets import DATASETS, is_test_only
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.resolve import parse_override, resolve
@@ -168,6 +168,8 @@ def _cells(way: _Way, row: Row, dataset: str) -> Iterator[Cell | Skipped]:
 
 def _reason(way: _Way, row: Row, dataset: str) -> str | None:
     """Return why a row cannot run on a dataset, or None."""
+    if is_test_only(DATASETS.get(dataset)):
+        return f"{dataset} has no training split"
     return METHODS.get(row.method).skip(dataset) or _no_twin(way, dataset)
 
 
@@ -214,11 +216,13 @@ def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell |
 def _tests(way: _Way, row: str, dataset: str, trained: bool) -> tuple[tuple[str, ...], list[Skipped]]:
     """Return the other datasets that a run is tested on, and those that cannot be.
 
-    What trains nothing is the same on every dataset, so its own runs are its tests on the suite's others.
+    What trains nothing is the same on every dataset, so its own runs are its tests on the suite's others, but for those
+    that have no runs of their own.
     """
     wanted = [way.suite.datasets if name == OTHERS else (name,) for name in way.suite.evaluate]
     names = dict.fromkeys(name for part in wanted for name in part if name != dataset)
-    needed = [name for name in names if trained or name not in way.suite.datasets]
+    own = [name for name in way.suite.datasets if not is_test_only(DATASETS.get(name))]
+    needed = [name for name in names if trained or name not in own]
     missing = {name: _no_twin(way, name) for name in needed}
     left_out = [Skipped(row, name, reason) for name, reason in missing.items() if reason]
     return tuple(name for name in needed if not missing[name]), left_out

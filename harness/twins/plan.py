@@ -22,6 +22,7 @@ class Order:
         seed: text that seeds the picture's circumstances and captions.
         body_seed: source of what all pictures of the person share.
         n_caption: captions to write; None for as many as the domain's speech draws.
+        source: which of the domain's looks it has.
     """
 
     person: Person
@@ -32,6 +33,7 @@ class Order:
     seed: str
     body_seed: int
     n_caption: int | None = None
+    source: str = ""
 
 
 def share_of(real: Mapping[str, Counts], share: float) -> dict[str, Counts]:
@@ -79,7 +81,10 @@ def plan_pictures(
         n_images = _dealt(exact[split].images, size) if exact else [None] * size
         own: list[Order] = []
         for offset, person in enumerate(draw_persons(size, random, taken)):
-            own += _pictures_of(person, first + offset, split, domain, f"{name} {seed}", n_images[offset])
+            running = len(orders) + len(own)
+            own += _pictures_of(
+                person, first + offset, split, domain, f"{name} {seed}", n_images[offset], running
+            )
         if exact:
             n_captions = _dealt(exact[split].captions, len(own))
             own = [replace(order, n_caption=n) for order, n in zip(own, n_captions, strict=True)]
@@ -94,16 +99,17 @@ def _dealt(total: int, n: int) -> list[int]:
 
 
 def _pictures_of(
-    person: Person, identity: int, split: str, domain: Domain, seed: str, n_image: int | None
+    person: Person, identity: int, split: str, domain: Domain, seed: str, n_image: int | None, running: int
 ) -> list[Order]:
     random = Random(f"{seed} {identity}")
     body_seed = random.getrandbits(32)
     single = split == "train" and random.random() < domain.singles
     count = n_image or (1 if single else random.randint(*domain.images))
     cameras = random.sample(range(1, domain.form.cameras + 1), min(count, domain.form.cameras))
+    sources = list(domain.looks)
     orders = []
     for index, facing in enumerate(draw_facings(count, random)):
-        shot = Shot(identity, split, index, cameras[index % len(cameras)])
+        shot = Shot(identity, split, index, cameras[index % len(cameras)], running + index)
         orders.append(
             Order(
                 person=person,
@@ -113,6 +119,7 @@ def _pictures_of(
                 facing=facing,
                 seed=f"{seed} {identity} {index}",
                 body_seed=body_seed,
+                source=sources[identity % len(sources)],
             )
         )
     return orders

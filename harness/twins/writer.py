@@ -180,11 +180,11 @@ def _developed(
     """Yield the captions of one part of the pictures after the other, in order, as the pictures get written."""
     parts = [orders[start : start + _CHUNK] for start in range(0, len(orders), _CHUNK)]
     if processes == 1:
-        yield from map(develop, repeat(images), repeat(domain.look), repeat(domain.speech), parts)
+        yield from map(develop, repeat(images), repeat(domain.looks), repeat(domain.speech), parts)
         return
     try:
         with process_pool(processes) as pool:
-            yield from pool.map(develop, repeat(images), repeat(domain.look), repeat(domain.speech), parts)
+            yield from pool.map(develop, repeat(images), repeat(domain.looks), repeat(domain.speech), parts)
     except BrokenProcessPool as error:
         raise HarnessError(
             "A process that drew pictures ended early. In a script of your own, call this under "
@@ -205,6 +205,7 @@ def _record(keys: Mapping[str, str], order: Order, captions: list[str]) -> dict[
         "captions": captions,
         "path": order.image,
         "id": order.number,
+        "source": order.source,
     }
     if "tokens" in keys.values():
         values["tokens"] = [caption.lower().translate(_NO_PUNCTUATION).split() for caption in captions]

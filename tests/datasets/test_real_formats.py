@@ -1,4 +1,4 @@
-"""The four datasets read from trees that are true to the real downloads."""
+"""The five datasets read from trees that are true to the real downloads."""
 
 import pytest
 
@@ -11,11 +11,12 @@ from harness.data.annotations import (
     recognise,
 )
 from harness.data.verify.annotation_faults import faults_for_run
+from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, SPLITS, Counts, count, pairs
 from harness.errors import DataError
 from harness.paths import Place
 
-NAMES = ["cuhk", "icfg", "rstp", "ufine"]
+NAMES = ["cuhk", "icfg", "rstp", "ufine", "ufine3c"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,6 +143,22 @@ def test_one_name_of_several_ufine_files_must_be_chosen(real_format, tmp_path):
     real_format.write_json(root / "UFine6926" / "UFine6926_old.json", [])
     with pytest.raises(DataError, match="several annotation files"):
         read_annotations(DATASETS.get("ufine"), root)
+
+
+def test_a_test_alone_is_whole_without_a_training_split(real_format, tmp_path):
+    dataset, root = DATASETS.get("ufine3c"), real_format.write_ufine3c(tmp_path)
+    (root / "UFine3C" / "notes.txt").touch()
+    faults = verify(dataset, Place(root, "x"), workers=1).faults
+    assert [fault.what for fault in faults if fault.severity == "error"] == [
+        "Not the published test set: 3 images, published 7,446; 9 captions, published 37,939; "
+        "2 identities, published 2,250."
+    ]
+    entries = [entry | {"split": "train"} for entry in real_format.ufine3c_entries()]
+    real_format.write_ufine3c(root, entries)
+    faults = verify(dataset, Place(root, "x"), workers=1).faults
+    assert {"A train set, unlike the published UFine3C.", "No test set, unlike the published UFine3C."} <= {
+        fault.what for fault in faults
+    }
 
 
 def test_caption_all_alone_is_explained(real_format, tmp_path):

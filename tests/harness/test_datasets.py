@@ -2,7 +2,18 @@
 
 import pytest
 
-from harness.datasets import DATASETS, SPLITS, Counts, Look, Pairs, PersonDataset, Sample, count, pairs
+from harness.datasets import (
+    DATASETS,
+    SPLITS,
+    Counts,
+    Look,
+    Pairs,
+    PersonDataset,
+    Sample,
+    count,
+    is_test_only,
+    pairs,
+)
 from harness.errors import UsageError
 
 SAMPLES = [
@@ -64,14 +75,15 @@ def test_every_dataset_says_what_the_contract_asks_for(name):
     assert dataset.name == name
     assert all((dataset.title, dataset.folder, dataset.licence, dataset.access, dataset.annotation_files))
     if dataset.expected:
-        assert {"train", "test"} <= set(dataset.expected) <= set(SPLITS)
+        assert {"test"} <= set(dataset.expected) <= set(SPLITS)
+        assert is_test_only(dataset) == ("train" not in dataset.expected)
         assert (dataset.default_val == "own") == ("val" in dataset.expected)
     for counts in dataset.expected.values():
         assert 0 < counts.identities <= counts.images <= counts.captions
     assert all(name in DATASETS.get(other).shares_persons_with for other in dataset.shares_persons_with)
     if dataset.twin:
-        for name_of, value in vars(dataset.twin.look).items():
-            if isinstance(value, tuple) and name_of != "tint":
+        for name_of, value in (pair for look in dataset.twin.looks.values() for pair in vars(look).items()):
+            if isinstance(value, tuple) and name_of not in ("tint", "backdrop"):
                 assert value[0] <= value[1], name_of
         assert set(dataset.twin.small) >= set(dataset.expected)
         assert dataset.twin.images[0] <= dataset.twin.images[1]

@@ -133,6 +133,12 @@ def test_a_whole_matrix_has_no_gap(whole):
     assert CrossDataset.gaps([whole]) == []
 
 
+def test_nothing_is_missing_where_a_dataset_is_a_test_alone(fake):
+    rows = [fake.row("cskt", "ufine"), fake.row("cskt", "ufine", "ufine3c", 15)]
+    rows += [fake.row("zero_shot", "ufine", tested, 12, rule="untrained") for tested in ("ufine", "ufine3c")]
+    assert CrossDataset.gaps([panel_of(*rows)]) == []
+
+
 def test_without_results_the_gaps_say_how_to_begin():
     (gap,) = CrossDataset.gaps([])
     assert "harness run --method zero_shot --dataset icfg --synthetic" in gap.commands

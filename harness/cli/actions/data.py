@@ -10,7 +10,7 @@ from harness.cli.terminal import watching
 from harness.data.annotations import image_files, locate, missing_twin, read_dataset
 from harness.data.overview import chosen_place
 from harness.data.verify.verify import VerifyReport
-from harness.datasets import DATASETS, PersonDataset
+from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, many
 from harness.paths import Place, cache_root
 
@@ -43,6 +43,8 @@ def make_twin(name: str, root: Place, *, quiet: bool, **options: Any) -> None:
     table(title, ("split", "identities", "images", "captions"), counts)
     option = f" --data-root {root.path}" if root.chosen_by == "--data-root" else ""
     use = f"harness run --method cskt --dataset {marker.dataset} --synthetic{option}"
+    if is_test_only(dataset):
+        use = f"harness evaluate RUN --dataset {marker.dataset}{option}"
     click.echo(plain(f"Use it with: {use}"))
 
 

@@ -15,7 +15,7 @@ from harness.data.verify.annotation_faults import annotation_faults, expected_co
 from harness.data.verify.fault import SEVERITIES, Fault
 from harness.data.verify.faults import caption_faults, image_faults
 from harness.data.verify.image_files import Progress, check_files
-from harness.datasets import Counts, PersonDataset, count
+from harness.datasets import Counts, PersonDataset, count, is_test_only
 from harness.errors import DataError
 from harness.paths import Place
 
@@ -72,7 +72,8 @@ def verify(
     annotation, faults = _read(dataset, place)
     samples = annotation.samples
     if samples:
-        faults += stopping_faults(samples, {}, {"train", "test"} - set(expected))
+        needed = {"test"} if is_test_only(dataset) else {"train", "test"}
+        faults += stopping_faults(samples, {}, needed - set(expected))
         faults += annotation_faults(dataset, annotation, expected, twin=synthetic)
         files = [str(file) for file in image_files(dataset, place.path, samples)]
         checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)

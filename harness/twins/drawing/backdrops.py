@@ -108,7 +108,71 @@ def _tree(draw: ImageDraw.ImageDraw, width: int, horizon: int, random: Random) -
         )
 
 
-BACKDROPS: dict[str, Draw] = {"street": _street, "corridor": _corridor, "park": _park}
+def _crossing(draw: ImageDraw.ImageDraw, size: tuple[int, int], horizon: int, random: Random) -> None:
+    width, height = size
+    wall, road = _grey(random, 96, 150, warm=24), _grey(random, 84, 108)
+    draw.rectangle((0, 0, width, horizon), fill=wall)
+    step = max(16, width // random.randint(2, 3))
+    for x in range(random.randint(-step, 0), width, step):
+        draw.rectangle((x + 4, horizon // 5, x + step - 4, horizon - 4), fill=scaled(wall, 1.5))
+        draw.rectangle((x + 4, horizon // 5, x + step - 4, horizon // 3), fill=scaled(wall, 0.6))
+    draw.rectangle((0, horizon, width, height), fill=road)
+    draw.rectangle((0, horizon, width, horizon + 6), fill=_grey(random, 176, 200))
+    shift = random.randint(0, width // 4)
+    for index in range(-2, 6):
+        left = shift + index * width // 4
+        bar = [
+            (left, horizon + (height - horizon) // 4),
+            (left + width // 8, horizon + (height - horizon) // 4),
+        ]
+        low = [(left + width // 7 - width // 10, height), (left - width // 10, height)]
+        draw.polygon([*bar, *low], fill=(226, 226, 222))
+
+
+def _platform(draw: ImageDraw.ImageDraw, size: tuple[int, int], horizon: int, random: Random) -> None:
+    width, height = size
+    paint, floor = scaled(random.choice(list(CLOTHES.values())), 0.9), _grey(random, 128, 168)
+    draw.rectangle((0, 0, width, horizon), fill=_grey(random, 196, 222))
+    draw.rectangle((0, horizon * 3 // 4, width, horizon), fill=paint)
+    step = width // 2
+    for x in range(random.randint(-step, 0), width, step):
+        draw.rectangle((x + 6, horizon // 5, x + step - 6, horizon * 3 // 5), fill=(52, 64, 80))
+    draw.rectangle((0, horizon, width, height), fill=floor)
+    draw.rectangle((0, horizon, width, horizon + 8), fill=(48, 48, 52))
+    edge = horizon + (height - horizon) // 7
+    draw.rectangle((0, edge, width, edge + max(4, height // 50)), fill=(236, 200, 44))
+    for row in range(3, 7):
+        y = horizon + (height - horizon) * row * row // 40
+        draw.line((0, y, width, y), fill=scaled(floor, 0.88), width=2)
+
+
+def _waterfront(draw: ImageDraw.ImageDraw, size: tuple[int, int], horizon: int, random: Random) -> None:
+    width, height = size
+    sky, water = (186, 210, 232), (random.randint(58, 84), random.randint(116, 138), random.randint(146, 172))
+    draw.rectangle((0, 0, width, horizon), fill=sky)
+    draw.rectangle((0, horizon // 2, width, horizon), fill=water)
+    for _ in range(8):
+        x, y = random.randint(0, width), random.randint(horizon // 2, max(horizon // 2, horizon - 2))
+        draw.line((x, y, x + width // 6, y), fill=scaled(water, 1.3), width=2)
+    planks = (random.randint(146, 172), random.randint(118, 136), random.randint(88, 104))
+    draw.rectangle((0, horizon, width, height), fill=planks)
+    for x in range(random.randint(0, 12), width, max(12, width // 12)):
+        draw.line((x, horizon, x, height), fill=scaled(planks, 0.82), width=2)
+    top, rail = horizon - (height - horizon) // 8, (232, 234, 236)
+    for y in (top, (top + horizon) // 2):
+        draw.line((0, y, width, y), fill=rail, width=4)
+    for x in range(random.randint(0, width // 4), width, max(16, width // 4)):
+        draw.line((x, top, x, horizon + 4), fill=rail, width=4)
+
+
+BACKDROPS: dict[str, Draw] = {
+    "street": _street,
+    "corridor": _corridor,
+    "park": _park,
+    "crossing": _crossing,
+    "platform": _platform,
+    "waterfront": _waterfront,
+}
 
 
 def draw_passer_by(image: Image.Image, random: Random) -> None:

@@ -36,6 +36,13 @@ class Part(IntEnum):
     BAG = 16
     STRAP = 17
     ITEM = 18
+    CUFF = 19
+    POCKET = 20
+    STRIPE = 21
+    SOCK = 22
+    WATCH = 23
+    NECKLACE = 24
+    BAND = 25
 
 
 @dataclass(frozen=True)

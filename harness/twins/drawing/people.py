@@ -125,9 +125,9 @@ def is_possible(person: Person) -> bool:
         and person.sleeves in _sleeves_of(person.upper)
         and person.pattern in _patterns_of(person.upper)
         and (person.lower != "jeans" or person.lower_colour in _JEANS_COLOURS)
-        and not _alike(person.bag_colour, (person.upper_colour, person.lower_colour))
-        and not _alike(person.scarf, (person.upper_colour,))
-        and not _alike(person.inner_colour, (person.upper_colour, person.scarf))
+        and not alike(person.bag_colour, (person.upper_colour, person.lower_colour))
+        and not alike(person.scarf, (person.upper_colour,))
+        and not alike(person.inner_colour, (person.upper_colour, person.scarf))
     )
 
 
@@ -184,6 +184,6 @@ def _patterns_of(upper: str) -> Collection[str]:
     return ("plain", "checked") if upper in ("jacket", "coat") else VALUES["pattern"]
 
 
-def _alike(colour: str, others: Sequence[str]) -> bool:
+def alike(colour: str, others: Sequence[str]) -> bool:
     """Return whether a colour could not be distinguished from another that touches it."""
     return colour != NONE and any(colour == other or {colour, other} in _LIKE for other in others)

@@ -12,12 +12,20 @@ from harness.datasets import Look
 from harness.twins.drawing.backdrops import draw_backdrop, draw_passer_by
 from harness.twins.drawing.canvas import SUPERSAMPLING, Canvas, Frame, Part
 from harness.twins.drawing.colours import CLOTHES, contrasting
+from harness.twins.drawing.details import (
+    PLAIN,
+    Details,
+    draw_in_hair,
+    draw_on_arm,
+    draw_on_chest,
+    draw_on_legs,
+)
 from harness.twins.drawing.dyes import Dyes, mix_dyes
 from harness.twins.drawing.head import draw_glasses, draw_hair_behind, draw_hat, draw_head, draw_scarf
 from harness.twins.drawing.lower_body import draw_lower
 from harness.twins.drawing.obstacles import draw_obstacle
 from harness.twins.drawing.people import NONE, Person
-from harness.twins.drawing.skeleton import Skeleton, pose_skeleton
+from harness.twins.drawing.skeleton import Limb, Skeleton, pose_skeleton
 from harness.twins.drawing.things import draw_bag_before, draw_bag_behind, draw_in_hands
 from harness.twins.drawing.upper_body import draw_arm, draw_torso
 from harness.twins.drawing.views import Light, View
@@ -27,43 +35,53 @@ _CLUTTER = 0.3
 _NOISE_TILE = 1024
 
 
-def photograph(person: Person, body_seed: int, view: View, look: Look) -> tuple[Image.Image, Pixels]:
+def photograph(
+    person: Person, body_seed: int, view: View, look: Look, details: Details = PLAIN
+) -> tuple[Image.Image, Pixels]:
     """Return the finished picture and the part that each supersampled pixel shows [height, width].
 
     `body_seed` decides what no attribute names and all pictures of a person share: skin and exact shades.
     """
     random = Random(view.seed)
-    scene = draw_backdrop(look.backdrop, (view.frame.width, view.frame.height), view.frame.tilt, random)
+    scene = draw_backdrop(view.scene, (view.frame.width, view.frame.height), view.frame.tilt, random)
     if random.random() < _CLUTTER:
         draw_passer_by(scene, random)
     blurred = scene.reduce(SUPERSAMPLING).resize(scene.size, Image.Resampling.BILINEAR)
     canvas = Canvas(blurred, view.frame)
-    _draw_person(canvas, person, pose_skeleton(person, view), mix_dyes(person, body_seed))
+    _draw_person(canvas, person, pose_skeleton(person, view), mix_dyes(person, body_seed), details)
     if view.obstacle:
-        draw_obstacle(canvas, view.obstacle, look.backdrop, random)
+        draw_obstacle(canvas, view.obstacle, view.scene, random)
     parts = np.asarray(canvas.parts)
     drawn = _ink(np.array(canvas.image), parts, person, view.frame)
     return _expose(Image.fromarray(drawn).reduce(SUPERSAMPLING), view.light, look, random), parts
 
 
-def _draw_person(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes) -> None:
+def _draw_person(canvas: Canvas, person: Person, bones: Skeleton, dyes: Dyes, details: Details) -> None:
     """Draw from the farthest to the nearest part."""
+
+    def arm(limb: Limb) -> None:
+        draw_arm(canvas, person, limb, dyes)
+        draw_on_arm(canvas, limb, bones, details)
+
     draw_hair_behind(canvas, person, bones, dyes.hair)
     draw_bag_behind(canvas, person, bones, dyes.bag)
     if bones.side:
-        draw_arm(canvas, person, bones.far_arm, dyes)
+        arm(bones.far_arm)
     draw_lower(canvas, person, bones, dyes)
+    draw_on_legs(canvas, person, bones, details)
     if not bones.side:
-        draw_arm(canvas, person, bones.far_arm, dyes)
-        draw_arm(canvas, person, bones.near_arm, dyes)
+        arm(bones.far_arm)
+        arm(bones.near_arm)
     draw_torso(canvas, person, bones, dyes)
+    draw_on_chest(canvas, bones, details)
     draw_scarf(canvas, person, bones, dyes.scarf)
     draw_head(canvas, person, bones, dyes)
+    draw_in_hair(canvas, bones, details)
     draw_glasses(canvas, person, bones)
     draw_hat(canvas, person, bones, dyes.hat)
     draw_bag_before(canvas, person, bones, dyes)
     if bones.side:
-        draw_arm(canvas, person, bones.near_arm, dyes)
+        arm(bones.near_arm)
     draw_in_hands(canvas, person, bones, dyes.bag)
 
 

@@ -51,6 +51,7 @@ class View:
         facing: what the camera sees: `front`, `back`, or the person heading `left` or `right`.
         obstacle: kind of thing before the person, empty for none.
         seed: source of the backdrop's and the obstacle's details and of the noise.
+        scene: kind of place behind the person.
     """
 
     facing: str
@@ -59,6 +60,7 @@ class View:
     light: Light
     obstacle: str
     seed: int
+    scene: str
 
 
 def draw_view(look: Look, facing: str, random: Random) -> View:
@@ -68,7 +70,13 @@ def draw_view(look: Look, facing: str, random: Random) -> View:
     pose = Pose(stride, stride * random.uniform(0.5, 1.0) + random.uniform(-0.1, 0.1), random.uniform(-1, 1))
     obstacle = random.choice(KINDS) if random.random() < look.occluded else ""
     return View(
-        facing, pose, _frame(look, facing, random), _light(look, random), obstacle, random.getrandbits(32)
+        facing,
+        pose,
+        _frame(look, facing, random),
+        _light(look, random),
+        obstacle,
+        random.getrandbits(32),
+        look.backdrop if isinstance(look.backdrop, str) else random.choice(look.backdrop),
     )
 
 

@@ -4,6 +4,7 @@ from random import Random
 from typing import NamedTuple
 
 from harness.datasets import Speech
+from harness.twins.speech.fine_phrases import FinePhrases
 from harness.twins.speech.phrases import Phrases, listed, with_article
 from harness.twins.speech.sight import Sight
 from harness.twins.speech.voices import VOICES, Voice
@@ -33,6 +34,28 @@ _MENTIONED = {
     "facing": 0.3,
     "gait": 0.3,
 }
+_MENTIONED_CLOSELY = {
+    "front_make": 0.75,
+    "hem_make": 0.6,
+    "cuffs": 0.9,
+    "pocket": 0.9,
+    "lower_make": 0.7,
+    "stripe": 0.9,
+    "soles": 0.6,
+    "socks": 0.9,
+    "hat_make": 0.7,
+    "frames": 0.6,
+    "necklace": 0.9,
+    "band": 0.9,
+    "watch": 0.85,
+    "bag_make": 0.7,
+    "item_make": 0.7,
+    "stride": 0.6,
+    "arms": 0.5,
+    "place": 0.9,
+    "light": 0.6,
+    "camera": 0.4,
+}
 _NEEDS = {
     "hat_colour": "hat",
     "bag_colour": "bag",
@@ -40,6 +63,19 @@ _NEEDS = {
     "sleeves": "upper_colour",
     "opening": "upper",
     "inner_colour": "opening",
+    "front_make": "upper",
+    "hem_make": "upper",
+    "cuffs": "upper",
+    "pocket": "upper",
+    "lower_make": "lower",
+    "stripe": "lower",
+    "soles": "shoes",
+    "hat_make": "hat",
+    "frames": "glasses",
+    "bag_make": "bag",
+    "item_make": "item",
+    "stride": "gait",
+    "arms": "gait",
 }
 _RARELY = {"plain": 0.3, "closed": 0.5, "long": 0.8}
 
@@ -52,24 +88,30 @@ class Caption(NamedTuple):
 
 
 def write_captions(sight: Sight, speech: Speech, random: Random) -> list[Caption]:
-    """Write the captions of one image from what it shows."""
+    """Write the captions of one image from what it shows; several ways of speaking take turns."""
     count = speech.captions + (random.randint(1, 3) if random.random() < speech.extra else 0)
-    return [write_caption(sight, speech, random) for _ in range(count)]
+    ways = (speech, *speech.others)
+    return [write_caption(sight, ways[place % len(ways)], random) for place in range(count)]
 
 
 def write_caption(sight: Sight, speech: Speech, random: Random) -> Caption:
     """Write one caption, every statement of which is an entry of `sight`."""
-    said = choose(sight, speech.detail, random)
-    text = _compose(Phrases(said, VOICES[speech.voice].habits, random), VOICES[speech.voice], random)
+    voice = VOICES[speech.voice]
+    said = choose(sight, speech.detail, random, fine=voice.fine)
+    phrases = (FinePhrases if voice.fine else Phrases)(said, voice.habits, random)
+    text = _compose(phrases, voice, random)
     if random.random() < speech.loose_spaces:
         text = _loosen(text, random)
     return Caption(text, tuple(said.items()))
 
 
-def choose(sight: Sight, detail: float, random: Random) -> dict[str, str]:
-    """Choose what to mention of what is seen; what depends on another attribute (a bag's colour) only comes with it."""
+def choose(sight: Sight, detail: float, random: Random, *, fine: bool = False) -> dict[str, str]:
+    """Choose what to mention of what is seen; what depends on another attribute (a bag's colour) only comes with it.
+
+    Only a `fine` choice has what a close look shows (`harness.twins.speech.closer`).
+    """
     said = {}
-    for name, chance in _MENTIONED.items():
+    for name, chance in (_MENTIONED | _MENTIONED_CLOSELY if fine else _MENTIONED).items():
         value = sight.get(name)
         mentioned = chance * _RARELY.get(value or "", 1.0) * (1.0 if name == "gender" else detail)
         if value is not None and random.random() < mentioned:
@@ -103,12 +145,17 @@ def _statements(slots: dict[str, str], voice: Voice, random: Random) -> list[tup
     """Return templates with their lists, the first one naming the person."""
     groups = [[slots[slot] for slot in group if slot in slots] for group in random.choice(voice.groups)]
     worn = [listed(group) for group in groups if group]
-    rest = [(random.choice(voice.wear), text) for text in worn[1:]]
+    later = worn[1:]
+    if voice.fine:
+        rest = list(zip(random.sample(voice.wear, len(later)), later, strict=True))
+    else:
+        rest = [(random.choice(voice.wear), text) for text in later]
     carried = [slots[slot] for slot in ("bag", "item") if slot in slots]
     for templates, text in (
         (voice.hair, slots.get("hair")),
         (voice.carry, listed(carried)),
         (voice.view, slots.get("view")),
+        *((templates, slots.get(slot)) for slot, templates in voice.about.items()),
     ):
         if text:
             rest.append((random.choice(templates), text))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from random import Random
 
-from harness.twins.speech.words import GENERIC, WORDS
+from harness.twins.speech.words import GENERIC, WORDS, Lexicon
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "subject": ("gender",),
@@ -30,16 +30,19 @@ _BAG_PLACES = {
 class Phrases:
     """Builds the phrase of each slot with words that the voice prefers (`habits`, by value) or any synonym."""
 
+    slots: Mapping[str, tuple[str, ...]] = SLOTS
+    words: Mapping[str, Lexicon] = WORDS
+
     def __init__(
         self, said: Mapping[str, str], habits: Mapping[str, tuple[str, ...]], random: Random
     ) -> None:
         self.said, self._habits, self._random = said, habits, random
 
     def all(self) -> dict[str, str]:
-        """Return the phrases of the slots that have something to say, in the order of `SLOTS`."""
+        """Return the phrases of the slots that have something to say, in the order of `slots`."""
         return {
             slot: getattr(self, slot)()
-            for slot, names in SLOTS.items()
+            for slot, names in self.slots.items()
             if any(name in self.said for name in names)
         }
 
@@ -109,7 +112,7 @@ class Phrases:
         value = self.said.get(attribute)
         if value is None:
             return self._random.choice(GENERIC.get(attribute, ("",)))
-        return self._random.choice(self._habits.get(value) or WORDS[attribute][value])
+        return self._random.choice(self._habits.get(value) or self.words[attribute][value])
 
     def _pair(self, phrase: str) -> str:
         return f"a pair of {phrase}" if self._random.random() < 0.3 else phrase

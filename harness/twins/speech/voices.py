@@ -25,6 +25,8 @@ class Voice:
         capital: whether each statement starts with a capital letter.
         hair_first: probability that the hair is mentioned with the person in the first statement.
         habits: preferred words, by attribute value.
+        fine: whether it tells what only a close look shows.
+        about: statements of its own for further slots, as {list}.
     """
 
     first: Templates
@@ -39,6 +41,8 @@ class Voice:
     capital: bool = True
     hair_first: float = 0.7
     habits: Mapping[str, Templates] = field(default_factory=dict)
+    fine: bool = False
+    about: Mapping[str, Templates] = field(default_factory=dict)
 
 
 VOICES: dict[str, Voice] = {
@@ -125,6 +129,74 @@ VOICES: dict[str, Voice] = {
             "sweater": ("jumper", "pullover"),
             "sneakers": ("trainers", "sneakers"),
             "backpack": ("rucksack", "backpack"),
+        },
+    ),
+    "meticulous": Voice(
+        first=(
+            "What one sees here is {a} whose clothes include {list}",
+            "Here is {a}, and what catches the eye first is {list}",
+            "Here one sees {a} who is dressed in {list}",
+            "In this photograph {a} appears in {list}",
+        ),
+        bare=("Here one sees {a}", "In this photograph there is {a}"),
+        wear=(
+            "Looking closer, {he} also wears {list}",
+            "To this {he} adds {list}",
+            "The outfit further includes {list}",
+            "Besides that, {he} has put on {list}",
+            "Other details of the outfit are {list}",
+            "{His} clothes further include {list}",
+        ),
+        carry=(
+            "What {he} carries is {list}",
+            "{He} carries {list}",
+            "One can see that {he} carries {list}",
+        ),
+        view=(
+            "At this moment {he} is {list}",
+            "As far as the posture can be made out, {he} is {list}",
+            "{He} is caught while {list}",
+        ),
+        hair=("{He} has {list}", "On the head {he} has {list}"),
+        groups=(
+            (
+                ("upper",),
+                ("lower",),
+                ("shoes", "socks"),
+                ("hat", "glasses", "band"),
+                ("scarf", "necklace", "watch"),
+            ),
+            (
+                ("upper", "scarf"),
+                ("hat", "glasses", "band", "necklace"),
+                ("lower",),
+                ("shoes", "socks"),
+                ("watch",),
+            ),
+            (
+                ("lower",),
+                ("shoes", "socks"),
+                ("upper",),
+                ("scarf", "hat", "glasses"),
+                ("band", "necklace", "watch"),
+            ),
+        ),
+        hair_first=0.6,
+        habits={
+            "man": ("man", "adult man", "male person"),
+            "woman": ("woman", "adult woman", "female person"),
+            "sneakers": ("sports shoes", "sneakers"),
+            "grey": ("grey",),
+        },
+        fine=True,
+        about={
+            "place": (
+                "The background shows {list}",
+                "Behind {him} one can make out {list}",
+                "The scene around {him} has {list}",
+            ),
+            "light": ("The light in the scene is {list}", "The lighting is {list}"),
+            "camera": ("The photograph is taken {list}", "The camera looks at {him} {list}"),
         },
     ),
 }

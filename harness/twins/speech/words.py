@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 Lexicon = Mapping[str, tuple[str, ...]]
 
-_COLOUR_WORDS: Lexicon = {
+COLOUR_WORDS: Lexicon = {
     "black": ("black",),
     "white": ("white",),
     "grey": ("grey", "gray"),
@@ -107,7 +107,7 @@ for _name in (
     "shoes_colour",
     "bag_colour",
 ):
-    WORDS[_name] = _COLOUR_WORDS
+    WORDS[_name] = COLOUR_WORDS
 GENERIC: Lexicon = {
     "gender": ("person", "pedestrian"),
     "upper": ("top",),

@@ -153,7 +153,18 @@ def test_content_hashes_do_not_depend_on_the_order_of_keys():
     )
 
 
-@pytest.mark.parametrize("dataset", DATASETS.names())
+@pytest.mark.parametrize("synthetic", [False, True])
+@pytest.mark.parametrize("method", ["zero_shot", "cskt"])
+def test_a_dataset_that_only_tests_is_refused_with_the_way_to_use_it(method, synthetic):
+    with pytest.raises(UsageError, match=r"no training split.*harness evaluate RUN --dataset ufine3c"):
+        resolve(method, "ufine3c", synthetic=synthetic)
+
+
+def test_the_twin_of_long_captions_is_read_at_their_length():
+    assert resolve("cskt", "ufine", synthetic=True).backbone.text_length == 168
+
+
+@pytest.mark.parametrize("dataset", [name for name in DATASETS.names() if name != "ufine3c"])
 @pytest.mark.parametrize("method", METHODS.names())
 def test_the_recipes_of_the_papers_keep_clips_input(method, dataset):
     backbone = resolve(method, dataset).backbone

@@ -85,8 +85,8 @@ def test_what_trains_nothing_is_tested_only_where_it_does_not_run():
     assert [cell.tests for cell in found] == [("rstp",), ("rstp",)]
 
 
-def test_a_dataset_without_a_twin_is_left_out_with_the_reason():
-    assert DATASETS.get("ufine").twin is None
+def test_a_dataset_without_a_twin_is_left_out_with_the_reason(monkeypatch):
+    monkeypatch.setattr(DATASETS.get("ufine"), "twin", None)
     found = expand(suite(datasets=["icfg", "ufine"], evaluate="others"), synthetic=True)
     assert [(cell.dataset, cell.tests) for cell in found.cells] == [("icfg", ())]
     assert {(each.dataset, each.reason) for each in found.skipped} == {
@@ -96,6 +96,16 @@ def test_a_dataset_without_a_twin_is_left_out_with_the_reason():
         UsageError, match="nothing to run: linear_probe on ufine: ufine has no synthetic twin"
     ):
         expand(suite(datasets=["ufine"]), synthetic=True)
+
+
+def test_a_dataset_that_only_tests_has_no_runs_and_is_tested_by_all_others():
+    rows = [{"method": "zero_shot"}, {"method": "linear_probe"}]
+    found = expand(suite(rows, datasets=["ufine", "ufine3c"], evaluate="others"), synthetic=True)
+    assert [(cell.dataset, cell.tests) for cell in found.cells] == [("ufine", ("ufine3c",))] * 2
+    assert {(each.row, each.dataset, each.reason) for each in found.skipped} == {
+        ("zero_shot", "ufine3c", "ufine3c has no training split"),
+        ("linear_probe", "ufine3c", "ufine3c has no training split"),
+    }
 
 
 def test_a_method_may_decline_a_dataset(monkeypatch):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from harness.twins.marker import MARKER_FILE, read_marker
 from harness.twins.writer import write_twin
 
 PATH_OF_THIS = f"import sys; from pathlib import Path; sys.path.insert(0, {str(Path(__file__).parent)!r})"
-NAMES = ["icfg", "cuhk", "rstp"]
+NAMES = ["icfg", "cuhk", "rstp", "ufine", "ufine3c"]
 KEYS = {
     "icfg": ["split", "captions", "file_path", "processed_tokens", "id"],
     "cuhk": ["split", "captions", "file_path", "processed_tokens", "id"],
     "rstp": ["id", "img_path", "captions", "split"],
+    "ufine": ["split", "id", "file_path", "captions"],
+    "ufine3c": ["id", "source", "split", "file_path", "captions"],
 }
 
 
@@ -63,7 +66,7 @@ def test_entries_have_the_real_keys_in_the_real_order(made):
     assert [entry["split"] for entry in found] == sorted(
         (entry["split"] for entry in found), key=["train", "val", "test"].index
     )
-    assert min(entry["id"] for entry in found) == (1 if dataset.name == "cuhk" else 0)
+    assert min(entry["id"] for entry in found) == (0 if dataset.name in ("icfg", "rstp") else 1)
 
 
 def test_tokens_are_lower_case_words_without_punctuation(made):
@@ -78,16 +81,17 @@ def test_tokens_are_lower_case_words_without_punctuation(made):
 def test_images_are_of_the_type_and_about_the_size_that_the_domain_says(made):
     dataset, folder = made
     kinds = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP"}
-    low, high = dataset.twin.look.width
+    looks = dataset.twin.looks.values()
+    low, high = min(look.width[0] for look in looks), max(look.width[1] for look in looks)
     for sample in read_annotations(dataset, folder):
-        with Image.open(folder / "imgs" / sample.image) as picture:
+        with Image.open(folder / dataset.image_folder / sample.image) as picture:
             assert picture.format == kinds[Path(sample.image).suffix]
             assert picture.mode == "RGB"
             assert low <= picture.width <= high
 
 
 def test_each_format_has_its_peculiarities():
-    icfg, cuhk, rstp = (entries_of(name, 60) for name in NAMES)
+    icfg, cuhk, rstp, ufine, _ = (entries_of(name, 60) for name in NAMES)
     assert all(len(captions) == 1 for _, captions in icfg)
     assert any(path.startswith("test/") for path, _ in icfg)
     assert {path.split("/")[0] for path, _ in cuhk} >= {
@@ -101,6 +105,7 @@ def test_each_format_has_its_peculiarities():
     assert {Path(path).suffix for path, _ in cuhk} == {".jpg", ".png", ".bmp"}
     assert all("/" not in path for path, _ in rstp)
     assert len(rstp) == 300
+    assert [path for path, _ in ufine] == [f"images/{number}.jpg" for number in range(1, len(ufine) + 1)]
 
 
 def entries_of(name, identities):
@@ -118,6 +123,26 @@ def test_folders_of_icfg_are_not_the_split():
     orders = plan_pictures(DATASETS.get("icfg").twin, "icfg", {"train": 40, "test": 40}, 0)
     pairs = {(order.split, order.image.split("/")[0]) for order in orders}
     assert len(pairs) == 4
+
+
+def test_the_sources_of_a_gathered_twin_look_different_and_have_all_ways_of_speaking(tmp_path):
+    dataset = DATASETS.get("ufine3c")
+    folder = write_twin(dataset, tmp_path, identities=12, workers=1)
+    found = entries(dataset, folder)
+    assert (
+        {entry["source"] for entry in found} == {"UFine6926", "halls", "evenings"} == set(dataset.twin.looks)
+    )
+    assert {entry["split"] for entry in found} == {"test"}
+    assert all(len({one["source"] for one in found if one["id"] == entry["id"]}) == 1 for entry in found)
+    light = dict.fromkeys(dataset.twin.looks, 0.0)
+    for entry in found:
+        with Image.open(folder / entry["file_path"]) as picture:
+            light[entry["source"]] += picture.convert("L").resize((1, 1)).getpixel((0, 0))
+    pictures = Counter(entry["source"] for entry in found)
+    assert light["evenings"] / pictures["evenings"] < 0.85 * light["halls"] / pictures["halls"]
+    lengths = [[len(caption.split()) for caption in entry["captions"]] for entry in found]
+    assert min(map(len, lengths)) == 5
+    assert all(max(of_one) > 1.8 * min(of_one) for of_one in lengths)
 
 
 def test_the_annotation_of_rstp_is_one_line(made):
@@ -183,7 +208,6 @@ def test_a_share_of_the_published_counts_is_made_and_is_another_twin(tmp_path):
         ("cuhk", {"share": 1.5}, "above 0 and at most 1, not 1.5"),
         ("cuhk", {"share": float("nan")}, "above 0 and at most 1, not nan"),
         ("cuhk", {"share": 0.5, "identities": 9}, "not both"),
-        ("ufine", {"share": 0.5}, "no "),
     ],
 )
 def test_a_share_that_cannot_be_is_refused(name, options, message, tmp_path):
@@ -217,7 +241,8 @@ def test_progress_ends_at_the_number_of_pictures(tmp_path):
     assert calls[-1] == (n_images, n_images)
 
 
-def test_a_dataset_without_a_twin_says_so(tmp_path):
+def test_a_dataset_without_a_twin_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(DATASETS.get("ufine"), "twin", None)
     with pytest.raises(UsageError, match=r"ufine.*no synthetic twin"):
         write_twin(DATASETS.get("ufine"), tmp_path)
 

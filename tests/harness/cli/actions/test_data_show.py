@@ -55,7 +55,7 @@ def test_a_dataset_that_cannot_be_read_is_a_line_and_hostile_names_are_text(caps
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("name", ["cuhk", "icfg", "rstp", "ufine"])
+@pytest.mark.parametrize("name", ["cuhk", "icfg", "rstp", "ufine", "ufine3c"])
 def test_a_dataset_s_facts_fit_the_terminal(capsys, monkeypatch, tmp_path, name, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     dataset = DATASETS.get(name)

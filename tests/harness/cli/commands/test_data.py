@@ -40,7 +40,7 @@ def test_list_as_json_names_the_setting(harness, monkeypatch, tmp_path):
     _, out, _ = harness("data", "list", "--json")
     values = json.loads(out)
     assert values["chosen_by"] == "HARNESS_DATA"
-    assert [row["name"] for row in values["datasets"]] == ["cuhk", "icfg", "rstp", "ufine"]
+    assert [row["name"] for row in values["datasets"]] == ["cuhk", "icfg", "rstp", "ufine", "ufine3c"]
     assert all(row["found"] is None for row in values["datasets"])
 
 
@@ -58,7 +58,7 @@ print([name for name in {heavy.split()} if name in sys.modules], file=sys.stderr
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["cuhk", "icfg", "rstp", "ufine"])
+@pytest.mark.parametrize("name", ["cuhk", "icfg", "rstp", "ufine", "ufine3c"])
 def test_info_tells_all_a_person_needs(harness, tmp_path, name):
     from harness.datasets import DATASETS
 
@@ -137,6 +137,18 @@ def test_a_twin_is_made_found_and_verified(harness, tmp_path):
     assert "synthetic/ICFG-PEDES/" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "use"), [("ufine", "run --method cskt --dataset ufine --synthetic"), ("ufine3c", "evaluate RUN")]
+)
+def test_the_twins_of_long_captions_are_made_and_whole(harness, tmp_path, name, use):
+    code, out, _ = harness("data", "make", name, *TWIN, tmp_path)
+    assert code == 0
+    assert f"harness {use}" in out
+    code, out, _ = harness("data", "verify", name, "--synthetic", "--data-root", tmp_path)
+    assert code == 0
+    assert "usable: 0 errors, 0 warnings" in out
+
+
 def test_a_twin_that_is_not_made_is_no_missing_download(harness, tmp_path):
     code, _, error = harness("data", "verify", "icfg", "--synthetic", "--data-root", tmp_path)
     assert code == 2
@@ -149,7 +161,7 @@ def test_a_dataset_without_a_twin_says_which_have_one(harness, monkeypatch, tmp_
     monkeypatch.setattr(DATASETS.get("ufine"), "twin", None)
     code, _, error = harness("data", "make", "ufine", "--data-root", tmp_path)
     assert code == 2
-    assert "UFine6926 has no synthetic twin; those that have: cuhk, icfg, rstp" in error
+    assert "UFine6926 has no synthetic twin; those that have: cuhk, icfg, rstp, ufine3c" in error
 
 
 def test_cache_says_the_disk_it_takes_first(harness, real_format, tmp_path):

@@ -49,7 +49,7 @@ DYES = Dyes(
 
 def sizes():
     """Return the smallest and the largest picture [width, height] of any dataset's twin."""
-    looks = [DATASETS.get(name).twin.look for name in DATASETS.names() if DATASETS.get(name).twin]
+    looks = [look for name in DATASETS.names() for look in DATASETS.get(name).twin.looks.values()]
     narrow, wide = min(look.width[0] for look in looks), max(look.width[1] for look in looks)
     flat, tall = min(look.aspect[0] for look in looks), max(look.aspect[1] for look in looks)
     return {"smallest": (narrow, round(narrow * flat)), "largest": (wide, round(wide * tall))}
@@ -127,6 +127,6 @@ def view():
     light = Light(1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 90)
 
     def make(facing, stride=0.0, swing=0.0, turn=0.0):
-        return View(facing, Pose(stride, swing, turn), Sheet().frame, light, "", 0)
+        return View(facing, Pose(stride, swing, turn), Sheet().frame, light, "", 0, "street")
 
     return make

@@ -16,7 +16,7 @@ from harness.twins.drawing.people import (
 )
 from harness.twins.plan import plan_pictures, split_sizes
 
-NAMES = ["icfg", "cuhk", "rstp"]
+NAMES = ["icfg", "cuhk", "rstp", "ufine"]
 
 
 def differences(one, other):
@@ -103,7 +103,7 @@ def test_the_default_has_the_size_that_the_demo_needs(name):
     assert len(persons_of(orders, "train")) == 400
     assert len(persons_of(orders, "test")) == 100
     per_person = len(orders) / len({order.number for order in orders})
-    assert per_person == pytest.approx({"icfg": 4, "cuhk": 3, "rstp": 5}[name], abs=0.25)
+    assert per_person == pytest.approx({"icfg": 4, "cuhk": 3, "rstp": 5, "ufine": 4}[name], abs=0.25)
 
 
 def test_only_training_persons_may_have_a_single_picture():

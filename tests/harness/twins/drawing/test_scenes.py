@@ -27,8 +27,9 @@ def test_every_backdrop_fills_the_picture_the_same_for_the_same_draws(kind, size
 def test_backdrops_differ_and_the_twins_know_them_all():
     pictures = {kind: draw_backdrop(kind, (40, 80), 0.1, Random(0)).tobytes() for kind in BACKDROPS}
     assert len(set(pictures.values())) == len(BACKDROPS)
-    twins = [DATASETS.get(name).twin for name in DATASETS.names()]
-    assert {twin.look.backdrop for twin in twins if twin} <= set(BACKDROPS)
+    looks = [look for name in DATASETS.names() for look in DATASETS.get(name).twin.looks.values()]
+    named = [[look.backdrop] if isinstance(look.backdrop, str) else look.backdrop for look in looks]
+    assert {scene for scenes in named for scene in scenes} == set(BACKDROPS)
     with pytest.raises(KeyError):
         draw_backdrop("moon", (40, 80), 0.1, Random(0))
 

@@ -4,16 +4,20 @@ from random import Random
 from statistics import mean
 
 import pytest
+from open_clip import SimpleTokenizer
 
-from harness.datasets import DATASETS
+from harness.datasets import DATASETS, Speech
 from harness.twins.camera_roll import take
+from harness.twins.drawing.people import ATTRIBUTES
 from harness.twins.plan import plan_pictures
 from harness.twins.speech.captions import choose, write_caption, write_captions
+from harness.twins.speech.fine_phrases import FinePhrases
+from harness.twins.speech.fine_words import ALL_WORDS, FINE_WORDS
 from harness.twins.speech.phrases import SLOTS, Phrases, listed, with_article
 from harness.twins.speech.voices import VOICES
 from harness.twins.speech.words import WORDS
 
-NAMES = ["icfg", "cuhk", "rstp"]
+NAMES = ["icfg", "cuhk", "rstp", "ufine"]
 SEEN = {
     "gender": "woman",
     "hair": "ponytail",
@@ -48,7 +52,7 @@ def taken():
 
 def spoken(voice, attribute, value):
     """All words by which a voice may call a value."""
-    return (*WORDS[attribute][value], *VOICES[voice].habits.get(value, ()))
+    return (*ALL_WORDS[attribute][value], *VOICES[voice].habits.get(value, ()))
 
 
 def plain(text):
@@ -76,8 +80,9 @@ def test_captions_state_only_what_their_picture_shows_and_only_the_truth(many):
     assert len(many) > 500
     for _, person, sight, caption, _ in many:
         assert set(caption.mentions) <= set(sight.items())
-        own = {name: value for name, value in caption.mentions if name not in ("facing", "gait")}
+        own = {name: value for name, value in caption.mentions if name in ATTRIBUTES}
         assert all(getattr(person, name) == value for name, value in own.items())
+        assert set(dict(caption.mentions)) <= {*ATTRIBUTES, *FINE_WORDS, "facing", "gait"}
 
 
 def test_every_stated_attribute_is_in_the_words(many):
@@ -89,7 +94,7 @@ def test_every_stated_attribute_is_in_the_words(many):
 def test_every_telling_word_belongs_to_a_stated_attribute(many):
     telling = {
         word
-        for attribute, values in WORDS.items()
+        for attribute, values in ALL_WORDS.items()
         for value in values
         for word in values[value]
         if word not in ("long", "short", "dark", "fair")
@@ -124,16 +129,83 @@ def test_each_attribute_is_left_out_at_times():
         )
 
 
-@pytest.mark.parametrize(("name", "words"), [("icfg", 37.2), ("cuhk", 23.5), ("rstp", 25.8)])
+@pytest.mark.parametrize(("name", "words"), [("icfg", 37.2), ("cuhk", 23.5), ("rstp", 25.8), ("ufine", 80.8)])
 def test_captions_are_about_as_long_as_the_real_ones(taken, name, words):
     lengths = [len(caption.text.split()) for _, captions, _ in taken[name] for caption in captions]
     assert mean(lengths) == pytest.approx(words, rel=0.15)
 
 
-def test_the_three_voices_do_not_share_their_openings(taken):
+def test_long_captions_fill_168_tokens_of_clip_and_not_more(taken):
+    captions = [caption.text for _, captions, _ in taken["ufine"] for caption in captions]
+    lengths = (SimpleTokenizer(context_length=400)(captions) != 0).sum(1)
+    assert lengths.max() <= 168
+    assert (lengths > 77).float().mean() > 0.6
+    assert (lengths > 120).any()
+
+
+def test_the_voices_do_not_share_their_openings(taken):
     openings = [{c.text.split()[0] for _, captions, _ in taken[name] for c in captions} for name in NAMES]
     assert "Look" in openings[2]
     assert not {"There", "You", "I", "Look"} & (openings[0] | openings[1])
+    assert openings[3] == {"What", "Here", "In"}
+    assert not openings[3] & (openings[0] | openings[1] | openings[2])
+
+
+def test_long_captions_say_more_of_the_same_picture_and_never_the_same_way_twice(taken):
+    said, short = [], DATASETS.get("icfg").twin.speech
+    wear = [template.partition("{list}")[0].partition("}")[2] for template in VOICES["meticulous"].wear]
+    for _, captions, sight in taken["ufine"]:
+        said.append((len(captions[0].mentions), len(write_caption(sight, short, Random(0)).mentions)))
+        assert not set(dict(write_caption(sight, short, Random(0)).mentions)) & set(FINE_WORDS)
+        for caption in captions:
+            assert all(caption.text.count(words) < 2 for words in wear if len(words) > 5), caption.text
+    long, few = (mean(column) for column in zip(*said, strict=True))
+    assert long > few + 4
+
+
+def test_a_close_look_adds_words_and_changes_none():
+    assert not set(WORDS) & set(FINE_WORDS)
+    assert {**WORDS, **FINE_WORDS} == ALL_WORDS
+
+
+def test_several_ways_of_speaking_take_turns():
+    ways = (Speech(voice="conversational", captions=1), Speech(voice="telegraphic", captions=1))
+    speech = Speech(voice="formal", captions=5, others=ways)
+    for seed in range(20):
+        texts = [caption.text for caption in write_captions(SEEN, speech, Random(seed))]
+        assert len(texts) == 5
+        talks = [text.split()[0] in ("There", "You", "I", "Look") for text in texts]
+        assert talks == [False, True, False, False, True]
+        assert texts[2].rstrip(".").count(".") == 0 < texts[0].count(".")
+
+
+@pytest.mark.parametrize(
+    ("said", "slot", "phrase"),
+    [
+        (
+            {"upper": "shirt", "cuffs": "red", "pocket": "orange"},
+            "upper",
+            "red cuffs and an orange chest pocket",
+        ),
+        ({"upper": "t-shirt", "pattern": "logo", "cuffs": "red"}, "upper", "a round logo, with red cuffs"),
+        ({"lower": "trousers", "stripe": "white"}, "lower", "trousers with a white stripe along the leg"),
+        ({"shoes": "boots", "soles": "dark"}, "shoes", "boots with dark soles"),
+        ({"socks": "yellow"}, "socks", "yellow socks"),
+        ({"necklace": "gold"}, "necklace", "a gold necklace with a pendant"),
+        ({"watch": "orange"}, "watch", "a watch with an orange strap"),
+        ({"band": "blue"}, "band", "a blue hair band"),
+        (
+            {"gait": "walking", "facing": "left", "stride": "long"},
+            "view",
+            "walking to the left with a long stride",
+        ),
+        ({"item": "cup", "item_make": "cup"}, "item", "a paper cup with a brown lid"),
+        ({"bag": "backpack", "bag_colour": "red"}, "bag", "a red backpack"),
+    ],
+)
+def test_fine_phrases_name_the_parts_of_a_thing(said, slot, phrase):
+    random = Random(1)
+    assert any(phrase in getattr(FinePhrases(said, {}, random), slot)() for _ in range(80))
 
 
 def test_colour_and_garment_stay_together():
