@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,14 @@ def told_fault(error: BaseException) -> UsageError | None:
     return None
 
 
+def check_current_folder() -> None:
+    """Raise `UsageError` where the folder that this process is in was removed: nothing is found from there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("The current folder is gone: change to one that is there (`cd`).") from None
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error, what it was raised from, and so on."""
     seen: set[int] = set()
@@ -126,9 +135,17 @@ def reading(place: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        if (fault := place_fault(error)) is None:
-            raise
-        raise fault from error
+        _raise_fault(error)
+        raise
+
+
+def is_there(file: Path) -> bool:
+    """Whether a file is there; raise `UsageError` where the system does not let that be seen."""
+    try:
+        with reading(file):
+            return stat.S_ISREG(file.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -137,8 +154,12 @@ def writing(place: Path, instead: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if (fault := place_fault(error, place, instead)) is None:
-            raise
+        _raise_fault(error, place, instead)
+        raise
+
+
+def _raise_fault(error: OSError, place: Path | None = None, instead: str | None = None) -> None:
+    if (fault := place_fault(error, place, instead)) is not None:
         raise fault from error
 
 

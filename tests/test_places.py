@@ -1,16 +1,25 @@
-"""Places that are full, read-only, looping, forbidden or no folder: one line with the place and the fix."""
+"""Places that are full, read-only, looping, forbidden, gone or no folder: one line with the place and the fix."""
 
 import os
 import shutil
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import torch
 
 import harness.places
 from harness.cli.main import cli
 from harness.cli.options import run_safely
+from harness.clip.model import load_clip
+from harness.config.sections import BackboneConfig
+from harness.queue.jobs import OVER
+from harness.queue.optuna_storage import storage_url
+from harness.queue.queue import Queue
 from harness.record import all_runs
+from tests import authors_files
+from tests.permissions import bound_by_permissions
 from tests.world import quick
 
 SMALL = ("--set", "backbone.pretrained=null", "--set", "train.epochs=1", "--set", "train.batch_size=16")
@@ -18,6 +27,7 @@ WORLD = ("-m", "linear_probe", "-d", "icfg", "--synthetic", *SMALL)
 SWEEP = ("sweep", *WORLD, "--trials", "1", "--space", "method.lr=1e-4:1e-2:log", "--test-seeds", "0")
 MAKE = ("data", "make", "rstp", "--identities", "6")
 PRETRAIN = ("pretrain", "--steps", "1", "--batch-size", "2", "--out", "{out}/tiny.safetensors")
+IMPORT = ("import", "tbps_clip", "{released}", "-d", "icfg", "--preset", "tiny", "--no-test", *SMALL[:2])
 SEARCH = ("search", "a red coat", "--run", "{run}", "--gallery", "{images}", "--out", "{out}/page.html")
 # Commands, and the places that each of them writes to.
 WRITE = {
@@ -32,11 +42,16 @@ WRITE = {
     "make": (MAKE, ("data",)),
     "cache": (("data", "cache", "icfg", "--synthetic"), ("cache",)),
     "pretrain": (PRETRAIN, ("out",)),
+    "import": (IMPORT, ("runs",)),
+    "worker": (("worker", "waiting"), ("runs",)),
 }
 READ = {
-    "list": ("runs", "list"),
-    "show": ("runs", "show", "{run}"),
-    "doctor": ("doctor",),
+    "list": (("runs", "list"), "runs"),
+    "show": (("runs", "show", "{run}"), "runs"),
+    "compare": (("compare", "{run}", "{full}"), "runs"),
+    "report": (("report", "leaderboard", "--out", "{out}/page"), "runs"),
+    "doctor": (("doctor",), "runs"),
+    "verify": (("data", "verify", "icfg", "--synthetic", "--workers", "1"), "data"),
 }
 
 
@@ -64,7 +79,7 @@ def full(folder, content):
                         pass
                 except OSError:
                     continue
-        yield
+        yield folder
 
 
 @contextmanager
@@ -72,72 +87,127 @@ def read_only(folder, content):
     with mounted(folder, "64m"):
         shutil.copytree(content, folder, dirs_exist_ok=True) if content else None
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-        yield
+        yield folder
 
 
 @contextmanager
 def looping(folder, content):
     folder.symlink_to(folder.name)
-    yield
+    yield folder
 
 
 @contextmanager
 def a_file(folder, content):
     folder.write_text("no folder")
-    yield
+    yield folder
 
 
-KINDS = {one.__name__: one for one in (full, read_only, looping, a_file)}
+@contextmanager
+def unwritable(folder, content):
+    """Make a folder that may only be read."""
+    with _with_mode(folder, content, 0o555):
+        yield folder
+
+
+@contextmanager
+def forbidden(folder, content):
+    """Make a folder that may not even be looked into."""
+    with _with_mode(folder, content, 0o000):
+        yield folder
+
+
+@contextmanager
+def _with_mode(folder, content, mode):
+    shutil.copytree(content, folder) if content else folder.mkdir()
+    folders = [*(one for one in folder.rglob("*") if one.is_dir()), folder]
+    for one in folders:
+        one.chmod(mode)
+    try:
+        with bound_by_permissions():
+            yield
+    finally:
+        for one in reversed(folders):
+            one.chmod(0o755)
+
+
+@contextmanager
+def vanished(folder, content):
+    """Be in a folder that is gone; the place would be in it."""
+    before = os.getcwd()
+    folder.mkdir()
+    os.chdir(folder)
+    folder.rmdir()
+    try:
+        yield Path(folder.name)
+    finally:
+        os.chdir(before)
+
+
+@contextmanager
+def too_long(folder, content):
+    yield folder.with_name("x" * 300)
+
+
+KINDS = (full, read_only, looping, a_file, unwritable, forbidden, vanished, too_long)
+READABLE = (full, read_only, unwritable)
 
 
 @pytest.fixture(scope="module")
 def good(twins, world, tmp_path_factory):
-    """Return a folder of finished runs, and the names of one that trains little and one that trains the towers."""
+    """Return a folder of finished, tracked runs and a study that waits, and what the commands name."""
     from harness.run.run import run
 
-    root = tmp_path_factory.mktemp("good")
-    little = run(quick(twins, "linear_probe", "icfg", "train.epochs=1"), runs=root).name
-    towers = run(quick(twins, "prompt_only", "icfg", "train.epochs=1"), runs=root).name
-    return root, little, towers
+    root, files = tmp_path_factory.mktemp("good"), tmp_path_factory.mktemp("files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+        little = run(quick(twins, "linear_probe", "icfg", "train.epochs=1"), runs=root).name
+        towers = run(quick(twins, "prompt_only", "icfg", "train.epochs=1"), runs=root).name
+        waiting = [*SWEEP, "--study", "waiting", "--workers", "0", "--timeout", "0.01"]
+        patch.setattr("sys.argv", ["harness", "-q", *waiting, "--runs", str(root), "--data-root", str(twins)])
+        assert run_safely(cli, debug=False) == 0
+        Queue("waiting", storage_url(None, root), folder=root / "studies" / "waiting").remember(OVER, False)
+    suite, released = files / "small.yaml", files / "released.pth"
+    suite.write_text("title: small\ndatasets: [icfg]\nrows: [{method: linear_probe}]\n")
+    clip = load_clip(BackboneConfig(name="tiny", pretrained=None, image_size=(96, 32)))
+    torch.save({"model": authors_files.tbps_clip(clip)}, released)
+    names = {"run": little, "full": towers, "suite": suite, "released": released}
+    return root, {**names, "images": twins / "synthetic"}
 
 
 @pytest.fixture
-def call(good, twins, tmp_path, monkeypatch, capfd):
-    """Return a function that calls a command with one of its places of some kind; it returns code and error lines."""
+def call(good, twins, tmp_path, monkeypatch, capfd, no_kernel):
+    """Return a function that calls a command with one of its places of some kind; it returns what came of it."""
 
     def command(words, place, kind):
-        root, run, towers = good
-        content = {"runs": root}.get(place)
-        bad = tmp_path / "places" / place
-        bad.parent.mkdir()
+        root, names = good
+        contents = {"runs": root, "data": twins}
+        content = contents.get(place) if kind in READABLE or kind is forbidden else None
         tmp_path.chmod(0o755)
-        shutil.copytree(root, tmp_path / "runs", dirs_exist_ok=True)
-        places = {one: tmp_path / one for one in ("runs", "cache", "data", "out")} | {place: bad}
-        suite = tmp_path / "small.yaml"
-        suite.write_text("title: small\ndatasets: [icfg]\nrows: [{method: linear_probe}]\n")
-        names = {
-            "run": run,
-            "full": towers,
-            "suite": suite,
-            "images": twins / "synthetic",
-            "out": places["out"],
-        }
-        monkeypatch.setattr("harness.places.ASKED", {})
-        monkeypatch.setattr("harness.paths.ASKED", harness.places.ASKED)
-        monkeypatch.setenv("HARNESS_RUNS", str(places["runs"]))
-        monkeypatch.setenv("HARNESS_CACHE", str(places["cache"]))
-        monkeypatch.setenv("HARNESS_DATA", str(places["data"] if place == "data" else twins))
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/tracked.db")
-        arguments = [word.format(**names) if word.startswith("{") else word for word in words]
-        monkeypatch.setattr("sys.argv", ["harness", "-q", *arguments])
-        with KINDS[kind](bad, content):
-            before = kept(bad) if content and kind in ("full", "read_only") else {}
+        (tmp_path / "places").mkdir()
+        if place != "runs":
+            shutil.copytree(root, tmp_path / "runs")
+        with kind(tmp_path / "places" / place, content) as bad:
+            places = {
+                "runs": tmp_path / "runs",
+                "data": twins,
+                **{one: tmp_path / one for one in ("cache", "out")},
+            }
+            places[place] = bad
+            monkeypatch.setattr("harness.places.ASKED", {})
+            monkeypatch.setattr("harness.paths.ASKED", harness.places.ASKED)
+            for one in ("runs", "cache", "data"):
+                monkeypatch.setenv(f"HARNESS_{one.upper()}", str(places[one]))
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{places['runs']}/mlflow.db")
+            arguments = [word.format(**names, out=places["out"]) if "{" in word else word for word in words]
+            monkeypatch.setattr("sys.argv", ["harness", "-q", *arguments])
+            before = kept(bad) if content and kind in READABLE else {}
             capfd.readouterr()
             code = run_safely(cli, debug=False)
             said = capfd.readouterr().err
-            after = kept(bad) if before else {}
+            after = kept(bad) if content and kind in READABLE else {}
         assert before.items() <= after.items()
-        return code, [line for line in said.splitlines() if line.startswith("Error: ")], said, bad
+        named = "The current folder is gone" if kind is vanished else str(bad)
+        return code, [line for line in said.splitlines() if line.startswith("Error: ")], said, named
 
     return command
 
@@ -151,21 +221,21 @@ def kept(root):
     }
 
 
-def _is_told(code, errors, said, bad):
+def _is_told(code, errors, said, named):
     assert code == 2, said
     assert len(errors) == 1, said
-    assert str(bad) in errors[0]
+    assert named in errors[0]
     assert "a bug in the harness" not in said
     assert "Traceback" not in said
 
 
 pytestmark = pytest.mark.slow
 CASES = [
-    (name, place, kind)
+    pytest.param(name, place, kind, id=f"{name}-{kind.__name__}")
     for name, (_, places) in WRITE.items()
     for place in places
-    for kind in ("full", "read_only", "looping")
-] + [("pretrain", "out", "a_file")]
+    for kind in KINDS
+]
 
 
 @pytest.mark.parametrize(("name", "place", "kind"), CASES)
@@ -173,12 +243,13 @@ def test_a_place_that_refuses_is_one_line_with_the_place_and_the_fix(call, name,
     _is_told(*call(WRITE[name][0], place, kind))
 
 
-@pytest.mark.parametrize("kind", ["full", "read_only", "looping"])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("name", READ)
 def test_what_only_reads_works_in_a_full_and_a_read_only_folder_and_names_the_others(call, name, kind):
-    code, errors, said, bad = call(READ[name], "runs", kind)
+    code, errors, said, named = call(*READ[name], kind)
     assert "a bug in the harness" not in said
-    if kind in ("full", "read_only") or name == "doctor":
+    assert "Traceback" not in said
+    if kind in READABLE or (name == "doctor" and kind is not vanished):
         assert code in (0, 1), said
     else:
-        _is_told(code, errors, said, bad)
+        _is_told(code, errors, said, named)

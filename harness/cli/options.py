@@ -16,7 +16,7 @@ import click
 
 from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
-from harness.places import told_fault
+from harness.places import check_current_folder, told_fault
 
 INTERRUPTED = 130
 _CONTROL = re.compile(
@@ -185,6 +185,7 @@ def run_safely(command: click.Command, debug: bool) -> int:
 
 def _called(command: click.Command, debug: bool) -> int:
     try:
+        check_current_folder()
         code = command(standalone_mode=False, prog_name="harness")
     except Interrupted as stop:
         click.echo(plain(f"Interrupted: {stop}. Run the same command to resume."), err=True)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.addresses import sqlite_file, sqlite_url
 from harness.errors import HarnessError, UsageError
 from harness.files import held, replaced
+from harness.places import is_there, told_fault
 from harness.secrets import first_line, without_secrets
 
 DATABASE = "optuna.db"
@@ -92,7 +93,7 @@ def may_exist(url: str) -> bool:
     """Return False where an SQLite file is not there yet; of other storages nothing is known before they are opened."""
     with reachable(url):
         file = _file(url)
-    return file is None or file.is_file()
+    return file is None or is_there(file)
 
 
 @contextmanager
@@ -135,10 +136,12 @@ def reachable(url: str) -> Iterator[None]:
 
 @contextmanager
 def lost(place: str) -> Iterator[None]:
-    """Turn a storage that goes away during work into one message."""
+    """Turn a storage that goes away during work, or whose place is full, into one message."""
     try:
         yield
     except GONE as error:
+        if (fault := told_fault(error)) is not None:
+            raise fault from error
         reason = first_line(error.__cause__ or error)
         raise HarnessError(
             f"The study storage {place} was lost: {reason} Results so far are kept; run the same command to resume "

@@ -11,6 +11,7 @@ from harness.addresses import must_answer
 from harness.config.values import flatten
 from harness.errors import unknown
 from harness.paths import runs_root
+from harness.places import is_there
 from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import (
@@ -190,7 +191,7 @@ class Store:
         """
         place = (runs or runs_root().path).resolve()
         uri = tracking_uri(place)
-        if (file := store_file(uri)) is not None and not file.is_file():
+        if (file := store_file(uri)) is not None and not is_there(file):
             return None
         if uri.startswith(("http://", "https://")):
             must_answer(uri)
