@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -167,6 +168,8 @@ class Client:
             logging.getLogger(name).setLevel(level)
         from mlflow import MlflowClient
 
+        kind = "rest" if uri.startswith(("http://", "https://")) else "sqlalchemy"
+        import_module(f"mlflow.store.tracking.{kind}_store")  # takes seconds, which are not the store's
         self._uri = uri
         self._client = bounded(uri, partial(MlflowClient, tracking_uri=uri))
 

@@ -17,7 +17,7 @@ from harness.cli.streams import outlive_readers
 outlive_readers()
 import click
 sys.stdin.readline()
-for number in range(20_000):
+for number in range(6_000):
     click.echo(f"progress {number}", err=True)
     print("result", number, flush=number % 100 == 0)
 sys.stderr.flush(), sys.stdout.flush()
@@ -106,6 +106,7 @@ def test_a_result_that_no_disk_takes_is_an_error_and_lost_progress_is_none(tmp_p
     assert (tmp_path / "b").read_text() == "done"
 
 
+@pytest.mark.slow
 def test_a_run_whose_terminal_closes_under_nohup_finishes(twins, tmp_path):
     ours, theirs = pty.openpty()
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does; children inherit it
@@ -121,6 +122,7 @@ def test_a_run_whose_terminal_closes_under_nohup_finishes(twins, tmp_path):
     assert record(tmp_path).status == "finished"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_hung_up_twice_is_interrupted_with_its_checkpoint(twins, tmp_path):
     process = harness(twins, tmp_path, 5000, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     for line in process.stderr:
@@ -138,6 +140,7 @@ def test_a_run_that_is_hung_up_twice_is_interrupted_with_its_checkpoint(twins, t
     assert all_runs(tmp_path)[0].file("checkpoint.pt").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_is_shown_as_interrupted_with_how_far_it_came(twins, tmp_path):
     process = harness(twins, tmp_path, 5000, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     for line in process.stderr:

@@ -42,7 +42,7 @@ def test_each_seed_has_a_plan_with_the_name_of_its_run(untracked, world, twins, 
     assert new.name != found.name
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_plan_writes_nothing_be_the_twin_there_or_not(twins, tmp_path, monkeypatch, capsys, there):
     data = twins if there else tmp_path / "data"
     places = {"HARNESS_DATA": data, "HARNESS_CACHE": tmp_path / "cache", "HARNESS_RUNS": tmp_path / "runs"}

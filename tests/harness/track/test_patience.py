@@ -127,6 +127,14 @@ def _open(runs):
         Store(runs)
 
 
+def test_importing_what_speaks_to_a_store_is_not_the_store_s_time(tmp_path, monkeypatch):
+    Store(tmp_path)
+    asked = []
+    monkeypatch.setattr(patience, "import_module", lambda name: asked.append(name) or time.sleep(2))
+    assert patience.Client(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()
+    assert asked == ["mlflow.store.tracking.sqlalchemy_store"]
+
+
 def test_a_quick_answer_restores_the_patience_and_slow_ones_use_it_up(monkeypatch):
     slept = []
     monkeypatch.setattr(patience, "_QUICK", 0.2)
