@@ -3,6 +3,7 @@
 `harness.load(run)` gives a trained model, `harness.runs()` all runs as a DataFrame; the rest is the command line.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0.dev0"
 __all__ = ["load", "runs"]
+
+# Threads of PyTorch that wait for one another sleep, and do not spin: beside other work, that takes the core from the
+# one that is waited for. OpenMP reads it when PyTorch is loaded, and child processes inherit it.
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+if not os.environ.keys() & set(WAITING):
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,11 @@
 """`harness.runs()`: one row a run, with all that its results stand on."""
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 import harness
 from harness.files import write_json
 from harness.record import BOOTSTRAP, RunFolder
@@ -25,3 +31,18 @@ def test_a_row_has_identity_hashes_counts_intervals_faults_and_results_on_other_
     assert (row["selection.epoch"], row["selection.val/t2i/R1"]) == (3, 61.5)
     assert row["command"] == "harness run"
     assert (row["interval_method"], row["interval_method.cuhk"]) == (made.interval_method, BOOTSTRAP)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ["passive", None]),
+        ({"OMP_WAIT_POLICY": "active"}, ["active", None]),
+        ({"GOMP_SPINCOUNT": "500"}, [None, "500"]),
+    ],
+)
+def test_threads_that_wait_sleep_unless_the_user_has_said_how(given, expected):
+    told = {name: value for name, value in os.environ.items() if name not in harness.WAITING}
+    look = "import os, sys, harness; print([*map(os.environ.get, harness.WAITING), 'torch' in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", look], env=told | given, capture_output=True, check=True)
+    assert said.stdout.decode().strip() == str([*expected, False])

@@ -1,10 +1,12 @@
 """Check the installation: versions, devices, stores, weights and data, each found or with a hint."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from harness import WAITING
 from harness.clip.model import load_clip
 from harness.clip.weights import find_cached
 from harness.config.sections import BackboneConfig
@@ -70,7 +72,9 @@ def _torch() -> Iterator[Finding]:
         hint = "install torch and torchvision from the same index"
         yield Finding("torchvision loads", "broken", f"{error}: {hint}")
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    yield Finding("devices", "ok", ", ".join(names) or f"CPU only, {torch.get_num_threads()} threads")
+    yield Finding("devices", "ok", ", ".join(names) or "CPU only")
+    waiting = [f"{name}={os.environ[name]}" for name in WAITING if name in os.environ]
+    yield Finding("threads", "ok", f"{torch.get_num_threads()} a process, {', '.join(waiting)}")
 
 
 def _places() -> Iterator[Finding]:

@@ -31,6 +31,12 @@ def test_everything_is_named_once_in_one_of_three_states():
     assert all(finding.detail for finding in findings)
 
 
+def test_it_tells_how_threads_wait(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    assert found()["threads"].detail.endswith(" a process, OMP_WAIT_POLICY=active")
+
+
 def test_real_data_and_twins_are_told_apart_by_what_lies_there(tmp_path, twins):
     write_icfg(tmp_path, ENTRIES)
     folder = DATASETS.get("icfg").folder
