@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -18,11 +19,19 @@ def pytest_collection_finish(session):
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory):
+    """Yield a new folder for each test: pytest's own way to make one looks at all that are there."""
+    base = tmp_path_factory.mktemp("places")
+    return (base / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _own_places(tmp_path_factory, monkeypatch):
+def _own_places(_homes, monkeypatch):
     """Keep every test away from the user's own data, caches, runs and width of the terminal."""
     monkeypatch.delenv("COLUMNS", raising=False)  # readline, when imported, exports 80 to child processes
-    home = tmp_path_factory.mktemp("places")
+    home = next(_homes)
+    home.mkdir()
     for variable in ("HARNESS_DATA", "HARNESS_CACHE", "HARNESS_RUNS"):
         monkeypatch.setenv(variable, str(home / variable.lower()))
 
