@@ -1,7 +1,9 @@
 """A small world for tests of whole runs: a twin of few persons, and configs that finish in a second or two."""
 
+import shutil
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
@@ -24,12 +26,19 @@ def without_epochs() -> list[str]:
 
 
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:
-    """Write small twins below `root` and return it."""
+    """Put small twins below `root`, which a test may change, and return it; a process draws each once."""
+    for name in names:
+        shutil.copytree(_drawn(name).name, root, dirs_exist_ok=True)
+    return root
+
+
+@cache
+def _drawn(name: str) -> TemporaryDirectory[str]:
     from harness.twins.writer import write_twin
 
-    for name in names:
-        write_twin(DATASETS.get(name), root, identities=IDENTITIES[name], workers=1)
-    return root
+    folder = TemporaryDirectory(prefix="twin-")
+    write_twin(DATASETS.get(name), Path(folder.name), identities=IDENTITIES[name], workers=1)
+    return folder
 
 
 @cache
