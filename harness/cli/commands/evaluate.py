@@ -25,6 +25,9 @@ def evaluate(
 
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
+    harness evaluate cskt-ufine-1a2b --dataset ufine3c
+
+    Twins are tested on twins. A dataset that is a test alone, as ufine3c, is used so and not trained on.
     """
     from harness.cli.layout import paragraph
     from harness.cli.terminal import fault_lines, metric_table, watching

@@ -58,6 +58,8 @@ def figures(row):
         (("transfer_icl", "ICL", "rstp", "icfg"), [52.50, 75.05, 83.00, 41.82]),
         (("transfer_itself", "CLIP", "icfg", "rstp"), [33.58, None, None, 19.58]),
         (("transfer_itself", "ITSELF", "cuhk", "icfg"), [41.05, 63.30, 72.08, 37.79]),
+        (("transfer_icl_long", "RDE", "ufine", "icfg"), [17.86, None, None, None]),
+        (("transfer_icl_long", "ICL", "rstp", "ufine"), [48.85, None, None, None]),
         (("transfer_unipt", "Dual Path", "cuhk", "icfg"), [7.63, 17.14, 23.52, None]),
         (("transfer_conquer", "SEN", "rstp", "cuhk"), [55.50, 77.85, None, 45.29]),
     ],

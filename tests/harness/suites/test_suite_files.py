@@ -30,10 +30,13 @@ def test_every_shipped_suite_expands_without_data(name, synthetic):
     assert shipped.report in {*REPORTS.names(), *PENDING_REPORTS}
 
 
+SECONDS = {"icfg": 85, "cuhk": 140, "rstp": 85, "ufine": 230}
+
+
 def seconds_alone(cell):
     """What a cell takes on one thread of a busy machine, with its tests on other datasets."""
     by_method = {"zero_shot": 10, "linear_probe": 15}
-    run = by_method.get(cell.config.method.name, {"icfg": 85, "cuhk": 140, "rstp": 85}[cell.dataset])
+    run = by_method.get(cell.config.method.name, SECONDS[cell.dataset])
     return run + 10 * len(cell.tests)
 
 
@@ -47,6 +50,7 @@ def test_the_shipped_suites_are_those_demanded():
         *("cross_dataset", "cskt_ablation", "main_results", "parameter_efficiency"),
         *("tbps_clip_tricks", "tbps_clip_image_augmentation", "tbps_clip_text_augmentation"),
         *("tbps_clip_strength", "tbps_clip_losses", "few_shot", "compression", "irra_from_tbps_clip"),
+        "long_captions",
     }
     assert load_suite("main-results") == load_suite("main_results")
 
@@ -64,6 +68,15 @@ def test_cross_dataset_is_the_six_transfers():
     pairs = {(cell.dataset, other) for cell in cells for other in cell.tests}
     assert len(pairs) == 6
     assert all(first != second for first, second in pairs)
+
+
+def test_long_captions_are_all_transfers_of_one_text_length_and_a_test_elsewhere():
+    cells = expand(load_suite("long_captions"), synthetic=True).cells
+    assert {cell.config.backbone.text_length for cell in cells} == {168}
+    pairs = {(cell.dataset, other) for cell in cells if cell.row == "cskt" for other in cell.tests}
+    assert len(pairs) == 16
+    assert {cell.dataset for cell in cells} == {"ufine", "cuhk", "icfg", "rstp"}
+    assert all("ufine3c" in cell.tests for cell in cells)
 
 
 def test_the_ablation_changes_one_thing_at_a_time():
