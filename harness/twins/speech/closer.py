@@ -23,7 +23,6 @@ FINE_PARTS = {
     "band": (Part.BAND, 0.0006),
 }
 _BRIGHT, _DIM, _STEEP, _LEVEL, _LONG_STRIDE = 1.08, 0.86, 0.28, 0.1, 0.75
-_WHITE_SHOES = ("white",)
 
 
 def look_closely(
@@ -36,8 +35,9 @@ def look_closely(
     closer = _fine_things(details, view, parts) | _surroundings(view) | _posture(view, parts, sight)
     if not view.obstacle:
         closer |= _makes(person, view, sight)
-        if "shoes" in sight and not (parts[-3:] == Part.SHOE).any():
-            closer["soles"] = _soles(person)
+        soles = _soles(person, view)
+        if soles and "shoes" in sight and not (parts[-3:] == Part.SHOE).any():
+            closer["soles"] = soles
     return dict(sight) | closer
 
 
@@ -109,7 +109,10 @@ def _bag(person: Person, view: View, sight: Mapping[str, str]) -> str:
     return person.bag if "bag_colour" in sight else ""
 
 
-def _soles(person: Person) -> str:
+def _soles(person: Person, view: View) -> str:
     if person.shoes != "sneakers":
         return "dark"
-    return "grey" if person.shoes_colour in _WHITE_SHOES else "white"
+    if person.shoes_colour != "white":
+        return "white"
+    # From the side the far shoe is in shadow and has another sole than the near one.
+    return "grey" if view.facing in ("front", "back") else ""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.datasets import DATASETS
+from harness.twins.drawing.canvas import Part
 from harness.twins.drawing.colours import CLOTHES, FIXED
 from harness.twins.drawing.details import PLAIN, Details, choose_details
 from harness.twins.drawing.people import NONE, Person, draw_person
@@ -91,6 +92,8 @@ def test_surroundings_are_those_of_the_view():
         assert sight.get("camera") != "above" or view.frame.tilt > 0.25
         assert sight.get("camera") != "level" or view.frame.tilt < 0.15
         light[sight.get("light")].append(picture.mean())
+        assert sight.get("light") != "dim" or view.light.brightness < 0.9
+        assert sight.get("light") != "bright" or view.light.brightness > 1.05
     assert np.mean(light["dim"]) < np.mean(light[None]) < np.mean(light["bright"])
 
 
@@ -145,8 +148,6 @@ def test_makes_are_of_things_in_sight_and_not_told_behind_an_obstacle(scenes):
 
 
 COLOURS = {
-    ("soles", "white"): FIXED["sole"],
-    ("soles", "grey"): (150, 150, 155),
     ("item_make", "cup"): FIXED["lid"],
     ("item_make", "book"): (150, 36, 44),
     ("item_make", "shopping bag"): (220, 66, 60),
@@ -166,6 +167,31 @@ def test_a_make_that_names_a_colour_has_pixels_of_it(name, value):
         if n == 4:
             return
     assert n >= 2
+
+
+@pytest.mark.parametrize(
+    ("soles", "low", "high"), [("white", 215, 256), ("grey", 135, 200), ("dark", 0, 135)]
+)
+def test_soles_are_as_light_as_told(soles, low, high):
+    look, found = replace(clean(LOOK), occluded=0.0, cropped=0.0), []
+    for index in range(400):
+        _, person, details, view, picture, sight = scene(index, look)
+        if sight.get("soles") == soles and len(found) < 5:
+            shoes = photograph(person, index, view, look, details)[1] == Part.SHOE
+            bottom = np.flatnonzero(shoes.any(axis=1))[-1]
+            columns = np.flatnonzero(shoes[bottom]) // 2
+            found.append(np.median(picture[bottom // 2 - 1 : bottom // 2, columns].mean(axis=2)))
+    assert len(found) >= 3
+    assert low <= min(found) <= max(found) < high, found
+
+
+def test_the_least_area_of_a_fine_thing_is_enough_for_an_eye_in_the_smallest_picture():
+    height = min(
+        look.width[0] * look.aspect[0]
+        for name in ("ufine", "ufine3c")
+        for look in DATASETS.get(name).twin.looks.values()
+    )
+    assert min(least for _, least in FINE_PARTS.values()) * height**2 >= 8
 
 
 def test_every_colour_of_a_fine_thing_has_a_word():
