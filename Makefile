@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 DEMO := HARNESS_DATA=$${HARNESS_DATA:-.demo/data} HARNESS_CACHE=$${HARNESS_CACHE:-.demo/cache} HARNESS_RUNS=$${HARNESS_RUNS:-runs}
 
-.PHONY: help install demo test test-all check lint types bench clean
+.PHONY: help install demo test test-all check lint types quick bench clean
 
 help:
 	@echo "make demo      install, then run three methods on the synthetic ICFG twin and compare them"
@@ -31,7 +31,11 @@ demo: install
 
 test: install check
 
-check: lint types
+# Types are checked beside the tests, which wait for servers and processes now and then.
+check: lint
+	@$(MAKE) --no-print-directory -j2 types quick
+
+quick:
 	$(PYTEST)
 
 test-all: install check
