@@ -111,8 +111,8 @@ def _bag(person: Person, view: View, sight: Mapping[str, str]) -> str:
 
 def _soles(person: Person, view: View) -> str:
     if person.shoes != "sneakers":
-        return "dark"
+        return "dark soles"
     if person.shoes_colour != "white":
-        return "white"
+        return "white soles"
     # From the side the far shoe is in shadow and has another sole than the near one.
-    return "grey" if view.facing in ("front", "back") else ""
+    return "grey soles" if view.facing in ("front", "back") else ""

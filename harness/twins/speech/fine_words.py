@@ -24,9 +24,9 @@ FINE_WORDS: dict[str, Lexicon] = {
     },
     "frames": {"dark": ("thin frames", "thin-rimmed frames")},
     "soles": {
-        "white": ("white soles",),
-        "grey": ("grey soles", "gray soles"),
-        "dark": ("dark soles", "soles of a darker shade"),
+        "white soles": ("white soles",),
+        "grey soles": ("grey soles", "gray soles"),
+        "dark soles": ("dark soles", "soles of a darker shade"),
     },
     "bag_make": {
         "straps": ("straps over both shoulders", "two straps over the shoulders"),

@@ -168,6 +168,12 @@ def test_a_close_look_adds_words_and_changes_none():
     assert {**WORDS, **FINE_WORDS} == ALL_WORDS
 
 
+def test_a_habit_for_a_colour_takes_no_word_from_what_only_contains_it():
+    values = {value for words in FINE_WORDS.values() if "navy" not in words for value in words}
+    for voice in VOICES.values():
+        assert not voice.fine or not values & set(voice.habits)
+
+
 def test_several_ways_of_speaking_take_turns():
     ways = (Speech(voice="conversational", captions=1), Speech(voice="telegraphic", captions=1))
     speech = Speech(voice="formal", captions=5, others=ways)
@@ -189,7 +195,7 @@ def test_several_ways_of_speaking_take_turns():
         ),
         ({"upper": "t-shirt", "pattern": "logo", "cuffs": "red"}, "upper", "a round logo, with red cuffs"),
         ({"lower": "trousers", "stripe": "white"}, "lower", "trousers with a white stripe along the leg"),
-        ({"shoes": "boots", "soles": "dark"}, "shoes", "boots with dark soles"),
+        ({"shoes": "boots", "soles": "dark soles"}, "shoes", "boots with dark soles"),
         ({"socks": "yellow"}, "socks", "yellow socks"),
         ({"necklace": "gold"}, "necklace", "a gold necklace with a pendant"),
         ({"watch": "orange"}, "watch", "a watch with an orange strap"),

@@ -170,7 +170,7 @@ def test_a_make_that_names_a_colour_has_pixels_of_it(name, value):
 
 
 @pytest.mark.parametrize(
-    ("soles", "low", "high"), [("white", 215, 256), ("grey", 135, 200), ("dark", 0, 135)]
+    ("soles", "low", "high"), [("white soles", 215, 256), ("grey soles", 135, 200), ("dark soles", 0, 135)]
 )
 def test_soles_are_as_light_as_told(soles, low, high):
     look, found = replace(clean(LOOK), occluded=0.0, cropped=0.0), []
