@@ -116,7 +116,7 @@ def test_what_covers_the_person_hides_its_parts(sheet):
 
 
 def test_parts_have_numbers_of_their_own_from_nothing_on():
-    assert [int(part) for part in Part] == list(range(19))
+    assert [int(part) for part in Part] == list(range(26))
     assert Part.NOTHING == 0
 
 
