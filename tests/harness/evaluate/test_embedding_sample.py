@@ -33,6 +33,10 @@ def test_the_sample_is_small_and_holds_whole_persons(dim, tmp_path):
     assert size(sample, tmp_path) < 1.3e6
 
 
+def test_persons_of_one_image_fill_the_sample():
+    assert len(sample_embeddings(*problem(700, 1, 1, 4))["place"]) == 600
+
+
 def test_each_image_stands_beside_its_first_caption():
     image, text, identities, owners = problem(30, 3, 2, 16)
     shuffled = torch.randperm(len(owners))

@@ -41,6 +41,18 @@ def test_split(trained):
     return split, image_files(reading.dataset, reading.root, samples)
 
 
+def test_what_embeds_is_in_evaluation_mode_whatever_it_was_in(trained, test_split):
+    encoder, (split, _) = trained.encoder, test_split
+    for embed in (
+        lambda: encoder.encode_pixels(split.images.read([0])),
+        lambda: encoder.encode_tokens(split.tokens[:1]),
+        lambda: encoder.encode(split),
+    ):
+        encoder.method.train()
+        embed()
+        assert not any(part.training for part in encoder.method.modules())
+
+
 def test_a_loaded_run_its_search_and_the_probe_embed_as_the_test_did(trained, test_split, tmp_path):
     split, files = test_split
     precision = trained.config.train.precision

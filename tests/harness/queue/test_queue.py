@@ -108,6 +108,7 @@ def test_a_worker_of_another_machine_is_dead_after_its_heartbeats_stop(open_queu
     assert not queue.end(job, TrialState.COMPLETE, [1.0])
     assert not queue.fail(job, ValueError("too late"))
     assert numbers(queue, TrialState.WAITING) == [0, 1]
+    assert queue.jobs()[0].user_attrs[KILLED] == 1
 
 
 def test_a_job_that_kills_its_workers_is_given_up(open_queue, tmp_path):
@@ -151,8 +152,34 @@ def test_what_all_jobs_share_cannot_change(open_queue):
     queue = open_queue()
     queue.hold("data", {"icfg": {"sha": "a"}, "n": 1})
     queue.hold("data", {"icfg": {"sha": "a"}, "n": 1})
-    with pytest.raises(Changed, match=r"icfg\.sha: a before, b now"):
+    with pytest.raises(Changed, match=r"\(icfg\.sha: a before, b now\)"):
         queue.hold("data", {"icfg": {"sha": "b"}, "n": 1})
+    with pytest.raises(Changed, match=r"\(cuhk: None before, 3 now; n: 1 before, None now\)"):
+        queue.hold("data", {"icfg": {"sha": "a"}, "cuhk": 3})
+    with pytest.raises(Changed) as told:
+        queue.hold("data", {"icfg": {"sha": "a"}, "n": 1} | dict.fromkeys("abcdefg", 0))
+    assert str(told.value).count(" before, ") == 5
+
+
+def test_a_job_keeps_its_first_number_and_what_was_noted_with_it(open_queue, worker):
+    queue = open_queue()
+    queue.fill(1)
+    queue.add({"cell": "b"})
+    for attempt in range(3):
+        job = queue.take(worker, fits=lambda job: "cell" in job.user_attrs)
+        assert queue.number_of(job) == 1
+        assert (job.number == 1, job.user_attrs["cell"]) == (attempt == 0, "b")
+        assert [one.number for one in queue.running()] == [job.number]
+        queue.put_back(job)
+
+
+def test_a_word_that_does_not_fit_is_an_error_and_the_job_goes_on(open_queue, worker):
+    queue = open_queue()
+    queue.fill(1)
+    job = queue.take(worker)
+    with pytest.raises(ValueError, match="number of the values"):
+        queue.end(job, TrialState.COMPLETE, [1.0, 2.0])
+    assert queue.end(job, TrialState.COMPLETE, [1.0]) is True
 
 
 def test_an_unknown_study_gets_the_nearest_name(open_queue):

@@ -72,6 +72,8 @@ def test_kills_are_counted_up_and_the_last_one_gives_the_job_up(study, add):
     assert given_up.user_attrs[ERROR]["type"] == "WorkerDied"
     assert str(MOST_KILLS) in given_up.user_attrs[ERROR]["message"]
     assert WORKER not in given_up.user_attrs
+    assert given_up.user_attrs["facts"] == {"runs": ["a"]}
+    assert given_up.user_attrs[REPEATS] == given_up.number - 1
     assert not is_cut_off(given_up)
     assert given_up.intermediate_values == {1: 5.0, 2: 6.0}
 

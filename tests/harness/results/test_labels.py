@@ -132,5 +132,10 @@ def test_a_value_that_is_usual_is_not_said():
     assert told_apart(filled, "gggg"[:3], "gggg"[:3], "preset") == [["a=x"], [], ["a=x", "b=1"]]
 
 
+def test_a_setting_that_is_the_same_throughout_each_group_is_not_said():
+    assert told_apart([{"a": "x"}, {"a": "y"}], "gh", "ff") == [[], []]
+    assert told_apart([{"a": "x"}, {"a": "y"}, {"a": "z"}], "ggh", "fff") == [["a=x"], ["a=y"], ["a=z"]]
+
+
 def test_numbers_are_given_within_a_group_alone():
     assert numbered([("a", "x"), ("a", "y"), ("a", "x")], [1, 2, 1]) == ["a", "a", "a"]

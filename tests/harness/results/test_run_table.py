@@ -17,6 +17,7 @@ from harness.results.run_table import (
     load_rows,
     read_runs,
     read_unfinished,
+    run_rows,
     shares_persons,
     write_rows,
 )
@@ -24,6 +25,7 @@ from harness.run.resume import sync_runs
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import new_key
 from harness.track.publish import log_transfer
+from harness.track.run_row import RunRow
 
 
 def by(rows, **fixed):
@@ -357,6 +359,31 @@ def test_an_unknown_suite_gets_the_nearest_of_those_that_are_tracked(experiment,
     assert len(Source(*place, suite="table_one").single_runs) == 1
     assert not len(Source(*place, suite="begun").single_runs)
     assert not len(Source(*place, suite="table_one", datasets=["cuhk"]).single_runs)
+
+
+def test_runs_that_start_from_the_seeds_of_one_run_are_one_condition():
+    def tracked(name, seed, weights, start=None, method="cskt"):
+        tags = {
+            "method": method,
+            "dataset": "icfg",
+            "seed": str(seed),
+            "weights": weights,
+            "synthetic": "true",
+        }
+        params = {"method.lr": "0.1"} | ({"backbone.init_from": start} if start else {})
+        marked = {f"harness.{key}": value for key, value in tags.items()}
+        return RunRow(name, name, "FINISHED", 0, 1, marked, params, {"test/icfg/t2i/R1": 40.0})
+
+    sources = [tracked("a", 1, "clip", method="irra"), tracked("b", 2, "clip", method="irra")]
+    started = [tracked("c", 1, "of a", "a"), tracked("d", 2, "of b", "b")]
+    known = {run.name: run for run in [*sources, tracked("e", 3, "clip")]}
+    rows = [next(run_rows(run, known)) for run in started]
+    assert len({row["condition"] for row in rows}) == 1
+    assert [row["weights"] for row in rows] == ["clip", "clip"]
+    other = next(run_rows(tracked("f", 3, "of e", "e"), known))
+    unknown = [next(run_rows(run)) for run in started]
+    assert len({row["condition"] for row in [rows[0], other, *unknown]}) == 4
+    assert [row["weights"] for row in unknown] == ["of a", "of b"]
 
 
 def test_query_values_are_hits_or_precisions():

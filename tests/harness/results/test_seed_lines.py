@@ -36,6 +36,10 @@ def test_where_no_number_of_seeds_is_enough_identities_and_a_larger_difference_a
         "On icfg with its 1,000 identities, no number of seeds shows a difference of 1 point in R@1; with 3 seeds "
         f"each it takes {n:,} identities; 2 points take {known.seeds_needed(0.02, 1_000)} seed each."
     )
+    wide = spread(0.68, 0.8)
+    assert needs_line(wide, "icfg", 3).endswith(
+        f"; 2 points take {wide.seeds_needed(0.02, 1_000)} seeds each."
+    )
     hopeless = needs_line(spread(30, 30), "icfg", 3)
     assert hopeless.endswith("no number of seeds shows a difference of 1 point in R@1.")
     edge = spread(0.5, 0.2, others=40)

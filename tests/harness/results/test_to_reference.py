@@ -25,6 +25,9 @@ def test_a_difference_is_that_of_the_panel_and_the_reference_has_none(fake):
     assert found["R1_difference"] == pytest.approx(10)
     assert (found["R1_difference_low"], found["p"]) == (paired.low, paired.p_value)
     assert isnan(differences(rows[0], None, panel, ("R1",))["R1_difference"])
+    unknown = differences(*rows, panel_of(rows, persons(rows[:1])), ("R1",))
+    assert unknown["R1_difference"] == 10
+    assert all(isnan(unknown[key]) for key in ("R1_difference_low", "R1_difference_high", "p"))
 
 
 @pytest.mark.parametrize("metrics", [("R1", "R10"), ("R10", "R1")])

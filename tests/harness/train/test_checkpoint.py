@@ -106,3 +106,24 @@ def test_a_flipped_bit_or_an_empty_page_of_a_checkpoint_is_found(tmp_path):
         file.write_bytes(damaged)
         with pytest.raises(DataError, match="remove it to start over"):
             checkpoint.restore(method, optimiser, None)
+
+
+def test_the_state_of_the_random_numbers_of_every_device_comes_back(tmp_path, monkeypatch):
+    method, cuda = Method(1), []
+    optimiser = torch.optim.Adam(method.parameters())
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", 600)
+    checkpoint.write(State(), method, optimiser, None)
+    drawn = torch.rand(3)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.set_rng_state", cuda.append)
+    checkpoint.restore(method, optimiser, None)
+    assert torch.equal(torch.rand(3), drawn)
+    assert cuda == []
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_rng_state", lambda: torch.tensor([7, 8], dtype=torch.uint8))
+    checkpoint.write(State(), method, optimiser, None)
+    checkpoint.restore(method, optimiser, None)
+    assert [state.tolist() for state in cuda] == [[7, 8]]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    checkpoint.restore(method, optimiser, None)
+    assert len(cuda) == 1
