@@ -36,6 +36,11 @@ class Change:
     before: str
     after: str
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is known by when its line has moved."""
+        return self.file, self.before, self.after
+
     def as_dict(self, **more: Any) -> dict[str, Any]:
         """Return it as plain values."""
         facts = {"file": self.file, "line": self.mutation.line, "kind": self.mutation.kind}
@@ -147,6 +152,12 @@ def neighbours(root: Path, file: str) -> list[str]:
     return [str(path.relative_to(root)) for path in found]
 
 
+def conformance(root: Path, file: str) -> list[str]:
+    """Return what pytest takes to run for one plug-in the tests of all of its kind; nothing where there are none."""
+    path = (Path("tests") / file).with_name("test_conformance.py")
+    return [str(path), "-k", Path(file).stem] if (root / path).exists() else []
+
+
 @dataclass
 class Tests:
     """The tests of a module that pass without a change: groups that run one after another, with their seconds."""
@@ -164,6 +175,9 @@ class Tests:
             groups += [([own], seconds)] if code == PASSED else []
         else:
             left, others = WITHOUT_OWN, list(dict.fromkeys(others + neighbours(copy.place, file)))
+        if alike := conformance(copy.place, file):
+            code, seconds = copy.test(alike, MOST)
+            groups += [(alike, seconds)] if code == PASSED else []
         allowed = left
         for one in others:
             code, seconds = copy.test([one], left)

@@ -1,9 +1,11 @@
 """How many small deliberate changes of the code its tests notice: `python -m benchmarks.mutants`.
 
 Each change is made alone in a temporary copy of the checkout, and the quick tests that belong to the module run there:
-those laid out as the code is, then those that import the module, as far as they are quick. A change that no test
+those laid out as the code is, of a plug-in those that all of its kind meet, then those that import the module, as far
+as they are quick. A change that no test
 notices is a missing assertion, or makes no difference: those are named with their reason in
 `data/equivalent_mutants.json` and not counted. The sample is drawn by a seed; results go to `results/mutants.json`.
+A draw may be tried in portions: `--minutes` ends one, `--resume` begins the next.
 """
 
 import argparse
@@ -82,8 +84,7 @@ def sample(
     for file in files:
         source = (root / file).read_bytes()
         changes = [Change(file, one, *one.lines(source)) for one in mutations(source)]
-        changes = [one for one in changes if (one.file, one.before, one.after) not in known]
-        drawn.append(rng.sample(changes, len(changes)))
+        drawn.append([one for one in rng.sample(changes, len(changes)) if one.key not in known])
     turns = [one[turn] for turn in range(max(map(len, drawn), default=0)) for one in drawn if turn < len(one)]
     chosen = turns[:count]
     return sorted(chosen, key=lambda one: (files.index(one.file), one.mutation.start))
@@ -158,13 +159,36 @@ def again(root: Path, result: dict[str, Any]) -> list[Change]:
     """Return the changes of a saved result that no test noticed, where their lines are now."""
     wanted = {(one["file"], one["before"], one["after"]) for one in result["facts"]["unnoticed"]}
     files = sorted({file for file, _, _ in wanted})
-    return [
-        one for one in sample(root, files, 10**9, 0, set()) if (one.file, one.before, one.after) in wanted
-    ]
+    return [one for one in sample(root, files, 10**9, 0, set()) if one.key in wanted]
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Draw changes, try them, and save the result; return 1 when fewer than the goal were noticed."""
+    options = _options(arguments)
+    file, known = options.out or root / RESULT, known_equivalent(root)
+    saved = json.loads(file.read_text()) if options.again or options.resume else None
+    command = saved["command"] if saved else _command(options)
+    if options.resume and command != _command(options):
+        raise SystemExit(f"{file} is of another draw, {command!r}: resume that one, or give another --out.")
+    if options.again:
+        changes = [one for one in again(root, saved) if one.key not in known]
+    else:
+        changes = sample(root, files_of(root, options.modules), options.count, options.seed, known)
+    if options.resume:
+        done = {_key(one) for one in _tried(saved)}
+        changes = [one for one in changes if one.key not in done]
+    tested = run(root, changes, options.minutes)
+    left = len(changes) - len(tested)
+    result = judged(merged(saved, tested, known) if saved else tested, command, len(known))
+    dated = {**result, "date": date.today().isoformat(), "machine": machine()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(dated, indent=1, ensure_ascii=False) + "\n")
+    first = result["claims"][0]
+    print(f"{first['name']}: {first['value']} %; {left} of the draw are left; the result is in {file}")
+    return int(first["holds"] is False)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__)
     parser.add_argument(
         "--modules", nargs="+", default=[*WEAKEST, *SOME], help="files, folders or dotted names"
@@ -172,44 +196,39 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--count", type=int, default=100, help="changes drawn in all")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--minutes", type=float, default=60, help="no further change is tried after them")
-    parser.add_argument(
+    saved = parser.add_mutually_exclusive_group()
+    saved.add_argument(
         "--again", action="store_true", help="only those that the saved result says went unnoticed"
     )
+    saved.add_argument("--resume", action="store_true", help="only those that the saved result lacks")
     parser.add_argument("--out", type=Path, help="another file for the result")
-    options = parser.parse_args(arguments)
-    file, known = options.out or root / RESULT, known_equivalent(root)
-    saved = json.loads(file.read_text()) if options.again else None
-    if saved:
-        changes = [one for one in again(root, saved) if (one.file, one.before, one.after) not in known]
-    else:
-        changes = sample(root, files_of(root, options.modules), options.count, options.seed, known)
-    tested = run(root, changes, options.minutes)
-    command = shlex.join(
-        ["python", "-m", "benchmarks.mutants", *(sys.argv[1:] if arguments is None else arguments)]
-    )
-    if saved:
-        tested, command = merged(saved, tested, known), saved["command"]
-    result = judged(tested, command, len(known))
-    dated = {**result, "date": date.today().isoformat(), "machine": machine()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(dated, indent=1, ensure_ascii=False) + "\n")
-    first = result["claims"][0]
-    print(f"{first['name']}: {first['value']} %; the result is in {file}")
-    return int(first["holds"] is False)
+    return parser.parse_args(arguments)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command of a whole draw, however many portions it is tried in."""
+    draw = ["--modules", *options.modules, "--count", str(options.count), "--seed", str(options.seed)]
+    return shlex.join(["python", "-m", "benchmarks.mutants", *draw])
+
+
+def _key(one: dict[str, Any]) -> tuple[str, ...]:
+    return one["file"], one["before"], one["after"]
+
+
+def _tried(saved: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the changes of a saved result."""
+    facts = saved["facts"]
+    return [{**one, "noticed": False} for one in facts["unnoticed"]] + facts["noticed"]
 
 
 def merged(
     saved: dict[str, Any], tested: Sequence[dict[str, Any]], known: set[tuple[str, ...]]
 ) -> list[dict[str, Any]]:
-    """Return a saved result's changes with those that were tried again, without those listed as equivalent since."""
-
-    def key(one: dict[str, Any]) -> tuple[str, ...]:
-        return one["file"], one["before"], one["after"]
-
-    new = {key(one): one for one in tested}
-    facts = saved["facts"]
-    before = [{**one, "noticed": False} for one in facts["unnoticed"]] + facts["noticed"]
-    return [new.get(key(one), one) for one in before if key(one) not in known]
+    """Return a saved result's changes as they were tried last, then further ones; none listed as equivalent since."""
+    new, before = {_key(one): one for one in tested}, _tried(saved)
+    old = {_key(one) for one in before}
+    together = [new.get(_key(one), one) for one in before] + [one for one in tested if _key(one) not in old]
+    return [one for one in together if _key(one) not in known]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from benchmarks import mutants
-from benchmarks.mutant_copy import Copy, importers, own_tests
+from benchmarks.mutant_copy import Copy, conformance, importers, own_tests
 from benchmarks.mutations import mutations
 
 SOURCE = b'''"""Docstring with 1 and not and."""
@@ -79,6 +79,9 @@ def test_tests_are_those_laid_out_as_the_module_and_those_that_import_it(project
     assert importers(project, "shop/well.py") == []
     assert own_tests(project, "shop/hardly.py") is None
     assert importers(project, "shop/hardly.py") == ["tests/shop/test_others.py"]
+    assert conformance(project, "shop/hardly.py") == []
+    (project / "tests/shop/test_conformance.py").touch()
+    assert conformance(project, "shop/hardly.py") == ["tests/shop/test_conformance.py", "-k", "hardly"]
 
 
 def call(project, *options):
@@ -122,6 +125,10 @@ def test_what_no_test_notices_is_named_and_what_is_listed_is_not_counted(project
         "reason": "none is 17",
     }
     listed.write_text(json.dumps([entry]))
+    code, said, result = call(project, "--modules", "shop", "--count", "99", "--resume", "--minutes", "1")
+    assert (code, len(result["facts"]["noticed"])) == (1, 4), said
+    assert [one["after"] for one in result["facts"]["unnoticed"]] == ["return n > 18"]
+    assert "0 of the draw are left" in said
     test = project / "tests/shop/test_others.py"
     test.write_text(test.read_text() + "    assert grown(18)\n")
     code, said, result = call(project, "--again")
@@ -134,6 +141,19 @@ def test_what_no_test_notices_is_named_and_what_is_listed_is_not_counted(project
     code, said, _ = call(project, "--modules", "shop")
     assert code == 1
     assert "lists lines that are gone; remove them: shop/hardly.py: gone" in said
+
+
+def test_a_draw_is_tried_in_portions(project):
+    draw = ("--modules", "shop", "--count", "99")
+    code, said, result = call(project, *draw, "--minutes", "0")
+    assert (code, result["facts"]["changes"]) == (0, 0)
+    assert "6 of the draw are left" in said
+    code, said, whole = call(project, *draw, "--resume")
+    assert (code, whole["facts"]["changes"]) == (1, 6), said
+    assert whole["command"] == "python -m benchmarks.mutants --modules shop --count 99 --seed 0"
+    code, said, _ = call(project, *draw, "--seed", "1", "--resume")
+    assert code == 1
+    assert "is of another draw" in said
 
 
 def test_the_draw_follows_its_seed_and_is_even(project):
