@@ -98,6 +98,7 @@ def test_a_side_without_seeds_adds_none_and_nothing_known_is_no_spread():
     )
     assert spread(a, b, sizes, (own, None)) is None
     assert spread(a[:, :1], b[:, :1], sizes[:1], (own, SEEDLESS)) is None
+    assert spread(a[:, :2], b[:, :2], sizes[:2], (own, SEEDLESS)) is not None
 
 
 def test_the_number_found_is_enough_and_one_fewer_is_not():

@@ -143,6 +143,7 @@ def test_a_flipped_bit_of_a_result_is_found_when_it_is_read_and_shown(tmp_path, 
     assert run_safely(cli, debug=False) == 0
     assert f"{name} is damaged" in " ".join(capsys.readouterr().out.split())
     folder.file(name).unlink()
+    assert folder.states()[name] == "missing"
     with pytest.raises(DataError, match=rf"{name} is missing"):
         folder.whole(name)
 
