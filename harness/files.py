@@ -178,7 +178,7 @@ def load_arrays(path: str | Path, wanted: Callable[[str], bool] = lambda name: T
     """
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as archive:
+    with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files if wanted(name)}
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
-from harness.files import BROKEN, load_arrays, write_json
+from harness.errors import DataError, UsageError
+from harness.files import BROKEN, load_arrays, read_json, write_json
 from harness.record import QUERIES, RECORD
 from harness.reporting.missing import run_command
 from harness.results.run_source import Source
@@ -40,7 +40,7 @@ def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "")
     They are called `run.json`, `history.json`, `queries.npz` and `embeddings.npz`, each behind `prefix`. Arrays that
     cannot be read count as not there.
 
-    Raises `UsageError` when the record is not in MLflow.
+    Raises `UsageError` when the record is not in MLflow, `DataError` when it is damaged there.
     """
     run_id, store = row["run_id"], source.store
     assert store is not None, "a row comes from a store"
@@ -49,11 +49,13 @@ def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "")
             f"The record of the run {row['run']} is not among its artifacts in MLflow: `harness runs sync` sends what "
             f"is missing, or repeat it: {_again(row)}"
         )
+    _must_be_whole(data / f"{prefix}run.json", row)
     keys = [key for key in store.run(run_id).metrics if key.startswith(("train/", "val/"))]
     write_json(data / f"{prefix}history.json", store.history(run_id, keys))
     files = {kind: data / f"{prefix}{name}" for kind, name in FILES.items()}
     found = {
-        kind: source.fetch(run_id, FILES[kind], file) and _is_whole(file) for kind, file in files.items()
+        kind: source.fetch(run_id, FILES[kind], file) and _is_whole(file, FILES[kind], row)
+        for kind, file in files.items()
     }
     arrays = set(load_arrays(files["queries"])) if found["queries"] else set()
     ranked, words = {"t2i/top", "i2t/identity"} <= arrays, "t2i/colours" in arrays
@@ -66,12 +68,22 @@ def fetch_run(source: Source, row: dict[str, Any], data: Path, prefix: str = "")
     return Here(found["queries"], found["embeddings"], ranked, words, _missing(row, lacking))
 
 
-def _is_whole(file: Path) -> bool:
+def _must_be_whole(file: Path, row: dict[str, Any]) -> None:
+    try:
+        read_json(file, dict)
+    except DataError as error:
+        file.unlink()
+        raise DataError(
+            f"{RECORD} of the run {row['run']} is damaged among its artifacts in MLflow: repeat it: {_again(row)}"
+        ) from error
+
+
+def _is_whole(file: Path, name: str, row: dict[str, Any]) -> bool:
     """Return whether all arrays of a file can be read; remove one that cannot, so that no notebook fails on it."""
     try:
         load_arrays(file)
     except BROKEN as error:
-        log.warning("%s cannot be read and is left out: %s", file.name, error)
+        log.warning("%s of the run %s cannot be read and is left out: %s", name, row["run"], error)
         file.unlink()
         return False
     return True

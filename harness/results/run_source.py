@@ -125,7 +125,8 @@ def _read_arrays(
     try:
         return load_arrays(file, wanted)
     except BROKEN as error:
-        log.warning("the file %s of run %s cannot be read: %s", name, run_id, without_secrets(error))
+        run = store.run(run_id).name
+        log.warning("%s of the run %s cannot be read from MLflow: %s", name, run, without_secrets(error))
         return None
 
 

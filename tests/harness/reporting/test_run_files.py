@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.files import load_arrays, read_json
-from harness.record import RunFolder
+from harness.record import RECORD, RunFolder
 from harness.reporting.run_files import Here, fetch_run
 from harness.results.run_source import Source
 from harness.track.publish import publish
@@ -47,6 +47,15 @@ def test_all_files_of_a_whole_run_are_fetched_behind_the_prefix(source, row_of, 
     assert read_json(tmp_path / "a-history.json") == [{"epoch": 1, "train/loss": 3.0, "val/t2i/R1": 10.0}]
     assert read_json(tmp_path / "a-run.json")["config"]["method"]["name"] == "cskt"
     assert set(WHOLE) <= set(load_arrays(tmp_path / "a-queries.npz"))
+
+
+def test_a_record_that_is_damaged_in_the_store_is_named_with_its_run(source, row_of, tmp_path, experiment):
+    row = row_of()
+    (file,) = (experiment.runs / "mlartifacts").rglob(f"{row['run_id']}/artifacts/{RECORD}")
+    file.write_text(file.read_text().replace('"total": 2000000', '"total": 2000001'))
+    with pytest.raises(DataError, match=rf"^record\.json of the run {row['run']} is damaged .*--force$"):
+        fetch_run(source, row, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
