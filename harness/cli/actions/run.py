@@ -183,7 +183,8 @@ def show_record(record: Any, as_json: bool, runs: str | None = None) -> None:
         click.echo(plain(f"next: {printed_command('runs', 'show', record.name, runs=runs)}"))
     else:
         sync = printed_command("runs", "sync", runs=runs)
-        click.echo(plain(f"MLflow did not take this run ({record.tracking.get('error')}): {sync}"), err=True)
+        why = record.tracking.get("error") or "its process ended before it was sent"
+        click.echo(plain(f"MLflow did not take this run ({why}): {sync}"), err=True)
 
 
 def show_group(group: dict[str, Any], as_json: bool) -> None:

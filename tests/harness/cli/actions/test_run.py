@@ -139,6 +139,11 @@ def test_a_run_that_the_store_did_not_take_says_how_to_send_it(fake, capsys):
     assert "away" in err
     assert "harness runs sync" in err
     assert "next:" not in out
+    made.tracking = {"synced": False}
+    show_record(made, False)
+    assert "did not take this run (its process ended before it was sent): harness runs sync" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_plans_are_text_or_json(capsys):
