@@ -1,14 +1,19 @@
 """SIGKILL of sweeps, suites and workers before a storage statement: going on loses no job and does none without cause.
 
 Each is a fork that counts the statements that change the storage and ends itself before the n-th; runs are stand-ins.
+Which n are looked at follows from the queue's code, so that each change of it is looked at in other places;
+`HARNESS_ALL_KILLS=1` looks at all.
 """
 
+import hashlib
 import os
+import random
 import shutil
 import signal
 import sys
 import traceback
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
@@ -16,6 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from harness.listener import Listener
+from harness.queue import queue as queue_module
 from harness.queue.jobs import KILLED, REPEATS
 from harness.queue.optuna_storage import DATABASE
 from harness.queue.queue import Queue
@@ -70,8 +76,13 @@ def apart(work, kill_before=None):
 
 
 def places(n_changes, most):
-    """Return which changes are died before, spread evenly over all of them."""
-    return sorted({1 + round(place * (n_changes - 1) / (most - 1)) for place in range(most)})
+    """Return which changes are died before: one of each stretch of them, drawn by a hash of the queue's code."""
+    if os.environ.get("HARNESS_ALL_KILLS") or n_changes <= most:
+        return list(range(1, n_changes + 1))
+    code = b"".join(file.read_bytes() for file in sorted(Path(queue_module.__file__).parent.glob("*.py")))
+    chance = random.Random(hashlib.sha256(code).digest())
+    ends = [round(stretch * n_changes / most) for stretch in range(most + 1)]
+    return [1 + chance.randrange(*ends[stretch : stretch + 2]) for stretch in range(most)]
 
 
 class Noted(Runs):

@@ -7,12 +7,12 @@ a cause, its number, notes and values kept, its worker's word counted exactly as
 import os
 from collections import Counter
 from dataclasses import dataclass
-from itertools import count
+from itertools import combinations, count, product
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, text
@@ -49,9 +49,26 @@ LATER = {
     "sqlite": "UPDATE trial_heartbeats SET heartbeat = strftime('%Y-%m-%d %H:%M:%f', heartbeat, '-{} seconds')",
     "postgresql": "UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '{} seconds'",
 }
-DEATH = st.none() | st.integers(0, 7)
-WHO = st.integers(0, 2)
-ASKS = st.integers(0, 1)
+# Before which statement a process dies, if at all; most events make one to four.
+DEATH = [None] * 9 + [0, 1, 2, 3, 5]
+WHO, ASKS = range(3), range(2)
+BEATING = list(product((False, True), repeat=3))
+SOME = [some for n in range(4) for some in combinations(range(6), n)]
+# What happens, how often among all events that can, and what is chosen for it.
+EVENTS = {
+    "take": (8, {"who": WHO, "death": DEATH, "even": (False, True)}),
+    "end": (6, {"who": WHO, "death": DEATH, "how": ("value", "value", "error", "put back")}),
+    "note": (1, {"who": WHO}),
+    "die": (2, {"who": WHO}),
+    "time_passes": (1, {"beating": BEATING}),
+    "add": (3, {"who": ASKS, "n": (1, 2), "death": DEATH}),
+    "recover": (3, {"who": ASKS, "death": DEATH}),
+    "stop": (1, {"who": ASKS, "death": DEATH}),
+    "resume": (2, {"who": ASKS, "death": DEATH}),
+    "repeat": (2, {"who": ASKS, "death": DEATH, "some": SOME}),
+    "end_of_time": (1, {"who": ASKS}),
+    "other_material": (1, {"who": ASKS}),
+}
 _studies = count()
 
 
@@ -131,9 +148,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     url, folder, counts = "", None, Counter()
 
-    @initialize()
-    def begin(self):
+    @initialize(chance=st.randoms(use_true_random=True))
+    def begin(self, chance):
         """Open a study by two coordinators and three workers, the last of them on another machine."""
+        self.chance, self.waits = chance, True
         self.name, self.jobs, self.values = f"s{next(_studies)}", {}, count(1)
         self.asking = [Process(self, "here"), Process(self, "there")]
         self.workers = [Worker(self, folder) for folder in ("here", "here", "there")]
@@ -141,7 +159,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.engine = create_engine(self.url)
         self.stops, self.over = [None], [None]
         self.seen.hold("material", {"sha": "a"})
-        self.add(0, 2, None)
+        self.add(0, 3, None)
 
     def trials(self):
         return self.seen.study.get_trials(deepcopy=False)
@@ -181,7 +199,19 @@ class QueueMachine(RuleBasedStateMachine):
     def silent_owner(self, root):
         return any(worker.root == root and worker.silent for worker in self.workers)
 
-    @rule(who=ASKS, n=st.integers(1, 3), death=DEATH)
+    @rule()
+    def happens(self):
+        """Let something happen that can; rules of their own would be drawn evenly, and some left out of an example."""
+        free = [worker for worker in self.workers if worker.job is None]
+        busy = [worker for worker in self.workers if worker.job is not None]
+        of = {"take": free * self.waits, "end": busy, "note": busy}
+        possible = [name for name, (weight, _) in EVENTS.items() if of.get(name, True) for _ in range(weight)]
+        name = self.chance.choice(possible)
+        drawn = {key: self.chance.choice(values) for key, values in EVENTS[name][1].items()}
+        if name in of:
+            drawn["worker"] = of[name][drawn.pop("who") % len(of[name])]
+        getattr(self, name)(**drawn)
+
     def add(self, who, n, death):
         """Add jobs, each with a point of its own."""
 
@@ -201,12 +231,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.counts["kills of coordinators"] += died
         return result
 
-    @rule(who=WHO, death=DEATH, even=st.booleans())
-    def take(self, who, death, even):
+    def take(self, worker, death, even):
         """Take the next job: one that was begun first, then in order."""
-        worker = self.workers[who]
-        if worker.job is not None:
-            return
         waiting = [
             (REPEATS not in job.user_attrs, job.number, root)
             for root, job in self.last().items()
@@ -231,12 +257,8 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             assert job is None
 
-    @rule(who=WHO, death=DEATH, how=st.sampled_from(["value", "value", "error", "put back"]))
-    def end(self, who, death, how):
+    def end(self, worker, death, how):
         """End a job with a value, an error, or because a person stopped the worker."""
-        worker = self.workers[who]
-        if worker.job is None:
-            return
         root, job, value = worker.root, worker.job, float(next(self.values))
         own = self.trials()[job.number].state is TrialState.RUNNING
         assert own or worker.silent, "a living worker's job was taken away"
@@ -262,14 +284,11 @@ class QueueMachine(RuleBasedStateMachine):
             self.lost(worker)
         else:
             assert how == "put back" or said is own
+            self.counts["ended"] += own
             worker.job, worker.root, worker.silent = None, None, False
 
-    @rule(who=WHO)
-    def note(self, who):
+    def note(self, worker):
         """Note something beside a job: taken as long as it is the worker's."""
-        worker = self.workers[who]
-        if worker.job is None:
-            return
         own = self.trials()[worker.job.number].state is TrialState.RUNNING
         try:
             worker.queue.note(worker.job, "noted", worker.presence.token)
@@ -278,12 +297,10 @@ class QueueMachine(RuleBasedStateMachine):
             taken = False
         assert taken is own
 
-    @rule(who=WHO)
     def die(self, who):
         """Kill a worker between two statements."""
         self.lost(self.workers[who])
 
-    @rule(beating=st.tuples(st.booleans(), st.booleans(), st.booleans()))
     def time_passes(self, beating):
         """Let more time pass than four heartbeats, in which some workers send theirs."""
         with self.engine.begin() as connection:
@@ -298,12 +315,10 @@ class QueueMachine(RuleBasedStateMachine):
                 self.jobs[worker.root].causes += 1
                 self.jobs[worker.root].deaths += 1
 
-    @rule(who=ASKS, death=DEATH)
     def recover(self, who, death):
         """Look for the dead."""
         self.ask(who, self.asking[who].queue.recover, death)
 
-    @rule(who=ASKS, death=DEATH)
     def stop(self, who, death):
         """Stop the queue because jobs failed, which are to be tried again."""
         failed = [root for root, job in self.jobs.items() if job.failed]
@@ -312,7 +327,6 @@ class QueueMachine(RuleBasedStateMachine):
         now = self.seen.study.user_attrs.get(STOPPED)
         assert now in (before, {"reason": "broken", "jobs": failed})
 
-    @rule(who=ASKS, death=DEATH)
     def resume(self, who, death):
         """Begin again after a stop, a deadline or a death."""
         stopped = (self.seen.study.user_attrs.get(STOPPED) or {"jobs": []})["jobs"]
@@ -337,10 +351,9 @@ class QueueMachine(RuleBasedStateMachine):
             if not self.last()[root].state.is_finished():
                 self.jobs[root].value, self.jobs[root].failed = None, False
 
-    @rule(who=ASKS, death=DEATH, data=st.data())
-    def repeat(self, who, death, data):
+    def repeat(self, who, death, some):
         """Ask for jobs again, some of which wait or run."""
-        roots = data.draw(st.lists(st.sampled_from(sorted(self.jobs)), unique=True, max_size=3))
+        roots = [root for place, root in enumerate(sorted(self.jobs)) if place in some]
         for root in roots:
             self.again(root)
         before = self.last()
@@ -351,14 +364,11 @@ class QueueMachine(RuleBasedStateMachine):
             same = self.last()[root].number == before[root].number
             assert died or same is not before[root].state.is_finished()
 
-    @rule(who=ASKS)
     def end_of_time(self, who):
         """Say that no further job starts."""
         self.asking[who].queue.remember(OVER, True)
         assert self.seen.notes[OVER] is True
 
-    @precondition(lambda self: self.jobs)
-    @rule(who=ASKS)
     def other_material(self, who):
         """Try to go on with other data."""
         with pytest.raises(Changed):
@@ -368,6 +378,7 @@ class QueueMachine(RuleBasedStateMachine):
     def nothing_is_lost_or_doubled(self):
         """Hold the storage against the model."""
         chains = self.chains()
+        self.waits = any(chain[-1].state is TrialState.WAITING for chain in chains.values())
         assert chains.keys() == self.jobs.keys()
         assert sorted(job.index for job in self.jobs.values()) == list(range(len(self.jobs)))
         assert self.seen.jobs() == {root: chain[-1] for root, chain in chains.items()}
