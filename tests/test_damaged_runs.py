@@ -59,6 +59,7 @@ def call(root, twins, tmp_path, monkeypatch, no_kernel, capfd, caplog):
 
     def command(name, file=None, kind="", chance=None):
         set_back(root)
+        monkeypatch.chdir(tmp_path)  # a report's notebook ran in its folder, which goes
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         if file is not None:
             for place in places(root, file):
