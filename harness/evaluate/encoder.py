@@ -135,8 +135,15 @@ class Encoder:
             return encode(self._transfers.send(self.method.clip.cut(tokens))).float()
 
     def _rows(self, order: Tensor, encode: Encode) -> Tensor:
-        parts = [encode(rows) for rows in deal(order).split(self.batch_size)]
-        return gather(torch.cat(parts), len(order))
+        mine = deal(order)
+        first, *others = mine.split(self.batch_size)
+        part = encode(first)
+        found = part.new_empty(len(mine), *part.shape[1:])
+        found[: len(first)] = part
+        for number, rows in enumerate(others, 1):
+            start = number * self.batch_size
+            found[start : start + len(rows)] = encode(rows)
+        return gather(found, len(order))
 
 
 def evaluate(encoder: Encoder, split: Split, *, detail: bool = False) -> tuple[Evaluation, Embeddings]:
