@@ -80,12 +80,13 @@ class Config(OptimisedConfig):
         "sdm and id read the masked captions, as released; false gives them the whole captions, in a second pass",
         search=Choice(values=(True, False)),
     )
-    cross_layers: int = setting(4, "blocks of the cross-modal encoder", ge=1)
+    cross_layers: int = setting(4, "blocks of the cross-modal encoder", ge=1, le=64)
     n_identities: int = setting(
         0,
         "identities to classify, taken from the training data; 0, where costs are counted without data, means the "
         f"{CUHK_PERSONS:,} of CUHK-PEDES",
         ge=0,
+        le=2**20,
         identity=False,
     )
 

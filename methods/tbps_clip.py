@@ -14,10 +14,10 @@ has switched off are not here.
 """
 
 from math import log
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from harness.clip.injection import AttentionDropout
@@ -39,6 +39,7 @@ from harness.methods import (
     unit,
 )
 
+Layer = Annotated[int, Field(ge=1, le=1000)]
 MAX_SCALE = 100.0
 NO_DECAY = ("bias", "ln", "bn")
 RELEASED = {
@@ -139,10 +140,10 @@ class Config(OptimisedConfig):
     ss_temperature: float = setting(
         0.1, "softmax temperature of ss_image and ss_text", gt=0, search=Range(low=0.05, high=0.5, log=True)
     )
-    ss_width: int = setting(128, "width between the two layers of the self-supervised head", ge=1)
+    ss_width: int = setting(128, "width between the two layers of the self-supervised head", ge=1, le=8192)
 
-    freeze_text_layers: tuple[int, ...] = setting((), "text layers that are frozen, counted from 1")
-    drop_text_layers: tuple[int, ...] = setting((), "text layers that are removed, counted from 1")
+    freeze_text_layers: tuple[Layer, ...] = setting((), "text layers that are frozen, counted from 1")
+    drop_text_layers: tuple[Layer, ...] = setting((), "text layers that are removed, counted from 1")
 
     @model_validator(mode="after")
     def _some_loss(self) -> "Config":

@@ -16,6 +16,7 @@ import click
 
 from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
+from harness.limits import LARGEST_SEED, MOST_SECONDS, MOST_WORKERS
 from harness.places import check_current_folder, told_fault
 
 INTERRUPTED = 130
@@ -70,7 +71,19 @@ class Choice(click.Choice[str]):
         return super().get_invalid_choice_message(value, ctx) + nearest(str(value), self.choices)
 
 
+class Number(click.FloatRange):
+    """A number with two ends; what is no number is within none, which a comparison would not say."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number that a text is."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 option = partial(click.option, cls=_Option)
+seed_type = click.IntRange(-LARGEST_SEED, LARGEST_SEED)
 data_root_option = option(
     "--data-root",
     type=click.Path(file_okay=False),
@@ -93,7 +106,7 @@ storage_option = option(
 )
 heartbeat_option = option(
     "--heartbeat",
-    type=click.IntRange(1),
+    type=click.IntRange(1, int(MOST_SECONDS)),
     default=30,
     show_default=True,
     metavar="SECONDS",
@@ -101,14 +114,14 @@ heartbeat_option = option(
 )
 workers_option = option(
     "--workers",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST_WORKERS),
     default=1,
     show_default=True,
     help="Processes on this machine, which share its cores and GPUs; 0 leaves the work to `harness worker`.",
 )
 timeout_option = option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, MOST_SECONDS, min_open=True),
     metavar="SECONDS",
     help="Start no further job after this time.",
 )

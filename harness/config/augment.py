@@ -1,8 +1,8 @@
 """Config sections of image and text augmentation."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from harness.config.fields import Section, setting
 
@@ -27,15 +27,25 @@ POOL: tuple[ImageOperation, ...] = (
 )
 
 
+def _ascending(area: tuple[float, float]) -> tuple[float, float]:
+    if area[0] > area[1]:
+        raise ValueError("needs two shares of the area, the smaller first, between 0 and 1")
+    return area
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+Shares = Annotated[tuple[_Share, _Share], AfterValidator(_ascending)]
+
+
 class PoolConfig(Section):
     """TBPS-CLIP's image operations and how strong they are; recipes `pool` and `stack` use them."""
 
     operations: tuple[ImageOperation, ...] = setting(
         POOL, "operations to draw from, or to stack in this order"
     )
-    draws: int = setting(2, "operations drawn for each image, with replacement", ge=1)
+    draws: int = setting(2, "operations drawn for each image, with replacement", ge=1, le=64)
     crop_area: float = setting(0.9, "smallest share of the area that resized_crop keeps", gt=0, le=1)
-    erase_area: tuple[float, float] = setting((0.1, 0.2), "smallest and largest share that erasing takes")
+    erase_area: Shares = setting((0.1, 0.2), "smallest and largest share that erasing takes")
     jitter: float = setting(0.1, "color_jitter: brightness, contrast, saturation change by up to", ge=0, le=1)
     hue: float = setting(0.1, "hue_jitter: hue turns by up to this part of the circle", ge=0, le=0.5)
     degrees: float = setting(15.0, "rotation: largest angle either way", ge=0, le=180)
@@ -50,13 +60,6 @@ class PoolConfig(Section):
                 "recipe flip_crop_erase with flip, pad and erase at 0"
             )
         return operations
-
-    @field_validator("erase_area")
-    @classmethod
-    def _ascending_shares(cls, area: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= area[0] <= area[1] <= 1:
-            raise ValueError("needs two shares of the area, the smaller first, between 0 and 1")
-        return area
 
     @field_validator("blur_kernel")
     @classmethod
@@ -90,7 +93,7 @@ class AugmentConfig(Section):
         10, "pixels of zero padding before the random crop back to size; 0 switches it off", ge=0, le=4096
     )
     erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
-    erase_area: tuple[float, float] = setting((0.02, 0.4), "smallest and largest erased share of the area")
+    erase_area: Shares = setting((0.02, 0.4), "smallest and largest erased share of the area")
     mask_words: float = setting(
         0.0, "share of a caption's word pieces that are drawn for masking; CSKT 0, IRRA 0.15", ge=0, le=1
     )

@@ -5,6 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from harness.limits import LARGEST, MOST
+
 
 class Range(BaseModel):
     """A numeric search range, ends included; `log` draws it on a logarithmic scale."""
@@ -30,7 +32,7 @@ def setting(
     identity: bool | Literal["changed"] = True,
     **limits: Any,
 ) -> Any:
-    """Declare a config field.
+    """Declare a config field; a number without limits of its own is at most `limits.MOST` or `LARGEST`.
 
     Args:
         default: the value when nothing else is said.
@@ -41,8 +43,18 @@ def setting(
             before it keep theirs.
         limits: pydantic's own limits (`ge`, `le`, `gt`, ...).
     """
+    limits = _ends(default, limits) | limits
     extra: dict[str, Any] = {"search": search.model_dump() if search else None, "identity": identity}
     return Field(default, description=help, json_schema_extra=extra, **limits)
+
+
+def _ends(default: Any, limits: dict[str, Any]) -> dict[str, Any]:
+    """Return the ends that a field lacks whose default is a number: work without end is none that was meant."""
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return {}
+    most = MOST if isinstance(default, int) else LARGEST
+    lower = {} if limits.keys() & {"gt", "ge"} else {"ge": -most}
+    return lower if limits.keys() & {"lt", "le"} else {**lower, "le": most}
 
 
 class Section(BaseModel):

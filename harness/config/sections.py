@@ -2,15 +2,25 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SerializeAsAny
+from pydantic import AfterValidator, Field, SerializeAsAny
 
 from harness.config.augment import AugmentConfig
 from harness.config.fields import Section, setting
 from harness.config.pixels import Interpolation, Normalisation
+from harness.limits import LARGEST_SEED
 
-# More would be taken from the memory before anything could say so.
+# More would be taken from the memory, or take days, before anything could say so.
 Side = Annotated[int, Field(ge=1, le=4096)]
-_MOST = 2**24
+_MOST_PIXELS = 2**20
+
+
+def _seen_at_once(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] * size[1] > _MOST_PIXELS:
+        raise ValueError(f"an image of {size[0]}x{size[1]} pixels has more than {_MOST_PIXELS:,}")
+    return size
+
+
+Size = Annotated[tuple[Side, Side], AfterValidator(_seen_at_once)]
 
 
 class MethodConfig(Section):
@@ -47,7 +57,9 @@ class DatasetConfig(Section):
         le=1,
         identity="changed",
     )
-    few_shot_seed: int = setting(0, "seed of the choice of few_shot images", ge=0, identity="changed")
+    few_shot_seed: int = setting(
+        0, "seed of the choice of few_shot images", ge=0, le=LARGEST_SEED, identity="changed"
+    )
     on_bad_image: Literal["fail", "skip"] = setting("fail", "what an unreadable image does to the run")
     store: Literal["disk", "off"] = setting(
         "disk", "keep decoded images in a store, or decode each time", identity=False
@@ -60,7 +72,7 @@ class BackboneConfig(Section):
     name: str = setting("ViT-B-16-quickgelu", "open_clip model name, or `tiny` for the shipped one")
     pretrained: str | None = setting("openai", "open_clip pretrained tag; none for random weights")
     weights: str | None = setting(None, "local weight file, in place of the tag", identity=False)
-    image_size: tuple[Side, Side] = setting((384, 128), "height and width in pixels")
+    image_size: Size = setting((384, 128), "height and width in pixels")
     text_length: int | None = setting(
         None,
         "tokens per caption; default: what the model was trained on (CLIP 77, SigLIP 64) or the dataset asks for; more "
@@ -101,13 +113,9 @@ class BackboneConfig(Section):
 class TrainConfig(Section):
     """The training loop."""
 
-    epochs: int = setting(60, "passes over the training pairs", ge=0, le=_MOST)
-    batch_size: int = setting(
-        64, "pairs per optimiser step over all processes and accumulated parts", ge=1, le=_MOST
-    )
-    accumulation: int = setting(
-        1, "parts a batch is split into; each part is its own set of negatives", ge=1, le=_MOST
-    )
+    epochs: int = setting(60, "passes over the training pairs", ge=0)
+    batch_size: int = setting(64, "pairs per optimiser step over all processes and accumulated parts", ge=1)
+    accumulation: int = setting(1, "parts a batch is split into; each part is its own set of negatives", ge=1)
     precision: Literal["auto", "fp32", "bf16", "fp16", "pure-fp16"] = setting(
         "auto",
         "auto: bf16 where supported, else fp16 with scaling on CUDA, fp32 on CPU; pure-fp16: as CSKT released",
@@ -155,7 +163,7 @@ class TrainConfig(Section):
     patience: int = setting(
         0, "stop after this many validations without a better one; 0 never stops early", ge=0
     )
-    max_loss: float = setting(1e4, "a loss beyond this stops the run as failed", gt=0)
+    max_loss: float = setting(1e4, "a loss beyond this stops the run as failed", gt=0, le=1e30)
     checkpoint_seconds: float = setting(600, "time between checkpoints inside an epoch", identity=False, gt=0)
 
 
@@ -169,7 +177,7 @@ class EvalConfig(Section):
         False, "evaluate the test split every epoch; allows the oracle rule, biases results"
     )
     every: int = setting(1, "epochs between validations", ge=1)
-    batch_size: int = setting(256, "images or captions per encoding step", ge=1, le=_MOST)
+    batch_size: int = setting(256, "images or captions per encoding step", ge=1)
 
 
 class RunConfig(Section):
@@ -180,7 +188,9 @@ class RunConfig(Section):
     backbone: BackboneConfig = BackboneConfig()
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
-    seed: int = setting(1, "seed of initialisation, data order and augmentation")
+    seed: int = setting(
+        1, "seed of initialisation, data order and augmentation", ge=-LARGEST_SEED, le=LARGEST_SEED
+    )
 
     def fitted(self, n_identities: int) -> "RunConfig":
         """Return the config with what its method takes from the training data."""

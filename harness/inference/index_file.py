@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.files import replaced
+from harness.strict_json import read_json_text
 
 KEY_BYTES = 32
 _TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "U8": np.dtype("u1")}
@@ -49,9 +50,9 @@ def read_index(file: Path) -> Index:
         if length > min(_MOST_HEADER_BYTES, size):
             raise ValueError("it does not begin with a header")
         try:
-            header = json.loads(opened.read(length))
+            header = read_json_text(opened.read(length).decode())
             keys, rows = (_mapped(file, header[name], _LENGTH_BYTES + length, size) for name in _TENSORS)
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"its header is damaged ({error})") from error
     if rows.ndim != 2 or rows.dtype == _TYPES["U8"] or keys.shape != (len(rows), KEY_BYTES):
         raise ValueError("it does not have one key and one embedding an image")

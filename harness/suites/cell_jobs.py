@@ -18,6 +18,7 @@ from harness.queue.jobs import BEAT, ERROR, SPEC, is_cut_off
 from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.worker_lock import Presence
 from harness.record import RunFolder, twin_name
+from harness.strict_json import read_json_text
 from harness.suites.cells import Cell, Expansion
 from harness.track.tags import SUITE
 
@@ -44,7 +45,7 @@ def stored_key(cell: Mapping[str, Any]) -> str:
 
 @cache
 def _key_today(text: str) -> str:
-    cell = json.loads(text)
+    cell = read_json_text(text, finite=False)
     with suppress(UsageError):
         return _key(cell["name"], build_stored(cell["config"]), cell["tests"], cell.get("source"))
     return str(cell["key"])

@@ -9,10 +9,11 @@ from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.datasets import DATASETS, is_test_only
 from harness.errors import UsageError
+from harness.limits import MOST_CELLS, MOST_ROWS, MOST_SEEDS
 from harness.methods import METHODS
 from harness.presets.resolve import parse_override, resolve
 from harness.run.several_seeds import FRESH_SEED
-from harness.suites.schema import GIVEN, MOST_SEEDS, OTHERS, Row, Suite, override, variation_name
+from harness.suites.schema import GIVEN, OTHERS, Row, Suite, override, variation_name
 
 StudyPreset = Callable[[Row, str], str]
 
@@ -113,7 +114,9 @@ def expand(
     Raises `UsageError` that names suite and row for a configuration that cannot be.
     """
     _check_overrides(suite, overrides)
-    way = _Way(suite, synthetic, tuple(overrides), _n_seeds(suite, synthetic, seeds), data_root, study_preset)
+    n_seeds = _n_seeds(suite, synthetic, seeds)
+    _check_extent(suite, synthetic, n_seeds)
+    way = _Way(suite, synthetic, tuple(overrides), n_seeds, data_root, study_preset)
     found: list[Cell | Skipped] = []
     for dataset in suite.datasets:
         for row in suite.rows:
@@ -142,6 +145,17 @@ def _check_overrides(suite: Suite, overrides: Sequence[str]) -> None:
                 f"--set {key}: row {varied[key]!r} of suite {suite.name!r} varies this key. "
                 "Leave it out, or run a copy of the suite without that variation."
             )
+
+
+def _check_extent(suite: Suite, synthetic: bool, n_seeds: int) -> None:
+    """Raise `UsageError` before a table is made that nobody could run."""
+    n_rows = sum(1 + len(row.variations(synthetic)) for row in suite.rows)
+    n_cells = n_rows * len(suite.datasets) * n_seeds
+    if n_rows > MOST_ROWS or n_cells > MOST_CELLS:
+        raise UsageError(
+            f"Suite {suite.name!r} has {n_rows:,} rows and {n_cells:,} runs, of which there may be {MOST_ROWS:,} and "
+            f"{MOST_CELLS:,}: leave out rows, varied values or seeds."
+        )
 
 
 def _n_seeds(suite: Suite, synthetic: bool, seeds: int | None) -> int:

@@ -15,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-MOST_SEEDS = 1000
+from harness.limits import MOST_SEEDS
+
 OTHERS = "others"
 GIVEN = {
     "seed": "seeds",

@@ -11,6 +11,7 @@ from harness.config.identity import identity_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
 from harness.errors import UsageError, unknown
+from harness.limits import MOST_SECONDS, MOST_SEEDS, MOST_TRIALS
 from harness.metric_names import CUTOFFS, DIRECTIONS
 from harness.record import twin_name
 from harness.run.job import check_trial
@@ -31,7 +32,7 @@ class Constraint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     cost: Literal["trainable_parameters", "peak_memory", "step_seconds"]
-    at_most: float
+    at_most: float = Field(ge=0, le=1e18)
 
     def __str__(self) -> str:
         return f"{self.cost} <= {self.at_most:g}"
@@ -55,14 +56,14 @@ class Search(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    trials: int = Field(20, ge=1)
+    trials: int = Field(20, ge=1, le=MOST_TRIALS)
     objectives: tuple[str, ...] = Field((SCORES[0],), min_length=1)
     constraints: tuple[Constraint, ...] = ()
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes", "nsga2"] = "tpe"
     pruner: Literal["median", "hyperband", "wilcoxon", "none"] = "median"
-    seeds: int = Field(1, ge=1)
-    timeout: float | None = None
-    test_seeds: int = Field(3, ge=0)
+    seeds: int = Field(1, ge=1, le=MOST_SEEDS)
+    timeout: float | None = Field(None, gt=0, le=MOST_SECONDS)
+    test_seeds: int = Field(3, ge=0, le=MOST_SEEDS)
     points: tuple[dict[str, Any], ...] | None = None
 
     @property

@@ -4,7 +4,6 @@ A study that ended has its summary there. For one that still runs, or was killed
 trials hold less, and `notes` say what is missing.
 """
 
-import json
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from harness.errors import HarnessError, UsageError, unknown
 from harness.pages.escaping import visible
 from harness.presets.resolve import resolve
 from harness.record import has_earlier_intervals
+from harness.strict_json import read_json_text
 from harness.sweep.settings import COSTS, Search
 from harness.sweep.space import Axis, parse_axis_text
 from harness.sweep.study_folder import BEST, SUMMARY
@@ -63,7 +63,7 @@ def read_study(store: Store | None, name: str) -> TrackedStudy:
 
 def _begun(parent: RunRow, noted: Any, n_named: int) -> TrackedStudy:
     """Return what was known of a study when it began."""
-    search = _search(noted)
+    search, axes = _search(noted)
     study = TrackedStudy(
         name=parent.tag("study"),
         status="running" if parent.running else parent.tag("status") or "finished",
@@ -80,26 +80,26 @@ def _begun(parent: RunRow, noted: Any, n_named: int) -> TrackedStudy:
         pruner=parent.tag("pruner"),
         seeds=search.seeds if search else None,
         wanted=search.trials if search else None,
-        axes=_axes(noted if search else None, parent.params),
+        axes=_axes(parent.params) if axes is None else axes,
     )
     if n_named > 1:
         study.notes.append(f"{n_named} studies of this name are tracked; this is the newest.")
     return study
 
 
-def _search(noted: Any) -> Search | None:
-    """Return how a study searches, as it noted it; None of one that did not, or in another form."""
+def _search(noted: Any) -> tuple[Search, list[Axis]] | tuple[None, None]:
+    """Return how a study searches and what, as it noted it; None of one that did not, or in another form."""
+    if noted is None:
+        return None, None
     try:
-        return None if noted is None else Search.model_validate(noted["search"])
+        return Search.model_validate(noted["search"]), [Axis.model_validate(axis) for axis in noted["axes"]]
     except (ValueError, TypeError, KeyError) as error:
         log.warning("the search settings of the study cannot be read: %s", error)
-        return None
+        return None, None
 
 
-def _axes(noted: Any, params: Mapping[str, str]) -> list[Axis]:
-    """Return the search space: as the study noted it, else read from the words of its parameters."""
-    if noted is not None:
-        return [Axis.model_validate(axis) for axis in noted["axes"]]
+def _axes(params: Mapping[str, str]) -> list[Axis]:
+    """Return the search space as the words of a study's parameters have it."""
     texts = (value.removeprefix(_SEARCHED) for value in params.values() if value.startswith(_SEARCHED))
     found = []
     for text in texts:
@@ -198,7 +198,7 @@ def _artifact(store: Store, parent: RunRow, name: str, folder: Path) -> Any:
     """Return the content of a JSON artifact of the study's run; None for one not there or broken."""
     file = store.artifact(parent.id, name, folder)
     try:
-        return None if file is None else json.loads(file.read_text(encoding="utf-8"))
+        return None if file is None else read_json_text(file.read_text(encoding="utf-8"), finite=False)
     except (OSError, ValueError) as error:
         log.warning("the file %s of the study cannot be read: %s", name, error)
         return None

@@ -7,7 +7,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
-from harness.errors import UsageError, and_more, many
+from harness.errors import and_more, many
 from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import DASH, interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
@@ -68,9 +68,6 @@ def _show_test(test: Compared, synthetic: bool) -> None:
 
 def show_seed_plan(points: tuple[float, ...], n_seed: int, as_json: bool, options: dict[str, Any]) -> None:
     """Print how many seeds and identities differences of so many points take, for each dataset and protocol."""
-    wrong = [one for one in points if not 0 < one <= 100]
-    if wrong:
-        raise UsageError(f"--points takes a difference above 0 and up to 100 points, but got {wrong[0]:g}.")
     asked = sorted(set(points)) or POINTS
     found, untold = plan_seeds(Source(**options))
     if as_json:

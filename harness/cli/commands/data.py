@@ -3,7 +3,17 @@
 import click
 
 from harness.cli.commands.data_translate import back_translate
-from harness.cli.options import Choice, NearestGroup, data_root_option, json_option, option, print_json
+from harness.cli.options import (
+    Choice,
+    NearestGroup,
+    Number,
+    data_root_option,
+    json_option,
+    option,
+    print_json,
+    seed_type,
+)
+from harness.limits import MOST_WORKERS
 from harness.paths import data_root as root_place
 
 synthetic_option = option("--synthetic", is_flag=True, help="The synthetic twin instead of the real data.")
@@ -57,7 +67,9 @@ def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> No
     show_default=True,
     help="Only look for the image files, or decode each.",
 )
-@option("--workers", type=click.IntRange(1), help="Processes that decode (default: one per core).")
+@option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes that decode (default: one per core)."
+)
 @synthetic_option
 @data_root_option
 @json_option
@@ -88,13 +100,15 @@ def verify(
 
 @data.command()
 @click.argument("name")
-@option("--identities", type=click.IntRange(1), help="Identities over all splits (default: a few).")
+@option(
+    "--identities", type=click.IntRange(1, 1_000_000), help="Identities over all splits (default: a few)."
+)
 @option(
     "--share",
-    type=float,
+    type=Number(0, 1, min_open=True),
     help="Instead, a share of the published identities, images and captions; 1 makes all (minutes, gigabytes).",
 )
-@option("--seed", type=int, default=0, show_default=True, help="Another seed draws other people.")
+@option("--seed", type=seed_type, default=0, show_default=True, help="Another seed draws other people.")
 @option("--force", is_flag=True, help="Replace an existing twin.")
 @data_root_option
 @click.pass_context

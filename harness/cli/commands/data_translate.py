@@ -8,6 +8,7 @@ import click
 
 from harness.cli.options import Choice, data_root_option, json_option, option, plain, print_json
 from harness.errors import UsageError, many
+from harness.limits import MOST
 from harness.paths import Place
 from harness.paths import data_root as root_place
 
@@ -32,7 +33,7 @@ from harness.paths import data_root as root_place
 )
 @option(
     "--batch-size",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST),
     default=1000,
     show_default=True,
     help="Captions for each start of the command; an interruption loses at most this many.",

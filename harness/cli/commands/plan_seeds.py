@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 
-from harness.cli.options import json_option, option, runs_option
+from harness.cli.options import Number, json_option, option, runs_option
 
 
 @click.command("plan-seeds")
 @option("--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated.")
 @option(
     "--points",
-    type=float,
+    type=Number(0, 100, min_open=True),
     multiple=True,
     metavar="D",
     help="Difference in R@1 to be seen; may be repeated (default: 0.5, 1, 2 and 5).",

@@ -6,14 +6,21 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option, option, print_json
+from harness.limits import LARGEST_SEED, MOST
 
 DEFAULT_OUT = Path("shapes.safetensors")
 
 
 @click.command()
-@option("--steps", type=click.IntRange(1), default=500, show_default=True, help="Optimiser steps.")
-@option("--batch-size", type=click.IntRange(2), default=128, show_default=True, help="Pairs per step.")
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights and scenes.")
+@option("--steps", type=click.IntRange(1, MOST), default=500, show_default=True, help="Optimiser steps.")
+@option("--batch-size", type=click.IntRange(2, 2**16), default=128, show_default=True, help="Pairs per step.")
+@option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of weights and scenes.",
+)
 @option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -7,6 +7,7 @@ import click
 from harness.cli.options import (
     Choice,
     NearestGroup,
+    Number,
     data_root_option,
     device_option,
     json_option,
@@ -31,7 +32,7 @@ def probe() -> None:
 )
 @option(
     "--epsilon",
-    type=float,
+    type=Number(0, 100),
     default=3.0,
     show_default=True,
     metavar="POINTS",
@@ -39,7 +40,7 @@ def probe() -> None:
 )
 @option(
     "--clip",
-    type=float,
+    type=Number(0, 100),
     metavar="POINTS",
     help="Clip drops for C1 at this many points (not in the paper; default: no clipping).",
 )

@@ -6,13 +6,16 @@ import click
 
 from harness.cli.options import (
     Choice,
+    Number,
     data_root_option,
     device_option,
     json_option,
     option,
     report_option,
     runs_option,
+    seed_type,
 )
+from harness.limits import MOST_SEEDS
 
 
 @click.command()
@@ -41,15 +44,19 @@ from harness.cli.options import (
     metavar="KEY=VALUE",
     help="Override a config key, e.g. method.lr=1e-4.",
 )
-@option("--seed", type=int, help="Seed (default 1).")
+@option("--seed", type=seed_type, help="Seed (default 1).")
 @option(
-    "--seeds", type=click.IntRange(1), default=1, help="Run this many seeds as one group.", show_default=True
+    "--seeds",
+    type=click.IntRange(1, MOST_SEEDS),
+    default=1,
+    help="Run this many seeds as one group.",
+    show_default=True,
 )
 @option("--val", type=Choice(["own", "holdout", "none"]), help="Validation split.")
 @option("--train-on", type=Choice(["train", "train+val"]), help="Splits to train on.")
 @option(
     "--few-shot",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     metavar="SHARE",
     help="Train on this share of the training images, e.g. 0.05.",
 )

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
+from harness.limits import MOST
 
 
 @click.command()
@@ -23,7 +24,7 @@ from harness.cli.options import data_root_option, device_option, json_option, op
 )
 @option(
     "--top",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST),
     default=10,
     show_default=True,
     help="Images shown for each description.",

@@ -18,6 +18,7 @@ from harness.cli.options import (
     timeout_option,
     workers_option,
 )
+from harness.limits import MOST_SEEDS
 
 synthetic_option = option(
     "--synthetic", is_flag=True, help="Synthetic twins, tiny CLIP and the preset `tiny`: needs no data."
@@ -25,7 +26,9 @@ synthetic_option = option(
 overrides_option = option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all cells."
 )
-seeds_option = option("--seeds", type=click.IntRange(1), help="Seeds of each row, instead of the suite's.")
+seeds_option = option(
+    "--seeds", type=click.IntRange(1, MOST_SEEDS), help="Seeds of each row, instead of the suite's."
+)
 from_study_option = option(
     "--from-study",
     "from_studies",

@@ -14,17 +14,22 @@ from harness.cli.options import (
     refuse_before,
     report_option,
     runs_option,
+    seed_type,
     storage_option,
     timeout_option,
     workers_option,
 )
+from harness.limits import MOST_SEEDS, MOST_TRIALS
 
 
 @click.group(cls=NearestGroup, invoke_without_command=True)
 @option("--method", "-m", help="Method, see `harness methods list`.")
 @option("--dataset", "-d", help="Dataset, see `harness data list`.")
 @option(
-    "--trials", "-n", type=click.IntRange(1), help="Total number of trials (default: 20, or the whole grid)."
+    "--trials",
+    "-n",
+    type=click.IntRange(1, MOST_TRIALS),
+    help="Total number of trials (default: 20, or the whole grid).",
 )
 @option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
 @option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
@@ -37,10 +42,10 @@ from harness.cli.options import (
 )
 @option("--fix", multiple=True, metavar="KEY=VALUE", help="Take a key out of the space and set it.")
 @option("--study", metavar="NAME", help="Name of the study (default: made from config and space).")
-@option("--seed", type=int, help="Seed of the sampler and of every trial (default 1).")
+@option("--seed", type=seed_type, help="Seed of the sampler and of every trial (default 1).")
 @option(
     "--seeds",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_SEEDS),
     default=1,
     show_default=True,
     help="Runs of each trial; its value is their mean.",
@@ -65,7 +70,7 @@ from harness.cli.options import (
 @timeout_option
 @option(
     "--test-seeds",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST_SEEDS),
     default=3,
     show_default=True,
     help="Fresh seeds to retrain and test the best configuration with; 0 tests nothing.",

@@ -12,6 +12,7 @@ from harness.cli.options import (
     storage_option,
     timeout_option,
 )
+from harness.limits import MOST, MOST_SECONDS
 
 
 @click.command()
@@ -21,12 +22,12 @@ from harness.cli.options import (
 @device_option
 @option(
     "--heartbeat",
-    type=click.IntRange(1),
+    type=click.IntRange(1, int(MOST_SECONDS)),
     metavar="SECONDS",
     help="Time between heartbeats (default: the study's).",
 )
 @timeout_option
-@option("--follow", type=int, hidden=True)
+@option("--follow", type=click.IntRange(0, MOST), hidden=True)
 @data_root_option
 @click.pass_obj
 def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:

@@ -289,8 +289,8 @@ def test_the_recipe_of_before_draws_what_it_drew_before():
     [
         ("blur_kernel=4", "odd width, such as 3 or 5, but got 4"),
         ("erase_area=[0.3, 0.2]", "smaller first"),
-        ("erase_area=[-0.1, 0.2]", "between 0 and 1"),
-        ("erase_area=[0.1, 1.2]", "between 0 and 1"),
+        ("erase_area=[-0.1, 0.2]", "greater than or equal to 0, but got -0.1"),
+        ("erase_area=[0.1, 1.2]", "less than or equal to 1, but got 1.2"),
         ("operations=[]", "name at least one operation, of resized_crop, erasing"),
         ("operations=[rotatoin]", "'rotation'"),
         ("draws=0", "greater than or equal to 1"),

@@ -75,10 +75,8 @@ def test_several_tables_are_numbered_and_what_tells_nothing_is_named(asked, expe
 
 @pytest.mark.parametrize("points", ["0", "-1", "nan", "100.5", "inf"])
 def test_a_difference_that_is_none_is_refused(points, tmp_path):
-    with pytest.raises(UsageError, match="above 0 and up to 100 points, but got"):
-        call("--points", points, "--runs", str(tmp_path))
-    with pytest.raises(UsageError, match=f"got {float(points):g}"):
-        show_seed_plan((1.0, float(points)), 3, False, {"runs": str(tmp_path)})
+    said = CliRunner().invoke(cli, ["plan-seeds", "--points", points, "--runs", str(tmp_path)])
+    assert (said.exit_code, "is not in the range 0<x<=100" in said.output) == (2, True)
 
 
 def test_wrong_names_and_a_missing_store_are_one_message(asked, tmp_path):
@@ -87,5 +85,7 @@ def test_wrong_names_and_a_missing_store_are_one_message(asked, tmp_path):
         ask("--dataset", "icgf")
     with pytest.raises(UsageError, match="No finished run is tracked yet"):
         call("--runs", str(tmp_path))
+    with pytest.raises(UsageError, match="No finished run is tracked yet"):
+        show_seed_plan((1.0,), 3, False, {"runs": str(tmp_path)})
     with pytest.raises(UsageError, match="suite"):
         ask("--suite", "none_such")
