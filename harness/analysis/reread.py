@@ -21,7 +21,7 @@ from harness.paths import runs_root
 from harness.record import BOOTSTRAP, QUERIES, TRANSFER, Record, RunFolder, all_runs, find_run, readable
 from harness.run.several_seeds import groups, summarise
 from harness.track.mlflow_store import Store
-from harness.track.patience import reason, warn
+from harness.track.patience import noted, reason, warn
 from harness.track.publish import publish_group, publish_intervals
 
 _CLOSE = 1e-6
@@ -185,9 +185,8 @@ def _send(record: Record, folder: RunFolder) -> bool:
     try:
         record.tracking = publish_intervals(record, folder, Store.existing(folder.path.parent))
     except Exception as error:
-        said = reason(error)
-        warn(log, error, "MLflow did not take the intervals of %s: %s", record.name, said)
-        record.tracking = {**record.tracking, "synced": False, "error": f"{type(error).__name__}: {said}"}
+        warn(log, error, "MLflow did not take the intervals of %s: %s", record.name, reason(error))
+        record.tracking = {**record.tracking, "synced": False, "error": noted(error)}
     folder.write(record)
     return bool(record.tracking["synced"])
 

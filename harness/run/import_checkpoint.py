@@ -35,7 +35,7 @@ from harness.run.trained_persons import told_origin
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import Store
-from harness.track.patience import reason, warn
+from harness.track.patience import noted, reason, warn
 from harness.track.publish import publish
 from harness.train import cost
 from harness.train.checkpoint import save_weights
@@ -222,6 +222,5 @@ def tracked(record: Record, folder: RunFolder, root: Path) -> dict[str, Any]:
         return publish(record, folder, Store(root))
     except Exception as error:
         place = without_secrets(tracking_uri(root))
-        said = reason(error)
-        warn(log, error, "MLflow at %s: %s; `harness runs sync` sends the run later", place, said)
-        return {"synced": False, "run_id": None, "uri": place, "error": f"{type(error).__name__}: {said}"}
+        warn(log, error, "MLflow at %s: %s; `harness runs sync` sends the run later", place, reason(error))
+        return {"synced": False, "run_id": None, "uri": place, "error": noted(error)}

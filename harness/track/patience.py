@@ -158,6 +158,11 @@ def reason(error: Exception) -> str:
     return first_line(error).rstrip(".")
 
 
+def noted(error: Exception) -> str:
+    """Return what a record keeps of an error about a store: its type, and what `reason` says."""
+    return f"{type(error).__name__}: {reason(error)}"
+
+
 class Client:
     """MLflow's client, each of whose calls is `bounded`."""
 

@@ -1,5 +1,7 @@
 """Send whole records, results on other datasets, and groups of seeds to MLflow."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +50,25 @@ def publish_intervals(record: Record, folder: RunFolder, store: Store | None) ->
 
 def log_transfer(record: Record, folder: RunFolder, result: dict[str, Any]) -> bool:
     """Add a result on another dataset to the run's MLflow run; False when the store did not take it."""
-    run_id = record.tracking.get("run_id")
-    if not record.tracking.get("synced") or run_id is None:
-        return False
-    try:
-        _log_result(Store(folder.path.parent), run_id, folder, result)
-    except Exception as error:
-        warn(log, error, "MLflow did not take the result on %s: %s", result["dataset"], reason(error))
-        return False
-    return True
+    return _added(record, folder, f"the result on {result['dataset']}", partial(_log_result, result=result))
 
 
 def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
     """Add a file of a finished run's folder to its MLflow run; False when the store did not take it."""
+    return _added(record, folder, f"{name} of {record.name}", partial(_log_file, name=name))
+
+
+def _added(
+    record: Record, folder: RunFolder, what: str, send: Callable[[Store, str, RunFolder], None]
+) -> bool:
+    """Add something to the MLflow run of a run that was sent whole; the next sync sends it of any other."""
     run_id = record.tracking.get("run_id")
     if not record.tracking.get("synced") or run_id is None:
         return False
     try:
-        _log_file(Store(folder.path.parent), run_id, folder, name)
+        send(Store(folder.path.parent), run_id, folder)
     except Exception as error:
-        warn(log, error, "MLflow did not take %s of %s: %s", name, record.name, reason(error))
+        warn(log, error, "MLflow did not take %s: %s", what, reason(error))
         return False
     return True
 

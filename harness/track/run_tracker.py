@@ -16,7 +16,7 @@ from harness.record import Record, RunFolder
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
 from harness.track.mlflow_store import ARTIFACTS, Store
-from harness.track.patience import patience, reason, time_for, too_slow, warn
+from harness.track.patience import noted, patience, reason, time_for, too_slow, warn
 
 log = logging.getLogger(__name__)
 
@@ -92,5 +92,5 @@ class Tracker(Listener):
     def _fail(self, error: Exception) -> None:
         """Send nothing more, and say so."""
         said, place = reason(error), without_secrets(tracking_uri(self.runs))
-        self.error = f"{type(error).__name__}: {said}"
+        self.error = noted(error)
         warn(log, error, "MLflow at %s: %s; `harness runs sync` sends the run later", place, said)
