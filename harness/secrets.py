@@ -26,8 +26,11 @@ _WORD = (
     r"|token|secret|pwd|sig|signature)"
 )
 _END = r"(?!://|[\"'][,:)\]}\s])"
+# Each ends where another begins, so that no sign is looked through twice.
 _USER = re.compile(
-    rf"(?P<kind>\w{{0,12}})(?P<start>://|%3A%2F%2F)(?P<user>(?:{_END}\S)*)(?P<at>@|%40)", re.IGNORECASE
+    r"(?P<kind>\w{0,12})(?P<start>://|(?P<coded>%3A%2F%2F))"
+    rf"(?P<user>(?:{_END}(?(coded)(?!%3A%2F%2F))\S)*)(?P<at>@|%40)",
+    re.IGNORECASE,
 )
 _SPACED = re.compile(r"(://[^:/@\s]*:)(?!\d{1,5}\b)[^\s@][^@\n\"'<>]{0,80}@")
 _PAIR = re.compile(
@@ -46,6 +49,8 @@ _HEADER = re.compile(
 _ADDRESS = re.compile(r"\s*(?:--?[\w-]+=)?[\w.-]*?\+?(?P<kind>\w+)://", re.IGNORECASE)
 _TOKEN = re.compile(r"\b(?:hf_|gh[pousr]_|github_pat_|glpat-|dapi)[A-Za-z0-9_-]{16,}")
 _LONG, _SHORT, _PART = 8, 5, 3
+# No address has a longer user with password, nor more signs in it that may be its end.
+_MOST_USER, _MOST_ENDS = 1000, 16
 
 
 def without_secrets(text: object) -> str:
@@ -135,14 +140,14 @@ def _secrets_of(text: str) -> Iterator[str]:
         values = (pair["value"] for pair in pairs)
         yield from (value[1:-1].replace("\\", "") if value[:1] == "'" else value for value in values)
         return
-    rest = text[found.end() :]
-    for at in (place for place, sign in enumerate(rest) if sign == "@"):
+    rest = text[found.end() :][:_MOST_USER]
+    for at in [place for place, sign in enumerate(rest) if sign == "@"][:_MOST_ENDS]:
         user, colon, password = rest[:at].partition(":")
         if found["kind"].lower() in ("http", "https") and password in ("", "x-oauth-basic"):
             yield "" if "/" in user else user
         elif colon:
             yield password
-    yield from (value for _, value in re.findall(rf"[?&]({_WORD})=([^&]+)", text, re.IGNORECASE))
+    yield from {value for _, value in re.findall(rf"[?&]({_WORD})=([^&]+)", text, re.IGNORECASE)}
 
 
 def _anywhere(secret: str) -> str:

@@ -4,12 +4,13 @@ import html
 import json
 import re
 import shlex
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
 from sqlalchemy.engine import make_url
 
-from harness.secrets import cleared, error_facts, first_line, without_secrets
+from harness.secrets import _finder, cleared, error_facts, first_line, without_secrets
 
 PASSWORDS = (
     "s3cr3t-Word",
@@ -163,3 +164,88 @@ def test_errors_and_values_are_cleared_whole(monkeypatch):
     assert first_line(caught.value) == "*** is wrong"
     assert first_line(KeyError()) == "KeyError"
     assert cleared({"a": ["s3cr3t-Word", 1, None]}) == {"a": ["***", 1, None]}
+
+
+PARTS = (
+    *(
+        "a:a@",
+        "://",
+        "%3A%2F%2F",
+        "://a:",
+        "%3A%2F%2Fa",
+        "'",
+        '"',
+        '\\"',
+        "\\",
+        "{",
+        "}",
+        "@",
+        "%40",
+        "\n",
+        " ",
+        " : ",
+    ),
+    *(
+        "password=",
+        "password='",
+        "password ",
+        "'password': '",
+        '"token":"',
+        "?token=x",
+        "&token=",
+        "%26",
+        "secret:",
+    ),
+    *(
+        "a",
+        "-",
+        "a-",
+        "a.",
+        "_",
+        "x-",
+        "auth-",
+        "token_",
+        "api-api-",
+        "Authorization: ",
+        "Bearer ",
+        "bearer aB1",
+        "hf_",
+    ),
+)
+ROOMS = ("{}", "@ {}", "{}@")
+
+
+def seconds(text):
+    """Return the time of this process that a text takes, at best of three."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        without_secrets(text)
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_text_of_twice_the_length_takes_twice_the_work(part):
+    """Growth by the square would be a factor of four, which three tells from the unrest of a busy machine."""
+    for room in ROOMS:
+        once, twice, fourfold = (room.format(part * (n // len(part))) for n in (4_000, 8_000, 16_000))
+        if seconds(fourfold) > 0.05:
+            pairs = ((once, twice), (twice, fourfold))
+            growth = [seconds(longer) / seconds(shorter) for shorter, longer in pairs]
+            assert min(growth) < 3, (room, part, growth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["a:a@", "://", "%3A%2F%2F", "'", "{", "_"])
+def test_a_text_of_a_megabyte_takes_seconds(part):
+    assert seconds(part * (2**20 // len(part)) + "@") < 10
+
+
+@pytest.mark.parametrize(
+    "value", ["postgresql://" + "a:a@" * 5_000, "https://" + "/:@" * 300, "http://" + "?token=a&" * 5_000]
+)
+def test_an_address_of_any_length_is_looked_through_at_once(value):
+    start = time.monotonic()
+    _finder(frozenset({("HARNESS_STORAGE", value)}), ("harness", value))
+    assert time.monotonic() - start < 3
