@@ -57,10 +57,11 @@ class Mark(IntFlag):
 def decode(path: str | Path, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Pixels:
     """Return a file's pixels as RGB uint8 [3, height, width], resized with antialiasing.
 
-    Greyscale, palette, 16-bit and transparent images become RGB (transparency is dropped), a cut file keeps
-    what it has, EXIF rotation is ignored, of an animation the first picture is taken. Raises `ImageError` for a file
-    that is missing, none (a pipe, a device), not an image of `_FORMATS`, cut so early that nearly nothing of its
-    picture is there, or as large as `_MAX_PIXELS` or `MOST_BYTES`.
+    Greyscale, palette, CMYK, 16-bit and transparent images become RGB as Pillow converts them, except that
+    transparency is dropped and 16 bits are scaled to their high byte, not clipped; a cut file keeps what it has,
+    EXIF rotation is ignored, of an animation the first picture is taken. Raises `ImageError` for a file that is
+    missing, none (a pipe, a device), not an image of `_FORMATS`, cut so early that nearly nothing of its picture is
+    there, or as large as `_MAX_PIXELS` or `MOST_BYTES`.
     """
     return decode_marked(path, size, interpolation)[0]
 
