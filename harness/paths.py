@@ -4,6 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import UsageError, brief
+
+# What Linux takes of a path, in bytes.
+_LONGEST = 4096
+
 # What this process asked for, the latest last: one of them is meant by an error that names no place.
 ASKED: "dict[Path, Place]" = {}
 
@@ -43,7 +48,25 @@ def _place(option: str | Path | None, flag: str, variable: str, default: Path) -
 
 def _chosen(option: str | Path | None, flag: str, variable: str, default: Path) -> Place:
     if option:
-        return Place(Path(option).expanduser(), flag)
+        return Place(_folder(str(option), flag), flag)
     if os.environ.get(variable):
-        return Place(Path(os.environ[variable]).expanduser(), variable)
+        return Place(_folder(os.environ[variable], variable), variable)
     return Place(default, f"the default; {variable} changes it")
+
+
+def _folder(text: str, chosen_by: str) -> Path:
+    """Return the path that a setting names; raise `UsageError` for what no folder can be called."""
+    if len(os.fsencode(text)) >= _LONGEST:
+        raise UsageError(f"{chosen_by} is a path of {len(text):,} signs, which is too long: shorten it.")
+    try:
+        text.encode()
+        return Path(text).expanduser()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{chosen_by} is {brief(text)}, which is no UTF-8, so no record or database can name it: choose another "
+            "folder."
+        ) from error
+    except RuntimeError as error:
+        raise UsageError(
+            f"{chosen_by} is {brief(text)}, but nobody of that name has a home folder: write the path in full."
+        ) from error

@@ -30,7 +30,8 @@ FLOORS = (
     "clip images captions pages datasets record",
     "config compute files registry addresses",
     "file_kinds places",
-    "paths errors limits listener metric_names strict_json secrets",
+    "paths",
+    "errors limits listener metric_names strict_json secrets",
 )
 OWNERS = {"mlflow": {"track"}, "optuna": {"queue", "sweep"}, "accelerate": {"compute"}}
 HEAVY = {

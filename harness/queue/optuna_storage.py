@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.addresses import sqlite_file, sqlite_url
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, brief
 from harness.files import held, replaced
 from harness.places import is_there, told_fault
 from harness.secrets import first_line, without_secrets
@@ -54,7 +54,7 @@ def shown(url: str) -> str:
     try:
         make_url(url)
     except (SQLAlchemyError, ValueError):
-        return repr(url.partition(":")[0] + ":..." if ":" in url else url)
+        return brief(url.partition(":")[0] + ":..." if ":" in url else url)
     return without_secrets(url)
 
 
@@ -165,6 +165,7 @@ def _literal(url: str) -> str:
 def _parse(url: str) -> URL:
     """Read a URL; neither a message nor its cause repeats what may be a password."""
     try:
+        url.encode()
         parsed = make_url(url)
     except (SQLAlchemyError, ValueError):
         raise UsageError(f"The study storage {shown(url)} is not an SQLAlchemy URL. {EXAMPLES}") from None

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from harness.errors import UsageError
+from harness.errors import UsageError, brief
 from harness.secrets import first_line, without_secrets
 
 SECONDS = "HARNESS_TRACKING_TIMEOUT"
@@ -73,7 +73,9 @@ def patience() -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UsageError(f"{SECONDS} is a number of seconds above 0, such as {_DEFAULT:g}, but got {text!r}.")
+        raise UsageError(
+            f"{SECONDS} is a number of seconds above 0, such as {_DEFAULT:g}, but got {brief(text)}."
+        )
     return seconds
 
 
