@@ -9,6 +9,7 @@ import pytest
 
 from harness.cli.main import cli
 from harness.cli.options import run_safely
+from tests.small_icfg import ENTRIES, write_icfg
 
 SECONDS = 3.0  # a second at rest
 COMMANDS = {
@@ -73,12 +74,14 @@ def place(tmp_path, monkeypatch):
     for variable in (*COMMANDS, "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write_icfg(tmp_path / "data", ENTRIES)
     return tmp_path
 
 
 @pytest.mark.parametrize("variable", COMMANDS)
 def test_a_hostile_variable_is_taken_or_one_line(place, monkeypatch, capsys, record_property, variable):
     words = COMMANDS[variable]
+    monkeypatch.setenv("HARNESS_DATA", str(place / "data"))
     run_safely(Called(words), debug=False)  # what is imported counts for none of them
     capsys.readouterr()
     found, bad = Counter(), []
