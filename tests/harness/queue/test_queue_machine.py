@@ -451,20 +451,20 @@ def sqlite(empty_storage, tmp_path):
 
 
 def test_no_order_of_events_loses_or_doubles_a_job(sqlite, tmp_path):
-    counts = campaign(sqlite, tmp_path, examples=3, steps=25)
+    counts = campaign(sqlite, tmp_path, examples=3, steps=20)
     assert counts["taken"]
     assert counts["kills of workers"]
 
 
 @pytest.mark.slow
 def test_no_order_of_many_events_loses_or_doubles_a_job_in_sqlite(sqlite, tmp_path, record_property):
-    counts = campaign(sqlite, tmp_path, examples=8, steps=30)
+    counts = campaign(sqlite, tmp_path, examples=6, steps=30)
     record_property("counts", dict(counts))
     assert counts["kills of coordinators"]
 
 
 @pytest.mark.slow
 def test_no_order_of_many_events_loses_or_doubles_a_job_on_a_server(database, tmp_path, record_property):
-    counts = campaign(database, tmp_path, examples=6, steps=30)
+    counts = campaign(database, tmp_path, examples=4, steps=30)
     record_property("counts", dict(counts))
     assert counts["kills of coordinators"]

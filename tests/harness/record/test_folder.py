@@ -15,6 +15,7 @@ from harness.record import (
     BOOTSTRAP,
     HISTORY,
     PROGRESS,
+    QUERIES,
     RECORD,
     Record,
     RunFolder,
@@ -48,6 +49,17 @@ def test_a_record_comes_back_as_it_was_written(fake, tmp_path):
     folder.write(made)
     assert folder.read() == made
     assert folder.read().intervals["x"] == (1.0, 2.0)
+
+
+def test_a_file_that_the_record_notes_and_the_folder_lacks_is_missing(fake, tmp_path):
+    made, arrays = fake.record("cskt", "icfg")
+    folder = RunFolder(tmp_path / made.name)
+    folder.write_queries(arrays)
+    folder.note(made, QUERIES)
+    folder.write(made)
+    assert folder.states() == {QUERIES: "whole"}
+    folder.file(QUERIES).unlink()
+    assert folder.states() == {QUERIES: "missing"}
 
 
 @pytest.mark.parametrize(
