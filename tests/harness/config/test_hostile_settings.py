@@ -1,5 +1,6 @@
 """A seeded campaign: whatever a user hands in as settings is taken, or refused in one line and at once."""
 
+import json
 import random
 import signal
 import sys
@@ -7,11 +8,14 @@ import time
 from collections import Counter
 
 import pytest
+import yaml
 
 from harness.data.back_translations import read_translations
 from harness.errors import HarnessError
 from harness.methods import METHODS
-from harness.presets.resolve import resolve
+from harness.presets.preset_files import EXPORTED
+from harness.presets.resolve import build_stored, resolve
+from harness.record import Record, RunFolder
 from harness.suites.published_tables import read_published
 from harness.suites.suite_files import load_suite
 from harness.sweep.space import search_space
@@ -26,6 +30,14 @@ TABLE = (
     "rows:\n  - {method: M, results: {cuhk: [70.1, null]}}\n"
 )
 TRANSLATIONS = '{"a man in red": "ein Mann in Rot", "a woman": "eine Frau"}'
+CONFIG = resolve("cskt", "icfg").model_dump(mode="json")
+STUDY = yaml.safe_dump({key: value for key, value in CONFIG.items() if key != "seed"})
+RECORD = json.dumps(
+    Record(
+        identity="a" * 64, config=CONFIG, versions={}, fingerprint="f", backbone={}, synthetic=False
+    ).model_dump(mode="json"),
+    indent=1,
+)
 VALUES = [
     *("2020-01-01", "2020-01-01T00:00:00Z", "12:30:45", "1:30", "0x1F", "0o17", "010", "1_000", "-0", "+1"),
     *(
@@ -189,6 +201,18 @@ def by_preset(text, folder):
     resolve("cskt", "icfg", synthetic=True, presets=[str(folder / "p.yaml")])
 
 
+def by_study(text, folder):
+    """Read a preset that a study exported."""
+    by_preset(f"{EXPORTED}a: best of 3 trials\n{text}", folder)
+
+
+def by_record(text, folder):
+    """Take up the config of a record, whose JSON is the text; one that is no record is named."""
+    (folder / "r").mkdir(exist_ok=True)
+    (folder / "r" / "record.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    build_stored(RunFolder(folder / "r").read().config)
+
+
 def by_suite(text, folder):
     (folder / "s.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
     load_suite(str(folder / "s.yaml"))
@@ -234,8 +258,14 @@ def cases(seed=14):
         yield by_suite, SUITE.replace("2", value)
         yield by_table, TABLE.replace("70.1", value)
         yield by_translations, TRANSLATIONS.replace('"eine Frau"', value)
+    for value in VALUES:
+        yield by_study, STUDY.replace("0.0003", value)
+        yield by_record, RECORD.replace("0.0003", value)
+        yield by_record, RECORD.replace("60", value, 1)
     for _ in range(50):
         yield by_preset, mutated(PRESET, dice)
+        yield by_study, mutated(STUDY, dice)
+        yield by_record, mutated(RECORD, dice)
         yield by_suite, mutated(SUITE, dice)
         yield by_table, mutated(TABLE, dice)
         yield by_translations, mutated(TRANSLATIONS, dice)
