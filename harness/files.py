@@ -63,9 +63,10 @@ def replaced(path: Path) -> Iterator[Path]:
 
 def _clear(folder: Path, name: str | None = None) -> None:
     """Remove what dead processes left half written in a folder: of all files, or of one of that name."""
+    beginning = f".{name or ''}"
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            found = _DRAFT.fullmatch(entry.name)
+            found = _DRAFT.fullmatch(entry.name) if entry.name.startswith(beginning) else None
             if found and found["name"] == (name or found["name"]) and _is_dead(found, entry):
                 with suppress(OSError):
                     os.unlink(entry.path)

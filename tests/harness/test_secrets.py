@@ -225,6 +225,7 @@ def seconds(text):
     return min(taken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_a_text_of_twice_the_length_takes_twice_the_work(part):
     """Growth by the square would be a factor of four, which three tells from the unrest of a busy machine."""
