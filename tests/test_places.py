@@ -26,7 +26,7 @@ SMALL = ("--set", "backbone.pretrained=null", "--set", "train.epochs=1", "--set"
 WORLD = ("-m", "linear_probe", "-d", "icfg", "--synthetic", *SMALL)
 SWEEP = ("sweep", *WORLD, "--trials", "1", "--space", "method.lr=1e-4:1e-2:log", "--test-seeds", "0")
 MAKE = ("data", "make", "rstp", "--identities", "6")
-PRETRAIN = ("pretrain", "--steps", "1", "--batch-size", "2", "--out", "{out}/tiny.safetensors")
+PRETRAIN = ("pretrain", "--steps", "1", "--batch-size", "2", "--held-out", "4", "--out", "{out}/tiny")
 IMPORT = ("import", "tbps_clip", "{released}", "-d", "icfg", "--preset", "tiny", "--no-test", *SMALL[:2])
 SEARCH = ("search", "a red coat", "--run", "{run}", "--gallery", "{images}", "--out", "{out}/page.html")
 # Commands, and the places that each of them writes to.

@@ -84,6 +84,7 @@ harness.methods.__path__.append({folder!r})
 """
 
 
+@pytest.mark.slow
 def test_the_method_of_contributing_passes_the_conformance_tests(tmp_path):
     (example,) = blocks("CONTRIBUTING.md", "python")
     folder = tmp_path / "added"

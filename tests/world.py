@@ -28,7 +28,7 @@ def without_epochs() -> list[str]:
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:
     """Put small twins below `root`, which a test may change, and return it; a process draws each once."""
     for name in names:
-        shutil.copytree(_drawn(name).name, root, dirs_exist_ok=True)
+        shutil.copytree(f"{_drawn(name).name}/synthetic", root / "synthetic", dirs_exist_ok=True)
     return root
 
 

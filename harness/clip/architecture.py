@@ -28,7 +28,7 @@ def build_model(
 
     Raises `UsageError` when open_clip cannot build the model at that size.
     """
-    tiny.register()
+    tiny.register(name)
     _check_size(name, image_size)
     fixed = _is_resnet(name) or _is_timm(name)
     try:

@@ -16,7 +16,7 @@ CLIP = "ViT-B-16"
 
 def build_tokenizer(name: str, text_length: int) -> Any:
     """Return the tokeniser of an open_clip model (or of `tiny`) at a text length."""
-    if name == tiny.NAME:
+    if tiny.is_tiny(name):
         return _taking_all_for_words(tiny.tokenizer(text_length))
     try:
         with quiet_open_clip():

@@ -62,6 +62,7 @@ def load_weights(config: BackboneConfig) -> Weights:
 def check_names(config: BackboneConfig) -> None:
     """Raise `UsageError` with the nearest match for an unknown model name or pretrained tag."""
     tiny.register()
+    tiny.register(config.name)
     if config.name not in open_clip.list_models():
         raise _unknown_backbone(config.name)
     if config.weights is None and config.pretrained is not None:
@@ -72,12 +73,13 @@ def check_names(config: BackboneConfig) -> None:
 
 def _known_tags(name: str) -> list[str]:
     """Return the pretrained tags of a model name."""
-    return [tiny.TAG] if name == tiny.NAME else open_clip.list_pretrained_tags_by_model(name)
+    return tiny.tags(name) if tiny.is_tiny(name) else open_clip.list_pretrained_tags_by_model(name)
 
 
 def find_cached(name: str, tag: str) -> Path | None:
     """Return where a tag's weights are on this machine, or None; only looks, fetches nothing."""
-    places = [tiny.WEIGHTS] if name == tiny.NAME else [*_in_hub_cache(name, tag), *_in_clip_cache(name, tag)]
+    own = tiny.is_tiny(name)
+    places = [tiny.weights(tag)] if own else [*_in_hub_cache(name, tag), *_in_clip_cache(name, tag)]
     return next((place for place in places if place.is_file()), None)
 
 
@@ -86,9 +88,9 @@ def locate(name: str, tag: str) -> Path:
     found = find_cached(name, tag)
     if found:
         return found
-    if name == tiny.NAME:
+    if tiny.is_tiny(name):
         raise DataError(
-            f"The shipped weights {tiny.WEIGHTS} are missing: install again, or run `harness pretrain`."
+            f"The shipped weights {tiny.weights(tag)} are missing: install again, or run `harness pretrain`."
         )
     reason = _offline(name, tag)
     if reason:

@@ -1,12 +1,9 @@
 """The training loop: plain PyTorch on Accelerate, knowing no method's name and no test data."""
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import islice
-from types import FrameType
 from typing import Any
 
 from harness.compute.devices import Accelerator, autocast
@@ -22,6 +19,7 @@ from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, BestWeights, Checkpoint, State
 from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
+from harness.train.stop_signals import StopSignals
 from harness.train.switches import Switches
 
 SELECTED = "selected"
@@ -83,7 +81,7 @@ class Training:
         self.state = State(pictures=dict(pictures or {}))
         self.losses = LossTrace(config.train.max_loss, engine.device)
         self.step_seconds: list[float] = []
-        self.stop_requested = False
+        self.stop = StopSignals()
         self.switches = Switches(method, config.train, engine.device)
         self.cache = self._gradient_cache() if config.train.part_size else None
 
@@ -102,7 +100,7 @@ class Training:
                 self.watch.on_resume(restored.watch)
             self._settle()
             self.listener.on_resume(restored.history, restored.step)
-        with self._signals():
+        with self.stop.heeded():
             while self.state.epoch < self.config.train.epochs and not self._patience_ended():
                 self._epoch(self.state.epoch + 1)
         return self.state
@@ -167,7 +165,7 @@ class Training:
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
 
     def _pause_if_asked(self, epoch: int) -> None:
-        if self.stop_requested:
+        if self.stop.asked:
             self._look(epoch)
             self._save()
             raise Interrupted(f"stopped by a signal in epoch {epoch} after step {self.state.step}")
@@ -230,36 +228,6 @@ class Training:
             self.selected.settle(self.state.best)
         if self.watch:
             self.watch.on_saved(self.state.watch)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Turn Ctrl-C, SIGTERM and SIGHUP into a stop after the current step; a second Ctrl-C stops at once.
-
-        SIGTERM and SIGHUP stay ignored where they were, as `nohup` asks.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signs: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        old = {sign: signal.getsignal(sign) for sign in signs}
-        old = {sign: how for sign, how in old.items() if sign == signal.SIGINT or how is not signal.SIG_IGN}
-
-        def ask(sign: int, frame: FrameType | None) -> None:
-            if self.stop_requested and sign == signal.SIGINT:
-                raise KeyboardInterrupt
-            self.stop_requested = True
-            if (
-                sign == signal.SIGHUP
-            ):  # The shell repeats the terminal's; the record must be written in peace.
-                old[sign] = signal.SIG_IGN
-
-        try:
-            for sign in old:
-                signal.signal(sign, ask)
-            yield
-        finally:
-            for sign, handler in old.items():
-                signal.signal(sign, handler)
 
 
 def _groups(items: Iterator[Batch], size: int) -> Iterator[tuple[Batch, ...]]:

@@ -66,6 +66,7 @@ def test_what_a_report_of_one_s_own_gathers_is_kept_for_machines(tmp_path):
     assert found.tables[0].as_dict()["rows"] == [{"a": 1}]
 
 
+@pytest.mark.slow
 def test_no_report_imports_a_model_library():
     code = (
         "import sys\nfrom harness.reports import REPORTS\n"

@@ -78,7 +78,7 @@ def test_a_dropped_layer_is_the_one_named(build, batch):
     ("fields", "message"),
     [
         ({"drop_text_layers": (3,)}, "has layers 1 to 2"),
-        ({"freeze_text_layers": (0,)}, "has layers 1 to 2"),
+        ({"freeze_text_layers": (3,)}, "has layers 1 to 2"),
         ({"drop_text_layers": (1, 2)}, "leave one"),
     ],
 )

@@ -143,6 +143,7 @@ def test_a_run_that_was_not_probed_says_how(experiment, fake, tmp_path, no_kerne
         make(experiment, tmp_path, "no-such-run")
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(experiment, probed, tmp_path, no_kernel):
     hostile = "<script>alert(1)< \\input{x} $x_1$"
     make(experiment, tmp_path, probed(method=hostile, backbone=hostile).name)

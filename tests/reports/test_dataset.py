@@ -106,6 +106,7 @@ def test_a_page_of_hostile_captions_made_by_a_kernel_runs_nothing(data, tmp_path
     assert "Warning" not in page
 
 
+@pytest.mark.slow
 def test_hostile_captions_stay_text_everywhere(data, tmp_path, no_kernel):
     entries = [
         (split, identity, f"{BAD} {identity}") for identity, split in enumerate(["train", "train", "test"])

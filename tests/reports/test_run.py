@@ -70,6 +70,7 @@ def scrambled(path):
     path.write_bytes(bytes(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [scrambled, lambda path: path.write_bytes(b"PK"), Path.unlink])
 @pytest.mark.parametrize("name", ["queries.npz", "embeddings.npz"])
 def test_arrays_that_cannot_be_read_are_told_as_missing(
@@ -112,6 +113,7 @@ def test_a_run_is_found_by_how_its_name_begins_and_a_wrong_name_is_one_message(
     assert not any(tmp_path.glob("*.html"))
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(experiment, whole_run, tmp_path, no_kernel):
     method = "<script>alert(1)< \\input{x} $x_1$ =1+1"
     made = make("run", experiment, tmp_path, whole_run(method).name)

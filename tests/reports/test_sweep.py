@@ -154,6 +154,7 @@ def hostile_files(out):
     return [f for ending in ("*.ipynb", "*.html", "*/*.md", "*/*.svg") for f in out.glob(ending)]
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_text_everywhere(experiment, fake, tmp_path, no_kernel):
     send_hostile(experiment, fake)
     made = report_on(experiment, BAD, tmp_path)
@@ -189,6 +190,7 @@ def test_the_words_of_an_axis_give_the_axis_back():
         assert (read.key, read.over) == (axis.key, axis.over)
 
 
+@pytest.mark.slow
 def test_a_search_of_two_hundred_trials_with_twenty_keys_is_drawn(experiment, fake, tmp_path, no_kernel):
     axes = tuple(Axis(key=f"method.k{n}", over=Range(low=0, high=1)) for n in range(30))
     params = {axis.key: 0.5 for axis in axes}

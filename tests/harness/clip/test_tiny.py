@@ -12,7 +12,9 @@ from open_clip.tokenizer import default_bpe
 from harness.clip import tiny
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
-from harness.pretrain.pretrain import HELD_OUT, PretrainConfig, shapes_recall
+from harness.errors import UsageError
+from harness.pretrain.held_out import held_out_figures
+from harness.pretrain.recipe import PretrainConfig
 
 N_MERGES = 6_000
 CONFIG = BackboneConfig(name=tiny.NAME, pretrained=tiny.TAG, image_size=(96, 32))
@@ -21,6 +23,10 @@ CONFIG = BackboneConfig(name=tiny.NAME, pretrained=tiny.TAG, image_size=(96, 32)
 @pytest.fixture(scope="module")
 def clip():
     return load_clip(CONFIG)
+
+
+def shapes_recall(clip, n):
+    return held_out_figures(clip, ["shapes"], n, seed=0)["shapes"]["t2i/R1"]
 
 
 def test_it_loads_without_network(monkeypatch):
@@ -37,7 +43,7 @@ def test_its_shape_is_that_of_a_small_clip(clip):
 
 
 def test_the_record_names_the_weights_and_the_recipe_that_made_them(clip):
-    record = json.loads(tiny.WEIGHTS.with_suffix(".json").read_text())
+    record = json.loads(tiny.weights(tiny.TAG).with_suffix(".json").read_text())
     assert record["sha256"] == clip.identity.sha256
     recipe = PretrainConfig(**record["config"])
     assert recipe == PretrainConfig()
@@ -45,7 +51,7 @@ def test_the_record_names_the_weights_and_the_recipe_that_made_them(clip):
 
 
 def test_the_files_are_small_and_the_merges_are_the_first_of_clip():
-    assert tiny.WEIGHTS.stat().st_size < 5_000_000
+    assert tiny.weights(tiny.TAG).stat().st_size < 5_000_000
     assert tiny.MERGES.stat().st_size < 50_000
     merges, whole = (
         gzip.decompress(file.read_bytes()).decode().split("\n") for file in (tiny.MERGES, Path(default_bpe()))
@@ -58,10 +64,40 @@ def test_the_vocabulary_fits_the_token_table(clip):
 
 
 def test_it_finds_unseen_shapes_far_above_chance(clip):
-    assert shapes_recall(clip, 200, HELD_OUT) > 40
+    assert shapes_recall(clip, 200) > 40
 
 
 @pytest.mark.slow
 def test_it_finds_unseen_shapes_as_often_as_recorded(clip):
-    record = json.loads(tiny.WEIGHTS.with_suffix(".json").read_text())
-    assert shapes_recall(clip, 1000, HELD_OUT) == pytest.approx(record["shapes_R1"], abs=1)
+    record = json.loads(tiny.weights(tiny.TAG).with_suffix(".json").read_text())
+    assert shapes_recall(clip, 1000) == pytest.approx(record["shapes_R1"], abs=1)
+
+
+def test_other_sizes_are_models_by_name():
+    config = BackboneConfig(name="tiny-2x64-1x96", pretrained=None, image_size=(96, 32))
+    clip = load_clip(config, random=True)
+    assert (clip.image_layers, clip.image_width, clip.text_layers, clip.text_width) == (2, 64, 1, 96)
+    assert (clip.embed_dim, clip.identity.name, clip.injectable) == (128, "tiny-2x64-1x96", True)
+    assert clip.tokenizer.vocab_size == clip.model.vocab_size
+    same = load_clip(config.model_copy(update={"name": "tiny-4x128-3x128"}), random=True)
+    tiny_one = load_clip(config.model_copy(update={"name": "tiny"}), random=True)
+    assert [p.shape for p in same.parameters()] == [p.shape for p in tiny_one.parameters()]
+
+
+@pytest.mark.parametrize(
+    "name", ["tiny-0x128-3x128", "tiny-4x100-3x128", "tiny-4x128-3x2048", "tiny-99x128-3x128"]
+)
+def test_sizes_that_no_model_can_have_are_one_line(name):
+    with pytest.raises(UsageError, match=name) as caught:
+        load_clip(BackboneConfig(name=name, pretrained=None, image_size=(96, 32)), random=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_tags_belong_to_the_model_that_they_are_of():
+    assert (tiny.tags("tiny"), tiny.tags("tiny-5x160-3x128")) == (["shapes"], [])
+    assert all(tiny.weights(tag).is_file() for tag in tiny.SHIPPED)
+    wrong = BackboneConfig(name="tiny-5x160-3x128", pretrained="shapes", image_size=(96, 32))
+    with pytest.raises(UsageError, match="pretrained tag"):
+        load_clip(wrong)
+    assert not tiny.is_tiny("tiny-5x160")
+    assert not tiny.is_tiny("ViT-B-16")

@@ -94,6 +94,7 @@ def test_the_job_of_a_living_worker_stays_its_own(open_queue, worker):
     assert queue.end(job, TrialState.COMPLETE, [1.0])
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_machine_is_dead_after_its_heartbeats_stop(open_queue, worker):
     queue = open_queue(heartbeat=1)
     queue.storage.grace_period = 1

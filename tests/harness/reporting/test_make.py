@@ -78,6 +78,7 @@ def shares(name):
     return {"dataset__few_shot": 0.05} if name == "few_shot" else {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PANELS)
 def test_hostile_names_stay_text_everywhere(name, experiment, fake, tmp_path, no_kernel):
     method = f"{SCRIPT} =1+1 \\input{{x}} $\\frac$ | `"

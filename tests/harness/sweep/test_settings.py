@@ -104,7 +104,10 @@ def test_a_cost_that_no_run_tells_cannot_be_an_objective(search_with, tmp_path):
     assert "peak_memory" in summary["trials"][0]["error"]["message"]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "cmaes", "nsga2"])
+@pytest.mark.parametrize(
+    "sampler",
+    ["tpe", "random", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gp", "cmaes", "nsga2"))],
+)
 def test_every_sampler_draws_within_the_space_and_the_same_again(search_with, sampler):
     first, second = Runs(), Runs()
     search_with(first, trials=8, axes=[RATE, WARMUP], sampler=sampler, study="first", points=())

@@ -122,6 +122,7 @@ print(before, small.bytes, large.bytes, again.bytes)
 """
 
 
+@pytest.mark.slow
 def test_peak_memory_on_cpu_sees_what_was_freed_again():
     # In a process of its own: in one that has freed much, new memory is old memory and raises no mark.
     done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)

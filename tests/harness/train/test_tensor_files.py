@@ -44,6 +44,7 @@ def test_the_library_reads_what_was_written_and_the_note_comes_back(tmp_path):
         assert opened.metadata().keys() == {"harness"}
 
 
+@pytest.mark.slow
 def test_equal_contents_make_equal_bytes_in_processes_that_order_sets_differently(tmp_path):
     files = [tmp_path / f"{seed}.safetensors" for seed in (1, 2)]
     for seed, file in enumerate(files):

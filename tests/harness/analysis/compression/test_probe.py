@@ -330,6 +330,7 @@ def test_removing_all_modules_of_two_towers_of_twelve_layers_costs_little_more_t
     assert points.naive == naive + 24
 
 
+@pytest.mark.slow
 def test_the_search_over_a_probe_finds_what_a_full_scan_finds(tmp_path):
     model = clip_of(2)
     _, start = started(model)
@@ -460,6 +461,7 @@ def test_the_test_split_is_a_result_of_its_own(tuned, tmp_path):
     assert set(read_json(target / FILE)) == {"test"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["cskt", "linear_probe", "zero_shot", "prompt_only"])
 def test_methods_that_leave_the_layers_as_they_are_have_no_criticality(
     world, twins, tmp_path, untracked, method
@@ -472,6 +474,7 @@ def test_methods_that_leave_the_layers_as_they_are_have_no_criticality(
     assert "C² is 0 by definition" in " ".join(notes(found))
 
 
+@pytest.mark.slow
 def test_layers_left_out_do_not_count_and_frozen_ones_have_no_criticality(world, twins, tmp_path, untracked):
     changes = ("method.drop_text_layers=[1]", "method.freeze_text_layers=[2]", "train.batch_size=64")
     record = run(world.quick(twins, "tbps_clip", "icfg", *changes), runs=tmp_path)
@@ -513,6 +516,7 @@ def silenced(method, module):
     return made
 
 
+@pytest.mark.slow
 def test_what_stands_beside_an_mlp_goes_with_it_and_prompts_stay(world, twins, tmp_path, untracked):
     lively = ("backbone.pretrained=shapes", "backbone.image_size=[96,32]", "method.image_scale=4")
     record = run(world.quick(twins, "cskt", "icfg", *lively), runs=tmp_path)

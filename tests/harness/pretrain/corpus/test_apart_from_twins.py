@@ -172,6 +172,7 @@ def test_every_value_of_a_picture_of_the_corpus_is_even_and_people_are_printed_f
         assert kind not in PEOPLE or commonest(pixels) > FLAT, index
 
 
+@pytest.mark.slow
 def test_no_picture_of_a_twin_is_even_or_flat_as_it_is_or_as_the_tiny_clip_sees_it(twins):
     for picture in twins[1]:
         for seen in (picture, picture.resize(SIZE[::-1], Image.Resampling.BILINEAR)):

@@ -89,6 +89,7 @@ def test_captions_of_a_kind_are_short_and_differ(kind):
     assert all(re.search("[a-zA-Z]{2}", text) for text in texts)
 
 
+@pytest.mark.slow
 def test_the_words_of_the_web_all_occur():
     text = " ".join(re.sub(r"[-_]", " ", one.lower()) for kind in KINDS for one in captions(kind, 900))
     squeezed = re.sub(r"\W+", "", text)
