@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import Number, json_option, option, print_json
+from harness.cli.options import Number, json_option, option, plain, print_json
 from harness.limits import LARGEST_SEED, MOST, MOST_SECONDS
 
 DEFAULT_OUT = Path("tiny-clip")
@@ -102,4 +102,5 @@ def _show(record: dict[str, Any], out: Path) -> None:
     rows = [[kind, *(f"{found[name]:.1f}" for name in names)] for kind, found in record["held_out"].items()]
     title = f"unseen pictures, {record['config']['held_out']:,} of each kind, retrieval in percent"
     table(title, ("kind", *names), rows)
-    click.echo(f"wrote {out / 'weights.safetensors'}: loss {record['loss']:.3f}, {record['seconds']:.0f} s")
+    click.echo(f"loss {record['loss']:.3f}, {record['seconds']:.0f} s")
+    click.echo(plain(f"Use it with: --set backbone.weights={out / 'weights.safetensors'}"))

@@ -71,6 +71,14 @@ COMMANDS = {
     "data verify": ("data", "verify", "icfg", "--synthetic", "--images", "exist"),
     "data make": ("data", "make", "icfg", "--identities", "6", "--data-root", "OUT/data"),
     "methods list": ("methods", "list"),
+    "pretrain": (
+        "pretrain",
+        "--steps=1",
+        "--batch-size=2",
+        "--held-out=2",
+        "--model=tiny-1x32-1x32",
+        "--out=OUT/tiny",
+    ),
     "methods info": ("methods", "info", "tbps_clip", "--backbone", "tiny", "--image-size", "96x32"),
 }
 

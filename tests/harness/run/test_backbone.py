@@ -60,7 +60,9 @@ def test_an_unknown_run_and_another_model_are_one_clear_error(world, twins, sour
     with pytest.raises(UsageError, match="No run 'nowhere'"):
         run(world.quick(twins, "zero_shot", "icfg", "backbone.init_from=nowhere"), runs=runs)
     other = world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}").backbone
-    with pytest.raises(UsageError, match=r"has the backbone tiny, not RN50: set backbone.name=tiny"):
+    with pytest.raises(
+        UsageError, match=r"has the backbone tiny-2x64-2x64, not RN50: set backbone.name=tiny-2x64-2x64"
+    ):
         load_backbone(other.model_copy(update={"name": "RN50", "pretrained": None}), seed=0, runs=runs)
 
 
