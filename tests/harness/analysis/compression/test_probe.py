@@ -477,6 +477,7 @@ def test_methods_that_leave_the_layers_as_they_are_have_no_criticality(
 @pytest.mark.slow
 def test_layers_left_out_do_not_count_and_frozen_ones_have_no_criticality(world, twins, tmp_path, untracked):
     changes = ("method.drop_text_layers=[1]", "method.freeze_text_layers=[2]", "train.batch_size=64")
+    changes += ("backbone.name=tiny",)
     record = run(world.quick(twins, "tbps_clip", "icfg", *changes), runs=tmp_path)
     found = probe_compression(record.name, runs=tmp_path, split="test", epsilon=0.5)
     assert found["R1"] == pytest.approx(record.metrics["test/icfg/t2i/R1"])
