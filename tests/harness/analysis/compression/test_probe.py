@@ -494,7 +494,7 @@ def test_layers_left_out_do_not_count_and_frozen_ones_have_no_criticality(world,
 
 def test_the_start_of_a_run_that_took_another_ones_towers_are_those_towers(tuned, world, twins):
     root, record = tuned
-    changes = (f"backbone.init_from={record.name}", "method.lr=1e-3", "seed=5")
+    changes = (f"backbone.init_from={record.name}", "method.lr=1e-3", "seed=5", "backbone.name=tiny")
     later = run(world.quick(twins, "full_finetune", "icfg", *changes), runs=root)
     first, then = (Trained(RunFolder(root / made.name)) for made in (record, later))
     weights = dict(first.method.clip.model.transformer.resblocks[0].named_parameters())
