@@ -30,9 +30,8 @@ class StopSignals:
             if self.asked and sign == signal.SIGINT:
                 raise KeyboardInterrupt
             self.asked = True
-            if (
-                sign == signal.SIGHUP
-            ):  # The shell repeats the terminal's; the record must be written in peace.
+            # The shell repeats the terminal's hang-up; the record must be written in peace.
+            if sign == signal.SIGHUP:
                 old[sign] = signal.SIG_IGN
 
         try:

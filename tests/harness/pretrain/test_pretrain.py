@@ -209,10 +209,15 @@ def test_a_loss_that_is_no_number_ends_it_before_it_is_kept(tmp_path, monkeypatc
     assert not (tmp_path / CHECKPOINT).exists()
 
 
+def see_only(monkeypatch, kind, n):
+    """Let training and retrieval see the first pictures of a kind alone."""
+    pairs = training.batch({kind: 1.0}, 0, 0, n)
+    for place in ("training", "held_out"):
+        monkeypatch.setattr(f"harness.pretrain.{place}.batch", lambda *of: pairs)
+
+
 def test_training_lowers_the_loss_and_finds_what_it_saw(tmp_path, monkeypatch):
-    pairs = training.batch({"paper_dolls": 1.0}, 0, 0, 8)
-    monkeypatch.setattr(training, "batch", lambda *of: pairs)
-    monkeypatch.setattr("harness.pretrain.held_out.batch", lambda *of: pairs)
+    see_only(monkeypatch, "paper_dolls", 8)
     recipe = PretrainConfig(
         steps=60, batch_size=8, held_out=8, warmup_steps=5, mix="paper_dolls", model=MODEL, lr=3e-3
     )
@@ -247,9 +252,7 @@ def training_figures(clip):
 
 def test_half_the_bytes_cost_nothing_of_what_was_learned(tmp_path, monkeypatch):
     """By a model that finds most of the pictures that it saw, and not all."""
-    pairs = training.batch({"garments": 1.0}, 0, 0, 64)
-    monkeypatch.setattr(training, "batch", lambda *of: pairs)
-    monkeypatch.setattr("harness.pretrain.held_out.batch", lambda *of: pairs)
+    see_only(monkeypatch, "garments", 64)
     recipe = PretrainConfig(
         steps=45, batch_size=64, held_out=64, warmup_steps=5, mix="garments", model=MODEL, lr=3e-3
     )
