@@ -17,7 +17,7 @@ from harness.clip import towers
 from harness.clip.activation import name_has_quick_gelu
 from harness.clip.architecture import build_model, cut_edges, load_state, resize_timm
 from harness.clip.caption_cleaning import clean as clean_caption
-from harness.clip.injection import Injection
+from harness.clip.injection import Injection, Place, TowerName
 from harness.clip.own_input import with_own_input
 from harness.clip.plain_models import plain_models
 from harness.clip.tower_calls import PLAIN, TowerCalls
@@ -173,6 +173,15 @@ class Clip(nn.Module):
                 f"The backbone {self.identity.name} has no patch embedding to freeze: set method.freeze_patches=false."
             )
         self.model.visual.conv1.requires_grad_(False)
+
+    def blocks(self, tower: TowerName) -> Sequence[nn.Module]:
+        """Return the blocks of a tower, in order; needs `injectable`."""
+        transformer = self.model.visual.transformer if tower == "image" else self.model.transformer
+        return list(transformer.resblocks)
+
+    def affine(self, tower: TowerName, layer: int, place: Place) -> towers.Affine:
+        """Return views of the weights of an operation of a tower, to be changed in place; needs `injectable`."""
+        return towers.affine(self.model, tower, layer, place)
 
     def _text_blocks(self, layers: Sequence[int], done: str) -> Any:
         """Return the blocks of the text tower after checking the numbers of some of them."""

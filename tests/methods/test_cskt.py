@@ -195,7 +195,7 @@ def test_image_tower_reads_201_tokens_and_text_tower_77():
     lengths = {}
     for tower in ("image", "text"):
         blocks = (method.clip.model.visual if tower == "image" else method.clip.model).transformer.resblocks
-        blocks[-1].mlp.register_forward_hook(
+        blocks[-1].mlp.c_proj.register_forward_hook(
             lambda module, given, out, tower=tower: lengths.__setitem__(tower, out.shape[1])
         )
     method.encode_image(torch.zeros(1, 3, 384, 128, device="meta"))

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.analysis.compression.partial_towers import Blend, Module, PartialTower, TowerName
+from harness.analysis.compression.partial_towers import Blend, Module, PartialTower
+from harness.clip.injection import TowerName
 from harness.compute.devices import autocast
 from harness.compute.precision import unit
 from harness.data.loading import Split

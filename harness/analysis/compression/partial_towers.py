@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.clip import towers
-from harness.clip.injection import Injection
+from harness.clip.injection import Injection, TowerName
+from harness.errors import UsageError
 
-TowerName = Literal["text", "image"]
 Part = Literal["SA", "FF", "Whole"]
 TOWERS: tuple[TowerName, ...] = ("text", "image")
 PARTS: tuple[Part, ...] = ("SA", "FF", "Whole")
@@ -56,6 +56,10 @@ class PartialTower:
     def __init__(self, model: Any, name: TowerName, injection: Injection | None) -> None:
         self.model, self.name = model, name
         self.injection = injection or Injection()
+        if self.injection.reads_streams:
+            raise UsageError(
+                "A method that reads what every layer reads cannot be probed: no layer can be left out."
+            )
         transformer = model.visual.transformer if name == "image" else model.transformer
         self.blocks: list[nn.Module] = list(transformer.resblocks)
         self.passed = 0
@@ -77,7 +81,9 @@ class PartialTower:
     def attend(self, layer: int, x: Tensor, block: nn.Module | None = None) -> Tensor:
         """Return the stream [n, length, width] after a layer's attention, or that of another `block` in its place."""
         self.passed += len(x)
-        return towers.attend(block or self.blocks[layer], x, self.injection, causal=self.name == "text")
+        return towers.attend(
+            block or self.blocks[layer], layer, x, self.injection, causal=self.name == "text"
+        )
 
     def feed(self, layer: int, u: Tensor, block: nn.Module | None = None) -> Tensor:
         """Return the stream [n, length, width] after a layer's MLP, likewise."""
@@ -92,9 +98,10 @@ class PartialTower:
 
     def finish(self, x: Tensor, ends: Tensor | None) -> Tensor:
         """Return the embeddings [n, dim] of what the last layer gives."""
+        x = self.injection.finished(x, ())
         if ends is None:
-            return towers.finish_image(self.model, x)
-        return towers.finish_text(self.model, x, ends)
+            return towers.finish_image(self.model, x, self.injection)
+        return towers.finish_text(self.model, x, ends, self.injection)
 
 
 class Blend:

@@ -22,7 +22,8 @@ from harness.analysis.compression.measures import (
     criticality,
     least_important,
 )
-from harness.analysis.compression.partial_towers import TowerName, trained_weights
+from harness.analysis.compression.partial_towers import trained_weights
+from harness.clip.injection import TowerName
 from harness.data.loading import Split, open_material
 from harness.data.reading import Reading, read_dataset
 from harness.errors import DataError, UsageError, unknown

@@ -1,11 +1,32 @@
 """What may act inside a frozen tower, and where: the contract of prompts, adapters and the like."""
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from torch import Tensor, nn
 
 from harness.clip.plain_models import plain_models
 from harness.errors import UsageError
+
+TowerName = Literal["image", "text"]
+# Operations of a tower that an injection may act after, in the order in which a tower runs them. `patches`, `norm_pre`
+# and `norm_post` are outside the blocks: the patch embedding and the norms before and after them.
+Place = Literal[
+    "patches",
+    "norm_pre",
+    "norm_1",
+    "query",
+    "key",
+    "value",
+    "out",
+    "norm_2",
+    "mlp_in",
+    "mlp_hidden",
+    "mlp_out",
+    "norm_post",
+]
+PLACES: tuple[Place, ...] = get_args(Place)
+PROJECTIONS: tuple[Place, ...] = ("query", "key", "value")
 
 
 class TowerShape(NamedTuple):
@@ -42,17 +63,19 @@ def tower_shapes(clip: Backbone) -> tuple[TowerShape, TowerShape]:
 class Injection(nn.Module):
     """Acts inside one tower; a hook that is not overridden changes nothing.
 
-    `harness.clip.towers` calls the hooks in the order in which they are defined here, `before_block` and
-    `beside_mlp` once per block. `x` and `u` are the residual stream [n, length, width] in the tower's
-    working type; what a hook returns has that type too. A hook for another place (a factor on a
-    projection, keys and values in front of others, a scale after an operation) belongs here, with its
-    call in `harness.clip.towers`.
+    `harness.clip.towers` calls the hooks: `after` behind each operation named in `places`, the others in the order in
+    which they are defined here. `x` and `u` are the residual stream [n, length, width] in the tower's working type;
+    what a hook returns has that type too. Layers are counted from 0.
 
     Attributes:
         attention_dropout: share of every block's attention weights that is dropped while training.
+        places: the operations after which the injection acts; a tower keeps others fused.
+        reads_streams: whether `finished` is given what each block read.
     """
 
     attention_dropout: float = 0.0
+    places: frozenset[Place] = frozenset()
+    reads_streams: bool = False
 
     def tokens(self, tokens: Tensor) -> Tensor:
         """Rearrange token ids [n, length] before they are looked up; text tower only."""
@@ -70,9 +93,28 @@ class Injection(nn.Module):
         """Change what block `layer`, counted from 0, reads [n, length, width]."""
         return x
 
+    def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
+        """Change what an operation made [n, length, width out] of what it was given [n, length, width in].
+
+        `mlp_hidden` is the activation between both maps of the MLP, `query`, `key` and `value` are whole, before they
+        are split into heads. Outside the blocks `layer` is 0.
+        """
+        return made
+
+    def keys_and_values(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Put keys and values in front of a block's own [n, heads, length, head width]; every place sees them."""
+        return key, value
+
     def beside_mlp(self, layer: int, u: Tensor) -> Tensor | None:
         """Return what is added to the MLP branch, from the stream `u` after attention; None adds nothing."""
         return None
+
+    def finished(self, x: Tensor, streams: Sequence[Tensor]) -> Tensor:
+        """Change what the last block gives [n, length, width], before the last norm.
+
+        `streams` is what each block read, in order, where `reads_streams` asks for it, and else empty.
+        """
+        return x
 
 
 class Chain(Injection):
@@ -84,6 +126,8 @@ class Chain(Injection):
         for name in self._names:
             self.add_module(name, parts[name])
         self.attention_dropout = max((part.attention_dropout for part in self.parts), default=0.0)
+        self.places = frozenset[Place]().union(*(part.places for part in self.parts))
+        self.reads_streams = any(part.reads_streams for part in self.parts)
 
     @property
     def parts(self) -> list[Injection]:
@@ -108,6 +152,19 @@ class Chain(Injection):
             x = part.before_block(layer, x)
         return x
 
+    def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
+        """Pass what an operation made through the parts that act there."""
+        for part in self.parts:
+            if place in part.places:
+                made = part.after(place, layer, given, made)
+        return made
+
+    def keys_and_values(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Pass keys and values through all parts."""
+        for part in self.parts:
+            key, value = part.keys_and_values(layer, key, value)
+        return key, value
+
     def beside_mlp(self, layer: int, u: Tensor) -> Tensor | None:
         """Add up what the parts give."""
         total: Tensor | None = None
@@ -116,6 +173,12 @@ class Chain(Injection):
             if added is not None:
                 total = added if total is None else total + added
         return total
+
+    def finished(self, x: Tensor, streams: Sequence[Tensor]) -> Tensor:
+        """Pass what the last block gives through all parts."""
+        for part in self.parts:
+            x = part.finished(x, streams)
+        return x
 
 
 class AttentionDropout(Injection):
