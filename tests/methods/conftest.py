@@ -63,6 +63,19 @@ def irra(build):
 
 
 @pytest.fixture(scope="session")
+def blueprint():
+    """Return a maker of methods on ViT-B/16 at 384x128 without numbers, for counts."""
+    sized = {"pretrained": None, "image_size": (384, 128)}
+
+    def make(name, **fields):
+        clip = load_clip(BackboneConfig(name="ViT-B-16-quickgelu", **sized), device="meta")
+        with torch.device("meta"):
+            return METHODS.get(name)(clip, METHODS.get(name).Config(name=name, **fields))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def enliven():
     return _enliven
 
