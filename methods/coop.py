@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from harness.clip.injection import Injection, tower_shapes
 from harness.clip.injection.prompts import DEVIATION, make_room
-from harness.clip.tokens import lengths
+from harness.clip.injection.words import word_vectors
 from harness.errors import UsageError
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
@@ -74,14 +74,14 @@ class Coop(Method):
 
     def adapt(self) -> None:
         """Put the context before the captions."""
-        tower_shapes(self.clip)
+        _, text = tower_shapes(self.clip)
         n_context, text_length = self.config.n_context, self.clip.text_length
         if n_context + 3 > text_length:
             raise UsageError(
                 f"method.n_context={n_context} leaves no room for a caption in {text_length} tokens: "
                 "choose a smaller one or a larger backbone.text_length."
             )
-        self.text_injection = Context(self._start(), text_length)
+        self.text_injection = Context(self._start(text.width), text_length)
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Return the optimiser that the config names."""
@@ -89,18 +89,11 @@ class Coop(Method):
             return super().optimiser()
         return torch.optim.SGD(self.param_groups(), momentum=MOMENTUM)
 
-    def _start(self) -> Tensor:
+    def _start(self, width: int) -> Tensor:
         """Return the vectors before training [n_context, width]: N(0, 0.02^2), the last ones words if so configured."""
-        table: Tensor = self.clip.model.token_embedding.weight.detach()
-        vectors = table.new_empty(self.config.n_context, table.shape[1]).normal_(std=DEVIATION)
+        n_context = self.config.n_context
+        vectors = torch.empty(n_context, width).normal_(std=DEVIATION)
         if self.config.init == "words":
-            pieces = self._pieces(len(table))[-len(vectors) :].to(table.device)
-            vectors[len(vectors) - len(pieces) :] = table[pieces]
+            words = word_vectors(self.clip, WORDS)[-n_context:]
+            vectors[n_context - len(words) :] = words
         return vectors
-
-    def _pieces(self, vocabulary: int) -> Tensor:
-        """Return the token ids of the words, without start and end, as far as the backbone knows them."""
-        with torch.device("cpu"):
-            tokens = self.clip.tokenize([WORDS])[0]
-            pieces: Tensor = tokens[1 : int(lengths(tokens)) - 1]
-            return pieces[pieces < vocabulary]

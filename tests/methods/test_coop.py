@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from harness.clip.injection.words import word_vectors
 from harness.clip.model import load_clip
 from harness.clip.tokens import cut
 from harness.config.sections import BackboneConfig
@@ -133,7 +134,7 @@ def test_training_leaves_the_backbone_s_own_words_alone(on_tiny):
 
 
 def test_the_words_are_one_vector_each_in_clip_s_own_vocabulary():
-    assert len(blueprint()._pieces(49_408)) == 4
+    assert word_vectors(blueprint().clip, PHRASE).shape == (4, 512)
 
 
 @pytest.mark.parametrize(("n_context", "n_parameters"), [(16, 8_192), (4, 2_048), (1, 512)])

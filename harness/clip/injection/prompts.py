@@ -1,12 +1,14 @@
-"""Bidirectional prompts: learned tokens in the blocks of both towers, partly made from the other tower's.
+"""Prompts: learned tokens in the blocks of a tower, its own or made from the other tower's.
 
-CSKT (ICASSP 2024) calls this BPT, bidirectional prompts transferring. Places as released: text prompts are
-right after BOS, image prompts at the end; each of the first `depth` blocks reads fresh ones.
+Text prompts are right after BOS, image prompts at the end, before the first LayerNorm; each of the first `depth`
+blocks reads fresh ones, and the others what the block below made of them. What goes both ways CSKT (ICASSP 2024) calls
+BPT, bidirectional prompts transferring; these are the places of its code and of MaPLe's.
 """
 
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.clip.injection import Backbone, Injection, tower_shapes
@@ -54,7 +56,7 @@ class Prompts(nn.Module):
         image, text = tower_shapes(clip)
         self.depth = min(fields.prompt_depth, image.layers, text.layers)
         self.n_tokens = 2 * length if directions == "both" else length
-        _check_room(self.n_tokens, clip.text_length)
+        check_room(self.n_tokens, clip.text_length, "prompt_length")
         t2i, i2t = directions in ("t2i", "both"), directions in ("i2t", "both")
         self.text_own = None if directions == "i2t" else _prompts(self.depth, length, text.width)
         self.image_own = None if directions == "t2i" else _prompts(self.depth, length, image.width)
@@ -83,29 +85,51 @@ class Prompts(nn.Module):
         self.text_to_image = self.image_to_text = None
 
 
-class ImagePrompts(Injection):
-    """Puts prompts at the end of the image sequence and renews them before the blocks."""
+class OwnPrompts(nn.Module):
+    """The prompts of one tower alone, in `vectors` [depth, n_tokens, width]; they start as N(0, 0.02^2)."""
 
-    def __init__(self, prompts: Prompts) -> None:
+    def __init__(self, depth: int, n_tokens: int, width: int) -> None:
+        super().__init__()
+        self.depth, self.n_tokens = depth, n_tokens
+        self.vectors = _prompts(depth, n_tokens, width)
+
+    def image(self, layer: int) -> Tensor:
+        """Return what a block reads [n_tokens, width], of whichever tower."""
+        return self.vectors[layer]
+
+    text = image
+
+
+class ImagePrompts(Injection):
+    """Puts prompts at the end of the image sequence and renews them before the blocks.
+
+    The order of an image's places makes no difference to attention, so these may be anywhere after the class token.
+    `dropout` is the share of the prompts' values that is dropped in training, for each image anew.
+    """
+
+    def __init__(self, prompts: Prompts | OwnPrompts, dropout: float = 0.0) -> None:
         super().__init__()
         self._shared = (prompts,)  # in a tuple: both towers share them, and the method is what saves them
+        self.dropout = dropout
 
     def embedded(self, x: Tensor) -> Tensor:
         """Append the first prompts [n, length + n_tokens, width]: normalised with the rest, no positions."""
-        return torch.cat([x, _batch(self._shared[0].image(0), x)], dim=1)
+        return self._append(0, x)
 
     def before_block(self, layer: int, x: Tensor) -> Tensor:
         """Put this layer's prompts in the place of the last ones."""
         prompts = self._shared[0]
-        if not 0 < layer < prompts.depth:
-            return x
-        return torch.cat([x[:, : -prompts.n_tokens], _batch(prompts.image(layer), x)], dim=1)
+        return self._append(layer, x[:, : -prompts.n_tokens]) if 0 < layer < prompts.depth else x
+
+    def _append(self, layer: int, x: Tensor) -> Tensor:
+        prompts = _batch(self._shared[0].image(layer), x)
+        return torch.cat([x, F.dropout(prompts, self.dropout, self.training)], dim=1)
 
 
 class TextPrompts(Injection):
     """Puts prompts after BOS and renews them before the blocks."""
 
-    def __init__(self, prompts: Prompts, text_length: int) -> None:
+    def __init__(self, prompts: Prompts | OwnPrompts, text_length: int) -> None:
         super().__init__()
         self._shared = (prompts,)  # in a tuple: both towers share them, and the method is what saves them
         self._text_length = text_length
@@ -145,11 +169,12 @@ def make_room(tokens: Tensor, n_places: int, text_length: int) -> Tensor:
     return shifted
 
 
-def _check_room(n_tokens: int, text_length: int) -> None:
+def check_room(n_tokens: int, text_length: int, field: str) -> None:
+    """Raise `UsageError` naming the config field for more prompts than a caption can stand beside."""
     if n_tokens + 3 > text_length:
         raise UsageError(
             f"{n_tokens} prompts leave no room for a caption in {text_length} tokens: choose a smaller "
-            "method.prompt_length or a larger backbone.text_length."
+            f"method.{field} or a larger backbone.text_length."
         )
 
 
