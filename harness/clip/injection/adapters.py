@@ -1,14 +1,17 @@
-"""Parallel adapters: a bottleneck beside the MLP of every block, after its own LayerNorm.
+"""Adapters: bottlenecks beside the MLP of every block, or behind its attention and its MLP.
 
-CSKT (ICASSP 2024) calls this DAT, dual adapters transferring: `scale * up(relu(down(norm(u))))` for the
-stream `u` after attention, with one constant scale per tower.
+Parallel ones add `scale * up(relu(down(u)))` for the stream `u` after attention, sequential ones add what they make of
+an operation's output to it. CSKT (ICASSP 2024) calls parallel ones with a LayerNorm of their own, and one constant
+scale per tower, DAT, dual adapters transferring.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.clip.injection import Backbone, Injection, TowerShape, tower_shapes
+from harness.clip.injection import Backbone, Injection, Place, TowerShape, tower_shapes
 from harness.compute.precision import layer_norm
 from harness.config.fields import Choice, Range, Section, setting
 from harness.errors import UsageError
@@ -18,7 +21,7 @@ _KAIMING_SLOPE = 5**0.5
 
 
 class AdapterFields(Section):
-    """Config fields of a method that uses parallel adapters."""
+    """Config fields of CSKT's parallel adapters."""
 
     init: Literal["released", "zero"] = setting(
         "released",
@@ -37,19 +40,33 @@ class AdapterFields(Section):
     )
 
 
-class _Adapter(nn.Module):
-    """LayerNorm, down, ReLU, up; maps [n, length, width] to the same shape.
+class BottleneckFields(Section):
+    """Config fields of adapters whose width is a number, whatever that of the tower."""
+
+    bottleneck: int = setting(
+        64, "width of the adapters' inner layer", search=Choice(values=(8, 16, 32, 64, 128)), ge=1
+    )
+    adapter_towers: Literal["image", "text", "both"] = setting(
+        "both", "towers that get adapters", search=Choice(values=("image", "text", "both"))
+    )
+
+
+class Adapter(nn.Module):
+    """LayerNorm where there is one, down, ReLU, dropout, up; maps [n, length, width] to the same shape.
 
     `init` "released" draws both maps from N(0, 0.02^2), so an untrained model is not CLIP any more;
     "zero" draws the lower map Kaiming-uniform and sets the upper one to 0, as the authors' later
     methods do. Biases are 0.
     """
 
-    def __init__(self, width: int, bottleneck: int, init: str) -> None:
+    def __init__(
+        self, width: int, bottleneck: int, init: str, *, norm: bool = False, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
         self.down = nn.Linear(width, bottleneck)
         self.up = nn.Linear(bottleneck, width)
+        self.dropout = dropout
         if init == "zero":
             nn.init.kaiming_uniform_(self.down.weight, a=_KAIMING_SLOPE)
             nn.init.zeros_(self.up.weight)
@@ -61,20 +78,17 @@ class _Adapter(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """Return what the adapter makes of the stream [n, length, width]."""
-        out: Tensor = self.up(self.down(layer_norm(self.norm, u)).relu_())
+        hidden = self.down(layer_norm(self.norm, u)).relu_()
+        out: Tensor = self.up(F.dropout(hidden, self.dropout, self.training))
         return out
 
 
 class Adapters(Injection):
-    """One adapter per block of a tower, all with one constant scale."""
+    """Parallel adapters: one beside the MLP of each block of a tower, all with one constant scale."""
 
-    def __init__(self, layers: int, width: int, *, scale: float, reduction: int, init: str) -> None:
+    def __init__(self, layers: Sequence[Adapter], scale: float) -> None:
         super().__init__()
-        if reduction > width:
-            raise UsageError(
-                f"method.reduction {reduction} leaves nothing of width {width}: choose a smaller one."
-            )
-        self.layers = nn.ModuleList(_Adapter(width, width // reduction, init) for _ in range(layers))
+        self.layers = nn.ModuleList(layers)
         self.scale = scale
 
     def beside_mlp(self, layer: int, u: Tensor) -> Tensor:
@@ -83,8 +97,27 @@ class Adapters(Injection):
         return added * self.scale
 
 
+class SequentialAdapters(Injection):
+    """Adapters behind operations of each block of a tower: what they make is added to what the operation made.
+
+    Those behind the attention are `out.LAYER`, those behind the MLP `mlp_out.LAYER`; they start as nothing.
+    """
+
+    def __init__(self, shape: TowerShape, places: Sequence[Place], bottleneck: int) -> None:
+        super().__init__()
+        self.places = frozenset(places)
+        for place in places:
+            adapters = (Adapter(shape.width, bottleneck, "zero") for _ in range(shape.layers))
+            self.add_module(place, nn.ModuleList(adapters))
+
+    def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
+        """Add what the layer's adapter at a place makes of the operation's output."""
+        changed: Tensor = made + getattr(self, place)[layer](made)
+        return changed
+
+
 def build_adapters(clip: Backbone, fields: AdapterFields) -> tuple[Adapters | None, Adapters | None]:
-    """Return the adapters of the image tower and of the text tower; None where there are none."""
+    """Return CSKT's adapters of the image tower and of the text tower; None where there are none."""
     image, text = tower_shapes(clip)
     with_image, with_text = (fields.adapter_towers in (tower, "both") for tower in ("image", "text"))
     return (
@@ -93,5 +126,19 @@ def build_adapters(clip: Backbone, fields: AdapterFields) -> tuple[Adapters | No
     )
 
 
+def check_bottleneck(shape: TowerShape, bottleneck: int) -> None:
+    """Raise `UsageError` for a bottleneck that is wider than the tower."""
+    if bottleneck > shape.width:
+        raise UsageError(
+            f"method.bottleneck={bottleneck} is wider than the {shape.width} of a tower: choose {shape.width} or less."
+        )
+
+
 def _adapters(shape: TowerShape, scale: float, fields: AdapterFields) -> Adapters:
-    return Adapters(shape.layers, shape.width, scale=scale, reduction=fields.reduction, init=fields.init)
+    if fields.reduction > shape.width:
+        raise UsageError(
+            f"method.reduction {fields.reduction} leaves nothing of width {shape.width}: choose a smaller one."
+        )
+    bottleneck = shape.width // fields.reduction
+    layers = [Adapter(shape.width, bottleneck, fields.init, norm=True) for _ in range(shape.layers)]
+    return Adapters(layers, scale)
