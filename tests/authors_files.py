@@ -64,6 +64,57 @@ def cskt(clip: Clip, *, length: int = 4, seed: int = 3) -> dict[str, torch.Tenso
     return state
 
 
+def dm_adapter(clip: Clip, *, n_experts: int = 6, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Return the state dict of DM-Adapter's model, with the parameters that nothing reads."""
+    make, image, dim = _maker(clip, seed), clip.image_width, clip.embed_dim
+    state = {f"base_model.{name}": value for name, value in clip_state(clip, seed).items()}
+    for block, width in _blocks(clip):
+        state |= _norm(f"{block}.ln_3", width, make) | {f"{block}.task_param": make(width)}
+        for gate in ("input_gate", "task_gate"):
+            state[f"{block}.feed_forward.{gate}.weight"] = make(n_experts, width)
+        state[f"{block}.feed_forward.alpha"] = make()
+        for expert in (f"{block}.feed_forward.experts.{number}" for number in range(n_experts)):
+            state |= _linear(f"{expert}.down", width, width // 8, make)
+            state |= _linear(f"{expert}.up", width // 8, width, make)
+    for name, width in (("vision_param", image), ("text_param", dim), ("co_vision_param", image)):
+        state[f"base_model.{name}"] = make(width)
+    return state | _linear("base_model.v2i_proj", image, dim, make)
+
+
+def up_person(clip: Clip, *, rank: int = 32, length: int = 10, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Return the state dict of UP-Person's model; the attention of each block names its prefixes once more."""
+    make = _maker(clip, seed)
+    state = {f"base_model.{name}": value for name, value in clip_state(clip, seed).items()}
+    for block, width in _blocks(clip):
+        kind, number = ("vit" if ".visual." in block else "text"), block.rpartition(".")[2]
+        for adapter in ("adapter_ln_mlp", "adapter_ln_msa"):
+            state |= _linear(f"{block}.{adapter}.down", width, width // 8, make)
+            state |= _linear(f"{block}.{adapter}.up", width // 8, width, make)
+        state |= {f"{block}.scale_1": make(), f"{block}.scale_2": make()}
+        prefix = {"scale_to_grad": make()}
+        for part in ("key", "val"):
+            prefix |= {f"{part}.tokens": make(length, width), f"{part}.scaler.scale": make()}
+        for name, value in prefix.items():
+            state[f"{kind}_prefix_learner.{kind}_prefix.{number}.{name}"] = value
+            state[f"{block}.attn.prefix.{name}"] = value
+        lora = f"LORA_learner.lora_{'image' if kind == 'vit' else 'text'}.{number}"
+        for part in range(2):
+            state[f"{lora}.lora_A.{part}"] = make(rank, width)
+            state[f"{lora}.lora_B.{part}"] = make(width, rank)
+            state[f"{lora}.scale.{part}.scale"] = make()
+    return state
+
+
+def _blocks(clip):
+    """Yield the beginning of each block's names, and the width of its tower."""
+    for tower, layers, width in (
+        ("visual.", clip.image_layers, clip.image_width),
+        ("", clip.text_layers, clip.text_width),
+    ):
+        for layer in range(layers):
+            yield f"base_model.{tower}transformer.resblocks.{layer}", width
+
+
 def _maker(clip, seed):
     generator, device = torch.Generator().manual_seed(seed + 1), next(clip.model.parameters()).device
     return lambda *shape: _random(shape, generator, device)

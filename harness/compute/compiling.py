@@ -29,7 +29,12 @@ def compiling() -> Iterator[None]:
 
     config: Any = torch._dynamo.config
     limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
-    with config.patch({limit: MOST_SHAPES}):
+    changes: dict[str, Any] = {limit: MOST_SHAPES}
+    # What a method notes inside of a block it notes once, not a second time when activations are computed again.
+    noted_once = "skip_fwd_side_effects_in_bwd_under_checkpoint"
+    if hasattr(config, noted_once):
+        changes[noted_once] = True
+    with config.patch(changes):
         yield
 
 

@@ -101,10 +101,12 @@ def test_the_towers_are_traced_whole(build, batch):
     )
 
 
+@pytest.mark.parametrize("name", ["cskt", "dm_adapter"])
 @pytest.mark.slow
-def test_all_at_once_give_the_same(build, batch, monkeypatch):
+def test_all_at_once_give_the_same(build, batch, monkeypatch, name):
+    """Of these the second notes inside of its blocks what its losses need."""
     monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
-    method = build("cskt", backbone="shallow")
+    method = build(name, backbone="shallow")
     expected = learned(method, batch, part_size=4)
     found = learned(method, batch, tower_calls(compile=True, checkpoint=True), part_size=4)
     assert_alike(found, expected, rtol=1e-4, atol=1e-5)

@@ -27,12 +27,13 @@ from harness.run.import_checkpoint import import_checkpoint, released_config
 from harness.run.released import expected_tensors
 from harness.run.resume import resume_run
 from harness.twins.marker import read_marker
-from tests import authors_files, naive_cskt
+from tests import authors_files, naive_cskt, naive_field
 
 pytestmark = pytest.mark.usefixtures("untracked")
 
 TINY = BackboneConfig(name="tiny", pretrained=None, image_size=(96, 32))
 PERSONS = 20
+METHODS_WITH_A_MAP = ("cskt", "dm_adapter", "irra", "tbps_clip")
 CAPTIONS = ["a woman in a red coat", "a man " + "with a bag " * 40]
 
 
@@ -43,9 +44,10 @@ def clip():
 
 @pytest.fixture(scope="module")
 def states(clip):
-    """Return the three methods' checkpoints for the tiny CLIP."""
+    """Return the methods' checkpoints for the tiny CLIP."""
     return {
         "cskt": authors_files.cskt(clip),
+        "dm_adapter": authors_files.dm_adapter(clip),
         "irra": authors_files.irra(clip, persons=PERSONS),
         "tbps_clip": authors_files.tbps_clip(clip),
     }
@@ -110,6 +112,8 @@ def plain_embeddings(state, images, tokens):
 def direct(method, state, images, tokens):
     if method == "cskt":
         return naive_cskt.encode_image(state, images), naive_cskt.encode_text(state, tokens)
+    if method == "dm_adapter":
+        return [tower.embeddings for tower in naive_field.dm_adapter(state, images, tokens, heads=(4, 4))]
     beginnings = {"tbps_clip": ("encode_text.", "visual."), "irra": ("base_model.",)}[method]
     towers = {
         name.removeprefix("encode_text.").removeprefix("base_model."): value
@@ -119,7 +123,7 @@ def direct(method, state, images, tokens):
     return plain_embeddings(towers, images, tokens)
 
 
-@pytest.mark.parametrize("method", ["cskt", "irra", "tbps_clip"])
+@pytest.mark.parametrize("method", METHODS_WITH_A_MAP)
 def test_an_imported_run_embeds_as_the_authors_tensors_do_wherever_its_folder_lies(
     bring, states, clip, tmp_path, method
 ):
@@ -151,7 +155,7 @@ def test_what_the_losses_need_is_taken_too(bring, states, tmp_path, method):
         assert torch.equal(own[ours], states[method][theirs])
 
 
-@pytest.mark.parametrize("method", ["cskt", "irra", "tbps_clip"])
+@pytest.mark.parametrize("method", METHODS_WITH_A_MAP)
 def test_the_maps_cover_the_released_models_on_vit_b_16_by_name_and_shape(method):
     config = resolve(method, "cuhk")
     clip = load_clip(config.backbone, device="meta")
@@ -159,8 +163,8 @@ def test_the_maps_cover_the_released_models_on_vit_b_16_by_name_and_shape(method
     state = getattr(authors_files, method)(clip, **more)
     found = METHODS.get(method).imported(state)
     assert {name: tuple(value.shape) for name, value in found.items()} == expected_tensors(config).shapes
-    if method == "cskt":
-        assert sum(v.numel() for name, v in found.items() if "clip." not in name) == 12_117_888
+    if method in (own := {"cskt": 12_117_888, "dm_adapter": 15_669_528}):
+        assert sum(v.numel() for name, v in found.items() if "clip." not in name) == own[method]
 
 
 def test_the_run_is_tested_once_and_marked_as_chosen_on_the_test_split(bring, states, tmp_path):
