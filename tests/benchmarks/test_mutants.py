@@ -143,6 +143,7 @@ def test_what_no_test_notices_is_named_and_what_is_listed_is_not_counted(project
     assert "lists lines that are gone; remove them: shop/hardly.py: gone" in said
 
 
+@pytest.mark.slow
 def test_a_draw_is_tried_in_portions(project):
     draw = ("--modules", "shop", "--count", "99")
     code, said, result = call(project, *draw, "--minutes", "0")
@@ -166,6 +167,7 @@ def test_the_draw_follows_its_seed_and_is_even(project):
         mutants.files_of(project, ["shop.none"])
 
 
+@pytest.mark.slow
 def test_tests_that_never_end_are_ended(project, tmp_path):
     (project / "tests/shop/test_well.py").write_text("def test_it():\n    while True:\n        pass\n")
     copy = Copy(project, tmp_path)

@@ -300,6 +300,7 @@ def test_studies_are_listed_shown_and_exported(call, kept, tmp_path):
         assert flatten(yaml.safe_load(exported.stdout)) == before["best"]["params"] | without_removed(written)
 
 
+@pytest.mark.slow
 def test_a_whole_study_is_shown_and_its_best_configuration_tested_on_pictures_that_are_known(call, own):
     before, trials = study_of(own, "whole"), recorded(own, "studies/whole/trials/*")
     found, _ = call(own, *AS_WHOLE)
@@ -335,6 +336,7 @@ def test_a_setting_that_is_gone_is_refused_in_one_line_wherever_a_person_gives_i
         assert told.value.exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_study_that_was_begun_gains_what_is_missing(call, own):
     before, trials = study_of(own, "begun"), recorded(own, "studies/begun/trials/*")
     known = {run.info.run_id for run in tracked(own)}
@@ -351,6 +353,7 @@ def test_a_study_that_was_begun_gains_what_is_missing(call, own):
     assert study.data.metrics["trials/finished"] == 3
 
 
+@pytest.mark.slow
 def test_a_suite_goes_on_and_does_not_repeat_the_cell_that_is_done(call, own):
     command, before = (own / "two_rows.yaml", "--synthetic"), recorded(own)
     with pytest.raises(

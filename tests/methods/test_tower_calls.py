@@ -112,6 +112,7 @@ def test_all_at_once_give_the_same(build, batch, monkeypatch, name):
     assert_alike(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_few_lengths_are_few_graphs(build, batch, captions):
     """A graph for the images, and one for each length of captions; none for another batch of the same."""
     method = build("full_finetune", backbone="shallow")

@@ -113,6 +113,7 @@ def test_the_heat_maps_stand_last_layer_on_top_with_their_values_written_in(fake
     pyplot.close(figure)
 
 
+@pytest.mark.slow
 def test_a_look_at_the_test_split_and_a_cut_are_said(experiment, probed, tmp_path, no_kernel):
     made = make(experiment, tmp_path, probed(split="test", clip=20.0).name)
     facts = {row["what"]: row["value"] for row in tables_of(made)["compression-facts"]["rows"]}
@@ -120,6 +121,7 @@ def test_a_look_at_the_test_split_and_a_cut_are_said(experiment, probed, tmp_pat
     assert facts["cut of drops before C¹"] == "at 20 points (unpublished)"
 
 
+@pytest.mark.slow
 def test_towers_of_another_depth_are_not_correlated_with_the_paper(experiment, probed, tmp_path, no_kernel):
     made = make(experiment, tmp_path, probed(layers=3).name)
     row = tables_of(made)["compression-agreement"]["rows"][0]
@@ -128,6 +130,7 @@ def test_towers_of_another_depth_are_not_correlated_with_the_paper(experiment, p
     assert "–" in (tmp_path / "tables" / "compression-agreement.md").read_text()
 
 
+@pytest.mark.slow
 def test_one_layer_leaves_nothing_to_take_away(experiment, probed, tmp_path, no_kernel):
     made = make(experiment, tmp_path, probed(layers=1, least_important=[]).name)
     assert tables_of(made)["compression-choice"]["rows"] == []

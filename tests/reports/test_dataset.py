@@ -48,6 +48,7 @@ def test_a_twin_is_told_as_one_with_every_table_and_figure(twin, tmp_path, no_ke
     assert "rendered" in facts["licence"]
 
 
+@pytest.mark.slow
 def test_the_counts_of_a_split_stand_against_the_published_ones(data, tmp_path, no_kernel):
     write_icfg(data, ENTRIES)
     made = report_on("icfg", tmp_path)
@@ -88,6 +89,7 @@ def test_a_broken_annotation_is_a_page_with_the_fault_and_exit_code_two(data, tm
     assert not (tmp_path / "figures").exists()
 
 
+@pytest.mark.slow
 def test_images_that_are_not_here_leave_words_and_counts(data, tmp_path, no_kernel):
     write_icfg(data, ENTRIES, images=False)
     made = report_on("icfg", tmp_path)

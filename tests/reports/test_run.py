@@ -36,6 +36,7 @@ def test_a_run_is_told_whole(experiment, whole_run, tmp_path, no_kernel):
     assert costs["parameters.trainable"] == 1000
 
 
+@pytest.mark.slow
 def test_the_probe_reads_off_what_is_there_and_nothing_else(experiment, whole_run, tmp_path, no_kernel):
     made = make("run", experiment, tmp_path, whole_run().name)
     read_off = {row["attribute"]: row for row in tables_of(made)["run-probe"]["rows"]}
@@ -83,6 +84,7 @@ def test_arrays_that_cannot_be_read_are_told_as_missing(
     assert not (tmp_path / "data" / name).exists()
 
 
+@pytest.mark.slow
 def test_results_with_broken_arrays_stand_in_a_leaderboard_without_a_rank(
     experiment, whole_run, tmp_path, no_kernel
 ):
@@ -128,6 +130,7 @@ def test_hostile_names_stay_text(experiment, whole_run, tmp_path, no_kernel):
     assert made.n_results == 1
 
 
+@pytest.mark.slow
 def test_two_results_are_set_against_each_other(experiment, whole_run, tmp_path, no_kernel):
     strong, weak = whole_run("cskt", 0.7), whole_run("linear_probe", 0.3, seed=2)
     made = make("compare", experiment, tmp_path, strong.name, weak.name)
@@ -147,6 +150,7 @@ def test_two_results_are_set_against_each_other(experiment, whole_run, tmp_path,
     assert "SYNTHETIC TWIN" in table["title"]
 
 
+@pytest.mark.slow
 def test_two_older_results_are_compared_without_flips(experiment, fake, tmp_path, no_kernel):
     runs = [fake.send(experiment, *fake.record(method, "icfg", r1)) for method, r1 in (("a", 20), ("b", 60))]
     made = make("compare", experiment, tmp_path, *(run.name for run in runs))

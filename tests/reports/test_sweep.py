@@ -59,6 +59,7 @@ def test_a_study_is_read_whole_and_its_report_holds_every_figure(experiment, fak
     assert made.gaps == []
 
 
+@pytest.mark.slow
 def test_of_several_objectives_costs_fall_and_the_front_is_drawn(experiment, fake, tmp_path, no_kernel):
     pairs = [(20.0, 4e9), (30.0, 5e9), (25.0, 3e9), (10.0, 2e9)]
     trials = [trial(n, value, values=(value, cost)) for n, (value, cost) in enumerate(pairs)]
@@ -100,6 +101,7 @@ def test_a_trial_that_was_ended_early_is_never_the_best_of_n(experiment, fake):
     assert expected["expected"].iloc[-1] == expected["high"].max() == 25
 
 
+@pytest.mark.slow
 def test_a_study_under_way_is_told_from_the_runs_of_its_trials(experiment, tmp_path, no_kernel):
     parent = open_study(experiment, "live")
     spec = {"axes": [axis.model_dump(mode="json") for axis in AXES], "search": {"trials": 9, "seeds": 2}}
@@ -140,6 +142,7 @@ def test_a_study_without_a_finished_trial_makes_a_clear_page_and_exit_code_two(
     assert "The best trials" not in page
 
 
+@pytest.mark.slow
 def test_a_study_whose_trials_all_break_the_limits_has_no_best_and_says_so(
     experiment, fake, tmp_path, no_kernel
 ):

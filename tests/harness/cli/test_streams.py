@@ -52,6 +52,7 @@ def test_a_process_goes_on_when_both_its_pipes_are_closed(tmp_path):
     assert (tmp_path / "file").read_text() == "done"
 
 
+@pytest.mark.slow
 def test_a_process_that_was_started_without_streams_goes_on(tmp_path):
     talk = tmp_path / "talk.py"
     talk.write_text(TALK)

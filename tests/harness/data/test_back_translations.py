@@ -163,6 +163,7 @@ def test_two_at_once_are_refused(file):
         translate(["a"], ["cat"], file)
 
 
+@pytest.mark.slow
 def test_an_interruption_loses_one_batch_and_the_same_command_goes_on(tree, tmp_path):
     """Interrupt the second batch, which never ends, as a terminal does; then go on."""
     flag = tmp_path / "slow"

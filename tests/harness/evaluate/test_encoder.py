@@ -1,5 +1,7 @@
 """One way to embed: the test, a loaded run, its search and the probe of its layers give the same embeddings."""
 
+from itertools import product
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -25,7 +27,15 @@ METHODS_SEEN = ("cskt", "linear_probe", "zero_shot")
 ROUNDING = {"fp32": 2e-6, "bf16": 1e-2}
 
 
-@pytest.fixture(params=[(m, p) for m in METHODS_SEEN for p in ROUNDING], ids="-".join)
+QUICK = [("cskt", "fp32"), ("linear_probe", "bf16")]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(pair, marks=() if pair in QUICK else pytest.mark.slow, id="-".join(pair))
+        for pair in product(METHODS_SEEN, ROUNDING)
+    ]
+)
 def trained(request, world, twins, tmp_path, untracked):
     method, precision = request.param
     config = world.quick(twins, method, "icfg", f"train.precision={precision}", "backbone.pretrained=shapes")

@@ -70,6 +70,7 @@ def test_a_disk_that_is_full_in_the_middle_leaves_nothing(icfg, tmp_path, monkey
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_after_a_kill_in_the_middle_the_same_command_goes_on(icfg, tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(

@@ -250,6 +250,7 @@ def training_figures(clip):
     return held_out_figures(clip, shares_of(SHORT.mix), SHORT.held_out, SHORT.seed)
 
 
+@pytest.mark.slow
 def test_half_the_bytes_cost_nothing_of_what_was_learned(tmp_path, monkeypatch):
     """By a model that finds most of the pictures that it saw, and not all."""
     see_only(monkeypatch, "garments", 64)

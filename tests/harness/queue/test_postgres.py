@@ -74,6 +74,7 @@ def open_queue(database, tmp_path):
     return lambda name="jobs", folder=tmp_path, **options: Queue(name, database, folder=folder, **options)
 
 
+@pytest.mark.slow
 def test_four_that_open_an_empty_database_at_once_make_its_tables_once(database):
     opened = at_once(4, lambda: open_storage(database).get_all_studies())
     assert opened == [[]] * 4
@@ -105,6 +106,7 @@ def test_jobs_that_several_queue_at_once_are_queued_once(open_queue):
     assert len(open_queue().jobs()) == 4
 
 
+@pytest.mark.slow
 def test_no_job_is_taken_twice_by_workers_at_once(open_queue, tmp_path):
     open_queue().fill(40)
     taken = []
@@ -120,6 +122,7 @@ def test_no_job_is_taken_twice_by_workers_at_once(open_queue, tmp_path):
     assert Counter(taken) == Counter(range(40))
 
 
+@pytest.mark.slow
 def test_what_a_dead_worker_left_is_taken_up_once_however_many_find_it(open_queue, tmp_path):
     queue = open_queue()
     queue.fill(6)
@@ -237,6 +240,7 @@ def test_a_server_that_comes_back_is_not_missed_and_heartbeats_go_on(
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_workers_that_come_before_the_study_say_so(database, tmp_path, capsys):
     command = ["worker", "cskt-icfg", "--storage", database, "--runs", str(tmp_path)]
     with pytest.MonkeyPatch.context() as patch:

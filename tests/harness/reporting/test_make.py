@@ -66,7 +66,9 @@ def test_a_report_is_whole_from_the_command_line(name, experiment, fake, tmp_pat
     assert {f"{name}.html", f"{name}.ipynb", "tables", "figures", "data"} <= kept
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize(
+    "name", [name if name == "leaderboard" else pytest.param(name, marks=pytest.mark.slow) for name in PANELS]
+)
 def test_each_report_writes_its_tables_and_figures(name, experiment, fake, tmp_path, no_kernel):
     fake.send(experiment, *fake.record("cskt", "icfg", 47, **shares(name)), [("cuhk", 20)])
     fake.send(experiment, *fake.record("full", "icfg", 47, synthetic=False, **shares(name)))
@@ -171,6 +173,7 @@ def test_what_an_earlier_report_left_is_replaced_and_other_files_are_kept(
     assert outside.is_file()
 
 
+@pytest.mark.slow
 def test_a_wrong_name_leaves_the_report_that_was_made_before(experiment, fake, tmp_path, no_kernel):
     fake.fill_whole(experiment)
     call = {"out": tmp_path, "runs": str(experiment.runs), "experiment": name_of(experiment)}
@@ -255,6 +258,7 @@ def test_the_page_folds_code_forbids_scripts_and_escapes_its_title(tmp_path):
     assert "<b>" not in page
 
 
+@pytest.mark.slow
 def test_reports_on_different_things_never_share_a_folder_and_the_same_takes_its_own_again(
     monkeypatch, tmp_path, experiment, fake
 ):

@@ -166,6 +166,7 @@ def test_of_a_run_that_was_made_again_with_another_budget_the_newest_counts(expe
     assert found.unlike == ("tuning budget: 30 trials for A, none for B",)
 
 
+@pytest.mark.slow
 def test_what_a_difference_of_a_point_takes_follows_from_what_both_sides_vary_by(experiment, fake):
     a = send(experiment, fake, "a", 40, seeds=(1, 2, 3))
     b = send(experiment, fake, "b", 60, seeds=(1, 2))

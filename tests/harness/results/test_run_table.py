@@ -284,6 +284,7 @@ def test_unfinished_runs_are_told_apart(experiment, fake):
     assert len(read_runs(experiment)) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_the_store_believes_running_is_interrupted_once_its_process_is_gone(experiment, fake):
     made, _ = fake.record("cskt", "icfg", status="running")
     made.environment["host"], made.key = socket.gethostname(), new_key()

@@ -207,6 +207,7 @@ def test_forced_it_is_made_anew_and_the_old_one_set_aside(bring, states, tmp_pat
     assert (tmp_path / "runs" / f"{record.name}~1" / BACKBONE).is_file()
 
 
+@pytest.mark.slow
 def test_without_data_it_is_untested_until_it_is_imported_where_they_are(
     bring, states, tmp_path, twins, monkeypatch
 ):
@@ -225,6 +226,7 @@ def test_without_data_it_is_untested_until_it_is_imported_where_they_are(
     assert tested.fingerprint
 
 
+@pytest.mark.slow
 def test_evaluating_an_untested_run_on_its_own_dataset_tests_it(bring, states, tmp_path):
     record = bring("tbps_clip", states["tbps_clip"])
     (result,) = evaluate_run(record.name, ["icfg"], runs=tmp_path / "runs", device="cpu")

@@ -32,6 +32,7 @@ def config(root, method="full_finetune", *overrides):
     return resolve(method, "ufine", synthetic=True, overrides=[*chosen, *overrides])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untracked")
 def test_a_run_on_long_captions_is_tested_on_the_other_domains_too(long_twins, tmp_path):
     record = run(config(long_twins), runs=tmp_path)

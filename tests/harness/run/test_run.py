@@ -208,7 +208,7 @@ def test_a_raised_version_is_another_run(world, twins, monkeypatch):
     assert run_module.prepare(world.quick(twins), None, "cpu", Listener(), {}).record.identity != before
 
 
-@pytest.mark.parametrize("method", ["full_finetune", "cskt"])
+@pytest.mark.parametrize("method", [pytest.param("full_finetune", marks=pytest.mark.slow), "cskt"])
 @pytest.mark.parametrize("at", [(1, 2), pytest.param((2, 1), marks=pytest.mark.slow)])
 def test_an_interrupted_run_goes_on_to_bit_identical_weights_and_metrics(world, twins, tmp_path, method, at):
     config = world.quick(twins, method)
@@ -228,6 +228,7 @@ def test_an_interrupted_run_goes_on_to_bit_identical_weights_and_metrics(world, 
     assert resumed.seconds > resumed.accounting["train_seconds"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "chosen"), [("val", 1), ("oracle", 2), ("last", 3)])
 def test_the_time_to_the_best_epoch_includes_that_epoch(world, twins, tmp_path, monkeypatch, rule, chosen):
     more = ("eval.test_each_epoch=true",) if rule == "oracle" else ()
@@ -291,6 +292,7 @@ def test_an_exploding_loss_is_stopped_too(world, twins, tmp_path):
         run(world.quick(twins, "full_finetune", "icfg", "train.max_loss=0.001"), runs=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_rule_last_takes_the_last_epoch_and_val_the_best(world, twins, tmp_path):
     last = run(world.quick(twins, "full_finetune", "icfg", "eval.rule=last"), runs=tmp_path)
     assert last.selection["epoch"] == 2
@@ -300,6 +302,7 @@ def test_the_rule_last_takes_the_last_epoch_and_val_the_best(world, twins, tmp_p
     assert val.selection["epoch"] == best["epoch"]
 
 
+@pytest.mark.slow
 def test_the_oracle_reports_the_best_test_epoch_and_its_gap(world, twins, tmp_path):
     record = run(
         world.quick(twins, "full_finetune", "icfg", "eval.test_each_epoch=true", "method.lr=1e-3"),

@@ -55,6 +55,7 @@ def change(folder):
     return lambda: write(0)
 
 
+@pytest.mark.slow
 def test_a_done_cell_is_run_again_when_its_pictures_change_and_not_otherwise(suite, tmp_path):
     call, twins = suite
     (first,), _ = call()

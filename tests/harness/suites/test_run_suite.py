@@ -56,6 +56,7 @@ def test_a_failing_cell_does_not_stop_the_rest_and_is_kept_until_retried(run_wit
     assert [c.seed for c in retried.calls] == [2, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("by a signal")])
 def test_an_interrupted_suite_goes_on_with_the_cell_it_was_at(run_with, cells, stop):
     cut = Runs(breaks={3: stop})
@@ -67,6 +68,7 @@ def test_an_interrupted_suite_goes_on_with_the_cell_it_was_at(run_with, cells, s
     assert rest.calls[0] == cells[2].config
 
 
+@pytest.mark.slow
 def test_a_suite_begun_when_there_were_more_settings_goes_on(
     run_with, cells, expansion, tmp_path, monkeypatch
 ):
@@ -107,6 +109,7 @@ def test_a_run_that_is_gone_is_made_again(run_with, tmp_path):
     assert len(again.calls) == 1
 
 
+@pytest.mark.slow
 def test_cells_that_a_suite_gains_are_run_and_those_it_loses_are_left_alone(run_with, table):
     run_with(Runs())
     table.write_text(TABLE.replace("seeds: 2", "seeds: 3"))
@@ -142,6 +145,7 @@ def test_the_plan_says_what_is_wrong_with_real_data_that_are_there(table, tmp_pa
     assert "It is a web page" in make_suite_plan(cells, tmp_path / "runs").faults["icfg"][0]
 
 
+@pytest.mark.slow
 def test_the_plan_finds_runs_that_others_made_but_not_those_without_the_tests(expansion, tmp_path):
     runs = Runs()
     for cell in expansion.cells[:2]:
@@ -168,6 +172,7 @@ def test_shards_are_disjoint_and_make_the_whole(cells):
             shard_of(cells, wrong)
 
 
+@pytest.mark.slow
 def test_shards_of_one_storage_do_their_own_part(run_with, cells):
     first, second = Runs(), Runs()
     assert run_with(first, shard="1/2").counts()["done"] == 4

@@ -84,6 +84,7 @@ def test_a_cell_starts_from_the_run_of_the_same_dataset_and_seed(run_with, cells
     assert sum(start is not None for _, _, start in starts) == 4
 
 
+@pytest.mark.slow
 def test_a_source_that_was_queued_later_is_waited_for(run_with, expansion):
     runs = Runs()
     run_with(runs, replace(expansion, cells=expansion.cells[::-1]))
@@ -118,6 +119,7 @@ def test_a_part_holds_a_cell_and_the_one_that_it_starts_from(cells):
         assert all(cell.source in names for cell in part if cell.source)
 
 
+@pytest.mark.slow
 def test_the_plan_knows_a_done_cell_by_the_run_it_started_from(run_with, expansion, tmp_path):
     before = plan_of(expansion, tmp_path / "runs")
     assert {cell.state for cell in before.values()} == {"missing"}

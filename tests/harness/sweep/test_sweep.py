@@ -111,6 +111,7 @@ def test_failures_that_differ_or_are_not_in_a_row_do_not_stop_a_study(search_wit
     assert summary.counts == {"finished": 3, "pruned": 0, "failed": 5}
 
 
+@pytest.mark.slow
 def test_three_equal_failures_in_a_row_stop_with_the_reason_and_are_tried_again(search_with):
     broken = Runs(breaks=dict.fromkeys(range(2, 9), RuntimeError("no more memory")))
     with pytest.raises(
@@ -124,6 +125,7 @@ def test_three_equal_failures_in_a_row_stop_with_the_reason_and_are_tried_again(
     assert mended.rates[:3] == broken.rates[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("by a signal")])
 def test_an_interrupted_trial_is_taken_up_first_when_the_study_goes_on(search_with, stop):
     cut = Runs(breaks={3: stop})
@@ -173,6 +175,7 @@ def test_changed_data_are_not_mixed_into_a_study(search_with):
     assert search_with(Runs(), 6).counts["finished"] == 6
 
 
+@pytest.mark.slow
 def test_a_study_begun_with_other_settings_is_refused_by_name(search_with, config):
     search_with(Runs(), study="mine")
     with pytest.raises(UsageError, match=r"other settings \(space\.method\.lr: .* before, .* now\)"):
@@ -183,6 +186,7 @@ def test_a_study_begun_with_other_settings_is_refused_by_name(search_with, confi
         search_with(Runs(), study="../elsewhere")
 
 
+@pytest.mark.slow
 def test_a_study_begun_when_there_were_more_settings_goes_on_under_its_own_name(search_with, tmp_path):
     begun = "linear_probe-icfg-twin-sweep-00000000"
     search_with(Runs(), 2, study=begun)
@@ -210,6 +214,7 @@ def test_the_best_is_trained_anew_with_a_fresh_seed_and_tested_once(search_with,
     assert [folder.path.name for folder in all_runs(tmp_path)] == [summary.tests[0].name]
 
 
+@pytest.mark.slow
 def test_a_larger_budget_is_noted_on_a_tested_run_that_is_found(search_with, tmp_path):
     runs = Runs(score=lambda config: 1.0)
     search_with(runs, test_seeds=1)
@@ -321,6 +326,7 @@ def test_the_best_of_a_study_serves_only_its_method_and_its_world(
         best_preset("mine", tmp_path, method=method, synthetic=synthetic)
 
 
+@pytest.mark.slow
 def test_a_study_does_not_go_on_over_other_pictures_of_training_and_validation(untracked, world, tmp_path):
     data = world.make_twins(tmp_path / "data")
     arguments = (world.quick(data), [RATE], Search(trials=1, test_seeds=0), WorkSetup(tmp_path / "runs"))
@@ -364,6 +370,7 @@ def test_a_sweep_in_which_nothing_finished_fails_without_a_test_too(search_with)
         search_with(Runs(breaks={1: ValueError("a"), 2: ValueError("b")}), trials=2)
 
 
+@pytest.mark.slow
 def test_the_tests_of_a_best_that_stays_are_kept(search_with, tmp_path):
     runs = Runs(score=lambda config: 1.0)
     tested = search_with(runs, trials=2, study="kept", test_seeds=1)
@@ -374,6 +381,7 @@ def test_the_tests_of_a_best_that_stays_are_kept(search_with, tmp_path):
     assert better.tests == []
 
 
+@pytest.mark.slow
 def test_a_helper_leaves_the_state_of_a_finished_study_alone(world, twins, tmp_path):
     summary = sweep(world.quick(twins), [RATE], Search(trials=1, test_seeds=0), WorkSetup(tmp_path))
     help_with(summary.study, WorkSetup(tmp_path))

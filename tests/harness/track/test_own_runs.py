@@ -101,6 +101,7 @@ def _die():
     raise Killed
 
 
+@pytest.mark.slow
 def test_killed_before_any_call_of_sending_it_is_sent_once_and_whole(fake, new_root, monkeypatch):
     calls = dead_at(monkeypatch, 10**6, *begun(fake, new_root("whole")))
     assert calls > 8
@@ -260,6 +261,7 @@ def test_a_record_of_an_earlier_harness_is_found_by_what_it_noted(fake, root):
     assert row.tags[KEY] == folder.read().key != ""
 
 
+@pytest.mark.slow
 def test_a_group_that_was_killed_while_it_was_sent_is_there_once(fake, root, monkeypatch):
     records = [send(*begun(fake, root, seed)) for seed in (1, 2)]
     group = {

@@ -96,6 +96,7 @@ def test_a_run_finishes_with_one_line_and_is_sent_later(away, world, twins, tmp_
     assert all_runs(tmp_path)[0].read() == record
 
 
+@pytest.mark.slow
 def test_several_runs_wait_once_and_say_it_once(world, twins, tmp_path, caplog, monkeypatch):
     server, port = silent()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")

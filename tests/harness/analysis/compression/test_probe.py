@@ -433,6 +433,7 @@ def test_a_run_is_probed_kept_sent_to_mlflow_and_shown_again(tuned):
     assert COMPRESSION in {file.path for file in store.client.list_artifacts(run_id)}
 
 
+@pytest.mark.slow
 def test_an_interrupted_probe_goes_on_and_another_epsilon_measures_only_what_is_new(tuned, tmp_path):
     target = fresh(tuned, tmp_path)
     probe = partial(probe_compression, str(target), split="test")
@@ -452,6 +453,7 @@ def test_an_interrupted_probe_goes_on_and_another_epsilon_measures_only_what_is_
     assert {row["C1"] for row in looser["modules"]} == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_the_test_split_is_a_result_of_its_own(tuned, tmp_path):
     target = fresh(tuned, tmp_path)
     _, record = tuned
@@ -492,6 +494,7 @@ def test_layers_left_out_do_not_count_and_frozen_ones_have_no_criticality(world,
     assert "C² of 3 of 18 modules is 0 by definition" in said
 
 
+@pytest.mark.slow
 def test_the_start_of_a_run_that_took_another_ones_towers_are_those_towers(tuned, world, twins):
     root, record = tuned
     changes = (f"backbone.init_from={record.name}", "method.lr=1e-3", "seed=5", "backbone.name=tiny")
@@ -628,6 +631,7 @@ def test_towers_that_are_no_plain_transformers_and_ways_of_a_methods_own_are_ref
         probe_compression(record.name, runs=root, force=True)
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_settings_and_json(tuned, tmp_path):
     target = fresh(tuned, tmp_path)
     called = CliRunner().invoke(cli, ["-q", "probe", "compression", str(target), "--clip", "5"], obj={})

@@ -51,6 +51,7 @@ def test_the_table_holds_the_answers_and_says_what_they_stand_on(asked):
     assert "–: no number is enough" in text
 
 
+@pytest.mark.slow
 def test_points_and_seeds_may_be_chosen_and_json_has_them_all(asked):
     ask, known = asked
     found = json.loads(ask("--points", "20", "--points", "10", "--points", "20", "--seeds", "5", "--json"))

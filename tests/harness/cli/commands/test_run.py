@@ -146,6 +146,7 @@ def test_completion_scripts(shell):
     assert "_HARNESS_COMPLETE" in result.output
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another_by_the_beginning_of_its_name(call):
     call("run", "-m", "full_finetune", "-d", "icfg", "--synthetic", *QUICK)
     name = json.loads(call("runs", "list", "--json")[1])[0]["identity"][:12]
@@ -182,6 +183,7 @@ def test_a_share_of_the_images_is_given_in_short(call):
     assert "is not in the range 0<x<=1" in err
 
 
+@pytest.mark.slow
 def test_a_table_of_synonyms_of_one_s_own_is_given_in_short(call, tmp_path):
     table = tmp_path / "1e3.txt"
     table.write_text("coat: jacket\n")

@@ -111,6 +111,7 @@ def test_studies_are_listed_shown_and_exported(search_with, tmp_path):
     assert best.method.lr == summary.best.params["method.lr"]
 
 
+@pytest.mark.slow
 def test_looking_at_a_study_does_not_change_how_it_goes_on(search_with, tmp_path):
     whole, parts = Runs(), Runs()
     search_with(whole, 8, study="whole")
@@ -134,6 +135,7 @@ def test_an_empty_storage_lists_nothing(tmp_path):
     assert "no study yet" in invoke("sweep", "list", "--runs", str(tmp_path)).output
 
 
+@pytest.mark.slow
 def test_mlflow_shows_study_trials_and_seeds_as_three_generations(monkeypatch, world, twins, tmp_path):
     monkeypatch.setattr(sweep_module, "run", None)
     summary = sweep(world.quick(twins), [RATE], Search(trials=2, seeds=2, test_seeds=0), WorkSetup(tmp_path))

@@ -175,6 +175,7 @@ def test_the_second_of_two_things_is_below_the_first_where_a_caption_says_so():
     assert all(text.index("hat") < text.index("above") < text.index("cup") for text in above)
 
 
+@pytest.mark.slow
 def test_articles_go_with_their_word():
     for kind in KINDS:
         for text in captions(kind):

@@ -169,6 +169,7 @@ def test_a_make_that_names_a_colour_has_pixels_of_it(name, value):
     assert n >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("soles", "low", "high"), [("white soles", 215, 256), ("grey soles", 135, 200), ("dark soles", 0, 135)]
 )
