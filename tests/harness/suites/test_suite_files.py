@@ -50,9 +50,21 @@ def test_the_shipped_suites_are_those_demanded():
         *("cross_dataset", "cskt_ablation", "main_results", "parameter_efficiency"),
         *("tbps_clip_tricks", "tbps_clip_image_augmentation", "tbps_clip_text_augmentation"),
         *("tbps_clip_strength", "tbps_clip_losses", "few_shot", "compression", "irra_from_tbps_clip"),
-        "long_captions",
+        *("long_captions", "irra_leak"),
     }
     assert load_suite("main-results") == load_suite("main_results")
+
+
+def test_irra_s_masks_and_its_guessing_are_switched_apart():
+    cells = expand(load_suite("irra_leak"), synthetic=True).cells
+    found = {}
+    for cell in cells:
+        config = cell.config
+        masked = config.train.augment.mask_words or bool(config.method.mlm and config.method.leak_masks)
+        found.setdefault((bool(masked), bool(config.method.mlm)), []).append(config.seed)
+    assert {key: len(seeds) for key, seeds in found.items()} == {
+        (masked, guessed): 3 for masked in (True, False) for guessed in (True, False)
+    }
 
 
 def test_main_results_hold_every_baseline_and_method_on_three_datasets():
