@@ -6,12 +6,12 @@ INSTALLED := $(VENV)/.installed
 # One thread a worker: two workers with two threads each would wait for one another on two cores. A file's tests share
 # what they prepare, so one worker has them all.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
-DEMO := HARNESS_DATA=$${HARNESS_DATA:-.demo/data} HARNESS_CACHE=$${HARNESS_CACHE:-.demo/cache} HARNESS_RUNS=$${HARNESS_RUNS:-runs}
+DEMO := --data-root "$${HARNESS_DATA:-.demo/data}" --runs "$${HARNESS_RUNS:-runs}"
 
 .PHONY: help install demo test test-all check lint types quick bench clean
 
 help:
-	@echo "make demo      install, then run three methods on the synthetic ICFG twin and compare them"
+	@echo "make demo      install, then compare four methods on the synthetic ICFG twin, report and search"
 	@echo "make test      install, then linter, types and the quick tests"
 	@echo "make test-all  the same and the slow tests"
 	@echo "make check     linter, types and the quick tests, without looking at the installation"
@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 demo: install
-	@$(DEMO) $(BIN)/harness run --method zero_shot --method linear_probe --method cskt --dataset icfg --synthetic
+	@HARNESS_CACHE="$${HARNESS_CACHE:-.demo/cache}" $(BIN)/harness demo $(DEMO)
 
 test: install check
 

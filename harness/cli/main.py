@@ -13,6 +13,7 @@ from harness.cli.streams import outlive_readers
 from harness.errors import nearest
 
 COMMANDS = {
+    "demo": ("harness.cli.commands.demo:demo", "Compare, report and search on a synthetic twin."),
     "run": ("harness.cli.commands.run:run", "Train and test one method on one dataset."),
     "evaluate": ("harness.cli.commands.evaluate:evaluate", "Test a trained run on other datasets."),
     "import": (
@@ -84,7 +85,8 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
     """Train, select, test and compare CLIP adaptations for text-based person retrieval.
 
     \b
-    Start here:  harness run --method cskt --dataset icfg --synthetic
+    Start here:  harness demo
+                 harness run --method cskt --dataset icfg --synthetic
     Exit codes:  0 done; 1 failed; 2 wrong use or missing data; 130 interrupted.
     """
     ctx.obj = {"debug": debug, "quiet": quiet}
