@@ -4,9 +4,10 @@ Li and Liang, "Prefix-Tuning: Optimizing Continuous Prompts for Generation", ACL
 https://arxiv.org/abs/2101.00190, code https://github.com/XiangLisaLi/PrefixTuning. In each layer of a tower every
 place reads `prefix_length` keys and values more, which are learned as they are.
 
-What deviates: the paper tunes a language model, here it is both towers of CLIP. The paper makes the prefix by an MLP
-while training and keeps only what it makes; here it is learned directly, from N(0, 0.02^2). An untrained prefix
-takes its share of the attention, so training does not start at CLIP. Loss and optimiser are the harness's own.
+What deviates: the paper tunes a language model, here it is both towers of CLIP. In the paper an MLP makes the prefix
+while training; by default it is learned directly here, from N(0, 0.02^2), and `prefix_hidden` is the width of such an
+MLP, which is replaced by what it makes for inference. An untrained prefix takes its share of the attention, so training
+does not start at CLIP. Loss and optimiser are the harness's own.
 """
 
 from typing import Literal
@@ -35,6 +36,13 @@ class Config(TrainedConfig):
         "layers of a tower, from the bottom, that have a prefix: a number, or first, half, most or all of them",
         search=Choice(values=WORDS),
     )
+    prefix_hidden: int = setting(
+        0,
+        "width of the MLP that makes a tower's prefix while training; 0: none does",
+        search=Choice(values=(0, 128, 512)),
+        ge=0,
+        le=4096,
+    )
     prefix_towers: Literal["image", "text", "both"] = setting(
         "both", "towers that get prefixes", search=Choice(values=("image", "text", "both"))
     )
@@ -55,6 +63,20 @@ class Prefix(Method):
             check_prefix(self.config.prefix_length, self.clip.text_length)
             self.text_injection = self._prefixes(text)
 
+    def folded_parameters(self) -> int:
+        """Keys and values remain, and no network that makes them."""
+        return sum(prefixes.size for prefixes in self._all())
+
+    def fold(self) -> None:
+        """Replace the networks by what they make."""
+        for prefixes in self._all():
+            prefixes.fold()
+
     def _prefixes(self, shape: TowerShape) -> Prefixes:
-        depth = layers_within(self.config.prefix_depth, shape.layers, "prefix_depth")
-        return Prefixes(depth, self.config.prefix_length, shape.width)
+        config = self.config
+        depth = layers_within(config.prefix_depth, shape.layers, "prefix_depth")
+        return Prefixes(depth, config.prefix_length, shape.width, config.prefix_hidden)
+
+    def _all(self) -> list[Prefixes]:
+        both = (self.image_injection, self.text_injection)
+        return [prefixes for prefixes in both if isinstance(prefixes, Prefixes)]

@@ -1,23 +1,12 @@
-"""Prefix tuning: how heads read it, beside an attention that is known, and its counts and limits."""
+"""Prefix tuning beside an attention that is known, its network, counts and limits."""
 
 import pytest
 import torch
 
-from harness.clip.injection.prefixes import Prefixes
 from harness.clip.towers import attend
 from harness.errors import UsageError
 from harness.train.cost import count_parameters
-
-
-def test_each_head_reads_its_part_of_the_prefix_before_its_own():
-    prefixes = Prefixes(2, 3, 8)
-    key, value = torch.randn(2, 5, 4, 6, 2)
-    keys, values = prefixes.keys_and_values(1, key, value)
-    for whole, own, learned in ((keys, key, prefixes.keys), (values, value, prefixes.values)):
-        assert torch.equal(whole[:, :, 3:], own)
-        for head in range(4):
-            assert torch.equal(whole[4, head, :3], learned[1, :, 2 * head : 2 * head + 2])
-    assert prefixes.keys_and_values(2, key, value)[0] is key, "a layer above the prefixes keeps what it has"
+from harness.train.gradient_audit import audit_gradients
 
 
 @pytest.mark.parametrize("tower", ["image", "text"])
@@ -49,6 +38,32 @@ def test_a_place_that_reads_itself_twice_reads_the_same(build, tower):
 def test_counts_on_vit_b_16_are_those_of_the_formula(blueprint, fields, n_parameters):
     counts = count_parameters(blueprint("prefix", **fields))
     assert counts.trainable == counts.inference_extra == n_parameters
+
+
+def test_a_network_that_makes_the_prefix_counts_while_training_alone(blueprint):
+    counts = count_parameters(blueprint("prefix", prefix_hidden=512))
+    of_each = (10 * w + (w + 1) * 512 + 12 * 2 * w * (512 + 1) for w in (768, 512))
+    assert (counts.trainable, counts.inference_extra) == (sum(of_each), 307_200)
+
+
+def test_a_network_makes_the_prefix_of_one_sequence_and_is_replaced_by_what_it_makes(build, batch):
+    method = build("prefix", backbone="shallow", prefix_hidden=6, prefix_length=3).eval()
+    audit_gradients(method, batch)
+    maker = method.text_injection.maker
+    hidden = torch.tanh(maker.vectors @ maker.down.weight.T + maker.down.bias)
+    key, value = torch.zeros(2, 1, 3, 4, 8)
+    keys, values = method.text_injection.keys_and_values(1, key, value)
+    expected = hidden @ maker.up[1].weight.T + maker.up[1].bias
+    found = torch.cat([whole[0, :, :3].transpose(0, 1).flatten(1) for whole in (keys, values)], dim=1)
+    torch.testing.assert_close(found, expected)
+    n_folded = method.folded_parameters()
+    with torch.no_grad():
+        before = method.encode_image(batch.images), method.encode_text(batch.tokens)
+        for _ in range(2):
+            method.fold()
+            after = method.encode_image(batch.images), method.encode_text(batch.tokens)
+            assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+            assert sum(p.numel() for n, p in method.named_parameters() if "injection" in n) == n_folded
 
 
 @pytest.mark.parametrize("towers", ["image", "text"])

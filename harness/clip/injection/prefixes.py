@@ -14,20 +14,58 @@ _DEVIATION = 0.02
 
 
 class Prefixes(Injection):
-    """Learned keys and values [depth, length, width] of the lower `depth` blocks of a tower, from N(0, 0.02^2)."""
+    """Learned keys and values [depth, length, width] of the lower `depth` blocks of a tower, from N(0, 0.02^2).
 
-    def __init__(self, depth: int, length: int, width: int) -> None:
+    With `hidden` a network of that width makes them while training; `fold` replaces it by what it makes.
+    """
+
+    def __init__(self, depth: int, length: int, width: int, hidden: int = 0) -> None:
         super().__init__()
-        self.depth = depth
+        self.depth, self.size = depth, 2 * depth * length * width
+        self.maker = _Maker(depth, length, width, hidden) if hidden else None
         self.keys, self.values = (
-            nn.Parameter(torch.empty(depth, length, width).normal_(std=_DEVIATION)) for _ in range(2)
+            None if hidden else nn.Parameter(torch.empty(depth, length, width).normal_(std=_DEVIATION))
+            for _ in range(2)
         )
 
     def keys_and_values(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Put the layer's own in front, split into heads as a block splits its own."""
         if layer >= self.depth:
             return key, value
-        return _in_front(self.keys[layer], key), _in_front(self.values[layer], value)
+        keys, values = self._made(layer)
+        return _in_front(keys, key), _in_front(values, value)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Keep what the network makes in its place, for inference: embeddings stay the same."""
+        made = [self._made(layer) for layer in range(self.depth)]
+        self.keys, self.values = (
+            nn.Parameter(torch.stack(part), requires_grad=False) for part in zip(*made, strict=True)
+        )
+        self.maker = None
+
+    def _made(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's keys and values [length, width]."""
+        if self.keys is None or self.values is None:
+            assert self.maker is not None
+            return self.maker.made(layer)
+        return self.keys[layer], self.values[layer]
+
+
+class _Maker(nn.Module):
+    """Makes the prefix of each layer of one learned sequence: a map, tanh, and a map for each layer."""
+
+    def __init__(self, depth: int, length: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.empty(length, width).normal_())
+        self.down = nn.Linear(width, hidden)
+        self.up = nn.ModuleList(nn.Linear(hidden, 2 * width) for _ in range(depth))
+
+    def made(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's keys and values [length, width]."""
+        hidden = self.down(self.vectors.to(self.down.weight.dtype)).tanh()
+        keys, values = self.up[layer](hidden).chunk(2, dim=1)
+        return keys, values
 
 
 def check_prefix(length: int, text_length: int) -> None:
