@@ -33,16 +33,21 @@ def test_an_untrained_method_has_nothing_to_train(build, name):
         assert not list(build(name, backbone="shallow").trainable())
 
 
-def test_two_steps_change_exactly_the_trainable_parameters(build, batch, trained_name):
-    """Two, for what is below a map that starts at zero gets a gradient of zero in the first."""
-    method = build(trained_name, backbone="shallow")
-    before = {key: parameter.detach().clone() for key, parameter in method.named_parameters()}
+def test_training_changes_exactly_the_trainable_parameters(build, batch, trained_name):
+    """Frozen means frozen: bit by bit, buffers too, after several steps with weight decay.
+
+    What is below a map that starts at zero gets a gradient of zero in the first of them.
+    """
+    method = build(trained_name, backbone="shallow", weight_decay=0.01)
+    before = {key: value.clone() for key, value in method.state_dict().items()}
     optimiser = method.optimiser()
-    for _ in range(2):
+    for _ in range(3):
+        method.train()
+        method.clip.eval()
         optimiser.zero_grad()
         method(batch).total.backward()
         optimiser.step()
-    changed = {key for key, parameter in method.named_parameters() if not torch.equal(parameter, before[key])}
+    changed = {key for key, value in method.state_dict().items() if not torch.equal(value, before[key])}
     assert changed == {key for key, _ in method.trainable()}
     grouped = [id(p) for group in method.param_groups() for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for _, p in method.trainable())
