@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from harness.clip.injection.dropout import redraw
 from harness.compute.distributed import gather_with_gradient
 from harness.compute.precision import unit
 from harness.config.fields import Choice, Range, setting
@@ -112,8 +113,10 @@ class Method(nn.Module):
         """Return what the losses need of each pair of this process [n_local, ...], by name.
 
         Each row depends on its own pair alone, so that parts of a batch can be embedded one after another; the
-        batch's `identities` belong to `losses`. Default: L2-normalised float32 embeddings `image` and `text`.
+        batch's `identities` belong to `losses`. Default: L2-normalised float32 embeddings `image` and `text`, with
+        dropout drawn for the batch (`harness.clip.injection.dropout`).
         """
+        redraw(self, batch.seed, len(batch.identities), batch.places)
         if batch.image_embeddings is not None and batch.text_embeddings is not None:
             image, text = self.head_image(batch.image_embeddings), self.head_text(batch.text_embeddings)
         else:
