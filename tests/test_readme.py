@@ -89,13 +89,13 @@ def test_the_method_of_contributing_passes_the_conformance_tests(tmp_path):
     (example,) = blocks("CONTRIBUTING.md", "python")
     folder = tmp_path / "added"
     folder.mkdir()
-    (folder / "bias_tuning.py").write_text(example)
+    (folder / "attention_tuning.py").write_text(example)
     (tmp_path / "adds_a_method.py").write_text(PLUG_IN.format(folder=str(folder)))
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "adds_a_method"),
-            *("tests/methods/test_conformance.py", "-k", "bias_tuning"),
+            *("tests/methods/test_conformance.py", "-k", "attention_tuning"),
         ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": paths},

@@ -126,6 +126,12 @@ def multiply_projections(model: Any, image: Tensor, text: Tensor) -> None:
     model.text_projection.copy_(model.text_projection @ text)
 
 
+@torch.no_grad()
+def shift_patches(model: Any, shift: Tensor) -> None:
+    """Add [width] to what the patch embedding makes, in place: the positions of the patches take it."""
+    model.visual.positional_embedding[1:].add_(shift)
+
+
 def _is_plain(transformer: Any) -> bool:
     from open_clip.transformer import ResidualAttentionBlock
 
