@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 COSTS = {
     "trainable": ("P", "trainable parameters", 1.0),
     "pair_flops": ("F", "MFLOPs per training pair", 1e6),
-    "train_peak_bytes": ("M", "peak training memory (MB)", 1e6),
+    "step_peak_bytes": ("M", "peak memory of a step (MB)", 1e6),
     "train_seconds": ("T", "training time (s)", 1.0),
 }
 COLUMNS = [
     *("label", "tested_on", "R1", "R1_low", "R1_high", "mAP", "mAP_low", "mAP_high", "interval"),
-    *("trainable", "total", "pair_flops", "train_peak_bytes", "train_seconds", "front"),
+    *("trainable", "total", "pair_flops", "step_peak_bytes", "train_seconds", "front"),
     *("persons_only", "rule", "n_seeds"),
     *("train_pairs", "batch_size", "epochs", "backbone", "image_size", "budget", "device"),
 ]
@@ -53,8 +53,9 @@ NOTES = (
     f"Text-to-image R@1 and mAP in percent with {COVERED}. No result is in bold: significance is not tested here.",
     "Front: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time. It compares point "
     "estimates; where intervals overlap, neighbours may change places. Greyed: on no front.",
-    "FLOPs: per image and caption, forward + backward to what is trained. Memory: peak training memory, on the device "
-    "for CUDA, of the whole process on a CPU. Time: the training loop with its validations, mean over seeds.",
+    "FLOPs: per image and caption, forward + backward to what is trained. Memory: peak of one training step, of "
+    "weights, optimiser, batch, activations and gradients, without what libraries take. Time: the training loop with "
+    "its validations, mean over seeds.",
 )
 USE_COLUMNS = [
     *(
@@ -130,7 +131,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "trainable": count_text(row["trainable"]),
         "share": _share(row["trainable"], row["total"]),
         "FLOPs": DASH if untrained else _millions(row["pair_flops"]),
-        "memory": DASH if untrained else _megabytes(row["train_peak_bytes"]),
+        "memory": DASH if untrained else _megabytes(row["step_peak_bytes"]),
         "time": DASH if untrained else _seconds(row["train_seconds"]),
         "front": marked(row["front"], row["persons_only"]),
         "rule": row["rule"],

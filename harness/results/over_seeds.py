@@ -20,6 +20,7 @@ Row = dict[str, Any]
 Members = Sequence[Mapping[Any, Any]]
 Queries = Callable[[str, str], Mapping[str, Any] | None]
 COSTS = (
+    "step_peak_bytes",
     "train_peak_bytes",
     "test_peak_bytes",
     "train_seconds",

@@ -36,6 +36,7 @@ _COSTS = {
     "total": "accounting/parameters.total",
     "inference_extra": "accounting/parameters.inference_extra",
     "checkpoint_bytes": "accounting/checkpoint_bytes",
+    "step_peak_bytes": "accounting/step_peak_bytes",
     "train_peak_bytes": "accounting/train_peak_bytes",
     "test_peak_bytes": "accounting/test_peak_bytes",
     "train_seconds": "accounting/train_seconds",

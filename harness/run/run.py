@@ -200,7 +200,7 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     )
     job.listener.on_stage("training")
     state = training.run()
-    job.record.accounting |= cost.time_summary(training.step_seconds, state)
+    job.record.accounting |= cost.step_summary(training.step_seconds, training.step_peak_bytes, state)
     return state
 
 

@@ -91,9 +91,11 @@ def _flops(method: Method, work: Callable[[Encode, Tensor], object], name: str) 
     return counts
 
 
-def time_summary(step_seconds: Sequence[float], state: "State") -> dict[str, float]:
-    """Return training time in all, and the median and 95th percentile of one step's, in seconds."""
+def step_summary(step_seconds: Sequence[float], peak_bytes: int | None, state: "State") -> dict[str, float]:
+    """Return training time in all, the median and 95th percentile of one step's, in seconds, and its peak memory."""
     summary = {"train_seconds": state.seconds}
+    if peak_bytes is not None:
+        summary["step_peak_bytes"] = peak_bytes
     if len(step_seconds) > 1:
         summary["step_seconds"] = statistics.median(step_seconds)
         summary["step_seconds_p95"] = statistics.quantiles(step_seconds, n=20, method="inclusive")[-1]

@@ -19,6 +19,7 @@ from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, BestWeights, Checkpoint, State
 from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
+from harness.train.step_memory import StepMemory, held_tensors
 from harness.train.stop_signals import StopSignals
 from harness.train.switches import Switches
 
@@ -51,6 +52,12 @@ class Training:
         validate: returns validation metrics (`t2i/R1`, ...); None without a validation split.
         watch: called after each epoch.
         pictures: SHA-256 of the pictures of each split; a checkpoint of others is refused.
+
+    Attributes:
+        state: how far training has come.
+        step_seconds: time of each step that this process took.
+        step_peak_bytes: peak memory of its second step, by when the optimiser has its state; None before, and where
+            compiled towers keep what they do to themselves.
     """
 
     def __init__(
@@ -81,6 +88,7 @@ class Training:
         self.state = State(pictures=dict(pictures or {}))
         self.losses = LossTrace(config.train.max_loss, engine.device)
         self.step_seconds: list[float] = []
+        self.step_peak_bytes: int | None = None
         self.stop = StopSignals()
         self.switches = Switches(method, config.train, engine.device)
         self.cache = self._gradient_cache() if config.train.part_size else None
@@ -124,7 +132,7 @@ class Training:
         clock = time.perf_counter()
         for group in groups:
             self._prepare_step(Progress(epoch, self.state.step, n_steps, self.config.train.epochs))
-            self._step(group)
+            self._measured_step(group) if self._is_measured() else self._step(group)
             self.state.step += 1
             if self.losses.full:
                 self._look(epoch)
@@ -132,6 +140,16 @@ class Training:
             self.listener.on_step(epoch, self.state.step, n_steps)
             self._pause_if_asked(epoch)
         self._look(epoch)
+
+    def _is_measured(self) -> bool:
+        return len(self.step_seconds) == 1 and not self.config.train.compile
+
+    def _measured_step(self, parts: tuple[Batch, ...]) -> None:
+        """Take a step as any other, and note its peak memory."""
+        batches = [list(vars(batch).values()) for batch in parts]
+        with StepMemory(held_tensors(self.method, self.optimiser, batches)) as memory:
+            self._step(parts)
+        self.step_peak_bytes = memory.peak
 
     def _step(self, parts: tuple[Batch, ...]) -> None:
         for index, batch in enumerate(parts):

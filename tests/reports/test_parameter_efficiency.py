@@ -26,12 +26,10 @@ def split(*rows):
 def whole(fake):
     rows = [
         fake.row("zero_shot", r1=15, rule="untrained"),
-        fake.row("probe", r1=25, trainable=100.0, train_peak_bytes=1e9, train_seconds=9.0),
-        fake.row(
-            "adapter", r1=50, trainable=1e5, train_peak_bytes=2e9, train_seconds=70.0, budget="9 trials"
-        ),
-        fake.row("full", r1=45, trainable=1e6, train_peak_bytes=3e9, train_seconds=60.0),
-        fake.row("broken", r1=10, trainable=1e6, train_peak_bytes=3e9, train_seconds=60.0),
+        fake.row("probe", r1=25, trainable=100.0, step_peak_bytes=1e9, train_seconds=9.0),
+        fake.row("adapter", r1=50, trainable=1e5, step_peak_bytes=2e9, train_seconds=70.0, budget="9 trials"),
+        fake.row("full", r1=45, trainable=1e6, step_peak_bytes=3e9, train_seconds=60.0),
+        fake.row("broken", r1=10, trainable=1e6, step_peak_bytes=3e9, train_seconds=60.0),
     ]
     (panel,) = split(*rows)
     return panel
@@ -181,7 +179,7 @@ def test_the_figure_hollows_what_is_beaten_in_the_legend_s_colours_and_shows_par
 def test_no_mark_is_cut_at_the_frame(fake):
     use_theme()
     (panel,) = split(
-        fake.row("linear_probe", train_peak_bytes=1.409e9), fake.row("cskt", train_peak_bytes=1.548e9)
+        fake.row("linear_probe", step_peak_bytes=1.409e9), fake.row("cskt", step_peak_bytes=1.548e9)
     )
     figure = draw_costs(panel)
     figure.canvas.draw()

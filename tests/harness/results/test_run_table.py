@@ -43,7 +43,7 @@ def test_a_run_gives_a_row_for_each_test_set_with_its_protocol_and_costs(experim
     assert len(rows) == 2
     assert own["R1"] == pytest.approx(100 * np.mean(arrays["t2i/rank"] == 1))
     assert (own["R1_low"], own["R1_high"]) == pytest.approx((own["R1"] - 3, own["R1"] + 3))
-    assert (own["trainable"], own["train_peak_bytes"], own["train_pairs"]) == (1234, 3e9, 31)
+    assert (own["trainable"], own["step_peak_bytes"], own["train_pairs"]) == (1234, 3e9, 31)
     assert (own["rule"], own["image_size"], own["device"], own["val"]) == ("val", "96×32", "H200", "holdout")
     assert (own["in_domain"], own["shares_persons"], own["fingerprint"]) == (True, False, "data-of-icfg")
     assert (other["in_domain"], other["shares_persons"], other["test_fingerprint"]) == (
@@ -60,7 +60,7 @@ def test_a_method_without_trained_parameters_has_no_rule_and_no_training_costs(e
     (row,) = read_runs(experiment).to_dict("records")
     assert row["rule"] == UNTRAINED
     assert row["trainable"] == 0
-    assert row["train_peak_bytes"] is None or np.isnan(row["train_peak_bytes"])
+    assert row["step_peak_bytes"] is None or np.isnan(row["step_peak_bytes"])
 
 
 def test_the_condition_forgets_the_seed_and_paths_and_nothing_else(experiment, fake):

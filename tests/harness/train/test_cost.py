@@ -13,7 +13,7 @@ from harness.train.checkpoint import State
 from harness.train.cost import (
     count_parameters,
     inference_flops,
-    time_summary,
+    step_summary,
     training_flops,
 )
 
@@ -135,10 +135,11 @@ def test_peak_memory_on_cpu_sees_what_was_freed_again():
 def test_time_is_summed_up():
     state = State()
     state.seconds = 12.5
-    assert time_summary([], state) == {"train_seconds": 12.5}
-    summary = time_summary([0.1, 0.2, 0.3, 0.4, 9.0], state)
+    assert step_summary([], None, state) == {"train_seconds": 12.5}
+    summary = step_summary([0.1, 0.2, 0.3, 0.4, 9.0], None, state)
     assert summary["step_seconds"] == pytest.approx(0.3)
     assert summary["step_seconds_p95"] == pytest.approx(0.4 + 0.8 * 8.6)
-    assert time_summary([0.2], state) == {"train_seconds": 12.5}
-    two = time_summary([0.2, 0.4], state)
+    assert step_summary([0.2], None, state) == {"train_seconds": 12.5}
+    two = step_summary([0.2, 0.4], 7, state)
     assert (two["step_seconds"], two["step_seconds_p95"]) == pytest.approx((0.3, 0.39))
+    assert two["step_peak_bytes"] == 7
