@@ -48,11 +48,11 @@ def test_prompts_start_in_the_released_bounds(build):
 
 def test_each_image_has_prompts_dropped_of_its_own_and_none_after_training(build, batch):
     method = build("vpt", backbone="shallow", prompt_dropout=0.5)
-    same = batch.images[:1].expand(2, -1, -1, -1)
-    one, other = method.encode_image(same)
+    batch.images = batch.images[:1].expand(6, -1, -1, -1)
+    one, other, *_ = method.features(batch)["image"]
     assert not torch.allclose(one, other)
     method.eval()
-    one, other = method.encode_image(same)
+    one, other, *_ = method.features(batch)["image"]
     assert torch.allclose(one, other)
 
 

@@ -1,6 +1,4 @@
-"""Methods that change or select weights: counts, starts, what each acts on, dropout, and what is refused."""
-
-from dataclasses import replace
+"""Methods that change or select weights: counts, starts, what each acts on, and what is refused."""
 
 import pytest
 import torch
@@ -12,7 +10,6 @@ from harness.errors import TrainingError, UsageError
 from harness.methods import METHODS
 from harness.presets.resolve import resolve
 from harness.train.gradient_audit import audit_gradients
-from harness.train.gradient_cache import GradientCache
 
 IMAGE, TEXT, LAYERS = 768, 512, 12
 QV = {"maps": "q+v", "rank": 4}
@@ -167,61 +164,6 @@ def test_a_map_that_no_operation_reads_is_found_before_training(build, batch):
     dead = r"8 parameters count as trainable but get no gradient: image_injection\.maps\.0_out\.down\.weight"
     with pytest.raises(TrainingError, match=dead):
         audit_gradients(method, batch)
-
-
-@pytest.fixture
-def lora(build):
-    """Return LoRA away from its start, training, with much dropout."""
-    method = build("lora", backbone="shallow", dropout=0.5, maps="q+k+v+out+mlp")
-    with torch.no_grad():
-        for _, parameter in method.trainable():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return method.train()
-
-
-def learned(method, step):
-    method.zero_grad()
-    losses = step()
-    return losses.total.detach(), {name: p.grad.clone() for name, p in method.trainable()}
-
-
-def assert_same(found, expected):
-    torch.testing.assert_close(found[0], expected[0])
-    for name, gradient in expected[1].items():
-        torch.testing.assert_close(found[1][name], gradient, atol=1e-5, rtol=1e-3, msg=name)
-
-
-def backwards(losses):
-    losses.total.backward()
-    return losses
-
-
-def test_dropout_follows_from_the_batch_and_acts_in_training_alone(lora, batch):
-    first, again = lora.features(batch), lora.features(batch)
-    assert torch.equal(first["image"], again["image"])
-    other = lora.features(replace(batch, seed=batch.seed + 1))
-    assert not torch.allclose(other["image"], first["image"], atol=1e-3)
-    assert not torch.allclose(other["text"], first["text"], atol=1e-3)
-    lora.eval()
-    assert torch.equal(lora.features(replace(batch, seed=5))["text"], lora.features(batch)["text"])
-
-
-@pytest.mark.parametrize("part_size", [1, 4])
-def test_a_batch_in_parts_drops_what_the_whole_drops(lora, batch, part_size):
-    whole = learned(lora, lambda: backwards(lora(batch)))
-    cache = GradientCache(lora, lora, part_size)
-    assert_same(learned(lora, lambda: cache.step(batch, torch.Tensor.backward)), whole)
-
-
-def test_processes_together_drop_what_one_drops(lora, batch):
-    """Each cuts its captions to the longest of its own."""
-    whole = lora.features(batch)
-    for places in ([0, 1, 2], [5, 3, 5]):
-        tokens = batch.tokens[places]
-        tokens = tokens[:, : int(tokens.argmax(dim=1).max()) + 1]
-        share = replace(batch, images=batch.images[places], tokens=tokens, places=torch.tensor(places))
-        for side, rows in lora.features(share).items():
-            torch.testing.assert_close(rows, whole[side][places])
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ scale per tower, DAT, dual adapters transferring.
 from collections.abc import Sequence
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.clip.injection import Backbone, Injection, Place, TowerShape, tower_shapes
+from harness.clip.injection.dropout import Dropout
 from harness.compute.precision import layer_norm
 from harness.config.fields import Choice, Range, Section, setting
 from harness.errors import UsageError
@@ -66,7 +66,7 @@ class Adapter(nn.Module):
         self.norm = nn.LayerNorm(width) if norm else nn.Identity()
         self.down = nn.Linear(width, bottleneck)
         self.up = nn.Linear(bottleneck, width)
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         if init == "zero":
             nn.init.kaiming_uniform_(self.down.weight, a=_KAIMING_SLOPE)
             nn.init.zeros_(self.up.weight)
@@ -79,7 +79,7 @@ class Adapter(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """Return what the adapter makes of the stream [n, length, width]."""
         hidden = self.down(layer_norm(self.norm, u)).relu_()
-        out: Tensor = self.up(F.dropout(hidden, self.dropout, self.training))
+        out: Tensor = self.up(self.dropout(hidden))
         return out
 
 

@@ -31,6 +31,7 @@ class Dropout(nn.Module):
         """Return `x` [n, length, width] with some values 0 and the others divided by what is kept."""
         if not self.training or not self.share or self.keys is None:
             return x
+        assert len(self.keys) == len(x), "these are the keys of another batch"
         _, length, width = x.shape
         return x.masked_fill(_dropped(self.keys, length, width, self.share), 0) / (1 - self.share)
 

@@ -8,10 +8,10 @@ BPT, bidirectional prompts transferring; these are the places of its code and of
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.clip.injection import Backbone, Injection, tower_shapes
+from harness.clip.injection.dropout import Dropout
 from harness.config.fields import Choice, Range, Section, setting
 from harness.errors import UsageError
 
@@ -110,7 +110,7 @@ class ImagePrompts(Injection):
     def __init__(self, prompts: Prompts | OwnPrompts, dropout: float = 0.0) -> None:
         super().__init__()
         self._shared = (prompts,)  # in a tuple: both towers share them, and the method is what saves them
-        self.dropout = dropout
+        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in range(prompts.depth))
 
     def embedded(self, x: Tensor) -> Tensor:
         """Append the first prompts [n, length + n_tokens, width]: normalised with the rest, no positions."""
@@ -123,7 +123,7 @@ class ImagePrompts(Injection):
 
     def _append(self, layer: int, x: Tensor) -> Tensor:
         prompts = _batch(self._shared[0].image(layer), x)
-        return torch.cat([x, F.dropout(prompts, self.dropout, self.training)], dim=1)
+        return torch.cat([x, self.dropouts[layer](prompts)], dim=1)
 
 
 class TextPrompts(Injection):
