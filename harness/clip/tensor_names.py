@@ -41,13 +41,16 @@ def stacked(state: Mapping[str, Tensor], parts: Mapping[str, Sequence[str]]) -> 
     return found
 
 
-def numbered(state: Mapping[str, Tensor], beginning: str) -> list[str]:
-    """Return the names `beginning0`, `beginning1`, ... as many as begin so; some may be absent.
+def numbered(state: Mapping[str, Tensor], beginning: str, end: str = "") -> list[str]:
+    """Return the names `beginning0end`, `beginning1end`, ... as many as begin and end so; some may be absent.
 
     >>> numbered({"a.0": torch.ones(1), "a.1": torch.ones(1), "b.0": torch.ones(1)}, "a.")
     ['a.0', 'a.1']
+    >>> numbered({"a.0.w": torch.ones(1), "a.0.b": torch.ones(1)}, "a.", ".w")
+    ['a.0.w']
     """
-    return [f"{beginning}{index}" for index in range(sum(name.startswith(beginning) for name in state))]
+    n = sum(name.startswith(beginning) and name.endswith(end) for name in state)
+    return [f"{beginning}{index}{end}" for index in range(n)]
 
 
 def _renamed(name: str, rules: Mapping[str, Replacement]) -> str:

@@ -24,7 +24,7 @@ SHALLOW = {
 }
 EOS = 199
 # What a method's defaults have too much of for a model so small.
-FITTING = {"adaptformer": {"bottleneck": 8}, "houlsby": {"bottleneck": 8}}
+FITTING = {"adaptformer": {"bottleneck": 8}, "houlsby": {"bottleneck": 8}, "up_person": {"rank": 4}}
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,14 @@
-"""Adapters: bottlenecks beside the MLP of every block, or behind its attention and its MLP.
+"""Adapters: bottlenecks beside the MLP of every block, behind its attention and its MLP, or around its norms.
 
 Parallel ones add `scale * up(relu(down(u)))` for the stream `u` after attention, sequential ones add what they make of
-an operation's output to it. CSKT (ICASSP 2024) calls parallel ones with a LayerNorm of their own, and one constant
-scale per tower, DAT, dual adapters transferring.
+an operation's output to it, those around norms what they make of a norm's input. CSKT (ICASSP 2024) calls parallel ones
+with a LayerNorm of their own, and one constant scale per tower, DAT, dual adapters transferring.
 """
 
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from harness.clip.injection import Backbone, Injection, Place, TowerShape, tower_shapes
@@ -114,6 +115,37 @@ class SequentialAdapters(Injection):
         """Add what the layer's adapter at a place makes of the operation's output."""
         changed: Tensor = made + getattr(self, place)[layer](made)
         return changed
+
+
+class NormAdapters(Injection):
+    """Adapters around both norms of each block: what they make of a norm's input is added to its output.
+
+    UP-Person (TCSVT 2025) calls this L-Adapter. Each has a learned factor, which starts at 1; they start as nothing.
+    """
+
+    places = frozenset[Place](("norm_1", "norm_2"))
+
+    def __init__(self, shape: TowerShape, bottleneck: int) -> None:
+        super().__init__()
+        for place in sorted(self.places):
+            adapters = (Adapter(shape.width, bottleneck, "zero") for _ in range(shape.layers))
+            self.add_module(place, nn.ModuleList(adapters))
+        factors = {place: nn.Parameter(torch.ones(shape.layers)) for place in sorted(self.places)}
+        self.scales: nn.ParameterDict | None = nn.ParameterDict(factors)
+
+    def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
+        """Add what the layer's adapter at a norm makes of the norm's input."""
+        added: Tensor = getattr(self, place)[layer](given)
+        return made + (added if self.scales is None else added * self.scales[place][layer])
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Multiply the factors into the upper maps."""
+        for place, factors in self.scales.items() if self.scales is not None else ():
+            for adapter, factor in zip(getattr(self, place), factors, strict=True):
+                adapter.up.weight.mul_(factor)
+                adapter.up.bias.mul_(factor)
+        self.scales = None
 
 
 def build_adapters(clip: Backbone, fields: AdapterFields) -> tuple[Adapters | None, Adapters | None]:

@@ -11,6 +11,7 @@ from harness.clip.injection import Injection
 from harness.errors import UsageError
 
 _DEVIATION = 0.02
+_SCALED_LARGEST = 0.01
 
 
 class Prefixes(Injection):
@@ -50,6 +51,37 @@ class Prefixes(Injection):
             assert self.maker is not None
             return self.maker.made(layer)
         return self.keys[layer], self.values[layer]
+
+
+class ScaledPrefixes(Prefixes):
+    """Prefixes with learned factors: each layer has one on its keys, one on its values, one on the attention to them.
+
+    UP-Person (TCSVT 2025) calls this S-Prefix: after the soft-max the weights of the prefix are multiplied by
+    `attention_scale`, so that they no longer sum to 1 with the others. That is the same as multiplying its values,
+    which is what is done here. As released, prefixes start uniform in [0, 0.01) and the other factors at 1.
+    """
+
+    def __init__(self, depth: int, length: int, width: int, *, attention_scale: float) -> None:
+        super().__init__(depth, length, width)
+        self.keys, self.values = (
+            nn.Parameter(torch.empty(depth, length, width).uniform_(0, _SCALED_LARGEST)) for _ in range(2)
+        )
+        self.key_scale: nn.Parameter | None = nn.Parameter(torch.ones(depth))
+        self.value_scale: nn.Parameter | None = nn.Parameter(torch.ones(depth))
+        self.attention_scale: nn.Parameter | None = nn.Parameter(torch.full((depth,), attention_scale))
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Multiply the factors into keys and values."""
+        super().fold()
+        self.key_scale = self.value_scale = self.attention_scale = None
+
+    def _made(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's scaled keys and values [length, width]."""
+        keys, values = super()._made(layer)
+        if self.key_scale is None or self.value_scale is None or self.attention_scale is None:
+            return keys, values
+        return keys * self.key_scale[layer], values * (self.value_scale[layer] * self.attention_scale[layer])
 
 
 class _Maker(nn.Module):

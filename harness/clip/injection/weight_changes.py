@@ -34,7 +34,9 @@ class LowRank(Injection):
         rank: int,
         scale: float,
         dropout: float = 0.0,
+        own_scales: bool = False,
     ) -> None:
+        """Begin at the backbone; each map may learn a scale of its own, which starts at 1 and multiplies `scale`."""
         super().__init__()
         self.tower, self.places, self.scale = tower, frozenset(places), scale
 
@@ -45,7 +47,7 @@ class LowRank(Injection):
                     f"method.rank={rank} is more than the {min(width_out, width_in)} that the maps of the {tower} "
                     f"tower of {clip.identity.name} have: choose a smaller one."
                 )
-            return _Pair(width_in, width_out, rank, dropout)
+            return _Pair(width_in, width_out, rank, dropout, own_scale=own_scales)
 
         self.maps = _made(clip, tower, self.places, pair)
 
@@ -62,16 +64,17 @@ class LowRank(Injection):
                 self.tower,
                 layer,
                 place,
-                self.scale * (pair.up.weight.float() @ pair.down.weight.float()),
+                self.scale * pair.scaled(pair.up.weight.float() @ pair.down.weight.float()),
             )
 
 
 class _Pair(nn.Module):
     """Two maps [width in] to [rank] to [width out], with dropout before them."""
 
-    def __init__(self, width_in: int, width_out: int, rank: int, dropout: float) -> None:
+    def __init__(self, width_in: int, width_out: int, rank: int, dropout: float, *, own_scale: bool) -> None:
         super().__init__()
         self.dropout = Dropout(dropout)
+        self.own_scale = nn.Parameter(torch.tensor(1.0)) if own_scale else None
         self.down = nn.Linear(width_in, rank, bias=False)
         self.up = nn.Linear(rank, width_out, bias=False)
         nn.init.zeros_(self.up.weight)
@@ -79,7 +82,11 @@ class _Pair(nn.Module):
     def forward(self, given: Tensor) -> Tensor:
         """Map [n, length, width in] to [n, length, width out]."""
         made: Tensor = self.up(self.down(self.dropout(given)))
-        return made
+        return self.scaled(made)
+
+    def scaled(self, made: Tensor) -> Tensor:
+        """Multiply by the pair's own scale, where it has one."""
+        return made if self.own_scale is None else made * self.own_scale
 
 
 class Scaling(Injection):

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("untracked")
 
 TINY = BackboneConfig(name="tiny", pretrained=None, image_size=(96, 32))
 PERSONS = 20
-METHODS_WITH_A_MAP = ("cskt", "dm_adapter", "irra", "tbps_clip")
+METHODS_WITH_A_MAP = ("cskt", "dm_adapter", "irra", "tbps_clip", "up_person")
 CAPTIONS = ["a woman in a red coat", "a man " + "with a bag " * 40]
 
 
@@ -50,6 +50,7 @@ def states(clip):
         "dm_adapter": authors_files.dm_adapter(clip),
         "irra": authors_files.irra(clip, persons=PERSONS),
         "tbps_clip": authors_files.tbps_clip(clip),
+        "up_person": authors_files.up_person(clip),
     }
 
 
@@ -114,6 +115,8 @@ def direct(method, state, images, tokens):
         return naive_cskt.encode_image(state, images), naive_cskt.encode_text(state, tokens)
     if method == "dm_adapter":
         return [tower.embeddings for tower in naive_field.dm_adapter(state, images, tokens, heads=(4, 4))]
+    if method == "up_person":
+        return naive_field.up_person(state, images, tokens, heads=(4, 4))
     beginnings = {"tbps_clip": ("encode_text.", "visual."), "irra": ("base_model.",)}[method]
     towers = {
         name.removeprefix("encode_text.").removeprefix("base_model."): value
@@ -163,7 +166,7 @@ def test_the_maps_cover_the_released_models_on_vit_b_16_by_name_and_shape(method
     state = getattr(authors_files, method)(clip, **more)
     found = METHODS.get(method).imported(state)
     assert {name: tuple(value.shape) for name, value in found.items()} == expected_tensors(config).shapes
-    if method in (own := {"cskt": 12_117_888, "dm_adapter": 15_669_528}):
+    if method in (own := {"cskt": 12_117_888, "dm_adapter": 15_669_528, "up_person": 7_419_648 + 168}):
         assert sum(v.numel() for name, v in found.items() if "clip." not in name) == own[method]
 
 

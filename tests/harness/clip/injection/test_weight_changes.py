@@ -62,6 +62,7 @@ def test_merging_gives_what_the_injection_gave(clip):
         Scaling(clip, "image", ("patches", "norm_pre", "value", "norm_post"), shifts=True),
         Scaling(clip, "image", ("key", "mlp_hidden")),
         LowRank(clip, "image", ("query", "out", "mlp_out"), rank=2, scale=2.0),
+        LowRank(clip, "image", ("key", "value"), rank=2, scale=2.0, own_scales=True),
     ):
         shake(injection)
         changed = embedded(clip, injection)
