@@ -1,5 +1,7 @@
 """DM-Adapter against the authors' own modules, against plain loops over tokens, and against its known counts."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -25,6 +27,9 @@ GOLDEN = {
     "sdm": 12.2780628,
     "balance": 2.1094241,
 }
+
+# Rows of the batch of `conftest` and how long the longest of their captions is.
+SHARES = [(slice(0, 2), 7), (slice(2, 6), 10)]
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +83,49 @@ def test_captions_cut_to_the_longest_of_a_batch_have_the_losses_of_whole_ones(go
     )
 
 
-def test_a_batch_in_parts_has_the_losses_and_gradients_of_the_whole(build, batch):
+@pytest.fixture
+def whole(build, batch):
+    """Return the method with lively weights, and the loss terms and gradients of a batch in one piece."""
     method = build("dm_adapter", backbone="shallow")
     with torch.no_grad():
         for _, parameter in method.trainable():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    method(batch).total.backward()
-    expected = {name: parameter.grad.clone() for name, parameter in method.trainable()}
+    losses = method(batch)
+    losses.total.backward()
+    gradients = {name: parameter.grad.clone() for name, parameter in method.trainable()}
     method.zero_grad()
-    GradientCache(method, method, 4).step(batch, torch.Tensor.backward)
+    return method, losses, gradients
+
+
+def assert_same(method, losses, expected, gradients):
+    assert {name: term.item() for name, term in losses.terms.items()} == pytest.approx(
+        {name: term.item() for name, term in expected.terms.items()}, rel=1e-5
+    )
     for name, parameter in method.trainable():
-        torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-3, msg=name)
-    assert method.image_injection._noted is None
+        torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-5, rtol=1e-3, msg=name)
+
+
+def test_a_batch_in_parts_has_the_losses_and_gradients_of_the_whole(whole, batch):
+    method, expected, gradients = whole
+    losses = GradientCache(method, method, 4).step(batch, torch.Tensor.backward)
+    assert_same(method, losses, expected, gradients)
+
+
+def test_processes_together_make_the_losses_and_gradients_of_one(whole, batch):
+    """Each has captions cut to the longest of its own; a graph stands behind the rows of one alone."""
+    method, expected, gradients = whole
+    shares = [replace(batch.rows(rows), tokens=batch.tokens[rows, :length]) for rows, length in SHARES]
+    features = [method.features(share) for share in shares]
+    for rank, share in enumerate(shares):
+        rows = {
+            name: torch.cat(
+                [of[name] if place == rank else of[name].detach() for place, of in enumerate(features)]
+            )
+            for name in features[rank]
+        }
+        losses = method.losses(rows, share)
+        losses.total.backward(retain_graph=True)
+    assert_same(method, losses, expected, gradients)
 
 
 def test_an_untrained_mixture_is_plain_clip(build, captions):
