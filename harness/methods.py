@@ -170,7 +170,8 @@ class Method(nn.Module):
 
     def folded_parameters(self) -> int:
         """Return how many parameters inference needs beside the backbone's, after `fold`."""
-        own = {id(p) for p in self.clip.parameters()}
+        merged = (part for part in self.modules() if getattr(part, "merges", False))
+        own = {id(p) for module in (self.clip, *merged) for p in module.parameters()}
         return sum(
             p.numel()
             for name, p in self.named_parameters()
@@ -178,7 +179,14 @@ class Method(nn.Module):
         )
 
     def fold(self) -> None:
-        """Merge, for inference, what can be merged without changing embeddings. Default: drop `training_only`."""
+        """Merge, for inference, what can be merged without changing embeddings.
+
+        Default: merge what of the injections merges (`Injection.merge`), and drop `training_only`.
+        """
+        if self.image_injection is not None:
+            self.image_injection = self.image_injection.merge(self.clip)
+        if self.text_injection is not None:
+            self.text_injection = self.text_injection.merge(self.clip)
         for name in self.training_only:
             setattr(self, name, None)
 

@@ -30,22 +30,8 @@ class Ia3(Method):
 
     Config = Config
 
-    image_injection: Scaling | None
-    text_injection: Scaling | None
-
     def adapt(self) -> None:
         """Put factors into every block of the towers that the config names."""
         tower_shapes(self.clip)
         for tower in self.config.chosen:
             setattr(self, f"{tower}_injection", Scaling(self.clip, tower, PLACES))
-
-    def folded_parameters(self) -> int:
-        """Nothing remains."""
-        return 0
-
-    def fold(self) -> None:
-        """Multiply the factors into the weights."""
-        for scaling in (self.image_injection, self.text_injection):
-            if scaling is not None:
-                scaling.merge(self.clip)
-        self.image_injection = self.text_injection = None

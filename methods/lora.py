@@ -8,7 +8,8 @@ it; LoRA's own is `alpha / rank` (`scaling=rank`). Presets: `qkv` names these va
 LoRA's factor and no dropout, `mlp` both maps of the MLP.
 
 What deviates: optimiser, schedule and loss are those that the harness's methods share, CLIP-LoRA has AdamW and cosine
-decay by steps; what dropout drops follows from the batch and not from the process.
+decay by steps; what dropout drops follows from the batch and not from the process. Of ViT-L/14's image tower the code
+leaves the last three blocks out; here all are all.
 """
 
 from math import sqrt
@@ -16,9 +17,9 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from harness.clip.injection import Place, tower_shapes
+from harness.clip.injection import Place, TowerName, tower_shapes
 from harness.clip.injection.weight_changes import LowRank
-from harness.errors import brief, nearest
+from harness.errors import UsageError, brief, nearest
 from harness.method_parts.unfreezing import TowerFields
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
@@ -28,6 +29,15 @@ MAPS: dict[str, tuple[Place, ...]] = {
     "v": ("value",),
     "out": ("out",),
     "mlp": ("mlp_in", "mlp_out"),
+}
+# The first layer and the one after the last, as shares of a tower's depth: the positions of CLIP-LoRA's code.
+SHARES = {
+    "all": (0, 1),
+    "lower_half": (0, 1 / 2),
+    "upper_half": (1 / 2, 1),
+    "lower_third": (0, 1 / 3),
+    "middle_third": (1 / 3, 2 / 3),
+    "upper_third": (2 / 3, 1),
 }
 
 
@@ -41,6 +51,9 @@ class Config(TowerFields, TrainedConfig):
         "q+k+v",
         f"maps of each block that are changed: some of {', '.join(MAPS)}, joined by +",
         search=Choice(values=("q+v", "q+k+v", "q+k+v+out", "q+k+v+out+mlp", "mlp")),
+    )
+    layers: Literal["all", "lower_half", "upper_half", "lower_third", "middle_third", "upper_third"] = (
+        setting("all", "blocks of each tower that are changed", search=Choice(values=tuple(SHARES)))
     )
     rank: int = setting(
         2,
@@ -83,9 +96,6 @@ class Lora(Method):
 
     Config = Config
 
-    image_injection: LowRank | None
-    text_injection: LowRank | None
-
     def adapt(self) -> None:
         """Put a low-rank map beside every map that the config names."""
         tower_shapes(self.clip)
@@ -93,16 +103,19 @@ class Lora(Method):
         places = [place for name in config.maps.split("+") for place in MAPS[name]]
         scale = config.alpha / (sqrt(config.rank) if config.scaling == "root" else config.rank)
         for tower in config.chosen:
-            change = LowRank(self.clip, tower, places, rank=config.rank, scale=scale, dropout=config.dropout)
+            layers = self._layers(tower)
+            change = LowRank(
+                self.clip, tower, places, rank=config.rank, scale=scale, layers=layers, dropout=config.dropout
+            )
             setattr(self, f"{tower}_injection", change)
 
-    def folded_parameters(self) -> int:
-        """Nothing remains."""
-        return 0
-
-    def fold(self) -> None:
-        """Add the changes to the weights."""
-        for change in (self.image_injection, self.text_injection):
-            if change is not None:
-                change.merge(self.clip)
-        self.image_injection = self.text_injection = None
+    def _layers(self, tower: TowerName) -> range:
+        """Return the layers of a tower that the config names."""
+        n = len(self.clip.blocks(tower))
+        first, end = (round(share * n) for share in SHARES[self.config.layers])
+        if first == end:
+            raise UsageError(
+                f"The {n} blocks of the {tower} tower of {self.clip.identity.name} have no {self.config.layers}: "
+                "choose another method.layers."
+            )
+        return range(first, end)

@@ -47,9 +47,6 @@ class Ssf(Method):
 
     Config = Config
 
-    image_injection: Scaling | None
-    text_injection: Scaling | None
-
     def adapt(self) -> None:
         """Put a scale and a shift after every operation of the towers that the config names."""
         tower_shapes(self.clip)
@@ -57,14 +54,3 @@ class Ssf(Method):
         for tower in self.config.chosen:
             scaling = Scaling(self.clip, tower, PLACES_OF[tower], shifts=True, deviation=deviation)
             setattr(self, f"{tower}_injection", scaling)
-
-    def folded_parameters(self) -> int:
-        """Nothing remains."""
-        return 0
-
-    def fold(self) -> None:
-        """Merge scales and shifts into the weights."""
-        for scaling in (self.image_injection, self.text_injection):
-            if scaling is not None:
-                scaling.merge(self.clip)
-        self.image_injection = self.text_injection = None

@@ -40,6 +40,7 @@ COUNTS = [
     ("lora", {**QV, "rank": 8}, 491_520, lora_count(8, square=2)),
     ("lora", MLP, 1_228_800, lora_count(8, mlp=True)),
     ("lora", {"maps": "out"}, 61_440, lora_count(2, square=1)),
+    ("lora", {"layers": "upper_half"}, 92_160, lora_count(2, square=3) // 2),
     ("ssf", {}, 343_552, 202_752 + 4_608 + 135_168 + 1_024),
     ("ssf", {"towers": "image"}, 202_752 + 4_608, ssf_count(IMAGE) + 3 * 2 * IMAGE),
     ("ssf", {"towers": "text"}, 135_168 + 1_024, ssf_count(TEXT) + 2 * TEXT),
@@ -120,6 +121,24 @@ def test_lora_scales_by_the_root_of_the_rank_or_by_the_rank(build):
         assert method.image_injection.scale == method.text_injection.scale == expected
 
 
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ("all", range(12)),
+        ("lower_half", range(6)),
+        ("upper_half", range(6, 12)),
+        ("lower_third", range(4)),
+        ("middle_third", range(4, 8)),
+        ("upper_third", range(8, 12)),
+    ],
+)
+def test_lora_changes_the_layers_of_the_published_comparison(build, batch, layers, expected):
+    method = build("lora", layers=layers)
+    for injection in (method.image_injection, method.text_injection):
+        assert sorted({int(key.split("_")[0]) for key in injection.maps}) == list(expected)
+    audit_gradients(method, batch)
+
+
 def test_equal_choices_of_maps_are_equal_configs():
     config_class = METHODS.get("lora").Config
     assert config_class(name="lora", maps="v+q").maps == "q+v"
@@ -169,6 +188,7 @@ def test_a_map_that_no_operation_reads_is_found_before_training(build, batch):
 @pytest.mark.parametrize(
     ("name", "fields", "message"),
     [
+        ("lora", {"layers": "middle_third"}, r"2 blocks of the text tower of shallow have no middle_third"),
         ("lora", {"rank": 25}, r"method\.rank=25 is more than the 24 .* text tower"),
         ("partial", {"blocks": 3}, r"method\.blocks=3 is more than the 2 blocks of the text tower"),
     ],

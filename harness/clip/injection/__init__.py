@@ -71,11 +71,20 @@ class Injection(nn.Module):
         attention_dropout: share of every block's attention weights that is dropped while training.
         places: the operations after which the injection acts; a tower keeps others fused.
         reads_streams: whether `finished` is given what each block read.
+        merges: whether `merge` leaves nothing of it.
     """
 
     attention_dropout: float = 0.0
     places: frozenset[Place] = frozenset()
     reads_streams: bool = False
+    merges: bool = False
+
+    def merge(self, clip: Any) -> "Injection | None":
+        """Merge into the weights of the tower, in place, what can be; return what still has to act. Default: all.
+
+        `clip` is the `harness.clip.model.Clip` that it was made for.
+        """
+        return self
 
     def tokens(self, tokens: Tensor) -> Tensor:
         """Rearrange token ids [n, length] before they are looked up; text tower only."""
@@ -133,6 +142,11 @@ class Chain(Injection):
     def parts(self) -> list[Injection]:
         """The injections in order."""
         return [getattr(self, name) for name in self._names]
+
+    def merge(self, clip: Any) -> "Chain | None":
+        """Merge the parts, and keep those that still have to act."""
+        left = {name: getattr(self, name).merge(clip) for name in self._names}
+        return Chain(**left) if any(part is not None for part in left.values()) else None
 
     def tokens(self, tokens: Tensor) -> Tensor:
         """Pass token ids through all parts."""

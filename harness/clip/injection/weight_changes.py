@@ -1,6 +1,6 @@
 """Low-rank maps and scales: changes of what single operations make, which merge into the weights for inference."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
@@ -19,11 +19,13 @@ P = TypeVar("P", bound=nn.Module)
 
 
 class LowRank(Injection):
-    """Adds `scale * up(down(dropout(given)))` to what maps make, in all blocks; at first that is nothing.
+    """Adds `scale * up(down(dropout(given)))` to what maps make, in some blocks; at first that is nothing.
 
     LoRA (Hu et al., ICLR 2022): `down` [rank, width in] is Kaiming-uniform, `up` [width out, rank] zero. Query, key and
     value have maps of their own.
     """
+
+    merges = True
 
     def __init__(
         self,
@@ -33,10 +35,14 @@ class LowRank(Injection):
         *,
         rank: int,
         scale: float,
+        layers: Sequence[int] | None = None,
         dropout: float = 0.0,
         own_scales: bool = False,
     ) -> None:
-        """Begin at the backbone; each map may learn a scale of its own, which starts at 1 and multiplies `scale`."""
+        """Begin at the backbone, in all layers or in some.
+
+        Each map may learn a scale of its own, which starts at 1 and multiplies `scale`.
+        """
         super().__init__()
         self.tower, self.places, self.scale = tower, frozenset(places), scale
 
@@ -49,15 +55,17 @@ class LowRank(Injection):
                 )
             return _Pair(width_in, width_out, rank, dropout, own_scale=own_scales)
 
-        self.maps = _made(clip, tower, self.places, pair)
+        self.maps = _made(layers or range(len(clip.blocks(tower))), self.places, pair)
 
     def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
-        """Add the map's own low-rank one."""
-        added: Tensor = self.maps[_key(layer, place)](given)
+        """Add the map's own low-rank one, where it has one."""
+        if (key := _key(layer, place)) not in self.maps:
+            return made
+        added: Tensor = self.maps[key](given)
         return made + added.to(made.dtype) * self.scale
 
     def merge(self, clip: "Clip") -> None:
-        """Add everything to the weights of the tower, in place."""
+        """Add everything to the weights of the tower."""
         for layer, place, pair in _parts(self.maps, _Pair):
             merge_map(
                 clip,
@@ -95,6 +103,8 @@ class Scaling(Injection):
     Factors are kept as `gain`, their difference from 1, so that weight decay pulls towards the backbone.
     """
 
+    merges = True
+
     def __init__(
         self,
         clip: "Clip",
@@ -113,7 +123,7 @@ class Scaling(Injection):
             shape = clip.affine(tower, layer, "mlp_out" if inside else place).weight.shape
             return _Scale(shape[1] if inside else shape[0], shifts=shifts, deviation=deviation)
 
-        self.scales = _made(clip, tower, self.places, scale)
+        self.scales = _made(range(len(clip.blocks(tower))), self.places, scale)
 
     def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
         """Scale and shift."""
@@ -121,7 +131,7 @@ class Scaling(Injection):
         return changed
 
     def merge(self, clip: "Clip") -> None:
-        """Multiply everything into the weights of the tower, in place."""
+        """Multiply everything into the weights of the tower."""
         for layer, place, scale in _parts(self.scales, _Scale):
             merge_scaling(clip, self.tower, layer, place, 1 + scale.gain, scale.shift)
 
@@ -143,10 +153,9 @@ class _Scale(nn.Module):
 
 
 def _made(
-    clip: "Clip", tower: TowerName, places: frozenset[Place], make: Callable[[int, Place], nn.Module]
+    layers: Iterable[int], places: frozenset[Place], make: Callable[[int, Place], nn.Module]
 ) -> nn.ModuleDict:
-    """Return a part for each operation at some places of a tower."""
-    layers = range(len(clip.blocks(tower)))
+    """Return a part for each operation at some places of some layers; what is outside the blocks is in layer 0."""
     return nn.ModuleDict(
         {
             _key(layer, place): make(layer, place)

@@ -85,6 +85,13 @@ def test_the_length_to_which_a_batch_is_cut_changes_nothing():
     assert torch.equal(kept(one[0], length=11), kept(one[0])[:, :11])
 
 
+def test_the_draws_of_another_batch_are_not_taken():
+    one = model()
+    redraw(one, 1, N)
+    with pytest.raises(AssertionError, match="another batch"):
+        kept(one[0], n=1)
+
+
 def test_nothing_is_drawn_where_nothing_is_dropped():
     one = model(share=0.0)
     redraw(one, 1, N)

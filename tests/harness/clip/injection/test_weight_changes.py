@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from harness.clip.injection import Chain, Injection
 from harness.clip.injection.weight_changes import LowRank, Scaling
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
@@ -61,13 +62,29 @@ def test_merging_gives_what_the_injection_gave(clip):
     for injection in (
         Scaling(clip, "image", ("patches", "norm_pre", "value", "norm_post"), shifts=True),
         Scaling(clip, "image", ("key", "mlp_hidden")),
-        LowRank(clip, "image", ("query", "out", "mlp_out"), rank=2, scale=2.0),
+        LowRank(clip, "image", ("query", "out", "mlp_out"), layers=(1,), rank=2, scale=2.0),
         LowRank(clip, "image", ("key", "value"), rank=2, scale=2.0, own_scales=True),
     ):
         shake(injection)
         changed = embedded(clip, injection)
-        injection.merge(clip)
+        assert injection.merge(clip) is None
         torch.testing.assert_close(embedded(clip), changed, atol=1e-4, rtol=1e-4)
+
+
+def test_of_a_chain_those_parts_stay_that_do_not_merge(clip):
+    class Doubled(Injection):
+        def before_block(self, layer, x):
+            return 2 * x
+
+    chain = Chain(first=Doubled(), second=Scaling(clip, "image", ("norm_1", "out"), shifts=True))
+    shake(chain)
+    changed = embedded(clip, chain)
+    left = chain.merge(clip)
+    assert [name for name, _ in left.named_children()] == ["first"]
+    assert left.places == frozenset()
+    torch.testing.assert_close(embedded(clip, left), changed, atol=1e-4, rtol=1e-4)
+    assert left.merge(clip).parts == left.parts, "merging again changes nothing"
+    assert Chain(only=Scaling(clip, "image", ("out",))).merge(clip) is None
 
 
 def test_a_rank_above_the_map_s_own_is_refused(clip):
