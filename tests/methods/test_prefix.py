@@ -5,7 +5,7 @@ import torch
 
 from harness.clip.towers import attend
 from harness.errors import UsageError
-from harness.train.cost import count_parameters
+from harness.train.cost import count_parameters, training_flops
 from harness.train.gradient_audit import audit_gradients
 
 
@@ -41,7 +41,9 @@ def test_counts_on_vit_b_16_are_those_of_the_formula(blueprint, fields, n_parame
 
 
 def test_a_network_that_makes_the_prefix_counts_while_training_alone(blueprint):
-    counts = count_parameters(blueprint("prefix", prefix_hidden=512))
+    method = blueprint("prefix", prefix_hidden=512)
+    assert training_flops(method)["text_training"] > training_flops(blueprint("prefix"))["text_training"]
+    counts = count_parameters(method)
     of_each = (10 * w + (w + 1) * 512 + 12 * 2 * w * (512 + 1) for w in (768, 512))
     assert (counts.trainable, counts.inference_extra) == (sum(of_each), 307_200)
 
