@@ -336,7 +336,7 @@ def captions(scale: Scale, method: "Method") -> "torch.Tensor":
     import torch
 
     clip = method.clip
-    n_words, length = clip.model.token_embedding.num_embeddings, clip.text_length
+    n_words, length = clip.token_embedding.num_embeddings, clip.text_length
     n = max(scale.n_images, scale.batch * scale.steps)
     generator = torch.Generator().manual_seed(1)
     tokens = torch.randint(1, n_words - 3, (n, length), generator=generator)

@@ -85,6 +85,7 @@ class Method(nn.Module):
         self.config = config
         self.image_injection = self.text_injection = None
         self.adapt()
+        self.clip.check_injections({"image": self.image_injection, "text": self.text_injection})
 
     def adapt(self) -> None:
         """Make the method's parameters and choose what is trained. Default: nothing is."""

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.clip.injection import Injection, tower_shapes
-from harness.clip.injection.prompts import DEVIATION, make_room
+from harness.clip.injection.prompts import DEVIATION, CaptionRoom, caption_room
 from harness.clip.injection.words import word_vectors
-from harness.errors import UsageError
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
 WORDS = "a pedestrian photo of"
@@ -49,21 +48,20 @@ class Config(TrainedConfig):
 
 
 class Context(Injection):
-    """Learned vectors [n_context, width] between the start token and the caption, in the text tower's input."""
+    """Learned vectors [n_context, width] before a caption's words, in the text tower's input."""
 
-    def __init__(self, vectors: Tensor, text_length: int) -> None:
+    def __init__(self, vectors: Tensor, room: CaptionRoom) -> None:
         super().__init__()
         self.vectors = nn.Parameter(vectors)
-        self._text_length = text_length
+        self._room = room
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Reserve places for the vectors after the start token."""
-        return make_room(tokens, len(self.vectors), self._text_length)
+        """Reserve places for the vectors."""
+        return self._room.tokens(tokens)
 
     def embedded(self, x: Tensor) -> Tensor:
         """Write the vectors into the reserved places; they get the positions of these."""
-        vectors = self.vectors.to(x.dtype).expand(len(x), -1, -1)
-        return torch.cat([x[:, :1], vectors, x[:, 1 + len(self.vectors) :]], dim=1)
+        return self._room.write(self.vectors, x)
 
 
 @register
@@ -75,13 +73,8 @@ class Coop(Method):
     def adapt(self) -> None:
         """Put the context before the captions."""
         _, text = tower_shapes(self.clip)
-        n_context, text_length = self.config.n_context, self.clip.text_length
-        if n_context + 3 > text_length:
-            raise UsageError(
-                f"method.n_context={n_context} leaves no room for a caption in {text_length} tokens: "
-                "choose a smaller one or a larger backbone.text_length."
-            )
-        self.text_injection = Context(self._start(text.width), text_length)
+        room = caption_room(self.clip, self.config.n_context, "n_context")
+        self.text_injection = Context(self._start(text.width), room)
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Return the optimiser that the config names."""

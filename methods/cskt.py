@@ -56,7 +56,7 @@ class Cskt(Method):
         self.prompts = Prompts(self.clip, self.config)
         image, text = build_adapters(self.clip, self.config)
         self.image_injection = Chain(prompts=ImagePrompts(self.prompts), adapters=image)
-        self.text_injection = Chain(prompts=TextPrompts(self.prompts, self.clip.text_length), adapters=text)
+        self.text_injection = Chain(prompts=TextPrompts(self.prompts, self.prompts.room), adapters=text)
 
     def folded_parameters(self) -> int:
         """The adapters remain, and of BPT only the prompts that the maps make."""

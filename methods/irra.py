@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from harness.captions.masking import WordMask
-from harness.clip.plain_models import plain_models
 from harness.clip.tensor_names import renamed
 from harness.compute.transfer import sent
 from harness.errors import UsageError
@@ -128,12 +127,12 @@ class Irra(Method):
 
     def _prepare_guessing(self) -> None:
         clip, layers = self.clip, self.config.cross_layers
-        if not clip.injectable:
+        if not (clip.embeds_places and clip.start_token):
             raise UsageError(
                 f"The backbone {clip.identity.name} does not give the embedding of each word and patch, which "
-                f"method.mlm needs: set it to 0, or choose one of {', '.join(plain_models())}."
+                "method.mlm needs: set it to 0, or choose one such as ViT-B-16-quickgelu."
             )
-        n_words = clip.model.token_embedding.num_embeddings
+        n_words = clip.token_embedding.num_embeddings
         self.words = WordMask(self.config.mask_share, end=n_words - 1)
         self.cross_modal = CrossModalEncoder(clip.embed_dim, layers)
         self.word_head = WordHead(clip.embed_dim, n_words, layers)

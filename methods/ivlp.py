@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.clip.injection import tower_shapes
 from harness.clip.injection.depth import WORDS, Depth, layers_within
-from harness.clip.injection.prompts import ImagePrompts, OwnPrompts, TextPrompts, check_room
+from harness.clip.injection.prompts import ImagePrompts, OwnPrompts, TextPrompts, caption_room
 from harness.clip.injection.words import PHOTO, start_as_words
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
@@ -52,7 +52,7 @@ class Ivlp(Method):
     def adapt(self) -> None:
         """Put prompts into both towers."""
         config, (image, text) = self.config, tower_shapes(self.clip)
-        check_room(config.text_prompts, self.clip.text_length, "text_prompts")
+        room = caption_room(self.clip, config.text_prompts, "text_prompts")
         image_depth = layers_within(config.image_depth, image.layers, "image_depth")
         text_depth = layers_within(config.text_depth, text.layers, "text_depth")
         self.image_prompts = OwnPrompts(image_depth, config.image_prompts, image.width)
@@ -60,4 +60,4 @@ class Ivlp(Method):
         if config.init == "words":
             start_as_words(self.text_prompts.vectors[0], self.clip, PHOTO)
         self.image_injection = ImagePrompts(self.image_prompts)
-        self.text_injection = TextPrompts(self.text_prompts, self.clip.text_length)
+        self.text_injection = TextPrompts(self.text_prompts, room)

@@ -1,15 +1,15 @@
 """Linear probe: one linear map per tower on frozen, cached CLIP embeddings.
 
 The cheapest trained baseline: the towers run once, then epochs take milliseconds. Each map is square,
-without bias, and starts as the identity, so training starts from zero-shot CLIP; for inference both
-fold into CLIP's own output projections. Images are not augmented, as their embeddings are computed
-once.
+without bias, and starts as the identity, so training starts from zero-shot CLIP; for inference each
+folds into the output projection of its tower, where the tower ends with one. Images are not augmented,
+as their embeddings are computed once.
 """
 
 import torch
 from torch import Tensor, nn
 
-from harness.clip import towers
+from harness.clip.injection import TowerName
 from harness.methods import Method, Range, TrainedConfig, register, setting
 
 
@@ -46,15 +46,20 @@ class LinearProbe(Method):
         return _apply(self.text_map, embeddings)
 
     def folded_parameters(self) -> int:
-        """Nothing remains where the maps merge with CLIP's projections."""
-        return 0 if self.clip.injectable else super().folded_parameters()
+        """Nothing remains of a map that merges with its tower's projection."""
+        return sum(linear.weight.numel() for name, linear in self._maps() if not self.clip.projects(name))
 
     def fold(self) -> None:
-        """Multiply the maps into CLIP's output projections."""
-        if self.image_map is None or self.text_map is None or not self.clip.injectable:
-            return
-        towers.multiply_projections(self.clip.model, self.image_map.weight.T, self.text_map.weight.T)
-        self.image_map = self.text_map = None
+        """Multiply each map into its tower's output projection, if there is one."""
+        for name, linear in self._maps():
+            if self.clip.projects(name):
+                self.clip.multiply_projection(name, linear.weight.T)
+                setattr(self, f"{name}_map", None)
+
+    def _maps(self) -> list[tuple[TowerName, nn.Linear]]:
+        """Return the maps that are there, with the towers they are behind."""
+        maps: dict[TowerName, nn.Linear | None] = {"image": self.image_map, "text": self.text_map}
+        return [(name, linear) for name, linear in maps.items() if linear is not None]
 
 
 def _identity(dim: int) -> nn.Linear:

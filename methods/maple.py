@@ -58,7 +58,7 @@ class Maple(Method):
         self.prompts = Prompts(self.clip, fields)
         self._start()
         self.image_injection = ImagePrompts(self.prompts)
-        self.text_injection = TextPrompts(self.prompts, self.clip.text_length)
+        self.text_injection = TextPrompts(self.prompts, self.prompts.room)
 
     def folded_parameters(self) -> int:
         """Only the prompts that the maps make remain."""

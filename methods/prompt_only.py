@@ -29,7 +29,7 @@ class PromptOnly(Method):
         """Make the prompts and put them into both towers."""
         self.prompts = Prompts(self.clip, self.config)
         self.image_injection = ImagePrompts(self.prompts)
-        self.text_injection = TextPrompts(self.prompts, self.clip.text_length)
+        self.text_injection = TextPrompts(self.prompts, self.prompts.room)
 
     def folded_parameters(self) -> int:
         """Only the prompts that the maps make remain."""

@@ -47,7 +47,7 @@ class Side(Method):
         if self.config.side_towers != "text":
             self.image_injection = self._beside(image, causal=False)
         if self.config.side_towers != "image":
-            self.text_injection = self._beside(text, causal=True)
+            self.text_injection = self._beside(text, causal=self.clip.text_causal)
 
     def _beside(self, shape: TowerShape, *, causal: bool) -> SideNetwork:
         return SideNetwork(shape, reduction=self.config.reduction, every=self.config.every, causal=causal)

@@ -13,16 +13,12 @@ has no bias: its shift merges into the positions.
 
 from typing import Literal
 
-from harness.clip.injection import PLACES, tower_shapes
+from harness.clip.injection import tower_shapes
 from harness.clip.injection.weight_changes import Scaling
 from harness.method_parts.unfreezing import TowerFields
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
 DEVIATION = 0.02
-PLACES_OF = {
-    "image": tuple(place for place in PLACES if place != "mlp_hidden"),
-    "text": tuple(place for place in PLACES if place not in ("mlp_hidden", "patches", "norm_pre")),
-}
 
 
 class Config(TowerFields, TrainedConfig):
@@ -52,5 +48,6 @@ class Ssf(Method):
         tower_shapes(self.clip)
         deviation = DEVIATION if self.config.init == "released" else 0.0
         for tower in self.config.chosen:
-            scaling = Scaling(self.clip, tower, PLACES_OF[tower], shifts=True, deviation=deviation)
+            places = self.clip.places(tower) - {"mlp_hidden"}
+            scaling = Scaling(self.clip, tower, places, shifts=True, deviation=deviation)
             setattr(self, f"{tower}_injection", scaling)

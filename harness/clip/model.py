@@ -1,59 +1,29 @@
 """The CLIP that methods adapt: any open_clip model, image size and text length, with weights or without."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
 
 import open_clip
 import torch
-from open_clip.transformer import TextTransformer, VisionTransformer
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from harness.clip import tokens as token_batches
-from harness.clip import towers
-from harness.clip.activation import name_has_quick_gelu
 from harness.clip.architecture import build_model, cut_edges, load_state, resize_timm
 from harness.clip.caption_cleaning import clean as clean_caption
+from harness.clip.identity import BackboneIdentity, identity_of
 from harness.clip.injection import Injection, Place, TowerName
 from harness.clip.own_input import with_own_input
 from harness.clip.plain_models import plain_models
 from harness.clip.tower_calls import PLAIN, TowerCalls
+from harness.clip.towers import Affine, Tower
+from harness.clip.towers.choice import image_tower, text_tower
 from harness.clip.weights import Weights, load_weights
 from harness.config.sections import BackboneConfig
-from harness.config.values import content_hash
-from harness.errors import UsageError
-
-
-@dataclass(frozen=True)
-class BackboneIdentity:
-    """What decides a backbone's embeddings; `sha256` is that of the weights, None for random ones.
-
-    `captions` says how captions are cleaned; as the tokeniser does, it is left out of the values.
-    """
-
-    name: str
-    pretrained: str | None
-    sha256: str | None
-    seed: int | None
-    image_size: tuple[int, int]
-    text_length: int
-    quick_gelu: bool
-    captions: str = "as_written"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-able values."""
-        values = asdict(self) | {"image_size": list(self.image_size)}
-        if self.captions == "as_written":
-            del values["captions"]
-        return values
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of all fields."""
-        return content_hash(self.as_dict())
+from harness.errors import UsageError, listed
 
 
 class Clip(nn.Module):
@@ -65,8 +35,12 @@ class Clip(nn.Module):
         image_size: height and width in pixels.
         text_length: tokens per caption.
         embed_dim: dimension of the joint space.
-        image_width, text_width, image_layers, text_layers: of the transformers; None where a tower is none.
+        towers: by `image` and `text`, what is passed block by block (`harness.clip.towers`).
+        image_width, text_width, image_layers, text_layers: of these; None where a tower is none.
         injectable: whether injections can act inside both towers.
+        text_causal: whether a word sees only those before it.
+        start_token: whether captions begin with a token of their own and end with the largest id, as CLIP's; else
+            they are read at the last place, as SigLIP's.
         calls: how the towers are run.
         identity: what decides the embeddings.
         notes: what was assumed of the weights, or done to their positions, in sentences.
@@ -77,9 +51,12 @@ class Clip(nn.Module):
         self.model, self.identity, self.notes = model, identity, list(notes)
         self.image_size, self.text_length = identity.image_size, identity.text_length
         self.embed_dim = _embed_dim(identity.name)
-        self.image_width, self.image_layers = _shape(model.visual, VisionTransformer)
-        self.text_width, self.text_layers = _shape(getattr(model, "text", model), TextTransformer)
-        self.injectable = towers.supports(model)
+        image, text = image_tower(model), text_tower(model)
+        self.image_width, self.image_layers = _shape(image)
+        self.text_width, self.text_layers = _shape(text)
+        self.injectable = image is not None and text is not None
+        self.start_token, self.text_causal = text is None or not text.reads_last, text is None or text.causal
+        self.towers: dict[TowerName, Tower] = {each.name: each for each in (image, text) if each is not None}
         self.calls = PLAIN
 
     @cached_property
@@ -117,29 +94,30 @@ class Clip(nn.Module):
     def encode_image(self, images: Tensor, injection: Injection | None = None) -> Tensor:
         """Embed normalised images [n, 3, height, width] as [n, embed_dim]."""
         if self.injectable:
-            embeddings: Tensor = self.calls.encode_image(self.model, images, injection)
+            embeddings: Tensor = self.calls.encode(self.towers["image"], images, injection)
         else:
             self._refuse(injection)
             embeddings = self.model.encode_image(images)
         return embeddings
 
     def encode_text(self, tokens: Tensor, injection: Injection | None = None) -> Tensor:
-        """Embed token ids [n, length], length up to text_length, as [n, embed_dim]."""
+        """Embed token ids [n, length] as [n, embed_dim]; length up to text_length, exactly that without `cuts`."""
+        assert self.cuts or tokens.shape[1] == self.text_length, "padding is read, so it cannot be made up"
         if self.injectable:
-            embeddings: Tensor = self.calls.encode_text(self.model, tokens, injection)
+            embeddings: Tensor = self.calls.encode(self.towers["text"], tokens, injection)
         else:
             self._refuse(injection)
             embeddings = self.model.encode_text(pad(tokens, (0, self.text_length - tokens.shape[1])))
         return embeddings
 
     def image_tokens(self, images: Tensor, injection: Injection | None = None) -> Tensor:
-        """Embed every place of images as [n, 1 + n_patch, embed_dim], the image itself first; needs `injectable`."""
-        embedded: Tensor = self.calls.image_tokens(self.model, images, injection)
+        """Embed every place of images as [n, 1 + n_patch, embed_dim], the image itself first; needs `embeds_places`."""
+        embedded: Tensor = self.calls.encode_places(self.towers["image"], images, injection)[0]
         return embedded
 
     def text_tokens(self, tokens: Tensor, injection: Injection | None = None) -> tuple[Tensor, Tensor]:
-        """Embed every place of token ids as [n, length, embed_dim], with the caption's own [n]; needs `injectable`."""
-        embedded: tuple[Tensor, Tensor] = self.calls.text_tokens(self.model, tokens, injection)
+        """Embed every place of token ids as [n, length, embed_dim], with captions' own [n]; needs `embeds_places`."""
+        embedded: tuple[Tensor, Tensor] = self.calls.encode_places(self.towers["text"], tokens, injection)
         return embedded
 
     def train(self, mode: bool = True) -> Self:
@@ -157,8 +135,9 @@ class Clip(nn.Module):
             raise UsageError(f"All {len(blocks)} text layers cannot be dropped: leave one.")
         kept = [block for place, block in enumerate(blocks, start=1) if place not in layers]
         if layers:
-            self.model.transformer.resblocks = type(blocks)(kept)
-            self.model.transformer.layers = self.text_layers = len(kept)
+            transformer = getattr(self.model, "text", self.model).transformer
+            transformer.resblocks = type(blocks)(kept)
+            transformer.layers = self.text_layers = len(kept)
 
     def freeze_text_layers(self, layers: Sequence[int]) -> None:
         """Freeze blocks of the text tower, counted from 1 among those that are there."""
@@ -168,20 +147,62 @@ class Clip(nn.Module):
 
     def freeze_patches(self) -> None:
         """Freeze the patch embedding of the image tower; raise `UsageError` where there is none."""
-        if not isinstance(self.model.visual, VisionTransformer):
+        visual = self.model.visual
+        if isinstance(visual, VisionTransformer):
+            visual.conv1.requires_grad_(False)
+        elif "image" in self.towers:
+            visual.trunk.patch_embed.requires_grad_(False)
+        else:
             raise UsageError(
                 f"The backbone {self.identity.name} has no patch embedding to freeze: set method.freeze_patches=false."
             )
-        self.model.visual.conv1.requires_grad_(False)
 
     def blocks(self, tower: TowerName) -> Sequence[nn.Module]:
         """Return the blocks of a tower, in order; needs `injectable`."""
-        transformer = self.model.visual.transformer if tower == "image" else self.model.transformer
-        return list(transformer.resblocks)
+        return list(self.towers[tower].blocks)
 
-    def affine(self, tower: TowerName, layer: int, place: Place) -> towers.Affine:
-        """Return views of the weights of an operation of a tower, to be changed in place; needs `injectable`."""
-        return towers.affine(self.model, tower, layer, place)
+    def affine(self, tower: TowerName, layer: int, place: Place) -> Affine:
+        """Return views of the weights of an operation of a tower, to be changed in place; needs `injectable`.
+
+        Raises `UsageError` for a place that the tower lacks.
+        """
+        self.towers[tower].check_places({place}, self.identity.name)
+        return self.towers[tower].affine(layer, place)
+
+    def takes_shift(self, tower: TowerName, layer: int, place: Place) -> bool:
+        """Return whether weights can take what is added to an operation of a tower: its bias, or patches' positions."""
+        of_bias: Place = "mlp_out" if place == "mlp_hidden" else place
+        return place == "patches" or self.affine(tower, layer, of_bias).bias is not None
+
+    def check_injections(self, injections: Mapping[TowerName, Injection | None]) -> None:
+        """Raise `UsageError` where the injection into a tower cannot act as it says."""
+        for tower, injection in injections.items():
+            self._refuse(injection)
+            if injection is not None:
+                self.towers[tower].check_places(injection.places, self.identity.name)
+
+    def places(self, tower: TowerName) -> frozenset[Place]:
+        """Return the operations of a tower that injections can act after; needs `injectable`."""
+        return self.towers[tower].places
+
+    @property
+    def embeds_places(self) -> bool:
+        """Whether every patch and word has an embedding: towers that injections can act in, without pooling."""
+        return self.injectable and all(tower.embeds_places for tower in self.towers.values())
+
+    @property
+    def token_embedding(self) -> nn.Embedding:
+        """The table of the text tower in which token ids are looked up."""
+        table: nn.Embedding = getattr(self.model, "text", self.model).token_embedding
+        return table
+
+    def projects(self, tower: TowerName) -> bool:
+        """Return whether a tower ends with a linear map, which `multiply_projection` can change."""
+        return tower in self.towers and self.towers[tower].projection is not None
+
+    def multiply_projection(self, tower: TowerName, matrix: Tensor) -> None:
+        """Multiply a tower's embeddings by a matrix [dim, dim] from the right, in its weights; needs `projects`."""
+        self.towers[tower].multiply(matrix)
 
     def _text_blocks(self, layers: Sequence[int], done: str) -> Any:
         """Return the blocks of the text tower after checking the numbers of some of them."""
@@ -189,7 +210,7 @@ class Clip(nn.Module):
             raise UsageError(
                 f"Text layers of the backbone {self.identity.name} cannot be {done}: leave them."
             )
-        blocks = self.model.transformer.resblocks if self.injectable else []
+        blocks: Any = self.towers["text"].blocks if self.injectable else []
         wrong = [layer for layer in layers if not 1 <= layer <= len(blocks)]
         if wrong:
             raise UsageError(
@@ -206,10 +227,10 @@ class Clip(nn.Module):
         return pool == "argmax" and not unmasked
 
     def _refuse(self, injection: Injection | None) -> None:
-        if injection is not None:
+        if injection is not None and not self.injectable:
             raise UsageError(
                 f"The backbone {self.identity.name} cannot be injected into: choose a method without prompts or "
-                f"adapters, or one of {', '.join(plain_models())}."
+                f"adapters, or one of {listed(plain_models())}."
             )
 
 
@@ -235,7 +256,7 @@ def load_clip(
     random = random or device == "meta" or not (config.pretrained or config.weights)
     if weights is None and not random:
         weights = load_weights(config)
-    identity = _identity(config, weights, seed)
+    identity = identity_of(config, weights, seed)
     model, notes = _build(config, weights, identity, meta=device == "meta")
     return Clip(model, identity, notes).eval().to(device)
 
@@ -266,21 +287,6 @@ def _build(
     return model, notes
 
 
-def _identity(config: BackboneConfig, weights: Weights | None, seed: int) -> BackboneIdentity:
-    assert config.text_length is not None
-    by_name = name_has_quick_gelu(config.name) if config.quick_gelu is None else config.quick_gelu
-    return BackboneIdentity(
-        name=config.name,
-        pretrained=config.pretrained if weights and not config.weights else None,
-        sha256=weights.sha256 if weights else None,
-        seed=None if weights else seed,
-        image_size=config.image_size,
-        text_length=config.text_length,
-        quick_gelu=weights.quick_gelu if weights else by_name,
-        captions=config.captions,
-    )
-
-
 def _config(name: str) -> dict[str, Any]:
     found: dict[str, Any] = open_clip.get_model_config(name)
     return found
@@ -290,6 +296,5 @@ def _embed_dim(name: str) -> int:
     return int(_config(name)["embed_dim"])
 
 
-def _shape(tower: Any, kind: type) -> tuple[int | None, int | None]:
-    plain = isinstance(tower, kind) or hasattr(tower, "token_embedding")
-    return (tower.transformer.width, tower.transformer.layers) if plain else (None, None)
+def _shape(tower: Tower | None) -> tuple[int | None, int | None]:
+    return (None, None) if tower is None else (tower.width, len(tower.blocks))

@@ -4,20 +4,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from harness.clip import towers
+from harness.clip.towers import passing
 from harness.compute.compiling import compiled, forget_compiled
 
 
 class TowerCalls(NamedTuple):
-    """The four ways into the towers, with the arguments of the functions of `harness.clip.towers`."""
+    """Both ways through a tower, with the arguments of the functions of `harness.clip.towers.passing`."""
 
-    encode_image: Callable[..., Any]
-    encode_text: Callable[..., Any]
-    image_tokens: Callable[..., Any]
-    text_tokens: Callable[..., Any]
+    encode: Callable[..., Any]
+    encode_places: Callable[..., Any]
 
 
-PLAIN = TowerCalls(towers.encode_image, towers.encode_text, towers.image_tokens, towers.text_tokens)
+PLAIN = TowerCalls(passing.encode, passing.encode_places)
 
 
 def tower_calls(*, compile: bool, checkpoint: bool) -> TowerCalls:
@@ -25,7 +23,7 @@ def tower_calls(*, compile: bool, checkpoint: bool) -> TowerCalls:
 
     Args:
         compile: compile each; what was compiled for an earlier model is let go.
-        checkpoint: keep no activations inside the blocks (`towers.encode_image(recompute=True)`).
+        checkpoint: keep no activations inside the blocks (`passing.encode(recompute=True)`).
     """
     calls = PLAIN
     if checkpoint:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from harness.clip.injection import Injection
-from harness.clip.towers import run_block
+from harness.clip.towers.plain import run_block
 from harness.compute.precision import full_precision, layer_norm
 
 _HEAD_WIDTH = 64

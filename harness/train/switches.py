@@ -10,7 +10,7 @@ from harness.clip.tower_calls import tower_calls
 from harness.compute.compiling import check_compiler, compiling
 from harness.compute.precision import tf32
 from harness.config.sections import TrainConfig
-from harness.errors import UsageError
+from harness.errors import UsageError, listed
 from harness.methods import Method
 
 # Where towers are compiled, captions have a multiple of so many tokens, or the model's length.
@@ -30,7 +30,7 @@ def check_switches(method: Method, train: TrainConfig) -> None:
         if not method.clip.injectable:
             raise UsageError(
                 f"train.{name}=true needs a backbone of two plain transformers, which "
-                f"{method.clip.identity.name} is not: leave it out, or choose one of {', '.join(plain_models())}."
+                f"{method.clip.identity.name} is not: leave it out, or choose one of {listed(plain_models())}."
             )
 
 

@@ -180,7 +180,9 @@ def test_the_default_is_the_form_of_person_retrieval_and_a_preset_the_released_o
 
 def test_more_vectors_than_the_text_has_room_for_are_refused(build):
     build("coop", backbone="shallow", n_context=74)
-    with pytest.raises(UsageError, match=r"method\.n_context=75 leaves no room .* 77 tokens"):
+    with pytest.raises(
+        UsageError, match=r"75 prompts leave no room .* 77 tokens: .* smaller method\.n_context"
+    ):
         build("coop", backbone="shallow", n_context=75)
 
 

@@ -186,7 +186,7 @@ def test_each_tower_is_run_once_and_the_text_tower_again_for_whole_captions(buil
     method = build("irra", backbone="shallow", n_identities=5, leak_masks=leak_masks)
     runs = []
     for name, model in (("image", method.clip.model.visual), ("text", method.clip.model)):
-        model.transformer.resblocks[0].mlp.register_forward_hook(lambda *_, name=name: runs.append(name))
+        model.transformer.resblocks[0].mlp.c_fc.register_forward_hook(lambda *_, name=name: runs.append(name))
     method(batch)
     assert sorted(runs) == ["image"] + ["text"] * n_text
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.clip.towers import attend
+from harness.clip.towers.plain import attend
 from harness.errors import UsageError
 from harness.train.cost import count_parameters, training_flops
 from harness.train.gradient_audit import audit_gradients

@@ -73,12 +73,12 @@ class SplitProbe:
         self.method, self.engine, self.batch_size = encoder.method, encoder.engine, encoder.batch_size
         self._owners = {"text": split.caption_identities, "image": split.identities}
         self._owners = {name: owners.to(self.engine.device) for name, owners in self._owners.items()}
-        model = self.method.clip.model
+        whole_towers = self.method.clip.towers
         self.towers: dict[TowerName, PartialTower] = {
-            "text": PartialTower(model, "text", self.method.text_injection),
-            "image": PartialTower(model, "image", self.method.image_injection),
+            "text": PartialTower(whole_towers["text"], self.method.text_injection),
+            "image": PartialTower(whole_towers["image"], self.method.image_injection),
         }
-        self.blends = {name: Blend(tower.blocks, start[name]) for name, tower in self.towers.items()}
+        self.blends = {name: Blend(whole_towers[name], start[name]) for name in self.towers}
         whole = encoder.encode(split)
         self.embeddings: dict[TowerName, Tensor] = {"text": whole.text, "image": whole.image}
         for name, tower in self.towers.items():

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from harness.clip import towers
 from harness.clip.injection import Injection, TowerName
+from harness.clip.towers import Tower
 from harness.errors import UsageError
 
 Part = Literal["SA", "FF", "Whole"]
 TOWERS: tuple[TowerName, ...] = ("text", "image")
 PARTS: tuple[Part, ...] = ("SA", "FF", "Whole")
-_ATTENTION = ("ln_1.", "attn.", "ls_1.")
 
 
 class Module(NamedTuple):
@@ -36,32 +35,32 @@ class Module(NamedTuple):
         """
         return f"{self.tower}.{self.layer}.{self.part}"
 
-    def holds(self, name: str) -> bool:
-        """Return whether a block's parameter belongs to the module.
+    def holds(self, name: str, attention: tuple[str, ...]) -> bool:
+        """Return whether a block's parameter belongs to the module, by how names of the attention's begin.
 
-        >>> Module("text", 7, "SA").holds("attn.in_proj_weight"), Module("text", 7, "SA").holds("mlp.c_fc.bias")
+        >>> module = Module("text", 7, "SA")
+        >>> module.holds("attn.in_proj_weight", ("attn.",)), module.holds("mlp.c_fc.bias", ("attn.",))
         (True, False)
         """
-        return self.part == "Whole" or (self.part == "SA") == name.startswith(_ATTENTION)
+        return self.part == "Whole" or (self.part == "SA") == name.startswith(attention)
 
 
 class PartialTower:
-    """One tower of a CLIP, passed through piece by piece; the whole way equals `harness.clip.towers`.
+    """One tower of a CLIP, passed through piece by piece; the whole way equals `harness.clip.towers.passing`.
 
     Attributes:
         blocks: its layers, from the input on.
         passed: how many sub-layers were passed, each times the rows that passed it; a layer has two.
     """
 
-    def __init__(self, model: Any, name: TowerName, injection: Injection | None) -> None:
-        self.model, self.name = model, name
+    def __init__(self, tower: Tower, injection: Injection | None) -> None:
+        self.tower = tower
         self.injection = injection or Injection()
         if self.injection.reads_streams:
             raise UsageError(
                 "A method that reads what every layer reads cannot be probed: no layer can be left out."
             )
-        transformer = model.visual.transformer if name == "image" else model.transformer
-        self.blocks: list[nn.Module] = list(transformer.resblocks)
+        self.blocks: list[nn.Module] = list(tower.blocks)
         self.passed = 0
 
     def begin(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -70,9 +69,7 @@ class PartialTower:
         Args:
             inputs: normalised images [n, 3, height, width], or token ids [n, length].
         """
-        if self.name == "image":
-            return towers.begin_image(self.model, inputs, self.injection), None
-        return towers.begin_text(self.model, inputs, self.injection)
+        return self.tower.begin(inputs, self.injection)
 
     def enter(self, layer: int, x: Tensor) -> Tensor:
         """Let the injection change what a layer, counted from 0, reads [n, length, width]."""
@@ -81,14 +78,12 @@ class PartialTower:
     def attend(self, layer: int, x: Tensor, block: nn.Module | None = None) -> Tensor:
         """Return the stream [n, length, width] after a layer's attention, or that of another `block` in its place."""
         self.passed += len(x)
-        return towers.attend(
-            block or self.blocks[layer], layer, x, self.injection, causal=self.name == "text"
-        )
+        return self.tower.attend(block or self.blocks[layer], layer, x, self.injection)
 
     def feed(self, layer: int, u: Tensor, block: nn.Module | None = None) -> Tensor:
         """Return the stream [n, length, width] after a layer's MLP, likewise."""
         self.passed += len(u)
-        return towers.feed(block or self.blocks[layer], layer, u, self.injection)
+        return self.tower.feed(block or self.blocks[layer], layer, u, self.injection)
 
     def onward(self, layer: int, x: Tensor) -> Tensor:
         """Return what the last layer gives when all layers from `layer` on have been passed [n, length, width]."""
@@ -98,27 +93,25 @@ class PartialTower:
 
     def finish(self, x: Tensor, ends: Tensor | None) -> Tensor:
         """Return the embeddings [n, dim] of what the last layer gives."""
-        x = self.injection.finished(x, ())
-        if ends is None:
-            return towers.finish_image(self.model, x, self.injection)
-        return towers.finish_text(self.model, x, ends, self.injection)
+        return self.tower.finish(self.injection.finished(x, ()), ends, self.injection)
 
 
 class Blend:
     """A layer with weights between those before and after training, in a copy of one block.
 
     Args:
-        blocks: the trained layers of a tower.
+        tower: whose layers were trained.
         start: of each layer the trained parameters' values before training, by their names in the block.
     """
 
-    def __init__(self, blocks: Sequence[nn.Module], start: Sequence[Mapping[str, Tensor]]) -> None:
-        self.blocks, self.start = blocks, start
-        self._copy = deepcopy(blocks[0]).requires_grad_(False)
+    def __init__(self, tower: Tower, start: Sequence[Mapping[str, Tensor]]) -> None:
+        self.blocks, self.start = list(tower.blocks), start
+        self._attention = tower.attention_names
+        self._copy = deepcopy(self.blocks[0]).requires_grad_(False)
 
     def moves(self, module: Module) -> bool:
         """Return whether training changed any weight of a module."""
-        return any(module.holds(name) for name in self.start[module.layer - 1])
+        return any(module.holds(name, self._attention) for name in self.start[module.layer - 1])
 
     @torch.no_grad()
     def __call__(self, module: Module, share: float) -> nn.Module:
@@ -128,7 +121,7 @@ class Blend:
         """
         start, trained = self.start[module.layer - 1], self.blocks[module.layer - 1]
         for (name, own), end in zip(self._copy.named_parameters(), trained.parameters(), strict=True):
-            blended = name in start and module.holds(name)
+            blended = name in start and module.holds(name, self._attention)
             own.copy_(torch.lerp(start[name].float(), end.float(), share) if blended else end)
         return self._copy
 

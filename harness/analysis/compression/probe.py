@@ -22,7 +22,7 @@ from harness.analysis.compression.measures import (
     criticality,
     least_important,
 )
-from harness.analysis.compression.partial_towers import trained_weights
+from harness.analysis.compression.partial_towers import TOWERS, trained_weights
 from harness.clip.injection import TowerName
 from harness.data.loading import Split, open_material
 from harness.data.reading import Reading, read_dataset
@@ -104,8 +104,7 @@ def start_of(trained: Trained) -> dict[TowerName, list[dict[str, Tensor]]]:
 
 
 def _blocks(method: Method) -> dict[TowerName, Sequence[Any]]:
-    model = method.clip.model
-    return {"text": list(model.transformer.resblocks), "image": list(model.visual.transformer.resblocks)}
+    return {tower: method.clip.blocks(tower) for tower in TOWERS}
 
 
 def _measured(

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 from torch import Tensor, nn
 
 from harness.clip.plain_models import plain_models
-from harness.errors import UsageError
+from harness.errors import UsageError, listed
 
 TowerName = Literal["image", "text"]
 # Operations of a tower that an injection may act after, in the order in which a tower runs them. `patches`, `norm_pre`
@@ -45,6 +45,7 @@ class Backbone(Protocol):
     text_layers: int | None
     text_width: int | None
     text_length: int
+    start_token: bool
     identity: Any
 
 
@@ -53,7 +54,7 @@ def tower_shapes(clip: Backbone) -> tuple[TowerShape, TowerShape]:
     if not clip.injectable:
         raise UsageError(
             f"The backbone {clip.identity.name!r} takes no prompts or adapters, for it is not two plain transformers: "
-            f"choose a method that does not change the blocks, or one of {', '.join(plain_models())}."
+            f"choose a method that does not change the blocks, or one of {listed(plain_models())}."
         )
     image, text = (clip.image_layers, clip.image_width), (clip.text_layers, clip.text_width)
     assert None not in (*image, *text)
@@ -93,8 +94,8 @@ class Injection(nn.Module):
     def embedded(self, x: Tensor) -> Tensor:
         """Change the input of the tower [n, length, width].
 
-        Text: the looked-up tokens, to which positions are added afterwards. Image: class token and patches
-        with their positions, before the first LayerNorm.
+        Text: the looked-up tokens, to which positions are added afterwards. Image: class token, where there is one,
+        and patches with their positions, before the first LayerNorm; what is added to them comes last.
         """
         return x
 
@@ -105,8 +106,9 @@ class Injection(nn.Module):
     def after(self, place: Place, layer: int, given: Tensor, made: Tensor) -> Tensor:
         """Change what an operation made [n, length, width out] of what it was given [n, length, width in].
 
-        `mlp_hidden` is the activation between both maps of the MLP, `query`, `key` and `value` are whole, before they
-        are split into heads. Outside the blocks `layer` is 0.
+        `mlp_hidden` is what the second map of the MLP is given, made of what the first makes; a gated MLP's two first
+        maps are one, gate first. `query`, `key` and `value` are whole, before they are split into heads and turned by
+        rotary positions. Outside the blocks `layer` is 0. A place that a tower lacks is refused.
         """
         return made
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from harness.clip import towers
 from harness.clip.injection import Place, TowerName
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ def merge_scaling(
 ) -> None:
     """Make an operation give `made * factor + shift` of the same input, in place; both are [width out].
 
-    The activation inside the MLP has no weights, so the map that reads it takes both. The patch embedding has no bias,
-    so the positions of the patches take the shift.
+    The activation inside the MLP has no weights, so the map that reads it takes both. Where the patch embedding has no
+    bias, as CLIP's, the positions of the patches take the shift.
     """
     if place == "mlp_hidden":
         weight, bias = clip.affine(tower, layer, "mlp_out")
@@ -38,10 +37,8 @@ def merge_scaling(
     weight.mul_(factor.view(-1, *[1] * (weight.dim() - 1)))
     if bias is not None:
         bias.mul_(factor)
-    if shift is None:
-        return
-    if bias is not None:
+    if shift is not None and bias is not None:
         bias.add_(shift)
-    else:
-        assert place == "patches", "of the operations of a plain tower only the patch embedding has no bias"
-        towers.shift_patches(clip.model, shift)
+    elif shift is not None:
+        assert place == "patches", "`Clip.takes_shift` says so"
+        clip.towers[tower].patch_positions.add_(shift)

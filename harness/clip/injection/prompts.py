@@ -1,11 +1,12 @@
 """Prompts: learned tokens in the blocks of a tower, its own or made from the other tower's.
 
-Text prompts are right after BOS, image prompts at the end, before the first LayerNorm; each of the first `depth`
-blocks reads fresh ones, and the others what the block below made of them. What goes both ways CSKT (ICASSP 2024) calls
-BPT, bidirectional prompts transferring; these are the places of its code and of MaPLe's.
+Text prompts are right after BOS, or first of all where captions have none, as SigLIP's; image prompts are at the end,
+before the first LayerNorm. Each of the first `depth` blocks reads fresh ones, and the others what the block below made
+of them. What goes both ways CSKT (ICASSP 2024) calls BPT, bidirectional prompts transferring; these are the places of
+its code and of MaPLe's.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ class Prompts(nn.Module):
     Attributes:
         depth: blocks that read fresh prompts: no more than the shallower tower has.
         n_tokens: prompts that a tower reads per block.
+        room: their places in captions.
         image_own: learned image prompts [depth, prompt_length, image_width], or None.
         text_own: learned text prompts [depth, prompt_length, text_width], or None.
         text_to_image: one linear map per layer, or None.
@@ -56,7 +58,7 @@ class Prompts(nn.Module):
         image, text = tower_shapes(clip)
         self.depth = min(fields.prompt_depth, image.layers, text.layers)
         self.n_tokens = 2 * length if directions == "both" else length
-        check_room(self.n_tokens, clip.text_length, "prompt_length")
+        self.room = caption_room(clip, self.n_tokens, "prompt_length")
         t2i, i2t = directions in ("t2i", "both"), directions in ("i2t", "both")
         self.text_own = None if directions == "i2t" else _prompts(self.depth, length, text.width)
         self.image_own = None if directions == "t2i" else _prompts(self.depth, length, image.width)
@@ -127,16 +129,16 @@ class ImagePrompts(Injection):
 
 
 class TextPrompts(Injection):
-    """Puts prompts after BOS and renews them before the blocks."""
+    """Puts prompts before the words of captions and renews them before the blocks."""
 
-    def __init__(self, prompts: Prompts | OwnPrompts, text_length: int) -> None:
+    def __init__(self, prompts: Prompts | OwnPrompts, room: "CaptionRoom") -> None:
         super().__init__()
         self._shared = (prompts,)  # in a tuple: both towers share them, and the method is what saves them
-        self._text_length = text_length
+        self._room = room
 
     def tokens(self, tokens: Tensor) -> Tensor:
-        """Reserve places after BOS."""
-        return make_room(tokens, self._shared[0].n_tokens, self._text_length)
+        """Reserve places before the words."""
+        return self._room.tokens(tokens)
 
     def embedded(self, x: Tensor) -> Tensor:
         """Write the first prompts into the reserved places; they get the positions of these."""
@@ -147,8 +149,42 @@ class TextPrompts(Injection):
         return self._write(layer, x) if 0 < layer < self._shared[0].depth else x
 
     def _write(self, layer: int, x: Tensor) -> Tensor:
-        prompts = self._shared[0]
-        return torch.cat([x[:, :1], _batch(prompts.text(layer), x), x[:, 1 + prompts.n_tokens :]], dim=1)
+        return self._room.write(self._shared[0].text(layer), x)
+
+
+class CaptionRoom(NamedTuple):
+    """Places for prompts before the words of captions: after BOS, or first of all where captions have none.
+
+    Attributes:
+        n_places: how many there are.
+        text_length: tokens per caption that the backbone reads.
+        start_token: whether captions begin with BOS (`Clip.start_token`).
+    """
+
+    n_places: int
+    text_length: int
+    start_token: bool
+
+    def tokens(self, tokens: Tensor) -> Tensor:
+        """Reserve the places in token ids [n, length]."""
+        if self.start_token:
+            return make_room(tokens, self.n_places, self.text_length)
+        return make_room_in_front(tokens, self.n_places)
+
+    def write(self, prompts: Tensor, x: Tensor) -> Tensor:
+        """Write prompts [n_places, width] into the reserved places of what a tower reads [n, length, width]."""
+        first = int(self.start_token)
+        return torch.cat([x[:, :first], _batch(prompts, x), x[:, first + self.n_places :]], dim=1)
+
+
+def caption_room(clip: Backbone, n_places: int, field: str) -> CaptionRoom:
+    """Return the places for prompts in captions; raise `UsageError`, naming the field, where nothing else fits."""
+    if n_places + 3 > clip.text_length:
+        raise UsageError(
+            f"{n_places} prompts leave no room for a caption in {clip.text_length} tokens: choose a smaller "
+            f"method.{field} or a larger backbone.text_length."
+        )
+    return CaptionRoom(n_places, clip.text_length, clip.start_token)
 
 
 def make_room(tokens: Tensor, n_places: int, text_length: int) -> Tensor:
@@ -169,13 +205,17 @@ def make_room(tokens: Tensor, n_places: int, text_length: int) -> Tensor:
     return shifted
 
 
-def check_room(n_tokens: int, text_length: int, field: str) -> None:
-    """Raise `UsageError` naming the config field for more prompts than a caption can stand beside."""
-    if n_tokens + 3 > text_length:
-        raise UsageError(
-            f"{n_tokens} prompts leave no room for a caption in {text_length} tokens: choose a smaller "
-            f"method.{field} or a larger backbone.text_length."
-        )
+def make_room_in_front(tokens: Tensor, n_places: int) -> Tensor:
+    """Shift captions of full length [n, length] right by `n_places`, except their last place, which is read.
+
+    A caption that no longer fits loses its last words. The reserved places hold id 0: the prompts overwrite them.
+
+    >>> make_room_in_front(torch.tensor([[5, 6, 7, 8, 1], [5, 1, 1, 1, 1]]), n_places=2)
+    tensor([[0, 0, 5, 6, 1],
+            [0, 0, 5, 1, 1]])
+    """
+    room = tokens.new_zeros(len(tokens), n_places)
+    return torch.cat([room, tokens[:, : -1 - n_places], tokens[:, -1:]], dim=1)
 
 
 def _prompts(depth: int, length: int, width: int) -> nn.Parameter:

@@ -13,7 +13,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 from harness.clip.injection import Injection, TowerShape
-from harness.clip.towers import run_block
+from harness.clip.towers.plain import run_block
 from harness.compute.precision import layer_norm
 from harness.errors import UsageError
 

@@ -114,14 +114,18 @@ class Scaling(Injection):
         shifts: bool = False,
         deviation: float = 0.0,
     ) -> None:
-        """Start at the backbone, or with gains and shifts drawn from N(0, `deviation`^2)."""
+        """Start at the backbone, or with gains and shifts drawn from N(0, `deviation`^2).
+
+        An operation without a bias, as the keys of EVA-CLIP, is not shifted.
+        """
         super().__init__()
         self.tower, self.places = tower, frozenset(places)
 
         def scale(layer: int, place: Place) -> _Scale:
             inside = place == "mlp_hidden"
             shape = clip.affine(tower, layer, "mlp_out" if inside else place).weight.shape
-            return _Scale(shape[1] if inside else shape[0], shifts=shifts, deviation=deviation)
+            with_shift = shifts and clip.takes_shift(tower, layer, place)
+            return _Scale(shape[1] if inside else shape[0], shifts=with_shift, deviation=deviation)
 
         self.scales = _made(range(len(clip.blocks(tower))), self.places, scale)
 

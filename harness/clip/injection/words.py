@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from harness.clip.tokens import lengths
-
 if TYPE_CHECKING:
     from harness.clip.model import Clip
 
@@ -16,13 +14,13 @@ PHOTO = "a photo of a"
 def word_vectors(clip: "Clip", words: str) -> Tensor:
     """Return the embeddings of the pieces of some words [n_piece, text_width], as far as the backbone knows them.
 
-    Start and end tokens are left out; the embeddings are copies, and no gradient flows into the backbone's.
+    Tokens of an empty text, as start and end, are left out; the embeddings are copies, and no gradient flows into the
+    backbone's.
     """
-    table: Tensor = clip.model.token_embedding.weight.detach()
+    table = clip.token_embedding.weight.detach()
     with torch.device("cpu"):
-        tokens = clip.tokenize([words])[0]
-        pieces = tokens[1 : int(lengths(tokens)) - 1]
-        known = pieces[pieces < len(table)]
+        tokens, empty = clip.tokenize([words, ""])
+        known = tokens[~torch.isin(tokens, empty) & (tokens < len(table))]
     return table[known.to(table.device)]
 
 

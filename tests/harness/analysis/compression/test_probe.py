@@ -30,6 +30,8 @@ from harness.analysis.compression.partial_towers import PARTS, TOWERS, Blend, Mo
 from harness.analysis.compression.probe import probe_compression, start_of
 from harness.analysis.compression.published import published
 from harness.cli.main import cli
+from harness.clip.towers.choice import image_tower, text_tower
+from harness.clip.towers.plain import PlainText
 from harness.compute.devices import Inference
 from harness.compute.transfer import Transfers
 from harness.data.loading import open_test
@@ -135,9 +137,12 @@ def clip_of(layers=3):
 
 
 def method_of(model):
-    cut = SimpleNamespace(model=model, cut=lambda tokens: tokens[:, : int(tokens.argmax(dim=1).max()) + 1])
+    clip = SimpleNamespace(
+        cut=lambda tokens: tokens[:, : int(tokens.argmax(dim=1).max()) + 1],
+        towers={"image": image_tower(model), "text": text_tower(model)},
+    )
     return SimpleNamespace(
-        clip=cut,
+        clip=clip,
         text_injection=None,
         image_injection=None,
         head_text=lambda rows: rows,
@@ -301,7 +306,7 @@ def test_with_less_of_its_training_the_shortcut_equals_full_passes_with_the_modu
 def test_all_of_the_training_is_the_trained_module_and_none_is_its_start():
     model = clip_of(1)
     first, start = started(model)
-    blend = Blend(list(model.transformer.resblocks), start["text"])
+    blend = Blend(text_tower(model), start["text"])
     module = Module("text", 1, "Whole")
     for share, expected in ((1.0, model), (0.0, first)):
         pairs = zip(
@@ -312,7 +317,7 @@ def test_all_of_the_training_is_the_trained_module_and_none_is_its_start():
 
 def test_what_was_not_trained_of_a_layer_stays_as_it_is():
     model = clip_of(1)
-    blend = Blend(list(model.transformer.resblocks), [{"mlp.c_fc.bias": torch.zeros(64)}])
+    blend = Blend(text_tower(model), [{"mlp.c_fc.bias": torch.zeros(64)}])
     assert [blend.moves(Module("text", 1, part)) for part in PARTS] == [False, True, True]
     made = dict(blend(Module("text", 1, "Whole"), 0.0).named_parameters())
     for name, p in model.transformer.resblocks[0].named_parameters():
@@ -355,11 +360,11 @@ def test_the_search_over_a_probe_finds_what_a_full_scan_finds(tmp_path):
 def test_partial_towers_equal_open_clip_and_count_what_they_pass():
     model = clip_of()
     split = split_of(model)
-    for name, inputs, encode in (
-        ("text", split.tokens, model.encode_text),
-        ("image", Pixels().normalise(split.images.pixels), model.encode_image),
+    for whole, inputs, encode in (
+        (text_tower(model), split.tokens, model.encode_text),
+        (image_tower(model), Pixels().normalise(split.images.pixels), model.encode_image),
     ):
-        tower = PartialTower(model, name, None)
+        tower = PartialTower(whole, None)
         with torch.no_grad():
             x, ends = tower.begin(inputs)
             torch.testing.assert_close(tower.finish(tower.onward(0, x), ends), encode(inputs))
@@ -654,7 +659,8 @@ def test_the_command_prints_tables_and_settings_and_json(tuned, tmp_path):
 def test_open_clip_blocks_hold_no_other_weights_than_those_of_the_two_sublayers():
     block = open_clip.transformer.ResidualAttentionBlock(16, 2, ls_init_value=0.1)
     names = dict(block.named_parameters())
-    attention = {name for name in names if Module("text", 1, "SA").holds(name)}
-    mlp = {name for name in names if Module("text", 1, "FF").holds(name)}
+    begins = PlainText.attention_names
+    attention = {name for name in names if Module("text", 1, "SA").holds(name, begins)}
+    mlp = {name for name in names if Module("text", 1, "FF").holds(name, begins)}
     assert {name.split(".")[0] for name in attention} == {"ln_1", "attn", "ls_1"}
     assert {name.split(".")[0] for name in mlp} == {"ln_2", "mlp", "ls_2"}

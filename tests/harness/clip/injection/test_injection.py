@@ -85,7 +85,7 @@ def test_captions_make_room_behind_bos(n_places, length):
 
 def test_prompts_are_shared_by_both_towers_and_saved_once(clip):
     prompts = Prompts(clip, PromptFields())
-    image, text = ImagePrompts(prompts), TextPrompts(prompts, clip.text_length)
+    image, text = ImagePrompts(prompts), TextPrompts(prompts, prompts.room)
     assert not list(image.parameters())
     assert not list(text.parameters())
     assert prompts.depth == 3
@@ -111,7 +111,7 @@ def test_image_prompts_stand_last_and_are_renewed_only_down_to_their_depth(clip)
 
 def test_text_prompts_stand_behind_bos(clip):
     prompts = Prompts(clip, PromptFields(prompt_depth=2))
-    injection = TextPrompts(prompts, clip.text_length)
+    injection = TextPrompts(prompts, prompts.room)
     x = torch.randn(2, 20, clip.text_width)
     written = injection.embedded(x)
     assert torch.equal(written[:, 0], x[:, 0])

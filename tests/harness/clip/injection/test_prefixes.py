@@ -5,7 +5,7 @@ import torch
 
 from harness.clip.injection import Injection
 from harness.clip.injection.prefixes import Prefixes, ScaledPrefixes
-from harness.clip.towers import attended
+from harness.clip.towers.operations import attended
 
 HEADS, LENGTH, SIZE = 2, 4, 3
 
