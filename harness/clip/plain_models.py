@@ -34,6 +34,5 @@ def _is_plain(config: dict[str, Any]) -> bool:
     if reads != "argmax" and not (reads == "last" and text.get("no_causal_mask")):
         return False
     if "timm_model_name" in image:
-        moves = any(image.get(part) for part in ("timm_drop", "timm_drop_path"))
-        return not moves and _TIMM.fullmatch(image["timm_model_name"]) is not None
+        return _TIMM.fullmatch(image["timm_model_name"]) is not None
     return isinstance(image.get("layers"), int) and image.keys() <= _IMAGE
