@@ -17,9 +17,9 @@ from harness.methods import Method
 from harness.record import RunFolder
 from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, BestWeights, Checkpoint, State
+from harness.train.cost import StepMemory, held_tensors
 from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
-from harness.train.step_memory import StepMemory, held_tensors
 from harness.train.stop_signals import StopSignals
 from harness.train.switches import Switches
 

@@ -11,7 +11,7 @@ from harness.method_parts.batch import Batch
 from harness.methods import METHODS
 from harness.record import RunFolder
 from harness.run.run import run
-from harness.train.step_memory import StepMemory, held_tensors
+from harness.train.cost import StepMemory, held_tensors
 
 CONFIG = BackboneConfig(name="tiny-2x64-2x64", pretrained=None, image_size=(48, 16))
 KILO = 1000  # floats of 4 bytes, so 4,000 bytes
