@@ -6,6 +6,9 @@ from pathlib import Path
 
 from harness.errors import UsageError, brief
 
+# Folders of the user's own, each with one of the folders of plug-ins inside, as a list like PATH.
+INCLUDE = "HARNESS_INCLUDE"
+PLUG_INS = ("methods", "datasets", "reports")
 # What Linux takes of a path, in bytes.
 _LONGEST = 4096
 
@@ -70,3 +73,15 @@ def _folder(text: str, chosen_by: str) -> Path:
         raise UsageError(
             f"{chosen_by} is {brief(text)}, but nobody of that name has a home folder: write the path in full."
         ) from error
+
+
+def included() -> list[Path]:
+    """Return the user's own folders, which `HARNESS_INCLUDE` lists."""
+    places = [Path(text).absolute() for text in os.environ.get(INCLUDE, "").split(os.pathsep) if text]
+    for place in places:
+        if not any((place / folder).is_dir() for folder in PLUG_INS):
+            what = "has no folder" if place.is_dir() else "is no folder with"
+            raise UsageError(
+                f"{place}, from --include or {INCLUDE}, {what} {', '.join(PLUG_INS)}: put plug-ins there."
+            )
+    return places

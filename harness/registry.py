@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, TypeVar, get_origin
 
 from harness.errors import HarnessError, UsageError, unknown
+from harness.paths import included
 
 # What a plug-in of each kind may import of the harness beside its contract `harness.KIND`, and what stays in place for
 # it: packages and modules of `harness`. The tests hold the plug-ins that ship to it.
@@ -26,10 +27,19 @@ log = logging.getLogger(__name__)
 
 
 def plugin_path(folder: str) -> list[str]:
-    """Return the folders of a kind of plug-in: inside `harness/` in a wheel, beside it in a checkout."""
+    """Return the folders of a kind of plug-in: inside `harness/` in a wheel or beside it in a checkout, and the user's.
+
+    Raises `UsageError` for a folder of the user's that is not there or has no plug-ins, and for a name that two
+    folders have.
+    """
     here = Path(__file__).resolve().parent
-    places = [here / folder, here.parent / folder]
-    return [str(place) for place in places if place.is_dir()]
+    places = [here / folder, here.parent / folder, *(place / folder for place in included())]
+    found = [place for place in places if place.is_dir()]
+    files: dict[str, Path] = {}
+    for file in (file for place in found for file in sorted(place.glob("[!_]*.py"))):
+        if (first := files.setdefault(file.stem, file)) != file:
+            raise UsageError(f"{file} has the name of {first}: rename yours.")
+    return [str(place) for place in found]
 
 
 class Registry(Generic[T]):

@@ -1,5 +1,6 @@
 """The `harness` command: a group that imports a subcommand only when it is called."""
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ from harness import __version__
 from harness.cli.options import option, run_safely
 from harness.cli.streams import outlive_readers
 from harness.errors import nearest
+from harness.paths import INCLUDE, included
 
 COMMANDS = {
     "demo": ("harness.cli.commands.demo:demo", "Compare, report and search on a synthetic twin."),
@@ -80,8 +82,14 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="harness")
 @option("--debug", is_flag=True, help="Show the traceback of an error.")
 @option("-q", "--quiet", is_flag=True, help="No progress, only results.")
+@option(
+    "--include",
+    multiple=True,
+    metavar="DIR",
+    help="Folder with methods/, datasets/ or reports/ of your own (else HARNESS_INCLUDE).",
+)
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
+def cli(ctx: click.Context, debug: bool, quiet: bool, include: tuple[str, ...]) -> None:
     """Train, select, test and compare CLIP adaptations for text-based person retrieval.
 
     \b
@@ -89,6 +97,10 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
                  harness run --method cskt --dataset icfg --synthetic
     Exit codes:  0 done; 1 failed; 2 wrong use or missing data; 130 interrupted.
     """
+    if include:
+        # In the environment, so that every process that is started finds them, too.
+        os.environ[INCLUDE] = os.pathsep.join(os.path.abspath(folder) for folder in include)
+    included()
     ctx.obj = {"debug": debug, "quiet": quiet}
 
 

@@ -16,6 +16,7 @@ from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.config.values import merge
 from harness.errors import UsageError
+from harness.listener import Listener
 from harness.methods import METHODS, Method
 from harness.presets.resolve import check_agreement, check_keys, explain, parse_override
 from harness.train.cost import count_parameters, inference_flops, training_flops
@@ -67,6 +68,71 @@ def describe(
             _field(key, info, config) for key, info in type(config).model_fields.items() if key != "name"
         ],
     }
+
+
+def describe_all(backbone: str | None, image_size: str | None, listener: Listener) -> list[dict[str, Any]]:
+    """Return name, counts and operations of every method on a backbone, in the order of trained parameters.
+
+    A method that the backbone cannot take has `refused`, the reason, in place of figures; raises `UsageError` for a
+    backbone that takes none.
+    """
+    found, methods = [], METHODS.usable()
+    listener.on_stage("counting")
+    for place, method in enumerate(methods, start=1):
+        try:
+            described = describe(method.name, backbone, image_size, ())
+            found.append({key: described[key] for key in ("name", "backbone", "image_size", *_FIGURES)})
+        except UsageError as error:
+            found.append({"name": method.name, "refused": str(error)})
+        listener.on_count(place, len(methods))
+    if all("refused" in row for row in found):
+        raise UsageError(found[0]["refused"])
+    return sorted(found, key=_trainable)
+
+
+_FIGURES = ("text_length", "parameters", "flops")
+
+
+def _trainable(row: dict[str, Any]) -> float:
+    return float(row["parameters"]["trainable"]) if "parameters" in row else float("inf")
+
+
+def show_all(rows: list[dict[str, Any]]) -> None:
+    """Print the static table of all methods, and below it what the backbone cannot take."""
+    shown = [row for row in rows if "refused" not in row]
+    first = shown[0]
+    height, width = first["image_size"]
+    cells = [_row(row) for row in shown]
+    header = ("method", "trained", "of all", "extra", "file MB", "GFLOPs", "training")
+    title = f"methods on {first['backbone']}, {height}x{width} pixels, {first['text_length']} tokens"
+    table(title, header, cells, text=("method",))
+    paragraph(
+        "",
+        "Trained: parameters. Extra: those that inference needs besides CLIP's, after folding. File: a float32 "
+        "checkpoint of what is trained. GFLOPs: one image and one caption, forward; training: with backward, through "
+        "the towers also where a method trains on cached embeddings.",
+        indent=2,
+    )
+    for row in rows:
+        if "refused" in row:
+            paragraph(f"{row['name']}: ", row["refused"], indent=2)
+
+
+def _row(row: dict[str, Any]) -> tuple[str, ...]:
+    counts, operations = row["parameters"], row["flops"]
+    forward, training = (
+        sum(operations[f"{tower}_{kind}"] for tower in ("image", "text")) / _GIGA
+        for kind in ("forward", "training")
+    )
+    return (
+        row["name"],
+        f"{counts['trainable']:,}",
+        f"{100 * counts['trainable'] / counts['total']:.2f} %",
+        f"{counts['inference_extra']:,}",
+        f"{counts['checkpoint_bytes'] / 1e6:,.1f}",
+        f"{forward:,.1f}",
+        f"{training:,.1f}" if counts["trainable"] else "–",
+    )
 
 
 def show(described: dict[str, Any]) -> None:

@@ -48,6 +48,26 @@ def info(
     print_json(described) if as_json else show(described)
 
 
+@methods.command("table")
+@option("--backbone", help="open_clip model, or tiny (default: ViT-B-16-quickgelu).")
+@option("--image-size", help="Height x width in pixels (default: that of each method's recipe).")
+@json_option
+@click.pass_obj
+def table_of_methods(
+    obj: dict[str, bool], backbone: str | None, image_size: str | None, as_json: bool
+) -> None:
+    """Count parameters and FLOPs of all methods on one backbone.
+
+    Needs no weights.
+    """
+    from harness.cli.actions.methods import describe_all, show_all
+    from harness.cli.terminal import watching
+
+    with watching(obj["quiet"] or as_json) as listener:
+        rows = describe_all(backbone, image_size, listener)
+    print_json(rows) if as_json else show_all(rows)
+
+
 def _title(registry: Registry[object], name: str) -> str | None:
     """Return the first line of a plug-in's docstring, read from its source, or of what a third party adds, imported.
 

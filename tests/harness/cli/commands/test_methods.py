@@ -16,7 +16,7 @@ from harness.registry import Registry
 
 
 def call(*arguments):
-    result = CliRunner().invoke(methods, arguments)
+    result = CliRunner().invoke(methods, arguments, obj={"quiet": True})
     if result.exception:
         raise result.exception
     return result.output
@@ -108,3 +108,41 @@ def test_list_names_and_skips_faulty_plug_ins_and_goes_on(tmp_path, monkeypatch)
     assert "skipped: The method 'broken' cannot be read" in result.stderr
     assert "skipped: The method 'coded' cannot be read" in result.stderr
     assert METHODS.find("theirs") is None
+
+
+SMALL = ("--backbone", "tiny-2x64-2x64", "--image-size", "48x16")
+
+
+def test_the_table_has_every_method_with_the_counts_that_info_gives():
+    rows = {row["name"]: row for row in json.loads(call("table", *SMALL, "--json"))}
+    assert set(rows) == set(METHODS.names())
+    trained = [row["parameters"]["trainable"] for row in rows.values()]
+    assert trained == sorted(trained)
+    for name in ("cskt", "zero_shot"):
+        told = json.loads(call("info", name, *SMALL, "--json"))
+        assert rows[name] == {key: told[key] for key in rows[name]}
+
+
+def test_the_table_is_whole_on_eighty_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = call("table", *SMALL)
+    assert max(map(len, text.splitlines())) <= 80
+    (line,) = [line for line in text.splitlines() if line.startswith("cskt ")]
+    counts = json.loads(call("info", "cskt", *SMALL, "--json"))["parameters"]
+    assert line.split()[1] == f"{counts['trainable']:,}"
+    assert line.split()[4] == f"{counts['inference_extra']:,}"
+
+
+@pytest.mark.slow
+def test_what_a_backbone_cannot_take_is_named_below_the_table():
+    rows = json.loads(call("table", "--backbone", "RN50", "--image-size", "64x64", "--json"))
+    refused = {row["name"]: row["refused"] for row in rows if "refused" in row}
+    assert "cskt" in refused
+    assert "zero_shot" not in refused
+    assert "RN50" in refused["cskt"]
+    assert [row["name"] for row in rows[-len(refused) :]] == list(refused)
+
+
+def test_a_table_on_a_backbone_that_nobody_knows_is_one_message():
+    with pytest.raises(UsageError, match="no-such-model"):
+        call("table", "--backbone", "no-such-model")
