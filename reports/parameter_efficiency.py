@@ -191,15 +191,9 @@ def _megabytes(value: float | None) -> str:
 
 
 def _milliseconds(value: float | None) -> str:
-    """Show seconds as milliseconds.
-
-    >>> _milliseconds(0.00234), _milliseconds(1.0712), _milliseconds(None)
-    ('2.34 ms', '1,071 ms', '–')
-    """
     if value is None or value != value:
         return DASH
-    thousandths = 1e3 * value
-    return f"{thousandths:,.0f} ms" if thousandths >= 100 else f"{thousandths:.3g} ms"
+    return f"{1e3 * value:,.0f} ms" if value >= 0.1 else f"{1e3 * value:.3g} ms"
 
 
 def _seconds(value: float | None) -> str:

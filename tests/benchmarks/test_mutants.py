@@ -101,6 +101,7 @@ def call(project, *options):
     return done.returncode, done.stdout + done.stderr, json.loads(file.read_text()) if file.exists() else None
 
 
+@pytest.mark.slow
 def test_what_no_test_notices_is_named_and_what_is_listed_is_not_counted(project):
     before = {path: path.read_bytes() for path in project.rglob("*.py")}
     code, said, result = call(project, "--modules", "shop", "--count", "99")

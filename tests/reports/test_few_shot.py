@@ -264,6 +264,7 @@ def published_runs(experiment, fake):
     return experiment
 
 
+@pytest.mark.slow
 def test_the_report_is_made_of_tracked_runs(published_runs, tmp_path, monkeypatch):
     monkeypatch.setattr("harness.reporting.make.execute", lambda notebook, path: path.write_text("{}"))
     name = published_runs.client.get_experiment(published_runs.experiment_id).name

@@ -1,6 +1,7 @@
 import pytest
 from harness.reports.parameter_efficiency import (
     ParameterEfficiency,
+    _milliseconds,
     costs_and_fronts,
     costs_table,
     draw_costs,
@@ -195,3 +196,8 @@ def test_a_panel_without_trained_methods_or_costs_is_drawn_too(fake):
         (panel,) = split(*rows)
         pyplot.close(draw_costs(panel))
         assert len(costs_table(panel).cells) == 1
+
+
+def test_steps_of_a_second_are_shown_in_whole_milliseconds():
+    shown = [_milliseconds(value) for value in (0.00234, 0.0995, 1.0712, None, float("nan"))]
+    assert shown == ["2.34 ms", "99.5 ms", "1,071 ms", "–", "–"]

@@ -174,6 +174,7 @@ def test_a_method_with_a_released_preset_that_only_other_protocols_were_run_for_
     assert Reproduction.gaps(split(fake.row("cskt", "cuhk"))) == []
 
 
+@pytest.mark.slow
 def test_the_report_reads_the_suite_and_names_real_gaps_only_beside_real_results(
     experiment, fake, tmp_path, monkeypatch
 ):

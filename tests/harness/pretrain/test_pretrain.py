@@ -53,6 +53,7 @@ def same(record, other):
     }
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(whole, tmp_path):
     assert same(pretrain(SHORT, tmp_path / "again"), whole)
     other = pretrain(SHORT.model_copy(update={"seed": 1}), tmp_path / "other")

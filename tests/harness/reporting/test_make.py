@@ -150,6 +150,7 @@ def test_no_store_at_all_is_an_empty_experiment_and_none_is_made(tmp_path, no_ke
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_what_an_earlier_report_left_is_replaced_and_other_files_are_kept(
     experiment, fake, tmp_path, no_kernel
 ):

@@ -270,6 +270,7 @@ def test_few_persons_that_all_differ_alike_are_not_said_to_be_the_same():
     assert "no difference" not in text
 
 
+@pytest.mark.slow
 def test_other_results_of_several_seeds_are_counted_once_and_only_where_they_tell_something(experiment, fake):
     one, other = (fake.record(method, "icfg", r1) for method, r1 in (("linear_probe", 30), ("cskt", 40)))
     for made in (one, other):

@@ -118,6 +118,7 @@ def send(store, fake, method, r1, seeds=(1, 2, 3), **more):
         fake.send(store, *fake.record(method, more.pop("dataset", "icfg"), r1, seed=seed, **more))
 
 
+@pytest.mark.slow
 def test_a_suite_says_what_its_seeds_would_miss_and_what_less_takes(experiment, fake):
     send(experiment, fake, "cskt", 50)
     send(experiment, fake, "linear_probe", 30)

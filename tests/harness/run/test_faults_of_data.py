@@ -28,6 +28,7 @@ def tested_only(real_format, tmp_path):
     return real_format.write_icfg(tmp_path / "data", entries)
 
 
+@pytest.mark.slow
 def test_a_run_its_plan_and_its_test_elsewhere_record_the_faults(tested_only, real_format, tmp_path):
     small = ("backbone.name=tiny", "backbone.pretrained=shapes", "backbone.image_size=[24,8]")
     settings = (f"dataset.root={tested_only}", "dataset.val=none", *small)

@@ -195,6 +195,7 @@ def test_the_same_tensors_in_another_file_are_the_same_run_and_shown(bring, stat
     assert len(all_runs(tmp_path / "runs")) == 1
 
 
+@pytest.mark.slow
 def test_other_tensors_or_settings_are_another_run(bring, states, clip):
     names = {
         bring("tbps_clip", states["tbps_clip"]).name,

@@ -40,6 +40,7 @@ def test_every_cell_is_run_and_tested_once(run_with, cells, tmp_path):
     assert not again.calls
 
 
+@pytest.mark.slow
 def test_a_failing_cell_does_not_stop_the_rest_and_is_kept_until_retried(run_with):
     broken = Runs(breaks={2: ValueError("no memory"), 3: DataError("not there")})
     done = run_with(broken)

@@ -104,6 +104,7 @@ def test_a_cell_whose_source_failed_says_so_and_both_are_retried(run_with):
     assert [config.backbone.init_from is None for config in again.calls] == [True, False]
 
 
+@pytest.mark.slow
 def test_nothing_is_run_twice(run_with):
     run_with(Runs())
     again = Runs()

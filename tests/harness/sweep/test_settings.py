@@ -55,6 +55,7 @@ def test_hyperband_ends_trials_early(search_with):
     assert summary.counts["failed"] == 0
 
 
+@pytest.mark.slow
 def test_what_pruning_saved_is_counted_in_epochs(search_with, config):
     quick = config.model_copy(update={"method": config.method.model_copy(update={"warmup_epochs": 0})})
     summary = search_with(Falling(), trials=8, config=quick)

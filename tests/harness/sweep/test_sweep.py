@@ -153,6 +153,7 @@ def test_a_killed_trial_is_taken_up_first_when_the_study_goes_on(search_with):
     assert summary.counts == {"finished": 6, "pruned": 0, "failed": 0}
 
 
+@pytest.mark.slow
 def test_a_trial_that_falls_and_is_behind_the_median_is_pruned(search_with, config):
     quick = config.model_copy(update={"method": config.method.model_copy(update={"warmup_epochs": 0})})
     summary = search_with(Falling(), trials=8, config=quick)
@@ -162,12 +163,14 @@ def test_a_trial_that_falls_and_is_behind_the_median_is_pruned(search_with, conf
     assert kept.counts["finished"] == 8
 
 
+@pytest.mark.slow
 def test_missing_data_stop_at_once_and_cost_no_trial(search_with):
     with pytest.raises(DataError, match="not there"):
         search_with(Runs(breaks={1: DataError("not there")}))
     assert search_with(Runs()).counts == {"finished": 6, "pruned": 0, "failed": 0}
 
 
+@pytest.mark.slow
 def test_changed_data_are_not_mixed_into_a_study(search_with):
     search_with(Runs(), 3)
     with pytest.raises(UsageError, match="started with other material"):

@@ -286,6 +286,7 @@ def started(model, seed=7):
     }
 
 
+@pytest.mark.slow
 def test_with_less_of_its_training_the_shortcut_equals_full_passes_with_the_module_set_back():
     model = clip_of()
     first, start = started(model)
@@ -542,6 +543,7 @@ def test_what_stands_beside_an_mlp_goes_with_it_and_prompts_stay(world, twins, t
     assert len({round(row["drop"], 3) for row in found["modules"]}) > 6
 
 
+@pytest.mark.slow
 def test_of_a_batch_only_the_way_so_far_and_the_probe_under_way_are_kept(monkeypatch):
     probe = probe_of(clip_of(12), n=5)
     real, calls, alive = PartialTower.feed, [], []

@@ -63,6 +63,7 @@ def test_points_and_seeds_may_be_chosen_and_json_has_them_all(asked):
     assert "identities, 5 seeds" in ask("--points", "60", "--seeds", "5")
 
 
+@pytest.mark.slow
 def test_several_tables_are_numbered_and_what_tells_nothing_is_named(asked, experiment, fake):
     ask, _ = asked
     for seed in (1, 2):
