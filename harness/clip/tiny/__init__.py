@@ -1,7 +1,8 @@
 """The tiny CLIP that ships with the harness: open_clip's own architecture, a trimmed vocabulary, weights.
 
-The weights `shapes` were trained on shapes and textures with captions (`harness pretrain`), on no picture of a person.
-`shapes.json` beside them holds the command that made them and what they reach.
+The weights `shapes` were trained on shapes and textures with captions (`harness pretrain`), on no picture of a person;
+the weights `web` on a corpus like the web's, with drawn people in other styles than the twins'. A JSON file beside each
+holds the command that made them and what they reach.
 
 The model `tiny` has 4 image layers of width 128 and 3 text layers of width 128. `tiny-5x160-3x128` is one of other
 sizes: layers and width of the image tower, then of the text tower.
@@ -18,7 +19,7 @@ from harness.errors import UsageError
 NAME = "tiny"
 TAG = "shapes"
 # The model that weights are of, by their pretrained tag; each lies beside this file as TAG.safetensors.
-SHIPPED = {TAG: NAME}
+SHIPPED = {TAG: NAME, "web": NAME}
 _CONFIG = Path(__file__).with_name("tiny.json")
 MERGES = Path(__file__).with_name("merges.txt.gz")
 _SIZED = re.compile(r"tiny-(\d{1,3})x(\d{1,4})-(\d{1,3})x(\d{1,4})")

@@ -14,7 +14,8 @@ from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
 from harness.pretrain.held_out import held_out_figures
-from harness.pretrain.recipe import PretrainConfig
+from harness.pretrain.pairs import KINDS
+from harness.pretrain.recipe import MOST_BYTES, MOST_COST, PretrainConfig
 
 N_MERGES = 6_000
 CONFIG = BackboneConfig(name=tiny.NAME, pretrained=tiny.TAG, image_size=(96, 32))
@@ -48,6 +49,39 @@ def test_the_record_names_the_weights_and_the_recipe_that_made_them(clip):
     recipe = PretrainConfig(**record["config"])
     assert recipe == PretrainConfig()
     assert record["command"] == recipe.command
+
+
+@pytest.fixture(scope="module")
+def web():
+    return load_clip(CONFIG.model_copy(update={"pretrained": "web"}))
+
+
+def web_record():
+    return json.loads(tiny.weights("web").with_suffix(".json").read_text())
+
+
+def test_the_weights_of_the_web_are_those_of_their_record(web):
+    record = web_record()
+    assert record["sha256"] == web.identity.sha256
+    recipe = PretrainConfig(**record["config"])
+    assert (recipe.mix, recipe.model, record["command"]) == ("web", "tiny", recipe.command)
+    assert record["relative_cost"] <= MOST_COST
+    assert tiny.weights("web").stat().st_size < MOST_BYTES
+
+
+def test_they_find_unseen_pictures_of_drawn_people_far_above_chance(web, clip):
+    found, before = (
+        held_out_figures(one, ["paper_dolls"], 100, seed=0)["paper_dolls"] for one in (web, clip)
+    )
+    assert found["t2i/R1"] > 20 > 2 * before["t2i/R1"]
+
+
+@pytest.mark.slow
+def test_they_find_unseen_pictures_of_each_kind_as_often_as_recorded(web):
+    record = web_record()
+    n, seed = record["config"]["held_out"], record["config"]["seed"]
+    for kind, figures in held_out_figures(web, KINDS, n, seed).items():
+        assert figures == pytest.approx(record["held_out"][kind], abs=1), kind
 
 
 def test_the_files_are_small_and_the_merges_are_the_first_of_clip():
@@ -94,7 +128,7 @@ def test_sizes_that_no_model_can_have_are_one_line(name):
 
 
 def test_tags_belong_to_the_model_that_they_are_of():
-    assert (tiny.tags("tiny"), tiny.tags("tiny-5x160-3x128")) == (["shapes"], [])
+    assert (tiny.tags("tiny"), tiny.tags("tiny-5x160-3x128")) == (["shapes", "web"], [])
     assert all(tiny.weights(tag).is_file() for tag in tiny.SHIPPED)
     wrong = BackboneConfig(name="tiny-5x160-3x128", pretrained="shapes", image_size=(96, 32))
     with pytest.raises(UsageError, match="pretrained tag"):
