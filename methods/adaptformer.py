@@ -9,8 +9,8 @@ What deviates: the paper adapts image transformers, here both towers of CLIP by 
 paper's. Loss and optimiser are the harness's own; the code has SGD.
 """
 
-from harness.clip.injection import TowerShape, tower_shapes
-from harness.clip.injection.adapters import Adapter, Adapters, BottleneckFields, check_bottleneck
+from harness.clip.injection import TowerShape
+from harness.clip.injection.adapters import Adapter, Adapters, BottleneckFields, with_bottlenecks
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
 
@@ -38,15 +38,11 @@ class AdaptFormer(Method):
 
     def adapt(self) -> None:
         """Put an adapter into every block."""
-        image, text = tower_shapes(self.clip)
-        if self.config.adapter_towers != "text":
-            self.image_injection = self._adapters(image)
-        if self.config.adapter_towers != "image":
-            self.text_injection = self._adapters(text)
+        made = with_bottlenecks(self.clip, self.config, self._adapters)
+        self.image_injection, self.text_injection = made
 
     def _adapters(self, shape: TowerShape) -> Adapters:
         config = self.config
-        check_bottleneck(shape, config.bottleneck)
         layers = [
             Adapter(shape.width, config.bottleneck, "zero", dropout=config.dropout)
             for _ in range(shape.layers)

@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.clip.injection import TowerShape, tower_shapes
+from harness.clip.injection.adapters import check_reduction
 from harness.clip.injection.mixtures import Mixtures, Router
 from harness.clip.tensor_names import Replacement, renamed, stacked
 from harness.errors import UsageError
@@ -150,11 +151,7 @@ def balance(gates: Tensor, counts: Tensor) -> Tensor:
 
 
 def _check(config: Config, *shapes: TowerShape) -> None:
-    narrow = min(shape.width for shape in shapes)
-    if config.reduction > narrow:
-        raise UsageError(
-            f"method.reduction {config.reduction} leaves nothing of width {narrow}: choose a smaller one."
-        )
+    check_reduction(config.reduction, min(shape.width for shape in shapes))
     if config.top_k > config.n_experts:
         raise UsageError(
             f"method.top_k {config.top_k} picks more than method.n_experts {config.n_experts} adapters: lower it."

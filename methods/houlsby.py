@@ -10,8 +10,8 @@ stay. The upper map starts at zero, so that training starts at CLIP; the code st
 random maps, and its activation is GELU where this is ReLU. Loss and optimiser are the harness's own.
 """
 
-from harness.clip.injection import Place, TowerShape, tower_shapes
-from harness.clip.injection.adapters import BottleneckFields, SequentialAdapters, check_bottleneck
+from harness.clip.injection import Place, TowerShape
+from harness.clip.injection.adapters import BottleneckFields, SequentialAdapters, with_bottlenecks
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
 PLACES: dict[int, tuple[Place, ...]] = {1: ("mlp_out",), 2: ("out", "mlp_out")}
@@ -40,12 +40,8 @@ class Houlsby(Method):
 
     def adapt(self) -> None:
         """Put adapters into every block."""
-        image, text = tower_shapes(self.clip)
-        if self.config.adapter_towers != "text":
-            self.image_injection = self._adapters(image)
-        if self.config.adapter_towers != "image":
-            self.text_injection = self._adapters(text)
+        made = with_bottlenecks(self.clip, self.config, self._adapters)
+        self.image_injection, self.text_injection = made
 
     def _adapters(self, shape: TowerShape) -> SequentialAdapters:
-        check_bottleneck(shape, self.config.bottleneck)
         return SequentialAdapters(shape, PLACES[self.config.adapters_per_block], self.config.bottleneck)

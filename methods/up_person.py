@@ -20,12 +20,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from harness.clip.injection import Chain, Place, TowerName, TowerShape, tower_shapes
-from harness.clip.injection.adapters import NormAdapters
+from harness.clip.injection.adapters import NormAdapters, check_reduction
 from harness.clip.injection.prefixes import ScaledPrefixes, check_prefix
 from harness.clip.injection.weight_changes import LowRank
 from harness.clip.model import Clip
 from harness.clip.tensor_names import Replacement, numbered, renamed, stacked
-from harness.errors import UsageError
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
 BLOCK = r"base_model\.(visual\.)?transformer\.resblocks\.(\d+)\."
@@ -117,10 +116,7 @@ class UpPerson(Method):
         """Put the three parts into every block."""
         image, text = tower_shapes(self.clip)
         check_prefix(self.config.prefix_length, self.clip.text_length)
-        if self.config.reduction > (narrow := min(image.width, text.width)):
-            raise UsageError(
-                f"method.reduction {self.config.reduction} leaves nothing of width {narrow}: choose a smaller one."
-            )
+        check_reduction(self.config.reduction, min(image.width, text.width))
         self.image_injection = Unified(self.clip, "image", image, self.config)
         self.text_injection = Unified(self.clip, "text", text, self.config)
 

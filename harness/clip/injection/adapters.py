@@ -5,8 +5,8 @@ an operation's output to it, those around norms what they make of a norm's input
 with a LayerNorm of their own, and one constant scale per tower, DAT, dual adapters transferring.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from harness.errors import UsageError
 
 _DEVIATION = 0.02
 _KAIMING_SLOPE = 5**0.5
+Made = TypeVar("Made", bound=Injection)
 
 
 class AdapterFields(Section):
@@ -158,19 +159,38 @@ def build_adapters(clip: Backbone, fields: AdapterFields) -> tuple[Adapters | No
     )
 
 
-def check_bottleneck(shape: TowerShape, bottleneck: int) -> None:
-    """Raise `UsageError` for a bottleneck that is wider than the tower."""
-    if bottleneck > shape.width:
+def with_bottlenecks(
+    clip: Backbone, fields: BottleneckFields, make: Callable[[TowerShape], Made]
+) -> tuple[Made | None, Made | None]:
+    """Return what `make` makes for the image tower and for the text tower; None where the fields want no adapters.
+
+    Raises `UsageError` for a bottleneck that is wider than a tower that gets them.
+    """
+
+    def made(tower: str, shape: TowerShape) -> Made | None:
+        if fields.adapter_towers not in (tower, "both"):
+            return None
+        if fields.bottleneck > shape.width:
+            raise UsageError(
+                f"method.bottleneck={fields.bottleneck} is wider than the {shape.width} of a tower: choose "
+                f"{shape.width} or less."
+            )
+        return make(shape)
+
+    image, text = tower_shapes(clip)
+    return made("image", image), made("text", text)
+
+
+def check_reduction(reduction: int, width: int) -> None:
+    """Raise `UsageError` for a reduction that leaves no bottleneck of a width."""
+    if reduction > width:
         raise UsageError(
-            f"method.bottleneck={bottleneck} is wider than the {shape.width} of a tower: choose {shape.width} or less."
+            f"method.reduction {reduction} leaves nothing of width {width}: choose a smaller one."
         )
 
 
 def _adapters(shape: TowerShape, scale: float, fields: AdapterFields) -> Adapters:
-    if fields.reduction > shape.width:
-        raise UsageError(
-            f"method.reduction {fields.reduction} leaves nothing of width {shape.width}: choose a smaller one."
-        )
+    check_reduction(fields.reduction, shape.width)
     bottleneck = shape.width // fields.reduction
     layers = [Adapter(shape.width, bottleneck, fields.init, norm=True) for _ in range(shape.layers)]
     return Adapters(layers, scale)

@@ -20,14 +20,6 @@ from harness.clip.towers.timm_trunk import TimmTower, mlp, takes_trunk
 from harness.clip.towers.timm_vit import chunk_of
 from harness.compute.precision import layer_norm
 
-_INSIDE = {
-    "norm_1": "norm1",
-    "out": "attn.proj",
-    "norm_2": "norm2",
-    "mlp_in": "mlp.fc1",
-    "mlp_out": "mlp.fc2",
-}
-
 
 class TimmEva(TimmTower):
     """Blocks with rotary or absolute positions, whose norms are before attention and MLP, or behind them."""
@@ -71,7 +63,7 @@ class TimmEva(TimmTower):
             return _projection(block.attn, place)
         if place == "mlp_in" and isinstance(block.mlp, SwiGLU):
             return _side_by_side(block.mlp)
-        module = block.get_submodule(_INSIDE[place])
+        module = block.get_submodule(self.inside[place])
         return Affine(module.weight, module.bias)
 
 

@@ -24,11 +24,19 @@ class TimmTower(Tower):
 
     Attributes:
         n_unpooled: how many places in front the attention pooling leaves out.
+        outside, inside: where the operations are, in the trunk and in a block.
     """
 
     name = "image"
     n_unpooled = 0
     outside = {"patches": "patch_embed.proj", "norm_pre": "norm_pre", "norm_post": "norm"}
+    inside = {
+        "norm_1": "norm1",
+        "out": "attn.proj",
+        "norm_2": "norm2",
+        "mlp_in": "mlp.fc1",
+        "mlp_out": "mlp.fc2",
+    }
 
     def __init__(self, module: Any) -> None:
         self.module = module

@@ -12,14 +12,6 @@ from harness.clip.towers.operations import after, heads, norm, read
 from harness.clip.towers.timm_trunk import TimmTower, mlp, takes_trunk
 from harness.compute.precision import layer_norm
 
-_INSIDE = {
-    "norm_1": "norm1",
-    "out": "attn.proj",
-    "norm_2": "norm2",
-    "mlp_in": "mlp.fc1",
-    "mlp_out": "mlp.fc2",
-}
-
 
 class TimmVit(TimmTower):
     """Blocks with one map for queries, keys and values."""
@@ -55,7 +47,7 @@ class TimmVit(TimmTower):
         block: Any = self.blocks[layer]
         if place in PROJECTIONS:
             return chunk_of(block.attn.qkv.weight, block.attn.qkv.bias, place)
-        module = block.get_submodule(_INSIDE[place])
+        module = block.get_submodule(self.inside[place])
         return Affine(module.weight, module.bias)
 
 
