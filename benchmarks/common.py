@@ -4,11 +4,12 @@ To add one, write `benchmarks/NAME.py` with a function `run` that returns `outco
 benchmarks` finds it by its file. Both sides of a ratio are measured within that one run.
 """
 
+import json
 import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -145,3 +146,19 @@ def measure(name: str) -> dict[str, Any]:
     """Run one benchmark and return its result with date and machine."""
     result = import_module(f"benchmarks.{name}").run()
     return {**result, "date": date.today().isoformat(), "machine": machine()}
+
+
+def with_earlier(
+    file: Path, result: dict[str, Any], judged: Callable[[str, Any], Sequence[Claim]]
+) -> dict[str, Any]:
+    """Return a result by method with what an earlier one found of methods that were not measured this time.
+
+    Args:
+        file: the earlier result, if there is one.
+        result: of this time, its methods in `facts["methods"]`.
+        judged: the claims about one method, of its name and what was found.
+    """
+    before = json.loads(file.read_text())["facts"]["methods"] if file.is_file() else {}
+    methods = {**before, **result["facts"]["methods"]}
+    claims = [row for item in methods.items() for row in judged(*item)]
+    return {**result, "claims": claims, "facts": {**result["facts"], "methods": methods}}

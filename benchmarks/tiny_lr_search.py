@@ -1,11 +1,12 @@
-"""The learning rates of the preset `tiny`: the same number of trials for each method, chosen on validation.
+"""The learning rates of the preset `tiny`: the same search for each trained method, chosen on validation.
 
-    python -m benchmarks.tiny_lr_search [--processes 2] [--methods NAME ...]
+    python -m benchmarks.tiny_lr_search [--processes 2] [--methods NAME[:PRESET] ...]
 
-Each trained method that ships tries its own default learning rate times the same factors on the synthetic ICFG twin,
-one seed, no pruning, no test data. The best on validation (t2i R@1, then mAP) goes to `methods/NAME.tiny.yaml`, every
-trial's value to `results/tiny_lr_search.json`, where methods that were not searched this time stay as they were. Trials
-that are done are not repeated. `make bench` leaves it out.
+Each trained method that ships, and each preset of TBPS-CLIP, tries its own default learning rate times the same factors
+on the synthetic ICFG twin, one seed, no pruning, no test data; while the best lies at an end, the next factor beyond
+that end is tried, until it lies inside. The best on validation (t2i R@1, then mAP) goes to `methods/NAME.tiny.yaml` or
+`methods/NAME.PRESET.tiny.yaml`, every trial's value to `results/tiny_lr_search.json`, where methods that were not
+searched this time stay as they were. Trials that are done are not repeated. `make bench` leaves it out.
 """
 
 import argparse
@@ -17,22 +18,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Claim, Outcome, claim, machine, outcome
+from benchmarks.common import Claim, Outcome, claim, machine, outcome, with_earlier
 from harness.config.strict_yaml import read_yaml
-from harness.files import read_json, write_json, write_text
+from harness.files import write_json, write_text
+from harness.methods import METHODS as REGISTRY
 
+UNTRAINED = ("zero_shot",)
 METHODS = (
-    "full_finetune",
-    "tbps_clip",
-    "irra",
-    "cskt",
-    "adapter_only",
-    "prompt_only",
-    "linear_probe",
-    "clip_adapter",
-    "coop",
+    *(name for name in REGISTRY.names() if name not in UNTRAINED),
+    *(f"tbps_clip:{name}" for name in ("clip_baseline", "clip_star", "clip_star_aug", "simplified", "full")),
 )
-FACTORS = (1, 3, 10, 30, 100, 300)
+FACTORS = (3.0, 10.0, 30.0, 100.0)
 KEY, SCORE, TIE = "method.lr", "val/t2i/R1", "val/t2i/mAP"
 COMMAND = "python -m benchmarks.tiny_lr_search"
 ROOT = Path(__file__).resolve().parent
@@ -44,12 +40,11 @@ method:
 """
 
 
-def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Try all factors for one method and return its trials and the best learning rate."""
+def search_one(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Try the factors for one method, those beyond an end while the best lies there, and return trials and best."""
     import torch
 
-    from harness.config.fields import Choice
-    from harness.methods import METHODS as REGISTRY
+    from harness.config.fields import Range
     from harness.presets.resolve import resolve
     from harness.queue.work_setup import WorkSetup
     from harness.sweep.settings import Search
@@ -57,17 +52,55 @@ def search_one(method: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from harness.sweep.sweep import sweep
 
     torch.set_num_threads(1)
+    method, _, preset = name.partition(":")
     default = REGISTRY.get(method).Config().lr  # type: ignore[attr-defined]
-    rates = tuple(float(f"{default * factor:.6g}") for factor in FACTORS)
-    config = resolve(method, "icfg", synthetic=True, overrides=overrides)
-    points = tuple({KEY: rate} for rate in rates)
-    search = Search(trials=len(rates), objectives=(SCORE,), pruner="none", test_seeds=0, points=points)
-    axes = [Axis(key=KEY, over=Choice(values=rates))]
-    summary = sweep(config, axes, search, WorkSetup(), study=f"tiny-lr-{method}")
-    best = summary.best
-    assert best is not None, f"no trial of {method} finished"
+    presets = [preset] if preset else []
+    config = resolve(method, "icfg", synthetic=True, presets=presets, overrides=overrides)
+    axis = Axis(key=KEY, over=Range(low=rate(default, 1e-2), high=rate(default, 1e4), log=True))
+    rates = [rate(default, factor) for factor in FACTORS]
+    while True:
+        points = tuple({KEY: value} for value in rates)
+        search = Search(trials=len(rates), objectives=(SCORE,), pruner="none", test_seeds=0, points=points)
+        summary = sweep(config, [axis], search, WorkSetup(), study=f"tiny-lr-{name.replace(':', '-')}")
+        best = summary.best
+        assert best is not None, f"no trial of {name} finished"
+        # A search that was stopped and begun anew may have gone beyond the grid before.
+        rates = sorted({*rates, *(trial.params[KEY] for trial in summary.trials)})
+        if best.params[KEY] == rates[0]:
+            rates.insert(0, rate(default, below(rates[0] / default)))
+        elif best.params[KEY] == rates[-1]:
+            rates.append(rate(default, above(rates[-1] / default)))
+        else:
+            break
     trials = [row.model_dump(mode="json") for row in summary.trials]
     return {"best": best.model_dump(mode="json"), "rates": rates, "trials": trials, "config": summary.config}
+
+
+def rate(default: float, factor: float) -> float:
+    """Return a learning rate as it is written into a preset.
+
+    >>> rate(3e-4, 0.3)
+    9e-05
+    """
+    return float(f"{default * factor:.6g}")
+
+
+def above(factor: float) -> float:
+    """Return the next factor of the series 1, 3, 10, 30, and so on.
+
+    >>> above(3.0), above(100.0)
+    (10.0, 300.0)
+    """
+    return float(f"{factor * (10 / 3 if f'{factor:.0e}'[0] == '3' else 3):.3g}")
+
+
+def below(factor: float) -> float:
+    """Return the factor before in the series.
+
+    >>> below(3.0), below(1.0)
+    (1.0, 0.3)
+    """
+    return float(f"{factor / (3 if f'{factor:.0e}'[0] == '3' else 10 / 3):.3g}")
 
 
 def run(methods: Sequence[str] = METHODS, overrides: Sequence[str] = (), processes: int = 1) -> Outcome:
@@ -76,7 +109,7 @@ def run(methods: Sequence[str] = METHODS, overrides: Sequence[str] = (), process
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         found = dict(zip(methods, pool.map(work, methods), strict=True))
     title = (
-        f"Learning rates at tiny scale: {len(FACTORS)} trials a method, validation of the synthetic ICFG twin"
+        "Learning rates at tiny scale: the same search for each method, validation of the synthetic ICFG twin"
     )
     command = " ".join([COMMAND, *(["--set", *overrides] if overrides else [])])
     return outcome(title, command, [inside(*item) for item in found.items()], factors=FACTORS, methods=found)
@@ -87,7 +120,7 @@ def inside(method: str, found: dict[str, Any]) -> Claim:
     rate = found["best"]["params"][KEY]
     place = found["rates"].index(rate)
     name = f"{method}, best at {rate:g}: rates between it and the end of the grid"
-    return claim(name, min(place, len(FACTORS) - 1 - place), at_least=1)
+    return claim(name, min(place, len(found["rates"]) - 1 - place), at_least=1)
 
 
 def write_presets(result: Outcome, folder: Path) -> None:
@@ -96,7 +129,7 @@ def write_presets(result: Outcome, folder: Path) -> None:
         best = found["best"]
         values = {"score": best["value"], "tie": best["metrics"][TIE], "lr": best["params"][KEY]}
         text = PRESET.format(n=len(found["trials"]), command=result["command"], **values)
-        name = f"{method}.tiny.yaml"
+        name = f"{method.replace(':', '.')}.tiny.yaml"
         shipped = ROOT.parent / "methods" / name
         before = read_yaml(shipped)["method"] if shipped.is_file() else {}
         others = [f"  {key}: {value}\n" for key, value in before.items() if key != "lr"]
@@ -123,15 +156,7 @@ def main() -> None:
     facts = {**result, "date": date.today().isoformat(), "machine": machine()}
     file = (options.out or ROOT / "results") / "tiny_lr_search.json"
     write_presets(result, options.out or ROOT.parent / "methods")
-    write_json(file, joined(read_json(file), facts) if file.is_file() else facts)
-
-
-def joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return a result with the methods of an earlier one that were not searched again."""
-    searched = after["facts"]["methods"]
-    kept = [row for row in before["claims"] if row["name"].partition(",")[0] not in searched]
-    methods = {**before["facts"]["methods"], **searched}
-    return {**after, "claims": kept + after["claims"], "facts": {**after["facts"], "methods": methods}}
+    write_json(file, with_earlier(file, facts, lambda *found: [inside(*found)]))
 
 
 if __name__ == "__main__":

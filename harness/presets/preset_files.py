@@ -1,6 +1,6 @@
 """Preset files: where they are and what they may hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,34 @@ def preset_files(name: str, method_class: type[Method]) -> list[Path]:
     return [PRESETS / f"{name}.yaml", *(Path(p) / f"{method_class.name}.{name}.yaml" for p in METHODS.path)]
 
 
+def synthetic_presets(presets: Sequence[str], method_class: type[Method]) -> list[str]:
+    """Return the presets of a run on a twin: `tiny`, then each given one and what belongs to it at that scale.
+
+    A preset that trains differently from its method's default may need a rate of its own at the tiny scale. It stands
+    in `METHOD.PRESET.tiny.yaml`, is read after the preset and is not asked for by name.
+    """
+    names = [SYNTHETIC_PRESET]
+    for name in presets:
+        own = f"{name}.{SYNTHETIC_PRESET}"
+        names += [name, own] if any(file.is_file() for file in preset_files(own, method_class)) else [name]
+    return names
+
+
 def known_presets(method_class: type[Method]) -> list[str]:
-    """Return the names of all presets that a method can take."""
-    own = (f for place in METHODS.path for f in Path(place).glob(f"{method_class.name}.*.yaml"))
-    return sorted({*(f.stem for f in PRESETS.glob("*.yaml")), *(f.stem.partition(".")[2] for f in own)})
+    """Return the names of all presets that a method can take, the shared ones included."""
+    return sorted({*own_presets(method_class), *_shared_presets()})
+
+
+def own_presets(method_class: type[Method]) -> list[str]:
+    """Return the names of the presets that are a method's alone."""
+    files = (f for place in METHODS.path for f in Path(place).glob(f"{method_class.name}.*.yaml"))
+    names = {file.stem.partition(".")[2] for file in files} - _shared_presets()
+    return sorted(name for name in names if "." not in name)
+
+
+def _shared_presets() -> set[str]:
+    """Return the names of the presets that every method can take."""
+    return {file.stem for file in PRESETS.glob("*.yaml")}
 
 
 def _fitting(values: Mapping[str, Any], method_class: type[Method]) -> dict[str, Any]:

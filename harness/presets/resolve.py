@@ -14,7 +14,7 @@ from harness.config.values import flatten, merge, nest
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, and_more, brief
 from harness.methods import METHODS, Method
-from harness.presets.preset_files import SYNTHETIC_PRESET, read_preset
+from harness.presets.preset_files import read_preset, synthetic_presets
 
 _LONGEST_KEY = 200
 _MOST_FAULTS = 5
@@ -31,7 +31,8 @@ def resolve(
     """Return the configuration of a run.
 
     Later layers win: field defaults, the method's recipe, the dataset's own defaults, the preset `tiny` when
-    synthetic, `presets` in order, `overrides` (`section.field=value`, the value read as YAML).
+    synthetic, `presets` in order (when synthetic, each followed by `METHOD.PRESET.tiny.yaml` where there is one),
+    `overrides` (`section.field=value`, the value read as YAML).
 
     Raises `UsageError` for an unknown name or key, with the nearest match, for a value out of range, for a dataset
     without a training split, and for a preset or an override that names another method or dataset.
@@ -40,7 +41,7 @@ def resolve(
     _check_trains(dataset_class)
     chosen = {"method": method_class.name, "dataset": dataset_class.name}
     values = _defaults(method_class, dataset_class)
-    names = [SYNTHETIC_PRESET, *presets] if synthetic else list(presets)
+    names = synthetic_presets(presets, method_class) if synthetic else list(presets)
     for name in names:
         merge(values, _fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
     if synthetic:

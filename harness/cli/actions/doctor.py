@@ -96,7 +96,7 @@ def _store() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    tiny = BackboneConfig(name="tiny", pretrained="shapes", image_size=(96, 32))
+    tiny = BackboneConfig(name="tiny", pretrained="web", image_size=(96, 32))
     yield Finding("tiny CLIP", "ok", str(load_clip(tiny).identity.sha256)[:12])
     name, tag = BackboneConfig().name, str(BackboneConfig().pretrained)
     found = find_cached(name, tag)

@@ -9,7 +9,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.methods import METHODS
-from harness.presets.preset_files import SYNTHETIC_PRESET, known_presets
+from harness.presets.preset_files import own_presets
 from harness.presets.resolve import resolve
 from harness.suites.schema import override
 
@@ -67,7 +67,7 @@ def preset_of(row: Row) -> tuple[str, dict[str, str]]:
     method = METHODS.find(row["method"])
     if method is None:
         return "", {}
-    own = [name for name in known_presets(method) if name not in (RELEASED, SYNTHETIC_PRESET)]
+    own = [name for name in own_presets(method) if name != RELEASED]
     found = {
         name: _departures(row, (name,) if name else (), (), bool(row["synthetic"])) for name in (*own, "")
     }
@@ -97,7 +97,7 @@ def plain_model(name: str) -> str:
 def has_released(method: str) -> bool:
     """Say whether a method has a preset that repeats the authors' released code."""
     found = METHODS.find(method)
-    return found is not None and RELEASED in known_presets(found)
+    return found is not None and RELEASED in own_presets(found)
 
 
 def _departures(

@@ -8,7 +8,7 @@ from harness.config.values import content_hash
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.presets.preset_files import PRESETS, known_presets
+from harness.presets.preset_files import PRESETS, known_presets, own_presets
 from harness.presets.resolve import check_agreement, config_keys, differences, parse_override, resolve
 
 
@@ -25,6 +25,23 @@ def test_datasets_bring_their_own_validation_and_text_length():
     assert resolve("zero_shot", "icfg").dataset.val == "holdout"
     assert resolve("zero_shot", "cuhk").dataset.val == "own"
     assert resolve("zero_shot", "ufine").backbone.text_length > 77
+
+
+def test_a_preset_may_have_a_rate_of_its_own_at_the_tiny_scale(tmp_path, monkeypatch):
+    (tmp_path / "cskt.mine.yaml").write_text("method: {lr: 0.5, prompt_length: 2}\n")
+    (tmp_path / "cskt.mine.tiny.yaml").write_text("method: {lr: 0.25}\n")
+    monkeypatch.setattr(METHODS, "path", [*METHODS.path, str(tmp_path)])
+    method = METHODS.get("cskt")
+    assert "mine" in own_presets(method), "and no name with a point in it"
+    assert not [name for name in known_presets(method) if "." in name]
+    shared = {"tiny", "tiny_long"}
+    assert not shared & set(own_presets(method))
+    assert shared <= set(known_presets(method))
+    real = resolve("cskt", "icfg", presets=["mine"]).method
+    small = resolve("cskt", "icfg", synthetic=True, presets=["mine"]).method
+    assert (real.lr, real.prompt_length, small.lr, small.prompt_length) == (0.5, 2, 0.25, 2)
+    given = resolve("cskt", "icfg", synthetic=True, presets=["mine"], overrides=["method.lr=0.1"])
+    assert given.method.lr == 0.1
 
 
 def test_the_tiny_preset_is_the_same_for_all_methods_but_for_the_learning_rate():

@@ -37,7 +37,7 @@ def changed(suite, synthetic=False):
 def test_ablations_have_the_papers_smaller_backbone_and_twins_the_tiny_one(suite, synthetic):
     rows = settings(suite, synthetic).values()
     assert {row["backbone.name"] for row in rows} == {"tiny" if synthetic else "ViT-B-32-quickgelu"}
-    assert {row["backbone.pretrained"] for row in rows} == {"shapes" if synthetic else "openai"}
+    assert {row["backbone.pretrained"] for row in rows} == {"web" if synthetic else "openai"}
     assert {tuple(row["backbone.image_size"]) for row in rows} == {(96, 32) if synthetic else (224, 224)}
 
 

@@ -1,0 +1,107 @@
+"""The tables of RESULTS.md, from runs on the synthetic twins: one a twin, between its markers.
+
+    python -m benchmarks.results_tables [--runs DIR] [--experiment NAME]
+
+A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
+runs keeps the table that it has: nothing is typed by hand. Ranks, intervals and costs are those of `harness report
+leaderboard` and `parameter_efficiency`.
+"""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from harness.pages.tables import DASH, count_text, row_interval
+from harness.reporting.published.settings import preset_of
+from harness.results.method_ranks import ranked, row_rank
+from harness.results.panels import Panel, dataset_facts, on_own_dataset, split_panels
+from harness.results.run_source import Source
+
+PAGE = Path(__file__).resolve().parent.parent / "RESULTS.md"
+HEAD = (
+    "method",
+    "seeds",
+    "rank",
+    "R@1 [95 %]",
+    "R@10",
+    "mAP [95 %]",
+    "trainable",
+    "of all",
+    "MB a step",
+    "s a run",
+)
+
+
+def tables(source: Source) -> dict[str, str]:
+    """Return the markdown table of each dataset whose twin was trained on: of its commonest protocol."""
+    rows, persons = source.combined(source.single_runs)
+    rows = on_own_dataset(rows[rows["synthetic"].astype(bool)])
+    rows = rows[[not departures(row) for row in rows.to_dict("records")]]
+    found: dict[str, str] = {}
+    for panel in split_panels(rows, dataset_facts, persons):
+        found.setdefault(str(panel.records[0]["tested_on"]), table(panel))
+    return found
+
+
+def table(panel: Panel) -> str:
+    """Return one panel as a markdown table, best first."""
+    lines = [HEAD, ("---",) * len(HEAD), *(cells(row) for row in ranked(panel).to_dict("records"))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cells(row: dict[Any, Any]) -> tuple[str, ...]:
+    """Return one result's cells; what is unknown is a dash."""
+    trained, memory = row["trainable"], row["step_peak_bytes"]
+    return (
+        name_of(row),
+        str(row["n_seeds"]) if trained else DASH,
+        row_rank(row),
+        row_interval(row, "R1"),
+        f"{row['R10']:.1f}",
+        row_interval(row, "mAP"),
+        count_text(trained),
+        f"{100 * trained / row['total']:.1f} %",
+        f"{memory / 1e6:.0f}" if memory and memory == memory else DASH,
+        f"{row['train_seconds']:.0f}" if trained else DASH,
+    )
+
+
+def departures(row: dict[Any, Any]) -> dict[str, str]:
+    """Return in what a result differs from its method's presets, and say so: such a result has no place here."""
+    _, others = preset_of(row)
+    if others:
+        print(
+            f"left out: {row['runs'][0]}, with {', '.join(f'{key}={value}' for key, value in others.items())}"
+        )
+    return others
+
+
+def name_of(row: dict[Any, Any]) -> str:
+    """Return the method of a result and the preset that it was made with."""
+    preset, _ = preset_of(row)
+    return f"`{row['method']}`" + (f", `{preset}`" if preset else "")
+
+
+def put(text: str, found: dict[str, str]) -> str:
+    """Return the page with the tables between their markers; refuse a table for which there is no place."""
+    for name, new in found.items():
+        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        text, n = re.subn(f"{start}.*?{end}", lambda _: f"{start}\n\n{new}\n\n{end}", text, flags=re.DOTALL)  # noqa: B023
+        assert n == 1, f"{PAGE.name} has no place for {name}: {start} … {end}"
+    return text
+
+
+def main() -> None:
+    """Read the runs and write the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", help="folder of the records")
+    parser.add_argument("--experiment", help="of MLflow")
+    options = parser.parse_args()
+    PAGE.write_text(put(PAGE.read_text(), tables(Source(runs=options.runs, experiment=options.experiment))))
+
+
+if __name__ == "__main__":
+    main()
