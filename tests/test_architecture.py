@@ -23,7 +23,7 @@ FLOORS = (
     "reporting",
     "analysis suites api",
     "inference sweep reports",
-    "results run pretrain",
+    "results run pretrain conformance",
     "evaluate train presets",
     "data queue methods",
     "twins track method_parts",

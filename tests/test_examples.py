@@ -36,6 +36,20 @@ def test_a_folder_is_found_by_the_option_and_by_the_variable():
 
 
 @pytest.mark.slow
+def test_the_method_of_a_folder_is_tested_by_its_file_and_by_its_name():
+    folder = EXAMPLES / "folder"
+    by_file = json.loads(
+        harness(
+            "methods", "test", str(folder / "methods" / "projection_tuning.py"), "--preset", "slow", "--json"
+        )
+    )
+    assert by_file["fields"] == {"lr": 1e-4}
+    assert by_file["counts"]["failed"] == 0
+    by_name = harness("--include", str(folder), "methods", "test", "projection_tuning")
+    assert "24 passed, 1 does not apply" in " ".join(by_name.split())
+
+
+@pytest.mark.slow
 def test_a_run_of_an_included_method_takes_its_preset_and_is_loaded_again(twins, tmp_path):
     words = (
         "--include",
@@ -109,6 +123,7 @@ def test_a_package_is_found_once_it_is_installed(tmp_path, twins):
     subprocess.run([sys.executable, "-m", "pip", *map(str, words)], check=True)
     told = json.loads(harness("methods", "info", "output_scale", *SMALL, path=[target]))
     assert told["parameters"]["trainable"] == 128
+    assert "25 passed" in harness("methods", "test", "output_scale", path=[target])
     words = ("run", "-m", "output_scale", "-d", "icfg", "--synthetic", "--set", "train.epochs=1", "--json")
     record = json.loads(
         harness(*words, "--data-root", str(twins), "--runs", str(tmp_path / "runs"), path=[target])

@@ -39,7 +39,7 @@ COMMANDS = {
     "search": ("harness.cli.commands.search:search", "Find images by a description, with a trained run."),
     "ui": ("harness.cli.commands.ui:ui", "Show the tracked runs in MLflow's UI."),
     "data": ("harness.cli.commands.data:data", "Describe, check, make and cache datasets."),
-    "methods": ("harness.cli.commands.methods:methods", "List methods and count their parameters."),
+    "methods": ("harness.cli.commands.methods:methods", "List, count and test methods."),
     "pretrain": (
         "harness.cli.commands.pretrain:pretrain",
         "Train the tiny CLIP that ships with the harness.",

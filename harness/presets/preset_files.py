@@ -1,5 +1,6 @@
 """Preset files: where they are and what they may hold."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 def preset_files(name: str, method_class: type[Method]) -> list[Path]:
     """Return the files that may hold a preset, the shared one first."""
-    return [PRESETS / f"{name}.yaml", *(Path(p) / f"{method_class.name}.{name}.yaml" for p in METHODS.path)]
+    own = (folder / f"{method_class.name}.{name}.yaml" for folder in _folders(method_class))
+    return [PRESETS / f"{name}.yaml", *own]
 
 
 def synthetic_presets(presets: Sequence[str], method_class: type[Method]) -> list[str]:
@@ -71,7 +73,7 @@ def known_presets(method_class: type[Method]) -> list[str]:
 
 def own_presets(method_class: type[Method]) -> list[str]:
     """Return the names of the presets that are a method's alone."""
-    files = (f for place in METHODS.path for f in Path(place).glob(f"{method_class.name}.*.yaml"))
+    files = (f for folder in _folders(method_class) for f in folder.glob(f"{method_class.name}.*.yaml"))
     names = {file.stem.partition(".")[2] for file in files} - _shared_presets()
     return sorted(name for name in names if "." not in name)
 
@@ -79,6 +81,11 @@ def own_presets(method_class: type[Method]) -> list[str]:
 def _shared_presets() -> set[str]:
     """Return the names of the presets that every method can take."""
     return {file.stem for file in PRESETS.glob("*.yaml")}
+
+
+def _folders(method_class: type[Method]) -> list[Path]:
+    """Return where presets of a method may lie: where methods do, and beside its own file."""
+    return list(dict.fromkeys([*map(Path, METHODS.path), Path(inspect.getfile(method_class)).parent]))
 
 
 def _fitting(values: Mapping[str, Any], method_class: type[Method]) -> dict[str, Any]:

@@ -43,11 +43,11 @@ def resolve(
     values = _defaults(method_class, dataset_class)
     names = synthetic_presets(presets, method_class) if synthetic else list(presets)
     for name in names:
-        merge(values, _fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
+        merge(values, fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
     if synthetic:
         merge(values, {"dataset": {"synthetic": True}})
     for override in overrides:
-        merge(values, _fitting(parse_override(override), chosen, f"--set {override}"))
+        merge(values, fitting(parse_override(override), chosen, f"--set {override}"))
     return build(values)
 
 
@@ -60,7 +60,7 @@ def _check_trains(dataset: type[PersonDataset]) -> None:
         )
 
 
-def _fitting(values: dict[str, Any], chosen: Mapping[str, str], source: str) -> dict[str, Any]:
+def fitting(values: dict[str, Any], chosen: Mapping[str, str], source: str) -> dict[str, Any]:
     """Return a layer's values without the names of method and dataset; raise `UsageError` where they are others."""
     values = dict(values)
     for section, name in chosen.items():

@@ -1,4 +1,4 @@
-"""What `harness methods info` says about a method: built on a backbone without weights, and counted."""
+"""What `harness methods` says about a method: built on a backbone without weights and counted, or put to the test."""
 
 import inspect
 import json
@@ -15,7 +15,9 @@ from harness.cli.options import parse_size
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.config.values import merge
-from harness.errors import UsageError
+from harness.conformance.check import Result
+from harness.conformance.examine import STATES
+from harness.errors import UsageError, many
 from harness.listener import Listener
 from harness.methods import METHODS, Method
 from harness.presets.resolve import check_agreement, check_keys, explain, parse_override
@@ -162,6 +164,22 @@ def show(described: dict[str, Any]) -> None:
         [field["key"], field["value"], field["help"], field["search"] or "–"] for field in described["fields"]
     ]
     table("fields", header, fields, text=header, leaving=("search range",))
+
+
+def show_checks(told: dict[str, Any]) -> None:
+    """Print a line for each check, and how many passed."""
+    results = [Result(**values) for values in told["checks"]]
+    header = ("check", "result", "what must hold, or what was found")
+    rows = [(result.check, result.state, _words(result)) for result in results]
+    table(f"{told['method']} on {told['backbone']}", header, rows, text=header)
+    counts = ", ".join(f"{told['counts'][state]} {state}" for state in STATES if told["counts"][state])
+    paragraph("", f"{many(len(results), 'check')} of {told['file']} in {told['seconds']:.1f} s: {counts}.")
+
+
+def _words(result: Result) -> str:
+    if result.state == "failed":
+        return f"expected: {result.holds}; found: {result.found}; fix: {result.fix}"
+    return result.holds if result.why is None else f"{result.holds}: {result.why}"
 
 
 def _blueprint(method_class: type[Method], size: tuple[int, int], overrides: Iterable[str]) -> Method:

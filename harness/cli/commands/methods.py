@@ -1,4 +1,4 @@
-"""`harness methods`: list the methods; show parameters, FLOPs and config fields of one."""
+"""`harness methods`: list the methods; show parameters, FLOPs and config fields of one; test one."""
 
 import ast
 import inspect
@@ -14,7 +14,7 @@ from harness.registry import Registry, plugin_path
 
 @click.group(cls=NearestGroup)
 def methods() -> None:
-    """List methods and count their parameters."""
+    """List methods, count their parameters, and test a new one."""
 
 
 @methods.command("list")
@@ -66,6 +66,37 @@ def table_of_methods(
     with watching(obj["quiet"] or as_json) as listener:
         rows = describe_all(backbone, image_size, listener)
     print_json(rows) if as_json else show_all(rows)
+
+
+@methods.command("test")
+@click.argument("method", metavar="NAME|FILE")
+@option(
+    "--preset", "presets", multiple=True, help="Preset of the method, or a .yaml file; its own fields act."
+)
+@option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.rank=4.")
+@option("--backbone", help="A tiny CLIP of other sizes, e.g. tiny-12x128-12x128 (default: tiny-4x96-2x64).")
+@json_option
+@click.pass_context
+def test_method(
+    ctx: click.Context,
+    method: str,
+    presets: tuple[str, ...],
+    overrides: tuple[str, ...],
+    backbone: str | None,
+    as_json: bool,
+) -> None:
+    """Check a method, one of your own too.
+
+    NAME is any method that `methods list` shows, FILE the .py file of one of your own. Runs on a tiny CLIP of random
+    weights, without data and offline, in a few seconds. Exit code 1 when a check fails.
+    """
+    from harness.cli.actions.methods import show_checks
+    from harness.conformance.examine import examine
+
+    told = examine(method, presets, overrides, backbone)
+    print_json(told) if as_json else show_checks(told)
+    if told["counts"]["failed"]:
+        ctx.exit(1)
 
 
 def _title(registry: Registry[object], name: str) -> str | None:

@@ -71,6 +71,7 @@ COMMANDS = {
     "data verify": ("data", "verify", "icfg", "--synthetic", "--images", "exist"),
     "data make": ("data", "make", "icfg", "--identities", "6", "--data-root", "OUT/data"),
     "methods list": ("methods", "list"),
+    "methods test": ("methods", "test", "zero_shot", "--backbone", "tiny-1x32-1x32"),
     "methods table": ("methods", "table", "--backbone", "tiny-2x64-2x64", "--image-size", "48x16"),
     "pretrain": (
         "pretrain",
