@@ -1,25 +1,39 @@
 """Step time and peak memory of every trained method, relative to full fine-tuning, on a CLIP of six layers a tower.
 
-Captions are cut to the longest of the batch, as in training; methods that train on cached embeddings do so here.
+Captions are cut to the longest of the batch. What frozen towers give is kept as a run keeps it, by the recipe of each
+method; some are measured with nothing kept, and with all that can be, too.
 """
 
 import statistics
 import time
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from benchmarks.common import Outcome, claim, outcome
+from harness.clip.injection import TowerName
 from harness.clip.model import Clip, load_clip
 from harness.config.sections import BackboneConfig
 from harness.method_parts.batch import Batch
+from harness.method_parts.frozen import kept_in_training
 from harness.methods import METHODS, Method
+from harness.presets.resolve import resolve
 from harness.train.cost import StepMemory, held_tensors
 
 REFERENCE = "full_finetune"
 CONFIG = BackboneConfig(name="tiny-6x256-6x256", pretrained=None, image_size=(192, 64))
 N_PAIRS, ROUNDS = 32, 5
+NOTHING = "train.keep_frozen=off"
+FIXED_PICTURES = "train.augment.flip=0 train.augment.pad=0 train.augment.erase=0"
+FURTHER = {
+    "side_network, nothing kept": NOTHING,
+    "side_network, pictures kept too": FIXED_PICTURES,
+    "coop, nothing kept": NOTHING,
+    "coop, pictures kept": FIXED_PICTURES,
+    "vpt, nothing kept": NOTHING,
+    "linear_probe, nothing kept": NOTHING,
+}
 CAPTION = (
     "a woman in a red coat and black trousers carries a grey bag over her left shoulder and wears white shoes"
 )
@@ -28,12 +42,12 @@ CAPTION = (
 def run() -> Outcome:
     """Time each method's step in turn with the reference's, and follow the tensors of one."""
     torch.set_num_threads(1)
-    names = [name for name in METHODS.names() if METHODS.get(name).trained]
+    trained = [name for name in METHODS.names() if METHODS.get(name).trained]
     reference = prepare(REFERENCE)
     whole = peak_bytes(*reference)
     claims, facts = [], {"pairs": N_PAIRS, "model": CONFIG.name, "image_size": list(CONFIG.image_size)}
-    for name in names:
-        own = prepare(name)
+    for name, keeps in {**dict.fromkeys(trained, ""), **FURTHER}.items():
+        own = prepare(name.partition(",")[0], keeps)
         ratios, seconds = compared(own, reference)
         peak = peak_bytes(*own)
         claims += [
@@ -53,14 +67,16 @@ def run() -> Outcome:
 Prepared = tuple[Method, torch.optim.Optimizer, Batch]
 
 
-def prepare(name: str) -> Prepared:
-    """Return a method, its optimiser and the batch it trains on, after two steps."""
+def prepare(name: str, keeps: str = "") -> Prepared:
+    """Return a method, its optimiser and the batch it trains on, after two steps; `keeps` overrides its recipe."""
     torch.manual_seed(0)
     method_class = METHODS.get(name)
     clip = load_clip(CONFIG)
     method = method_class(clip, method_class.Config(name=name).fitted(N_PAIRS)).train()
     clip.eval()
-    prepared = method, method.optimiser(), batch_for(method, clip)
+    train = resolve(name, "icfg", overrides=keeps.split()).train
+    batch = with_frozen(batch_for(method, clip), method, kept_in_training(method, train))
+    prepared = method, method.optimiser(), batch
     for _ in range(2):
         step(*prepared)
     return prepared
@@ -70,7 +86,7 @@ def batch_for(method: Method, clip: Clip) -> Batch:
     """Return a batch with every view that the method asks for."""
     images, views = torch.randn(N_PAIRS, 3, *CONFIG.image_size), method.views()
     tokens = clip.cut(clip.tokenize([CAPTION] * N_PAIRS))
-    batch = Batch(
+    return Batch(
         images,
         tokens,
         torch.arange(N_PAIRS) // 2,
@@ -78,11 +94,21 @@ def batch_for(method: Method, clip: Clip) -> Batch:
         token_views=(tokens,) * views.captions,
         contrast_views=(images,) * views.contrast,
     )
-    if not method.caches_embeddings:
-        return batch
-    with torch.no_grad():
-        image, text = clip.encode_image(images), clip.encode_text(tokens)
-    return replace(batch, images=None, tokens=None, image_embeddings=image, text_embeddings=text)
+
+
+@torch.no_grad()
+def with_frozen(batch: Batch, method: Method, towers: Iterable[TowerName]) -> Batch:
+    """Return a batch with what the frozen parts of some towers give in place of pixels and tokens."""
+    for tower in towers:
+        part = method.frozen_part(tower)
+        assert part is not None
+        inputs: Any = batch.images if tower == "image" else batch.tokens
+        setattr(batch, f"{tower}_frozen", part.compute(inputs))
+        if tower == "image":
+            batch.images = None
+        elif not part.gives_streams:
+            batch.tokens = None
+    return batch
 
 
 def step(method: Method, optimiser: torch.optim.Optimizer, batch: Batch) -> None:

@@ -14,14 +14,17 @@ from typing import Any
 import torch
 
 from benchmarks.common import Outcome, claim, outcome
+from benchmarks.method_steps import with_frozen
 from harness.clip.model import load_clip
 from harness.config.augment import AugmentConfig
+from harness.config.sections import TrainConfig
 from harness.data.loading import Split, open_material
 from harness.data.reading import read_dataset
 from harness.evaluate.ranking import rank_directions, summarise_directions
 from harness.images.augment import Augment
 from harness.listener import Listener
 from harness.method_parts.batch import Batch
+from harness.method_parts.frozen import frozen_parts
 from harness.methods import METHODS, Method
 from harness.presets.resolve import resolve
 from harness.run.job import build_method
@@ -78,11 +81,7 @@ def one_batch(split: Split, method: Method, pixels: Augment) -> Batch:
     images = pixels.normalise(split.images.read(split.owners[chosen]))
     tokens = method.clip.cut(split.tokens[chosen])
     batch = Batch(images, tokens, torch.arange(N))
-    if method.caches_embeddings:
-        with torch.no_grad():
-            batch.image_embeddings = method.clip.encode_image(images)
-            batch.text_embeddings = method.clip.encode_text(tokens)
-    return batch
+    return with_frozen(batch, method, frozen_parts(method, TrainConfig()))
 
 
 @torch.no_grad()

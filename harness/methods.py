@@ -17,12 +17,13 @@ from harness.config.fields import Choice, Range, setting
 from harness.config.sections import MethodConfig
 from harness.errors import UsageError
 from harness.method_parts.batch import Batch, Losses, Views
+from harness.method_parts.frozen import FrozenPart, frozen_part
 from harness.method_parts.losses import LOSSES, LossName
 from harness.method_parts.schedule import Progress, learning_rate_factor
 from harness.registry import Registry, plugin_path
 
 if TYPE_CHECKING:
-    from harness.clip.injection import Injection
+    from harness.clip.injection import Injection, TowerName
     from harness.clip.model import Clip
 
 __path__ = plugin_path("methods")
@@ -71,7 +72,6 @@ class Method(nn.Module):
     version: ClassVar[int] = 1
     Config: ClassVar[type[MethodConfig]] = TrainedConfig
     trained: ClassVar[bool] = True
-    caches_embeddings: ClassVar[bool] = False
     baseline: ClassVar[bool] = False
     recipe: ClassVar[dict[str, Any]] = {}
     training_only: ClassVar[tuple[str, ...]] = ()
@@ -118,13 +118,36 @@ class Method(nn.Module):
         dropout drawn for the batch (`harness.clip.injection.dropout`).
         """
         redraw(self, batch.seed, len(batch.identities), batch.places)
-        if batch.image_embeddings is not None and batch.text_embeddings is not None:
-            image, text = self.head_image(batch.image_embeddings), self.head_text(batch.text_embeddings)
-        else:
-            assert batch.images is not None
-            assert batch.tokens is not None
-            image, text = self.encode_image(batch.images), self.encode_text(batch.tokens)
-        return {"image": unit(image), "text": unit(text)}
+        return {"image": unit(self._image(batch)), "text": unit(self._text(batch))}
+
+    def _image(self, batch: Batch) -> Tensor:
+        if batch.image_frozen is not None:
+            return self.from_frozen("image", batch.image_frozen)
+        assert batch.images is not None
+        return self.encode_image(batch.images)
+
+    def _text(self, batch: Batch) -> Tensor:
+        if batch.text_frozen is not None:
+            return self.from_frozen("text", batch.text_frozen, batch.tokens)
+        assert batch.tokens is not None
+        return self.encode_text(batch.tokens)
+
+    def frozen_part(self, tower: "TowerName") -> FrozenPart | None:
+        """Return the part of a tower below everything that this method trains; None where it has none.
+
+        Where there is one it is computed once and kept, as far as images and captions stay as they are. A method that
+        runs the towers in a way of its own has none, unless it overrides this.
+        """
+        own = (f"encode_{tower}", "features")
+        if any(getattr(type(self), name) is not getattr(Method, name) for name in own):
+            return None
+        return frozen_part(self.clip, tower, getattr(self, f"{tower}_injection"))
+
+    def from_frozen(self, tower: "TowerName", given: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Embed as [n, dim] what a tower's frozen part gave; streams of captions need their ids [n, length]."""
+        injection = self.image_injection if tower == "image" else self.text_injection
+        embeddings = FrozenPart(self.clip, tower, injection).finish(given, tokens)
+        return self.head_image(embeddings) if tower == "image" else self.head_text(embeddings)
 
     def losses(self, features: dict[str, Tensor], batch: Batch) -> Losses:
         """Return the losses of one global batch from this process's features.

@@ -43,7 +43,6 @@ class ClipAdapter(Method):
     """Frozen towers, a residual network after one or both."""
 
     Config = Config
-    caches_embeddings = True
     recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}
 
     image_adapter: nn.Sequential | None

@@ -27,7 +27,6 @@ class LinearProbe(Method):
 
     baseline = True
     Config = Config
-    caches_embeddings = True
     recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}
 
     image_map: nn.Linear | None

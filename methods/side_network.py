@@ -4,7 +4,9 @@ Sung et al., "LST: Ladder Side-Tuning for Parameter and Memory Efficient Transfe
 https://arxiv.org/abs/2206.06522, code https://github.com/ylsung/Ladder-Side-Tuning. Its blocks are those of a
 transformer in an eighth of the tower's width; each reads the one below and, through a map and a learned gate, what a
 block of the tower gives. Methods that act inside the towers keep the activations of all blocks above the lowest place
-where they act; here no block keeps any.
+where they act; here no block keeps any. What the towers' blocks give is the same in every epoch, so it is computed once
+and kept (`train.keep_frozen`) of captions, and of pictures where these are not augmented: random flips, crops and
+erasing make other pictures each epoch, which run through the tower, without a graph.
 
 What deviates: what the side network makes is added to the tower's output, by a map that starts at zero, so that
 training starts at CLIP; in the code it takes the output's place. Its blocks start at random and not as a pruned copy of

@@ -22,7 +22,6 @@ class OutputScale(Method):
     """Frozen towers, trained on cached embeddings."""
 
     Config = Config
-    caches_embeddings = True
     recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}
 
     def adapt(self) -> None:

@@ -149,6 +149,12 @@ class TrainConfig(Section):
         "make the next batch while the current one is learned from, on CUDA on a stream of its own",
         identity=False,
     )
+    keep_frozen: Literal["auto", "disk", "memory", "off"] = setting(
+        "auto",
+        "compute once what a tower gives below everything that is trained, where images or captions are not augmented: "
+        "in memory up to 1 GiB, beyond it on disk (auto: on a processor alone); the same but for rounding",
+        identity="changed",
+    )
     augment: AugmentConfig = setting(AugmentConfig(), "augmentation of training images and captions")
     drop_last: bool = setting(
         False, "leave out an epoch's last batch where it is smaller than the others", identity="changed"

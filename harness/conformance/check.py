@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.method_parts.frozen import TOWERS
+
 if TYPE_CHECKING:
     from harness.conformance.bench import Bench
 
@@ -65,6 +67,15 @@ def only_trained(bench: "Bench") -> str | None:
     return None if bench.method_class.trained else "the method says trained = False"
 
 
-def only_cached(bench: "Bench") -> str | None:
-    """Return why what is about cached embeddings does not apply, or None."""
-    return None if bench.method_class.caches_embeddings else "the method says caches_embeddings = False"
+def only_frozen(bench: "Bench") -> str | None:
+    """Return why what is about frozen parts of towers does not apply, or None."""
+    try:
+        method = bench.make()
+    except (Exception, SystemExit):  # which an earlier check tells of
+        return None
+    parts = [method.frozen_part(tower) for tower in TOWERS]
+    return (
+        None
+        if any(part is not None for part in parts)
+        else "something is trained, or acts, inside both towers"
+    )

@@ -12,6 +12,7 @@ from harness.conformance.bench import Bench, permuted, shake, step, without_chan
 from harness.conformance.check import Fault
 from harness.errors import HarnessError, UsageError, listed
 from harness.method_parts.batch import Batch
+from harness.method_parts.frozen import TOWERS
 from harness.methods import Method
 from harness.train.checkpoint import load_weights, save_weights
 
@@ -198,24 +199,26 @@ def folded_parameters(bench: Bench) -> None:
         )
 
 
-def cached(bench: Bench) -> None:
-    """On cached embeddings of the backbone it computes what it computes on images and captions."""
+def frozen_parts(bench: Bench) -> None:
+    """Of what the frozen parts of its towers give it computes what it computes of images and captions."""
     method = bench.make().eval()
     shake(method)
     batch = bench.batch(method)
-    assert batch.images is not None
-    assert batch.tokens is not None
+    inputs = {"image": batch.images, "text": batch.tokens}
     with torch.no_grad():
         expected = method.features(batch)
-        batch.image_embeddings = method.clip.encode_image(batch.images)
-        batch.text_embeddings = method.clip.encode_text(batch.tokens)
-        batch.images = batch.tokens = None
+        for tower in TOWERS:
+            if (part := method.frozen_part(tower)) is not None:
+                given = inputs[tower]
+                assert given is not None
+                setattr(batch, f"{tower}_frozen", part.compute(given))
         found = method.features(batch)
     for name, wanted in expected.items():
-        _same(wanted, found[name], f"the feature {name}", "act in head_image and head_text alone")
+        _same(wanted, found[name], f"the feature {name}", _FROZEN)
 
 
 _BY_ITSELF = "use no mean, norm or draw over the batch in features or encode_...; compare pairs in losses"
+_FROZEN = "act in head_image and head_text, or say of an injection acts_inside = True"
 _DRAWS = "draw from torch's generator, or from one seeded by batch.seed; not from random, numpy or the time"
 _STATE = "keep whatever training changes in trained parameters, which alone are saved"
 

@@ -8,7 +8,7 @@ import torch
 
 from harness.conformance import of_embedding, of_the_file, of_training
 from harness.conformance.bench import Bench
-from harness.conformance.check import Check, Fault, Result, only_cached, only_trained
+from harness.conformance.check import Check, Fault, Result, only_frozen, only_trained
 from harness.registry import located
 
 _CORRECT = "correct that line, or what it is given"
@@ -114,11 +114,11 @@ CHECKS: tuple[Check, ...] = (
         applies=only_trained,
     ),
     Check(
-        "cached",
-        "cached embeddings give the same features",
-        run=of_embedding.cached,
+        "kept parts",
+        "what frozen parts of towers give embeds the same",
+        run=of_embedding.frozen_parts,
         needs=("rows",),
-        applies=only_cached,
+        applies=only_frozen,
     ),
     Check(
         "saved",

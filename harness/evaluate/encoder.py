@@ -1,22 +1,25 @@
 """Encode a split with a method and measure retrieval in both directions."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sized
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from harness.clip.injection import TowerName
 from harness.compute.devices import Accelerator, Inference, agreed, autocast
-from harness.compute.distributed import deal, gather
 from harness.compute.precision import tf32, unit
-from harness.compute.transfer import Transfers, sent
+from harness.compute.transfer import Transfers
 from harness.config.sections import RunConfig
 from harness.data.loading import Split
 from harness.errors import HarnessError
 from harness.evaluate.collapse import check_embeddings, check_finite
+from harness.evaluate.frozen_rows import Keeper, Rows, Source, Work, all_rows
 from harness.evaluate.measure import Embeddings, Evaluation, measure
 from harness.images.augment import Augment
+from harness.method_parts.frozen import FrozenPart
 from harness.methods import Method
 
 Encode = Callable[[Tensor], Tensor]
@@ -27,7 +30,7 @@ class Encoder:
     """The one way from pixels and captions to a method's embeddings: of splits, of files and of texts alike.
 
     Everything is encoded in evaluation mode, under the run's autocast, with the run's normalisation; float32 is true
-    float32 on any device. Embeddings of a frozen backbone are computed once per split and kept.
+    float32 on any device. What the frozen parts of towers give of a split is computed once where `keep` was asked to.
 
     An accelerator is not waited for batch by batch: embeddings stay on it as float32 [n, dim] until all are there, and
     reading is at most two batches ahead, so that three batches of pixels are in pinned memory.
@@ -44,44 +47,55 @@ class Encoder:
         backbone = config.backbone
         assert backbone.normalisation is not None
         self.pixels = Augment(config.train.augment, backbone.image_size, backbone.normalisation)
+        self._normalisation = backbone.normalisation
         self._transfers = Transfers(engine.device)
-        self._frozen: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
+        self._kept: dict[tuple[str, str], dict[TowerName, Rows]] = {}
 
     @torch.inference_mode()
     def encode(self, split: Split) -> Embeddings:
         """Embed all images and captions of a split; every process takes a share and gets all."""
         self.method.eval()
-        if self.method.caches_embeddings:
-            return self._encode_cached(split)
-        image, image_seconds = _timed(lambda: self._images(split, self.method.encode_image))
-        text, text_seconds = _timed(lambda: self._captions(split, self.method.encode_text))
+        image, image_seconds = _timed(lambda: self._embed(split, "image"))
+        text, text_seconds = _timed(lambda: self._embed(split, "text"))
         return Embeddings(unit(image), unit(text), image_seconds, text_seconds)
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Tensor:
         """Embed images, uint8 [n, 3, height, width], as L2-normalised float32 rows [n, dim] on the device."""
         self.method.eval()
-        parts = [self._pixels(part, self.method.encode_image) for part in pixels.split(self.batch_size)]
+        parts = [
+            self._pixels(part, self.method.encode_image).float() for part in pixels.split(self.batch_size)
+        ]
         return check_finite(unit(torch.cat(parts)), "image")
 
     @torch.inference_mode()
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Embed token ids [n, length] as L2-normalised float32 rows [n, dim] on the device."""
         self.method.eval()
-        parts = [self._tokens(part, self.method.encode_text) for part in tokens.split(self.batch_size)]
+        parts = [
+            self._tokens(part, self.method.encode_text).float() for part in tokens.split(self.batch_size)
+        ]
         return check_finite(unit(torch.cat(parts)), "caption")
 
     @torch.inference_mode()
-    def frozen(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Return the untouched backbone's embeddings: of images [n_image, dim] and captions [n_caption, dim]."""
-        key = (split.dataset, split.name)
-        if key not in self._frozen:
-            clip = self.method.clip.eval()
-            self._frozen[key] = (
-                self._images(split, clip.encode_image),
-                self._captions(split, clip.encode_text),
+    def keep(
+        self, split: Split, parts: Mapping[TowerName, FrozenPart], keeper: Keeper
+    ) -> dict[TowerName, Rows]:
+        """Compute once what the frozen parts of towers give of a split; encoding it starts from there until `fold`.
+
+        Returns the rows of those that the keeper has room for: of images [n_image, ...] and captions [n_caption, ...].
+        """
+        self.method.eval()
+        found = {
+            tower: keeper.keep(
+                self._part(split, tower, part),
+                Source(split, tower, part.reads, self.method.clip, self._normalisation),
             )
-        return self._frozen[key]
+            for tower, part in parts.items()
+        }
+        kept = {tower: rows for tower, rows in found.items() if rows is not None}
+        self._kept[split.dataset, split.name] = kept
+        return kept
 
     def fold(self, sample: Split) -> None:
         """Fold the method for inference; raise `HarnessError` when embeddings of a few rows of a split change by it."""
@@ -89,7 +103,7 @@ class Encoder:
         pixels, tokens = sample.images.read(rows), sample.tokens[rows]
         before = self.encode_pixels(pixels), self.encode_tokens(tokens)
         self.method.fold()
-        self._frozen.clear()
+        self._kept.clear()
         after = self.encode_pixels(pixels), self.encode_tokens(tokens)
         change = max(float((old - new).abs().max()) for old, new in zip(before, after, strict=True))
         if not change <= self._tolerance():
@@ -105,45 +119,53 @@ class Encoder:
         )
         return 0.05 if half else 1e-4
 
-    def _encode_cached(self, split: Split) -> Embeddings:
-        (image, text), seconds = _timed(lambda: self.frozen(split))
-        image, text = self.method.head_image(image), self.method.head_text(text)
-        return Embeddings(unit(image), unit(text), seconds / 2, seconds / 2)
+    def _embed(self, split: Split, tower: TowerName) -> Tensor:
+        """Embed all images or captions of a split [n, dim], from what is kept of them where something is."""
+        kept = self._kept.get((split.dataset, split.name), {}).get(tower)
+        if kept is not None:
+            return all_rows(self._from_kept(split, tower, kept)).float()
+        if tower == "image":
+            return all_rows(self._from_pixels(split, self.method.encode_image)).float()
+        return all_rows(self._from_tokens(split, self.method.encode_text)).float()
 
-    def _images(self, split: Split, encode: Encode) -> Tensor:
+    def _part(self, split: Split, tower: TowerName, part: FrozenPart) -> Work:
+        """Return what computes the frozen part of a tower; streams of captions have the length of the longest."""
+        if tower == "image":
+            return self._from_pixels(split, part.compute)
+        if not part.gives_streams:
+            return self._from_tokens(split, part.compute)
+        tokens = self.method.clip.cut(split.tokens)
+        return Work(_all(tokens), lambda rows: self._run(part.compute, tokens[rows]), self.batch_size)
+
+    def _from_pixels(self, split: Split, encode: Encode) -> Work:
         images = split.images
 
-        def read(rows: Tensor) -> Tensor:
-            return images.read(rows, self._transfers.room((len(rows), 3, *images.size), torch.uint8))
+        def compute(rows: Tensor) -> Tensor:
+            room = self._transfers.room((len(rows), 3, *images.size), torch.uint8)
+            return self._pixels(images.read(rows, room), encode)
 
-        return self._rows(torch.arange(len(images)), lambda rows: self._pixels(read(rows), encode))
+        return Work(_all(images), compute, self.batch_size)
 
-    def _captions(self, split: Split, encode: Encode) -> Tensor:
+    def _from_tokens(self, split: Split, encode: Encode) -> Work:
         """Encode captions from short to long, so that each batch is cut to little more than it needs."""
         order = split.tokens.argmax(dim=1).argsort(stable=True)
-        rows = self._rows(order, lambda rows: self._tokens(split.tokens[rows], encode))
-        back = torch.empty_like(rows)
-        back[sent(order, rows.device)] = rows
-        return back
+        return Work(order, lambda rows: self._tokens(split.tokens[rows], encode), self.batch_size)
+
+    def _from_kept(self, split: Split, tower: TowerName, kept: Rows) -> Work:
+        finish, tokens = partial(self.method.from_frozen, tower), self.method.clip.cut(split.tokens)
+        if tower == "image":
+            return Work(_all(split.images), lambda rows: self._run(finish, kept[rows]), self.batch_size)
+        return Work(_all(tokens), lambda rows: self._run(finish, kept[rows], tokens[rows]), self.batch_size)
 
     def _pixels(self, pixels: Tensor, encode: Encode) -> Tensor:
-        with autocast(self.engine), tf32(False):
-            return encode(self.pixels.normalise(self._transfers.send(pixels))).float()
+        return self._run(lambda sent: encode(self.pixels.normalise(sent)), pixels)
 
     def _tokens(self, tokens: Tensor, encode: Encode) -> Tensor:
-        with autocast(self.engine), tf32(False):
-            return encode(self._transfers.send(self.method.clip.cut(tokens))).float()
+        return self._run(encode, self.method.clip.cut(tokens))
 
-    def _rows(self, order: Tensor, encode: Encode) -> Tensor:
-        mine = deal(order)
-        first, *others = mine.split(self.batch_size)
-        part = encode(first)
-        found = part.new_empty(len(mine), *part.shape[1:])
-        found[: len(first)] = part
-        for number, rows in enumerate(others, 1):
-            start = number * self.batch_size
-            found[start : start + len(rows)] = encode(rows)
-        return gather(found, len(order))
+    def _run(self, encode: Callable[..., Tensor], *given: Tensor) -> Tensor:
+        with autocast(self.engine), tf32(False):
+            return encode(*map(self._transfers.send, given))
 
 
 def evaluate(encoder: Encoder, split: Split, *, detail: bool = False) -> tuple[Evaluation, Embeddings]:
@@ -164,3 +186,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return result, time.perf_counter() - start
+
+
+def _all(rows: Sized) -> Tensor:
+    return torch.arange(len(rows))

@@ -8,8 +8,6 @@ which belongs to no process and is freed when needed.
 
 import hashlib
 import os
-import threading
-import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from harness.compute.row_file import RowFile
 from harness.config.pixels import Interpolation
 from harness.errors import and_more
 from harness.images.decoding import ImageError, Mark, Pixels, decode
@@ -134,7 +133,7 @@ def open_images(
     bad = [place for place, mark in enumerate(marks) if mark & Mark.UNREADABLE]
     if bad and on_bad_image == "fail":
         raise unreadable([files[place] for place in bad], len(files), on_bad_image)
-    fill = _StoredRows(path, row_bytes) if store == "disk" else _DecodedRows(plan, set(bad), workers)
+    fill = RowFile(path, row_bytes) if store == "disk" else _DecodedRows(plan, set(bad), workers)
     return Images(files, size, marks, fill)
 
 
@@ -178,31 +177,6 @@ def _fault(file: Path) -> str:
     except ImageError as error:
         return str(error)
     return f"{file} could not be read before; it can now: start again"
-
-
-class _StoredRows:
-    """Copies rows out of a store's file, without mapping it into memory."""
-
-    def __init__(self, path: Path, row_bytes: int) -> None:
-        self._path, self._row_bytes = path, row_bytes
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._lock = threading.Lock()
-        weakref.finalize(self, os.close, self._descriptor)
-
-    def __call__(self, places: Sequence[int], rows: Sequence[Pixels]) -> None:
-        for place, row in zip(places, rows, strict=True):
-            n_read = self._read(place * self._row_bytes, row)
-            assert n_read == self._row_bytes, f"{self._path} ends early"
-
-    def _read(self, offset: int, row: Pixels) -> int:
-        # A read with a position is safe where forked processes share the descriptor.
-        if hasattr(os, "preadv"):
-            return os.preadv(self._descriptor, [row.data], offset)
-        with self._lock:
-            os.lseek(self._descriptor, offset, os.SEEK_SET)
-            pixels = os.read(self._descriptor, self._row_bytes)
-        row.data.cast("B")[:] = pixels
-        return len(pixels)
 
 
 class _DecodedRows:

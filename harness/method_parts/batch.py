@@ -26,11 +26,12 @@ class Batch:
     """One step's data on the model's device.
 
     Attributes:
-        images: normalised pixels of this process [n_local, 3, height, width]; None with cached embeddings.
-        tokens: token ids cut to the longest caption of the batch [n_local, length]; None likewise.
+        images: normalised pixels of this process [n_local, 3, height, width]; None where a tower's frozen part is kept.
+        tokens: token ids cut to the longest caption of the batch [n_local, length]; None where embeddings are kept.
         identities: labels of the global batch [n_global]; equal label means same person.
-        image_embeddings: frozen backbone embeddings [n_local, dim], for a method that caches them.
-        text_embeddings: likewise for the captions [n_local, dim].
+        image_frozen: what the frozen part of the image tower gives, where that is kept (`method_parts.frozen`):
+            embeddings [n_local, dim] or streams [n_local, n_streams, length, width].
+        text_frozen: likewise for the captions.
         image_views: further augmented versions of the images, shaped like them, as many as `Method.views` says.
         token_views: further augmented versions of the captions [n_local, length].
         contrast_views: self-supervised views of the images, shaped like them.
@@ -42,8 +43,8 @@ class Batch:
     images: Tensor | None
     tokens: Tensor | None
     identities: Tensor
-    image_embeddings: Tensor | None = None
-    text_embeddings: Tensor | None = None
+    image_frozen: Tensor | None = None
+    text_frozen: Tensor | None = None
     image_views: tuple[Tensor, ...] = ()
     token_views: tuple[Tensor, ...] = ()
     contrast_views: tuple[Tensor, ...] = ()
@@ -53,7 +54,7 @@ class Batch:
     @property
     def n_local(self) -> int:
         """How many pairs this process has, padding included."""
-        rows = self.images if self.images is not None else self.image_embeddings
+        rows = self.images if self.images is not None else self.image_frozen
         assert rows is not None
         return len(rows)
 

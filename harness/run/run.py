@@ -9,8 +9,10 @@ from harness.config.sections import RunConfig
 from harness.data.loading import Material, Split, open_material
 from harness.errors import Interrupted, UsageError, listed
 from harness.evaluate.encoder import Encoder, evaluate
+from harness.evaluate.frozen_rows import Keeper
 from harness.files import Busy, file_hash, locked, write_json
 from harness.listener import Listener, Listeners
+from harness.method_parts.frozen import frozen_parts, kept_in_training
 from harness.methods import METHODS, Method
 from harness.record import (
     FEW_SHOT,
@@ -30,6 +32,7 @@ from harness.secrets import error_facts
 from harness.track.own_runs import new_key
 from harness.track.run_tracker import Tracker
 from harness.train import cost
+from harness.train.batch_content import Frozen
 from harness.train.batch_source import training_batches
 from harness.train.checkpoint import CHECKPOINT, BestWeights, State, load_weights, save_weights
 from harness.train.gradient_audit import audit_gradients
@@ -181,7 +184,7 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
         method,
         augment=encoder.pixels,
         device=job.engine.device,
-        frozen=encoder.frozen(material.train) if method.caches_embeddings else None,
+        frozen=_keep_frozen(job, method, encoder, material),
     )
     batches = feed(-(-train.batch_size // train.accumulation), listener=job.listener)
     audit_gradients(method, next(feed(2).epoch(1)))
@@ -202,6 +205,22 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     state = training.run()
     job.record.accounting |= cost.step_summary(training.step_seconds, training.step_peak_bytes, state)
     return state
+
+
+def _keep_frozen(job: Job, method: Method, encoder: Encoder, material: Material) -> Frozen:
+    """Compute once what frozen parts of towers give of what is encoded in each epoch; return that of train."""
+    train = job.config.train
+    parts = frozen_parts(method, train)
+    keeper = Keeper(train.keep_frozen, job.engine, job.listener)
+    if parts:
+        job.listener.on_stage("computing once what frozen towers give")
+    kept = encoder.keep(
+        material.train, {tower: parts[tower] for tower in kept_in_training(method, train)}, keeper
+    )
+    for split in (material.val, material.test if job.config.eval.test_each_epoch else None):
+        if split is not None and parts:
+            encoder.keep(split, parts, keeper)
+    return Frozen(kept.get("image"), kept.get("text"))
 
 
 def _choose(job: Job, method: Method, state: State) -> None:

@@ -1,4 +1,4 @@
-"""What training batches are made from: images and captions, or a frozen backbone's embeddings of them."""
+"""What training batches are made from: images and captions, or what the frozen parts of towers give of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +14,8 @@ from harness.images.store import Images
 from harness.method_parts.batch import Batch, Views
 from harness.train.buffers import Buffers
 from harness.train.share import Share
+
+_EMBEDDINGS = 2  # dimensions of embeddings; streams have four
 
 
 class Rewrite(Protocol):
@@ -33,17 +35,24 @@ class Contrast(Protocol):
         """Return the views of the images at some positions, normalised float32 [n, 3, height, width]."""
 
 
+class Rows(Protocol):
+    """What is kept of the images or captions of a split, by position."""
+
+    def __getitem__(self, places: Tensor) -> Tensor:
+        """Return the rows at some positions [n, ...]."""
+
+
 @dataclass(frozen=True)
-class FrozenEmbeddings:
-    """Embeddings by a frozen backbone, in place of pixels and tokens.
+class Frozen:
+    """What is kept of what the frozen parts of towers give, in place of pixels and tokens; None where nothing is.
 
     Attributes:
-        image: of all images [n_image, dim].
-        text: of all captions [n_caption, dim].
+        image: of all images: embeddings [n_image, dim] or streams [n_image, n_streams, length, width].
+        text: of all captions, likewise.
     """
 
-    image: Tensor
-    text: Tensor
+    image: Rows | None = None
+    text: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class Samples:
         rewrite: makes augmented captions for each batch; None takes `tokens` as they are.
         contrast: makes the self-supervised views, where the method asks for any.
         step: captions that are cut keep a multiple of so many tokens, so that batches have few lengths.
+        frozen: what stands for images or captions.
     """
 
     images: Images
@@ -67,6 +77,7 @@ class Samples:
     rewrite: Rewrite | None = None
     contrast: Contrast | None = None
     step: int = 1
+    frozen: Frozen = Frozen()
 
 
 class Made(NamedTuple):
@@ -96,18 +107,29 @@ class SampleReader:
 
     def fill(self, batch: Batch, share: Share) -> Made:
         """Return a batch with its captions and images; what the device augments is still to be done."""
-        first, *more = (self._captions(share, view) for view in range(1 + self._views.captions))
-        batch = replace(batch, tokens=first, token_views=tuple(more))
+        batch = self._with_captions(batch, share)
         if self._samples.contrast is not None:
             batch.contrast_views = tuple(
                 self._contrasted(self._samples.contrast, share, view) for view in range(self._views.contrast)
             )
+        if self._samples.frozen.image is not None:
+            return Made(replace(batch, image_frozen=self._samples.frozen.image[share.owners]))
         return self._read_images(batch, share)
 
     def augmented(self, pixels: Tensor, draws: Sequence[Draws]) -> dict[str, Any]:
         """Return the images of a batch and their further views from pixels that are on the device."""
         first, *more = (self._samples.augment.apply(pixels, one) for one in draws)
         return {"images": first, "image_views": tuple(more)}
+
+    def _with_captions(self, batch: Batch, share: Share) -> Batch:
+        if self._samples.frozen.text is None:
+            first, *more = (self._captions(share, view) for view in range(1 + self._views.captions))
+            return replace(batch, tokens=first, token_views=tuple(more))
+        frozen = self._samples.frozen.text[share.pairs]
+        if frozen.dim() == _EMBEDDINGS:
+            return replace(batch, text_frozen=frozen)
+        tokens = self._cut(share.pairs)
+        return replace(batch, tokens=tokens, text_frozen=frozen[:, :, : tokens.shape[1]])
 
     def _read_images(self, batch: Batch, share: Share) -> Made:
         """Read the images, and augment them here if they stay here; else return pixels and the draws of each view."""

@@ -1,6 +1,7 @@
 """A run's training batches: the views, captions and pixels that its config and its method ask for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from harness.images.augment import Augment
 from harness.listener import Listener
 from harness.method_parts.batch import Views
 from harness.methods import Method
-from harness.train.batch_content import Contrast, FrozenEmbeddings, Rewrite, Samples
+from harness.train.batch_content import Contrast, Frozen, Rewrite, Samples
 from harness.train.batches import Batches
 from harness.train.switches import CAPTION_STEP
 
@@ -26,10 +27,10 @@ def training_batches(
     *,
     augment: Augment,
     device: torch.device | str = "cpu",
-    frozen: tuple[Tensor, Tensor] | None = None,
+    frozen: Frozen | None = None,
     listener: Listener | None = None,
 ) -> Batches:
-    """Return batches of pixels, or of the frozen backbone's embeddings where there are some.
+    """Return the batches of a split: pixels and tokens, or what is kept of the frozen parts of towers.
 
     Args:
         config: of the run.
@@ -38,15 +39,16 @@ def training_batches(
         batch_size: pairs of a global batch.
         augment: recipe of the images.
         device: where batches are wanted.
-        frozen: embeddings of the split's images [n_image, dim] and captions [n_caption, dim].
+        frozen: what is kept of the split.
         listener: gets a note for what in the config cannot be done, such as back translation without translations.
     """
     views = method.views()
     return Batches(
         split.pairs,
-        FrozenEmbeddings(*frozen)
-        if frozen is not None
-        else _samples(config, split, method.clip, augment, views, listener or Listener()),
+        replace(
+            _samples(config, split, method.clip, augment, views, listener or Listener()),
+            frozen=frozen or Frozen(),
+        ),
         batch_size=batch_size,
         seed=config.seed,
         device=device,

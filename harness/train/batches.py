@@ -15,7 +15,7 @@ from harness.compute.transfer import sent
 from harness.datasets import Pairs
 from harness.errors import UsageError
 from harness.method_parts.batch import Batch, Views
-from harness.train.batch_content import FrozenEmbeddings, Made, SampleReader, Samples
+from harness.train.batch_content import Made, SampleReader, Samples
 from harness.train.share import Share, derived_generator, derived_seed
 from harness.train.side_stream import SideStream
 
@@ -44,11 +44,11 @@ class Batches:
 
     Args:
         pairs: of the split; `owners` and `identities` are read.
-        content: what batches are made from: images and captions, or frozen embeddings of them.
+        samples: what batches are made from.
         batch_size: pairs of a global batch; the last batch of an epoch may be smaller.
         seed: of order and augmentation.
         device: where batches are wanted.
-        views: further views of images and captions that the method asks for; embeddings have none.
+        views: further views of images and captions that the method asks for.
         drop_last: leave out a last batch that is smaller than the others.
         prefetch: make batches ahead as said; else each is made when it is asked for.
 
@@ -58,7 +58,7 @@ class Batches:
     def __init__(
         self,
         pairs: Pairs,
-        content: Samples | FrozenEmbeddings,
+        samples: Samples,
         *,
         batch_size: int,
         seed: int,
@@ -70,12 +70,10 @@ class Batches:
         self.owners = torch.as_tensor(pairs.owners, dtype=torch.int64)
         self.labels = labels_of(pairs.identities)[self.owners]
         self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
-        self._content, self._drop_last, self._prefetch = content, drop_last, prefetch
+        self._drop_last, self._prefetch = drop_last, prefetch
         self._side = SideStream(self.device) if prefetch and self.device.type == "cuda" else None
-        self._reader: SampleReader | None = None
-        if isinstance(content, Samples):
-            assert not set(content.images.bad) & set(pairs.owners), "a caption of an unreadable image"
-            self._reader = SampleReader(content, views or Views(), self.device)
+        assert not set(samples.images.bad) & set(pairs.owners), "a caption of an unreadable image"
+        self._reader = SampleReader(samples, views or Views(), self.device)
         if not len(self):
             raise UsageError(
                 f"train.drop_last leaves nothing of {len(self.owners)} pairs in batches of {batch_size}: "
@@ -130,15 +128,12 @@ class Batches:
             places=places,
             seed=derived_seed("method", *share.at),
         )
-        if isinstance(self._content, FrozenEmbeddings):
-            batch.image_embeddings = self._content.image[share.owners]
-            batch.text_embeddings = self._content.text[share.pairs]
-        return Made(batch) if self._reader is None else self._reader.fill(batch, share)
+        return self._reader.fill(batch, share)
 
     def _deliver(self, made: Made) -> Batch:
         """Move a batch to the device, and augment there what is left: many images at once are faster."""
         moved = {name: self._moved(value) for name, value in vars(made.batch).items() if name != "places"}
-        if made.pixels is not None and self._reader is not None:
+        if made.pixels is not None:
             moved |= self._reader.augmented(self._moved(made.pixels), made.draws)
         return replace(made.batch, **moved)
 

@@ -11,6 +11,7 @@ from harness.compute.compiling import check_compiler, compiling
 from harness.compute.precision import tf32
 from harness.config.sections import TrainConfig
 from harness.errors import UsageError, listed
+from harness.method_parts.frozen import TOWERS, kept_in_training
 from harness.methods import Method
 
 # Where towers are compiled, captions have a multiple of so many tokens, or the model's length.
@@ -22,7 +23,7 @@ def check_switches(method: Method, train: TrainConfig) -> None:
     for name in ("compile", "checkpoint_activations"):
         if not getattr(train, name):
             continue
-        if not method.trained or method.caches_embeddings:
+        if not method.trained or len(kept_in_training(method, train)) == len(TOWERS):
             raise UsageError(
                 f"train.{name}=true changes nothing for {method.name}, whose towers do not run in training: "
                 "leave it out."

@@ -87,7 +87,7 @@ def test_each_row_of_features_depends_on_its_own_pair(method, batch):
 
 def test_cached_embeddings_give_the_features_of_the_pixels(method, batch):
     images, texts = method.clip.encode_image(batch.images), method.clip.encode_text(batch.tokens)
-    cached = Batch(None, None, batch.identities, image_embeddings=images, text_embeddings=texts)
+    cached = Batch(None, None, batch.identities, image_frozen=images, text_frozen=texts)
     for name, rows in method.features(batch).items():
         torch.testing.assert_close(method.features(cached)[name], rows)
 

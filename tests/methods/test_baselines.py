@@ -57,7 +57,6 @@ def test_linear_probe_learns_the_same_from_cached_embeddings(build, batch):
 def test_linear_probe_uses_no_image_augmentation():
     augment = resolve("linear_probe", "icfg").train.augment
     assert (augment.flip, augment.pad, augment.erase) == (0, 0, 0)
-    assert METHODS.get("linear_probe").caches_embeddings
 
 
 def test_zero_shot_has_neither_training_fields_nor_parameters(build):

@@ -6,6 +6,7 @@ import pytest
 
 from harness.conformance.bench import Bench
 from harness.conformance.suite import CHECKS, run_checks
+from harness.method_parts.frozen import TOWERS
 from harness.methods import METHODS
 
 # What says nothing of a method that trains nothing.
@@ -29,5 +30,6 @@ def test_a_method_keeps_what_every_method_must(name, check):
 def test_no_check_is_left_out_but_what_is_about_training_or_cached_embeddings(name):
     method = METHODS.get(name)
     without = set() if method.trained else set(ABOUT_TRAINING)
-    without |= set() if method.caches_embeddings else {"cached"}
+    parts = [Bench(method).make().frozen_part(tower) for tower in TOWERS]
+    without |= set() if any(parts) else {"kept parts"}
     assert {check for check, result in results(name).items() if result.state == "does not apply"} == without

@@ -13,9 +13,7 @@ from harness.methods import METHODS
 from harness.train.gradient_cache import GradientCache
 
 OPTIONS = {"irra": {"n_identities": 5}, "tbps_clip": {"text_dropout": 0.2, "mvs_text": True}}
-THROUGH_TOWERS = [
-    name for name in METHODS.names() if METHODS.get(name).trained and not METHODS.get(name).caches_embeddings
-]
+THROUGH_TOWERS = [name for name in METHODS.names() if METHODS.get(name).trained]
 
 
 @pytest.fixture(autouse=True)

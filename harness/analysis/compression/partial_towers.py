@@ -56,9 +56,9 @@ class PartialTower:
     def __init__(self, tower: Tower, injection: Injection | None) -> None:
         self.tower = tower
         self.injection = injection or Injection()
-        if self.injection.reads_streams:
+        if self.injection.reads:
             raise UsageError(
-                "A method that reads what every layer reads cannot be probed: no layer can be left out."
+                "A method that reads what layers give cannot be probed: no layer can be left out."
             )
         self.blocks: list[nn.Module] = list(tower.blocks)
         self.passed = 0

@@ -71,13 +71,16 @@ class Injection(nn.Module):
     Attributes:
         attention_dropout: share of every block's attention weights that is dropped while training.
         places: the operations after which the injection acts; a tower keeps others fused.
-        reads_streams: whether `finished` is given what each block read.
+        reads: which streams `finished` is given, ascending: 0 is what the first block reads, k what the k-th gives;
+            that of the last is `x`.
+        acts_inside: whether it acts before `finished`; where not, what it reads can be computed once and kept.
         merges: whether `merge` leaves nothing of it.
     """
 
     attention_dropout: float = 0.0
     places: frozenset[Place] = frozenset()
-    reads_streams: bool = False
+    reads: tuple[int, ...] = ()
+    acts_inside: bool = True
     merges: bool = False
 
     def merge(self, clip: Any) -> "Injection | None":
@@ -123,7 +126,7 @@ class Injection(nn.Module):
     def finished(self, x: Tensor, streams: Sequence[Tensor]) -> Tensor:
         """Change what the last block gives [n, length, width], before the last norm.
 
-        `streams` is what each block read, in order, where `reads_streams` asks for it, and else empty.
+        `streams` are those that `reads` asks for, in order.
         """
         return x
 
@@ -138,7 +141,8 @@ class Chain(Injection):
             self.add_module(name, parts[name])
         self.attention_dropout = max((part.attention_dropout for part in self.parts), default=0.0)
         self.places = frozenset[Place]().union(*(part.places for part in self.parts))
-        self.reads_streams = any(part.reads_streams for part in self.parts)
+        self.reads = tuple(sorted({stream for part in self.parts for stream in part.reads}))
+        self.acts_inside = any(part.acts_inside for part in self.parts)
 
     @property
     def parts(self) -> list[Injection]:
@@ -192,8 +196,9 @@ class Chain(Injection):
 
     def finished(self, x: Tensor, streams: Sequence[Tensor]) -> Tensor:
         """Pass what the last block gives through all parts."""
+        by_number = dict(zip(self.reads, streams, strict=True))
         for part in self.parts:
-            x = part.finished(x, streams)
+            x = part.finished(x, [by_number[stream] for stream in part.reads])
         return x
 
 

@@ -35,18 +35,19 @@ class SideNetwork(Injection):
         causal: whether a place reads only those before it, as in a text tower.
     """
 
-    reads_streams = True
+    acts_inside = False
 
     def __init__(self, shape: TowerShape, *, reduction: int, every: int, causal: bool) -> None:
         super().__init__()
         _check(shape, reduction, every)
         width, heads = shape.width // reduction, max(1, shape.width // _HEAD_WIDTH)
         self.causal = causal
-        self.read = [layer for layer in range(shape.layers) if (shape.layers - 1 - layer) % every == 0]
+        read = [layer for layer in range(shape.layers) if (shape.layers - 1 - layer) % every == 0]
+        self.reads = (0, *(layer + 1 for layer in read[:-1]))
         self.first = nn.Linear(shape.width, width)
-        self.downs = nn.ModuleList(nn.Linear(shape.width, width) for _ in self.read)
-        self.blocks = nn.ModuleList(ResidualAttentionBlock(width, math.gcd(width, heads)) for _ in self.read)
-        self.gates = nn.Parameter(torch.zeros(len(self.read)))
+        self.downs = nn.ModuleList(nn.Linear(shape.width, width) for _ in read)
+        self.blocks = nn.ModuleList(ResidualAttentionBlock(width, math.gcd(width, heads)) for _ in read)
+        self.gates = nn.Parameter(torch.zeros(len(read)))
         self.norm = nn.LayerNorm(width)
         self.up = nn.Linear(width, shape.width)
         nn.init.zeros_(self.up.weight)
@@ -54,12 +55,11 @@ class SideNetwork(Injection):
 
     def finished(self, x: Tensor, streams: Sequence[Tensor]) -> Tensor:
         """Return the tower's output [n, length, width] with the side network's added."""
-        outputs = [*streams[1:], x]
         side = self.first(streams[0])
         gates = torch.sigmoid(self.gates / _GATE_TEMPERATURE)
-        for rung, layer in enumerate(self.read):
+        for rung, output in enumerate([*streams[1:], x]):
             gate = gates[rung].to(side.dtype)
-            mixed = gate * side + (1 - gate) * self.downs[rung](outputs[layer])
+            mixed = gate * side + (1 - gate) * self.downs[rung](output)
             side = run_block(self.blocks[rung], rung, mixed, Injection(), causal=self.causal)
         added: Tensor = self.up(layer_norm(self.norm, side))
         return x + added.to(x.dtype)

@@ -103,6 +103,10 @@ class Tower(ABC):
             injection: acts on them.
         """
 
+    def ends(self, tokens: Tensor) -> Tensor | None:
+        """Return the places [n] read at the end of captions, of their token ids [n, length]; None of an image tower."""
+        return None
+
     @abstractmethod
     def attend(self, block: Any, layer: int, x: Tensor, injection: Injection) -> Tensor:
         """Return the stream [n, length, width] after the attention of a block."""

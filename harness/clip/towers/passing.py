@@ -4,6 +4,7 @@ With `recompute` no activation inside a block is kept for the backward pass: eac
 computed once more there, with the same random draws.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,8 @@ def encode(
     """Embed images [n, 3, height, width] or token ids [n, length] as [n, dim], not L2-normalised."""
     injection = injection or Injection()
     x, ends = tower.begin(inputs, injection)
-    return tower.finish(_blocks(tower, x, injection, recompute), ends, injection)
+    last, read = _blocks(tower, x, injection, recompute)
+    return tower.finish(injection.finished(last, read), ends, injection)
 
 
 def encode_places(
@@ -34,7 +36,26 @@ def encode_places(
     """
     injection = injection or Injection()
     x, ends = tower.begin(inputs, injection)
-    return tower.project(_blocks(tower, x, injection, recompute), injection), ends
+    last, read = _blocks(tower, x, injection, recompute)
+    return tower.project(injection.finished(last, read), injection), ends
+
+
+def streams(tower: Tower, inputs: Tensor, reads: Sequence[int]) -> Tensor:
+    """Return some streams and what the last block gives [n, n_streams, length, width], with nothing acting inside.
+
+    `reads` says which, as `Injection.reads` does.
+    """
+    reader = Injection()
+    reader.reads = tuple(reads)
+    last, read = _blocks(tower, tower.begin(inputs, reader)[0], reader, recompute=False)
+    return torch.stack([*read, last], dim=1)
+
+
+def finish_streams(tower: Tower, given: Tensor, tokens: Tensor | None, injection: Injection) -> Tensor:
+    """Return the embeddings [n, dim] of what `streams` gave; a text tower needs the token ids [n, length]."""
+    *read, last = given.unbind(dim=1)
+    ends = None if tokens is None else tower.ends(tokens)
+    return tower.finish(injection.finished(last, read), ends, injection)
 
 
 def run_block(tower: Tower, block: Any, layer: int, x: Tensor, injection: Injection) -> Tensor:
@@ -43,11 +64,12 @@ def run_block(tower: Tower, block: Any, layer: int, x: Tensor, injection: Inject
     return tower.feed(block, layer, u, injection)
 
 
-def _blocks(tower: Tower, x: Tensor, injection: Injection, recompute: bool) -> Tensor:
-    streams = []
+def _blocks(tower: Tower, x: Tensor, injection: Injection, recompute: bool) -> tuple[Tensor, list[Tensor]]:
+    """Return what the last block gives, and the streams that the injection reads, each [n, length, width]."""
+    read = []
     for layer, block in enumerate(tower.blocks):
-        if injection.reads_streams:
-            streams.append(x)
+        if layer in injection.reads:
+            read.append(x)
         run = partial(run_block, tower, block, layer, injection=injection)
         x = checkpoint(run, x, use_reentrant=False) if recompute and torch.is_grad_enabled() else run(x)
-    return injection.finished(x, streams)
+    return x, read

@@ -147,9 +147,12 @@ class PlainText(_Plain):
         text, tokens = self.module, injection.tokens(inputs)
         x = injection.embedded(text.token_embedding(tokens).to(text.transformer.get_cast_dtype()))
         x = x + text.positional_embedding[: tokens.shape[1]].to(x.dtype)
+        return x, self.ends(tokens)
+
+    def ends(self, tokens: Tensor) -> Tensor:
         if self.reads_last:
-            return x, tokens.new_full((len(tokens),), tokens.shape[1] - 1)
-        return x, tokens.argmax(dim=1)
+            return tokens.new_full((len(tokens),), tokens.shape[1] - 1)
+        return tokens.argmax(dim=1)
 
     def finish(self, x: Tensor, ends: Tensor | None, injection: Injection) -> Tensor:
         read_places = x[torch.arange(len(x), device=x.device), ends]

@@ -28,7 +28,7 @@ def test_rows_are_those_of_every_part_and_identities_stay_whole(rows):
     assert torch.equal(part.identities, whole.identities)
     assert [view.tolist() for view in part.image_views] == [chosen, [10 + row for row in chosen]]
     assert [view.tolist() for view in part.token_views] == [[20 + row for row in chosen]]
-    assert (part.contrast_views, part.image_embeddings, part.seed) == ((), None, 7)
+    assert (part.contrast_views, part.image_frozen, part.seed) == ((), None, 7)
     assert part.places.tolist() == chosen
     assert whole.n_local == 5
 
@@ -41,11 +41,11 @@ def test_places_in_the_global_batch_are_kept_through_parts_of_parts():
 
 def test_cached_embeddings_take_the_place_of_pixels():
     vectors = torch.randn(3, 2)
-    cached = Batch(None, None, torch.arange(3), image_embeddings=vectors, text_embeddings=-vectors)
+    cached = Batch(None, None, torch.arange(3), image_frozen=vectors, text_frozen=-vectors)
     part = cached.rows(slice(2, 3))
     assert (cached.n_local, part.n_local) == (3, 1)
     assert part.images is part.tokens is None
-    assert torch.equal(part.image_embeddings, -part.text_embeddings)
+    assert torch.equal(part.image_frozen, -part.text_frozen)
 
 
 def test_losses_add_up_with_their_weights():

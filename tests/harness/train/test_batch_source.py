@@ -16,6 +16,7 @@ from harness.images.augment import Augment
 from harness.images.store import open_images
 from harness.listener import Listener
 from harness.methods import Method, TrainedConfig, Views
+from harness.train.batch_content import Frozen
 from harness.train.batch_source import training_batches
 
 SAMPLES = [
@@ -97,10 +98,10 @@ def test_captions_and_images_come_as_they_are_once_an_epoch(feed, split):
 
 def test_embeddings_take_the_place_of_images_and_captions(feed, split):
     image, text = torch.arange(3.0)[:, None], torch.arange(4.0)[:, None]
-    for batch in feed(frozen=(image, text)).epoch(1):
+    for batch in feed(frozen=Frozen(image, text)).epoch(1):
         assert batch.images is batch.tokens is None
-        owners = split.owners[batch.text_embeddings[:, 0].long()]
-        assert batch.image_embeddings[:, 0].tolist() == owners.tolist()
+        owners = split.owners[batch.text_frozen[:, 0].long()]
+        assert batch.image_frozen[:, 0].tolist() == owners.tolist()
 
 
 def test_the_last_small_batch_is_left_out_where_the_config_says_so(feed):

@@ -1,5 +1,6 @@
 import gc
 import threading
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from harness.errors import UsageError
 from harness.images.augment import Augment
 from harness.images.store import open_images
 from harness.method_parts.batch import Views
-from harness.train.batch_content import FrozenEmbeddings, Samples
+from harness.train.batch_content import Frozen, Samples
 from harness.train.batches import Batches, epoch_order, labels_of
 from harness.train.buffers import Buffers
 from harness.train.share import derived_seed
@@ -47,9 +48,10 @@ def tokens():
 
 @pytest.fixture
 def make(images, tokens):
-    def make(batch_size=4, config=None, seed=1, cut=True, rewrite=None, contrast=None, step=1, **options):
+    def make(batch_size=4, config=None, seed=1, **options):
         augment = Augment(config or AugmentConfig(), SIZE)
-        samples = Samples(images, augment, tokens, cut=cut, rewrite=rewrite, contrast=contrast, step=step)
+        of_samples = {field.name for field in fields(Samples)} & options.keys()
+        samples = Samples(images, augment, tokens, **{name: options.pop(name) for name in of_samples})
         return Batches(PAIRS, samples, batch_size=batch_size, seed=seed, **options)
 
     return make
@@ -203,15 +205,15 @@ def test_masking_is_refused_where_tokens_may_not_be_cut(make):
         make(config=MASKING, cut=False)
 
 
-def test_embeddings_come_in_place_of_pixels_and_tokens():
+def test_embeddings_come_in_place_of_pixels_and_tokens(make):
     image, text = torch.randn(N_IMAGES, 5), torch.randn(N_CAPTIONS, 5)
-    batches = Batches(PAIRS, FrozenEmbeddings(image, text), batch_size=4, seed=1)
+    batches = make(frozen=Frozen(image, text))
     order = epoch_order(N_CAPTIONS, 1, 1)
     for step, batch in enumerate(batches.epoch(1)):
         captions = order[4 * step : 4 * step + 4]
         assert batch.images is batch.tokens is None
-        assert torch.equal(batch.text_embeddings, text[captions])
-        assert torch.equal(batch.image_embeddings, image[torch.tensor(OWNERS)[captions]])
+        assert torch.equal(batch.text_frozen, text[captions])
+        assert torch.equal(batch.image_frozen, image[torch.tensor(OWNERS)[captions]])
         assert torch.equal(batch.identities, labels_of(IDENTITIES)[torch.tensor(OWNERS)[captions]])
 
 

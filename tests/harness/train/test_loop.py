@@ -1,6 +1,7 @@
 """The training loop against plain PyTorch, and the epoch that it keeps, checkpoints and stops at."""
 
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ from harness.clip.model import load_clip
 from harness.compute.devices import accelerator
 from harness.datasets import Pairs
 from harness.errors import Interrupted, TrainingError
+from harness.images.augment import Augment
 from harness.listener import Listener
 from harness.methods import METHODS
 from harness.record import RunFolder
-from harness.train.batch_content import FrozenEmbeddings
+from harness.train.batch_content import Frozen, Samples
 from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, Checkpoint
 from harness.train.loop import SELECTED, Training, Watch
@@ -53,8 +55,11 @@ def make(world, clip, tmp_path):
         settings = ("train.checkpoint_seconds=1000", "method.lr=0.01", *overrides)
         config = world.quick(tmp_path, "linear_probe", "icfg", "train.epochs=3", *settings)
         torch.manual_seed(0)
-        content = FrozenEmbeddings(torch.randn(6, clip.embed_dim), torch.randn(7, clip.embed_dim))
-        batches = Batches(Pairs([], IDENTITIES, [], OWNERS), content, batch_size=batch_size, seed=config.seed)
+        frozen = Frozen(torch.randn(6, clip.embed_dim), torch.randn(7, clip.embed_dim))
+        none_read = Samples(SimpleNamespace(bad=[]), Augment(None, (8, 8)), torch.zeros(7, 4), frozen=frozen)
+        batches = Batches(
+            Pairs([], IDENTITIES, [], OWNERS), none_read, batch_size=batch_size, seed=config.seed
+        )
         method = METHODS.get("linear_probe")(clip, config.method)
         engine = accelerator("fp32", "cpu")
         return Training(method, batches, config, engine, RunFolder(tmp_path), **options)

@@ -116,4 +116,3 @@ def test_a_run_accounts_for_its_step_and_not_for_its_libraries(world, twins, tmp
         assert record.accounting["train_peak_bytes"] > 10 * found[method]
         assert RunFolder(tmp_path / record.name).read().accounting["step_peak_bytes"] == found[method]
     assert found["linear_probe"] < found["adapter_only"] < found["full_finetune"]
-    assert METHODS.get("linear_probe").caches_embeddings

@@ -151,7 +151,6 @@ def method_of(model):
         encode_text=lambda tokens: model.encode_text(
             pad(tokens, (0, model.context_length - tokens.shape[1]))
         ),
-        caches_embeddings=False,
         eval=model.eval,
     )
 
@@ -167,6 +166,8 @@ def split_of(model, n=40):
     image, text = embeddings(model, pixels, tokens)
     owners, identities = (text @ image.T).argmax(dim=1), torch.arange(n)
     return SimpleNamespace(
+        dataset="any",
+        name="val",
         images=Store8(pixels),
         tokens=tokens,
         owners=owners,
@@ -213,6 +214,7 @@ def encoder_of(model, batch_size):
     encoder = object.__new__(Encoder)
     encoder.method, encoder.pixels = method_of(model), Pixels()
     encoder.engine = Inference(torch.device("cpu"), "no")
+    encoder._kept = {}
     encoder.batch_size, encoder._transfers = batch_size, Transfers(encoder.engine.device)
     return encoder
 

@@ -173,7 +173,7 @@ def test_keys_in_front_are_seen_from_every_place(clip, embed, tower, monkeypatch
 class Ladder(Injection):
     """Adds up what every block read."""
 
-    reads_streams = True
+    reads = (0, 1)
 
     def __init__(self):
         super().__init__()
@@ -202,9 +202,9 @@ def test_what_the_last_block_gives_can_be_changed(clip, embed, tower):
     plain = embed(tower)
     assert torch.allclose(embed(tower, Doubled()), plain, atol=1e-3), "the last norm takes a factor away"
     ladder = Chain(nothing=None, one=Ladder())
-    assert ladder.reads_streams
+    assert (ladder.reads, ladder.acts_inside) == ((0, 1), True)
     assert not torch.allclose(embed(tower, ladder), plain, atol=1e-3)
-    assert not Chain(one=Doubled()).reads_streams
+    assert not Chain(one=Doubled()).reads
 
 
 def test_a_chain_acts_where_its_parts_act(clip, embed):
