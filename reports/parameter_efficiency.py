@@ -5,48 +5,36 @@ beats at no higher cost is greyed. Different protocols, training data or devices
 are not comparable across machines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.evaluate.pareto import pareto_front
-from harness.pages.tables import DASH, count_text, marked, row_interval
-from harness.pages.theme import (
-    INK,
-    WIDTH,
-    Looks,
-    drawn,
-    error_bar,
-    interval_ends,
-    legend_below,
-    log_axis,
-    marks,
+from harness.pages.cost_text import (
+    memory_text,
+    millions_text,
+    milliseconds_text,
+    points_text,
+    seconds_text,
+    share_text,
 )
+from harness.pages.tables import DASH, count_text, marked, row_interval
+from harness.reporting.cost_fronts import COSTS, costs_and_fronts, draw_costs
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
 from harness.reports import Gap, Step, Table, register
-from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.retention import with_retention
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED, legend_entry
+from harness.results.seed_notes import COVERED
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
-COSTS = {
-    "trainable": ("P", "trainable parameters", 1.0),
-    "pair_flops": ("F", "MFLOPs per training pair", 1e6),
-    "step_peak_bytes": ("M", "peak memory of a step (MB)", 1e6),
-    "train_seconds": ("T", "training time (s)", 1.0),
-}
 COLUMNS = [
     *("label", "tested_on", "R1", "R1_low", "R1_high", "mAP", "mAP_low", "mAP_high", "interval"),
-    *("trainable", "total", "pair_flops", "step_peak_bytes", "train_seconds", "front"),
-    *("persons_only", "rule", "n_seeds"),
+    *("retention", "retained_on", "trainable", "total", "pair_flops", "step_peak_bytes"),
+    *("step_seconds", "train_seconds", "front", "persons_only", "rule", "n_seeds"),
     *("train_pairs", "batch_size", "epochs", "backbone", "image_size", "budget", "device"),
 ]
 NOTES = (
@@ -54,97 +42,98 @@ NOTES = (
     "Front: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time. It compares point "
     "estimates; where intervals overlap, neighbours may change places. Greyed: on no front.",
     "FLOPs: per image and caption, forward + backward to what is trained. Memory: peak of one training step, of "
-    "weights, optimiser, batch, activations and gradients, without what libraries take. Time: the training loop with "
-    "its validations, mean over seeds.",
+    "weights, optimiser, batch, activations and gradients, without what libraries take. Step: median. Time: the "
+    "training loop with its validations. All mean over seeds.",
+)
+RETENTION = (
+    "Retention: R@1 on other datasets{names} minus that of the untrained backbone there, in points, mean over datasets "
+    "and seeds; below 0, training reduced accuracy there. It needs `harness evaluate RUN --dataset OTHER`."
 )
 USE_COLUMNS = [
-    *(
-        "label",
-        "tested_on",
-        "checkpoint_bytes",
-        "inference_extra",
-        "image_flops",
-        "text_flops",
-        "images_per_second",
-    ),
-    *(
-        "captions_per_second",
-        "test_peak_bytes",
-        "step_seconds",
-        "seconds_to_best",
-        "retention",
-        "retained_on",
-    ),
-    *("n_seeds", "device"),
+    *("label", "tested_on", "checkpoint_bytes", "inference_extra", "image_flops", "text_flops"),
+    *("images_per_second", "captions_per_second", "test_peak_bytes", "seconds_to_best", "n_seeds", "device"),
 ]
 USE_NOTES = (
     "Extra parameters: those a method needs at inference after folding what can be folded. FLOPs: forward. Images/s "
     "and captions/s: measured over the test set, mean over seeds. Time to best: training time until the selected "
     "epoch.",
-    "Retention: R@1 on the other datasets named minus that of the untrained backbone there, in points, mean over "
-    "datasets and seeds; below 0, training reduced accuracy there. It needs `harness evaluate RUN --dataset OTHER`.",
 )
-
-
-def costs_and_fronts(panel: Panel) -> "DataFrame":
-    """Return the panel's results, best first, with the costs on whose front each is (`front`).
-
-    `persons_only` says so of what decides that: a difference to a result of no higher cost.
-    """
-    rows = panel.rows.sort_values("R1", ascending=False, kind="stable").reset_index(drop=True)
-    flops = [rows[f"{kind}_training_flops"].astype(float) for kind in ("image", "text")]
-    rows = rows.assign(pair_flops=flops[0] + flops[1])
-    unknown = (rows["interval"] == PERSONS_ONLY).to_numpy()
-    # What another seed would change is unknown of one or the other; a result is not compared with itself.
-    blind = (unknown[:, None] | unknown) & ~np.eye(len(rows), dtype=bool)
-    marks = np.zeros(len(rows), dtype=bool)
-    fronts: list[list[str]] = [[] for _ in range(len(rows))]
-    for column, (word, _, _) in COSTS.items():
-        cost = rows[column].astype(float).mask(rows["rule"] == UNTRAINED, 0.0).to_numpy()
-        marks |= (blind & (cost <= cost[:, None])).any(axis=1)
-        for place in np.flatnonzero(pareto_front([(-cost).tolist(), rows["R1"].astype(float).tolist()])):
-            fronts[place].append(word)
-    return rows.assign(front=[" ".join(words) or DASH for words in fronts], persons_only=marks)
+# What results were made under, in words; a column where trained results differ, and else said once.
+CONDITIONS: dict[str, Callable[[dict[Any, Any]], str]] = {
+    "rule": lambda row: str(row["rule"]),
+    "seeds": lambda row: str(row["n_seeds"]),
+    "pairs": lambda row: count_text(row["train_pairs"]),
+    "batch": lambda row: count_text(row["batch_size"]),
+    "backbone": lambda row: f"{row['backbone']} {row['image_size']}",
+    "budget": lambda row: str(row["budget"]),
+}
 
 
 def costs_table(panel: Panel) -> Table:
-    """Tabulate accuracy, costs and the conditions without which they mean little."""
+    """Tabulate accuracy, costs and what differs of the conditions without which they mean little."""
     from pandas import DataFrame
 
     rows = costs_and_fronts(panel)
+    records = rows.to_dict("records")
+    differing, shared = _conditions(records)
+    kept = sorted({str(row["retained_on"]) for row in records if _retained(row)})
+    cells = [
+        _cells(row, len(kept) > 1) | {name: _condition(row, name) for name in differing} for row in records
+    ]
     return Table(
         name=f"parameter_efficiency-{panel.number}",
         title=f"{panel.facts['data']} · {rows['tested_on'].iloc[0]}: accuracy and its cost (protocol {panel.number})",
         values=rows[COLUMNS],
-        cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, *panel.caveats()),
+        cells=DataFrame(cells),
+        notes=(
+            *shared,
+            *NOTES,
+            RETENTION.format(names=f" ({kept[0]})" if len(kept) == 1 else ""),
+            *panel.caveats(),
+        ),
         faint=frozenset(np.flatnonzero(rows["front"] == DASH).tolist()),
     )
 
 
-def _cells(row: dict[Any, Any]) -> dict[str, str]:
+def _conditions(records: Sequence[dict[Any, Any]]) -> tuple[list[str], list[str]]:
+    """Return the conditions in which trained results differ, and a sentence of those that they share, if any is."""
+    trained = [row for row in records if row["rule"] != UNTRAINED]
+    found = {name: {text(row) for row in trained} for name, text in CONDITIONS.items()}
+    same = [f"{name} {one}" for name, texts in found.items() if len(texts) == 1 for one in texts]
+    return [name for name, texts in found.items() if len(texts) > 1], [
+        f"Shared by all trained: {', '.join(same)}."
+    ] * bool(same)
+
+
+def _condition(row: dict[Any, Any], name: str) -> str:
+    of_training = row["rule"] == UNTRAINED and name in ("pairs", "batch")
+    return DASH if of_training else CONDITIONS[name](row)
+
+
+def _retained(row: dict[Any, Any]) -> bool:
+    return row["retention"] is not None and row["retention"] == row["retention"]
+
+
+def _cells(row: dict[Any, Any], names_kept: bool) -> dict[str, str]:
     untrained = row["rule"] == UNTRAINED
+    kept = f" ({row['retained_on']})" if names_kept and _retained(row) else ""
     return {
         "method": row["label"],
         "R@1 [95 %]": row_interval(row, "R1"),
         "mAP [95 %]": row_interval(row, "mAP"),
+        "retention": f"{points_text(row['retention'])}{kept}",
         "trainable": count_text(row["trainable"]),
-        "share": _share(row["trainable"], row["total"]),
-        "FLOPs": DASH if untrained else _millions(row["pair_flops"]),
-        "memory": DASH if untrained else _megabytes(row["step_peak_bytes"]),
-        "time": DASH if untrained else _seconds(row["train_seconds"]),
+        "share": share_text(row["trainable"], row["total"]),
+        "FLOPs": DASH if untrained else millions_text(row["pair_flops"]),
+        "memory": DASH if untrained else memory_text(row["step_peak_bytes"]),
+        "step": DASH if untrained else milliseconds_text(row["step_seconds"]),
+        "time": DASH if untrained else seconds_text(row["train_seconds"]),
         "front": marked(row["front"], row["persons_only"]),
-        "rule": row["rule"],
-        "seeds": str(row["n_seeds"]),
-        "pairs": DASH if untrained else count_text(row["train_pairs"]),
-        "batch": DASH if untrained else count_text(row["batch_size"]),
-        "backbone": f"{row['backbone']} {row['image_size']}",
-        "budget": row["budget"],
     }
 
 
 def use_table(panel: Panel) -> Table:
-    """Tabulate the inference cost of each result, and how much of the untrained method's accuracy it retains."""
+    """Tabulate what each result takes to be used, and to be found."""
     from pandas import DataFrame
 
     rows = costs_and_fronts(panel)
@@ -158,86 +147,17 @@ def use_table(panel: Panel) -> Table:
 
 
 def _use_cells(row: dict[Any, Any]) -> dict[str, str]:
-    known = row["retention"] is not None and row["retention"] == row["retention"]
-    flops = [_millions(row[f"{kind}_flops"]) for kind in ("image", "text")]
+    flops = [millions_text(row[f"{kind}_flops"]) for kind in ("image", "text")]
     speeds = [count_text(row[f"{kind}_per_second"]) for kind in ("images", "captions")]
     return {
         "method": row["label"],
-        "checkpoint": _megabytes(row["checkpoint_bytes"]),
+        "checkpoint": memory_text(row["checkpoint_bytes"]),
         "extra parameters": count_text(row["inference_extra"]),
         "FLOPs per image, caption": " / ".join(flops),
         "images/s, captions/s": " / ".join(speeds),
-        "peak test memory": _megabytes(row["test_peak_bytes"]),
-        "step time": _milliseconds(row["step_seconds"]),
-        "time to best": _seconds(row["seconds_to_best"]),
-        "retention": f"{row['retention']:+.1f} ({row['retained_on']})".replace("-", "−") if known else DASH,
+        "peak test memory": memory_text(row["test_peak_bytes"]),
+        "time to best": seconds_text(row["seconds_to_best"]),
     }
-
-
-def _share(part: float | None, whole: float | None) -> str:
-    if part is None or whole is None or part != part or not whole > 0:
-        return DASH
-    return f"{100 * part / whole:.2f} %"
-
-
-def _millions(value: float | None) -> str:
-    return DASH if value is None or value != value else f"{value / 1e6:,.0f} M"
-
-
-def _megabytes(value: float | None) -> str:
-    if value is None or value != value:
-        return DASH
-    return f"{value / 1e6:,.0f} MB" if value >= 1e7 else f"{value / 1e6:.2g} MB"
-
-
-def _milliseconds(value: float | None) -> str:
-    if value is None or value != value:
-        return DASH
-    return f"{1e3 * value:,.0f} ms" if value >= 0.1 else f"{1e3 * value:.3g} ms"
-
-
-def _seconds(value: float | None) -> str:
-    return DASH if value is None or value != value else f"{value:,.0f} s"
-
-
-def draw_costs(panel: Panel) -> "Figure":
-    """Draw R@1 against each cost, with its front; results that are beaten at no higher cost are hollow."""
-    from matplotlib import pyplot
-
-    rows = costs_and_fronts(panel)
-    look = marks(rows.loc[rows["rule"] != UNTRAINED, "label"])
-    figure, grid = pyplot.subplots(1, len(COSTS), figsize=(WIDTH, 3.5), sharey=True)
-    for axes, column in zip(grid, COSTS, strict=True):
-        _draw_cost(axes, rows, column, look)
-    grid[0].set_ylabel("text-to-image R@1 (%)")
-    names = dict(zip(rows["label"], map(marked, rows["label"], rows["persons_only"]), strict=True))
-    shown = {names[name]: style for name, style in look.items()} | legend_entry(
-        bool(rows["persons_only"].any())
-    )
-    legend_below(figure, shown, rows.loc[rows["rule"] == UNTRAINED, "label"].map(names))
-    title = f"{panel.facts['data']} · {rows['tested_on'].iloc[0]} · protocol {panel.number}"
-    figure.suptitle(drawn(title, 90), x=0.01, ha="left", fontweight="bold")
-    return figure
-
-
-def _draw_cost(axes: "Axes", rows: "DataFrame", column: str, look: Looks) -> None:
-    """Draw one cost: points with intervals, the front as a staircase, untrained methods as lines."""
-    word, name, unit = COSTS[column]
-    trained = rows[(rows["rule"] != UNTRAINED) & rows[column].notna() & rows["R1"].notna()]
-    on_front = trained["front"].str.split().apply(lambda words: word in words).astype(bool)
-    front = trained[on_front].sort_values(column)
-    axes.plot(front[column] / unit, front["R1"], color=INK, linewidth=1, drawstyle="steps-post", zorder=1)
-    for row, shines in zip(trained.to_dict("records"), on_front, strict=True):
-        style = look[row["label"]] | ({} if shines else {"markerfacecolor": "white"})
-        axes.errorbar(row[column] / unit, row["R1"], yerr=error_bar(row), capsize=2, markersize=6, **style)
-    for row in rows[rows["rule"] == UNTRAINED].to_dict("records"):
-        axes.axhline(row["R1"], color=INK, linestyle="--", linewidth=1)
-        axes.axhspan(*interval_ends(row), color=INK, alpha=0.07, linewidth=0)
-    axes.set_xlabel(name)
-    if len(trained) and (column == "trainable" or trained[column].max() > 20 * trained[column].min()):
-        log_axis(axes)
-    else:
-        axes.set_xlim(0, 1.05 * axes.get_xlim()[1])  # no marker at the frame is cut
 
 
 @register
@@ -255,7 +175,7 @@ class ParameterEfficiency(PanelReport):
         Step("Inference cost.", 'report.use_table(panel).save("tables")'),
         Step(
             "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line "
-            "is a method that trains nothing; hollow marks are beaten at no higher cost.",
+            "is a method that trains nothing; hollow marks and grey names are beaten at no higher cost.",
             "figure = report.draw_costs(panel)\n"
             'save_figure(figure, f"figures/parameter_efficiency-{panel.number}");',
         ),
@@ -295,3 +215,6 @@ def _panel_gaps(panel: Panel) -> list[Gap]:
         Gap(f"{name}: parameters, FLOPs, memory or time were not recorded.") for name in lacking["label"]
     ]
     return [*floor_gap(panel, dataset), *rival_gap(panel, dataset, "comparison"), *unknown]
+
+
+__all__ = ["ParameterEfficiency", "costs_and_fronts", "costs_table", "draw_costs", "use_table"]

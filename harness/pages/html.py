@@ -45,6 +45,7 @@ table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabul
 table.report { border-top: 2px solid #262626; border-bottom: 2px solid #262626; }
 th, td { padding: .28rem .5rem; text-align: right; }
 td { white-space: nowrap; }
+td:first-child { white-space: normal; }
 th { vertical-align: bottom; }
 thead th { border-bottom: 1px solid #262626; font-weight: 600; }
 .note { font-size: .8rem; color: #5f5f5f; }

@@ -1,7 +1,7 @@
 """One look for all figures: colours that are safe for the colour-blind, marks that survive black-and-white print."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from textwrap import wrap
@@ -20,7 +20,8 @@ MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
 FAINT = "#B4B4B4"
 INK = "#262626"
 WIDTH = 9.0
-_LABEL = 8.0
+_LABEL, _SMALL = 8.0, 7.0
+_GREY = "#7A7A7A"
 STYLE = {
     "figure.dpi": 110,
     "savefig.dpi": 200,
@@ -80,26 +81,82 @@ def label_lines(axes: "Axes", lines: Mapping[str, "Line2D"], length: int = 26) -
 
     To be called when the limits of the axes are set.
     """
-    figure = axes.figure
-    figure.draw_without_rendering()  # type: ignore[union-attr]
-    points = 72 / figure.dpi
-    bottom, top = (edge * points for edge in axes.get_window_extent().intervaly)
     ends = {name: float(line.get_ydata()[-1]) for name, line in lines.items() if len(line.get_ydata())}  # type: ignore[arg-type,index]
     texts = {name: drawn(name, length) for name in ends}
-    places = {name: float(axes.transData.transform((1, end))[1]) * points for name, end in ends.items()}
-    heights = {name: _LABEL * 1.35 * (text.count("\n") + 1) for name, text in texts.items()}
-    for name, place in _apart(places, heights, bottom, top).items():
+    for name, (place, shift) in _beside(axes, ends, texts, _LABEL).items():
         axes.annotate(
             texts[name],
-            xy=(1, ends[name]),
+            xy=(1, place),
             xycoords=("axes fraction", "data"),
-            xytext=(5, place - places[name]),
+            xytext=(5, shift),
             textcoords="offset points",
             color=lines[name].get_color(),
             fontsize=_LABEL,
             va="center",
             annotation_clip=False,
         )
+
+
+def label_points(
+    axes: "Axes", points: Mapping[str, tuple[float | None, float]], strong: Collection[str], length: int = 22
+) -> None:
+    """Write each point's name on the right of the axes, with a thin line to the point; no name touches another.
+
+    To be called when the limits of the axes are set and everything else is drawn.
+
+    Args:
+        axes: of the points.
+        points: position by name; without an x it is a line across.
+        strong: names that are written in ink; others are greyed.
+        length: of a name before it is folded.
+    """
+    from matplotlib.text import OffsetFrom
+
+    texts = {name: drawn(name, length) for name in points}
+    values = {name: value for name, (_, value) in points.items()}
+    for name, (place, shift) in _beside(axes, values, texts, _SMALL).items():
+        x, ink = points[name][0], INK if name in strong else _GREY
+        label = axes.annotate(
+            texts[name],
+            xy=(1, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(14, shift),
+            textcoords="offset points",
+            color=ink,
+            fontsize=_SMALL,
+            va="center",
+            annotation_clip=False,
+        )
+        axes.annotate(
+            "",
+            xy=(1, place) if x is None else (x, place),
+            xycoords=("axes fraction", "data") if x is None else "data",
+            xytext=(-2, 0.5 * _SMALL),
+            textcoords=OffsetFrom(label, (0, 0), "points"),
+            arrowprops={
+                "arrowstyle": "-",
+                "color": ink,
+                "linewidth": 0.4,
+                "alpha": 0.5,
+                "shrinkA": 0,
+                "shrinkB": 2,
+            },
+            annotation_clip=False,
+        )
+
+
+def _beside(
+    axes: "Axes", values: Mapping[str, float], texts: Mapping[str, str], size: float
+) -> dict[str, tuple[float, float]]:
+    """Return each value, and how many points above its height its text stands so that none touches another."""
+    figure = axes.figure
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    points = 72 / figure.dpi
+    bottom, top = (edge * points for edge in axes.get_window_extent().intervaly)
+    places = {name: float(axes.transData.transform((1, end))[1]) * points for name, end in values.items()}
+    heights = {name: size * 1.35 * (text.count("\n") + 1) for name, text in texts.items()}
+    apart = _apart(places, heights, bottom, top)
+    return {name: (values[name], place - places[name]) for name, place in apart.items()}
 
 
 def _apart(

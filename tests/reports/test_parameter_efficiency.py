@@ -1,7 +1,6 @@
 import pytest
 from harness.reports.parameter_efficiency import (
     ParameterEfficiency,
-    _milliseconds,
     costs_and_fronts,
     costs_table,
     draw_costs,
@@ -46,7 +45,7 @@ def test_rows_stand_best_first_with_the_fronts_that_they_are_on(whole):
 def test_a_front_that_another_seed_may_change_is_marked_in_table_and_figure(case):
     use_theme()
     rows, found = two(case, {"trainable": 10.0, "train_seconds": 9.0}, {"trainable": 5.0})
-    (panel,) = split_panels(DataFrame(rows), ParameterEfficiency.facts, found)
+    (panel,) = split_panels(ParameterEfficiency.select(DataFrame(rows)), ParameterEfficiency.facts, found)
     table = costs_table(panel)
     marked = table.cells.set_index("method")["front"].str.endswith(MARK)
     assert marked["better"] == CASES[case]
@@ -56,11 +55,9 @@ def test_a_front_that_another_seed_may_change_is_marked_in_table_and_figure(case
     figure.canvas.draw()
     texts = figure.legends[0].get_texts()
     words = {text.get_text() for text in texts}
-    assert (
-        {MARK_WORDS, f"better{MARK}"} <= words
-        if CASES[case]
-        else not [word for word in words if MARK in word]
-    )
+    assert (MARK_WORDS in words) == CASES[case]
+    named = {text.get_text() for axes in figure.axes for text in axes.texts} - {""}
+    assert (f"better{MARK}" in named) == CASES[case]
     assert max(text.get_window_extent().x1 for text in texts) <= figure.bbox.x1
     pyplot.close(figure)
 
@@ -91,22 +88,35 @@ def test_the_table_shows_costs_and_conditions(whole):
         "2,000 MB",
         "70 s",
     ]
-    assert line[["rule", "seeds", "pairs", "batch"]].tolist() == ["val", "1", "700", "64"]
-    assert line[["backbone", "budget"]].tolist() == ["tiny 96×32", "9 trials"]
-    assert cells.loc["zero_shot", ["trainable", "memory", "time", "rule"]].tolist() == [
-        "0",
-        "–",
-        "–",
-        "untrained",
-    ]
+    assert cells.loc["zero_shot", ["trainable", "memory", "time"]].tolist() == ["0", "–", "–"]
     assert "SYNTHETIC TWIN" in costs_table(whole).title
+
+
+def test_what_all_share_is_said_once_and_what_differs_is_a_column(whole, fake):
+    table = costs_table(whole)
+    assert table.cells.columns[-1] == "budget"
+    assert table.cells.set_index("method")["budget"].tolist() == ["9 trials", "none", "none", "none", "none"]
+    assert (
+        table.notes[0]
+        == "Shared by all trained: rule val, seeds 1, pairs 700, batch 64, backbone tiny 96×32."
+    )
+    rows = [
+        fake.row("zero_shot", rule="untrained"),
+        fake.row("one"),
+        fake.row("other", batch_size=32, n_seeds=3),
+    ]
+    (panel,) = split(*rows)
+    cells = costs_table(panel).cells.set_index("method")
+    assert cells.columns.tolist()[-2:] == ["seeds", "batch"]
+    assert cells["batch"].to_dict() == {"one": "64", "other": "32", "zero_shot": "–"}
+    (alone,) = split(rows[0])
+    assert not [note for note in costs_table(alone).notes if note.startswith("Shared")]
 
 
 def test_what_it_takes_to_use_a_result_stands_in_a_table_of_its_own(whole):
     line = use_table(whole).cells.set_index("method").loc["adapter (tuned, 9 trials)"]
     assert line["images/s, captions/s"] == "500 / –"
     assert line["peak test memory"] == "1,500 MB"
-    assert line["retention"] == "–"
 
 
 def test_retention_is_what_training_leaves_of_the_untrained_skill_elsewhere(fake):
@@ -121,9 +131,10 @@ def test_retention_is_what_training_leaves_of_the_untrained_skill_elsewhere(fake
     (panel,) = split_panels(
         ParameterEfficiency.select(DataFrame(rows[:2] + rows[3:])), ParameterEfficiency.facts
     )[:1]
-    line = use_table(panel).cells.set_index("method")["retention"]
-    assert line["cskt"] == "−6.0 (cuhk)"
-    assert line["zero_shot"] == "–"
+    table = costs_table(panel)
+    line = table.cells.set_index("method")["retention"]
+    assert (line["cskt"], line["zero_shot"]) == ("−6.0", "–")
+    assert [note for note in table.notes if "on other datasets (cuhk) minus" in note]
     assert with_retention(DataFrame(rows))["retention"].tolist()[3] == -6
 
 
@@ -162,9 +173,7 @@ def test_a_whole_panel_has_no_gap_and_no_result_has_a_beginning(whole):
     assert ParameterEfficiency.gaps([])[0].commands
 
 
-def test_the_figure_hollows_what_is_beaten_in_the_legend_s_colours_and_shows_parameters_on_a_logarithmic_axis(
-    whole,
-):
+def test_the_figure_hollows_and_greys_what_is_beaten_and_shows_parameters_on_a_logarithmic_axis(whole):
     use_theme()
     figure = draw_costs(whole)
     first = figure.axes[0]
@@ -172,8 +181,17 @@ def test_the_figure_hollows_what_is_beaten_in_the_legend_s_colours_and_shows_par
     points = {bar.lines[0].get_ydata()[0]: bar.lines[0] for bar in first.containers}
     assert {value for value, mark in points.items() if mark.get_markerfacecolor() == "white"} == {45, 10}
     assert set(points) == {25, 50, 45, 10}
-    shown = {handle.get_color() for handle in figure.legends[0].legend_handles} - {INK}
-    assert {mark.get_color() for mark in points.values()} == shown
+    names = {
+        " ".join(text.get_text().rstrip(MARK).split()): text.get_color()
+        for text in first.texts
+        if text.get_text()
+    }
+    assert {name for name, colour in names.items() if colour == INK} == {
+        "zero_shot",
+        "probe",
+        "adapter (tuned, 9 trials)",
+    }
+    assert set(names) - {name for name, colour in names.items() if colour == INK} == {"full", "broken"}
     pyplot.close(figure)
 
 
@@ -196,8 +214,3 @@ def test_a_panel_without_trained_methods_or_costs_is_drawn_too(fake):
         (panel,) = split(*rows)
         pyplot.close(draw_costs(panel))
         assert len(costs_table(panel).cells) == 1
-
-
-def test_steps_of_a_second_are_shown_in_whole_milliseconds():
-    shown = [_milliseconds(value) for value in (0.00234, 0.0995, 1.0712, None, float("nan"))]
-    assert shown == ["2.34 ms", "99.5 ms", "1,071 ms", "–", "–"]
