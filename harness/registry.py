@@ -2,12 +2,14 @@
 
 import inspect
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, Generic, TypeVar, get_origin
@@ -29,6 +31,8 @@ T = TypeVar("T")
 C = TypeVar("C")
 log = logging.getLogger(__name__)
 _LONGEST = 400
+# How a file says that it needs a library that is no dependency of the harness.
+_NEEDS = re.compile(rb'^NEEDS = "(\w+)"', re.MULTILINE)
 
 
 def located(error: BaseException, file: str | Path | None) -> str:
@@ -74,14 +78,29 @@ class Registry(Generic[T]):
         self._skipped: set[str] = set()
 
     def names(self) -> list[str]:
-        """Return all names in alphabetical order, without importing a plug-in."""
-        files = (file.stem for place in self.path for file in Path(place).glob("[!_]*.py"))
+        """Return all names in alphabetical order, without importing a plug-in.
+
+        What needs a library that is not installed is left out (`waiting`).
+        """
+        files = {file.stem for file in self._files()} - self.waiting().keys()
         return sorted({*files, *self._entry_points(), *self._classes})
+
+    def waiting(self) -> dict[str, str]:
+        """Return the plug-ins that need a library which is not installed, with its name: `NEEDS = "..."` in a file."""
+        needed = {file.stem: library for file in self._files() if (library := _needs(file)) is not None}
+        return {name: library for name, library in needed.items() if find_spec(library) is None}
+
+    def _files(self) -> Iterator[Path]:
+        return (file for place in self.path for file in Path(place).glob("[!_]*.py"))
 
     def get(self, name: str) -> type[T]:
         """Return the class called `name` (`-` counts as `_`); raise `UsageError` with the nearest match."""
         name = name.replace("-", "_")
         if name not in self._classes:
+            if (library := self.waiting().get(name)) is not None:
+                raise UsageError(
+                    f"The {self.kind} {name} needs the library {library}, which is not installed: pip install {library}"
+                )
             if name not in self.names():
                 raise unknown(self.kind, name, self.names())
             self._import(name)
@@ -221,6 +240,16 @@ class Registry(Generic[T]):
         if self._entries is None:
             self._entries = {entry.name: entry for entry in entry_points(group=self.package)}
         return self._entries
+
+
+@lru_cache
+def _needs(file: Path) -> str | None:
+    """Return the library that a plug-in's file says it needs."""
+    try:
+        found = _NEEDS.search(file.read_bytes())
+    except OSError:
+        return None
+    return found[1].decode() if found else None
 
 
 def _path(cls: type) -> str:

@@ -47,6 +47,19 @@ def test_a_file_without_a_registered_class_says_what_to_do(kinds):
         kinds.get("silent")
 
 
+def test_what_needs_a_library_that_is_not_installed_is_left_out_and_says_how_to_get_it(kinds, tmp_path):
+    folder = tmp_path / "plugins_of_test"
+    (folder / "needy.py").write_text('NEEDS = "not_there_at_all"\nclass Needy: ...\n')
+    (folder / "served.py").write_text('NEEDS = "json"\nclass Served: ...\n')
+    assert kinds.names() == ["broken", "good", "served", "silent"]
+    assert kinds.waiting() == {"needy": "not_there_at_all"}
+    with pytest.raises(
+        UsageError, match=r"needs the library not_there_at_all, .*: pip install not_there_at_all$"
+    ):
+        kinds.get("needy")
+    assert kinds.find("needy") is None
+
+
 def test_registering_gives_the_name_of_the_file_and_refuses_a_second_class(kinds):
     one = type("One", (Base,), {"__module__": "plugins_of_test.two_words"})
     two = type("Two", (Base,), {"__module__": "elsewhere.two_words"})

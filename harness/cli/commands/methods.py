@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.layout import table
+from harness.cli.layout import paragraph, table
 from harness.cli.options import NearestGroup, json_option, option, plain, print_json
 from harness.registry import Registry, plugin_path
 
@@ -26,7 +26,10 @@ def list_methods(as_json: bool) -> None:
     if as_json:
         return print_json([{"name": name, "title": title} for name, title in titles.items()])
     header = ("method", "what it is")
-    return table("methods", header, list(titles.items()), text=header)
+    table("methods", header, list(titles.items()), text=header)
+    for name, library in sorted(registry.waiting().items()):
+        paragraph("", f"not installed: {name}, which needs {library} (pip install {library})", indent=2)
+    return None
 
 
 @methods.command()

@@ -110,6 +110,16 @@ def test_list_names_and_skips_faulty_plug_ins_and_goes_on(tmp_path, monkeypatch)
     assert METHODS.find("theirs") is None
 
 
+def test_list_names_what_a_library_is_missing_for(tmp_path, monkeypatch):
+    (tmp_path / "good.py").write_text('"""A good one."""')
+    (tmp_path / "needy.py").write_text('"""Needy."""\n\nNEEDS = "not_there_at_all"\n')
+    monkeypatch.setattr(command, "plugin_path", lambda folder: [str(tmp_path)])
+    monkeypatch.setattr(Registry, "_entry_points", lambda self: {})
+    told = call("list")
+    assert "not installed: needy, which needs not_there_at_all (pip install not_there_at_all)" in told
+    assert [one["name"] for one in json.loads(call("list", "--json"))] == ["good"]
+
+
 SMALL = ("--backbone", "tiny-2x64-2x64", "--image-size", "48x16")
 
 
