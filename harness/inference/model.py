@@ -15,6 +15,7 @@ from harness.evaluate.encoder import Encoder
 from harness.files import file_hash
 from harness.images.decoding import Pixels, decode
 from harness.inference.gallery import Hit, find_images, open_gallery
+from harness.inference.relevance import Relevance, relevance
 from harness.methods import Method
 from harness.presets.resolve import build_stored
 from harness.record import WEIGHTS, Record, RunFolder, find_run
@@ -81,6 +82,10 @@ class Trained:
     def similarity(self, captions: Sequence[str], paths: Sequence[str | Path]) -> Tensor:
         """Return cosine similarities of captions and image files [n_caption, n_image]."""
         return self.encode_text(captions) @ self.encode_image(paths).T
+
+    def relevance(self, caption: str, path: str | Path) -> Relevance:
+        """Return which patches of an image file and which words of a caption carry their similarity."""
+        return relevance(self.encoder, torch.from_numpy(self.decode(path)), caption)
 
     def decode(self, path: str | Path) -> Pixels:
         """Return an image file's pixels as the run sees them, uint8 [3, height, width]; raise `ImageError`."""
