@@ -1,10 +1,13 @@
 """What a search found, as values and JSON."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from harness.inference.gallery import Gallery, Hit
+from harness.inference.relevance import Relevance
+from harness.inference.relevance_look import as_dict
 from harness.record import Record
 
 
@@ -21,6 +24,7 @@ class Search:
         rankings: the most similar images for each.
         seconds: time that each query took, apart from starting and encoding the gallery.
         page: the page that was written.
+        maps: for each query, what carries the match of the first of its images; None of one that cannot be read.
     """
 
     record: Record
@@ -31,6 +35,11 @@ class Search:
     rankings: list[list[Hit]]
     seconds: list[float]
     page: Path
+    maps: list[list[Relevance | None]] = field(default_factory=list)
+
+    def maps_of(self, query: int) -> list[Relevance | None]:
+        """Return the maps of a query's images by their place, as many as there are."""
+        return self.maps[query] if self.maps else []
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON can hold it."""
@@ -49,9 +58,12 @@ class Search:
                     "seconds": seconds,
                     "results": [
                         {"rank": hit.rank, "similarity": hit.similarity, "path": str(hit.path)}
-                        for hit in hits
+                        | ({"relevance": as_dict(found)} if found else {})
+                        for hit, found in zip_longest(hits, self.maps_of(number))
                     ],
                 }
-                for query, seconds, hits in zip(self.queries, self.seconds, self.rankings, strict=True)
+                for number, (query, seconds, hits) in enumerate(
+                    zip(self.queries, self.seconds, self.rankings, strict=True)
+                )
             ],
         }

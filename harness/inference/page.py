@@ -2,6 +2,7 @@
 
 import base64
 import io
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,11 @@ from PIL import Image
 
 from harness.errors import and_more
 from harness.files import write_text
-from harness.images.decoding import thumbnail
+from harness.images.decoding import Pixels, thumbnail
 from harness.inference.gallery import Hit
+from harness.inference.relevance import Relevance
+from harness.inference.relevance_look import MAP_WORDS, numbers_html, summary, tinted, words_html
+from harness.inference.relevance_look import STYLE as RELEVANCE_STYLE
 from harness.pages.escaping import html_text
 from harness.pages.html import PAGE, STYLE
 
@@ -40,13 +44,17 @@ def write_search_page(found: "Search") -> None:
     """Write the rankings of a search, with the images inside, to its page."""
     sections = [
         f'<h2 class="query">“{html_text(query)}”</h2>\n<ol class="ranking">\n'
-        + "\n".join(_card(hit, found.place) for hit in hits)
+        + "\n".join(
+            _card(hit, found.place, carried) for hit, carried in zip_longest(hits, found.maps_of(number))
+        )
         + "\n</ol>"
-        for query, hits in zip(found.queries, found.rankings, strict=True)
+        for number, (query, hits) in enumerate(zip(found.queries, found.rankings, strict=True))
     ]
     first = found.queries[0] if len(found.queries) == 1 else f"{len(found.queries)} descriptions"
     body = "\n".join([*_head(found), *sections, *_skipped(found)])
-    page = PAGE.format(title=html_text(f"Search: {first}"), style=STYLE + _OWN_STYLE, body=body)
+    page = PAGE.format(
+        title=html_text(f"Search: {first}"), style=STYLE + _OWN_STYLE + RELEVANCE_STYLE, body=body
+    )
     write_text(found.page, page.encode("utf-8", "replace").decode())
 
 
@@ -70,6 +78,8 @@ def _head(found: "Search") -> list[str]:
         '<p class="facts">The number at an image is its cosine similarity to the description. It orders the images of '
         "one description; it is no probability, and a first image is shown even when nobody fits.</p>"
     )
+    if found.maps:
+        lines.append(f'<p class="facts">{MAP_WORDS}</p>')
     return lines
 
 
@@ -83,7 +93,7 @@ def _quality(found: "Search") -> str:
     return f" On its own test split the first image is right for {text} of the captions."
 
 
-def _card(hit: Hit, place: Path) -> str:
+def _card(hit: Hit, place: Path, carried: Relevance | None) -> str:
     picture, said = _data_uri(hit.path), f"Rank {hit.rank}: {shown(hit.path, place)}"
     inside = (
         f'<img src="{picture}" alt="{html_text(said)}">'
@@ -93,7 +103,19 @@ def _card(hit: Hit, place: Path) -> str:
     return (
         f'<li class="hit"><div class="picture">{inside}</div><div class="line"><span class="rank">{hit.rank}</span>'
         f'<span title="cosine similarity">{hit.similarity:.3f}</span></div>'
-        f'<div class="path">{html_text(shown(hit.path, place))}</div></li>'
+        f'<div class="path">{html_text(shown(hit.path, place))}</div>{_map(hit, carried) if carried else ""}</li>'
+    )
+
+
+def _map(hit: Hit, carried: Relevance) -> str:
+    """Return what carries a match as part of an image's card."""
+    pixels = thumbnail(hit.path, _THUMBNAIL)
+    said = " ".join(summary(carried))
+    picture = "" if pixels is None else data_uri(tinted(pixels, carried.picture.patches))
+    image = f'<img src="{picture}" alt="{html_text(f"Relevance map of rank {hit.rank}. {said}")}">'
+    return (
+        f'<div class="relevance">{image if picture else ""}<p class="words">{words_html(carried.caption.words)}</p>'
+        f"<p>{html_text(said)}</p>{numbers_html(carried)}</div>"
     )
 
 
@@ -114,8 +136,11 @@ def shown(path: Path, place: Path) -> str:
 def _data_uri(path: Path) -> str | None:
     """Return a small picture of an image file as a data URI; None when it cannot be read."""
     pixels = thumbnail(path, _THUMBNAIL)
-    if pixels is None:
-        return None
+    return None if pixels is None else data_uri(pixels)
+
+
+def data_uri(pixels: Pixels) -> str:
+    """Return a picture, RGB uint8 [height, width, 3], as a data URI."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,13 +1,14 @@
 """Where a match is looked for: how much each patch of a picture and each word of a caption carries their similarity.
 
-Patches are told by integrated gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365), from an even
-picture of the same mean colour to the picture itself, summed over the pixels of each patch. They need pixels and an
-embedding and nothing of what is between, so they pass through every tower and whatever a method puts into it; prompts
-and prefixes are no pixels and take no share. What the patches carry adds up to what the picture adds over the even one,
-which attention maps (Chefer et al. 2021) and gradients of one layer do not promise. Words are told by leaving each out
-and reading the caption again, which is exact and cheap for a text tower.
+Patches are told by integrated gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365), from an even grey
+picture to the picture itself, summed over the pixels of each patch. They need pixels and an embedding and nothing of
+what is between, so they pass through every tower and whatever a method puts into it; prompts and prefixes are no pixels
+and take no share. What the patches carry adds up to what the picture adds over the grey one, which attention maps
+(Chefer et al. 2021) and gradients of one layer do not promise. The grey is that of the mean which the backbone's
+normalisation takes away, so it is the same for all pictures; a picture's own mean colour would already tell of a red
+coat. Words are told by leaving each out and reading the caption again, which is exact and cheap for a text tower.
 
-`occlusion` is the exact reference for patches: each evened out by itself, one picture read for each.
+`occlusion` is the exact reference for patches: each greyed by itself, and the picture read again for each.
 """
 
 import re
@@ -42,7 +43,7 @@ class PatchMap(NamedTuple):
     Attributes:
         patches: each patch's part; together `similarity - without`, but for the error of the steps [n_row, n_column].
         similarity: cosine similarity of caption and picture.
-        without: that of the caption and an even picture of the same mean colour.
+        without: that of the caption and an even grey picture.
     """
 
     patches: Tensor
@@ -86,20 +87,20 @@ def relevance(encoder: Encoder, pixels: Tensor, caption: str) -> Relevance:
 
 def patch_map(encoder: Encoder, pixels: Tensor, caption: str, steps: int = STEPS) -> PatchMap:
     """Return what each patch of a picture, uint8 [3, height, width], carries of its similarity to a caption."""
-    text, (picture, even) = _text(encoder, caption), _ends(encoder, pixels)
-    # Most steps are near the even picture, where the similarity bends most: the share of the way is the time's square.
+    text, (picture, grey) = _text(encoder, caption), _ends(encoder, pixels)
+    # Most steps are near the grey picture, where the similarity bends most: the share of the way is the time's square.
     times = (torch.arange(steps, device=picture.device) + 0.5).view(-1, 1, 1, 1) / steps
     slope = torch.zeros_like(picture)
     for part in times.split(_TOGETHER):
-        slope += _slopes(encoder, even + part**2 * (picture - even), text, 2 * part / steps)
-    carried = ((picture - even) * slope).sum(dim=1, keepdim=True)
-    similarity, without = _similarities(encoder, torch.cat([picture, even]), text).tolist()
+        slope += _slopes(encoder, grey + part**2 * (picture - grey), text, 2 * part / steps)
+    carried = ((picture - grey) * slope).sum(dim=1, keepdim=True)
+    similarity, without = _similarities(encoder, torch.cat([picture, grey]), text).tolist()
     return PatchMap(_by_patch(carried, patch_size(encoder))[0, 0].cpu(), similarity, without)
 
 
 def occlusion(encoder: Encoder, pixels: Tensor, caption: str) -> Tensor:
-    """Return how far the similarity falls with each patch alone evened out [n_row, n_column]: the exact reference."""
-    text, (picture, even) = _text(encoder, caption), _ends(encoder, pixels)
+    """Return how far the similarity falls with each patch alone made grey [n_row, n_column]: the exact reference."""
+    text, (picture, grey) = _text(encoder, caption), _ends(encoder, pixels)
     height, width = patch_size(encoder)
     whole = float(_similarities(encoder, picture, text))
     grid = _by_patch(picture[:, :1], (height, width))[0, 0]
@@ -108,7 +109,7 @@ def occlusion(encoder: Encoder, pixels: Tensor, caption: str) -> Tensor:
         cut = picture.repeat(grid.shape[1], 1, 1, 1)
         for column in range(grid.shape[1]):
             box = (slice(row * height, (row + 1) * height), slice(column * width, (column + 1) * width))
-            cut[column, :, *box] = even[0, :, *box]
+            cut[column, :, *box] = grey[0, :, *box]
         falls[row] = whole - _similarities(encoder, cut, text).cpu()
     return falls
 
@@ -143,9 +144,9 @@ def _text(encoder: Encoder, caption: str) -> Tensor:
 
 
 def _ends(encoder: Encoder, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a picture and the even one of its mean colour, both normalised [1, 3, height, width]."""
+    """Return a picture and the grey one, both normalised [1, 3, height, width]."""
     picture = encoder.pixels.normalise(sent(pixels[None], encoder.engine.device))
-    return picture, picture.mean(dim=(2, 3), keepdim=True).expand_as(picture)
+    return picture, torch.zeros_like(picture)
 
 
 def _slopes(encoder: Encoder, pictures: Tensor, text: Tensor, weights: Tensor) -> Tensor:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from harness.data.annotations import image_files
 from harness.data.reading import read_dataset
-from harness.errors import UsageError
+from harness.errors import UsageError, many
 from harness.file_kinds import read_text
+from harness.images.decoding import ImageError
 from harness.inference.found import Search
-from harness.inference.gallery import find_images, open_gallery
+from harness.inference.gallery import Hit, find_images, open_gallery
 from harness.inference.model import Trained
 from harness.inference.page import write_search_page
+from harness.inference.relevance import Relevance
 from harness.listener import Listener
 from harness.pages.escaping import safe_stem, visible
 from harness.paths import runs_root
@@ -29,6 +31,7 @@ def search(
     *,
     gallery: str | Path | None = None,
     top: int = 10,
+    relevance: int = 0,
     out: str | Path | None = None,
     runs: str | Path | None = None,
     data_root: str | None = None,
@@ -42,6 +45,7 @@ def search(
         queries: descriptions.
         gallery: folder of images, searched with all below it; by default the test split of the run's own dataset.
         top: how many images to return for each description.
+        relevance: for how many of them to look which patches and words carry the match.
         out: the page; by default `search-out/` and a name made of the first description.
         runs: folder of the records.
         data_root: folder of the datasets, for the default gallery.
@@ -61,8 +65,25 @@ def search(
         start = time.perf_counter()
         rankings += images.rank(trained.encode_text([query]), top)
         seconds.append(time.perf_counter() - start)
-    found = Search(trained.record, place, not gallery, images, list(queries), rankings, seconds, page)
+    maps = _maps(trained, queries, [hits[:relevance] for hits in rankings], listener) if relevance else []
+    found = Search(trained.record, place, not gallery, images, list(queries), rankings, seconds, page, maps)
     write_search_page(found)
+    return found
+
+
+def _maps(
+    trained: Trained, queries: Sequence[str], rankings: Sequence[Sequence[Hit]], listener: Listener
+) -> list[list[Relevance | None]]:
+    """Return the relevance maps of each query's images; None of one that is gone since it was encoded."""
+    listener.on_stage(f"looking for what carries {many(sum(map(len, rankings)), 'match', 'matches')}")
+    found: list[list[Relevance | None]] = []
+    for query, hits in zip(queries, rankings, strict=True):
+        found.append([])
+        for hit in hits:
+            try:
+                found[-1].append(trained.relevance(query, hit.path))
+            except ImageError:
+                found[-1].append(None)
     return found
 
 

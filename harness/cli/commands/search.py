@@ -30,6 +30,13 @@ from harness.limits import MOST
     help="Images shown for each description.",
 )
 @option(
+    "--relevance",
+    type=click.IntRange(0, MOST),
+    metavar="N",
+    default=0,
+    help="Show which patches and words carry the match of the first N images.",
+)
+@option(
     "--out",
     type=click.Path(dir_okay=False),
     help="HTML page to write (default: search-out/DESCRIPTION.html).",

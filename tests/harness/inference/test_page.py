@@ -3,8 +3,10 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +14,8 @@ from PIL import Image
 from harness.inference.found import Search
 from harness.inference.gallery import Gallery, Hit
 from harness.inference.page import shown, write_search_page
+from harness.inference.relevance import PatchMap, Relevance, Word, WordMap
+from harness.inference.relevance_look import tinted
 
 BAD = "<script>alert(1)</script>\"'&"
 
@@ -85,3 +89,27 @@ def test_several_queries_are_sections_in_their_order_and_none_found_is_an_empty_
 def test_a_path_is_told_from_the_gallery_s_folder_on_and_whole_elsewhere():
     assert shown(Path("/a/b/c.png"), Path("/a")) == "b/c.png"
     assert shown(Path("/x/c.png"), Path("/a")) == "/x/c.png"
+
+
+def test_maps_are_tinted_pictures_shaded_words_and_numbers(found):
+    words = WordMap([Word(BAD, 0.2), Word("w" * 100, -0.1)], 0.4, 0.1, 3)
+    carried = Relevance(PatchMap(torch.tensor([[0.3, -0.1], [0.0, 0.1]]), 0.4, 0.1), words)
+    text = page(replace(found, maps=[[carried, None]]))
+    assert text.count('<div class="relevance">') == 1
+    assert "The patches carry +0.300 of the similarity 0.400, that is 75 %" in text
+    assert "<td>-0.100</td>" in text
+    assert 'class="word against" title="-0.100"' in text
+    assert "3 more words are not read" in text
+    assert "<script" not in text
+    assert "w" * 41 not in text
+    results = replace(found, maps=[[carried, None]]).as_dict()["queries"][0]["results"]
+    assert [one.get("relevance", {}).get("flat") for one in results] == [False, None]
+
+
+def test_blue_speaks_for_the_match_and_striped_orange_against_it():
+    picture = np.full((16, 16, 3), 200, np.uint8)
+    pixels = tinted(picture, torch.tensor([[1.0, 0.0], [0.0, -1.0]])).astype(int)
+    assert (pixels[:8, :8, 2] > pixels[:8, :8, 0] + 50).all()
+    assert (pixels[8:, 8:, 0] > pixels[8:, 8:, 2] + 20).all()
+    assert len(np.unique(pixels[8:, 8:, 0])) == 2
+    assert np.unique(pixels[:8, 8:]).size == 1
