@@ -79,6 +79,7 @@ class Report(ABC):
         title: the page's heading, where the report has no single subject.
         question: what the report answers, in one sentence.
         takes: what must be named on the command line after the report, a word each; nothing by default.
+        takes_queries: whether single queries can be named, by `--query`.
         how_to_read: what a reader must know to not read too much into it, in Markdown.
         standards: what holds for every figure in it, in Markdown.
     """
@@ -87,6 +88,7 @@ class Report(ABC):
     title: ClassVar[str]
     question: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = ()
+    takes_queries: ClassVar[bool] = False
     how_to_read: ClassVar[str] = ""
     standards: ClassVar[str] = _STANDARDS
 

@@ -14,6 +14,7 @@ from harness.analysis.caption_slices import slice_queries
 from harness.analysis.pictures import Pictures
 from harness.analysis.ranked_drawing import draw_gallery
 from harness.analysis.ranked_gallery import choose, entries
+from harness.analysis.relevance_maps import maps_for_report, maps_table
 from harness.config.values import flatten
 from harness.files import load_arrays, read_json, write_json
 from harness.metric_names import DIRECTIONS, METRIC_NAMES
@@ -173,12 +174,17 @@ def probe_table(read_off: "DataFrame") -> Table:
     return Table("run-probe", "What a linear probe predicts", rows, DataFrame(cells, columns=columns), notes)
 
 
-def draw_examples(run: dict[str, Any], queries: dict[str, Any], n: int = SHOWN) -> "Figure":
-    """Draw the best, median and worst queries with the images put first."""
+def pictures_of(run: dict[str, Any], queries: dict[str, Any]) -> Pictures:
+    """Return the pictures and captions that the run was tested on."""
     config = run["config"]["dataset"]
-    pictures = Pictures(
+    return Pictures(
         config["name"], run["fingerprint"], synthetic=run["synthetic"], root=config["root"], queries=queries
     )
+
+
+def draw_examples(run: dict[str, Any], queries: dict[str, Any], n: int = SHOWN) -> "Figure":
+    """Draw the best, median and worst queries with the images put first."""
+    config, pictures = run["config"]["dataset"], pictures_of(run, queries)
     world = f" · {TWIN}" if run["synthetic"] else ""
     title = f"{run['config']['method']['name']} on {config['name']}{world}: best, median and worst queries"
     return draw_gallery(entries(queries, choose(queries, n)), pictures, title)
@@ -213,6 +219,14 @@ SLICE_FIGURE = Step(
     'save_figure(draw_slices({"this run": slice_queries(queries).rows}), "figures/slices");',
 )
 GALLERY = Step("## Gallery", 'save_figure(report.draw_examples(run, queries), "figures/gallery")')
+RELEVANCE = Step(
+    "## What carries a match\n\nThe image put first, and the one described where that is another. Blue patches and "
+    "words speak for the match; orange ones, striped and dotted, against it.",
+    "from harness.analysis.relevance_maps import draw_maps, maps_table\n\n"
+    'maps = read_json(Path("data/relevance.json"))\npictures = report.pictures_of(run, queries)\n'
+    'save_figure(draw_maps(maps, pictures), "figures/relevance")',
+)
+RELEVANCE_TABLE = Step("", 'maps_table(maps, pictures).save("tables")')
 MAP = Step(
     "## Embeddings\n\nA map of a fixed sample of test identities. Neighbours on a t-SNE map are similar; its "
     "distances mean nothing.",
@@ -237,7 +251,11 @@ class Run(Report):
         "What did this run learn, what does it retrieve and what not, and what do its embeddings encode?"
     )
     takes: ClassVar = ("run",)
+    takes_queries: ClassVar = True
     how_to_read = (
+        "What patches carry is told by integrated gradients, which add up; what words carry by leaving each out. On "
+        "twins with the shipped tiny CLIP such maps were checked against where a garment is drawn (`python -m "
+        "benchmarks relevance`); elsewhere nothing tells how good a map is. "
         "The gallery's examples are chosen by rank, not by hand, and are no random sample: best and worst are "
         "extremes. The probe's attributes are what captions name, not what the images show. One run says little about "
         "a method: another seed moves results too."
@@ -258,6 +276,12 @@ class Run(Report):
             slices = slices_table(queries)
             tables.append(slices)
             steps += [RANKS, SLICES, *[SLICE_FIGURE] * (len(slices.values) > 0), *[GALLERY] * here.ranked]
+            if here.ranked:
+                pictures = pictures_of(run, queries)
+                maps, why = maps_for_report(source, row["run"], queries, pictures, data)
+                gaps += [Gap(why)] * bool(why)
+                tables += [maps_table(maps, pictures)] if maps else []
+                steps += [RELEVANCE, RELEVANCE_TABLE] * bool(maps)
             steps += [MAP] * here.embeddings
         if here.embeddings and here.words:
             tables.append(probe_table(probe(load_arrays(data / FILES["embeddings"]), queries)))

@@ -70,13 +70,18 @@ class Pictures:
         Args:
             place: of the image in the test split.
         """
+        file = self.path(place)
+        return None if file is None else thumbnail(file, THUMBNAIL)
+
+    def path(self, place: int) -> Path | None:
+        """Return where an image is, by its place among the test split's images; None if it is not on this machine."""
         if not 0 <= place < len(self._test):
             return None
         try:
             (file,) = image_files(self._dataset, self._root, [self._test[place]])
         except HarnessError:
             return None
-        return thumbnail(file, THUMBNAIL)
+        return file
 
     def _open(self, name: str, root: Path, fingerprint: str, queries: Mapping[str, Any]) -> None:
         if name not in DATASETS.names():

@@ -70,15 +70,24 @@ def summary(found: Relevance) -> list[str]:
 
 
 def _carried(similarity: float, without: float, what: str, even: str) -> str:
-    """Say how much of a similarity something carries; as a share only where that is one.
+    """Say how much of a similarity something carries.
 
     >>> _carried(0.4, 0.1, "patches", "a grey picture")
-    'The patches carry +0.300 of the similarity 0.400, that is 75 %; a grey picture has 0.100.'
+    'The patches carry +0.300 (75 %) of the similarity 0.400; a grey picture has 0.100.'
+    """
+    carry = carried_text(similarity, without)
+    return f"The {what} carry {carry} of the similarity {similarity:.3f}; {even} has {without:.3f}."
+
+
+def carried_text(similarity: float, without: float) -> str:
+    """Return what is carried of a similarity; as a share too where it is one.
+
+    >>> carried_text(0.4, 0.1), carried_text(0.4, -0.1)
+    ('+0.300 (75 %)', '+0.500')
     """
     carried = similarity - without
     is_share = similarity > 0 and 0 <= carried <= similarity
-    share = f", that is {100 * carried / similarity:.0f} %" if is_share else ""
-    return f"The {what} carry {carried:+.3f} of the similarity {similarity:.3f}{share}; {even} has {without:.3f}."
+    return f"{carried:+.3f}" + (f" ({100 * carried / similarity:.0f} %)" if is_share else "")
 
 
 def strengths(words: list[Word]) -> list[float]:

@@ -67,6 +67,7 @@ def make_report(
     experiment: str | None = None,
     datasets: Sequence[str] = (),
     suite: str | None = None,
+    queries: Sequence[int] = (),
     listener: Listener | None = None,
 ) -> Made:
     """Write a report of an experiment's runs to a folder and attach it to an MLflow run.
@@ -81,13 +82,16 @@ def make_report(
         experiment: of MLflow; else `MLFLOW_EXPERIMENT_NAME`, else the harness's own.
         datasets: only results trained and tested on these; none means all.
         suite: only runs that are cells of this suite; none means all.
+        queries: numbers of the queries that a report of one run looks at closely; none lets it choose.
         listener: receives the stages.
 
     An experiment without results gives a page that says how to make some.
     """
     report, listener = REPORTS.get(name), listener or Listener()
     _check_subjects(report, subjects)
-    source = Source(runs, experiment, datasets, suite, subjects)
+    if queries and not report.takes_queries:
+        raise UsageError(f"The report {report.name} looks at no single queries: leave --query out.")
+    source = Source(runs, experiment, datasets, suite, subjects, queries)
     about = {
         "subjects": list(subjects),
         "suite": suite,

@@ -35,6 +35,7 @@ class Source:
         datasets: only results trained and tested on these; none means all.
         suite: only runs that are cells of this suite; none means all.
         subjects: what the report is about, as its `takes` asks for: names of runs, a study, a dataset.
+        queries: numbers of the queries to look at closely; none lets the report choose.
     """
 
     runs: str | None = None
@@ -42,6 +43,7 @@ class Source:
     datasets: Sequence[str] = ()
     suite: str | None = None
     subjects: Sequence[str] = ()
+    queries: Sequence[int] = ()
 
     @cached_property
     def store(self) -> Store | None:

@@ -6,6 +6,7 @@ import click
 
 from harness.cli.actions.report import show_made
 from harness.cli.options import json_option, option, print_json, runs_option
+from harness.limits import MOST
 
 NOTHING = 2
 
@@ -19,6 +20,14 @@ NOTHING = 2
 @option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
 @option("--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated.")
 @option("--suite", help="Only the runs of this suite.")
+@option(
+    "--query",
+    "queries",
+    type=click.IntRange(0, MOST),
+    metavar="N",
+    multiple=True,
+    help="`run`: show what carries the match of this query (else best, median, worst); may be repeated.",
+)
 @runs_option
 @json_option
 @click.pass_obj

@@ -96,7 +96,7 @@ def test_maps_are_tinted_pictures_shaded_words_and_numbers(found):
     carried = Relevance(PatchMap(torch.tensor([[0.3, -0.1], [0.0, 0.1]]), 0.4, 0.1), words)
     text = page(replace(found, maps=[[carried, None]]))
     assert text.count('<div class="relevance">') == 1
-    assert "The patches carry +0.300 of the similarity 0.400, that is 75 %" in text
+    assert "The patches carry +0.300 (75 %) of the similarity 0.400" in text
     assert "<td>-0.100</td>" in text
     assert 'class="word against" title="-0.100"' in text
     assert "3 more words are not read" in text

@@ -294,3 +294,8 @@ def test_a_folder_is_named_by_its_subject_whatever_that_is_called(monkeypatch, t
         assert folder.name == ("run-a-1" if number == 1 else f"run-a-1-{number}")
         write_json(folder / "report.json", {"about": here})
         assert _own_folder("run", here) == folder
+
+
+def test_queries_are_named_only_to_a_report_that_looks_at_some(tmp_path):
+    with pytest.raises(UsageError, match="leaderboard looks at no single queries: leave --query out"):
+        make_report("leaderboard", queries=(1,), out=tmp_path)
