@@ -15,13 +15,13 @@ EXAMPLE = re.compile(r"^\s*>>> ", re.MULTILINE)
 def with_examples():
     """How many examples each module has, by the name it is imported under, counted in its text."""
     found = {}
-    for folder in ("harness", *PLUGINS):
+    for folder in ("harness", "docs", *PLUGINS):
         for file in sorted((ROOT / folder).rglob("*.py")):
             parts = file.relative_to(ROOT).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             n = len(EXAMPLE.findall(file.read_text(encoding="utf-8")))
             if n:
-                found[name if folder == "harness" else f"harness.{name}"] = n
+                found[name if folder in ("harness", "docs") else f"harness.{name}"] = n
     return found
 
 

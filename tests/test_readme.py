@@ -1,11 +1,14 @@
-"""What README and CONTRIBUTING show is true: commands parse, Python blocks run, links lead somewhere."""
+"""What README, CONTRIBUTING and the pages of docs/ show is true: commands parse, code runs, links lead somewhere."""
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import pytest
@@ -13,25 +16,75 @@ import pytest
 from harness.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("RESULTS.md", "README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "benchmarks/README.md")
+DOCS = tuple(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    *("RESULTS.md", "README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "benchmarks/README.md"),
+    *("examples/README.md", *DOCS),
+)
+SHOWN = ("README.md", "CONTRIBUTING.md", *DOCS)
+# What blocks other than commands and output there are: each has a test below that runs it.
+CODE = {
+    "docs/first-run.md": ["python"],
+    "docs/data.md": ["python", "json"],
+    "docs/method.md": ["python"],
+    "docs/sweeps-and-suites.md": ["yaml"],
+}
+# Other programs than ours, which a page may name without a test of their own.
+PROGRAMS = {"export", "source", "mkdir", "mv", "pip", "optuna-dashboard"}
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: its language and its text."""
+
+    language: str
+    text: str
+
+
+@cache
+def fenced(page):
+    found = re.findall(
+        r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE
+    )
+    return [Block(*parts) for parts in found]
 
 
 def blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [block.text for block in fenced(page) if block.language == language]
+
+
+def lines(page):
+    """The lines of a page's command blocks, without comments."""
+    return [
+        line.split(" #")[0].strip()
+        for block in blocks(page, "bash")
+        for line in block.splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+
+
+def own(line):
+    """The words of a line that are a command of ours, without what sets variables or starts processes before it."""
+    words = shlex.split(line)
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    if words[:1] == ["torchrun"]:
+        words = words[words.index("-m") + 1 :]
+    return words[1:] if words[:1] == ["harness"] else None
 
 
 def commands():
-    lines = [
-        line.split("#")[0].strip() for block in blocks("README.md", "bash") for line in block.splitlines()
-    ]
-    inline = re.findall(r"`(harness [^`]+)`", (ROOT / "README.md").read_text())
-    inline = [text for text in inline if "|" not in text]
-    return sorted({line for line in [*lines, *inline] if line.startswith("harness ")})
+    inline = {
+        text
+        for page in SHOWN
+        for text in re.findall(r"`(harness [^`]+)`", (ROOT / page).read_text())
+        if not re.search(r"\||\.\.\.|COMMAND|--help", text)
+    }
+    return sorted({*inline, *(line for page in SHOWN for line in lines(page) if own(line) is not None)})
 
 
 @pytest.mark.parametrize("line", commands())
-def test_each_command_of_the_readme_parses(line):
-    words = shlex.split(line)[1:]
+def test_each_command_that_is_shown_parses(line):
+    words = own(line)
     assert parse(cli, words).name in words
 
 
@@ -46,23 +99,39 @@ def parse(command, arguments):
     return command
 
 
-def test_the_python_block_of_the_readme_runs(world, twins, tmp_path, untracked, monkeypatch):
+@pytest.mark.parametrize("page", SHOWN)
+def test_each_block_is_a_command_output_or_code_that_a_test_runs(page):
+    kinds = [block.language for block in fenced(page)]
+    assert [kind for kind in kinds if kind not in ("bash", "text")] == CODE.get(page, [])
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for line in lines(page):
+        words = shlex.split(line)
+        known = own(line) is not None or words[0] in PROGRAMS
+        assert known or (words[0] == "make" and words[1] in targets), line
+
+
+def test_all_methods_are_named_in_the_readme():
+    named = set(re.findall(r"`(\w+)`", (ROOT / "README.md").read_text()))
+    assert not {file.stem for file in (ROOT / "methods").glob("[!_]*.py")} - named
+
+
+def test_the_python_block_of_the_first_run_runs(world, twins, tmp_path, untracked, monkeypatch):
     from harness.run.run import run
 
     run(world.quick(twins), runs=tmp_path)
     monkeypatch.setenv("HARNESS_RUNS", str(tmp_path))
-    (block,) = blocks("README.md", "python")
+    (block,) = blocks("docs/first-run.md", "python")
     names: dict[str, object] = {}
     exec(block, names)
     assert len(names["table"]) == 1
     assert names["text"].shape == (1, names["model"].method.clip.embed_dim)
 
 
-def test_the_method_of_contributing_trains(world, twins, tmp_path, untracked, monkeypatch):
+def test_the_method_that_is_shown_trains(world, twins, tmp_path, untracked, monkeypatch):
     from harness.methods import METHODS
     from harness.run.run import run
 
-    block = blocks("CONTRIBUTING.md", "python")[0]
+    (block,) = blocks("docs/method.md", "python")
     (tmp_path / "shown_method.py").write_text(block)
     monkeypatch.setattr(METHODS, "path", [*METHODS.path, str(tmp_path)])
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -71,24 +140,59 @@ def test_the_method_of_contributing_trains(world, twins, tmp_path, untracked, mo
     assert 0 < record.accounting["parameters"]["trainable"] < record.accounting["parameters"]["total"]
 
 
+def test_the_dataset_that_is_shown_is_read(tmp_path, monkeypatch):
+    from harness.data.annotations import read_annotations
+    from harness.datasets import DATASETS, count
+
+    (file,), (annotation,) = blocks("docs/data.md", "python"), blocks("docs/data.md", "json")
+    (tmp_path / "shown_dataset.py").write_text(file)
+    monkeypatch.setattr(DATASETS, "path", [*DATASETS.path, str(tmp_path)])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    __import__("shown_dataset")
+    (tmp_path / "station").mkdir()
+    (tmp_path / "station" / "station.json").write_text(annotation)
+    samples = read_annotations(DATASETS.get("shown_dataset"), tmp_path)
+    assert [sample.captions for sample in samples] == [
+        tuple(one["captions"]) for one in json.loads(annotation)
+    ]
+    assert count(samples)["train"] == (1, 1, 2)
+
+
+def test_the_suite_that_is_shown_is_read(tmp_path):
+    from harness.suites.suite_files import load_suite
+
+    (block,) = blocks("docs/sweeps-and-suites.md", "yaml")
+    (tmp_path / "rates.yaml").write_text(block)
+    suite = load_suite(str(tmp_path / "rates.yaml"))
+    assert [row.method for row in suite.rows] == ["lora", "linear_probe"]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
-        if not target.startswith("http"):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text()):
+        # The reference is made when the site is built, and MkDocs looks at the links to it.
+        if not target.startswith(("http", "reference/")):
             assert ((ROOT / page).parent / target).exists(), target
 
 
+def walked(page):
+    """The commands of a page in their order, but for what serves until it is stopped."""
+    return [words for line in lines(page) if (words := own(line)) and words[0] not in ("demo", "ui")]
+
+
 @pytest.mark.slow
-def test_the_method_of_contributing_passes_its_test(tmp_path):
-    (example,) = blocks("CONTRIBUTING.md", "python")
-    file = tmp_path / "attention_tuning.py"
-    file.write_text(example)
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "methods", "test", str(file)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "24 passed, 1 does not apply" in " ".join(done.stdout.split())
-    assert example.startswith('"""')
+@pytest.mark.parametrize("page", ["docs/first-run.md", "docs/method.md"])
+def test_the_commands_of_a_page_run_one_after_another(page, twins, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_DATA": str(twins)}
+    for block in blocks("docs/method.md", "python") if page == "docs/method.md" else []:
+        Path("mine/methods").mkdir(parents=True)
+        Path("attention_tuning.py").write_text(block)
+        Path("mine/methods/attention_tuning.py").write_text(block)
+    for words in walked(page):
+        include = {"HARNESS_INCLUDE": "mine"} if words[1] != "test" and Path("mine").is_dir() else {}
+        said = [sys.executable, "-m", "harness", *words]
+        done = subprocess.run(said, env=env | include, capture_output=True, text=True)
+        assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+        if words[:2] == ["methods", "test"]:
+            assert "24 passed, 1 does not apply" in " ".join(done.stdout.split())

@@ -163,7 +163,6 @@ def _show_records(records: list[Any], runs: str | None) -> None:
     comparison_table(records)
     click.echo(plain(f"next: {printed_command('runs', 'show', records[-1].name, runs=runs)}"))
     click.echo(plain(f"      {printed_command('runs', 'list', runs=runs)}"))
-    click.echo("      and the README's part `What to do next`")
 
 
 def _by_dataset(records: list[Any]) -> list[list[Any]]:

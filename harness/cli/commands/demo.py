@@ -8,6 +8,10 @@ import click
 from harness.cli.options import data_root_option, option, plain, printed_command, runs_option
 
 STEPS = Path(__file__).with_name("demo.yaml")
+BEFORE = (
+    "Nothing is downloaded: the pictures are drawn here and the weights ship with the harness. It takes some minutes "
+    "of one processor core and 0.1 GB of disk; Ctrl-C stops it, and the same command resumes."
+)
 WORLD = (
     "drawn people with captions from a grammar, and a tiny CLIP that has never seen either. It shows how the harness "
     "works; its figures say nothing about CLIP on photographs. With the real datasets, leave out --synthetic."
@@ -39,13 +43,27 @@ def demo(obj: dict[str, bool], out: str, data_root: str | None, runs: str | None
     from harness.config.strict_yaml import read_yaml
 
     shown = read_yaml(STEPS)
+    paragraph("", BEFORE)
     place = ["--data-root", data_root] if data_root else []
     methods = [word for name in shown["methods"] for word in ("--method", name)]
-    for words in (
-        ["run", *methods, "--dataset", shown["dataset"], "--synthetic", *place],
-        ["report", shown["report"], "--dataset", shown["dataset"], "--out", str(Path(out, shown["report"]))],
+    for step, words in (
+        (
+            f"1 of 3: a twin of the dataset is drawn, {len(shown['methods'])} methods are trained and tested",
+            ["run", *methods, "--dataset", shown["dataset"], "--synthetic", *place],
+        ),
+        (
+            "2 of 3: what they reach and what they cost",
+            [
+                "report",
+                shown["report"],
+                "--dataset",
+                shown["dataset"],
+                "--out",
+                str(Path(out, shown["report"])),
+            ],
+        ),
     ):
-        if code := _give(words, runs, obj["quiet"]):
+        if code := _give(step, words, runs, obj["quiet"]):
             return code
     run = _searched(shown, data_root, runs)
     words = [
@@ -57,17 +75,20 @@ def demo(obj: dict[str, bool], out: str, data_root: str | None, runs: str | None
         str(Path(out, "search.html")),
         *place,
     ]
-    code = _give(words, runs, obj["quiet"])
+    if code := _give("3 of 3: a search with one of them", words, runs, obj["quiet"]):
+        return code
     click.echo()
     paragraph("this world: ", WORLD)
-    return code
+    click.echo(plain(f"pages: {out}"))
+    click.echo(plain(f"next: {printed_command('runs', 'show', run, runs=runs)}"))
+    return 0
 
 
-def _give(words: list[str], runs: str | None, quiet: bool) -> int:
-    """Print a command and run it; return its exit code."""
+def _give(step: str, words: list[str], runs: str | None, quiet: bool) -> int:
+    """Print which step it is and its command, and run that; return its exit code."""
     from harness.cli.main import cli
 
-    click.echo(plain(f"\n$ {printed_command(*words, runs=runs)}"))
+    click.echo(plain(f"\n{step}\n$ {printed_command(*words, runs=runs)}"))
     every = [*(["--quiet"] if quiet else []), *words, *(["--runs", runs] if runs else [])]
     main: Any = cli.main
     return int(main(every, prog_name="harness", standalone_mode=False) or 0)
