@@ -23,9 +23,10 @@ from harness.config.strict_yaml import read_yaml
 from harness.files import write_json, write_text
 from harness.methods import METHODS as REGISTRY
 
-UNTRAINED = ("zero_shot",)
+# One trains nothing, the other is a library of many methods.
+APART = ("zero_shot", "peft")
 METHODS = (
-    *(name for name in REGISTRY.names() if name not in UNTRAINED),
+    *(name for name in REGISTRY.names() if name not in APART),
     *(f"tbps_clip:{name}" for name in ("clip_baseline", "clip_star", "clip_star_aug", "simplified", "full")),
 )
 FACTORS = (3.0, 10.0, 30.0, 100.0)
