@@ -281,19 +281,17 @@ def _build(
     edges = None if meta else cut_edges(config.name, config.image_size)
     notes = [edges] if edges else []
     if weights:
+        if weights.image_size:
+            resize_timm(model, config.name, weights.image_size)
         fitted = load_state(model, weights.state, config.name, weights.source, grid=weights.grid)
         notes += [*weights.notes, *fitted]
     resize_timm(model, config.name, config.image_size)
     return model, notes
 
 
-def _config(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = open_clip.get_model_config(name)
-    return found
-
-
 def _embed_dim(name: str) -> int:
-    return int(_config(name)["embed_dim"])
+    config: dict[str, Any] = open_clip.get_model_config(name)
+    return int(config["embed_dim"])
 
 
 def _shape(tower: Tower | None) -> tuple[int | None, int | None]:

@@ -18,7 +18,7 @@ from harness.clip.activation import quick_gelu_of
 from harness.clip.positions import Grid
 from harness.clip.unwrapping import clip_of
 from harness.clip.weight_files import read_weights, refuse_empty, refuse_not_finite, state_hash
-from harness.config.sections import BackboneConfig
+from harness.config.sections import BackboneConfig, Size
 from harness.errors import DataError, UsageError, unknown
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ _YES = ("1", "on", "yes", "true")
 class Weights:
     """A backbone's weights: tensors by name, the file, the content's SHA-256, whether they need QuickGELU.
 
-    `notes` says what was assumed of the file; `grid` of how many patches its image positions are, where that is known.
+    `notes` says what was assumed of the file; `grid` of how many patches its image positions are, where that is known;
+    `image_size` for how large pictures, where a timm tower is not at the size that its model is built with.
     """
 
     state: dict[str, Tensor]
@@ -41,6 +42,7 @@ class Weights:
     quick_gelu: bool
     notes: tuple[str, ...] = ()
     grid: Grid | None = None
+    image_size: Size | None = None
 
 
 def load_weights(config: BackboneConfig) -> Weights:

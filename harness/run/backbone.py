@@ -59,4 +59,5 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
     state = {**clip.model.state_dict(), **towers}
     digest = content_hash([record.identity, clip.identity.sha256])
     grid = getattr(clip.model.visual, "grid_size", None)
-    return Weights(state, file, digest, clip.identity.quick_gelu, grid=tuple(grid) if grid else None)
+    known = tuple(grid) if grid else None
+    return Weights(state, file, digest, clip.identity.quick_gelu, grid=known, image_size=config.image_size)

@@ -1,19 +1,23 @@
 """Trained towers as the start of another run, and training on a few images: whole runs on a small twin."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from harness.clip.positions import resize_grid
+from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError
 from harness.inference.model import Trained
 from harness.inference.transfer import evaluate_run
 from harness.listener import Listener
 from harness.record import FEW_SHOT, WEIGHTS, RunFolder
-from harness.run.backbone import load_backbone
+from harness.run import backbone
+from harness.run.backbone import TOWERS, load_backbone
 from harness.run.run import run
+from tests import tower_kinds
 
 pytestmark = pytest.mark.usefixtures("untracked")
 
@@ -155,3 +159,27 @@ def test_a_run_keeps_the_activation_that_it_was_made_with(world, twins, tmp_path
     clip = Trained(folder, device="cpu").method.clip
     assert not clip.identity.quick_gelu
     assert "QuickGELU" not in repr(clip.model)
+
+
+@pytest.mark.parametrize("kind", ["small_siglip", "small_registers", "small_eva02", "small_pe"])
+@pytest.mark.parametrize("size", [tower_kinds.SIZE, (32, 32), (40, 24)])
+def test_towers_of_timm_are_taken_from_another_size(monkeypatch, tmp_path, kind, size):
+    """Trained at 32x16, where the model is built at 32x32: positions are the run's, resized as timm does."""
+    tower_kinds.register(monkeypatch)
+    trained = tower_kinds.build(kind)
+    state = {f"{TOWERS}{key}": value.contiguous() for key, value in trained.model.state_dict().items()}
+    save_file(state, tmp_path / WEIGHTS)
+    config = BackboneConfig(name=kind, pretrained=None, image_size=tower_kinds.SIZE)
+    record = SimpleNamespace(
+        status="finished", name="trained", identity="ab", config={"backbone": config.model_dump(), "seed": 1}
+    )
+    folder = SimpleNamespace(
+        read=lambda: record, whole=lambda name: tmp_path / name, backbone=lambda config: config
+    )
+    monkeypatch.setattr(backbone, "find_run", lambda run, runs: folder)
+    found = load_backbone(config.model_copy(update={"init_from": "trained", "image_size": size}), seed=0)
+    trained.model.visual.set_input_size(size)
+    trained.model.visual.eval()
+    pictures = tower_kinds.images(size=size)
+    with torch.no_grad():
+        torch.testing.assert_close(found.encode_image(pictures), trained.encode_image(pictures))
