@@ -15,7 +15,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from harness.errors import UsageError
+from harness.clip.injection.adapters import check_reduction
 from harness.methods import Choice, Method, Range, TrainedConfig, register, setting
 
 
@@ -65,8 +65,7 @@ class ClipAdapter(Method):
 
 
 def _adapter(dim: int, reduction: int) -> nn.Sequential:
-    if reduction > dim:
-        raise UsageError(f"method.reduction={reduction} leaves nothing of width {dim}: choose a smaller one.")
+    check_reduction(reduction, dim)
     down, up = nn.Linear(dim, dim // reduction, bias=False), nn.Linear(dim // reduction, dim, bias=False)
     return nn.Sequential(down, nn.ReLU(), up, nn.ReLU())
 

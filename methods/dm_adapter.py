@@ -125,11 +125,6 @@ class DmAdapter(Method):
         routers = [part for part in self.modules() if isinstance(part, Router)]
         return super().folded_parameters() - sum(router.saved() for router in routers)
 
-    def fold(self) -> None:
-        """Make one map of each router; the prompt becomes its bias."""
-        self.image_injection.fold()
-        self.text_injection.fold()
-
     @classmethod
     def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Read the released code's names; it keeps the adapters apart from one another."""

@@ -67,11 +67,6 @@ class Prefix(Method):
         """Keys and values remain, and no network that makes them."""
         return sum(prefixes.size for prefixes in self._all())
 
-    def fold(self) -> None:
-        """Replace the networks by what they make."""
-        for prefixes in self._all():
-            prefixes.fold()
-
     def _prefixes(self, shape: TowerShape) -> Prefixes:
         config = self.config
         depth = layers_within(config.prefix_depth, shape.layers, "prefix_depth")

@@ -82,10 +82,6 @@ class Config(TrainedConfig):
 class Unified(Chain):
     """The three parts in one tower."""
 
-    lora: LowRank
-    prefixes: ScaledPrefixes
-    adapters: NormAdapters
-
     def __init__(self, clip: Clip, tower: TowerName, shape: TowerShape, config: Config) -> None:
         depth, width = shape
         super().__init__(
@@ -93,13 +89,6 @@ class Unified(Chain):
             prefixes=ScaledPrefixes(depth, config.prefix_length, width, attention_scale=config.prefix_scale),
             adapters=NormAdapters(shape, width // config.reduction),
         )
-
-    def merged(self, clip: Clip) -> Chain:
-        """Add the updates to the weights; return what remains, with all factors multiplied in."""
-        self.lora.merge(clip)
-        self.prefixes.fold()
-        self.adapters.fold()
-        return Chain(prefixes=self.prefixes, adapters=self.adapters)
 
 
 @register
@@ -128,12 +117,6 @@ class UpPerson(Method):
             for name, parameter in injection.named_parameters()
             if not name.startswith("lora.") and "scale" not in name
         )
-
-    def fold(self) -> None:
-        """Add the updates to the weights, and multiply the factors into prefixes and adapters."""
-        if isinstance(self.image_injection, Unified) and isinstance(self.text_injection, Unified):
-            self.image_injection = self.image_injection.merged(self.clip)
-            self.text_injection = self.text_injection.merged(self.clip)
 
     @classmethod
     def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:

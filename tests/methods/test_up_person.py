@@ -115,7 +115,7 @@ def test_counts_on_vit_b_16_are_the_published_and_the_learned_scalars(
     [
         ({"rank": 25}, "rank.*25 is more than the 24"),
         ({"prefix_length": 78}, "prefix_length=78 is more than the 77"),
-        ({"reduction": 25}, "reduction 25 leaves nothing of width 24"),
+        ({"reduction": 25}, "reduction=25 leaves nothing of width 24"),
     ],
 )
 def test_fields_that_do_not_fit_are_one_line(build, fields, message):

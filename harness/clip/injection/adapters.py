@@ -6,7 +6,7 @@ with a LayerNorm of their own, and one constant scale per tower, DAT, dual adapt
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -140,13 +140,14 @@ class NormAdapters(Injection):
         return made + (added if self.scales is None else added * self.scales[place][layer])
 
     @torch.no_grad()
-    def fold(self) -> None:
+    def merge(self, clip: Any) -> Self:
         """Multiply the factors into the upper maps."""
         for place, factors in self.scales.items() if self.scales is not None else ():
             for adapter, factor in zip(getattr(self, place), factors, strict=True):
                 adapter.up.weight.mul_(factor)
                 adapter.up.bias.mul_(factor)
         self.scales = None
+        return self
 
 
 def build_adapters(clip: Backbone, fields: AdapterFields) -> tuple[Adapters | None, Adapters | None]:
@@ -185,7 +186,7 @@ def check_reduction(reduction: int, width: int) -> None:
     """Raise `UsageError` for a reduction that leaves no bottleneck of a width."""
     if reduction > width:
         raise UsageError(
-            f"method.reduction {reduction} leaves nothing of width {width}: choose a smaller one."
+            f"method.reduction={reduction} leaves nothing of width {width}: choose a smaller one."
         )
 
 

@@ -7,6 +7,7 @@ values.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -122,8 +123,9 @@ class Mixtures(Injection):
         finally:
             self._noted = None
 
-    def fold(self) -> None:
-        """Make one map of each router."""
+    def merge(self, clip: Any) -> Self:
+        """Make one map of each router; the prompt becomes its bias."""
         for mixture in self.layers:
             if isinstance(mixture.router, Router):
                 mixture.router = mixture.router.folded()
+        return self

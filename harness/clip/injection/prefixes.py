@@ -4,6 +4,8 @@ Every place of the sequence reads them, before the causal mask too; they are no 
 keeps its length and a caption all its words.
 """
 
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 
@@ -37,13 +39,14 @@ class Prefixes(Injection):
         return _in_front(keys, key), _in_front(values, value)
 
     @torch.no_grad()
-    def fold(self) -> None:
+    def merge(self, clip: Any) -> Self:
         """Keep what the network makes in its place, for inference: embeddings stay the same."""
         made = [self._made(layer) for layer in range(self.depth)]
         self.keys, self.values = (
             nn.Parameter(torch.stack(part), requires_grad=False) for part in zip(*made, strict=True)
         )
         self.maker = None
+        return self
 
     def _made(self, layer: int) -> tuple[Tensor, Tensor]:
         """Return a layer's keys and values [length, width]."""
@@ -71,10 +74,11 @@ class ScaledPrefixes(Prefixes):
         self.attention_scale: nn.Parameter | None = nn.Parameter(torch.full((depth,), attention_scale))
 
     @torch.no_grad()
-    def fold(self) -> None:
+    def merge(self, clip: Any) -> Self:
         """Multiply the factors into keys and values."""
-        super().fold()
+        super().merge(clip)
         self.key_scale = self.value_scale = self.attention_scale = None
+        return self
 
     def _made(self, layer: int) -> tuple[Tensor, Tensor]:
         """Return a layer's scaled keys and values [length, width]."""

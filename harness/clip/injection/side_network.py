@@ -13,6 +13,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 from harness.clip.injection import Injection, TowerShape
+from harness.clip.injection.adapters import check_reduction
 from harness.clip.towers.plain import run_block
 from harness.compute.precision import layer_norm
 from harness.errors import UsageError
@@ -66,10 +67,7 @@ class SideNetwork(Injection):
 
 
 def _check(shape: TowerShape, reduction: int, every: int) -> None:
-    if reduction > shape.width:
-        raise UsageError(
-            f"method.reduction={reduction} leaves nothing of width {shape.width}: choose a smaller one."
-        )
+    check_reduction(reduction, shape.width)
     if every > shape.layers:
         raise UsageError(
             f"method.every={every} is more than the {shape.layers} layers there are: choose 1 to {shape.layers}."
