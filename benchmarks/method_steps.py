@@ -1,7 +1,7 @@
 """Step time and peak memory of every trained method, relative to full fine-tuning, on a CLIP of six layers a tower.
 
 Captions are cut to the longest of the batch. What frozen towers give is kept as a run keeps it, by the recipe of each
-method; some are measured with nothing kept, and with all that can be, too.
+method.
 """
 
 import statistics
@@ -16,7 +16,7 @@ from harness.clip.injection import TowerName
 from harness.clip.model import Clip, load_clip
 from harness.config.sections import BackboneConfig
 from harness.method_parts.batch import Batch
-from harness.method_parts.frozen import kept_in_training
+from harness.method_parts.frozen import given_to_batch, kept_in_training
 from harness.methods import METHODS, Method
 from harness.presets.resolve import resolve
 from harness.train.cost import StepMemory, held_tensors
@@ -24,16 +24,6 @@ from harness.train.cost import StepMemory, held_tensors
 REFERENCE = "full_finetune"
 CONFIG = BackboneConfig(name="tiny-6x256-6x256", pretrained=None, image_size=(192, 64))
 N_PAIRS, ROUNDS = 32, 5
-NOTHING = "train.keep_frozen=off"
-FIXED_PICTURES = "train.augment.flip=0 train.augment.pad=0 train.augment.erase=0"
-FURTHER = {
-    "side_network, nothing kept": NOTHING,
-    "side_network, pictures kept too": FIXED_PICTURES,
-    "coop, nothing kept": NOTHING,
-    "coop, pictures kept": FIXED_PICTURES,
-    "vpt, nothing kept": NOTHING,
-    "linear_probe, nothing kept": NOTHING,
-}
 CAPTION = (
     "a woman in a red coat and black trousers carries a grey bag over her left shoulder and wears white shoes"
 )
@@ -42,12 +32,12 @@ CAPTION = (
 def run() -> Outcome:
     """Time each method's step in turn with the reference's, and follow the tensors of one."""
     torch.set_num_threads(1)
-    trained = [name for name in METHODS.names() if METHODS.get(name).trained]
+    names = [name for name in METHODS.names() if METHODS.get(name).trained]
     reference = prepare(REFERENCE)
     whole = peak_bytes(*reference)
     claims, facts = [], {"pairs": N_PAIRS, "model": CONFIG.name, "image_size": list(CONFIG.image_size)}
-    for name, keeps in {**dict.fromkeys(trained, ""), **FURTHER}.items():
-        own = prepare(name.partition(",")[0], keeps)
+    for name in names:
+        own = prepare(name)
         ratios, seconds = compared(own, reference)
         peak = peak_bytes(*own)
         claims += [
@@ -67,14 +57,14 @@ def run() -> Outcome:
 Prepared = tuple[Method, torch.optim.Optimizer, Batch]
 
 
-def prepare(name: str, keeps: str = "") -> Prepared:
-    """Return a method, its optimiser and the batch it trains on, after two steps; `keeps` overrides its recipe."""
+def prepare(name: str, *overrides: str) -> Prepared:
+    """Return a method, its optimiser and the batch it trains on, after two steps; `overrides` are of its recipe."""
     torch.manual_seed(0)
     method_class = METHODS.get(name)
     clip = load_clip(CONFIG)
     method = method_class(clip, method_class.Config(name=name).fitted(N_PAIRS)).train()
     clip.eval()
-    train = resolve(name, "icfg", overrides=keeps.split()).train
+    train = resolve(name, "icfg", overrides=overrides).train
     batch = with_frozen(batch_for(method, clip), method, kept_in_training(method, train))
     prepared = method, method.optimiser(), batch
     for _ in range(2):
@@ -103,7 +93,7 @@ def with_frozen(batch: Batch, method: Method, towers: Iterable[TowerName]) -> Ba
         part = method.frozen_part(tower)
         assert part is not None
         inputs: Any = batch.images if tower == "image" else batch.tokens
-        setattr(batch, f"{tower}_frozen", part.compute(inputs))
+        setattr(batch, f"{tower}_frozen", given_to_batch(part.compute(inputs)))
         if tower == "image":
             batch.images = None
         elif not part.gives_streams:

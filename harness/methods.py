@@ -16,7 +16,7 @@ from harness.compute.precision import unit
 from harness.config.fields import Choice, Range, setting
 from harness.config.sections import MethodConfig
 from harness.errors import UsageError
-from harness.method_parts.batch import Batch, Losses, Views
+from harness.method_parts.batch import Batch, Given, Losses, Views
 from harness.method_parts.frozen import FrozenPart, frozen_part
 from harness.method_parts.losses import LOSSES, LossName
 from harness.method_parts.schedule import Progress, learning_rate_factor
@@ -143,7 +143,7 @@ class Method(nn.Module):
             return None
         return frozen_part(self.clip, tower, getattr(self, f"{tower}_injection"))
 
-    def from_frozen(self, tower: "TowerName", given: Tensor, tokens: Tensor | None = None) -> Tensor:
+    def from_frozen(self, tower: "TowerName", given: Given, tokens: Tensor | None = None) -> Tensor:
         """Embed as [n, dim] what a tower's frozen part gave; streams of captions need their ids [n, length]."""
         injection = self.image_injection if tower == "image" else self.text_injection
         embeddings = FrozenPart(self.clip, tower, injection).finish(given, tokens)

@@ -12,7 +12,7 @@ from harness.conformance.bench import Bench, permuted, shake, step, without_chan
 from harness.conformance.check import Fault
 from harness.errors import HarnessError, UsageError, listed
 from harness.method_parts.batch import Batch
-from harness.method_parts.frozen import TOWERS
+from harness.method_parts.frozen import TOWERS, given_to_batch
 from harness.methods import Method
 from harness.train.checkpoint import load_weights, save_weights
 
@@ -211,7 +211,7 @@ def frozen_parts(bench: Bench) -> None:
             if (part := method.frozen_part(tower)) is not None:
                 given = inputs[tower]
                 assert given is not None
-                setattr(batch, f"{tower}_frozen", part.compute(given))
+                setattr(batch, f"{tower}_frozen", given_to_batch(part.compute(given)))
         found = method.features(batch)
     for name, wanted in expected.items():
         _same(wanted, found[name], f"the feature {name}", _FROZEN)

@@ -21,6 +21,10 @@ class Views(NamedTuple):
     contrast: int = 0
 
 
+# What a frozen part gave of a batch: embeddings [n, dim], or streams, each [n, length, width].
+Given = Tensor | tuple[Tensor, ...]
+
+
 @dataclass
 class Batch:
     """One step's data on the model's device.
@@ -30,7 +34,7 @@ class Batch:
         tokens: token ids cut to the longest caption of the batch [n_local, length]; None where embeddings are kept.
         identities: labels of the global batch [n_global]; equal label means same person.
         image_frozen: what the frozen part of the image tower gives, where that is kept (`method_parts.frozen`):
-            embeddings [n_local, dim] or streams [n_local, n_streams, length, width].
+            embeddings [n_local, dim] or streams, each [n_local, length, width].
         text_frozen: likewise for the captions.
         image_views: further augmented versions of the images, shaped like them, as many as `Method.views` says.
         token_views: further augmented versions of the captions [n_local, length].
@@ -43,8 +47,8 @@ class Batch:
     images: Tensor | None
     tokens: Tensor | None
     identities: Tensor
-    image_frozen: Tensor | None = None
-    text_frozen: Tensor | None = None
+    image_frozen: Given | None = None
+    text_frozen: Given | None = None
     image_views: tuple[Tensor, ...] = ()
     token_views: tuple[Tensor, ...] = ()
     contrast_views: tuple[Tensor, ...] = ()
@@ -56,7 +60,7 @@ class Batch:
         """How many pairs this process has, padding included."""
         rows = self.images if self.images is not None else self.image_frozen
         assert rows is not None
-        return len(rows)
+        return len(rows) if isinstance(rows, Tensor) else len(rows[0])
 
     def rows(self, chosen: slice) -> "Batch":
         """Return some of this process's rows; identities stay those of the global batch."""

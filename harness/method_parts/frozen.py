@@ -9,9 +9,12 @@ from harness.clip.injection import Injection, TowerName
 from harness.clip.towers.passing import finish_streams, streams
 from harness.config.augment import AugmentConfig, TextAugmentConfig
 from harness.config.sections import TrainConfig
-from harness.method_parts.batch import Views
+from harness.method_parts.batch import Given, Views
 
 TOWERS: tuple[TowerName, ...] = get_args(TowerName)
+
+
+_EMBEDDINGS = 2  # dimensions of embeddings; streams have four
 
 
 class FrozenPart:
@@ -47,11 +50,23 @@ class FrozenPart:
         embedded: Tensor = self._clip.encode_image(inputs) if image else self._clip.encode_text(inputs)
         return embedded.float()
 
-    def finish(self, given: Tensor, tokens: Tensor | None = None) -> Tensor:
+    def finish(self, given: Given, tokens: Tensor | None = None) -> Tensor:
         """Return the tower's embeddings [n, dim] of what it gave; streams of captions need their ids [n, length]."""
         if self._injection is None:
+            assert isinstance(given, Tensor)
             return given
-        return finish_streams(self._clip.towers[self._tower], given, tokens, self._injection)
+        read = given.unbind(dim=1) if isinstance(given, Tensor) else given
+        return finish_streams(self._clip.towers[self._tower], read, tokens, self._injection)
+
+
+def given_to_batch(rows: Tensor, length: int | None = None) -> Given:
+    """Return rows of what a frozen part gave as a batch has them: streams apart, so that none is copied to be read.
+
+    `length` cuts streams to so many places.
+    """
+    if rows.dim() == _EMBEDDINGS:
+        return rows
+    return tuple(stream[:, :length].contiguous() for stream in rows.unbind(dim=1))
 
 
 def frozen_part(clip: Any, tower: TowerName, injection: Injection | None) -> FrozenPart | None:

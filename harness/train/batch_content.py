@@ -12,10 +12,9 @@ from harness.captions.masking import word_mask
 from harness.images.augment import Augment, Draws
 from harness.images.store import Images
 from harness.method_parts.batch import Batch, Views
+from harness.method_parts.frozen import given_to_batch
 from harness.train.buffers import Buffers
 from harness.train.share import Share
-
-_EMBEDDINGS = 2  # dimensions of embeddings; streams have four
 
 
 class Rewrite(Protocol):
@@ -113,7 +112,7 @@ class SampleReader:
                 self._contrasted(self._samples.contrast, share, view) for view in range(self._views.contrast)
             )
         if self._samples.frozen.image is not None:
-            return Made(replace(batch, image_frozen=self._samples.frozen.image[share.owners]))
+            return Made(replace(batch, image_frozen=given_to_batch(self._samples.frozen.image[share.owners])))
         return self._read_images(batch, share)
 
     def augmented(self, pixels: Tensor, draws: Sequence[Draws]) -> dict[str, Any]:
@@ -125,11 +124,9 @@ class SampleReader:
         if self._samples.frozen.text is None:
             first, *more = (self._captions(share, view) for view in range(1 + self._views.captions))
             return replace(batch, tokens=first, token_views=tuple(more))
-        frozen = self._samples.frozen.text[share.pairs]
-        if frozen.dim() == _EMBEDDINGS:
-            return replace(batch, text_frozen=frozen)
         tokens = self._cut(share.pairs)
-        return replace(batch, tokens=tokens, text_frozen=frozen[:, :, : tokens.shape[1]])
+        given = given_to_batch(self._samples.frozen.text[share.pairs], tokens.shape[1])
+        return replace(batch, tokens=tokens if isinstance(given, tuple) else None, text_frozen=given)
 
     def _read_images(self, batch: Batch, share: Share) -> Made:
         """Read the images, and augment them here if they stay here; else return pixels and the draws of each view."""

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.config.sections import RunConfig
-from harness.method_parts.frozen import frozen_parts
+from harness.method_parts.frozen import frozen_parts, given_to_batch
 from harness.method_parts.losses import LOSSES
 from harness.methods import METHODS
 from harness.record import RunFolder
@@ -67,7 +67,9 @@ def training(build, batch, tmp_path, monkeypatch):
         )
         moved = {key: moved_to(DEVICE, value) for key, value in vars(batch).items() if key != "places"}
         for tower, part in frozen_parts(method, config.train).items():
-            moved[f"{tower}_frozen"] = part.compute(moved["images" if tower == "image" else "tokens"])
+            moved[f"{tower}_frozen"] = given_to_batch(
+                part.compute(moved["images" if tower == "image" else "tokens"])
+            )
         return Training(method, Few(type(batch)(**moved), n_steps), config, engine, RunFolder(tmp_path))
 
     return make

@@ -51,9 +51,11 @@ def streams(tower: Tower, inputs: Tensor, reads: Sequence[int]) -> Tensor:
     return torch.stack([*read, last], dim=1)
 
 
-def finish_streams(tower: Tower, given: Tensor, tokens: Tensor | None, injection: Injection) -> Tensor:
-    """Return the embeddings [n, dim] of what `streams` gave; a text tower needs the token ids [n, length]."""
-    *read, last = given.unbind(dim=1)
+def finish_streams(
+    tower: Tower, given: Sequence[Tensor], tokens: Tensor | None, injection: Injection
+) -> Tensor:
+    """Return the embeddings [n, dim] of what `streams` gave, one by one; a text tower needs token ids [n, length]."""
+    *read, last = given
     ends = None if tokens is None else tower.ends(tokens)
     return tower.finish(injection.finished(last, read), ends, injection)
 
