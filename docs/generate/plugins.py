@@ -1,6 +1,7 @@
 """The reference of methods, datasets, suites and reports, from their files."""
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +55,7 @@ def _counted(one: dict[str, Any]) -> tuple[str, ...]:
 def _method(one: dict[str, Any]) -> Iterator[str]:
     method: type[Method] = METHODS.get(one["name"])
     yield f"## {one['name']}"
-    yield from (text(part) for part in one["description"].split("\n\n"))
+    yield from _paragraphs(one["description"])
     if presets := own_presets(method):
         yield f"Presets (`--preset`): {', '.join(map(code, presets))}."
     if method.recipe:
@@ -62,7 +63,17 @@ def _method(one: dict[str, Any]) -> Iterator[str]:
         yield f"Its recipe differs from the [defaults](settings.md): {other}."
     fields = [(name, field) for name, field in method.Config.model_fields.items() if name != "name"]
     if fields:
-        yield fields_table("method.", fields)
+        searched = {field["key"]: field["search"] for field in one["fields"] if field["search"]}
+        yield fields_table("method.", fields, searched)
+
+
+def _paragraphs(docstring: str) -> Iterator[str]:
+    """Yield the paragraphs of a docstring; a line that begins with `Licence:` or the like begins one.
+
+    >>> list(_paragraphs("A title.\\n\\nPaper: one,\\ntwo.\\nLicence: none."))
+    ['A title.', 'Paper: one, two.', 'Licence: none.']
+    """
+    yield from (text(part) for part in re.split(r"\n\n|\n(?=[A-Z][a-z]+: )", docstring))
 
 
 def datasets() -> str:
@@ -87,8 +98,7 @@ def _validation(one: type[PersonDataset]) -> str:
 
 def _dataset(one: type[PersonDataset]) -> Iterator[str]:
     yield f"## {one.name}"
-    docstring = inspect.getdoc(sys.modules[one.__module__]) or ""
-    yield from (text(part) for part in docstring.split("\n\n"))
+    yield from _paragraphs(inspect.getdoc(sys.modules[one.__module__]) or "")
     rows = [(split, *(f"{n:,}" for n in counts)) for split, counts in one.expected.items()]
     if rows:
         header = ("split", "identities", "images", "captions")

@@ -1,6 +1,6 @@
 """The reference of the settings, from the sections of the config."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -9,10 +9,10 @@ from pydantic.fields import FieldInfo
 from docs.generate.markdown import code, page, table, text
 from harness.config.fields import identity_rule
 from harness.config.sections import RunConfig
+from harness.limits import LARGEST
 
 _HEADER = ("setting", "default", "what it is", "values")
 _ENDS = (("ge", "at least {}"), ("gt", "more than {}"), ("le", "at most {}"), ("lt", "less than {}"))
-_LARGE = 2**24
 _INTRODUCTION = (
     "`--set SECTION.FIELD=VALUE` changes a setting, a preset (a YAML file) several; `harness run ... --dry-run` prints "
     "all values of a run. What a method adds is with [the methods](methods.md). A ○ marks what cannot change a result "
@@ -37,9 +37,15 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _sections(section, f"{prefix}{name}.")
 
 
-def fields_table(prefix: str, fields: Iterable[tuple[str, FieldInfo]]) -> str:
-    """Return a table of fields whose keys begin with `prefix`."""
-    return table(_HEADER, (_row(f"{prefix}{name}", field) for name, field in fields))
+def fields_table(
+    prefix: str, fields: Iterable[tuple[str, FieldInfo]], searched: Mapping[str, str] | None = None
+) -> str:
+    """Return a table of fields whose keys begin with `prefix`, with the range that a sweep searches where given."""
+    rows = [(f"{prefix}{name}", field) for name, field in fields]
+    if searched is None:
+        return table(_HEADER, (_row(key, field) for key, field in rows))
+    header = (*_HEADER, "searched")
+    return table(header, ((*_row(key, field), text(searched.get(key, "–"))) for key, field in rows))
 
 
 def _row(key: str, field: FieldInfo) -> tuple[str, ...]:
@@ -66,7 +72,7 @@ def _values(field: FieldInfo) -> str:
         words.format(getattr(limit, name))
         for limit in field.metadata
         for name, words in _ENDS
-        if hasattr(limit, name) and abs(getattr(limit, name)) < _LARGE
+        if hasattr(limit, name) and abs(getattr(limit, name)) < LARGEST
     ]
     return text(", ".join(ends)) or "–"
 
