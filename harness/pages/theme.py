@@ -83,6 +83,7 @@ def label_lines(axes: "Axes", lines: Mapping[str, "Line2D"], length: int = 26) -
     """
     ends = {name: float(line.get_ydata()[-1]) for name, line in lines.items() if len(line.get_ydata())}  # type: ignore[arg-type,index]
     texts = {name: drawn(name, length) for name in ends}
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     for name, (place, shift) in _beside(axes, ends, texts, _LABEL).items():
         axes.annotate(
             texts[name],
@@ -102,7 +103,7 @@ def label_points(
 ) -> None:
     """Write each point's name on the right of the axes, with a thin line to the point; no name touches another.
 
-    To be called when the limits of the axes are set and everything else is drawn.
+    To be called when everything else is drawn and laid out (`figure.draw_without_rendering()`).
 
     Args:
         axes: of the points.
@@ -149,9 +150,7 @@ def _beside(
     axes: "Axes", values: Mapping[str, float], texts: Mapping[str, str], size: float
 ) -> dict[str, tuple[float, float]]:
     """Return each value, and how many points above its height its text stands so that none touches another."""
-    figure = axes.figure
-    figure.draw_without_rendering()  # type: ignore[union-attr]
-    points = 72 / figure.dpi
+    points = 72 / axes.figure.dpi
     bottom, top = (edge * points for edge in axes.get_window_extent().intervaly)
     places = {name: float(axes.transData.transform((1, end))[1]) * points for name, end in values.items()}
     heights = {name: size * 1.35 * (text.count("\n") + 1) for name, text in texts.items()}

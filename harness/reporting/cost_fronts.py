@@ -83,6 +83,7 @@ def draw_costs(panel: Panel) -> "Figure":
     )
     title = f"{panel.facts['data']} · {rows['tested_on'].iloc[0]} · protocol {panel.number}"
     figure.suptitle(drawn(title, 90), x=0.01, ha="left", fontweight="bold")
+    figure.draw_without_rendering()
     for axes, column in zip(grid.flat, COSTS, strict=True):
         _name_points(axes, rows, column)
     return figure
