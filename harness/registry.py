@@ -88,7 +88,7 @@ class Registry(Generic[T]):
     def waiting(self) -> dict[str, str]:
         """Return the plug-ins that need a library which is not installed, with its name: `NEEDS = "..."` in a file."""
         needed = {file.stem: library for file in self._files() if (library := _needs(file)) is not None}
-        return {name: library for name, library in needed.items() if find_spec(library) is None}
+        return {name: library for name, library in needed.items() if not _installed(library)}
 
     def _files(self) -> Iterator[Path]:
         return (file for place in self.path for file in Path(place).glob("[!_]*.py"))
@@ -240,6 +240,12 @@ class Registry(Generic[T]):
         if self._entries is None:
             self._entries = {entry.name: entry for entry in entry_points(group=self.package)}
         return self._entries
+
+
+def _installed(library: str) -> bool:
+    """Return whether a library can be imported; a mere folder of its name in the current one is none."""
+    spec = find_spec(library)
+    return spec is not None and spec.origin is not None
 
 
 @lru_cache

@@ -149,7 +149,7 @@ def _check(config: Config, *shapes: TowerShape) -> None:
     check_reduction(config.reduction, min(shape.width for shape in shapes))
     if config.top_k > config.n_experts:
         raise UsageError(
-            f"method.top_k {config.top_k} picks more than method.n_experts {config.n_experts} adapters: lower it."
+            f"method.top_k={config.top_k} picks more than the method.n_experts={config.n_experts} adapters: lower it."
         )
     if config.top_k == 1 and not config.balance:
         raise UsageError(

@@ -18,21 +18,17 @@ act elsewhere than on a map (prompts) are not taken.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import fields
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import torch
-import torch.nn.functional as F
 import yaml
 from pydantic import field_validator
 from torch import Tensor, nn
 
 from harness.clip.injection import Injection, Place, TowerName, tower_shapes
 from harness.clip.injection.dropout import Dropout
-from harness.clip.towers import Affine
+from harness.clip.injection.map_views import MapView, map_views
 from harness.config.strict_yaml import parse_yaml
 from harness.errors import UsageError, brief, nearest
 from harness.method_parts.unfreezing import TowerFields
@@ -111,17 +107,17 @@ class Peft(Method):
         """Let the library put its layers on views of the maps, and act where those are."""
         tower_shapes(self.clip)
         library, towers = _library(), self.config.chosen
-        views = nn.ModuleDict({tower: _views(self.clip, tower) for tower in towers})
+        views = nn.ModuleDict({tower: map_views(self.clip, tower, MAPS) for tower in towers})
         # The library asks a parameter where it is.
         views.register_parameter("place", nn.Parameter(self.clip.token_embedding.weight[:0], False))
-        config = self._library_config(library, self._targets(views))
+        config = self._library_config(library, self._targets(views), views)
         self._inject(library, config, views)
         for tower in towers:
             layers = {
                 f"{block}_{place}": layer
                 for block, places in cast(nn.ModuleDict, views[tower]).items()
                 for place, layer in cast(nn.ModuleDict, places).items()
-                if not isinstance(layer, _View)
+                if not isinstance(layer, MapView)
             }
             setattr(self, f"{tower}_injection", Adapters(tower, layers) if layers else None)
 
@@ -141,7 +137,7 @@ class Peft(Method):
 
     def _targets(self, views: nn.Module) -> list[str]:
         """Return the names of the maps that the config means; raise `UsageError` where none is."""
-        names = [name for name, part in views.named_modules() if isinstance(part, _View)]
+        names = [name for name, part in views.named_modules() if isinstance(part, MapView)]
         targets = _matching(self.config.targets, names)
         if not targets:
             raise UsageError(
@@ -150,23 +146,16 @@ class Peft(Method):
             )
         return targets
 
-    def _library_config(self, library: Any, targets: list[str]) -> Any:
+    def _library_config(self, library: Any, targets: list[str], views: nn.Module) -> Any:
         """Return the library's config of the kind, checked by it."""
-        config: Config = self.config
-        kind = library.PEFT_TYPE_TO_CONFIG_MAPPING[library.PeftType[config.kind.upper()]]
-        options, known = config.chosen_options, [field.name for field in fields(kind) if field.init]
-        for name in options:
-            if name in OURS or name not in known:
-                why = (
-                    "is set by the harness"
-                    if name in OURS
-                    else f"is none of its fields.{nearest(name, known)}"
-                )
-                raise UsageError(f"method.options: {brief(name)} of PEFT's {kind.__name__} {why}")
-        if options.get("init_lora_weights", True) not in _PLAIN_STARTS:
+        kind = library.PEFT_TYPE_TO_CONFIG_MAPPING[library.PeftType[self.config.kind.upper()]]
+        options, known = self.config.chosen_options, [field.name for field in fields(kind) if field.init]
+        _check_options(options, known, kind.__name__)
+        width = min(min(cast(MapView, views.get_submodule(name)).weight.shape) for name in targets)
+        if isinstance(rank := options.get("r"), int) and rank > width:
             raise UsageError(
-                f"method.options: init_lora_weights={brief(options['init_lora_weights'])} would change the frozen map "
-                f"itself: leave it out, or choose one of {', '.join(map(str, _PLAIN_STARTS[1:]))}."
+                f"method.options: r={rank} is more than the {width} that the maps of {self.clip.identity.name} have: "
+                "choose a smaller one."
             )
         if "feedforward_modules" in known:
             inner = str(options.get("feedforward_modules", r".*\.mlp_out"))
@@ -174,7 +163,25 @@ class Peft(Method):
         try:
             return kind(target_modules=targets, **options)
         except _REFUSALS as error:
-            raise UsageError(_refused(config, str(error))) from error
+            raise UsageError(_refused(self.config, str(error))) from error
+
+
+def _check_options(options: dict[str, Any], known: list[str], kind: str) -> None:
+    """Raise `UsageError` for a field that the library's config lacks, or that is not the user's."""
+    for name in options:
+        if name in OURS:
+            raise UsageError(
+                f"method.options: {name!r} of PEFT's {kind} is set by the harness: leave it out."
+            )
+        if name not in known:
+            raise UsageError(
+                f"method.options: {brief(name)} of PEFT's {kind} is none of its fields.{nearest(name, known)}"
+            )
+    if (start := options.get("init_lora_weights", True)) not in _PLAIN_STARTS:
+        raise UsageError(
+            f"method.options: init_lora_weights={brief(start)} would change the frozen map itself: leave it out, or "
+            f"choose one of {', '.join(map(str, _PLAIN_STARTS))}."
+        )
 
 
 class Adapters(Injection):
@@ -216,55 +223,6 @@ class Adapters(Injection):
             weight.copy_(own.weight)
             if bias is not None:
                 bias.copy_(own.bias)
-
-
-class _View(nn.Linear):
-    """A linear map of a tower by itself: its weights are the tower's, and no parameters of this one."""
-
-    def __init__(self, weights: Callable[[], Affine]) -> None:
-        nn.Module.__init__(self)
-        self._weights = weights
-        self.out_features, self.in_features = weights().weight.shape
-        self._known: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def weight(self) -> Tensor:  # type: ignore[override]
-        """The tower's own [width out, width in]."""
-        return self._weights().weight
-
-    @property
-    def bias(self) -> Tensor | None:  # type: ignore[override]
-        """The tower's own [width out]."""
-        return self._weights().bias
-
-    @contextmanager
-    def knowing(self, given: Tensor, made: Tensor) -> Iterator[None]:
-        """Spare the map inside, as far as it is asked for what the tower has made of this very input."""
-        self._known = given, made
-        try:
-            yield
-        finally:
-            self._known = None
-
-    def forward(self, given: Tensor) -> Tensor:
-        """Map [..., width in] to [..., width out]."""
-        if self._known is not None and given is self._known[0]:
-            return self._known[1]
-        bias = None if self.bias is None else self.bias.to(given.dtype)
-        return F.linear(given, self.weight.to(given.dtype), bias)
-
-
-def _views(clip: "Clip", tower: TowerName) -> nn.ModuleDict:
-    """Return a view of each map of a tower, by block and place."""
-    places = [place for place in MAPS if place in clip.places(tower)]
-    return nn.ModuleDict(
-        {
-            str(layer): nn.ModuleDict(
-                {place: _View(partial(clip.affine, tower, layer, place)) for place in places}
-            )
-            for layer in range(len(clip.blocks(tower)))
-        }
-    )
 
 
 def _matching(pattern: str, names: list[str]) -> list[str]:

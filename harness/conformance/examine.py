@@ -6,15 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness.config.values import merge
 from harness.conformance.bench import BACKBONE, Bench
 from harness.conformance.suite import run_checks
 from harness.errors import UsageError
 from harness.methods import METHODS, Method
 from harness.presets.preset_files import read_preset
-from harness.presets.resolve import check_keys, explain, fitting, parse_override
+from harness.presets.resolve import check_keys, fitting, method_config, parse_override
 
 STATES = ("passed", "failed", "not reached", "does not apply")
 
@@ -67,8 +65,5 @@ def _fields(method_class: type[Method], presets: Sequence[str], overrides: Seque
             raise UsageError(f"--set {text}: only fields of the method act here, as --set method.lr=0.001.")
         merge(values, of_override)
     check_keys(values, method_class)
-    try:
-        method_class.Config(**{"name": method_class.name, **values["method"]})
-    except ValidationError as error:
-        raise UsageError(explain(error)) from error
+    method_config(method_class, {"name": method_class.name, **values["method"]})
     return values["method"]

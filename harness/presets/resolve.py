@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.config.removed import why_removed, without_removed
-from harness.config.sections import RunConfig
+from harness.config.sections import MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.datasets import DATASETS, PersonDataset, is_test_only
@@ -18,6 +18,7 @@ from harness.presets.preset_files import read_preset, synthetic_presets
 
 _LONGEST_KEY = 200
 _MOST_FAULTS = 5
+_KINDS = ("constrained-", "literal[")
 
 
 def resolve(
@@ -96,13 +97,21 @@ def build(values: Mapping[str, Any]) -> RunConfig:
         raise UsageError("`method` is a section and takes no value: set its fields, such as method.lr.")
     method_class = METHODS.get(str(method.get("name", "")))
     check_keys(values, method_class)
+    values["method"] = method_config(method_class, values["method"])
     try:
-        values["method"] = method_class.Config(**values["method"])
         config = _with_own_input(RunConfig(**values))
     except ValidationError as error:
         raise UsageError(explain(error)) from error
     _check_rule(config, method_class)
     return config
+
+
+def method_config(method_class: type[Method], values: Mapping[str, Any]) -> MethodConfig:
+    """Return the config of a method; raise `UsageError` for values that it does not take."""
+    try:
+        return method_class.Config(**values)
+    except ValidationError as error:
+        raise UsageError(explain(error, "method")) from error
 
 
 def build_stored(values: Mapping[str, Any]) -> RunConfig:
@@ -219,18 +228,27 @@ def _with_own_input(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"backbone": with_own_input(config.backbone)})
 
 
-def explain(error: ValidationError) -> str:
-    """Return pydantic's complaints as one readable message."""
-    lines = []
-    for item in error.errors()[:_MOST_FAULTS]:
-        key, message = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
+def explain(error: ValidationError, section: str = "") -> str:
+    """Return pydantic's complaints about the values of a section, or of all, as one readable message."""
+    told: dict[str, list[str]] = {}
+    given = {}
+    for item in error.errors():
+        # Where a field takes one of several kinds, each has its complaint under the name of that kind.
+        parts = [str(part) for part in item["loc"] if not str(part).startswith(_KINDS)]
+        key, message = ".".join(filter(None, [section, *parts])), item["msg"].removeprefix("Value error, ")
+        told.setdefault(key, []).append(message)
         # A rule between fields is reported for the whole section, whose values would drown the message.
-        whole = isinstance(item["input"], Mapping | BaseModel)
-        lines.append(
-            ": ".join(filter(None, [key, message])) + ("" if whole else f", but got {brief(item['input'])}")
-        )
-    more = and_more(error.error_count(), _MOST_FAULTS)
-    return "Wrong value in the configuration: " + "; ".join(lines) + more
+        if not isinstance(item["input"], Mapping | BaseModel):
+            given[key] = f", but got {brief(item['input'])}"
+    lines = [
+        ": ".join(filter(None, [key, " or ".join(messages)])) + given.get(key, "")
+        for key, messages in told.items()
+    ]
+    return (
+        "Wrong value in the configuration: "
+        + "; ".join(lines[:_MOST_FAULTS])
+        + and_more(len(lines), _MOST_FAULTS)
+    )
 
 
 def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def test_what_needs_a_library_that_is_not_installed_is_left_out_and_says_how_to_
     folder = tmp_path / "plugins_of_test"
     (folder / "needy.py").write_text('NEEDS = "not_there_at_all"\nclass Needy: ...\n')
     (folder / "served.py").write_text('NEEDS = "json"\nclass Served: ...\n')
+    (tmp_path / "not_there_at_all").mkdir()  # as a folder in the current one, which is no library
     assert kinds.names() == ["broken", "good", "served", "silent"]
     assert kinds.waiting() == {"needy": "not_there_at_all"}
     with pytest.raises(

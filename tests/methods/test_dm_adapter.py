@@ -171,7 +171,7 @@ def test_counts_on_vit_b_16(blueprint):
     ("fields", "message"),
     [
         ({"reduction": 25}, "reduction=25 leaves nothing of width 24"),
-        ({"n_experts": 2, "top_k": 3}, "top_k 3 picks more than method.n_experts 2"),
+        ({"n_experts": 2, "top_k": 3}, "top_k=3 picks more than the method.n_experts=2"),
         ({"top_k": 1, "balance": 0}, "nothing to learn from"),
     ],
 )

@@ -109,6 +109,7 @@ def test_dropout_follows_from_the_batch(build, batch):
         ({"options": "lora_alfa=4"}, r"Did you mean 'lora_alpha'"),
         ({"options": "target_modules=query"}, "'target_modules' of PEFT's LoraConfig is set by the harness"),
         ({"options": "bias=all"}, "'bias' of PEFT's LoraConfig is set by the harness"),
+        ({"options": "r=25"}, "r=25 is more than the 24 that the maps of shallow have"),
         ({"options": "r=0"}, r"PEFT refuses lora with r=0 on these maps: "),
         ({"options": "r"}, "method.options takes NAME=VALUE,NAME=VALUE, but got 'r'"),
         ({"options": "r=[1"}, "method.options takes NAME=VALUE"),

@@ -20,7 +20,7 @@ from harness.conformance.examine import STATES
 from harness.errors import UsageError, many
 from harness.listener import Listener
 from harness.methods import METHODS, Method
-from harness.presets.resolve import check_agreement, check_keys, explain, parse_override
+from harness.presets.resolve import check_agreement, check_keys, explain, method_config, parse_override
 from harness.train.cost import count_parameters, inference_flops, training_flops
 
 _GIGA = 1e9
@@ -188,11 +188,11 @@ def _blueprint(method_class: type[Method], size: tuple[int, int], overrides: Ite
     for override in overrides:
         merge(values, parse_override(override))
     check_keys(values, method_class)
+    config = method_config(method_class, values["method"])
     try:
-        config = method_class.Config(**values["method"])
         clip = load_clip(BackboneConfig(**values["backbone"]), device="meta")
     except ValidationError as error:
-        raise UsageError(explain(error)) from error
+        raise UsageError(explain(error, "backbone")) from error
     with torch.device("meta"):
         return method_class(clip, config)
 
