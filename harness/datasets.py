@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, NamedTuple
 
-from harness.registry import Registry, plugin_path
+from harness.registry import Registry
+from harness.registry.plug_ins import plugin_path
 
 __path__ = plugin_path("datasets")
 

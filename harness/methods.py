@@ -20,7 +20,8 @@ from harness.method_parts.batch import Batch, Given, Losses, Views
 from harness.method_parts.frozen import FrozenPart, frozen_part
 from harness.method_parts.losses import LOSSES, LossName
 from harness.method_parts.schedule import Progress, learning_rate_factor
-from harness.registry import Registry, plugin_path
+from harness.registry import Registry
+from harness.registry.plug_ins import plugin_path
 
 if TYPE_CHECKING:
     from harness.clip.injection import Injection, TowerName

@@ -9,6 +9,8 @@ from harness.errors import UsageError, brief
 # Folders of the user's own, each with one of the folders of plug-ins inside, as a list like PATH.
 INCLUDE = "HARNESS_INCLUDE"
 PLUG_INS = ("methods", "datasets", "reports")
+# The JSON schemas that ship, which also tell what methods declare.
+SCHEMAS = Path(__file__).resolve().parent / "schemas"
 # What Linux takes of a path, in bytes.
 _LONGEST = 4096
 

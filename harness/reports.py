@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.pages.tables import Table
-from harness.registry import Registry, plugin_path
+from harness.registry import Registry
+from harness.registry.plug_ins import plugin_path
 from harness.results.run_source import Source
 from harness.results.seed_notes import MARK_NOTE
 

@@ -15,8 +15,8 @@ from harness.cli.options import run_safely
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
 from harness.queue.jobs import OVER
-from harness.queue.optuna_storage import storage_url
 from harness.queue.queue import Queue
+from harness.queue.storage_place import storage_url
 from harness.record import all_runs
 from tests import authors_files
 from tests.permissions import bound_by_permissions

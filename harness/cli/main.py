@@ -40,6 +40,7 @@ COMMANDS = {
     "ui": ("harness.cli.commands.ui:ui", "Show the tracked runs in MLflow's UI."),
     "data": ("harness.cli.commands.data:data", "Describe, check, make and cache datasets."),
     "methods": ("harness.cli.commands.methods:methods", "List, count and test methods."),
+    "schema": ("harness.cli.commands.schema:schema", "Write JSON schemas of YAML files for editors."),
     "pretrain": (
         "harness.cli.commands.pretrain:pretrain",
         "Train the tiny CLIP that ships with the harness.",

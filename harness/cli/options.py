@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import PlugIn
 from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
 from harness.limits import LARGEST_SEED, MOST_SECONDS, MOST_WORKERS
@@ -125,7 +126,9 @@ timeout_option = option(
     metavar="SECONDS",
     help="Start no further job after this time.",
 )
-report_option = option("--report", metavar="NAME", help="Make this report at the end.")
+report_option = option(
+    "--report", type=PlugIn("reports"), metavar="NAME", help="Make this report at the end."
+)
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 

@@ -2,23 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from harness.config.faults import explain
 from harness.config.removed import why_removed, without_removed
 from harness.config.sections import MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.datasets import DATASETS, PersonDataset, is_test_only
-from harness.errors import UsageError, and_more, brief
-from harness.methods import METHODS, Method
+from harness.errors import UsageError, brief
 from harness.presets.preset_files import read_preset, synthetic_presets
+from harness.registry.plug_ins import plugin_class
+
+if TYPE_CHECKING:
+    from harness.methods import Method
 
 _LONGEST_KEY = 200
-_MOST_FAULTS = 5
-_KINDS = ("constrained-", "literal[")
 
 
 def resolve(
@@ -38,10 +40,10 @@ def resolve(
     Raises `UsageError` for an unknown name or key, with the nearest match, for a value out of range, for a dataset
     without a training split, and for a preset or an override that names another method or dataset.
     """
-    method_class, dataset_class = METHODS.get(method), DATASETS.get(dataset)
+    method_class, dataset_class = plugin_class("methods", method), DATASETS.get(dataset)
     _check_trains(dataset_class)
     chosen = {"method": method_class.name, "dataset": dataset_class.name}
-    values = _defaults(method_class, dataset_class)
+    values = defaults(method_class, dataset_class)
     names = synthetic_presets(presets, method_class) if synthetic else list(presets)
     for name in names:
         merge(values, fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
@@ -95,7 +97,7 @@ def build(values: Mapping[str, Any]) -> RunConfig:
     method = values.get("method")
     if not isinstance(method, Mapping):
         raise UsageError("`method` is a section and takes no value: set its fields, such as method.lr.")
-    method_class = METHODS.get(str(method.get("name", "")))
+    method_class = plugin_class("methods", str(method.get("name", "")))
     check_keys(values, method_class)
     values["method"] = method_config(method_class, values["method"])
     try:
@@ -106,7 +108,7 @@ def build(values: Mapping[str, Any]) -> RunConfig:
     return config
 
 
-def method_config(method_class: type[Method], values: Mapping[str, Any]) -> MethodConfig:
+def method_config(method_class: "type[Method]", values: Mapping[str, Any]) -> MethodConfig:
     """Return the config of a method; raise `UsageError` for values that it does not take."""
     try:
         return method_class.Config(**values)
@@ -119,7 +121,7 @@ def build_stored(values: Mapping[str, Any]) -> RunConfig:
     return build(without_removed(values))
 
 
-def _check_rule(config: RunConfig, method_class: type[Method]) -> None:
+def _check_rule(config: RunConfig, method_class: "type[Method]") -> None:
     """Raise `UsageError` when the selection rule cannot be applied to what the run evaluates."""
     if not method_class.trained:
         return
@@ -159,7 +161,7 @@ def parse_override(text: str) -> dict[str, Any]:
     return nest(key.strip(), parsed)
 
 
-def check_keys(values: Mapping[str, Any], method_class: type[Method]) -> None:
+def check_keys(values: Mapping[str, Any], method_class: "type[Method]") -> None:
     """Raise `UsageError` for a key that no section has, with the nearest match."""
     known = config_keys(method_class)
     for key in flatten(values):
@@ -198,7 +200,7 @@ def _field(key: str) -> str:
     return key.rpartition(".")[2].replace("_", "").replace("-", "").lower()
 
 
-def config_keys(method_class: type[Method]) -> dict[str, Any]:
+def config_keys(method_class: "type[Method]") -> dict[str, Any]:
     """Return every dotted config key with its pydantic field, the method's own included."""
     keys: dict[str, Any] = {}
     for name, info in RunConfig.model_fields.items():
@@ -209,15 +211,20 @@ def config_keys(method_class: type[Method]) -> dict[str, Any]:
 
 def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
     """Return (key, real default, value) for all that differs from a run without presets and overrides."""
-    method_class, dataset_class = METHODS.get(config.method.name), DATASETS.get(config.dataset.name)
-    default = flatten(_build_unchecked(_defaults(method_class, dataset_class)).model_dump(mode="json"))
-    values = flatten(config.model_dump(mode="json"))
+    method_class = plugin_class("methods", config.method.name)
+    plain = defaults(method_class, DATASETS.get(config.dataset.name))
+    return changed(_build_unchecked(plain), config)
+
+
+def changed(plain: RunConfig, config: RunConfig) -> list[tuple[str, Any, Any]]:
+    """Return (key, value in `plain`, value) for all that a config has otherwise."""
+    default, values = (flatten(one.model_dump(mode="json")) for one in (plain, config))
     return [(key, default.get(key), value) for key, value in values.items() if value != default.get(key)]
 
 
 def _build_unchecked(values: Mapping[str, Any]) -> RunConfig:
     """Build a config without the checks between sections."""
-    method_class = METHODS.get(str(values["method"]["name"]))
+    method_class = plugin_class("methods", str(values["method"]["name"]))
     return _with_own_input(RunConfig(**{**values, "method": method_class.Config(**values["method"])}))
 
 
@@ -228,30 +235,8 @@ def _with_own_input(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"backbone": with_own_input(config.backbone)})
 
 
-def explain(error: ValidationError, section: str = "") -> str:
-    """Return pydantic's complaints about the values of a section, or of all, as one readable message."""
-    told: dict[str, list[str]] = {}
-    given = {}
-    for item in error.errors():
-        # Where a field takes one of several kinds, each has its complaint under the name of that kind.
-        parts = [str(part) for part in item["loc"] if not str(part).startswith(_KINDS)]
-        key, message = ".".join(filter(None, [section, *parts])), item["msg"].removeprefix("Value error, ")
-        told.setdefault(key, []).append(message)
-        # A rule between fields is reported for the whole section, whose values would drown the message.
-        if not isinstance(item["input"], Mapping | BaseModel):
-            given[key] = f", but got {brief(item['input'])}"
-    lines = [
-        ": ".join(filter(None, [key, " or ".join(messages)])) + given.get(key, "")
-        for key, messages in told.items()
-    ]
-    return (
-        "Wrong value in the configuration: "
-        + "; ".join(lines[:_MOST_FAULTS])
-        + and_more(len(lines), _MOST_FAULTS)
-    )
-
-
-def _defaults(method_class: type[Method], dataset_class: type[PersonDataset]) -> dict[str, Any]:
+def defaults(method_class: "type[Method]", dataset_class: type[PersonDataset]) -> dict[str, Any]:
+    """Return the values of a run without presets and overrides: what method and dataset set of their own."""
     values: dict[str, Any] = {
         "method": {"name": method_class.name},
         "dataset": {"name": dataset_class.name, "val": dataset_class.default_val},

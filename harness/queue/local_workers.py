@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.queue.jobs import OVER
-from harness.queue.optuna_storage import VARIABLE, lost
+from harness.queue.optuna_storage import lost
+from harness.queue.storage_place import VARIABLE
 from harness.queue.work_loop import Work, check, do_jobs
 
 _LOOK = 0.5

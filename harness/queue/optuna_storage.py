@@ -5,7 +5,6 @@ under a lock: Optuna's own way fails when two do so at once.
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,8 +23,6 @@ from harness.files import held, replaced
 from harness.places import is_there, told_fault
 from harness.secrets import first_line, without_secrets
 
-DATABASE = "optuna.db"
-VARIABLE = "HARNESS_STORAGE"
 HEARTBEAT = 30
 _SILENT_BEATS = 4
 _LOCK_WAIT = 120.0
@@ -38,11 +35,6 @@ EXAMPLES = (
 GONE = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
 
 Stale = Callable[[optuna.Study, FrozenTrial], None]
-
-
-def storage_url(given: str | None, root: Path) -> str:
-    """Return the storage that an option names, else `HARNESS_STORAGE`, else an SQLite file beside the runs."""
-    return given or os.environ.get(VARIABLE) or sqlite_url((root / DATABASE).resolve())
 
 
 def shown(url: str) -> str:

@@ -7,8 +7,9 @@ from typing import Literal
 
 from harness.listener import Listener
 from harness.paths import runs_root
-from harness.queue.optuna_storage import HEARTBEAT, storage_url
+from harness.queue.optuna_storage import HEARTBEAT
 from harness.queue.queue import Queue
+from harness.queue.storage_place import storage_url
 
 
 @dataclass(frozen=True)

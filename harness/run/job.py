@@ -9,11 +9,11 @@ import torch
 from harness.clip.model import Clip, load_clip
 from harness.compute.devices import Accelerator, accelerator
 from harness.compute.precision import store_half
+from harness.config.faults import check_trial
 from harness.config.identity import identity_values, recorded_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.data.reading import Reading, read_dataset
-from harness.errors import UsageError
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.listener import Listener
 from harness.methods import METHODS, Method
@@ -77,19 +77,6 @@ def prepare(
 def needed_splits(config: RunConfig) -> list[str]:
     """Return the splits that a run cannot do without; what trains nothing needs the test split alone."""
     return ["train", "test"] if METHODS.get(config.method.name).trained else ["test"]
-
-
-def check_trial(config: RunConfig) -> None:
-    """Raise `UsageError` when a config would let a study's trials be chosen by anything but validation."""
-    if config.eval.test_each_epoch:
-        raise UsageError(
-            "eval.test_each_epoch=true looks at the test split, which a sweep must never see: "
-            "leave it out (a preset may set it), and give it to the `harness run` of the best configuration."
-        )
-    if config.eval.rule != "val":
-        raise UsageError(
-            f"A sweep chooses on validation, so eval.rule must be val, but got {config.eval.rule!r}: leave it out."
-        )
 
 
 def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:

@@ -20,9 +20,9 @@ from harness.queue.worker_lock import Presence
 from harness.record import RunFolder, twin_name
 from harness.strict_json import read_json_text
 from harness.suites.cells import Cell, Expansion
+from harness.suites.schema import KIND
 from harness.track.tags import SUITE
 
-KIND = "suite"
 CELL, RUN, SECONDS = "cell", "run", "seconds"
 
 

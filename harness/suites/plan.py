@@ -15,8 +15,9 @@ from harness.errors import UnknownName, UsageError
 from harness.inference.transfer import results_of
 from harness.paths import runs_root
 from harness.presets.resolve import build_stored
-from harness.queue.optuna_storage import may_exist, storage_url
+from harness.queue.optuna_storage import may_exist
 from harness.queue.queue import Queue
+from harness.queue.storage_place import storage_url
 from harness.record import Record, RunFolder
 from harness.run.estimate import expected_seconds, finished_runs, store_bytes, weight_bytes
 from harness.suites.cell_jobs import CellState, cell_key, queue_name, queued

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from harness.config.faults import explain
 from harness.config.strict_yaml import read_yaml
 from harness.errors import UsageError, unknown
-from harness.presets.resolve import explain
 
 TABLES = Path(__file__).resolve().parent / "published"
 _NO_DATASET = "none"

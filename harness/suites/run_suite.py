@@ -27,7 +27,6 @@ from harness.record import Record, RunFolder
 from harness.run.run import run
 from harness.suites.cell_jobs import (
     CELL,
-    KIND,
     RUN,
     SECONDS,
     CellState,
@@ -42,6 +41,7 @@ from harness.suites.cell_jobs import (
 )
 from harness.suites.cells import Expansion, started_from
 from harness.suites.changed_data import changed_cells
+from harness.suites.schema import KIND
 from harness.track.tags import joined_marks
 
 

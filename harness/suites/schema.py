@@ -17,7 +17,8 @@ from pydantic import (
 
 from harness.limits import MOST_SEEDS
 
-OTHERS = "others"
+# What a queue that a suite made notes as its kind, and the suite's other datasets.
+KIND, OTHERS = "suite", "others"
 GIVEN = {
     "seed": "seeds",
     "method.name": "method",

@@ -7,11 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness.config.strict_yaml import read_yaml
-from harness.datasets import DATASETS
 from harness.errors import UsageError, brief, nearest, unknown
-from harness.methods import METHODS
-from harness.reports import REPORTS
-from harness.suites.cells import Cell, Expansion, Skipped, expand
+from harness.registry.plug_ins import plugins
 from harness.suites.published_tables import published_names
 from harness.suites.schema import OTHERS, Row, Suite
 
@@ -28,8 +25,6 @@ _SAID = {
     "invalid_key": "must be text",
 }
 
-__all__ = ["Cell", "Expansion", "Row", "Skipped", "Suite", "expand", "load_suite", "suite_names"]
-
 
 def suite_names() -> list[str]:
     """Return the names of the shipped suites in alphabetical order."""
@@ -41,7 +36,7 @@ def load_suite(text: str) -> Suite:
 
     Paths of presets are relative to the suite's file. Raises `UsageError` that names file and key.
     """
-    file = _find(text)
+    file = find_suite(text)
     values = read_yaml(file, what="suite", holds=f"the keys {', '.join(Suite.model_fields)}")
     values.setdefault("name", file.stem)
     try:
@@ -51,13 +46,14 @@ def load_suite(text: str) -> Suite:
     try:
         _check_names(suite)
         if file.parent != _SUITES and suite.report is not None:
-            _check_known("report", [suite.report], REPORTS.names())
+            _check_known("report", [suite.report], plugins("reports").names())
     except UsageError as error:
         raise UsageError(f"The suite {file}: {error}") from error
     return _with_preset_files(suite, file.parent)
 
 
-def _find(text: str) -> Path:
+def find_suite(text: str) -> Path:
+    """Return the file of a suite, shipped or given by path; raise `UsageError` for an unknown name."""
     if text.endswith(_ENDINGS):
         return Path(text)
     name = text.replace("-", "_")
@@ -120,10 +116,10 @@ def _row(index: int, values: Mapping[str, Any]) -> str:
 
 def _check_names(suite: Suite) -> None:
     """Raise `UsageError` with the nearest match for a name that no plug-in or published table has."""
-    datasets = DATASETS.names()
+    datasets = plugins("datasets").names()
     _check_known("dataset", suite.datasets, datasets)
     _check_known("dataset", suite.evaluate, [*datasets, OTHERS])
-    _check_known("method", (row.method for row in suite.rows), METHODS.names())
+    _check_known("method", (row.method for row in suite.rows), plugins("methods").names())
     _check_known("published table", suite.published, published_names())
 
 

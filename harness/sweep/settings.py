@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.config.faults import check_trial
 from harness.config.identity import identity_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
@@ -14,7 +15,6 @@ from harness.errors import UsageError, unknown
 from harness.limits import MOST_SECONDS, MOST_SEEDS, MOST_TRIALS
 from harness.metric_names import CUTOFFS, DIRECTIONS
 from harness.record import twin_name
-from harness.run.job import check_trial
 from harness.sweep.space import Axis, check_axes
 
 NAMES = (*(f"R{k}" for k in CUTOFFS), "mAP", "mINP", "Rsum")

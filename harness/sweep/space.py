@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -15,8 +15,11 @@ from harness.config.sections import RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.errors import UsageError, brief
-from harness.methods import METHODS, Method
 from harness.presets.resolve import build, config_keys, unknown_key
+from harness.registry.plug_ins import plugin_class
+
+if TYPE_CHECKING:
+    from harness.methods import Method
 
 MEASURES = ("dataset.", "eval.")
 _BACKBONE = {"backbone.name", "backbone.pretrained", "backbone.weights"}
@@ -102,7 +105,7 @@ def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = 
 
     Raises `UsageError` for a method that is not trained, an unknown key, a wrong range, or an empty space.
     """
-    method_class = METHODS.get(method)
+    method_class = plugin_class("methods", method)
     if not method_class.trained:
         raise UsageError(
             f"{method_class.name} trains nothing, so there is nothing to search: `harness run` tests it."
@@ -123,7 +126,7 @@ def search_space(method: str, given: Iterable[str] = (), fixed: Iterable[str] = 
     return list(axes.values())
 
 
-def _declared(method_class: type[Method]) -> dict[str, Axis]:
+def _declared(method_class: "type[Method]") -> dict[str, Axis]:
     """Return the axes that config fields declare, by key."""
     axes = {}
     for key, info in config_keys(method_class).items():
@@ -135,7 +138,7 @@ def _declared(method_class: type[Method]) -> dict[str, Axis]:
     return axes
 
 
-def parse_axis(text: str, method_class: type[Method]) -> Axis:
+def parse_axis(text: str, method_class: "type[Method]") -> Axis:
     """Return the axis that `key=low:high[:log]` or `key=a,b,c` describes."""
     key, sign, values = (part.strip() for part in text.partition("="))
     if not sign or not key or not values:

@@ -17,7 +17,7 @@ from harness.sweep.space import Axis, grid, start
 from harness.sweep.study import Study
 from harness.sweep.summary import Summary, summarise
 
-KIND, SETTINGS = "sweep", "settings"
+SETTINGS = "settings"
 
 
 def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:

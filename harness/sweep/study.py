@@ -13,21 +13,15 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.config.values import content_hash
-from harness.queue.jobs import ERROR, FIXED, is_cut_off, owned
+from harness.queue.jobs import FIXED, owned
 from harness.queue.optuna_storage import experimental
 from harness.queue.queue import Queue
 from harness.queue.worker_lock import Presence
+from harness.sweep.ended_trials import FACTS, ended_jobs, ended_trial, ended_trials
 from harness.sweep.optuna_parts import STARTUP_TRIALS, build_pruner, build_sampler, suggest
 from harness.sweep.settings import Search
 from harness.sweep.space import Axis
-from harness.sweep.trial import State, Trial
-
-STATES: dict[TrialState, State] = {
-    TrialState.COMPLETE: "finished",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
-_FACTS = "facts"
+from harness.sweep.trial import Trial
 
 
 class RunningTrial:
@@ -52,7 +46,7 @@ class RunningTrial:
 
     def note(self, **facts: Any) -> None:
         """Keep facts beside the trial: `runs`, `metrics`, `seconds`."""
-        self._queue.note(self.job, _FACTS, facts)
+        self._queue.note(self.job, FACTS, facts)
 
     def weigh(self, excess: Mapping[str, float]) -> None:
         """Note how far each cost is above its limit; 0 or less is within."""
@@ -102,14 +96,15 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """Return all ended trials in order."""
-        return [_ended_trial(*item) for item in self._ended()]
+        return ended_trials(self.queue)
 
     def last_ended(self, n: int) -> list[Trial]:
         """Return the trials that ended last, the latest at the end."""
         jobs = sorted(
-            self._ended(), key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0])
+            ended_jobs(self.queue),
+            key=lambda item: (item[1].datetime_complete or item[1].datetime_start, item[0]),
         )
-        return [_ended_trial(*item) for item in jobs[-n:]]
+        return [ended_trial(*item) for item in jobs[-n:]]
 
     def prepare(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Make trials up to the total and let those that have not begun start with `points` not tried yet."""
@@ -151,21 +146,3 @@ class Study:
                 target=lambda trial: trial.values[0],
             )
         return {key: float(value) for key, value in found.items()}
-
-    def _ended(self) -> list[tuple[int, FrozenTrial]]:
-        jobs = self.queue.jobs().items()
-        return [item for item in jobs if item[1].state in STATES and not is_cut_off(item[1])]
-
-
-def _ended_trial(number: int, job: FrozenTrial) -> Trial:
-    known = job.user_attrs
-    values = job.values or []
-    return Trial(
-        number=number,
-        state=STATES[job.state],
-        values=tuple(values),
-        params=job.params,
-        feasible=all(excess <= 0 for excess in job.constraints.values()),
-        error=known.get(ERROR),
-        **known.get(_FACTS, {}),
-    )

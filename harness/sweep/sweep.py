@@ -21,10 +21,10 @@ from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder, all_trials, readable
 from harness.run.run import run
 from harness.run.several_seeds import FRESH_SEED, run_seeds
+from harness.sweep.ended_trials import KIND
 from harness.sweep.settings import Search, check_search, default_name, settings_of, study_name
 from harness.sweep.space import Axis, with_values
 from harness.sweep.stored_sweep import (
-    KIND,
     SETTINGS,
     begun_before,
     find_points,

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from harness.presets.resolve import resolve
-from harness.queue.optuna_storage import DATABASE
+from harness.queue.storage_place import DATABASE
 from harness.queue.work_setup import WorkSetup
 from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job

@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from harness.addresses import sqlite_file, sqlite_url
-from harness.queue.optuna_storage import open_storage, storage_url
+from harness.queue.optuna_storage import open_storage
+from harness.queue.storage_place import storage_url
 from harness.track.mlflow_store import Store
 
 HOSTILE = ("a b", "50%", "a%20b", "q?x=1", "h#x", "ü", "it's", 'd"q', "{x}", "a&b=c;d", "%3F?#")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from harness.cli.layout import paragraph, table
 from harness.cli.options import parse_size
 from harness.clip.model import load_clip
+from harness.config.faults import explain
 from harness.config.sections import BackboneConfig
 from harness.config.values import merge
 from harness.conformance.check import Result
@@ -20,7 +21,7 @@ from harness.conformance.examine import STATES
 from harness.errors import UsageError, many
 from harness.listener import Listener
 from harness.methods import METHODS, Method
-from harness.presets.resolve import check_agreement, check_keys, explain, method_config, parse_override
+from harness.presets.resolve import check_agreement, check_keys, method_config, parse_override
 from harness.train.cost import count_parameters, inference_flops, training_flops
 
 _GIGA = 1e9

@@ -70,15 +70,13 @@ def _tell(file: Path, why: str) -> None:
 
 def print_run(name: str, root: str | None, as_json: bool) -> None:
     """Print all there is to know of one run."""
-    from harness.inference.transfer import results_of
-
     folder = find_run(name, runs_root(root).path)
     record = folder.read()
     assert record is not None
     if as_json:
         print_json(
             record.model_dump(mode="json")
-            | {"history": _history(folder), "transfer": results_of(folder), "kept": folder.states()}
+            | {"history": _history(folder), "transfer": list(folder.results()), "kept": folder.states()}
         )
         return
     if record.status == "finished":
@@ -88,7 +86,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         if resume := _resume(record, root):
             click.echo(plain(f"resume it: {resume}"))
         fault_lines(record.data)
-    for result in results_of(folder):
+    for result in folder.results():
         metric_table(_title(result), (result["metrics"], result["intervals"]))
         interval_line(result)
         fault_lines(result)
@@ -158,10 +156,10 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
 
 def _differences(record: Record) -> Sequence[tuple[str, Any, Any]]:
     """Return what differs from the defaults of today; nothing of a run whose settings are not known any more."""
-    from harness.presets.resolve import build_stored, differences
+    from harness.presets.stored import stored_differences
 
     try:
-        return differences(build_stored(record.config))
+        return stored_differences(record.config)
     except HarnessError:
         return [(key, "unknown", value) for key, value in flatten(record.config).items()]
 

@@ -1,6 +1,5 @@
-"""What `harness suite` does with its options: expand, plan, run, show."""
+"""What `harness suite` does with its options: expand, plan, run."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,11 +19,12 @@ from harness.reporting.make import make_report
 from harness.results.run_source import Source
 from harness.results.seed_lines import suite_lines
 from harness.suites.cell_jobs import shard_of
+from harness.suites.cells import Expansion, expand
 from harness.suites.plan import PlannedCell, SuitePlan, make_suite_plan
 from harness.suites.run_suite import run_suite
-from harness.suites.schema import variation_name
-from harness.suites.suite_files import Expansion, Row, Suite, expand, load_suite, suite_names
-from harness.sweep.list_studies import best_preset, find_summary
+from harness.suites.schema import Row, Suite
+from harness.suites.suite_files import load_suite
+from harness.sweep.show_study import best_preset, find_summary
 
 FAILED = 1
 
@@ -47,48 +47,6 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     if options["as_json"]:
         print_json(plan.as_dict() | {"report": report})
     return FAILED if plan.counts["failed"] else 0
-
-
-def show_list(as_json: bool) -> None:
-    """Print the shipped suites."""
-    found = [load_suite(name) for name in suite_names()]
-    if as_json:
-        print_json([suite.model_dump(mode="json") for suite in found])
-        return
-    header = ("suite", "table")
-    table("suites", header, [(suite.name, suite.title) for suite in found], text=header)
-
-
-def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
-    """Print what a suite is."""
-    suite = load_suite(name)
-    if as_json:
-        print_json(suite.model_dump(mode="json"))
-        return
-    seeds = (suite.synthetic_seeds if synthetic else None) or suite.seeds
-    facts = {
-        "datasets": ", ".join(suite.datasets),
-        "seeds": str(seeds),
-        "tested on": ", ".join(suite.evaluate) or "its own dataset",
-        "report": suite.report or "none",
-        "published": ", ".join(suite.published) or "none",
-        "settings": ", ".join(_settings(suite.settings(synthetic))) or "none",
-    }
-    for line in filter(None, (f"{suite.name}: {suite.title}", suite.question)):
-        paragraph("", line)
-    for key, value in facts.items():
-        paragraph(f"  {key:<10} ", value)
-    rows = []
-    for row in suite.rows:
-        start = [f"starts from {row.init_from}"] if row.init_from else []
-        settings = ", ".join([*row.presets, *start, *_settings(row.settings(synthetic))])
-        rows.append([row.name, row.method, settings or "–", str(len(row.variations(synthetic)))])
-    header = ("row", "method", "presets and settings", "variations")
-    table("rows", header, rows, text=header[:3], leaving=("variations", "method"))
-
-
-def _settings(values: Mapping[str, Any]) -> list[str]:
-    return [variation_name(key, value) for key, value in values.items()]
 
 
 def show_plan(options: dict[str, Any]) -> None:

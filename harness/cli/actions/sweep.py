@@ -10,12 +10,13 @@ from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.actions.run import config_from, say_differences
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
+from harness.cli.listings.studies import plain_cell
 from harness.cli.options import plain, print_json
 from harness.cli.terminal import fault_lines, interval_line, metric_table, watching
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
-from harness.sweep.list_studies import best_preset, find_summary, list_studies
 from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint
+from harness.sweep.show_study import best_preset, find_summary
 from harness.sweep.space import Axis, grid, search_space
 from harness.sweep.summary import Summary
 from harness.sweep.sweep import sweep
@@ -91,19 +92,6 @@ def show_study(study: str, runs: str | None, storage: str | None, as_json: bool)
     show(find_summary(study, runs, storage), as_json)
 
 
-def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
-    """Print the studies of a storage."""
-    found = list_studies(runs, storage)
-    if as_json:
-        print_json(found)
-    elif not found:
-        click.echo("no study yet: harness sweep --method cskt --dataset icfg --synthetic", err=True)
-    else:
-        header = ("study", "kind", "ended", "running", "waiting", "best")
-        rows = [[_plain_cell(one[key]) for key in header] for one in found]
-        table("studies", header, rows, text=header[:2], leaving=("waiting", "running", "kind", "ended"))
-
-
 def export_study(study: str, out: str | None, runs: str | None, storage: str | None) -> None:
     """Write the best configuration of a study as a preset."""
     text = best_preset(study, runs, storage)
@@ -173,7 +161,7 @@ def _row(trial: Trial, summary: Summary, best: bool, so_far: Trial | None) -> li
     values = params_text({key.rpartition(".")[2]: value for key, value in trial.params.items()})
     number = f"{trial.number}{' *' if best else ''}"
     several = len(summary.objectives) > 1
-    reached = [_plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]
+    reached = [plain_cell(x) for x in trial.values] if several and trial.values else [_number(trial.value)]
     reached += [_number(None)] * (len(summary.objectives) - len(reached))
     leader = _number(so_far.value if so_far else None)
     return [number, state, values, *reached, leader, f"{trial.seconds:.1f} s"]
@@ -185,9 +173,3 @@ def _twin(summary: Summary) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
-
-
-def _plain_cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)

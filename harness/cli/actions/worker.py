@@ -1,7 +1,7 @@
 """What `harness worker` does: find out what a study's jobs are, and do them."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -12,12 +12,8 @@ from harness.queue.queue import Queue
 from harness.queue.work_loop import Work, do_jobs, until
 from harness.queue.work_loop import follow as follow_process
 from harness.queue.work_setup import WorkSetup
-from harness.suites.cell_jobs import KIND as SUITE
-from harness.suites.run_suite import open_suite
-from harness.sweep.stored_sweep import KIND as SWEEP
-from harness.sweep.sweep import open_sweep
-
-_KINDS: dict[str, Callable[[Queue, WorkSetup], Work]] = {SWEEP: open_sweep, SUITE: open_suite}
+from harness.suites.schema import KIND as SUITE
+from harness.sweep.ended_trials import KIND as SWEEP
 
 
 def setup_from(options: Mapping[str, Any], listener: Listener) -> WorkSetup:
@@ -46,11 +42,22 @@ def help_with(
     known = queue.notes.get(BEAT)
     if setup.heartbeat is None and known not in (None, queue.heartbeat):
         queue = setup.open_queue(study, directions=None, heartbeat=int(known))
-    kind = str(queue.notes.get("kind"))
-    if kind not in _KINDS:
-        raise UsageError(
-            f"The study {study!r} in {queue.place} was not made by `harness sweep` or `harness suite`."
-        )
-    work = _KINDS[kind](queue, setup)
+    work = _opened(queue, setup)
     work.helps = follow is None
     do_jobs(work, until(timeout), setup.listener)
+
+
+def _opened(queue: Queue, setup: WorkSetup) -> Work:
+    """Return the work of a queue; what does it is imported once it is known to be there."""
+    kind = queue.notes.get("kind")
+    if kind == SWEEP:
+        from harness.sweep.sweep import open_sweep
+
+        return open_sweep(queue, setup)
+    if kind == SUITE:
+        from harness.suites.run_suite import open_suite
+
+        return open_suite(queue, setup)
+    raise UsageError(
+        f"The study {queue.name!r} in {queue.place} was not made by `harness sweep` or `harness suite`."
+    )

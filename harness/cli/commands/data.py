@@ -3,6 +3,7 @@
 import click
 
 from harness.cli.commands.data_translate import back_translate
+from harness.cli.names import PlugIn
 from harness.cli.options import (
     Choice,
     NearestGroup,
@@ -41,7 +42,7 @@ def list_datasets(data_root: str | None, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", type=PlugIn("datasets"))
 @synthetic_option
 @data_root_option
 @json_option
@@ -59,7 +60,7 @@ def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> No
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", type=PlugIn("datasets"))
 @option(
     "--images",
     type=Choice(["exist", "decode"]),
@@ -99,7 +100,7 @@ def verify(
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", type=PlugIn("datasets"))
 @option(
     "--identities", type=click.IntRange(1, 1_000_000), help="Identities over all splits (default: a few)."
 )
@@ -133,7 +134,7 @@ def make(
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", type=PlugIn("datasets"))
 @option("--image-size", default="384x128", show_default=True, help="Height x width in pixels.")
 @option(
     "--interpolation",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import PlugIn
 from harness.cli.options import Choice, data_root_option, json_option, option, plain, print_json
 from harness.errors import UsageError, many
 from harness.limits import MOST
@@ -14,7 +15,7 @@ from harness.paths import data_root as root_place
 
 
 @click.command("back-translate")
-@click.argument("name")
+@click.argument("name", type=PlugIn("datasets"))
 @option(
     "--command",
     "commands",

@@ -4,13 +4,20 @@ from typing import Any
 
 import click
 
+from harness.cli.names import PlugIn, look_for_run
 from harness.cli.options import data_root_option, device_option, json_option, option, print_json, runs_option
 
 
 @click.command()
 @click.argument("run")
 @option(
-    "--dataset", "-d", "datasets", multiple=True, required=True, help="Dataset to test on; may be repeated."
+    "--dataset",
+    "-d",
+    "datasets",
+    type=PlugIn("datasets"),
+    multiple=True,
+    required=True,
+    help="Dataset to test on; may be repeated.",
 )
 @runs_option
 @device_option
@@ -29,6 +36,7 @@ def evaluate(
 
     Twins are tested on twins. A dataset that is a test alone, as ufine3c, is used so and not trained on.
     """
+    look_for_run(run, options["runs"])
     from harness.cli.layout import paragraph
     from harness.cli.terminal import fault_lines, metric_table, watching
     from harness.inference.transfer import evaluate_run

@@ -4,13 +4,20 @@ from typing import Any
 
 import click
 
+from harness.cli.names import PlugIn
 from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 
 
 @click.command("import")
-@click.argument("method")
+@click.argument("method", type=PlugIn("methods"))
 @click.argument("file", type=click.Path(dir_okay=False))
-@option("--dataset", "-d", required=True, help="Dataset that the checkpoint was trained on.")
+@option(
+    "--dataset",
+    "-d",
+    type=PlugIn("datasets"),
+    required=True,
+    help="Dataset that the checkpoint was trained on.",
+)
 @option("--preset", "presets", multiple=True, help="Preset or YAML file of its training settings.")
 @option(
     "--set",

@@ -1,15 +1,15 @@
 """`harness methods`: list the methods; show parameters, FLOPs and config fields of one; test one."""
 
-import ast
 import inspect
 import sys
-from pathlib import Path
 
 import click
 
 from harness.cli.layout import paragraph, table
+from harness.cli.names import PlugIn
 from harness.cli.options import NearestGroup, json_option, option, plain, print_json
-from harness.registry import Registry, plugin_path
+from harness.errors import HarnessError
+from harness.registry.plug_ins import Plugins, plugins
 
 
 @click.group(cls=NearestGroup)
@@ -21,7 +21,7 @@ def methods() -> None:
 @json_option
 def list_methods(as_json: bool) -> None:
     """List the methods, with a one-line description of each."""
-    registry: Registry[object] = Registry("method", "harness.methods", plugin_path("methods"))
+    registry = plugins("methods")
     titles = {name: title for name in registry.names() if (title := _title(registry, name)) is not None}
     if as_json:
         return print_json([{"name": name, "title": title} for name, title in titles.items()])
@@ -33,7 +33,7 @@ def list_methods(as_json: bool) -> None:
 
 
 @methods.command()
-@click.argument("name")
+@click.argument("name", type=PlugIn("methods"))
 @option("--backbone", help="open_clip model, or tiny (default: ViT-B-16-quickgelu).")
 @option("--image-size", help="Height x width in pixels (default: that of the method's recipe).")
 @option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
@@ -102,7 +102,7 @@ def test_method(
         ctx.exit(1)
 
 
-def _title(registry: Registry[object], name: str) -> str | None:
+def _title(registry: Plugins, name: str) -> str | None:
     """Return the first line of a plug-in's docstring, read from its source, or of what a third party adds, imported.
 
     None for one that cannot be read, which is said.
@@ -112,12 +112,12 @@ def _title(registry: Registry[object], name: str) -> str | None:
 
         found = METHODS.find(name)
         return None if found is None else _first_line(inspect.getdoc(sys.modules[found.__module__]))
-    file = next(file for place in registry.path if (file := Path(place) / f"{name}.py").is_file())
     try:
-        return _first_line(ast.get_docstring(ast.parse(file.read_bytes())))
-    except (SyntaxError, ValueError, OSError) as error:
-        click.echo(plain(f"skipped: The method {name!r} cannot be read: {file}: {error}"), err=True)
+        said = registry.said(name)
+    except HarnessError as error:
+        click.echo(plain(f"skipped: {error}"), err=True)
         return None
+    return said.title if said else ""
 
 
 def _first_line(docstring: str | None) -> str:

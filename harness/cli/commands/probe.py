@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import look_for_run
 from harness.cli.options import (
     Choice,
     NearestGroup,
@@ -69,6 +70,7 @@ def compression(obj: dict[str, Any], /, run: str, as_json: bool, **options: Any)
     As in TBPS-CLIP (AAAI 2024). Measured values are kept: an interrupted probe resumes, and another --epsilon or
     --clip measures only what is new.
     """
+    look_for_run(run, options["runs"])
     from harness.analysis.compression.probe import probe_compression
     from harness.cli.actions.probe import show_compression
     from harness.cli.terminal import watching

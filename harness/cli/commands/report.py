@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.actions.report import show_made
+from harness.cli.names import PlugIn
 from harness.cli.options import json_option, option, print_json, runs_option
 from harness.limits import MOST
 
@@ -12,7 +12,7 @@ NOTHING = 2
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=PlugIn("reports"))
 @click.argument("subjects", nargs=-1)
 @option(
     "--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME-SUBJECTS)."
@@ -44,8 +44,11 @@ def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: A
     LaTeX, figures as PNG and SVG, and attaches them to an MLflow run. Exit code 2 when there is nothing to report.
     """
     if name is None:
+        from harness.cli.listings.reports import show_reports
+
         show_reports(as_json)
         return 0
+    from harness.cli.actions.report import show_made
     from harness.cli.terminal import watching
     from harness.reporting.make import make_report
 
@@ -56,20 +59,3 @@ def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: A
     else:
         show_made(made)
     return 0 if made.n_results else NOTHING
-
-
-def show_reports(as_json: bool) -> None:
-    """List the reports: what each takes and which question it answers."""
-    from harness.reports import REPORTS
-
-    reports = REPORTS.usable()
-    if as_json:
-        print_json(
-            [{"report": one.name, "takes": list(one.takes), "question": one.question} for one in reports]
-        )
-        return
-    from harness.cli.layout import table
-
-    rows = [[" ".join([one.name, *(word.upper() for word in one.takes)]), one.question] for one in reports]
-    header = ("report", "question")
-    table("reports", header, rows, text=header)

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import PlugIn
 from harness.cli.options import (
     Choice,
     Number,
@@ -23,6 +24,7 @@ from harness.limits import MOST_SEEDS
     "--method",
     "-m",
     "methods",
+    type=PlugIn("methods"),
     multiple=True,
     required=True,
     help="Method, see `harness methods list`; may be repeated.",
@@ -31,6 +33,7 @@ from harness.limits import MOST_SEEDS
     "--dataset",
     "-d",
     "datasets",
+    type=PlugIn("datasets"),
     multiple=True,
     required=True,
     help="Dataset, see `harness data list`; may be repeated: each method runs on each.",

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import look_for_run
 from harness.cli.options import (
     Choice,
     NearestGroup,
@@ -62,6 +63,7 @@ def show(run: str, root: str | None, as_json: bool) -> None:
 @click.pass_obj
 def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_json: bool) -> int:
     """Resume an interrupted or failed RUN from its checkpoint."""
+    look_for_run(run, root)
     from harness.cli.actions.run import show_record
     from harness.cli.terminal import watching
     from harness.run.resume import resume_run

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import look_for_run
 from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 from harness.limits import MOST
 
@@ -54,6 +55,7 @@ def search(
     \b
     harness search "a woman in a red coat" --run cskt-icfg-1a2b --gallery photos/
     """
+    look_for_run(options["run"], options["runs"])
     from harness.cli.actions.search import show_search
     from harness.cli.terminal import watching
     from harness.inference.search import read_queries, search

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import SuiteName
 from harness.cli.options import (
     NearestGroup,
     data_root_option,
@@ -42,7 +43,7 @@ shard_option = option("--shard", metavar="I/N", help="Only the i-th of n equal p
 def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and options that say which cells a suite has."""
     options = (
-        click.argument("suite", metavar="SUITE"),
+        click.argument("suite", metavar="SUITE", type=SuiteName()),
         synthetic_option,
         overrides_option,
         seeds_option,
@@ -77,13 +78,13 @@ def suite() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the shipped suites."""
-    from harness.cli.actions.suite import show_list
+    from harness.cli.listings.suites import show_list
 
     show_list(as_json)
 
 
 @suite.command()
-@click.argument("suite", metavar="SUITE")
+@click.argument("suite", metavar="SUITE", type=SuiteName())
 @synthetic_option
 @json_option
 def show(suite: str, synthetic: bool, as_json: bool) -> None:
@@ -91,7 +92,7 @@ def show(suite: str, synthetic: bool, as_json: bool) -> None:
 
     Its question, rows, datasets, seeds, report and published tables.
     """
-    from harness.cli.actions.suite import show_suite
+    from harness.cli.listings.suites import show_suite
 
     show_suite(suite, synthetic, as_json)
 

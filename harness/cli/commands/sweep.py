@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from harness.cli.names import PlugIn, look_for_study
 from harness.cli.options import (
     NearestGroup,
     data_root_option,
@@ -23,8 +24,8 @@ from harness.limits import MOST_SEEDS, MOST_TRIALS
 
 
 @click.group(cls=NearestGroup, invoke_without_command=True)
-@option("--method", "-m", help="Method, see `harness methods list`.")
-@option("--dataset", "-d", help="Dataset, see `harness data list`.")
+@option("--method", "-m", type=PlugIn("methods"), help="Method, see `harness methods list`.")
+@option("--dataset", "-d", type=PlugIn("datasets"), help="Dataset, see `harness data list`.")
 @option(
     "--trials",
     "-n",
@@ -112,7 +113,7 @@ def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
 
     For each: how many jobs have ended, run and wait, and the best value.
     """
-    from harness.cli.actions.sweep import show_studies
+    from harness.cli.listings.studies import show_studies
 
     show_studies(runs, storage, as_json)
 
@@ -127,6 +128,7 @@ def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> No
 
     Its trials, the importance of each key, the best configuration, its test, and what pruning saved.
     """
+    look_for_study(study, runs, storage)
     from harness.cli.actions.sweep import show_study
 
     show_study(study, runs, storage, as_json)
@@ -142,6 +144,7 @@ def export(study: str, out: str | None, runs: str | None, storage: str | None) -
 
     `harness run --preset FILE` and the rows of a suite take it.
     """
+    look_for_study(study, runs, storage)
     from harness.cli.actions.sweep import export_study
 
     export_study(study, out, runs, storage)

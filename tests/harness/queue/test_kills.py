@@ -23,13 +23,14 @@ from sqlalchemy.engine import Engine
 from harness.listener import Listener
 from harness.queue import queue as queue_module
 from harness.queue.jobs import KILLED, REPEATS
-from harness.queue.optuna_storage import DATABASE
 from harness.queue.queue import Queue
+from harness.queue.storage_place import DATABASE
 from harness.queue.work_loop import do_jobs
 from harness.queue.work_setup import WorkSetup
 from harness.suites import run_suite as suite_module
+from harness.suites.cells import expand
 from harness.suites.run_suite import run_suite
-from harness.suites.suite_files import expand, load_suite
+from harness.suites.suite_files import load_suite
 from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job
 from harness.sweep.settings import Search

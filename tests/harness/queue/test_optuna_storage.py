@@ -6,7 +6,8 @@ optuna_cases = pytest.importorskip(
     "optuna.testing.pytest_storages", reason="Optuna ships no tests of storages"
 )
 
-from harness.queue.optuna_storage import DATABASE, open_storage  # noqa: E402
+from harness.queue.optuna_storage import open_storage  # noqa: E402
+from harness.queue.storage_place import DATABASE  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is an experimental feature")]
 

@@ -12,9 +12,10 @@ from optuna.trial import TrialState
 from harness.errors import UsageError
 from harness.queue import queue as queue_module
 from harness.queue.jobs import ERROR, KILLED, MOST_KILLS, OVER, Changed, TakenAway, owned
-from harness.queue.optuna_storage import DATABASE, shown, storage_url
+from harness.queue.optuna_storage import shown
 from harness.queue.queue import Queue
 from harness.queue.recovery import requeue
+from harness.queue.storage_place import DATABASE, storage_url
 from harness.queue.worker_lock import Presence
 
 

@@ -29,8 +29,8 @@ from harness.queue.jobs import (
     Changed,
     TakenAway,
 )
-from harness.queue.optuna_storage import DATABASE
 from harness.queue.queue import Queue
+from harness.queue.storage_place import DATABASE
 from harness.queue.worker_lock import Presence
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is an experimental feature")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.suites.suite_files import expand, load_suite
+from harness.suites.cells import expand
+from harness.suites.suite_files import load_suite
 
 
 @pytest.fixture

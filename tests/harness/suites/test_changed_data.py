@@ -5,8 +5,9 @@ import pytest
 from harness.listener import Listener
 from harness.queue.work_setup import WorkSetup
 from harness.record import RunFolder, all_runs
+from harness.suites.cells import expand
 from harness.suites.run_suite import run_suite
-from harness.suites.suite_files import expand, load_suite
+from harness.suites.suite_files import load_suite
 
 ROWS = """
 title: Untrained

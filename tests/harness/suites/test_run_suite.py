@@ -9,9 +9,10 @@ from harness.record import all_runs
 from harness.suites import cell_jobs
 from harness.suites import run_suite as suite_module
 from harness.suites.cell_jobs import shard_of
+from harness.suites.cells import expand
 from harness.suites.plan import make_suite_plan
 from harness.suites.run_suite import run_suite
-from harness.suites.suite_files import expand, load_suite
+from harness.suites.suite_files import load_suite
 from tests.suite_runs import TABLE, Runs
 
 

@@ -14,9 +14,10 @@ from harness.record import RunFolder
 from harness.results.run_table import run_rows
 from harness.suites import run_suite as suite_module
 from harness.suites.cell_jobs import cell_key, shard_of
+from harness.suites.cells import expand
 from harness.suites.plan import make_suite_plan
 from harness.suites.run_suite import run_suite
-from harness.suites.suite_files import expand, load_suite
+from harness.suites.suite_files import load_suite
 from harness.track.run_row import RunRow
 from tests.suite_runs import finished
 

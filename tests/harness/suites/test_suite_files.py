@@ -9,7 +9,8 @@ from harness.config.values import flatten
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.reports import REPORTS
-from harness.suites.suite_files import expand, load_suite, suite_names
+from harness.suites.cells import expand
+from harness.suites.suite_files import load_suite, suite_names
 from tests.small_suites import names, written
 
 PENDING_REPORTS: set[str] = set()

@@ -5,7 +5,8 @@ import pytest
 from harness.config.values import flatten
 from harness.reporting.published.matches import counterparts
 from harness.reporting.published.settings import nearest
-from harness.suites.suite_files import expand, load_suite
+from harness.suites.cells import expand
+from harness.suites.suite_files import load_suite
 
 TRICKS = ("global_gradients", "text_dropout", "freeze_patches", "soft_labels")
 LADDER = (

@@ -17,8 +17,8 @@ from harness.queue.work_setup import WorkSetup
 from harness.record import all_runs, all_trials
 from harness.run import run as run_module
 from harness.run.several_seeds import FRESH_SEED
-from harness.sweep.list_studies import best_preset, find_summary
 from harness.sweep.settings import Search
+from harness.sweep.show_study import best_preset, find_summary
 from harness.sweep.space import Axis, grid
 from harness.sweep.sweep import sweep
 from harness.sweep.trial import best_of

@@ -10,11 +10,10 @@ from harness.cli.actions import suite as suite_module
 from harness.cli.actions.suite import (
     FAILED,
     execute,
-    show_list,
     show_plan,
     show_status,
-    show_suite,
 )
+from harness.cli.listings.suites import show_list, show_suite
 from harness.errors import UsageError
 from harness.suites.plan import STATES, PlannedCell, SuitePlan
 from harness.suites.suite_files import load_suite, suite_names

@@ -12,8 +12,9 @@ from harness.cli.actions.sweep import (
     execute,
     export_study,
     show,
-    show_studies,
 )
+from harness.cli.listings import studies as studies_module
+from harness.cli.listings.studies import show_studies
 from harness.errors import UsageError
 from tests.tracked_studies import BAD, MEMORY, R1, summary, trial
 from tests.tracked_studies import TRIALS as MADE
@@ -153,12 +154,13 @@ def test_json_is_the_summary(fake, capsys):
 def test_studies_are_a_line_each(monkeypatch, capsys):
     one = {"study": "mine", "kind": "sweep", "ended": 6, "running": 0, "waiting": 2, "best": 41.23456}
     other = one | {"study": "suite-x", "kind": "suite", "best": None}
-    monkeypatch.setattr(sweep_module, "list_studies", lambda runs, storage: [one, other])
+    monkeypatch.setattr(studies_module, "_found", lambda runs, storage: [one, other])
+    monkeypatch.setattr(studies_module, "not_begun", lambda storage, root: False)
     show_studies(None, None, False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["mine", "sweep", "6", "0", "2", "41.23"] in lines
     assert ["suite-x", "suite", "6", "0", "2", "–"] in lines
-    monkeypatch.setattr(sweep_module, "list_studies", lambda runs, storage: [])
+    monkeypatch.setattr(studies_module, "_found", lambda runs, storage: [])
     show_studies(None, None, False)
     out, err = capsys.readouterr()
     assert (out, "harness sweep" in err) == ("", True)

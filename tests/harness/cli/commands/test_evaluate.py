@@ -22,6 +22,7 @@ def test_a_found_result_whose_intervals_are_by_the_earlier_method_is_named(monke
         }
         for name, method in zip(("cuhk", "rstp"), methods, strict=True)
     ]
+    monkeypatch.setattr("harness.cli.commands.evaluate.look_for_run", lambda run, runs: None)
     monkeypatch.setattr("harness.inference.transfer.evaluate_run", lambda *given, **options: results)
     shown = CliRunner().invoke(cli, ["evaluate", "cskt", "-d", "cuhk", "-d", "rstp"], obj={"quiet": True})
     lines = [line.strip() for line in shown.stdout.splitlines()]

@@ -12,7 +12,7 @@ from harness.cli.commands import methods as command
 from harness.cli.commands.methods import methods
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.registry import Registry
+from harness.registry.plug_ins import Plugins
 
 
 def call(*arguments):
@@ -101,8 +101,11 @@ def test_list_names_and_skips_faulty_plug_ins_and_goes_on(tmp_path, monkeypatch)
     (tmp_path / "broken.py").write_text("class Bad(:")
     (tmp_path / "coded.py").write_bytes(b'"""\xff"""')
     entry = EntryPoint("theirs", "not_there_at_all:Thing", "harness.methods")
-    monkeypatch.setattr(command, "plugin_path", lambda folder: [str(tmp_path)])
-    monkeypatch.setattr(Registry, "_entry_points", lambda self: {"theirs": entry})
+    monkeypatch.setattr(
+        command, "plugins", lambda folder: Plugins("method", f"harness.{folder}", [str(tmp_path)])
+    )
+    monkeypatch.setattr("harness.registry.plug_ins.IMPORTED", {})
+    monkeypatch.setattr(Plugins, "_entry_points", lambda self: {"theirs": entry})
     result = CliRunner().invoke(methods, ["list", "--json"])
     assert json.loads(result.stdout) == [{"name": "good", "title": "A good one."}]
     assert "skipped: The method 'broken' cannot be read" in result.stderr
@@ -113,8 +116,10 @@ def test_list_names_and_skips_faulty_plug_ins_and_goes_on(tmp_path, monkeypatch)
 def test_list_names_what_a_library_is_missing_for(tmp_path, monkeypatch):
     (tmp_path / "good.py").write_text('"""A good one."""')
     (tmp_path / "needy.py").write_text('"""Needy."""\n\nNEEDS = "not_there_at_all"\n')
-    monkeypatch.setattr(command, "plugin_path", lambda folder: [str(tmp_path)])
-    monkeypatch.setattr(Registry, "_entry_points", lambda self: {})
+    monkeypatch.setattr("harness.registry.plug_ins.IMPORTED", {})
+    needy = Plugins("method", "harness.methods", [str(tmp_path)])
+    monkeypatch.setattr(command, "plugins", lambda folder: needy)
+    monkeypatch.setattr(Plugins, "_entry_points", lambda self: {})
     told = call("list")
     assert "not installed: needy, which needs not_there_at_all (pip install not_there_at_all)" in told
     assert [one["name"] for one in json.loads(call("list", "--json"))] == ["good"]

@@ -93,9 +93,11 @@ def test_every_command_that_counts_cells_takes_the_same_options_and_those_that_r
 def test_retry_differs_from_run_in_one_argument(monkeypatch, command, retried):
     asked = []
     monkeypatch.setattr("harness.cli.actions.suite.execute", lambda o, **more: asked.append((o, more)) or 7)
-    done = invoke("suite", command, "x", "--seeds", "2", "--set", "a.b=1", "--set", "c.d=2", "--shard", "1/4")
+    done = invoke(
+        "suite", command, "main_results", "--seeds", "2", "--set", "a.b=1", "--set", "c.d=2", "--shard", "1/4"
+    )
     ((options, more),) = asked
     assert done.return_value == 7
     assert more == {"quiet": False, "retry": retried}
-    assert (options["suite"], options["seeds"], options["shard"]) == ("x", 2, "1/4")
+    assert (options["suite"], options["seeds"], options["shard"]) == ("main_results", 2, "1/4")
     assert list(options["overrides"]) == ["a.b=1", "c.d=2"]

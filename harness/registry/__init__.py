@@ -2,20 +2,17 @@
 
 import inspect
 import logging
-import re
 import sys
 import traceback
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, Generic, TypeVar, get_origin
 
-from harness.errors import HarnessError, UsageError, unknown
-from harness.paths import included
+from harness.errors import HarnessError, UsageError
+from harness.registry.plug_ins import IMPORTED, Plugins
 
 # What a plug-in of each kind may import of the harness beside its contract `harness.KIND`, and what stays in place for
 # it: packages and modules of `harness`. The tests hold the plug-ins that ship to it.
@@ -31,8 +28,6 @@ T = TypeVar("T")
 C = TypeVar("C")
 log = logging.getLogger(__name__)
 _LONGEST = 400
-# How a file says that it needs a library that is no dependency of the harness.
-_NEEDS = re.compile(rb'^NEEDS = "(\w+)"', re.MULTILINE)
 
 
 def located(error: BaseException, file: str | Path | None) -> str:
@@ -48,62 +43,21 @@ def located(error: BaseException, file: str | Path | None) -> str:
     return f"{told} ({Path(own[-1].filename).name}, line {own[-1].lineno}{inside})"
 
 
-def plugin_path(folder: str) -> list[str]:
-    """Return the folders of a kind of plug-in: inside `harness/` in a wheel or beside it in a checkout, and the user's.
-
-    Raises `UsageError` for a folder of the user's that is not there or has no plug-ins, and for a name that two
-    folders have.
-    """
-    here = Path(__file__).resolve().parent
-    places = [here / folder, here.parent / folder, *(place / folder for place in included())]
-    found = [place for place in places if place.is_dir()]
-    files: dict[str, Path] = {}
-    for file in (file for place in found for file in sorted(place.glob("[!_]*.py"))):
-        if (first := files.setdefault(file.stem, file)) != file:
-            raise UsageError(f"{file} has the name of {first}: rename yours.")
-    return [str(place) for place in found]
-
-
-class Registry(Generic[T]):
-    """The plug-ins of one kind, known by name and imported only when asked for.
-
-    Third parties add theirs through the entry-point group that has the package's name
-    (`harness.methods`, `harness.datasets`, `harness.reports`). `base` is the contract that their classes keep.
-    """
+class Registry(Plugins, Generic[T]):
+    """The plug-ins of one kind, imported only when asked for; `base` is the contract that their classes keep."""
 
     def __init__(self, kind: str, package: str, path: list[str], base: type | None = None) -> None:
-        self.kind, self.package, self.path, self.base = kind, package, path, base
+        super().__init__(kind, package, path)
+        self.base = base
         self._classes: dict[str, type[T]] = {}
-        self._entries: dict[str, EntryPoint] | None = None
         self._skipped: set[str] = set()
-
-    def names(self) -> list[str]:
-        """Return all names in alphabetical order, without importing a plug-in.
-
-        What needs a library that is not installed is left out (`waiting`).
-        """
-        files = {file.stem for file in self._files()} - self.waiting().keys()
-        return sorted({*files, *self._entry_points(), *self._classes})
-
-    def waiting(self) -> dict[str, str]:
-        """Return the plug-ins that need a library which is not installed, with its name: `NEEDS = "..."` in a file."""
-        needed = {file.stem: library for file in self._files() if (library := _needs(file)) is not None}
-        return {name: library for name, library in needed.items() if not _installed(library)}
-
-    def _files(self) -> Iterator[Path]:
-        return (file for place in self.path for file in Path(place).glob("[!_]*.py"))
+        IMPORTED.setdefault(package, self)
 
     def get(self, name: str) -> type[T]:
         """Return the class called `name` (`-` counts as `_`); raise `UsageError` with the nearest match."""
         name = name.replace("-", "_")
         if name not in self._classes:
-            if (library := self.waiting().get(name)) is not None:
-                raise UsageError(
-                    f"The {self.kind} {name} needs the library {library}, which is not installed: pip install {library}"
-                )
-            if name not in self.names():
-                raise unknown(self.kind, name, self.names())
-            self._import(name)
+            self._import(self.known(name))
         return self._classes[name]
 
     def take(self, file: Path) -> type[T]:
@@ -142,10 +96,6 @@ class Registry(Generic[T]):
         """Return the classes of all plug-ins in alphabetical order; each faulty one is skipped with a warning."""
         return [found for name in self.names() if (found := self.find(name)) is not None]
 
-    def third_parties(self) -> list[str]:
-        """Return the names of the plug-ins that other packages add, without importing them."""
-        return sorted(self._entry_points())
-
     def register(self, cls: type[C]) -> type[C]:
         """Class decorator: enter `cls` under the name of its file."""
         name = cls.__module__.rpartition(".")[2]
@@ -176,7 +126,7 @@ class Registry(Generic[T]):
         except (Exception, SystemExit) as error:
             self._classes.pop(name, None)
             raise HarnessError(
-                f"The {self.kind} {name!r}{place} cannot be imported: {located(error, file or self._file(name))}"
+                f"The {self.kind} {name!r}{place} cannot be imported: {located(error, file or self.file(name))}"
             ) from error
         if entry and isinstance(loaded, type):
             loaded.name = name  # type: ignore[attr-defined]
@@ -214,10 +164,6 @@ class Registry(Generic[T]):
             raise
         return module
 
-    def _file(self, name: str) -> Path | None:
-        """Return the file of a plug-in in one of the known folders, None where there is none."""
-        return next((file for place in self.path if (file := Path(place) / f"{name}.py").is_file()), None)
-
     def _meant(self, module: object) -> str:
         """Return which class of a module looks like the plug-in, with its line."""
         for found in vars(module).values() if isinstance(module, ModuleType) else ():
@@ -235,27 +181,8 @@ class Registry(Generic[T]):
                     yield name
             yield from (name for name in getattr(part, "__abstractmethods__", ()) if _is_abstract(cls, name))
 
-    def _entry_points(self) -> dict[str, EntryPoint]:
-        # Reads the metadata of every installed package, so once is enough.
-        if self._entries is None:
-            self._entries = {entry.name: entry for entry in entry_points(group=self.package)}
-        return self._entries
-
-
-def _installed(library: str) -> bool:
-    """Return whether a library can be imported; a mere folder of its name in the current one is none."""
-    spec = find_spec(library)
-    return spec is not None and spec.origin is not None
-
-
-@lru_cache
-def _needs(file: Path) -> str | None:
-    """Return the library that a plug-in's file says it needs."""
-    try:
-        found = _NEEDS.search(file.read_bytes())
-    except OSError:
-        return None
-    return found[1].decode() if found else None
+    def _registered(self) -> Iterable[str]:
+        return self._classes
 
 
 def _path(cls: type) -> str:

@@ -1,0 +1,1 @@
+"""Screens that only look: they read files and names, and import nothing that computes."""

@@ -1,0 +1,36 @@
+"""The studies of a storage."""
+
+from typing import Any
+
+import click
+
+from harness.cli.layout import table
+from harness.cli.options import print_json
+from harness.paths import runs_root
+from harness.queue.storage_place import not_begun
+
+
+def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
+    """Print the studies of a storage."""
+    found = [] if not_begun(storage, runs_root(runs).path) else _found(runs, storage)
+    if as_json:
+        print_json(found)
+    elif not found:
+        click.echo("no study yet: harness sweep --method cskt --dataset icfg --synthetic", err=True)
+    else:
+        header = ("study", "kind", "ended", "running", "waiting", "best")
+        rows = [[plain_cell(one[key]) for key in header] for one in found]
+        table("studies", header, rows, text=header[:2], leaving=("waiting", "running", "kind", "ended"))
+
+
+def _found(runs: str | None, storage: str | None) -> list[dict[str, Any]]:
+    from harness.sweep.list_studies import list_studies
+
+    return list_studies(runs, storage)
+
+
+def plain_cell(value: Any) -> str:
+    """Return a value as the cell of a table."""
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

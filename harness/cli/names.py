@@ -1,0 +1,56 @@
+"""Names that a command is given: they are looked up before anything heavy is imported, so that a slip costs nothing."""
+
+from typing import Any
+
+import click
+
+from harness.paths import runs_root
+
+
+class PlugIn(click.ParamType[str]):
+    """The name of a method, a dataset or a report.
+
+    Args:
+        folder: `methods`, `datasets` or `reports`.
+        known: whether only names of plug-ins are taken.
+    """
+
+    name = "text"
+
+    def __init__(self, folder: str, known: bool = True) -> None:
+        self.folder, self.known = folder, known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it was given; raise `UsageError` with the nearest match for an unknown one."""
+        from harness.registry.plug_ins import plugins
+
+        if self.known:
+            plugins(self.folder).known(value)
+        return str(value)
+
+
+class SuiteName(click.ParamType[str]):
+    """The name of a shipped suite, or a YAML file."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it was given; raise `UsageError` with the nearest match for an unknown one."""
+        from harness.suites.suite_files import find_suite
+
+        find_suite(value)
+        return str(value)
+
+
+def look_for_run(name: str, runs: str | None) -> None:
+    """Raise `UsageError` for a run that is not there, before what works on it is imported."""
+    from harness.record import find_run
+
+    find_run(name, runs_root(runs).path)
+
+
+def look_for_study(name: str, runs: str | None, storage: str | None) -> None:
+    """Raise `UsageError` for a study that is not there, before what reads it is imported."""
+    from harness.sweep.list_studies import open_study
+
+    open_study(name, runs_root(runs).path, storage)
