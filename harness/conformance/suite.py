@@ -91,7 +91,7 @@ CHECKS: tuple[Check, ...] = (
         "descent",
         "a few steps lower the loss",
         run=of_training.descent,
-        needs=_STEPS,
+        needs=(*_STEPS, "seed"),
         applies=only_trained,
     ),
     Check(

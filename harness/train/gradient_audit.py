@@ -46,10 +46,8 @@ def _check_gradients(method: Method) -> None:
     dead = [name for name, p in named.items() if p.requires_grad and p.grad is None]
     leaking = [name for name, p in named.items() if not p.requires_grad and p.grad is not None]
     if dead:
-        raise TrainingError(f"{_count(dead)} count as trainable but get no gradient: {listed(dead, _SHOWN)}.")
+        said = many(len(dead), "parameter counts as trainable but gets", "parameters count as trainable but get")
+        raise TrainingError(f"{said} no gradient: {listed(dead, _SHOWN)}.")
     if leaking:
-        raise TrainingError(f"{_count(leaking)} are frozen but get a gradient: {listed(leaking, _SHOWN)}.")
-
-
-def _count(names: list[str]) -> str:
-    return many(len(names), "parameter")
+        said = many(len(leaking), "parameter is frozen but gets", "parameters are frozen but get")
+        raise TrainingError(f"{said} a gradient: {listed(leaking, _SHOWN)}.")

@@ -212,7 +212,7 @@ class NoisyLoss(Whole):
         return Losses({"sdm": super().losses(features, batch).total * random.uniform(0.5, 1.5)})
 
 
-@planted("gradients", "1 parameter count as trainable but get no gradient: unused")
+@planted("gradients", "1 parameter counts as trainable but gets no gradient: unused")
 class Dead(Whole):
     def adapt(self):
         super().adapt()
