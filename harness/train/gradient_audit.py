@@ -46,7 +46,9 @@ def _check_gradients(method: Method) -> None:
     dead = [name for name, p in named.items() if p.requires_grad and p.grad is None]
     leaking = [name for name, p in named.items() if not p.requires_grad and p.grad is not None]
     if dead:
-        said = many(len(dead), "parameter counts as trainable but gets", "parameters count as trainable but get")
+        said = many(
+            len(dead), "parameter counts as trainable but gets", "parameters count as trainable but get"
+        )
         raise TrainingError(f"{said} no gradient: {listed(dead, _SHOWN)}.")
     if leaking:
         said = many(len(leaking), "parameter is frozen but gets", "parameters are frozen but get")

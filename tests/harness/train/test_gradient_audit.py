@@ -92,7 +92,9 @@ def test_a_leaking_frozen_parameter_is_named(method, batch, monkeypatch):
         return losses
 
     monkeypatch.setattr(method, "training_step", leak)
-    with pytest.raises(TrainingError, match=r"frozen but get a gradient: clip.model.text_projection"):
+    with pytest.raises(
+        TrainingError, match=r"1 parameter is frozen but gets a gradient: clip.model.text_projection"
+    ):
         audit_gradients(method, batch)
 
 
