@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from harness.config.sections import RunConfig
+from harness.data.annotations import found_at, locate
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import many
@@ -39,6 +40,7 @@ class Plan:
     differs: str | None = None
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -51,7 +53,7 @@ class Plan:
         time = (
             f"{self.estimated_seconds:.0f} s, from {self.estimate_from}"
             if self.estimated_seconds
-            else "no estimate yet: there is no earlier run"
+            else f"no estimate yet: {'the data are missing' if self.missing else 'there is no earlier run'}"
         )
         changed = [f"  {key}: {value} (default {old})" for key, old, value in self.differences]
         return [
@@ -59,26 +61,34 @@ class Plan:
             "",
             "differs from the default:" if changed else "nothing differs from the default",
             *changed,
-            f"run:        {self.name} ({self.state})",
+            f"run:        {self.name} ({self.state})" if self.name else f"run:        {self.state}",
             *([f"            {self.differs}"] if self.differs else []),
             f"parameters: {counts['trainable']:,} of {counts['total']:,} trainable ({share:.2f} %)",
             f"pairs:      {self._pairs()}",
             f"time:       {time}",
             *(f"warning:    {fault}" for fault in self.faults),
             *(f"note:       {note}" for note in self.notes),
+            *(f"missing:    {what}" for what in self.missing),
         ]
 
     def _pairs(self) -> str:
         if not self.parameters["trainable"]:
             return "none: the method trains nothing"
+        if self.missing:
+            return "unknown until the data are there"
         return f"{self.train_pairs:,} per epoch, {many(self.config['train']['epochs'], 'epoch')}"
 
 
 def make_plans(config: RunConfig, runs: str | Path | None, n_seeds: int = 1) -> list[Plan]:
-    """Return the plans of a config's runs, one for each seed; reads data and weights, and writes nothing."""
+    """Return the plans of a config's runs, one for each seed; reads data and weights, and writes nothing.
+
+    Where the data are not there a plan has the config, the parameters and what is `missing`.
+    """
     from harness.run.job import needed_splits, outline
 
     outline(config.fitted(1))
+    if missing := _missing(config):
+        return [_plan_without_data(one, missing) for one in with_seeds(config, n_seeds)]
     with forgetting(), _on_data_that_are_there(config) as there:
         reading = read_dataset(there.dataset, Listener(), needed_splits(config))
         reading.check_pictures(config.dataset.on_bad_image)
@@ -95,6 +105,39 @@ def _on_data_that_are_there(config: RunConfig) -> Iterator[RunConfig]:
         return
     with tempfile.TemporaryDirectory(prefix="harness-plan-") as folder:
         yield config.on_data(folder)
+
+
+def _missing(config: RunConfig) -> list[str]:
+    """Return a line for each file that the run needs of real data and that is not there: which, where, what to do."""
+    dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root)
+    if config.dataset.synthetic or locate(dataset, place.path) is not None:
+        return []
+    folder, found = place.path / dataset.folder, found_at(dataset, place.path)
+    ways = f"`harness data info {dataset.name}` says how to get it"
+    if dataset.twin is not None:
+        ways += ", --synthetic needs none"
+    return [
+        f"{folder / dataset.annotation_files[0]}, from {place.chosen_by}: {ways}. {found}",
+        f"{folder / dataset.image_folder}/, the images: {ways}",
+    ]
+
+
+def _plan_without_data(config: RunConfig, missing: list[str]) -> Plan:
+    from harness.run.job import outline
+
+    train = DATASETS.get(config.dataset.name).expected.get("train")
+    fitted = config.fitted(train.identities if train else 1)
+    return Plan(
+        config=config.model_dump(mode="json"),
+        differences=differences(config),
+        name=None,
+        state="unknown until the data are there",
+        parameters=count_parameters(outline(fitted)).as_dict(),
+        train_pairs=0,
+        estimated_seconds=None,
+        estimate_from=None,
+        missing=missing,
+    )
 
 
 def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:

@@ -28,6 +28,8 @@ from harness.run.dry_run import Plan, make_plans
 from harness.run.run import run
 from harness.run.several_seeds import group_table_rows, run_seeds, seed_matters
 
+# The exit code of what cannot run because data are missing.
+MISSING = 2
 _SHORTHANDS = {
     "seed": "seed",
     "val": "dataset.val",
@@ -94,7 +96,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     if options["dry_run"]:
         plans = [make_plans(config, options["runs"], options["seeds"]) for config in configs]
         _show_plans(plans, options["as_json"])
-        return 0
+        return MISSING if any(plan.missing for seeds in plans for plan in seeds) else 0
     _check_found(configs)
     quiet = quiet or options["as_json"]
     with watching(quiet) as listener:

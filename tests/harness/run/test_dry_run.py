@@ -1,5 +1,7 @@
 """What a run would do: found or new, what it is not, and that pictures are missing."""
 
+import json
+
 import pytest
 
 from harness.cli.main import cli
@@ -58,3 +60,34 @@ def test_a_plan_writes_nothing_be_the_twin_there_or_not(twins, tmp_path, monkeyp
     assert "trainable" in capsys.readouterr().out
     assert list(tmp_path.rglob("*")) == []
     assert sorted((file, file.stat().st_mtime_ns) for file in twins.rglob("*")) == before
+
+
+def test_without_data_a_plan_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(
+        "sys.argv", ["harness", "run", "-m", "bitfit", "-d", "icfg", "-d", "cuhk", "--dry-run"]
+    )
+    assert run_safely(cli, debug=False) == 2
+    out, err = capsys.readouterr()
+    assert "  lr: " in out, "the config is there"
+    assert "run:        unknown until the data are there" in out
+    assert "171,008 of" in out
+    missing = [line for line in out.splitlines() if line.startswith("missing:")]
+    places = [tmp_path / "data/ICFG-PEDES/ICFG-PEDES.json", tmp_path / "data/CUHK-PEDES/reid_raw.json"]
+    assert len(missing) == 4
+    for place, line, name in zip(places, missing[::2], ("icfg", "cuhk"), strict=True):
+        assert str(place) in line
+        assert "from HARNESS_DATA" in line
+        assert f"`harness data info {name}`" in line
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_without_data_counts_what_the_published_identities_take(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["harness", "run", "-m", "irra", "-d", "cuhk", "--dry-run", "--json"])
+    assert run_safely(cli, debug=False) == 2
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["parameters"]["trainable"] == 194_535_419
+    assert plan["name"] is None
+    assert len(plan["missing"]) == 2
