@@ -55,15 +55,38 @@ def paragraph(head: str, text: str, *, indent: int | None = None, width_of_head:
     click.echo("\n".join([f"{head}{first}", *(f"{space}{line}" for line in others)]))
 
 
-def screen_width() -> int | None:
-    """Return the columns that there are: `COLUMNS`, else the terminal's; None where output is no terminal."""
+def joined(parts: Iterable[str], *, indent: int, error: bool = False) -> list[str]:
+    """Return parts joined by dots as lines of at most the terminal's width, the further ones indented.
+
+    Args:
+        parts: what is joined; none is cut.
+        indent: spaces before each line but the first.
+        error: whether the lines go to standard error.
+    """
+    width, lines = screen_width(error=error), [""]
+    for part in map(_printable, parts):
+        longer = f"{lines[-1]} · {part}" if lines[-1].strip() else f"{lines[-1]}{part}"
+        if width is None or _cells(longer) <= width or not lines[-1].strip():
+            lines[-1] = longer
+        else:
+            lines.append(" " * indent + part)
+    return lines
+
+
+def screen_width(*, error: bool = False) -> int | None:
+    """Return the columns that there are: `COLUMNS`, else the terminal's; None where output is no terminal.
+
+    Args:
+        error: whether standard error is meant, instead of standard output.
+    """
     asked = os.environ.get("COLUMNS", "")
     if asked.isdecimal() and int(asked):
         return max(int(asked), _NARROWEST_SCREEN)
-    if not sys.stdout.isatty():
+    stream = sys.stderr if error else sys.stdout
+    if not stream.isatty():
         return None
     try:
-        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):
         columns = 0
     return max(columns or 80, _NARROWEST_SCREEN)

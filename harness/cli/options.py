@@ -21,6 +21,7 @@ from harness.limits import LARGEST_SEED, MOST_SECONDS, MOST_WORKERS
 from harness.places import check_current_folder, told_fault
 
 INTERRUPTED = 130
+NEXT = "next: "
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
@@ -205,6 +206,7 @@ def _called(command: click.Command, debug: bool) -> int:
         code = command(standalone_mode=False, prog_name="harness")
     except Interrupted as stop:
         click.echo(plain(f"Interrupted: {stop}. Run the same command to resume."), err=True)
+        _say_next(stop)
         return INTERRUPTED
     except HarnessError as error:
         return _fail(error, str(error), error.exit_code, debug)
@@ -213,8 +215,9 @@ def _called(command: click.Command, debug: bool) -> int:
             traceback.print_exc()
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stop:
         click.echo("Interrupted.", err=True)
+        _say_next(stop)
         return INTERRUPTED
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -234,7 +237,15 @@ def _fail(error: Exception, text: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     click.echo(f"Error: {plain(text)}", err=True)
+    _say_next(error)
     return code
+
+
+def _say_next(error: BaseException) -> None:
+    """Print the commands that the notes of an error name, or of the one that click made it of."""
+    for one in (error, error.__cause__):
+        for note in filter(lambda text: text.startswith(NEXT), getattr(one, "__notes__", ())):
+            click.echo(plain(note), err=True)
 
 
 class NearestGroup(click.Group):

@@ -1,21 +1,16 @@
-"""Draw records and progress on a terminal; plain lines when it is none."""
+"""Draw records and their comparison on a terminal."""
 
-import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.listener import Listener
 from harness.record import EARLIER_INTERVALS, has_earlier_intervals, left_out_words
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
-_LOG_EVERY = 10.0
 
 
 def cell(value: float | None, ends: Iterable[float] | None = None) -> str:
@@ -123,6 +118,54 @@ def comparison_table(records: Sequence[Any]) -> None:
     )
 
 
+def seeds_table(results: Sequence[Any]) -> None:
+    """Print several methods' results on one dataset, one line each: groups of seeds, and runs that no seed changes."""
+    first = results[0]
+    synthetic = first["synthetic"] if isinstance(first, Mapping) else first.synthetic
+    dataset = dataset_of(first)
+    rows = [_seeds_row(result, f"test/{dataset}/t2i/") for result in results]
+    header = ("method", "seeds", "R@1 [95 %]", "sd", "R@5", "R@10", "mAP [95 %]")
+    title = f"{dataset}{' · SYNTHETIC TWIN' if synthetic else ''} · text to image · means over seeds"
+    table(title, header, rows, leaving=("R@10", "R@5", "sd", "mAP [95 %]"))
+    paragraph(
+        "",
+        "intervals: 95 %, over seeds and identities; of one run over identities; sd: of R@1 over seeds",
+        indent=2,
+    )
+    faults = [
+        result["faults"] if isinstance(result, Mapping) else result.data.get("faults", ())
+        for result in results
+    ]
+    fault_lines({"faults": dict.fromkeys(line for lines in faults for line in lines)})
+
+
+def _seeds_row(result: Any, key: str) -> list[str]:
+    if not isinstance(result, Mapping):
+        ends, values = result.intervals, result.metrics
+        cells = [
+            cell(values[key + name], ends[key + name] if name in _WITH_INTERVAL else None)
+            for name in _COLUMNS[:4]
+        ]
+        return [result.config["method"]["name"], "one run", cells[0], "–", *cells[1:]]
+    found = {name: result["metrics"][key + name] for name in _COLUMNS[:4]}
+    cells = [
+        cell(one["mean"], (one["low"], one["high"]) if name in _WITH_INTERVAL else None)
+        for name, one in found.items()
+    ]
+    return [result["method"], str(len(result["seeds"])), cells[0], f"{found['R1']['sd']:.2f}", *cells[1:]]
+
+
+def dataset_of(result: Any) -> str:
+    """Return the dataset of a record or of a group of seeds."""
+    return str(result["dataset"] if isinstance(result, Mapping) else result.config["dataset"]["name"])
+
+
+def r1_of(result: Any) -> float:
+    """Return R@1 from text to image of a record, or its mean of a group of seeds."""
+    key = f"test/{dataset_of(result)}/t2i/R1"
+    return float(result["metrics"][key]["mean"] if isinstance(result, Mapping) else result.metrics[key])
+
+
 def _rules(records: Sequence[Any]) -> str:
     """Return how the epochs of several methods were selected, and whose if not all in one way."""
     methods: dict[str, list[str]] = {}
@@ -152,93 +195,3 @@ def _comparison_row(record: Any, key: str) -> list[str]:
         f"{record.data['train_pairs'] if counts['trainable'] else 0:,}",
         f"{record.seconds:.0f} s",
     ]
-
-
-class TerminalListener(Listener):
-    """Shows stages and bars on a terminal; elsewhere one line per epoch and every ten seconds of a long stage."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet, self.live = quiet, sys.stderr.isatty() and not quiet
-        self._bar: Any = None
-        self._task: Any = None
-        self._stage, self._said = "", 0.0
-
-    def on_stage(self, text: str) -> None:
-        """Name the stage."""
-        self._stage, self._said = text, time.monotonic()
-        if self.live:
-            self._close()
-        self._say(text)
-
-    def on_count(self, done: int, total: int) -> None:
-        """Draw the stage's bar."""
-        if self.live:
-            self._draw(self._stage, done, total)
-        elif time.monotonic() - self._said > _LOG_EVERY:
-            self._said = time.monotonic()
-            self._say(f"{self._stage}: {done:,} of {total:,}")
-
-    def on_note(self, text: str) -> None:
-        """Say something a person should know."""
-        click.echo(plain(text), err=True)
-
-    def on_resume(self, history: list[dict[str, float]], step: int) -> None:
-        """Say where training resumes."""
-        self._say(f"resuming from the checkpoint: epoch {len(history) + 1}, step {step + 1}")
-
-    def on_step(self, epoch: int, step: int, n_steps: int) -> None:
-        """Draw the epoch's bar."""
-        if self.live:
-            self._draw(f"epoch {epoch}", step, n_steps)
-
-    def on_epoch(self, epoch: int, row: dict[str, float]) -> None:
-        """Say the epoch's loss and validation."""
-        if self.live:
-            self._close()
-        score = (
-            f"  val R@1 {row['val/t2i/R1']:5.1f}  mAP {row['val/t2i/mAP']:5.1f}"
-            if "val/t2i/R1" in row
-            else ""
-        )
-        self._say(f"epoch {epoch:3d}  loss {row['train/loss']:.4f}{score}  {row['seconds']:.1f} s")
-
-    def close(self) -> None:
-        """End whatever is drawn."""
-        self._close()
-
-    def _say(self, text: str) -> None:
-        if not self.quiet:
-            click.echo(plain(text), err=True)
-
-    def _draw(self, text: str, done: int, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        if self._bar is None:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-            )
-            self._bar = Progress(
-                *columns, console=Console(stderr=True, highlight=False, markup=False), transient=True
-            )
-            self._task = self._bar.add_task(plain(text), total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done, total=total, description=plain(text))
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-
-@contextmanager
-def watching(quiet: bool) -> Iterator[TerminalListener]:
-    """Yield a terminal listener and clear its bars at the end."""
-    listener = TerminalListener(quiet)
-    try:
-        yield listener
-    finally:
-        listener.close()

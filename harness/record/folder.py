@@ -24,6 +24,7 @@ from harness.record.record import (
     FEW_SHOT,
     HISTORY,
     HOLDOUT,
+    LEFT,
     PROGRESS,
     QUERIES,
     RECORD,
@@ -78,6 +79,7 @@ class RunFolder:
             record.progress = {name: int(value) for name, value in noted.items()}
             if self._is_abandoned(record):
                 record.status, record.finished = "interrupted", self._last_sign()
+                record.progress.pop(LEFT, None)
         return record
 
     def is_begun(self) -> bool:

@@ -13,6 +13,8 @@ TWIN_ENDING = "-twin"
 RECORD = "record.json"
 HISTORY = "history.json"
 PROGRESS = "progress.json"
+# In a running run's progress: seconds of training that are left.
+LEFT = "left"
 WEIGHTS = "weights.safetensors"
 QUERIES = "queries.npz"
 EMBEDDINGS = "embeddings.npz"

@@ -10,15 +10,15 @@ from harness.datasets import DATASETS
 from harness.images.store import disk_bytes
 from harness.methods import METHODS
 from harness.paths import data_root, runs_root
-from harness.record import Record, all_runs, readable
+from harness.record import Record, Tell, all_runs, readable, warn
 from harness.run.job import outline
 from harness.train.cost import count_parameters
 from harness.twins.writer import twin_captions
 
 
-def finished_runs(runs: str | Path | None = None) -> list[Record]:
-    """Return the records of all finished runs, oldest first."""
-    records = (record for _, record in readable(all_runs(runs_root(runs).path)))
+def finished_runs(runs: str | Path | None = None, tell: Tell = warn) -> list[Record]:
+    """Return the records of all finished runs, oldest first; `tell` hears one line of each that cannot be read."""
+    records = (record for _, record in readable(all_runs(runs_root(runs).path), tell))
     return [record for record in records if record.status == "finished"]
 
 

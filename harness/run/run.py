@@ -22,6 +22,7 @@ from harness.record import (
     RunFolder,
     now,
 )
+from harness.record.time_left import TimeLeft
 from harness.run.earlier_runs import difference_from_earlier, differences
 from harness.run.final_test import take_test
 from harness.run.job import Job, build_method, prepare
@@ -120,7 +121,9 @@ def _guarded(job: Job) -> Record:
     record.environment = environment(str(job.engine.device))
     record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
     trained = METHODS.get(job.config.method.name).trained
-    progress = ProgressFile(folder, job.config.train.epochs if trained else 0)
+    progress = ProgressFile(
+        folder, TimeLeft(job.config.train.epochs if trained else 0, job.config.eval.every)
+    )
     folder.write(record)
     job.listener.on_start(record.name, record)
     tracker = Tracker(record, folder, job.root)

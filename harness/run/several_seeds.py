@@ -42,8 +42,7 @@ def run_seeds(
     """
     listener = listener or Listener()
     records = []
-    for number, one in enumerate(with_seeds(config, n_seeds), 1):
-        listener.on_stage(f"seed {one.seed} ({number} of {n_seeds})")
+    for one in with_seeds(config, n_seeds):
         records.append(run(one, runs=runs, force=force, device=device, listener=listener, tags=tags))
     root = runs_root(runs).path
     group = summarise(records, [RunFolder(root / record.name) for record in records])
@@ -90,6 +89,8 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
     return {
         "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,
+        "method": first.config["method"]["name"],
+        "dataset": dataset,
         "title": f"{first.config['method']['name']} on {dataset}{twin}{without} · {basis}",
         "note": f"mean [95 % interval over {'seeds and ' * (n_seeds > 1)}identities] and each seed's value"
         + "; two seeds tell little of another, and a third would narrow these intervals" * (n_seeds == 2),

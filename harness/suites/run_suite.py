@@ -24,6 +24,8 @@ from harness.queue.work_loop import Job, Work, until, when_free
 from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder
+from harness.record.time_left import duration
+from harness.run.estimate import expected_seconds, finished_runs
 from harness.run.run import run
 from harness.suites.cell_jobs import (
     CELL,
@@ -148,8 +150,26 @@ class SuiteRun(Work):
         if job is None:
             return None
         done = sum(state.state in ("done", "failed") for state in self.states())
-        self.listener.on_stage(f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.part)})")
+        self.listener.on_stage(
+            f"{job.user_attrs[CELL]['name']} ({done + 1} of {len(self.part)}{self._time_left()})"
+        )
         return CellJob(self, job)
+
+    def _time_left(self) -> str:
+        """Return how long the cells left should take, after runs like them; empty while one has none, and for helpers.
+
+        A helper does not know how many others there are.
+        """
+        if not self.tracker.leads:
+            return ""
+        finished = finished_runs(self.setup.root, tell=lambda file, why: None)
+        wanted = [job.user_attrs[CELL] for job in self.queue.jobs().values() if not job.state.is_finished()]
+        cells = [cell["config"] for cell in wanted if stored_key(cell) in self.part]
+        took = [expected_seconds(build_stored(config), finished)[0] for config in cells]
+        known = [seconds for seconds in took if seconds is not None]
+        if not known or len(known) < len(took):
+            return ""
+        return f", about {duration(sum(known) / max(self.setup.workers, 1))} left"
 
     def left(self) -> int:
         """Return how many cells have not ended."""
@@ -161,7 +181,8 @@ class SuiteRun(Work):
         ended = [state for state in self.states() if state.state in ("done", "failed")]
         new = [state for state in ended if state.key not in self.reported]
         self.reported |= {state.key for state in new}
-        return [f"{one.name}, {len(ended)} of {len(self.part)} done: {_ending(one)}" for one in new]
+        left = self._time_left() if new else ""
+        return [f"{one.name}, {len(ended)} of {len(self.part)} done{left}: {_ending(one)}" for one in new]
 
 
 class CellJob(Job):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from harness.config.sections import RunConfig
@@ -19,6 +20,7 @@ from harness.queue.work_loop import Work, until
 from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
 from harness.record import Record, RunFolder, all_trials, readable
+from harness.record.time_left import duration
 from harness.run.run import run
 from harness.run.several_seeds import FRESH_SEED, run_seeds
 from harness.sweep.ended_trials import KIND
@@ -134,7 +136,7 @@ class Sweep(Work):
         trial = self.study.take(worker)
         if trial is None:
             return None
-        place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials})"
+        place = f"trial {trial.number} ({self.study.n_done + 1} of {self.search.trials}{self._time_left()})"
         self.listener.on_stage(f"{place}: {params_text(trial.params)}")
         return TrialJob(self.study, trial, self.config, self.setup, self.tracker, broken=self.keep_failing)
 
@@ -143,6 +145,16 @@ class Sweep(Work):
         wanted = list(self.queue.jobs().values())[: self.search.trials]
         return sum(not job.state.is_finished() or is_cut_off(job) for job in wanted)
 
+    def _time_left(self) -> str:
+        """Return how long the trials left should take, after those that ended; empty before one did, and for helpers.
+
+        A helper does not know how many others there are.
+        """
+        took = [trial.seconds for trial in self.study.trials() if trial.seconds]
+        if not (took and self.leads and self.left()):
+            return ""
+        return f", about {duration(fmean(took) * self.left() / max(self.setup.workers, 1))} left"
+
     def progress(self) -> list[str]:
         """Return how each trial ended that ended since the last call, and the best so far; track both."""
         rows = self.study.trials()
@@ -150,11 +162,11 @@ class Sweep(Work):
         self.reported |= {row.number for row in new}
         best = best_of(rows)
         so_far = "" if best is None else f" (best {best.value:.2f}, trial {best.number})"
-        lines = []
+        lines, time_left = [], self._time_left()
         for row in new:
             value = "" if row.value is None else f" at {row.value:.2f}"
             lines.append(
-                f"trial {row.number}, {len(rows)} of {self.search.trials} done: {row.state}{value}{so_far}"
+                f"trial {row.number}, {len(rows)} of {self.search.trials} done{time_left}: {row.state}{value}{so_far}"
             )
             if (
                 self.leads

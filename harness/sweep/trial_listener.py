@@ -44,6 +44,7 @@ class TrialListener(Listener):
 
     def on_start(self, name: str, record: Record) -> None:
         """Keep the record; raise `Changed` when data, pictures, weights or versions are not those of earlier trials."""
+        self.inner.on_start(name, record)
         self.records.append(record)
         backbone = {key: value for key, value in record.backbone.items() if key != "seed"}
         shared = {"fingerprint": record.fingerprint, "backbone": backbone, "versions": record.versions}

@@ -15,6 +15,7 @@ from harness.method_parts.batch import Batch, Losses
 from harness.method_parts.schedule import Progress
 from harness.methods import Method
 from harness.record import RunFolder
+from harness.record.time_left import VALIDATION_SECONDS
 from harness.train.batches import Batches
 from harness.train.checkpoint import CHECKPOINT, BestWeights, Checkpoint, State
 from harness.train.cost import StepMemory, held_tensors
@@ -196,7 +197,9 @@ class Training:
         n_parts = sums.pop("parts", 1.0)
         row = {"epoch": float(epoch), "lr": self.optimiser.param_groups[0]["lr"], "seconds": seconds}
         row |= {f"train/{name}": value / n_parts for name, value in sums.items()}
-        if self.validate and (epoch % self.config.eval.every == 0 or epoch == self.config.train.epochs):
+        began = time.perf_counter()
+        validates = epoch % self.config.eval.every == 0 or epoch == self.config.train.epochs
+        if self.validate and validates:
             metrics = self.validate()
             row |= {f"val/{name}": value for name, value in metrics.items()}
             self._select(epoch, metrics)
@@ -206,6 +209,8 @@ class Training:
         state.history.append(row)
         if self.watch:
             state.watch = self.watch(epoch, state.watch)
+        if validates or self.watch:
+            row[VALIDATION_SECONDS] = time.perf_counter() - began
         if self.checkpoint.due(epoch_ended=True):
             self._save()
         self.listener.on_epoch(epoch, row)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis.studies.figures import FINISHED, LARGE
-from harness.analysis.studies.tables import duration, trials_frame
+from harness.analysis.studies.tables import trials_frame
 from harness.analysis.studies.tracked_study import TrackedStudy
 from harness.config.fields import Choice
 from harness.errors import many
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, Table, interval_text
 from harness.pages.theme import drawn, short_number
+from harness.record.time_left import duration
 from harness.sweep.space import Axis
 from harness.sweep.trial import TIE
 

@@ -7,6 +7,7 @@ from harness.analysis.studies.figures import BEYOND, FAILED, FINISHED, PRUNED
 from harness.analysis.studies.tracked_study import TrackedStudy
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, Table, cut_text
+from harness.record.time_left import duration
 from harness.sweep.trial import Trial
 
 if TYPE_CHECKING:
@@ -100,21 +101,6 @@ def _cost_facts(study: TrackedStudy) -> dict[str, str]:
 def _twin_note(study: TrackedStudy) -> tuple[str, ...]:
     note = "SYNTHETIC TWIN: what is best on rendered people and a tiny backbone may not be best on real data."
     return (note,) if study.synthetic else ()
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit a person would use.
-
-    >>> duration(42), duration(600), duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 200
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-    )
 
 
 def failures_table(study: TrackedStudy) -> Table:

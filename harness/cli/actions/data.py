@@ -6,7 +6,7 @@ import click
 
 from harness.cli.layout import table
 from harness.cli.options import parse_size, plain
-from harness.cli.terminal import watching
+from harness.cli.progress import watching
 from harness.data.annotations import image_files, locate, missing_twin, read_dataset
 from harness.data.overview import chosen_place
 from harness.data.verify.verify import VerifyReport

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.cli.actions.run import overrides_given, show_record
-from harness.cli.terminal import watching
+from harness.cli.progress import watching
 from harness.presets.resolve import check_agreement
 from harness.run.import_checkpoint import import_checkpoint, released_config
 

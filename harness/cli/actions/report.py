@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.options import plain
-from harness.cli.terminal import watching
+from harness.cli.progress import watching
 from harness.config.sections import RunConfig
 from harness.record import twin_name
 

@@ -1,21 +1,24 @@
 """What `harness run` does with its options: resolve, say what is unusual, run, show."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.layout import paragraph, table
-from harness.cli.options import plain, print_json, printed_command
+from harness.cli.options import NEXT, plain, print_json, printed_command
+from harness.cli.progress import TerminalListener, watching
 from harness.cli.terminal import (
-    TerminalListener,
     comparison_table,
+    dataset_of,
     fault_lines,
     interval_line,
+    r1_of,
     record_table,
-    watching,
+    seeds_table,
 )
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
@@ -23,10 +26,11 @@ from harness.data.annotations import locate, missing_data
 from harness.datasets import DATASETS
 from harness.paths import data_root, runs_root
 from harness.presets.resolve import check_agreement, differences, resolve
-from harness.record import find_run
+from harness.record import RunFolder, find_run
 from harness.run.dry_run import Plan, make_plans
+from harness.run.estimate import expected_seconds, finished_runs
 from harness.run.run import run
-from harness.run.several_seeds import group_table_rows, run_seeds, seed_matters
+from harness.run.several_seeds import group_table_rows, run_seeds, seed_matters, with_seeds
 
 # The exit code of what cannot run because data are missing.
 MISSING = 2
@@ -100,7 +104,9 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     _check_found(configs)
     quiet = quiet or options["as_json"]
     with watching(quiet) as listener:
-        results = [_run_one(config, options, listener, quiet) for config in configs]
+        _expect(listener, configs, options)
+        with _told_how_to_resume(listener, options["runs"]):
+            results = [_run_one(config, options, listener, quiet) for config in configs]
     if is_main_process():
         _show_results(results, options)
         names = list(dict.fromkeys(data_name(config) for config in configs))
@@ -109,12 +115,35 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     return 0
 
 
+def _expect(listener: TerminalListener, configs: Iterable[RunConfig], options: Mapping[str, Any]) -> None:
+    """Tell the listener which runs come, and how it knows how long each takes: from those that finished so far."""
+
+    def expected(config: RunConfig) -> float | None:
+        return expected_seconds(config, finished_runs(options["runs"], tell=lambda file, why: None))[0]
+
+    listener.expect([one for config in configs for one in with_seeds(config, options["seeds"])], expected)
+
+
 def _check_found(configs: Iterable[RunConfig]) -> None:
     """Raise `DataError` for missing data before the first of several runs begins."""
     for config in configs:
         dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root)
         if not config.dataset.synthetic and locate(dataset, place.path) is None:
             raise missing_data(dataset, place)
+
+
+@contextmanager
+def _told_how_to_resume(listener: TerminalListener, runs: str | None) -> Iterator[None]:
+    """Add to an error that ends a run the commands to use next: look at it, then resume it."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        record = RunFolder(runs_root(runs).path / listener.name).glance() if listener.name else None
+        if record is not None and record.status in ("failed", "interrupted"):
+            words = ("show", "resume") if record.status == "failed" else ("resume",)
+            commands = [printed_command("runs", word, record.name, runs=runs) for word in words]
+            error.add_note("\n".join(f"{NEXT}{command}" for command in commands))
+        raise
 
 
 def _each_once(names: Iterable[str]) -> list[str]:
@@ -138,39 +167,60 @@ def _run_one(config: RunConfig, options: dict[str, Any], listener: TerminalListe
 
 
 def _show_results(results: list[Any], options: dict[str, Any]) -> None:
-    """Print what came out: groups of seeds, or of each dataset one record or several methods side by side."""
+    """Print what came out: one run, one group of seeds, or of each dataset all methods in one table."""
     if options["as_json"]:
         plain_results = [
             result if isinstance(result, dict) else result.model_dump(mode="json") for result in results
         ]
         print_json(plain_results if len(results) > 1 else plain_results[0])
-    elif options["seeds"] > 1:
-        for result in results:
-            if isinstance(result, dict):
-                show_group(result, False)
-            else:
-                show_record(result, False, options["runs"])
+    elif len(results) == 1 and isinstance(results[0], dict):
+        show_group(results[0], False)
+        _show_next(["plan-seeds", "--dataset", results[0]["dataset"]], runs=options["runs"])
+    elif len(results) == 1:
+        show_record(results[0], False, options["runs"])
     else:
-        for number, records in enumerate(_by_dataset(results)):
+        for number, part in enumerate(_by_dataset(results)):
             if number:
                 click.echo()
-            _show_records(records, options["runs"])
+            _show_part(part)
+        _show_next(*_after_several(results), runs=options["runs"])
 
 
-def _show_records(records: list[Any], runs: str | None) -> None:
-    """Print the runs on one dataset."""
-    if len(records) == 1:
-        show_record(records[0], False, runs)
+def _show_part(results: list[Any]) -> None:
+    """Print the results on one dataset in one table."""
+    if len(results) == 1 and isinstance(results[0], dict):
+        show_group(results[0], False)
+    elif len(results) == 1:
+        record_table(results[0])
+    elif any(isinstance(result, dict) for result in results):
+        seeds_table(results)
+    else:
+        comparison_table(results)
+
+
+def _after_several(results: list[Any]) -> Iterator[list[str]]:
+    """Yield the commands to use after several results: compare the two best of a dataset, list them, report on them."""
+    part = next((part for part in _by_dataset(results) if len(part) > 1), None)
+    if part is None:
+        yield ["runs", "list"]
         return
-    comparison_table(records)
-    click.echo(plain(f"next: {printed_command('runs', 'show', records[-1].name, runs=runs)}"))
-    click.echo(plain(f"      {printed_command('runs', 'list', runs=runs)}"))
+    best = sorted(part, key=lambda result: -r1_of(result))[:2]
+    yield ["compare", *map(_name, best)]
+    yield ["runs", "list"]
+    yield ["report"]
 
 
-def _by_dataset(records: list[Any]) -> list[list[Any]]:
+def _show_next(*commands: Sequence[str], runs: str | None) -> None:
+    """Print commands that run as they are printed, one a line."""
+    for words in commands:
+        place = None if list(words) == ["report"] else runs
+        click.echo(plain(f"{NEXT}{printed_command(*words, runs=place)}"))
+
+
+def _by_dataset(results: list[Any]) -> list[list[Any]]:
     datasets: dict[str, list[Any]] = {}
-    for record in records:
-        datasets.setdefault(record.config["dataset"]["name"], []).append(record)
+    for result in results:
+        datasets.setdefault(dataset_of(result), []).append(result)
     return list(datasets.values())
 
 
@@ -181,7 +231,7 @@ def show_record(record: Any, as_json: bool, runs: str | None = None) -> None:
         return
     record_table(record)
     if record.tracking.get("synced"):
-        click.echo(plain(f"next: {printed_command('runs', 'show', record.name, runs=runs)}"))
+        _show_next(["runs", "show", record.name], runs=runs)
     else:
         sync = printed_command("runs", "sync", runs=runs)
         why = record.tracking.get("error") or "its process ended before it was sent"

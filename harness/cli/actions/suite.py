@@ -10,7 +10,7 @@ from harness.cli.actions.report import check_report, show_made
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import watching
+from harness.cli.progress import watching
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.paths import runs_root

@@ -12,7 +12,8 @@ from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.listings.studies import plain_cell
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import fault_lines, interval_line, metric_table, watching
+from harness.cli.progress import watching
+from harness.cli.terminal import fault_lines, interval_line, metric_table
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint

@@ -74,7 +74,7 @@ def translated(
 ) -> dict[str, Any]:
     """Translate a split's captions and return what was done; raise `UsageError` where no run would read them."""
     from harness.cli.actions.data import find, titled
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
     from harness.data.annotations import locate, read_dataset
     from harness.data.back_translations import FILE, have_their_own, read_translations, translate
 

@@ -38,7 +38,8 @@ def evaluate(
     """
     look_for_run(run, options["runs"])
     from harness.cli.layout import paragraph
-    from harness.cli.terminal import fault_lines, metric_table, watching
+    from harness.cli.progress import watching
+    from harness.cli.terminal import fault_lines, metric_table
     from harness.inference.transfer import evaluate_run
     from harness.record import EARLIER_INTERVALS, has_earlier_intervals
 

@@ -64,7 +64,7 @@ def table_of_methods(
     Needs no weights.
     """
     from harness.cli.actions.methods import describe_all, show_all
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
 
     with watching(obj["quiet"] or as_json) as listener:
         rows = describe_all(backbone, image_size, listener)

@@ -81,7 +81,7 @@ def pretrain(
     the same weights on the same machine with the same number of threads. The record has retrieval figures of
     unseen pictures by kind.
     """
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
     from harness.pretrain.pretrain import pretrain as make
     from harness.pretrain.recipe import PretrainConfig
 

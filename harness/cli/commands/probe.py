@@ -73,7 +73,7 @@ def compression(obj: dict[str, Any], /, run: str, as_json: bool, **options: Any)
     look_for_run(run, options["runs"])
     from harness.analysis.compression.probe import probe_compression
     from harness.cli.actions.probe import show_compression
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
 
     with watching(obj["quiet"] or as_json) as listener:
         found = probe_compression(run, listener=listener, **options)

@@ -49,7 +49,7 @@ def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: A
         show_reports(as_json)
         return 0
     from harness.cli.actions.report import show_made
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
     from harness.reporting.make import make_report
 
     with watching(obj["quiet"] or as_json) as listener:

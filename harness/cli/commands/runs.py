@@ -39,7 +39,7 @@ def runs() -> None:
 @json_option
 def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
     """List all recorded runs, oldest first."""
-    from harness.cli.actions.runs import print_runs
+    from harness.cli.actions.runs.list import print_runs
 
     print_runs(root, status, as_json)
 
@@ -50,7 +50,7 @@ def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
 @json_option
 def show(run: str, root: str | None, as_json: bool) -> None:
     """Show one RUN: results, epochs, command, settings, error, folder."""
-    from harness.cli.actions.runs import print_run
+    from harness.cli.actions.runs.show import print_run
 
     print_run(run, root, as_json)
 
@@ -65,12 +65,12 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
     """Resume an interrupted or failed RUN from its checkpoint."""
     look_for_run(run, root)
     from harness.cli.actions.run import show_record
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
     from harness.run.resume import resume_run
 
     with watching(obj["quiet"] or as_json) as listener:
         record = resume_run(run, root, device=device, listener=listener)
-    show_record(record, as_json)
+    show_record(record, as_json, root)
     return 0
 
 
@@ -97,7 +97,7 @@ def queries(
     which must be the one that was tested on. An apostrophe goes before a text that a spreadsheet would take for a
     formula.
     """
-    from harness.cli.actions.runs import print_queries
+    from harness.cli.actions.runs.show import print_queries
 
     print_queries(run, root, direction, dataset, data_root, out)
 
@@ -138,6 +138,6 @@ def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
     harness runs reread
     harness runs reread cskt-icfg-1a2b
     """
-    from harness.cli.actions.runs import print_reread
+    from harness.cli.actions.runs.reread import print_reread
 
     print_reread(names, root, as_json)

@@ -57,7 +57,7 @@ def search(
     """
     look_for_run(options["run"], options["runs"])
     from harness.cli.actions.search import show_search
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
     from harness.inference.search import read_queries, search
 
     wanted = read_queries(queries, file)

@@ -42,7 +42,7 @@ def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
     checkpoint where both see the same --runs folder.
     """
     from harness.cli.actions.worker import help_with, setup_from
-    from harness.cli.terminal import watching
+    from harness.cli.progress import watching
 
     with watching(obj["quiet"]) as listener:
         setup = setup_from(options, listener)

@@ -82,6 +82,10 @@ COMMANDS = {
         "--out=OUT/tiny",
     ),
     "methods info": ("methods", "info", "tbps_clip", "--backbone", "tiny", "--image-size", "96x32"),
+    # The last: another seed makes the beginnings of names ambiguous.
+    "run of several methods and seeds": (
+        *("run", "-m", "full_finetune", "-m", "linear_probe", *ICFG, "--seeds", "2", "QUICK"),
+    ),
 }
 
 

@@ -1,16 +1,10 @@
 """Tables and progress on a terminal: no number is cut, hostile text stays text, a pipe gets plain lines."""
 
-import sys
-
-import pytest
-
 from harness.cli.terminal import (
-    TerminalListener,
     cell,
     comparison_table,
     metric_table,
     record_table,
-    watching,
 )
 
 BAD = "a\x1b[31m [bold]b[/bold] \x07"
@@ -140,59 +134,6 @@ def test_the_title_of_several_methods_names_each_one_s_rule(capsys, fake):
         assert "none" not in title
     comparison_table([floor, probe, full])
     assert "full_finetune rule last" in capsys.readouterr().out.splitlines()[0]
-
-
-def test_elsewhere_than_on_a_terminal_each_epoch_is_a_line_on_standard_error(capsys):
-    with watching(quiet=False) as listener:
-        assert not listener.live
-        listener.on_stage(f"reading {BAD}")
-        listener.on_count(1, 9)
-        listener.on_epoch(2, {"train/loss": 1.5, "seconds": 3.21})
-        listener.on_epoch(3, {"train/loss": 1.25, "seconds": 3.0, "val/t2i/R1": 40.55, "val/t2i/mAP": 30.0})
-        listener.on_resume([{}, {}], 4)
-    out, err = capsys.readouterr()
-    stage, second, third, resumed = err.splitlines()
-    assert out == ""
-    assert "\x1b" not in stage
-    assert second.split() == ["epoch", "2", "loss", "1.5000", "3.2", "s"]
-    assert third.split()[4:] == ["val", "R@1", "40.5", "mAP", "30.0", "3.0", "s"]
-    assert ["3" in resumed, "5" in resumed] == [True, True]
-
-
-def test_a_long_stage_is_told_of_every_ten_seconds(capsys, monkeypatch):
-    clock = iter([100.0, 105.0, 111.0, 111.0, 115.0])
-    monkeypatch.setattr("harness.cli.terminal.time.monotonic", lambda: next(clock))
-    listener = TerminalListener()
-    listener.on_stage("s")
-    for done in (1, 2000, 3000):
-        listener.on_count(done, 10_000)
-    assert capsys.readouterr().err.splitlines() == ["s", "s: 2,000 of 10,000"]
-
-
-def test_quiet_says_nothing_but_notes(capsys):
-    with watching(quiet=True) as listener:
-        listener.on_stage("s")
-        listener.on_epoch(1, {"train/loss": 1.0, "seconds": 1.0})
-        listener.on_note("a note")
-    assert capsys.readouterr().err == "a note\n"
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_on_a_terminal_a_bar_follows_each_stage_and_is_gone_at_the_end(monkeypatch, capsys, fails):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    try:
-        with watching(quiet=False) as listener:
-            listener.on_stage("s")
-            listener.on_count(1, 3)
-            listener.on_count(2, 3)
-            (task,) = listener._bar.tasks
-            assert (task.completed, task.total, task.description) == (2, 3, "s")
-            listener.on_step(1, 4, 9)
-            if fails:
-                raise ValueError
-    except ValueError:
-        pass
-    assert listener._bar is None
 
 
 def test_what_was_assumed_of_the_backbones_weights_stands_below_the_result(fake, capsys):

@@ -181,7 +181,7 @@ def test_a_found_run_of_other_sources_names_what_changed(world, twins, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "override", ["method.lr=0.1", "train.epochs=3", "seed=2", "dataset.val=none", "train.augment.flip=0.1"]
+    "override", ["method.lr=0.05", "train.epochs=3", "seed=2", "dataset.val=none", "train.augment.flip=0.1"]
 )
 def test_whatever_can_change_a_result_changes_the_identity(world, twins, override):
     other = ("eval.rule=last",) if "val=none" in override else ()

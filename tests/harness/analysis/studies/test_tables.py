@@ -2,8 +2,9 @@
 
 import pytest
 
-from harness.analysis.studies.tables import duration, facts_table, failures_table, trials_frame
+from harness.analysis.studies.tables import facts_table, failures_table, trials_frame
 from harness.pages.tables import DASH
+from harness.record.time_left import duration
 from tests.tracked_studies import BAD, MEMORY, R1, TRIALS, tracked, trial
 
 

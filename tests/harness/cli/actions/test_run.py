@@ -1,20 +1,26 @@
 """What `harness run` makes of its options and prints of results: configs, one record, seeds, several, plans, JSON."""
 
 import json
+import shlex
 from dataclasses import replace
 
+import click
 import pytest
 
 from harness.cli.actions import run as run_module
 from harness.cli.actions.run import (
     _show_plans,
     _show_results,
+    _told_how_to_resume,
     config_from,
     execute,
     say_differences,
     show_record,
 )
-from harness.errors import UsageError
+from harness.cli.main import cli
+from harness.cli.options import run_safely
+from harness.cli.progress import TerminalListener
+from harness.errors import HarnessError, Interrupted, UsageError
 from harness.presets.resolve import resolve
 from harness.record import RunFolder
 from harness.run.dry_run import Plan
@@ -34,6 +40,10 @@ OPTIONS = {
     "report": None,
 }
 GROUP = {
+    "method": "cskt",
+    "dataset": "icfg",
+    "synthetic": True,
+    "faults": [],
     "title": "g · 2 seeds",
     "note": "a note",
     "seeds": [1, 2],
@@ -254,3 +264,92 @@ def test_several_seeds_are_run_as_a_group(monkeypatch, capsys):
     assert execute({**OPTIONS, "seeds": 2}, quiet=True) == 0
     assert asked == [2]
     assert "30.1" in capsys.readouterr().out
+
+
+def parsed(text):
+    """The commands after `next:`, each parsed by the command line as a person would type it."""
+    commands = [line[6:] for line in click.unstyle(text).splitlines() if line.startswith("next: ")]
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "harness"
+        group = cli
+        with click.Context(cli) as context:
+            while isinstance(group, click.Group):
+                _, group, words = group.resolve_command(context, words)
+            group.make_context("harness", words, parent=context)
+    return commands
+
+
+def group_of(method, r1, dataset="icfg"):
+    numbers = {"mean": r1, "low": r1 - 2, "high": r1 + 2, "sd": 1.0, "values": [r1, r1]}
+    metrics = {f"test/{dataset}/t2i/{name}": numbers for name in ("R1", "R5", "R10", "mAP")}
+    return {
+        **GROUP,
+        "method": method,
+        "dataset": dataset,
+        "metrics": metrics,
+        "runs": [f"{method}-1", f"{method}-2"],
+    }
+
+
+def test_several_methods_of_several_seeds_are_one_table_for_each_dataset(fake, capsys, narrow):
+    untrained = finished(fake, "zero_shot", r1=12.0)
+    results = [untrained, group_of("coop", 30.0), group_of("cskt", 41.0), group_of("cskt", 50.0, "cuhk")]
+    _show_results(results, {**OPTIONS, "seeds": 2, "runs": "my runs"})
+    out = capsys.readouterr().out
+    rows = [
+        line.split() for line in out.splitlines() if line.split()[:1] in (["zero_shot"], ["coop"], ["cskt"])
+    ]
+    r1 = f"{untrained.metrics['test/icfg/t2i/R1']:.1f}"
+    assert [row[:5] for row in rows] == [
+        ["zero_shot", "one", "run", r1, rows[0][4]],
+        ["coop", "2", "30.0", "[28.0,", "32.0]"],
+        ["cskt", "2", "41.0", "[39.0,", "43.0]"],
+    ]
+    # A dataset with one group has its own table of all metrics.
+    assert out.count("g · 2 seeds") == 1
+    assert max(len(line) for line in out.splitlines() if not line.startswith("next: ")) <= 80
+    assert parsed(out) == [
+        "harness compare cskt-1 coop-1 --runs 'my runs'",
+        "harness runs list --runs 'my runs'",
+        "harness report",
+    ]
+
+
+def test_what_to_do_next_fits_one_run_one_group_and_runs_on_several_datasets(fake, capsys):
+    made = finished(fake)
+    _show_results([made], OPTIONS)
+    assert parsed(capsys.readouterr().out) == [f"harness runs show {made.name}"]
+    _show_results([GROUP], {**OPTIONS, "seeds": 2})
+    assert parsed(capsys.readouterr().out) == ["harness plan-seeds --dataset icfg"]
+    _show_results([group_of("cskt", 40.0), group_of("cskt", 50.0, "cuhk")], {**OPTIONS, "seeds": 2})
+    assert parsed(capsys.readouterr().out) == ["harness runs list"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        ("failed", HarnessError("bad"), ["show", "resume"]),
+        ("interrupted", Interrupted("stopped"), ["resume"]),
+        ("interrupted", KeyboardInterrupt(), ["resume"]),
+        ("finished", HarnessError("another one is bad"), []),
+    ],
+)
+def test_an_error_that_ends_a_run_says_how_to_resume_it(
+    fake, tmp_path, capsys, monkeypatch, status, error, words
+):
+    made = finished(fake, status=status)
+    RunFolder(tmp_path / made.name).write(made)
+
+    @click.command()
+    def fails():
+        listener = TerminalListener(quiet=True)
+        listener.name = made.name
+        with _told_how_to_resume(listener, str(tmp_path)):
+            raise error
+
+    monkeypatch.setattr("sys.argv", ["harness"])
+    assert run_safely(fails, debug=False) in (1, 130)
+    err = capsys.readouterr().err
+    assert parsed(err) == [f"harness runs {word} {made.name} --runs {tmp_path}" for word in words]
+    assert err.strip().startswith(("Error: ", "Interrupted"))

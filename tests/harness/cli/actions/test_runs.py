@@ -8,7 +8,9 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from harness.analysis.reread import Outcome, Reread
-from harness.cli.actions.runs import print_reread, print_run, print_runs
+from harness.cli.actions.runs.list import print_runs
+from harness.cli.actions.runs.reread import print_reread
+from harness.cli.actions.runs.show import print_run
 from harness.cli.commands.runs import STATUSES
 from harness.cli.main import cli
 from harness.cli.options import run_safely
@@ -281,6 +283,26 @@ def test_what_trains_nothing_says_so(fake, tmp_path, capsys):
     assert "trained on nothing" in out
     assert "pairs" not in out
     assert "epoch     none: the method trains nothing" in out
+
+
+def test_a_run_at_work_is_listed_with_its_epoch_and_time_left_and_a_killed_one_as_interrupted(
+    fake, tmp_path, capsys
+):
+    made, folder = write(tmp_path, fake, status="running")
+    made.environment = {"host": socket.gethostname()}
+    noted = {"epoch": 12, "step": 4, "epochs": 60, "left": 1980, "seconds": 77.0}
+    with locked(folder.path):
+        folder.write(made)
+        write_json(folder.file(PROGRESS), noted)
+        print_runs(str(tmp_path), None, False)
+        assert "running 12/60, 33 min left" in capsys.readouterr().out
+        print_run(made.name, str(tmp_path), False)
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "running, 12 of 60 epochs and 4 steps done, 33 min left" in shown
+    print_runs(str(tmp_path), None, False)
+    out = capsys.readouterr().out
+    assert "interrupted 12/60" in out
+    assert "left" not in out.replace("left out", "")
 
 
 @pytest.mark.parametrize(

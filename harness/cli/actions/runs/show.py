@@ -1,71 +1,28 @@
-"""Tables of recorded runs."""
+"""Show all there is to know of one run."""
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from harness.cli.actions.runs.states import is_before_pictures, state
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
-from harness.cli.terminal import cell, fault_lines, interval_line, metric_table, record_table
+from harness.cli.terminal import fault_lines, interval_line, metric_table, record_table
 from harness.config.values import flatten
-from harness.errors import DataError, HarnessError, many
+from harness.errors import DataError, HarnessError
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.record import (
     BEFORE_PICTURES,
-    EARLIER_INTERVALS,
     UNKNOWN,
     WHOLE,
     Record,
     RunFolder,
-    all_runs,
     find_run,
-    has_earlier_intervals,
-    reached,
-    readable,
 )
-
-if TYPE_CHECKING:
-    from harness.analysis.reread import Outcome
-
-_MARK, _EARLIER = "*", "‡"
-
-
-def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
-    """Print one line per run."""
-    place = runs_root(root)
-    records = [record for _, record in readable(all_runs(place.path), _tell)]
-    chosen = [record for record in records if status in (None, record.status)]
-    if as_json:
-        print_json([record.model_dump(mode="json", exclude={"sources", "environment"}) for record in chosen])
-    elif chosen:
-        without = [_left_out(record) for record in chosen]
-        header = ("run", "status", "rule", "pairs", "R@1 [95 %]", "mAP", "time", *["left out"] * any(without))
-        rows = [
-            [*_row(record), *[words] * any(without)] for record, words in zip(chosen, without, strict=True)
-        ]
-        leaving = ("time", "pairs", "mAP", "rule", "status")
-        table(f"runs in {place}", header, rows, text=(*header[:3], "left out"), leaving=leaving)
-        if any(map(_is_before, chosen)):
-            paragraph("", f"{_MARK} {BEFORE_PICTURES}", indent=2)
-        if any(map(has_earlier_intervals, chosen)):
-            paragraph("", f"{_EARLIER} {EARLIER_INTERVALS}", indent=2)
-        faulty = [record.name for record in chosen if record.data.get("faults")]
-        if faulty:
-            paragraph("", f"faults of the data, by harness runs show RUN: {', '.join(faulty)}", indent=2)
-    else:
-        state = f" that are {status}" if status else ""
-        click.echo(
-            f"No runs{state} in {place}. Start with: harness run --method cskt --dataset icfg --synthetic"
-        )
-
-
-def _tell(file: Path, why: str) -> None:
-    click.echo(plain(f"left out: {why}"), err=True)
 
 
 def print_run(name: str, root: str | None, as_json: bool) -> None:
@@ -82,7 +39,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
     if record.status == "finished":
         record_table(record)
     else:
-        paragraph("", f"{record.name}: {_state(record)}")
+        paragraph("", f"{record.name}: {state(record)}")
         if resume := _resume(record, root):
             click.echo(plain(f"resume it: {resume}"))
         fault_lines(record.data)
@@ -142,7 +99,7 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     yield "data", record.fingerprint
     for split, sha256 in record.pictures.items():
         yield "pictures", f"{sha256} of {split}"
-    if _is_before(record):
+    if is_before_pictures(record):
         yield "pictures", f"unknown: {BEFORE_PICTURES}"
     packages = record.environment.get("packages", {})
     yield (
@@ -182,23 +139,6 @@ def _selection(record: Record) -> Iterator[tuple[str, str]]:
         yield "test", "read once, with the chosen weights"
 
 
-def _status(record: Record) -> str:
-    host = record.environment.get("host")
-    elsewhere = record.status == "running" and host not in (None, socket.gethostname())
-    return f"{record.status} on {host} (or gone)" if elsewhere else str(record.status)
-
-
-def _state(record: Record) -> str:
-    """Return a run's state, and of one that did not finish how far it came."""
-    return ", ".join(filter(None, [_status(record), reached(record.progress)]))
-
-
-def _short_state(record: Record) -> str:
-    """Return a run's state with the epochs done of those to do, as `interrupted 3/60`."""
-    known = record.progress.get("epochs")
-    return f"{_status(record)} {record.progress['epoch']}/{known}" if known else _status(record)
-
-
 def _resume(record: Record, root: str | None) -> str | None:
     """Return the command that goes on with a run; None where none does."""
     if record.status not in ("interrupted", "failed") or record.imported:
@@ -223,76 +163,8 @@ def print_queries(
         click.echo(f"wrote {plain(out)}", err=True)
 
 
-def print_reread(names: Sequence[str], root: str | None, as_json: bool) -> None:
-    """Re-read runs and print which intervals changed, how many were left, and why others were skipped."""
-    from harness.analysis.reread import reread_runs
-
-    found = reread_runs(names, root)
-    if as_json:
-        print_json(found.as_dict())
-    elif found.reread or found.left or found.skipped:
-        _print_reread(found)
-        _print_reread_counts(found, root)
-    else:
-        click.echo(plain(f"No finished runs in {runs_root(root)}: nothing to re-read."))
-
-
-def _print_reread(found: "Outcome") -> None:
-    if found.reread:
-        header = ("result", "R@1 [95 %] before", "now")
-        rows = [(one.result, cell(one.value, one.before), cell(one.value, one.now)) for one in found.reread]
-        table("intervals made anew", header, rows)
-    if found.skipped:
-        table("left alone", ("result", "why"), found.skipped.items(), text=("result", "why"))
-
-
-def _print_reread_counts(found: "Outcome", root: str | None) -> None:
-    from harness.evaluate.intervals import METHOD
-
-    already = "is" if found.left == 1 else "are"
-    paragraph(
-        "",
-        f"re-read {many(len(found.reread), 'result')} by method {METHOD}; {found.left} {already} by it already; "
-        f"{len(found.skipped)} left alone",
-    )
-    if found.unsent:
-        sync = printed_command("runs", "sync", runs=root)
-        n = len(found.unsent)
-        click.echo(plain(f"MLflow has not got the new intervals of {n} of them: {sync}"))
-
-
 def _title(result: Mapping[str, Any]) -> str:
     """Return what a result on another dataset is called, with what it stands without."""
     n = result.get("left_out") or result.get("bad_images", 0)
     without = f" without {n:,} unreadable images" if n else ""
     return f"on {result['dataset']}{without}" + ("" if "pictures" in result else f" · {BEFORE_PICTURES}")
-
-
-def _is_before(record: Record) -> bool:
-    """Whether a run depends on pictures and does not know on which."""
-    return not record.pictures and bool(record.fingerprint)
-
-
-def _row(record: Record) -> list[Any]:
-    key = f"test/{record.config['dataset']['name']}/t2i/"
-    rule = record.selection.get("rule", "–")
-    return [
-        f"{record.name} {_MARK}" if _is_before(record) else record.name,
-        _short_state(record),
-        "untrained" if rule == "none" else rule,
-        f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
-        cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1"))
-        + f" {_EARLIER}" * has_earlier_intervals(record),
-        cell(record.metrics.get(key + "mAP")),
-        f"{record.seconds:.0f} s",
-    ]
-
-
-def _left_out(record: Record) -> str:
-    """Return how many images of each split a run left out, as short as can be; nothing where it left out none."""
-    known = record.data.get("left_out", {"of any split": record.data.get("bad_images", 0)})
-    return ", ".join(f"{n:,} {split}" for split, n in known.items() if n)
-
-
-def _has_pairs(record: Record) -> bool:
-    return "train_pairs" in record.data and record.selection.get("rule") != "none"
