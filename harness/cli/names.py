@@ -3,7 +3,9 @@
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from harness.cli.completing import offered, offering, runs
 from harness.paths import runs_root
 
 
@@ -28,6 +30,14 @@ class PlugIn(click.ParamType[str]):
             plugins(self.folder).known(value)
         return str(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        from harness.registry.plug_ins import plugins
+
+        return offered(plugins(self.folder).names, incomplete)
+
 
 class SuiteName(click.ParamType[str]):
     """The name of a shipped suite, or a YAML file."""
@@ -40,6 +50,17 @@ class SuiteName(click.ParamType[str]):
 
         find_suite(value)
         return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        from harness.suites.suite_files import suite_names
+
+        return offered(suite_names, incomplete)
+
+
+run_argument = click.argument("run", shell_complete=offering(runs))
 
 
 def look_for_run(name: str, runs: str | None) -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from harness.cli.names import PlugIn, look_for_run
+from harness.cli.names import PlugIn, look_for_run, run_argument
 from harness.cli.options import data_root_option, device_option, json_option, option, print_json, runs_option
 
 
 @click.command()
-@click.argument("run")
+@run_argument
 @option(
     "--dataset",
     "-d",

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from harness.cli.names import look_for_run
+from harness.cli.names import look_for_run, run_argument
 from harness.cli.options import (
     Choice,
     NearestGroup,
@@ -23,7 +23,7 @@ def probe() -> None:
 
 
 @probe.command()
-@click.argument("run")
+@run_argument
 @option(
     "--split",
     type=Choice(["val", "test"]),

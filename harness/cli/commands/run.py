@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import PlugIn
 from harness.cli.options import (
     Choice,
@@ -39,11 +41,18 @@ from harness.limits import MOST_SEEDS
     help="Dataset, see `harness data list`; may be repeated: each method runs on each.",
 )
 @option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
-@option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
+@option(
+    "--preset",
+    "presets",
+    shell_complete=offering(completing.presets),
+    multiple=True,
+    help="Named preset or a YAML file; later ones win.",
+)
 @option(
     "--set",
     "overrides",
     multiple=True,
+    shell_complete=offering(completing.settings),
     metavar="KEY=VALUE",
     help="Override a config key, e.g. method.lr=1e-4.",
 )

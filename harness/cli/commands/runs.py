@@ -4,7 +4,9 @@ from typing import Any
 
 import click
 
-from harness.cli.names import look_for_run
+from harness.cli import completing
+from harness.cli.completing import offering
+from harness.cli.names import look_for_run, run_argument
 from harness.cli.options import (
     Choice,
     NearestGroup,
@@ -45,7 +47,7 @@ def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@run_argument
 @runs_option
 @json_option
 def show(run: str, root: str | None, as_json: bool) -> None:
@@ -56,7 +58,7 @@ def show(run: str, root: str | None, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@run_argument
 @device_option
 @runs_option
 @json_option
@@ -75,7 +77,7 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
 
 
 @runs.command()
-@click.argument("run")
+@run_argument
 @option(
     "--direction",
     type=Choice(DIRECTIONS),
@@ -124,7 +126,7 @@ def sync(everything: bool, root: str | None, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("names", metavar="[RUN]...", nargs=-1)
+@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=offering(completing.runs))
 @runs_option
 @json_option
 def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:

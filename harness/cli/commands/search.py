@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import look_for_run
 from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 from harness.limits import MOST
@@ -11,7 +13,13 @@ from harness.limits import MOST
 
 @click.command()
 @click.argument("queries", nargs=-1, metavar="DESCRIPTION...")
-@option("--run", "-r", required=True, help="Finished run: a name, its first part, or a folder.")
+@option(
+    "--run",
+    "-r",
+    shell_complete=offering(completing.runs),
+    required=True,
+    help="Finished run: a name, its first part, or a folder.",
+)
 @option(
     "--gallery",
     type=click.Path(file_okay=False),

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import PlugIn, look_for_study
 from harness.cli.options import (
     NearestGroup,
@@ -33,8 +35,21 @@ from harness.limits import MOST_SEEDS, MOST_TRIALS
     help="Total number of trials (default: 20, or the whole grid).",
 )
 @option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
-@option("--preset", "presets", multiple=True, help="Named preset or a YAML file; later ones win.")
-@option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all trials.")
+@option(
+    "--preset",
+    "presets",
+    shell_complete=offering(completing.presets),
+    multiple=True,
+    help="Named preset or a YAML file; later ones win.",
+)
+@option(
+    "--set",
+    "overrides",
+    shell_complete=offering(completing.settings),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a config key in all trials.",
+)
 @option(
     "--space",
     multiple=True,
@@ -119,7 +134,7 @@ def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("study", metavar="STUDY")
+@click.argument("study", metavar="STUDY", shell_complete=offering(completing.studies))
 @runs_option
 @storage_option
 @json_option
@@ -135,7 +150,7 @@ def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> No
 
 
 @sweep.command()
-@click.argument("study", metavar="STUDY")
+@click.argument("study", metavar="STUDY", shell_complete=offering(completing.studies))
 @option("--out", "-o", type=click.Path(dir_okay=False), help="File to write (default: standard output).")
 @runs_option
 @storage_option

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.options import (
     data_root_option,
     device_option,
@@ -16,7 +18,7 @@ from harness.limits import MOST, MOST_SECONDS
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=offering(completing.studies))
 @runs_option
 @storage_option
 @device_option
