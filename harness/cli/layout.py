@@ -55,6 +55,15 @@ def paragraph(head: str, text: str, *, indent: int | None = None, width_of_head:
     click.echo("\n".join([f"{head}{first}", *(f"{space}{line}" for line in others)]))
 
 
+def size(n: int) -> str:
+    """Return bytes in words.
+
+    >>> size(1_234_567), size(2_500_000_000)
+    ('1.2 MB', '2.5 GB')
+    """
+    return f"{n / 1e9:.1f} GB" if n >= 1e8 else f"{n / 1e6:.1f} MB"
+
+
 def joined(parts: Iterable[str], *, indent: int, error: bool = False) -> list[str]:
     """Return parts joined by dots as lines of at most the terminal's width, the further ones indented.
 

@@ -22,7 +22,7 @@ COMMANDS = {
         "harness.cli.commands.import_:import_checkpoint",
         "Turn a checkpoint that authors released into a run.",
     ),
-    "runs": ("harness.cli.commands.runs:runs", "List, show, resume and sync recorded runs."),
+    "runs": ("harness.cli.commands.runs:runs", "List, show, resume, tag and delete recorded runs."),
     "sweep": ("harness.cli.commands.sweep:sweep", "Search hyper-parameters with Optuna."),
     "suite": ("harness.cli.commands.suite:suite", "Run whole tables: methods x datasets x seeds."),
     "worker": ("harness.cli.commands.worker:worker", "Work on a sweep or suite, from any machine."),

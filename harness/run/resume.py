@@ -9,6 +9,7 @@ from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build_stored
 from harness.record import Record, RunFolder, all_runs, all_trials, find_run, readable, warn
+from harness.record.marks import read_marks
 from harness.run.run import run
 from harness.run.several_seeds import groups
 from harness.track.mlflow_opening import opening, tracking_uri
@@ -53,7 +54,7 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
         there = rows_by_key(store.search("tags.`harness.identity` LIKE '%'"))
         sent, left = [], 0
         for folder, record in readable([*all_runs(root), *all_trials(root)]):
-            if record.status == "running" or _is_damaged(folder):
+            if record.status == "running" or read_marks(folder).archived or _is_damaged(folder):
                 continue
             if not everything and _has_arrived(record, folder, there, store.place):
                 left += 1

@@ -13,6 +13,7 @@ from harness.errors import unknown
 from harness.paths import runs_root
 from harness.places import is_there
 from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
+from harness.record.marks import read_marks
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import (
     _experiments,
@@ -138,7 +139,8 @@ class Store:
     def close(self, run_id: str, record: Record, folder: RunFolder) -> None:
         """Log results and artifacts and end the run in the record's state."""
         self.log(run_id, [results(record)])
-        self.set_tags(run_id, tags(record) | {NOTE: description(record)})
+        said = read_marks(folder)
+        self.set_tags(run_id, tags(record) | said.tags | {NOTE: description(record, said.note)})
         for name in ARTIFACTS:
             if folder.file(name).is_file():
                 self.log_file(run_id, folder.file(name))

@@ -14,11 +14,17 @@ from harness.record import Record, has_earlier_intervals, reached
 NOTE = "mlflow.note.content"
 
 
-def description(record: Record) -> str:
-    """Return a run's description in Markdown: what it is, its results, and the commands to use next."""
+def description(record: Record, note: str = "") -> str:
+    """Return a run's description in Markdown: what it is, its results, and the commands to use next.
+
+    Args:
+        record: of the run.
+        note: what a person says of it.
+    """
     name = record.name
     faults = [f"Data: {markdown_text(line)}" for line in record.data.get("faults", ())]
-    lines = [_headline(record), *_outcome(record), *faults, *_costs(record)]
+    said = [f"Note: {markdown_text(note)}"] if note else []
+    lines = [_headline(record), *said, *_outcome(record), *faults, *_costs(record)]
     if record.study is None and record.status == "finished":
         lines.append(
             "\n".join(

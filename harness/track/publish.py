@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.config.values import content_hash, flatten
 from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
+from harness.record.marks import read_marks
 from harness.track.mlflow_store import Store
 from harness.track.notes import NOTE, description
 from harness.track.own_runs import earlier_groups, marks, new_key
@@ -41,7 +42,8 @@ def publish_intervals(record: Record, folder: RunFolder, store: Store | None) ->
     if store is None or not here or not run_id or not store.is_there(run_id):
         return {**known, "synced": False, "error": "its intervals were re-read since"}
     store.log(run_id, [results(record)])
-    store.set_tags(run_id, tags(record) | {NOTE: description(record)})
+    said = read_marks(folder)
+    store.set_tags(run_id, tags(record) | said.tags | {NOTE: description(record, said.note)})
     store.log_file(run_id, folder.file(RECORD))
     for result in folder.results():
         _log_result(store, run_id, folder, result)

@@ -8,7 +8,7 @@ import click
 
 from harness.cli.actions.report import check_report, show_made
 from harness.cli.actions.worker import setup_from
-from harness.cli.layout import paragraph, table
+from harness.cli.layout import paragraph, size, table
 from harness.cli.options import plain, print_json
 from harness.cli.progress import watching
 from harness.errors import UsageError, many, unknown
@@ -197,9 +197,5 @@ def _needs(plan: SuitePlan) -> str:
         return "nothing left to do"
     unknown = f", no estimate yet for {plan.unknown} of them" if plan.unknown else ""
     time = f"{plan.seconds / 60:.1f} min in sequence{unknown}"
-    disk = f"weights {_size(plan.weights)}, image stores {_size(plan.stores)}"
+    disk = f"weights {size(plan.weights)}, image stores {size(plan.stores)}"
     return f"left: {many(left, 'cell')}; time: {time}; disk: {disk}"
-
-
-def _size(n: int) -> str:
-    return f"{n / 1e9:.1f} GB" if n >= 1e8 else f"{n / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""`harness runs`: list, show, resume, re-read and sync recorded runs."""
+"""`harness runs`: list, show, resume, keep in order, re-read and sync recorded runs."""
 
 from typing import Any
 
@@ -32,18 +32,25 @@ STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 @click.group(cls=NearestGroup)
 def runs() -> None:
-    """List, show, resume, re-read and sync recorded runs, and write out their results query by query."""
+    """List, show, resume, tag, archive, delete, re-read and sync recorded runs, and write out their results."""
 
 
 @runs.command("list")
 @option("--status", type=Choice(STATUSES), help="Only runs in this state.")
+@option("--method", "-m", help="Only runs of this method.")
+@option("--dataset", "-d", help="Only runs on this dataset; icfg-twin is the twin alone.")
+@option("--tag", metavar="NAME[=VALUE]", help="Only runs with this tag.")
+@option("--since", metavar="WHEN", help="Only runs begun since then: 2026-11-28, 12h, 3d or 2w.")
+@option("--sort", type=Choice(("age", "name", "r1", "time", "size")), help="Order; by default oldest first.")
+@option("--limit", type=click.IntRange(1), help="At most so many: by age the newest, else the first.")
+@option("--archived", is_flag=True, help="Archived runs, too.")
 @runs_option
 @json_option
-def list_runs(status: str | None, root: str | None, as_json: bool) -> None:
-    """List all recorded runs, oldest first."""
+def list_runs(status: str | None, root: str | None, as_json: bool, **asked: Any) -> None:
+    """List recorded runs, oldest first, with what they take on disk."""
     from harness.cli.actions.runs.list import print_runs
 
-    print_runs(root, status, as_json)
+    print_runs(root, status, as_json, **asked)
 
 
 @runs.command()
@@ -143,3 +150,91 @@ def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
     from harness.cli.actions.runs.reread import print_reread
 
     print_reread(names, root, as_json)
+
+
+@runs.command()
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@option("--yes", "-y", is_flag=True, help="Do not ask.")
+@option("--only-here", is_flag=True, help="Leave what MLflow has of it.")
+@runs_option
+@json_option
+def delete(names: tuple[str, ...], root: str | None, **options: Any) -> None:
+    """Delete each RUN, here and in MLflow.
+
+    What refers to it is named first: runs that started from it, groups of seeds, suites, studies. A run that is running
+    is refused. Where MLflow does not answer nothing is deleted.
+    """
+    from harness.cli.actions.runs.keep import delete as work
+
+    work(names, root, **options)
+
+
+@runs.command()
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@runs_option
+@json_option
+def archive(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
+    """Leave each RUN out of lists and reports.
+
+    Its folder stays, and `restore` brings it back.
+    """
+    from harness.cli.actions.runs.keep import change
+
+    change(names, root, archive=True, as_json=as_json)
+
+
+@runs.command()
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@runs_option
+@json_option
+def restore(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
+    """Bring each archived RUN back."""
+    from harness.cli.actions.runs.keep import change
+
+    change(names, root, archive=False, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("tags", metavar="[NAME[=VALUE]]...", nargs=-1)
+@option("--remove", multiple=True, metavar="NAME", help="Remove this tag; may be repeated.")
+@runs_option
+@json_option
+def tag(run: str, tags: tuple[str, ...], remove: tuple[str, ...], root: str | None, as_json: bool) -> None:
+    """Tag a RUN, here and in MLflow; `harness runs list --tag` finds it.
+
+    \b
+    harness runs tag cskt-icfg-1a2b paper table=2
+    """
+    from harness.cli.actions.runs.keep import tag as work
+
+    work(run, tags, remove, root, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("text")
+@runs_option
+@json_option
+def note(run: str, text: str, root: str | None, as_json: bool) -> None:
+    """Write TEXT as the note of a RUN.
+
+    It is written here and in MLflow; an empty one removes it.
+    """
+    from harness.cli.actions.runs.keep import note as work
+
+    work(run, text, root, as_json)
+
+
+@runs.command()
+@option("--dry-run", is_flag=True, help="Only say what would go, and what that frees.")
+@runs_option
+@json_option
+def prune(root: str | None, **options: Any) -> None:
+    """Remove what no run needs any more.
+
+    That is working files of finished runs, deletions that were cut off, and folders of runs that never began.
+    """
+    from harness.cli.actions.runs.keep import prune as work
+
+    work(root, **options)

@@ -1,13 +1,17 @@
 """Table the recorded runs."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
 from harness.cli.actions.runs.states import is_before_pictures, short_state, tell
-from harness.cli.layout import paragraph, table
+from harness.cli.layout import paragraph, size, table
 from harness.cli.options import print_json
 from harness.cli.terminal import cell
+from harness.errors import many
 from harness.paths import runs_root
 from harness.record import (
     BEFORE_PICTURES,
@@ -16,38 +20,125 @@ from harness.record import (
     all_runs,
     has_earlier_intervals,
     readable,
+    twin_name,
 )
+from harness.record.marks import Marks, disk_bytes, parse_since, parse_tag, read_marks
 
 _MARK, _EARLIER = "*", "‡"
 
 
-def print_runs(root: str | None, status: str | None, as_json: bool) -> None:
-    """Print one line per run."""
+def print_runs(root: str | None, status: str | None, as_json: bool, **asked: Any) -> None:
+    """Print one line per run, of those that fit what is asked (`chosen_runs`)."""
     place = runs_root(root)
-    records = [record for _, record in readable(all_runs(place.path), tell)]
-    chosen = [record for record in records if status in (None, record.status)]
+    asked |= {"status": status}
+    chosen = chosen_runs(place.path, **asked)
     if as_json:
-        print_json([record.model_dump(mode="json", exclude={"sources", "environment"}) for record in chosen])
+        print_json([_values(run) for run in chosen])
     elif chosen:
-        without = [_left_out(record) for record in chosen]
-        header = ("run", "status", "rule", "pairs", "R@1 [95 %]", "mAP", "time", *["left out"] * any(without))
-        rows = [
-            [*_row(record), *[words] * any(without)] for record, words in zip(chosen, without, strict=True)
-        ]
-        leaving = ("time", "pairs", "mAP", "rule", "status")
-        table(f"runs in {place}", header, rows, text=(*header[:3], "left out"), leaving=leaving)
-        if any(map(is_before_pictures, chosen)):
-            paragraph("", f"{_MARK} {BEFORE_PICTURES}", indent=2)
-        if any(map(has_earlier_intervals, chosen)):
-            paragraph("", f"{_EARLIER} {EARLIER_INTERVALS}", indent=2)
-        faulty = [record.name for record in chosen if record.data.get("faults")]
-        if faulty:
-            paragraph("", f"faults of the data, by harness runs show RUN: {', '.join(faulty)}", indent=2)
+        _print_table(f"runs in {place}", chosen)
     else:
-        state = f" that are {status}" if status else ""
+        narrowed = " that fit" if any(asked.values()) else ""
         click.echo(
-            f"No runs{state} in {place}. Start with: harness run --method cskt --dataset icfg --synthetic"
+            f"No runs{narrowed} in {place}. Start with: harness run --method cskt --dataset icfg --synthetic"
         )
+
+
+class Listed(NamedTuple):
+    """A run as it is listed: its record, what a person says of it, and the bytes of its folder."""
+
+    record: Record
+    marks: Marks
+    size: int
+
+    @property
+    def r1(self) -> float:
+        """R@1 from text to image on its own test split, below 0 where there is none."""
+        return self.record.metrics.get(f"test/{self.record.config['dataset']['name']}/t2i/R1", -1.0)
+
+
+_ORDERS: dict[str, Callable[[Listed], Any]] = {
+    "name": lambda run: run.record.name,
+    "r1": lambda run: -run.r1,
+    "time": lambda run: -run.record.seconds,
+    "size": lambda run: -run.size,
+}
+
+
+def chosen_runs(
+    root: Path,
+    *,
+    status: str | None = None,
+    method: str | None = None,
+    dataset: str | None = None,
+    tag: str | None = None,
+    since: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+    archived: bool = False,
+) -> list[Listed]:
+    """Return the runs that fit, in order; of those by age the newest `limit`, of others the first."""
+    after = parse_since(since) if since else None
+    wanted_tag = parse_tag(tag) if tag else None
+    found = []
+    for folder, record in readable(all_runs(root), tell):
+        marks, config = read_marks(folder), record.config
+        fits = (
+            status in (None, record.status)
+            and method in (None, config["method"]["name"], config["method"]["name"].replace("_", "-"))
+            and dataset
+            in (None, config["dataset"]["name"], twin_name(config["dataset"]["name"], record.synthetic))
+            and (archived or not marks.archived)
+            and (wanted_tag is None or _has_tag(marks, *wanted_tag))
+            and (after is None or (record.started and datetime.fromisoformat(record.started) >= after))
+        )
+        if fits:
+            found.append(Listed(record, marks, disk_bytes(folder)))
+    if sort in _ORDERS:
+        found.sort(key=_ORDERS[sort])
+        return found[:limit]
+    return found[-limit:] if limit else found
+
+
+def _has_tag(marks: Marks, name: str, value: str) -> bool:
+    return name in marks.tags and value in ("", marks.tags[name])
+
+
+def _values(run: Listed) -> dict[str, Any]:
+    record = run.record.model_dump(mode="json", exclude={"sources", "environment"})
+    return record | {"marks": run.marks.model_dump(), "bytes": run.size}
+
+
+def _print_table(title: str, chosen: Sequence[Listed]) -> None:
+    records = [run.record for run in chosen]
+    extra = {
+        "left out": [_left_out(record) for record in records],
+        "tags": [_tags(run.marks) for run in chosen],
+    }
+    shown = {name: column for name, column in extra.items() if any(column)}
+    header = ("run", "status", "rule", "pairs", "R@1 [95 %]", "mAP", "time", "disk", *shown)
+    rows = [
+        [*_row(run.record), size(run.size), *(column[place] for column in shown.values())]
+        for place, run in enumerate(chosen)
+    ]
+    leaving = ("disk", "time", "pairs", "mAP", "rule", "status")
+    table(title, header, rows, text=(*header[:3], *extra), leaving=leaving)
+    paragraph("", f"{many(len(chosen), 'run')}, {size(sum(run.size for run in chosen))} on disk", indent=2)
+    _print_remarks(records)
+
+
+def _tags(marks: Marks) -> str:
+    words = [f"{name}={value}" if value else name for name, value in marks.tags.items()]
+    return ", ".join([*["archived"] * marks.archived, *words])
+
+
+def _print_remarks(records: Sequence[Record]) -> None:
+    if any(map(is_before_pictures, records)):
+        paragraph("", f"{_MARK} {BEFORE_PICTURES}", indent=2)
+    if any(map(has_earlier_intervals, records)):
+        paragraph("", f"{_EARLIER} {EARLIER_INTERVALS}", indent=2)
+    faulty = [record.name for record in records if record.data.get("faults")]
+    if faulty:
+        paragraph("", f"faults of the data, by harness runs show RUN: {', '.join(faulty)}", indent=2)
 
 
 def _row(record: Record) -> list[Any]:

@@ -23,6 +23,7 @@ from harness.record import (
     RunFolder,
     find_run,
 )
+from harness.record.marks import read_marks
 
 
 def print_run(name: str, root: str | None, as_json: bool) -> None:
@@ -34,6 +35,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         print_json(
             record.model_dump(mode="json")
             | {"history": _history(folder), "transfer": list(folder.results()), "kept": folder.states()}
+            | {"marks": read_marks(folder).model_dump()}
         )
         return
     if record.status == "finished":
@@ -93,6 +95,7 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     yield "config", ", ".join(changed) or "nothing differs from the default"
     yield from _selection(record)
     yield "started", f"{record.started}, ended {record.finished or '–'}, {record.seconds:.0f} s"
+    yield from _said(folder)
     yield "folder", str(folder.path)
     yield from _files(folder)
     yield "identity", record.identity
@@ -109,6 +112,17 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     if record.weights_sha256:
         yield "weights", record.weights_sha256
     yield "MLflow", f"{record.tracking.get('run_id')} at {record.tracking.get('uri')}"
+
+
+def _said(folder: RunFolder) -> Iterator[tuple[str, str]]:
+    """Yield what a person says of a run."""
+    said = read_marks(folder)
+    if said.archived:
+        yield "archived", "harness runs restore brings it back to lists and reports"
+    if said.tags:
+        yield "tags", ", ".join(f"{name}={value}" if value else name for name, value in said.tags.items())
+    if said.note:
+        yield "note", said.note
 
 
 def _differences(record: Record) -> Sequence[tuple[str, Any, Any]]:

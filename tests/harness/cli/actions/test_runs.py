@@ -53,11 +53,11 @@ def test_each_run_is_a_line_of_its_values(fake, tmp_path, capsys, narrow, monkey
     r1, (low, high) = (part["test/icfg/t2i/R1"] for part in (made.metrics, made.intervals))
     expected = f"val 68,126 {r1:.1f} [{low:.1f}, {high:.1f}] {made.metrics['test/icfg/t2i/mAP']:.1f} 1234 s"
     assert _by_name(out)[made.name] == ["finished", *expected.split()[:1], *expected.split()[2:-2]]
-    assert "not shown at 80 columns: pairs, time;" in out
+    assert "not shown at 80 columns: pairs, time, disk;" in out
     monkeypatch.delenv("COLUMNS")
     print_runs(str(tmp_path), None, False)
     whole = _by_name(capsys.readouterr().out)
-    assert whole[made.name] == ["finished", *expected.split()]
+    assert whole[made.name] == ["finished", *expected.split(), "0.0", "MB"]
     assert whole[untrained.name][2] == "–"
 
 
@@ -231,7 +231,7 @@ def test_the_command_takes_runs_refuses_unknown_ones_and_is_completed(fake, tmp_
     assert run_safely(cli, debug=False) == 2
     assert "No run 'ckst'" in capsys.readouterr().err
     completed = ShellComplete(cli, {}, "harness", "_HARNESS_COMPLETE").get_completions(["runs"], "re")
-    assert [one.value for one in completed] == ["reread", "resume"]
+    assert [one.value for one in completed] == ["reread", "restore", "resume"]
 
 
 def test_a_failed_run_shows_its_error_and_no_table_and_an_unknown_one_is_an_error(fake, tmp_path, capsys):
