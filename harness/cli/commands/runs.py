@@ -153,7 +153,7 @@ def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
 @option("--yes", "-y", is_flag=True, help="Do not ask.")
 @option("--only-here", is_flag=True, help="Leave what MLflow has of it.")
 @runs_option
@@ -170,7 +170,7 @@ def delete(names: tuple[str, ...], root: str | None, **options: Any) -> None:
 
 
 @runs.command()
-@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
 @runs_option
 @json_option
 def archive(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
@@ -184,7 +184,7 @@ def archive(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
 @runs_option
 @json_option
 def restore(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
@@ -195,7 +195,7 @@ def restore(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@run_argument
 @click.argument("tags", metavar="[NAME[=VALUE]]...", nargs=-1)
 @option("--remove", multiple=True, metavar="NAME", help="Remove this tag; may be repeated.")
 @runs_option
@@ -212,7 +212,7 @@ def tag(run: str, tags: tuple[str, ...], remove: tuple[str, ...], root: str | No
 
 
 @runs.command()
-@click.argument("run")
+@run_argument
 @click.argument("text")
 @runs_option
 @json_option
