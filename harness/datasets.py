@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, NamedTuple
 
+from harness.own.described import Described, described_datasets
+from harness.own.own_files import OwnFiles
 from harness.registry import Registry
 from harness.registry.plug_ins import plugin_path
 
@@ -26,7 +28,8 @@ class Sample:
 
     `image` is relative to the dataset's image folder, with forward slashes; `identity` is the number in the
     annotation file, of any base and not necessarily consecutive; `split` is `train`, `val` or `test`, as the file says.
-    `captions_bt` holds back-translations, one per caption, where the file has them.
+    `captions_bt` holds back-translations, one per caption, where the file has them; `where` is file and line of what
+    someone wrote by hand, for messages.
     """
 
     image: str
@@ -34,6 +37,12 @@ class Sample:
     captions: tuple[str, ...]
     split: str
     captions_bt: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)
+
+    @property
+    def label(self) -> str:
+        """The image as messages name it: with file and line where these are known."""
+        return f"{self.where}: {self.image}" if self.where else self.image
 
 
 class Counts(NamedTuple):
@@ -204,6 +213,9 @@ class PersonDataset(ABC):
     text_length: ClassVar[int] = 77
     shares_persons_with: ClassVar[tuple[str, ...]] = ()
     twin: ClassVar[Domain | None] = None
+    # Where the files are of what no plug-in describes (`harness.own`); whether they are a test alone.
+    own: ClassVar[OwnFiles | None] = None
+    test_only: ClassVar[bool] = False
     # The arguments are open, for a type checker would take them for those of a method.
     read: ClassVar[Callable[..., list[Sample]] | None] = None
 
@@ -238,7 +250,7 @@ def pairs(samples: Sequence[Sample], splits: Sequence[str]) -> Pairs:
 
 def is_test_only(dataset: type[PersonDataset]) -> bool:
     """Say whether a dataset is published without a training split, as a test of what was trained elsewhere."""
-    return bool(dataset.expected) and "train" not in dataset.expected
+    return dataset.test_only or (bool(dataset.expected) and "train" not in dataset.expected)
 
 
 def count(samples: Sequence[Sample]) -> dict[str, Counts]:
@@ -252,5 +264,28 @@ def count(samples: Sequence[Sample]) -> dict[str, Counts]:
     return counts
 
 
-DATASETS: Registry[PersonDataset] = Registry("dataset", __name__, __path__, PersonDataset)
+class Datasets(Registry[PersonDataset]):
+    """The datasets that plug-ins define, and those that a YAML file in a folder of the user's describes."""
+
+    def get(self, name: str) -> type[PersonDataset]:
+        """Return the class called `name`; raise `UsageError` with the nearest match."""
+        if found := self._described().get(name.replace("-", "_")):
+            return own_dataset(found)
+        return super().get(name)
+
+    def _registered(self) -> list[str]:
+        return [*super()._registered(), *self._described()]
+
+    def _described(self) -> dict[str, Described]:
+        return described_datasets({*(file.stem for file in self._files()), *self._entry_points()})
+
+
+def own_dataset(said: Described) -> type[PersonDataset]:
+    """Return the class of a dataset that files alone describe."""
+    expected = {split: Counts(*numbers) for split, numbers in said.counts.items()}
+    told = {"__doc__": said.title, "__module__": __name__, "expected": expected, **said.attributes()}
+    return type("OwnDataset", (PersonDataset,), told)
+
+
+DATASETS = Datasets("dataset", __name__, __path__, PersonDataset)
 register = DATASETS.register

@@ -11,6 +11,8 @@ INCLUDE = "HARNESS_INCLUDE"
 PLUG_INS = ("methods", "datasets", "reports")
 # The JSON schemas that ship, which also tell what methods declare.
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
+# What describes a dataset of the user's, in such a folder or in one of its `datasets/`.
+DATASET_FILE = "dataset.yaml"
 # What Linux takes of a path, in bytes.
 _LONGEST = 4096
 
@@ -81,9 +83,10 @@ def included() -> list[Path]:
     """Return the user's own folders, which `HARNESS_INCLUDE` lists."""
     places = [Path(text).absolute() for text in os.environ.get(INCLUDE, "").split(os.pathsep) if text]
     for place in places:
-        if not any((place / folder).is_dir() for folder in PLUG_INS):
+        if not any((place / part).is_dir() for part in PLUG_INS) and not (place / DATASET_FILE).is_file():
             what = "has no folder" if place.is_dir() else "is no folder with"
             raise UsageError(
-                f"{place}, from --include or {INCLUDE}, {what} {', '.join(PLUG_INS)}: put plug-ins there."
+                f"{place}, from --include or {INCLUDE}, {what} {', '.join(PLUG_INS)} and no "
+                f"{DATASET_FILE}: put plug-ins there."
             )
     return places

@@ -107,7 +107,12 @@ def draw_flips(found: dict[str, Any], a: dict[str, Any], b: dict[str, Any], n: i
     """Draw queries that A alone answers at rank 1, then queries that B alone does, both rankings below one another."""
     side = found["side"]
     pictures = Pictures(
-        side["dataset"], side["fingerprint"], synthetic=found["synthetic"], root=side["root"], queries=a
+        side["dataset"],
+        side["fingerprint"],
+        synthetic=found["synthetic"],
+        root=side["root"],
+        queries=a,
+        data=side.get("data"),
     )
     flipped = flips(a, b, n)
     rows = flip_entries(a, b, [*flipped.only_a, *flipped.only_b], SIDES)
@@ -170,7 +175,12 @@ class Compare(Report):
             fetch_run(source, row, data, f"{side.lower()}-") for row, side in zip(rows, SIDES, strict=True)
         ]
         run = read_json(data / "a-run.json")["config"]["dataset"]
-        side = {"dataset": run["name"], "root": run["root"], "fingerprint": rows[0]["fingerprint"]}
+        side = {
+            "dataset": run["name"],
+            "root": run["root"],
+            "fingerprint": rows[0]["fingerprint"],
+            "data": run,
+        }
         values = found.as_dict() | {"side": side}
         write_json(data / "comparison.json", values)
         steps = [READ, SETTINGS, *_query_steps(data, here)]

@@ -178,7 +178,12 @@ def pictures_of(run: dict[str, Any], queries: dict[str, Any]) -> Pictures:
     """Return the pictures and captions that the run was tested on."""
     config = run["config"]["dataset"]
     return Pictures(
-        config["name"], run["fingerprint"], synthetic=run["synthetic"], root=config["root"], queries=queries
+        config["name"],
+        run["fingerprint"],
+        synthetic=run["synthetic"],
+        root=config["root"],
+        queries=queries,
+        data=config,
     )
 
 

@@ -80,6 +80,12 @@ def fake() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def own_files() -> ModuleType:
+    """Return `tests/own_files.py`: twins as someone would write them down."""
+    return _module("own_files")
+
+
+@pytest.fixture(scope="session")
 def tracked(fake, tmp_path_factory) -> Path:
     """Return a folder of records with a store that is laid out already, which takes seconds."""
     runs = tmp_path_factory.mktemp("tracked")

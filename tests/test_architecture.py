@@ -26,6 +26,7 @@ FLOORS = (
     "data queue methods",
     "twins track method_parts",
     "clip images captions pages datasets record",
+    "own",
     "config compute files registry addresses",
     "file_kinds places",
     "paths",

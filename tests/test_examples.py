@@ -91,7 +91,7 @@ def test_a_run_of_an_included_method_takes_its_preset_and_is_loaded_again(twins,
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda folder: None, "is no folder with methods, datasets, reports"),
+        (lambda folder: None, "is no folder with methods, datasets, reports and no dataset.yaml"),
         (lambda folder: folder.mkdir(), "has no folder methods, datasets, reports"),
         (lambda folder: shutil.copytree(ROOT / "methods", folder / "methods"), "has the name of"),
     ],

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from harness.cli.main import cli
+from harness.registry.plug_ins import Plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = tuple(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md")))
@@ -25,10 +26,12 @@ SHOWN = ("README.md", "CONTRIBUTING.md", *DOCS)
 # What blocks other than commands and output there are: each has a test below that runs it.
 CODE = {
     "docs/first-run.md": ["python"],
-    "docs/data.md": ["python", "json"],
+    "docs/data.md": ["yaml", "python", "json"],
     "docs/method.md": ["python"],
     "docs/sweeps-and-suites.md": ["yaml"],
 }
+# Plug-ins and data that the pages make, which their commands name.
+MADE = ("attention_tuning", "station", "street", "six_people")
 # Other programs than ours, which a page may name without a test of their own.
 PROGRAMS = {"export", "source", "mkdir", "mv", "pip", "optuna-dashboard"}
 
@@ -83,7 +86,9 @@ def commands():
 
 
 @pytest.mark.parametrize("line", commands())
-def test_each_command_that_is_shown_parses(line):
+def test_each_command_that_is_shown_parses(line, monkeypatch):
+    names = Plugins.names
+    monkeypatch.setattr(Plugins, "names", lambda self: [*names(self), *MADE])
     words = own(line)
     assert parse(cli, words).name in words
 
@@ -156,6 +161,20 @@ def test_the_dataset_that_is_shown_is_read(tmp_path, monkeypatch):
         tuple(one["captions"]) for one in json.loads(annotation)
     ]
     assert count(samples)["train"] == (1, 1, 2)
+
+
+def test_the_data_of_ones_own_that_are_shown_are_read(tmp_path):
+    from harness.data.annotations import read_annotations
+    from harness.datasets import count, own_dataset
+    from harness.own.described import read_described
+
+    (description,), (rows,) = blocks("docs/data.md", "yaml"), blocks("docs/data.md", "text")
+    (tmp_path / "dataset.yaml").write_text(description)
+    (tmp_path / "street.csv").write_text(rows)
+    dataset = own_dataset(read_described(tmp_path / "dataset.yaml"))
+    samples = read_annotations(dataset, tmp_path)
+    assert count(samples) == dataset.expected
+    assert [sample.identity for sample in samples] == [0, 0, 1]
 
 
 def test_the_suite_that_is_shown_is_read(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.data.annotations import annotation_fingerprint, image_files, locate, read_annotations
 from harness.data.overview import chosen_place
+from harness.data.own_data import remember
 from harness.datasets import DATASETS, Pairs, Sample, pairs
 from harness.errors import HarnessError
 from harness.images.decoding import Pixels, thumbnail
@@ -31,6 +32,7 @@ class Pictures:
         synthetic: bool = False,
         root: str | Path | None = None,
         queries: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         """Look for the data; whatever is wrong with them does not raise but is in `missing`.
 
@@ -40,7 +42,9 @@ class Pictures:
             synthetic: whether it was a synthetic twin.
             root: folder of the datasets; else as `harness.paths.data_root` says.
             queries: the per-query results, to make sure that places mean the same images and captions.
+            data: what a config says of the dataset, for data of one's own.
         """
+        remember(data or {})
         self.missing: str | None = None
         self._test: list[Sample] = []
         self._laid = Pairs([], [], [], [])

@@ -38,9 +38,9 @@ def query_table(
 
     if direction not in DIRECTIONS:
         raise UsageError(f"A direction is {' or '.join(DIRECTIONS)}, but got {direction!r}.")
-    name, fingerprint, synthetic, file = _tested(folder, dataset)
+    name, fingerprint, synthetic, file, data = _tested(folder, dataset)
     queries = folder.queries(file)
-    pictures = Pictures(name, fingerprint, synthetic=synthetic, root=root, queries=queries)
+    pictures = Pictures(name, fingerprint, synthetic=synthetic, root=root, queries=queries, data=data)
     if pictures.missing is not None:
         raise DataError(pictures.missing)
     return DataFrame(list(_rows(queries, pictures, direction)))
@@ -57,15 +57,18 @@ def _inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str]:
-    """Return what was tested on: the dataset's name, its fingerprint, whether it is a twin, and the results' file."""
+def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str, dict[str, Any]]:
+    """Return what was tested on: the dataset's name, its fingerprint, whether it is a twin, and the results' file.
+
+    Last what says where data of one's own are.
+    """
     record = folder.read()
     assert record is not None
     own = record.config["dataset"]["name"]
     if dataset in (None, own):
         if not record.metrics or record.study is not None:
             raise UsageError(f"{record.name} was not tested: it is {record.status}.")
-        return own, record.fingerprint, record.synthetic, QUERIES
+        return own, record.fingerprint, record.synthetic, QUERIES, record.config["dataset"]
     result = folder.file(f"transfer/{dataset}.json")
     if not result.is_file():
         raise UsageError(
@@ -76,7 +79,8 @@ def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str
         raise DataError(
             f"{result} cannot be read: harness evaluate {record.name} --dataset {dataset} --force makes it anew."
         )
-    return str(dataset), found["fingerprint"], found["synthetic"], f"transfer/{dataset}.npz"
+    data = found.get("data", {})
+    return str(dataset), found["fingerprint"], found["synthetic"], f"transfer/{dataset}.npz", data
 
 
 def _rows(queries: Mapping[str, Any], pictures: Pictures, direction: str) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Names that a command is given: they are looked up before anything heavy is imported, so that a slip costs nothing."""
 
+from importlib import import_module
 from typing import Any
 
 import click
@@ -27,6 +28,9 @@ class PlugIn(click.ParamType[str]):
         from harness.registry.plug_ins import plugins
 
         if self.known:
+            if self.folder == "datasets":
+                # Where it is imported, those that a file of the user's describes are known, too.
+                import_module("harness.datasets")
             plugins(self.folder).known(value)
         return str(value)
 

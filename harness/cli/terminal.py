@@ -59,6 +59,8 @@ def record_table(record: Any) -> None:
         paragraph("", line, indent=2)
     interval_line(record)
     fault_lines(record.data)
+    for note in record.data.get("notes", ()):
+        paragraph("", f"data: {note}", indent=2)
     for note in record.notes:
         paragraph("", f"backbone: {note}", indent=2)
     if record.imported and not record.metrics:

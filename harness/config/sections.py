@@ -46,6 +46,14 @@ class DatasetConfig(Section):
     name: str = setting("", "registry name of the dataset")
     synthetic: bool = setting(False, "use the synthetic twin, made on first use, instead of the real data")
     root: str | None = setting(None, "folder that holds the datasets", identity=False)
+    file: str | None = setting(None, "annotation file of your own data, as --data gives it", identity=False)
+    images: str | None = setting(None, "folder that the paths in this file start from", identity=False)
+    columns: str | None = setting(
+        None, "which of its columns is what: image=NAME,person=NAME", identity=False
+    )
+    shares: str | None = setting(
+        None, "percent of its persons that train, validate and test where it names no splits", identity=False
+    )
     val: Literal["own", "holdout", "none"] = setting(
         "own", "validation: the dataset's own split, an identity-disjoint 10 % of train, or none"
     )

@@ -4,6 +4,8 @@ Read are all public spellings: `file_path`, `img_path`, `image`; `captions`, `ca
 Texts are kept as they are, in file order; `processed_tokens` is not read.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -91,6 +93,12 @@ def one_spelling(path: str) -> str:
     return "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
 
 
+def dataset_fingerprint(samples: Sequence[Sample]) -> str:
+    """Return the SHA-256 of images, identities, captions and splits in order: what a run learns from."""
+    content = [(s.image, s.identity, s.captions, s.split, s.captions_bt) for s in samples]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
 def merge(samples: Sequence[Sample]) -> list[Sample]:
     """Join the entries about one image of a split into one sample, captions in file order.
 
@@ -114,7 +122,7 @@ def _join(first: Sample, second: Sample) -> Sample:
     if bool(first.captions_bt) != bool(second.captions_bt):
         raise DataError(f"Only some entries of the image {first.image!r} ({first.split}) have captions_bt.")
     captions = first.captions + second.captions
-    return Sample(first.image, first.identity, captions, first.split, first.captions_bt + second.captions_bt)
+    return replace(first, captions=captions, captions_bt=first.captions_bt + second.captions_bt)
 
 
 class _Entry:

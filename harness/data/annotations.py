@@ -1,19 +1,18 @@
 """Find and read a dataset's annotation, in the original form or one of the public pre-split forms."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from filecmp import cmp
 from pathlib import Path
 
-from harness.data.annotation_entries import merge, parse_entries
+from harness.data.annotation_entries import dataset_fingerprint, merge, parse_entries
 from harness.data.back_translations import FILE, read_translations, with_translations
+from harness.data.own_data import own_annotation
 from harness.datasets import SPLITS, Counts, PersonDataset, Sample, WrongFile
 from harness.errors import DataError, listed
 from harness.paths import Place
-from harness.twins.marker import read_marker
+from harness.twins.marker import Marker, read_marker
 
 PRE_SPLIT = ("{split}.json", "processed_data/{split}.json", "{split}_reid.json", "{name}_{split}.json")
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -40,12 +39,15 @@ class Annotation:
         samples: one for each image of a split.
         entries: one for each record, in file order, as it spells its path.
         files: the files that were read, and `unread` those that fit as well.
+        notes: how data of one's own were read, and `warnings` what is odd about their file as a whole.
     """
 
     samples: list[Sample]
     entries: list[Sample]
     files: list[Path] = field(default_factory=list)
     unread: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
@@ -53,6 +55,8 @@ def locate(dataset: type[PersonDataset], root: Path) -> Location | None:
 
     `root` holds the dataset's folder or is that folder. An original file has precedence over a pre-split form.
     """
+    if own := dataset.own:
+        return Location(own.file.parent, {"": own.file}, own.images) if own.file.is_file() else None
     inside = root / dataset.folder
     for folder, files in _forms(dataset, root):
         whole = [file for split, file in files if not split]
@@ -76,6 +80,11 @@ def dataset_folder(dataset: type[PersonDataset], root: Path) -> Path:
     return location_of(dataset, root).folder
 
 
+def twin_marker(dataset: type[PersonDataset], root: Path) -> Marker | None:
+    """Return what says that a dataset under `root` is a synthetic twin; None of real data, and of one's own."""
+    return None if dataset.own else read_marker(dataset_folder(dataset, root))
+
+
 def read_annotations(dataset: type[PersonDataset], root: Path) -> list[Sample]:
     """Return a dataset's samples, by its own `read` if it has one, else from the known forms."""
     return read_annotation(dataset, root).samples
@@ -86,7 +95,19 @@ def read_annotation(dataset: type[PersonDataset], root: Path) -> Annotation:
     if dataset.read:
         samples = dataset.read(root)
         return Annotation(samples, samples)
+    if dataset.own:
+        return _read_own(dataset)
     return _read_known_forms(dataset, root)
+
+
+def _read_own(dataset: type[PersonDataset]) -> Annotation:
+    location = locate(dataset, Path())
+    if location is None:
+        raise missing_data(dataset, Place(Path(dataset.folder), "the dataset's file"))
+    samples, rows = own_annotation(dataset)
+    samples = with_translations(samples, read_translations(location.folder / FILE))
+    files = list(location.annotations.values())
+    return Annotation(samples, rows.entries, files, notes=rows.notes, warnings=rows.warnings)
 
 
 def _read_known_forms(dataset: type[PersonDataset], root: Path) -> Annotation:
@@ -132,6 +153,11 @@ def recognise(dataset: type[PersonDataset], counts: Mapping[str, Counts]) -> lis
 
 def missing_data(dataset: type[PersonDataset], place: Place) -> MissingData:
     """Build the one error for missing data: where they come from, where they belong, what was found."""
+    if own := dataset.own:
+        return MissingData(
+            f"{dataset.title} is not here: {own.file} does not exist. Put it back, or give --data and --images "
+            "anew where it was moved."
+        )
     lines = [
         f"{dataset.title} is not in {place}.",
         f"Expected: {place.path / dataset.folder / dataset.annotation_files[0]} and the images in "
@@ -147,6 +173,8 @@ def missing_data(dataset: type[PersonDataset], place: Place) -> MissingData:
 
 def missing_twin(dataset: type[PersonDataset], place: Place) -> MissingData:
     """Build the error for a synthetic twin that is not made yet, or that cannot be made."""
+    if dataset.own:
+        return MissingData(f"{dataset.title} are data of your own, which have no synthetic twin.")
     if dataset.twin is None:
         return MissingData(f"{dataset.title} has no synthetic twin, and none is in {place}.")
     fix = f"make it with: harness data make {dataset.name}"
@@ -191,17 +219,11 @@ def existing(path: str) -> str:
     return next((other for other in others if os.path.isfile(other)), path)
 
 
-def dataset_fingerprint(samples: Sequence[Sample]) -> str:
-    """Return the SHA-256 of images, identities, captions and splits in order: what a run learns from."""
-    content = [(s.image, s.identity, s.captions, s.split, s.captions_bt) for s in samples]
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
-
-
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:
     """Return the fingerprint of a dataset's annotations that a run records; a twin's depends on its generator, too."""
     from harness.config.values import content_hash  # brings pydantic, which `harness data list` does without
 
-    fingerprint, marker = dataset_fingerprint(samples), read_marker(dataset_folder(dataset, root))
+    fingerprint, marker = dataset_fingerprint(samples), twin_marker(dataset, root)
     return content_hash([fingerprint, marker.version]) if marker else fingerprint
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from harness.config.values import content_hash
 from harness.data.annotations import Location, image_files
 from harness.data.pictures_aside import way_to_pictures
+from harness.data.verify.own_faults import missing_pictures
 from harness.datasets import PersonDataset, Sample
 from harness.images.file_hashes import MISSING, content_hashes
 from harness.images.store import contents_index, unreadable
@@ -59,6 +60,8 @@ def check_there(
     missing = [sample for sample in samples if contents[sample.image].sha256 == MISSING]
     there = {sample.split for sample in samples if contents[sample.image].sha256 != MISSING}
     if missing and (on_bad_image == "fail" or {sample.split for sample in missing} - there):
+        if missing[0].where:
+            raise missing_pictures(location, missing, len(samples), on_bad_image)
         names = [sample.image for sample in missing]
         way = way_to_pictures(location.folder, location.images, names)
         bad = [contents[name].file for name in names]

@@ -169,6 +169,7 @@ def _open_samples(
         on_bad_image=config.on_bad_image,
         progress=listener.on_count,
         hashes=[content.sha256 for content in contents],
+        places=[sample.where for sample in reading.samples],
     )
     bad = set(images.bad)
     usable = [(place, sample) for place, sample in enumerate(reading.samples) if place not in bad]

@@ -5,7 +5,7 @@ from typing import Any
 from harness.data.annotations import PRE_SPLIT, found_at, locate, named_wrong
 from harness.datasets import DATASETS, SPLITS, Counts, PersonDataset
 from harness.errors import HarnessError
-from harness.paths import Place
+from harness.paths import DATASET_FILE, Place
 
 _SYNTHETIC = "synthetic"
 
@@ -31,13 +31,15 @@ def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False)
         "synthetic": synthetic,
         "licence": dataset.licence,
         "access": dataset.access,
-        "data_root": str(place.path),
-        "chosen_by": place.chosen_by,
+        "data_root": str(folder if dataset.own else place.path),
+        "chosen_by": _chosen_by(dataset, place),
         "found": _found(dataset, place),
         "state": found_at(dataset, place.path),
         "folder": str(folder),
         "annotation_files": list(dataset.annotation_files),
-        "also_read": [pattern.format(split="{train,val,test}", name=dataset.name) for pattern in PRE_SPLIT],
+        "also_read": []
+        if dataset.own
+        else [pattern.format(split="{train,val,test}", name=dataset.name) for pattern in PRE_SPLIT],
         "image_folder": dataset.image_folder,
         "expected": {split: row._asdict() for split, row in dataset.expected.items()},
         "known_wrong_files": [{"what": what, "mend": mend} for what, mend in known.items()],
@@ -67,8 +69,15 @@ def _row(name: str, root: Place) -> dict[str, Any]:
     except HarnessError as error:
         return {"name": name, "error": str(error)}
     counts = _total(dataset.expected)._asdict() if dataset.expected else dict.fromkeys(Counts._fields)
+    found |= {True: None} if dataset.own else {}
     twin = {"twin": found[True], "has_twin": dataset.twin is not None}
     return {"name": name, "title": dataset.title, **counts, "found": found[False], **twin}
+
+
+def _chosen_by(dataset: type[PersonDataset], place: Place) -> str:
+    if dataset.own:
+        return "--data" if dataset.own.content else f"its {DATASET_FILE}"
+    return place.chosen_by
 
 
 def _found(dataset: type[PersonDataset], place: Place) -> str | None:

@@ -10,19 +10,20 @@ from harness.data.annotations import (
     MissingData,
     annotation_fingerprint,
     annotation_of,
-    dataset_folder,
     locate,
     location_of,
+    missing_twin,
+    twin_marker,
 )
 from harness.data.contents import Content, check_there, pictures_hash, read_contents
 from harness.data.cut_captions import Tokenize, count_cut, cut_faults
 from harness.data.splits import arrange, few_shot
 from harness.data.verify.annotation_faults import faults_for_run
+from harness.data.verify.own_faults import check_inside
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample, pairs
 from harness.errors import DataError
 from harness.listener import Listener
 from harness.paths import Place, data_root
-from harness.twins.marker import read_marker
 from harness.twins.writer import clear_traces, write_twin
 
 
@@ -32,7 +33,7 @@ class Reading:
 
     `holdout` holds the identities held out of train, `few` the training images where only some are learned from,
     `contents` the file and SHA-256 of each image by its name in the annotation, `faults` a line for each thing that is
-    wrong or odd with the annotation.
+    wrong or odd with the annotation, `notes` one for how data of one's own were read.
     """
 
     dataset: type[PersonDataset]
@@ -46,6 +47,7 @@ class Reading:
     few: list[str] = field(default_factory=list)
     contents: Mapping[str, Content] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def splits(self) -> dict[str, tuple[str, ...]]:
@@ -66,7 +68,13 @@ class Reading:
         return replace(self, samples=[sample for sample in self.samples if sample.split in splits])
 
     def check_pictures(self, on_bad_image: str) -> None:
-        """Raise `ImageError` where pictures are missing and none may be, or where all of a split are."""
+        """Raise `ImageError` where pictures are missing and none may be, or where all of a split are.
+
+        `DataError` where one of a dataset of one's own is outside of its folder.
+        """
+        if self.dataset.own:
+            files = [self.contents[sample.image].file for sample in self.samples]
+            check_inside(location_of(self.dataset, self.root), self.samples, files)
         check_there(self.samples, self.contents, on_bad_image, location_of(self.dataset, self.root))
 
     @property
@@ -114,6 +122,8 @@ def read_dataset(
         locate(dataset, place.path),
         [*needed, *["val"] * (own_val and "val" in dataset.expected)],
     )
+    for note in annotation.notes:
+        listener.on_note(note)
     for fault in faults:
         listener.on_note(f"warning: {fault.line()}. {fault.mend}")
     arranged = arrange(samples, dataset, config.val, config.train_on)
@@ -130,10 +140,11 @@ def read_dataset(
         arranged.has_val,
         arranged.holdout,
         annotation_fingerprint(dataset, place.path, samples),
-        synthetic=read_marker(dataset_folder(dataset, place.path)) is not None,
+        synthetic=twin_marker(dataset, place.path) is not None,
         few=few,
         contents=read_contents(dataset, place.path, chosen, listener),
         faults=[fault.line() for fault in faults],
+        notes=annotation.notes,
     )
 
 
@@ -157,6 +168,8 @@ def known_faults(config: DatasetConfig, needed: Collection[str] = ("train", "tes
 def ensure_twin(dataset: type[PersonDataset], root: str | None, listener: Listener) -> Place:
     """Return the folder that holds the synthetic twins, after making this dataset's twin when it is missing."""
     place = data_root(root)
+    if dataset.own:
+        raise missing_twin(dataset, place)
     clear_traces(dataset, place.path)
     if not (place.path / "synthetic" / dataset.folder).is_dir():
         listener.on_stage(f"making the synthetic twin of {dataset.title}")

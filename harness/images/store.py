@@ -104,6 +104,7 @@ def open_images(
     workers: int | None = None,
     progress: Progress | None = None,
     hashes: Sequence[str] | None = None,
+    places: Sequence[str] = (),
 ) -> Images:
     """Open images for reading; builds their store if there is none yet.
 
@@ -117,6 +118,7 @@ def open_images(
         workers: processes that build, threads that decode; by default one for each core.
         progress: called with the number of images done and their total while building.
         hashes: the files' SHA-256 where they are known already.
+        places: where someone wrote of each file, for the error.
 
     Raises `ImageError` that names unreadable files, and `DataError` when the disk is too small.
     """
@@ -132,7 +134,8 @@ def open_images(
     marks = plan.read_marks()
     bad = [place for place, mark in enumerate(marks) if mark & Mark.UNREADABLE]
     if bad and on_bad_image == "fail":
-        raise unreadable([files[place] for place in bad], len(files), on_bad_image)
+        named = [places[place] for place in bad] if places else ()
+        raise unreadable([files[place] for place in bad], len(files), on_bad_image, places=named)
     fill = RowFile(path, row_bytes) if store == "disk" else _DecodedRows(plan, set(bad), workers)
     return Images(files, size, marks, fill)
 
@@ -157,9 +160,15 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def unreadable(bad: Sequence[Path], n: int, on_bad_image: str, way: str | None = None) -> ImageError:
-    """Return the error that names unreadable files among `n`, and what can be done, first of all the `way` given."""
-    named = [f"  {_fault(file)}" for file in bad[:_NAMED]]
+def unreadable(
+    bad: Sequence[Path], n: int, on_bad_image: str, way: str | None = None, places: Sequence[str] = ()
+) -> ImageError:
+    """Return the error that names unreadable files among `n`, and what can be done, first of all the `way` given.
+
+    `places` says where someone wrote of each; "" where that is not known.
+    """
+    before = [f"{place}: " if place else "" for place in places] or [""] * len(bad)
+    named = [f"  {place}{_fault(file)}" for place, file in zip(before[:_NAMED], bad[:_NAMED], strict=True)]
     named += [f" {and_more(len(bad), _NAMED)}"] * (len(bad) > _NAMED)
     lines = "\n".join(named)
     skip = (

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.config.sections import DatasetConfig
 from harness.data.loading import Opened, open_test
+from harness.data.own_data import own_settings
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import DataError
@@ -55,7 +56,8 @@ def results_of(folder: RunFolder) -> list[Result]:
 
 def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
     """Return how a run on its own dataset reads another one for a test."""
-    return own.model_copy(update={"name": dataset, "val": "none", "train_on": "train"})
+    where = own_settings(DATASETS.get(dataset))
+    return own.model_copy(update={"name": dataset, "val": "none", "train_on": "train", **where})
 
 
 def _evaluate_one(
@@ -158,6 +160,8 @@ def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) 
         "intervals": {prefix + name: ends for name, ends in found.items()},
         "interval_method": METHOD,
     }
+    if (where := own_settings(reading.dataset))["file"]:
+        result["data"] = {"name": dataset, "val": "none", **where}
     queries = f"{TRANSFER}/{dataset}.npz"
     trained.folder.write_queries(evaluation.queries, queries)
     result[QUERIES_SHA256] = file_hash(trained.folder.file(queries))

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config.faults import explain
 from harness.config.removed import why_removed, without_removed
-from harness.config.sections import MethodConfig, RunConfig
+from harness.config.sections import DatasetConfig, MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
+from harness.data.own_data import OWN_SETTINGS, own_settings, remember
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief
 from harness.presets.preset_files import read_preset, synthetic_presets
@@ -51,7 +52,9 @@ def resolve(
         merge(values, {"dataset": {"synthetic": True}})
     for override in overrides:
         merge(values, fitting(parse_override(override), chosen, f"--set {override}"))
-    return build(values)
+    config = build(values)
+    _check_own(config.dataset, dataset_class)
+    return config
 
 
 def _check_trains(dataset: type[PersonDataset]) -> None:
@@ -100,6 +103,8 @@ def build(values: Mapping[str, Any]) -> RunConfig:
     method_class = plugin_class("methods", str(method.get("name", "")))
     check_keys(values, method_class)
     values["method"] = method_config(method_class, values["method"])
+    if isinstance(data := values.get("dataset"), Mapping):
+        remember(data)
     try:
         config = _with_own_input(RunConfig(**values))
     except ValidationError as error:
@@ -114,6 +119,18 @@ def method_config(method_class: "type[Method]", values: Mapping[str, Any]) -> Me
         return method_class.Config(**values)
     except ValidationError as error:
         raise UsageError(explain(error, "method")) from error
+
+
+def _check_own(data: DatasetConfig, dataset: type[PersonDataset]) -> None:
+    """Raise `UsageError` where settings of data of one's own were changed by hand, or a twin of them is asked for."""
+    if dataset.own and data.synthetic:
+        raise UsageError(
+            f"{data.name} has no synthetic twin, it is data of your own: leave --synthetic out, or use --preset tiny."
+        )
+    if {key: getattr(data, key) for key in OWN_SETTINGS} != own_settings(dataset):
+        raise UsageError(
+            "dataset.file, images, columns and shares are set by --data, --images, --columns and --shares: give these."
+        )
 
 
 def build_stored(values: Mapping[str, Any]) -> RunConfig:
@@ -239,7 +256,11 @@ def defaults(method_class: "type[Method]", dataset_class: type[PersonDataset]) -
     """Return the values of a run without presets and overrides: what method and dataset set of their own."""
     values: dict[str, Any] = {
         "method": {"name": method_class.name},
-        "dataset": {"name": dataset_class.name, "val": dataset_class.default_val},
+        "dataset": {
+            "name": dataset_class.name,
+            "val": dataset_class.default_val,
+            **own_settings(dataset_class),
+        },
     }
     if dataset_class.text_length > PersonDataset.text_length:
         merge(values, {"backbone": {"text_length": dataset_class.text_length}})

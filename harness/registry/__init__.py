@@ -117,6 +117,10 @@ class Registry(Plugins, Generic[T]):
         self._classes[name] = cls  # type: ignore[assignment]
         return cls
 
+    def enter(self, name: str, cls: type[T]) -> None:
+        """Make a class that has no file of its own known in this process."""
+        self._classes[name] = cls
+
     def _import(self, name: str, file: Path | None = None) -> None:
         entry = None if file else self._entry_points().get(name)
         place = f" of {entry.value}" if entry else f" of {file}" if file else ""

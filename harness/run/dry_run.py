@@ -163,5 +163,5 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
         estimate_from=many(n, "earlier run") if n else None,
         differs=None if found else difference_from_earlier(record, root),
         faults=[*reading.faults, *reading.cut_faults(clip.tokenize)],
-        notes=clip.notes,
+        notes=[*clip.notes, *reading.notes],
     )

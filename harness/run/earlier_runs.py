@@ -89,12 +89,21 @@ def _n_unlike(one: Record, other: Record) -> int:
 
 def _settings(record: Record) -> dict[str, Any]:
     free = free_keys(RunConfig)
-    return {key: value for key, value in flatten(without_removed(record.config)).items() if key not in free}
+    found = {key: value for key, value in flatten(without_removed(record.config)).items() if key not in free}
+    return found | {"dataset.name": _data_name(record)}
+
+
+def _data_name(record: Record) -> str:
+    """Return the name of the dataset, of one's own data without the mark of what they hold."""
+    name = str(record.config["dataset"]["name"])
+    return name.rpartition("_")[0] if record.config["dataset"].get("file") else name
 
 
 def _of_same_name(record: Record, root: Path) -> Iterator[Record]:
-    """Yield the runs whose name differs in the identity alone."""
+    """Yield the runs whose name differs in the identity alone, or in what data of one's own hold."""
     start = record.name.removesuffix(record.identity[:12])
+    if record.config["dataset"].get("file"):
+        start = f"{start.partition(_data_name(record))[0]}{_data_name(record)}_"
     folders = [RunFolder(folder) for folder in root.glob(f"{start}*") if "~" not in folder.name]
     for _, found in readable(folders):
         if found.identity != record.identity:

@@ -159,6 +159,7 @@ def _work(job: Job) -> Record:
             job.reading, config.dataset, config.backbone, job.clip.tokenize, job.listener
         )
     record.data = material.describe(trained=METHODS.get(config.method.name).trained)
+    record.data |= {"notes": job.reading.notes} if job.reading.notes else {}
     if job.main and job.reading.holdout:
         write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
     if job.main and job.reading.few:

@@ -1,6 +1,7 @@
 """Read a suite: a shipped one by name, or a YAML file; every mistake in it is one message that names the place."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,8 @@ def _row(index: int, values: Mapping[str, Any]) -> str:
 
 def _check_names(suite: Suite) -> None:
     """Raise `UsageError` with the nearest match for a name that no plug-in or published table has."""
+    # Where these are imported, those that a file of the user's describes are known, too.
+    import_module("harness.datasets")
     datasets = plugins("datasets").names()
     _check_known("dataset", suite.datasets, datasets)
     _check_known("dataset", suite.evaluate, [*datasets, OTHERS])

@@ -104,7 +104,11 @@ def preset_text(config: RunConfig, summary: Summary) -> str:
 
 def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:
     """Return the command that runs the best configuration again."""
-    parts = ["harness", "run", "--method", config.method.name, "--dataset", config.dataset.name]
+    data = config.dataset
+    parts = ["harness", "run", "--method", config.method.name]
+    own = {"--data": data.file, "--images": data.images, "--columns": data.columns, "--shares": data.shares}
+    for option, text in (own if data.file else {"--dataset": data.name}).items():
+        parts += [option, text] if text else []
     parts += ["--synthetic"] * config.dataset.synthetic
     parts += ["--preset", str(preset)]
     for flag, value in (("--data-root", config.dataset.root), ("--runs", runs)):

@@ -21,7 +21,8 @@ def verified(name: str, root: Place, synthetic: bool, *, quiet: bool, **options:
 
     dataset, place = find(name, root, synthetic)
     with watching(quiet) as listener:
-        listener.on_stage(f"checking {titled(dataset, synthetic)} in {place}")
+        where = dataset.own.file if dataset.own else place
+        listener.on_stage(f"checking {titled(dataset, synthetic)} in {where}")
         return verify(dataset, place, progress=listener.on_count, **options)
 
 
@@ -83,6 +84,6 @@ def find(name: str, root: Place, synthetic: bool) -> tuple[type[PersonDataset], 
     """Return a dataset and the folder to look in; raise when its twin is asked for and not made yet."""
     dataset = DATASETS.get(name)
     place = chosen_place(root, synthetic)
-    if synthetic and locate(dataset, place.path) is None:
+    if synthetic and (dataset.own or locate(dataset, place.path) is None):
         raise missing_twin(dataset, place)
     return dataset, place

@@ -7,7 +7,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.paths import Place
+from harness.paths import DATASET_FILE, Place
 
 
 def show_overview(place: Place, rows: Sequence[dict[str, Any]]) -> None:
@@ -31,11 +31,13 @@ def show_info(info: dict[str, Any]) -> None:
     click.echo("\n  Expected layout")
     for line in _tree(info):
         click.echo(f"    {line}")
-    paragraph("    ", f"Also read, instead of the JSON file: {', '.join(info['also_read'])}")
+    if info["also_read"]:
+        paragraph("    ", f"Also read, instead of the JSON file: {', '.join(info['also_read'])}")
     counts = [(split, *(f"{value:,}" for value in row.values())) for split, row in info["expected"].items()]
     click.echo()
     if counts:
-        table("Published counts", ("split", "identities", "images", "captions"), counts)
+        title = "Published counts" if info["also_read"] else f"Counts of {DATASET_FILE}"
+        table(title, ("split", "identities", "images", "captions"), counts)
     else:
         click.echo("  Published counts: none")
     if info["known_wrong_files"]:
@@ -74,7 +76,7 @@ def _facts(info: dict[str, Any]) -> Iterable[tuple[str, str]]:
 
 def _without(info: dict[str, Any]) -> str:
     if not info["has_twin"]:
-        return "no synthetic twin yet"
+        return "no synthetic twin" + (" yet" if info["also_read"] else "")
     return f"harness data make {info['name']} makes its synthetic twin; --synthetic uses it"
 
 

@@ -17,11 +17,14 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 def show_report(report: VerifyReport) -> None:
     """Print a check's count table, its faults with their fixes, and the verdict."""
     paragraph("", f"{report.title} in {report.folder}", indent=2)
+    for note in report.notes:
+        paragraph("  ", note)
     rows = [_count_cells(split, report.expected, report.found.get(split)) for split in SPLITS]
     title = "counts: found / expected" + (" of this synthetic twin" if report.synthetic else "")
-    title = title if report.expected else "counts: found (none are published)"
-    header = ("split", "identities", "images", "captions", "state")
-    table(title, header, [row for row in rows if row], text=(header[0], header[-1]))
+    title = title if report.expected else "counts: found" + (" (none are published)" * (not report.notes))
+    n = 4 if report.notes and not report.expected else 5
+    header = ("split", "identities", "images", "captions", "state")[:n]
+    table(title, header, [row[:n] for row in rows if row], text=("split", "state"))
     for fault in report.faults:
         if fault.severity != "note":
             _show_fault(fault)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.options import plain
+from harness.cli.own_data import OWN_OPTIONS, own_name
 from harness.cli.progress import watching
 from harness.config.sections import RunConfig
 from harness.record import twin_name
@@ -33,6 +34,17 @@ def check_report(name: str | None, known: Mapping[str, int]) -> None:
             f"--report does not know what {report.name} is about, among {made or 'many runs'}: "
             f"`harness report {report.name} {words}` afterwards."
         )
+
+
+def with_own_data(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a report in which the dataset of `--data` is its subject, or narrows it."""
+    from harness.reports import REPORTS
+
+    kept = {key: value for key, value in options.items() if key not in OWN_OPTIONS}
+    own = own_name(options)
+    if own and REPORTS.get(name).takes == ("dataset",):
+        return {**kept, "subjects": (*options["subjects"], *own)}
+    return {**kept, "datasets": (*options["datasets"], *own)}
 
 
 def data_name(config: RunConfig) -> str:

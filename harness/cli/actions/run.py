@@ -10,6 +10,7 @@ import click
 from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.layout import paragraph, table
 from harness.cli.options import NEXT, plain, print_json, printed_command
+from harness.cli.own_data import all_datasets
 from harness.cli.progress import TerminalListener, watching
 from harness.cli.terminal import (
     comparison_table,
@@ -94,7 +95,7 @@ def _full_name(run: str, runs: str | None) -> str:
 
 def execute(options: dict[str, Any], quiet: bool) -> int:
     """Run what the options say, each method on each dataset, and return the exit code."""
-    methods, datasets = (_each_once(options[name]) for name in ("methods", "datasets"))
+    methods, datasets = _each_once(options["methods"]), all_datasets(options["datasets"], options)
     check_report(options["report"], {"run": len(methods) * len(datasets), "dataset": len(datasets)})
     configs = [config_from(method, dataset, options) for dataset in datasets for method in methods]
     if options["dry_run"]:

@@ -12,6 +12,7 @@ from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
 from harness.cli.listings.studies import plain_cell
 from harness.cli.options import plain, print_json
+from harness.cli.own_data import one_dataset
 from harness.cli.progress import watching
 from harness.cli.terminal import fault_lines, interval_line, metric_table
 from harness.errors import UsageError, many, unknown
@@ -29,13 +30,13 @@ TRIALS = 20
 def execute(options: dict[str, Any], quiet: bool) -> int:
     """Sweep as the options say and return the exit code."""
     for name in ("method", "dataset"):
-        if not options[name]:
+        if not options[name] and not (name == "dataset" and options.get("data")):
             raise UsageError(
                 f"harness sweep needs --{name}; see `harness sweep --help`, or `harness sweep list` for the studies."
             )
     check_report(options["report"], {"study": 1, "dataset": 1})
     axes = _axes_from(options)
-    config = config_from(options["method"], options["dataset"], options)
+    config = config_from(options["method"], one_dataset(options["dataset"], options), options)
     search = _search_from(options, axes)
     quiet = quiet or options["as_json"]
     if not quiet:

@@ -1,7 +1,10 @@
 """`harness data`: describe, check, make and cache datasets."""
 
+from typing import Any
+
 import click
 
+from harness.cli.commands.data_init import init
 from harness.cli.commands.data_translate import back_translate
 from harness.cli.names import PlugIn
 from harness.cli.options import (
@@ -11,6 +14,7 @@ from harness.cli.options import (
     data_root_option,
     json_option,
     option,
+    own_data_options,
     print_json,
     seed_type,
 )
@@ -42,31 +46,33 @@ def list_datasets(data_root: str | None, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("name", type=PlugIn("datasets"))
+@click.argument("name", type=PlugIn("datasets"), required=False)
+@own_data_options
 @synthetic_option
 @data_root_option
 @json_option
-def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> None:
+def info(name: str | None, synthetic: bool, data_root: str | None, as_json: bool, **own: Any) -> None:
     """Show how to get a dataset and what belongs where.
 
     Also its licence, published counts, known bad files, and what was found.
     """
     from harness.cli.actions.data_show import show_info
+    from harness.cli.own_data import one_dataset
     from harness.data.overview import describe
     from harness.datasets import DATASETS
 
+    name = one_dataset(name, {**own, "synthetic": synthetic})
     described = describe(DATASETS.get(name), root_place(data_root), synthetic)
     print_json(described) if as_json else show_info(described)
 
 
 @data.command()
-@click.argument("name", type=PlugIn("datasets"))
+@click.argument("name", type=PlugIn("datasets"), required=False)
+@own_data_options
 @option(
-    "--images",
+    "--check",
     type=Choice(["exist", "decode"]),
-    default="decode",
-    show_default=True,
-    help="Only look for the image files, or decode each.",
+    help="Only look for the image files, or decode each (default: decode); also `--images exist`.",
 )
 @option(
     "--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes that decode (default: one per core)."
@@ -77,12 +83,14 @@ def info(name: str, synthetic: bool, data_root: str | None, as_json: bool) -> No
 @click.pass_context
 def verify(
     ctx: click.Context,
-    name: str,
-    images: str,
+    /,
+    name: str | None,
+    check: str | None,
     workers: int | None,
     synthetic: bool,
     data_root: str | None,
     as_json: bool,
+    **own: Any,
 ) -> None:
     """Check a dataset.
 
@@ -91,9 +99,14 @@ def verify(
     """
     from harness.cli.actions.data import verified
     from harness.cli.actions.data_verify import show_report
+    from harness.cli.own_data import one_dataset
 
     quiet = as_json or ctx.find_root().obj["quiet"]
-    report = verified(name, root_place(data_root), synthetic, images=images, workers=workers, quiet=quiet)
+    if own["images"] in ("exist", "decode") and check is None:
+        check, own["images"] = own["images"], None
+    name = one_dataset(name, {**own, "synthetic": synthetic})
+    looks: dict[str, Any] = {"images": check or "decode", "workers": workers}
+    report = verified(name, root_place(data_root), synthetic, quiet=quiet, **looks)
     print_json(report.as_dict()) if as_json else show_report(report)
     if not report.usable:
         ctx.exit(1)
@@ -134,7 +147,8 @@ def make(
 
 
 @data.command()
-@click.argument("name", type=PlugIn("datasets"))
+@click.argument("name", type=PlugIn("datasets"), required=False)
+@own_data_options
 @option("--image-size", default="384x128", show_default=True, help="Height x width in pixels.")
 @option(
     "--interpolation",
@@ -155,19 +169,23 @@ def make(
 @click.pass_context
 def cache(
     ctx: click.Context,
-    name: str,
+    /,
+    name: str | None,
     image_size: str,
     interpolation: str,
     on_bad_image: str,
     synthetic: bool,
     data_root: str | None,
+    **own: Any,
 ) -> None:
     """Decode and resize all images once.
 
     Runs at this size and interpolation then start without delay.
     """
     from harness.cli.actions.data import fill_cache
+    from harness.cli.own_data import one_dataset
 
+    name = one_dataset(name, {**own, "synthetic": synthetic})
     options = {"interpolation": interpolation, "on_bad_image": on_bad_image}
     fill_cache(
         name, root_place(data_root), synthetic, image_size, quiet=ctx.find_root().obj["quiet"], **options
@@ -175,3 +193,4 @@ def cache(
 
 
 data.add_command(back_translate)
+data.add_command(init)

@@ -5,7 +5,15 @@ from typing import Any
 import click
 
 from harness.cli.names import PlugIn, look_for_run, run_argument
-from harness.cli.options import data_root_option, device_option, json_option, option, print_json, runs_option
+from harness.cli.options import (
+    data_root_option,
+    device_option,
+    json_option,
+    option,
+    own_data_options,
+    print_json,
+    runs_option,
+)
 
 
 @click.command()
@@ -16,9 +24,9 @@ from harness.cli.options import data_root_option, device_option, json_option, op
     "datasets",
     type=PlugIn("datasets"),
     multiple=True,
-    required=True,
     help="Dataset to test on; may be repeated.",
 )
+@own_data_options
 @runs_option
 @device_option
 @option("--force", is_flag=True, help="Test again even if there is a result.")
@@ -33,18 +41,22 @@ def evaluate(
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
     harness evaluate cskt-ufine-1a2b --dataset ufine3c
+    harness evaluate cskt-icfg-1a2b --data street.csv --images photos
 
     Twins are tested on twins. A dataset that is a test alone, as ufine3c, is used so and not trained on.
     """
     look_for_run(run, options["runs"])
     from harness.cli.layout import paragraph
+    from harness.cli.own_data import all_datasets
     from harness.cli.progress import watching
     from harness.cli.terminal import fault_lines, metric_table
     from harness.inference.transfer import evaluate_run
     from harness.record import EARLIER_INTERVALS, has_earlier_intervals
 
+    names = all_datasets(datasets, options)
+    known = {name: options[name] for name in ("data_root", "runs", "device", "force")}
     with watching(obj["quiet"] or as_json) as listener:
-        results = evaluate_run(run, list(dict.fromkeys(datasets)), listener=listener, **options)
+        results = evaluate_run(run, names, listener=listener, **known)
     if as_json:
         print_json(results)
         return

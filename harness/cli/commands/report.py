@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from harness.cli.names import PlugIn
-from harness.cli.options import json_option, option, print_json, runs_option
+from harness.cli.options import json_option, option, own_data_options, print_json, runs_option
 from harness.limits import MOST
 
 NOTHING = 2
@@ -19,6 +19,7 @@ NOTHING = 2
 )
 @option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
 @option("--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated.")
+@own_data_options
 @option("--suite", help="Only the runs of this suite.")
 @option(
     "--query",
@@ -48,12 +49,13 @@ def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: A
 
         show_reports(as_json)
         return 0
-    from harness.cli.actions.report import show_made
+    from harness.cli.actions.report import show_made, with_own_data
     from harness.cli.progress import watching
     from harness.reporting.make import make_report
 
+    about = with_own_data(name, options)
     with watching(obj["quiet"] or as_json) as listener:
-        made = make_report(name, listener=listener, **options)
+        made = make_report(name, listener=listener, **about)
     if as_json:
         print_json(made.as_dict())
     else:

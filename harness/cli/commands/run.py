@@ -14,6 +14,7 @@ from harness.cli.options import (
     device_option,
     json_option,
     option,
+    own_data_options,
     report_option,
     runs_option,
     seed_type,
@@ -37,9 +38,9 @@ from harness.limits import MOST_SEEDS
     "datasets",
     type=PlugIn("datasets"),
     multiple=True,
-    required=True,
     help="Dataset, see `harness data list`; may be repeated: each method runs on each.",
 )
+@own_data_options
 @option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
 @option(
     "--preset",
@@ -102,6 +103,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
     harness run --method cskt --dataset icfg --synthetic
     harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
     harness run -m zero_shot -m linear_probe -d icfg -d cuhk --synthetic
+    harness run --method cskt --data street.csv --images photos
     harness run --method irra --dataset icfg --init-from tbps_clip-icfg-1a2b
 
     A finished identical run is shown instead of repeated; an interrupted one resumes from its checkpoint.

@@ -14,6 +14,7 @@ from harness.cli.options import (
     heartbeat_option,
     json_option,
     option,
+    own_data_options,
     refuse_before,
     report_option,
     runs_option,
@@ -28,6 +29,7 @@ from harness.limits import MOST_SEEDS, MOST_TRIALS
 @click.group(cls=NearestGroup, invoke_without_command=True)
 @option("--method", "-m", type=PlugIn("methods"), help="Method, see `harness methods list`.")
 @option("--dataset", "-d", type=PlugIn("datasets"), help="Dataset, see `harness data list`.")
+@own_data_options
 @option(
     "--trials",
     "-n",

@@ -9,12 +9,15 @@ from urllib.parse import unquote
 from harness.data.annotation_entries import one_spelling
 from harness.data.annotations import Annotation, Location, recognise
 from harness.data.splits import begin_anew
-from harness.data.verify.fault import Fault, Severity, first
+from harness.data.verify.fault import Fault, PlacedFault, Severity, first
+from harness.data.verify.own_faults import own_faults, text_faults
 from harness.datasets import SPLITS, Counts, PersonDataset, Sample, count
 from harness.errors import DataError, many
+from harness.paths import DATASET_FILE
 from harness.twins.marker import read_marker
 
 _AGAIN = "Get the annotation file again"
+_OWN = "Correct the file"
 _JUNK = (
     "Market-1501 and its kin number junk and distractors so, which are no person: remove these entries, or give "
     "each person a number from 0 on."
@@ -23,6 +26,8 @@ _JUNK = (
 
 def expected_counts(dataset: type[PersonDataset], folder: Path) -> tuple[dict[str, Counts], bool]:
     """Return the counts a folder should hold, and whether it is a synthetic twin, which has its own."""
+    if dataset.own:
+        return dataset.expected, False
     marker = read_marker(folder)
     return (dataset.expected, False) if marker is None else (marker.counts, True)
 
@@ -41,15 +46,17 @@ def faults_for_run(
     Raises `DataError` with the fix for what no run can be made of.
     """
     expected, twin = expected_counts(dataset, location.folder) if location else (dataset.expected, False)
-    for fault in stopping_faults(annotation.samples, expected, needed):
+    for fault in stopping_faults(annotation.samples, expected, needed, own=bool(dataset.own)):
         where = f"{location.folder}: " if location else ""
         raise DataError(f"{where}{fault.line()}. {fault.mend}")
-    found = annotation_faults(dataset, annotation, expected, twin=twin)
-    return [fault for fault in found if fault.severity != "note"]
+    found = [*annotation_faults(dataset, annotation, expected, twin=twin)]
+    found += text_faults(annotation) if dataset.own else ()
+    said = [fault for fault in found if fault.severity != "note"]
+    return [PlacedFault(**vars(fault)) for fault in said] if dataset.own else said
 
 
 def stopping_faults(
-    samples: Sequence[Sample], expected: Mapping[str, Counts], needed: Collection[str]
+    samples: Sequence[Sample], expected: Mapping[str, Counts], needed: Collection[str], *, own: bool = False
 ) -> Iterator[Fault]:
     """Yield what no run can be made of: a needed split without entries, identities that are no persons."""
     there = {sample.split for sample in samples}
@@ -59,11 +66,12 @@ def stopping_faults(
             rest = ", ".join(name for name in SPLITS if name in there)
             what = f"No entry of the annotation belongs to the split {split}{published}; there is {rest}."
             without = ", or use --val holdout or --val none" if split == "val" else ""
-            yield Fault("error", what, f"{_AGAIN}{without}.")
+            drawn = f"Name some persons' split {split}; or draw all splits anew, with --columns split="
+            yield Fault("error", what, f"{drawn if own else _AGAIN}{without}.")
     negative = [sample for sample in samples if sample.identity < 0]
     if negative:
         what = f"{many(len(negative), 'image')} with a negative identity."
-        shown = [f"{sample.identity}: {sample.image} in {sample.split}" for sample in negative]
+        shown = [f"{sample.identity}: {sample.label} in {sample.split}" for sample in negative]
         yield Fault("error", what, _JUNK, len(negative), first(shown))
 
 
@@ -84,11 +92,13 @@ def annotation_faults(
     yield from (Fault("error", f"Known wrong file: {wrong.what}.", wrong.mend) for wrong in known)
     yield from _unread(annotation)
     yield from _wrong_counts(dataset, expected, found, twin)
+    yield from own_faults(annotation) if dataset.own else ()
+    again = "Correct the split" if dataset.own else f"{_AGAIN}, or keep each person in one split"
     if anew := begin_anew(samples):
         what = f"Identities begin anew in {', '.join(anew)}: the same number is another person in each split."
         yield Fault("warning", what, "Nothing to do for --train-on train; train+val is refused.")
-    yield from _leaks("person", [(sample.identity, sample.split) for sample in samples], apart=anew)
-    yield from _leaks("image", [(sample.image, sample.split) for sample in samples])
+    yield from _leaks("person", [(sample.identity, sample) for sample in samples], again, apart=anew)
+    yield from _leaks("image", [(sample.image, sample) for sample in samples], again)
     yield from _doubled(annotation.entries)
     yield from _two_spellings(annotation.entries)
     images = Counter((sample.split, sample.identity) for sample in samples)
@@ -105,39 +115,45 @@ def _wrong_counts(
 
     Where no counts are published none are wrong.
     """
-    said, of = (
-        ("made", "that the synthetic twin was made with") if twin else ("published", f"of {dataset.title}")
-    )
+    told = "expected" if dataset.own else "published"
+    again = f"{_OWN}, or the counts in its {DATASET_FILE}" if dataset.own else _AGAIN
+    said, of = ("made", "that the synthetic twin was made with") if twin else (told, f"of {dataset.title}")
     for split in SPLITS if expected else ():
         want, got = expected.get(split), found.get(split)
         if want == got:
             continue
         if want is None or got is None:
             what = f"{'No' if got is None else 'A'} {split} set, unlike the {said} {dataset.title}."
-            yield Fault("error", what, f"{_AGAIN}.")
+            yield Fault("error", what, f"{again}.")
             continue
         names = [
             name for name in ("images", "captions", "identities") if getattr(want, name) != getattr(got, name)
         ]
         parts = [f"{getattr(got, name):,} {name}, {said} {getattr(want, name):,}" for name in names]
-        whose = f"the {split} set {of}" if twin else f"the published {split} set"
+        whose = f"the {split} set {of}" if twin else f"the {said} {split} set"
         severity: Severity = "warning" if names == ["captions"] else "error"
-        yield Fault(severity, f"Not {whose}: {'; '.join(parts)}.", f"{_AGAIN}; results cannot be compared.")
+        yield Fault(severity, f"Not {whose}: {'; '.join(parts)}.", f"{again}; results cannot be compared.")
 
 
-def _leaks(name: str, places: Iterable[tuple[object, str]], apart: Sequence[str] = ()) -> Iterator[Fault]:
+def _leaks(
+    name: str, places: Iterable[tuple[object, Sample]], again: str, apart: Sequence[str] = ()
+) -> Iterator[Fault]:
     """Yield what is in more than one split; a number shared by splits that number `apart` is none."""
-    splits: dict[object, set[str]] = defaultdict(set)
-    for value, split in places:
-        splits[value].add(split)
+    splits: dict[object, dict[str, Sample]] = defaultdict(dict)
+    for value, sample in places:
+        splits[value].setdefault(sample.split, sample)
     shared = [
-        f"{value} in {', '.join(sorted(found))}"
+        f"{value} in {', '.join(_placed(split, found[split]) for split in sorted(found))}"
         for value, found in splits.items()
-        if len(found) > 1 and not found <= set(apart)
+        if len(found) > 1 and not found.keys() <= set(apart)
     ]
     if shared:
         what = f"{many(len(shared), name)} in more than one split: test data would be trained on."
-        yield Fault("error", what, f"{_AGAIN}, or keep each person in one split.", len(shared), first(shared))
+        yield Fault("error", what, f"{again}.", len(shared), first(shared))
+
+
+def _placed(split: str, sample: Sample) -> str:
+    return f"{split} ({sample.where})" if sample.where else split
 
 
 def _doubled(entries: Sequence[Sample]) -> Iterator[Fault]:
@@ -146,7 +162,7 @@ def _doubled(entries: Sequence[Sample]) -> Iterator[Fault]:
     for entry in entries:
         key = (entry.split, one_spelling(entry.image), entry.identity, entry.captions)
         if key in seen:
-            again.append(entry.image)
+            again.append(entry.label)
         seen.add(key)
     if again:
         one = len(again) == 1

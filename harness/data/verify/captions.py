@@ -40,8 +40,18 @@ def check_captions(samples: Sequence[Sample]) -> list[Oddity]:
         for caption in sample.captions:
             for oddity, test in kinds:
                 if test(caption):
-                    oddity.add(f"{sample.image}: {caption!r}")
+                    oddity.add(f"{sample.label}: {caption!r}")
     return [oddity for oddity, _ in kinds if oddity.count] + list(_shared(samples))
+
+
+def check_texts(samples: Sequence[Sample]) -> tuple[Oddity, Oddity]:
+    """Return what matters of it before a run: captions that are empty, and those of several persons."""
+    empty = Oddity("empty", EMPTY)
+    for sample in samples:
+        for caption in sample.captions:
+            if not caption.strip():
+                empty.add(sample.label)
+    return empty, next(_shared(samples), Oddity(""))
 
 
 def _kinds() -> list[tuple[str, str, Callable[[str], object]]]:
@@ -68,13 +78,16 @@ def _wide(caption: str) -> bool:
 def _shared(samples: Sequence[Sample]) -> Iterator[Oddity]:
     """Yield the texts that describe several persons, counted once each."""
     owners: dict[str, set[int]] = defaultdict(set)
+    where: dict[str, str] = {}
     for sample in samples:
         for caption in sample.captions:
             if caption.strip():
                 owners[caption].add(sample.identity)
+                where.setdefault(caption, sample.where)
     oddity = Oddity("that describe several persons in the same words")
     for caption, identities in owners.items():
         if len(identities) > 1:
-            oddity.add(f"{len(identities)} persons: {caption!r}")
+            place = f"{where[caption]}: " if where[caption] else ""
+            oddity.add(f"{place}{len(identities)} persons: {caption!r}")
     if oddity.count:
         yield oddity

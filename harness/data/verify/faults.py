@@ -39,20 +39,28 @@ def image_faults(
     """
     folder = location.images
     named = {file: sample.image for file, sample in zip(files, samples, strict=True)}
+    places = {
+        file: f"{sample.where}: " if sample.where else "" for file, sample in zip(files, samples, strict=True)
+    }
     if missing := [named[file] for file in checked.missing]:
         way = way_to_pictures(location.folder, folder, missing)
-        faults = _missing(folder, checked.missing, {file: _top(image) for file, image in named.items()})
+        faults = _missing(
+            folder, checked.missing, {file: _top(image) for file, image in named.items()}, places
+        )
         yield from (replace(fault, mend=f"{way}.") if way else fault for fault in faults)
     if checked.unreadable:
         n = len(checked.unreadable)
-        shown = [f"{_short(folder, file)}: {_why(file, why)}" for file, why in checked.unreadable.items()]
+        shown = [
+            f"{places[file]}{_short(folder, file)}: {_why(file, why)}"
+            for file, why in checked.unreadable.items()
+        ]
         fix = f"{_AGAIN} --on-bad-image skip runs without them."
         what = f"{many(n, 'image file')} cannot be decoded{_kinds(checked.unreadable.values())}."
         yield Fault("error", what, fix, n, first(shown))
     for mark, found in checked.marked.items():
         if found:
             state, mend = _ODD[mark]
-            shown = [_short(folder, file) for file in found]
+            shown = [f"{places[file]}{_short(folder, file)}" for file in found]
             yield Fault(
                 "warning", f"{many(len(found), 'image file')} {state}.", mend, len(found), first(shown)
             )
@@ -85,14 +93,16 @@ def caption_faults(samples: Sequence[Sample], text_length: int) -> Iterator[Faul
         yield Fault(severity, what, odd.mend, odd.count, odd.examples)
 
 
-def _missing(folder: Path, missing: Sequence[str], top: Mapping[str, str]) -> Iterator[Fault]:
+def _missing(
+    folder: Path, missing: Sequence[str], top: Mapping[str, str], places: Mapping[str, str]
+) -> Iterator[Fault]:
     if missing and not folder.is_dir():
         what = f"The image folder {folder} does not exist, so all {len(missing):,} image files are missing."
         yield Fault("error", what, "Put the images there, or make a link of that name to them.", len(missing))
         return
     groups: dict[str, list[str]] = defaultdict(list)
     for file in missing:
-        groups[top[file]].append(_short(folder, file))
+        groups[top[file]].append(f"{places[file]}{_short(folder, file)}")
     totals = Counter(top.values())
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     for name, files in ordered[:_GROUPS]:

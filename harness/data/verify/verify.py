@@ -1,7 +1,7 @@
 """Check a dataset against what was published, or a synthetic twin against what was made."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from harness.data.annotations import (
@@ -15,6 +15,7 @@ from harness.data.verify.annotation_faults import annotation_faults, expected_co
 from harness.data.verify.fault import SEVERITIES, Fault
 from harness.data.verify.faults import caption_faults, image_faults
 from harness.data.verify.image_files import Progress, check_files
+from harness.data.verify.own_faults import outside_faults
 from harness.datasets import Counts, PersonDataset, count, is_test_only
 from harness.errors import DataError
 from harness.paths import Place
@@ -22,7 +23,7 @@ from harness.paths import Place
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What a check of a dataset found; `expected` and `found` map splits to counts."""
+    """What a check of a dataset found; `expected` and `found` map splits to counts, `notes` say how it was read."""
 
     dataset: str
     title: str
@@ -33,6 +34,7 @@ class VerifyReport:
     expected: dict[str, Counts]
     found: dict[str, Counts]
     faults: list[Fault]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
@@ -73,9 +75,10 @@ def verify(
     samples = annotation.samples
     if samples:
         needed = {"test"} if is_test_only(dataset) else {"train", "test"}
-        faults += stopping_faults(samples, {}, needed - set(expected))
+        faults += stopping_faults(samples, {}, needed - set(expected), own=bool(dataset.own))
         faults += annotation_faults(dataset, annotation, expected, twin=synthetic)
         files = [str(file) for file in image_files(dataset, place.path, samples)]
+        faults += outside_faults(location, samples, files) if dataset.own else ()
         checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)
         faults += image_faults(location, samples, files, checked)
         faults += caption_faults(samples, dataset.text_length)
@@ -91,6 +94,7 @@ def verify(
         expected=expected,
         found=count(samples),
         faults=sorted(faults, key=lambda fault: SEVERITIES.index(fault.severity)),
+        notes=annotation.notes,
     )
 
 
@@ -107,4 +111,5 @@ def _read(dataset: type[PersonDataset], place: Place) -> tuple[Annotation, list[
     except MissingData:
         raise
     except DataError as error:
-        return Annotation([], []), [Fault("error", str(error), "Fix the file, or get it again.")]
+        mend = "Correct the file." if dataset.own else "Fix the file, or get it again."
+        return Annotation([], []), [Fault("error", str(error), mend)]

@@ -1,0 +1,47 @@
+"""What `--data`, `--images`, `--columns` and `--shares` stand for: a dataset, beside those that are named."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.errors import UsageError
+
+OWN_OPTIONS = ("data", "images", "columns", "shares")
+_BESIDE = OWN_OPTIONS[1:]
+
+
+def all_datasets(names: Iterable[str], options: Mapping[str, Any]) -> list[str]:
+    """Return the names of the datasets that a command is about: those named and that of its `--data`.
+
+    Raises `UsageError` where there is none, or where an option has no `--data` that it is about.
+    """
+    found = [*dict.fromkeys(name.replace("-", "_") for name in names), *own_name(options)]
+    if not found:
+        raise UsageError("Missing option '--dataset' / '-d': name a dataset, or give --data FILE.")
+    return list(dict.fromkeys(found))
+
+
+def one_dataset(name: str | None, options: Mapping[str, Any]) -> str:
+    """Return the name of the one dataset that a command is about."""
+    own = own_name(options)
+    if name and own:
+        raise UsageError(f"Both {name} and --data {options['data']} are given: leave one out.")
+    if not name and not own:
+        raise UsageError("No dataset is named: give its name, see `harness data list`, or --data FILE.")
+    return name or own[0]
+
+
+def own_name(options: Mapping[str, Any]) -> list[str]:
+    """Return the name of the dataset that `--data` makes, in a list; an empty one without `--data`."""
+    if options.get("data") is None:
+        for option in _BESIDE:
+            if options.get(option) is not None:
+                raise UsageError(f"--{option} is about data of your own: give them by --data FILE.")
+        return []
+    if options.get("synthetic"):
+        raise UsageError(
+            "--synthetic is about twins, and data of your own have none: leave it or --data out."
+        )
+    from harness.data.own_data import dataset_of_file
+
+    told = {name: options[name] for name in _BESIDE if options.get(name) is not None}
+    return [dataset_of_file(options["data"], **told).name]

@@ -1,0 +1,91 @@
+"""Describe a file of one's own in a `dataset.yaml`: its name, where it is, how it is read and what it holds."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from harness.data.own_data import dataset_of_file, own_annotation
+from harness.data.own_rows import read_own
+from harness.datasets import DATASETS, count
+from harness.errors import UsageError
+from harness.files import write_text
+from harness.own.described import read_described
+from harness.own.own_files import SHARES, OwnFiles, parse_columns
+from harness.paths import DATASET_FILE
+from harness.places import writable
+
+_HEAD = """# A dataset for `harness --include {folder}`, or HARNESS_INCLUDE.
+# Paths are from this folder on; counts are what `harness data verify` and runs hold the data to.
+"""
+
+
+def write_description(
+    name: str,
+    *,
+    data: str | None,
+    images: str | None = None,
+    columns: str | None = None,
+    shares: str | None = None,
+    title: str | None = None,
+    licence: str | None = None,
+    source: str | None = None,
+    out: str | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write the description of a file and return what it says; what is wrong with file or name is told first.
+
+    Raises `UsageError` for a name that is taken or that no dataset can have, and where a description is there already.
+    """
+    if data is None:
+        raise UsageError("Nothing to describe: give the rows of the dataset by --data FILE.")
+    if name.replace("-", "_") in DATASETS.names():
+        raise UsageError(f"There is a dataset {name} already: give yours another name.")
+    dataset = dataset_of_file(data, images, columns or "", shares or SHARES)
+    own = dataset.own
+    assert own is not None
+    folder = Path(out).expanduser().absolute() if out else own.file.parent
+    file = folder / DATASET_FILE
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already: --force replaces it, --out writes to another folder.")
+    samples, _ = own_annotation(dataset)
+    values: dict[str, Any] = {
+        "name": name,
+        "title": title or name,
+        "licence": licence or "not named",
+        "source": source or "not named",
+        "file": os.path.relpath(own.file, folder),
+        "images": os.path.relpath(own.images, folder),
+        **_columns(own),
+        **({"shares": own.shares, "seed": own.seed} if not read_own(own).named else {}),
+        "val": dataset.default_val,
+        "counts": {split: row._asdict() for split, row in count(samples).items()},
+    }
+    _write(file, values)
+    return {**values, "folder": str(folder), "file": str(file)}
+
+
+def _columns(own: OwnFiles) -> dict[str, Any]:
+    told = {
+        role: list(names) if len(names) > 1 else "".join(names)
+        for role, names in parse_columns(own.columns).items()
+    }
+    return {"columns": told} if told else {}
+
+
+def _write(file: Path, values: dict[str, Any]) -> None:
+    """Write a description that can be read back; one that cannot leaves the file as it was."""
+    import yaml
+
+    text = _HEAD.format(folder=file.parent.name or ".") + yaml.safe_dump(
+        values, sort_keys=False, allow_unicode=True, width=100
+    )
+    writable(file.parent)
+    draft = file.with_name(f".{file.name}.new")
+    try:
+        write_text(draft, text)
+        read_described(draft)
+        os.replace(draft, file)
+    except UsageError as error:
+        raise UsageError(str(error).replace(str(draft), str(file))) from error
+    finally:
+        draft.unlink(missing_ok=True)
