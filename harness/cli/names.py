@@ -29,8 +29,7 @@ class PlugIn(click.ParamType[str]):
 
         if self.known:
             if self.folder == "datasets":
-                # Where it is imported, those that a file of the user's describes are known, too.
-                import_module("harness.datasets")
+                import_module("harness.datasets")  # so that what a user's file describes is known, too
             plugins(self.folder).known(value)
         return str(value)
 
