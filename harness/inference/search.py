@@ -57,7 +57,7 @@ def search(
     writable(page.parent)
     trained = Trained(find_run(run, runs_root(runs).path), device=device)
     place, files = (
-        (Path(gallery), find_images(Path(gallery))) if gallery else _test_images(trained, data_root, listener)
+        (Path(gallery), find_images(Path(gallery))) if gallery else own_images(trained, data_root, listener)
     )
     images = open_gallery(trained, files, place, listener)
     rankings, seconds = [], []
@@ -113,7 +113,8 @@ def _page_name(queries: Sequence[str]) -> str:
     return f"{words}-{sha256(chr(10).join(queries).encode(errors='replace')).hexdigest()[:6]}"
 
 
-def _test_images(trained: Trained, data_root: str | None, listener: Listener) -> tuple[Path, list[Path]]:
+def own_images(trained: Trained, data_root: str | None, listener: Listener) -> tuple[Path, list[Path]]:
+    """Return folder and images of the test split of a run's own dataset."""
     config = trained.config.dataset
     own = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(own, listener, needed=["test"])

@@ -1,6 +1,7 @@
 """Print the rankings of a search."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,11 +9,35 @@ from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json
 from harness.errors import many
 from harness.inference.page import shown
+from harness.pages.escaping import visible
 
 if TYPE_CHECKING:
     from harness.inference.found import Search
+    from harness.listener import Listener
 
 _NAMED = 5
+
+
+def serve_page(
+    names: Sequence[str],
+    first: str,
+    port: int | None,
+    listener: "Listener",
+    options: Mapping[str, Any],
+) -> None:
+    """Serve a page to search with until Ctrl-C."""
+    from harness.inference.desk import open_desk
+    from harness.inference.server import serving
+
+    kept = {name: options[name] for name in ("gallery", "runs", "data_root", "device")}
+    desk = open_desk(names, first=visible(first), listener=listener, **kept)
+    with serving(desk, port) as server:
+        click.echo(f"page: {server.address}")
+        click.echo("On this machine only, with this address only. Ctrl-C stops it.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("Stopped.")
 
 
 def show_search(found: "Search", as_json: bool) -> None:

@@ -302,3 +302,20 @@ def test_an_unknown_run_is_a_usage_error_with_the_nearest_name(trained, photos):
     done = command(trained, "a red coat", "--run", trained.record.name[:-1] + "~", "--gallery", str(photos))
     assert isinstance(done.exception, UsageError)
     assert "Did you mean" in str(done.exception)
+
+
+def test_serve_shows_the_page_until_it_is_interrupted(trained, photos, monkeypatch):
+    from harness.inference.server import Server
+
+    def interrupted(self):
+        assert self.desk.first == "a red coat"
+        assert self.desk.search("a red coat", 3)["runs"][0]["hits"][0]["rank"] == 1
+        assert self.desk.relevance("a red coat", 0, 1)["summary"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "serve_forever", interrupted)
+    words = ["search", "--serve", "--run", str(trained.folder.path), "--gallery", str(photos), "a red coat"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"page: http://127\.0\.0\.1:\d+/[\w-]{32}/\n", done.output)
+    assert done.output.endswith("Stopped.\n")
