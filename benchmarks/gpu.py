@@ -232,7 +232,9 @@ def encoding(scale: Scale, case: Case) -> tuple[float, float]:
 
     config, method = model(scale, case)
     encoder = Encoder(method, config, inference(config.train.precision, scale.device))
-    split = SimpleNamespace(images=pictures(scale, case.size), tokens=captions(scale, method))
+    split = SimpleNamespace(
+        dataset="drawn", name="test", images=pictures(scale, case.size), tokens=captions(scale, method)
+    )
     encoder.encode(split)
     found = [encoder.encode(split) for _ in range(scale.rounds)]
     image, text = (

@@ -171,6 +171,11 @@ class Method(nn.Module):
         """
         return self.training_step(batch) if rest is None else rest(self.features(batch))
 
+    def begin_training(self) -> None:
+        """Switch to training mode; the backbone stays in evaluation mode."""
+        self.train()
+        self.clip.eval()
+
     def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained."""
         return ((name, p) for name, p in self.named_parameters() if p.requires_grad)

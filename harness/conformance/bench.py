@@ -130,8 +130,7 @@ def shake(method: Method) -> None:
 def step(method: Method, batch: Batch, optimiser: torch.optim.Optimizer, done: int = 0) -> float:
     """Take a step as the training loop does, after `done` others; return the loss."""
     method.on_step_start(Progress(1, done, 8, 10))
-    method.train()
-    method.clip.eval()
+    method.begin_training()
     optimiser.zero_grad()
     loss = method(batch).total
     torch.autograd.backward(loss)

@@ -21,6 +21,7 @@ def audit_gradients(method: Method, batch: Batch) -> None:
     """
     buffers = {name: buffer.clone() for name, buffer in method.named_buffers()}
     device = batch.identities.device
+    method.begin_training()
     method.zero_grad(set_to_none=True)
     try:
         generators = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

@@ -115,8 +115,7 @@ class Training:
         return self.state
 
     def _epoch(self, epoch: int) -> None:
-        self.method.train()
-        self.method.clip.eval()
+        self.method.begin_training()
         self._epoch_began = time.perf_counter() - self.state.epoch_seconds
         with self.switches.steps():
             self._steps(epoch)

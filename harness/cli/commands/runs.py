@@ -17,6 +17,7 @@ from harness.cli.options import (
     print_json,
 )
 from harness.errors import many
+from harness.limits import MOST
 from harness.metric_names import DIRECTIONS
 
 runs_option = option(
@@ -42,7 +43,7 @@ def runs() -> None:
 @option("--tag", metavar="NAME[=VALUE]", help="Only runs with this tag.")
 @option("--since", metavar="WHEN", help="Only runs begun since then: 2026-11-28, 12h, 3d or 2w.")
 @option("--sort", type=Choice(("age", "name", "r1", "time", "size")), help="Order; by default oldest first.")
-@option("--limit", type=click.IntRange(1), help="At most so many: by age the newest, else the first.")
+@option("--limit", type=click.IntRange(1, MOST), help="At most so many: by age the newest, else the first.")
 @option("--archived", is_flag=True, help="Archived runs, too.")
 @runs_option
 @json_option

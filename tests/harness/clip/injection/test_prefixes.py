@@ -47,5 +47,5 @@ def test_attention_to_a_prefix_is_scaled_after_the_soft_max_folded_too(scaled, c
     for _ in range(2):
         found = attended(query, *scaled.keys_and_values(0, key, value), Injection(), causal=causal)
         torch.testing.assert_close(found, expected)
-        scaled.fold()
+        assert scaled.merge(None) is scaled
     assert sum(parameter.numel() for parameter in scaled.parameters()) == 2 * 3 * HEADS * SIZE
