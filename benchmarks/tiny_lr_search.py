@@ -34,6 +34,7 @@ KEY, SCORE, TIE = "method.lr", "val/t2i/R1", "val/t2i/mAP"
 COMMAND = "python -m benchmarks.tiny_lr_search"
 ROOT = Path(__file__).resolve().parent
 PRESET = """\
+# yaml-language-server: $schema=../harness/schemas/preset.{method}.json
 # The best of {n} learning rates on the validation split of the synthetic ICFG twin, one seed: R@1 {score:.2f},
 # mAP {tie:.2f}. Found by `{command}`, all values in benchmarks/results/tiny_lr_search.json.
 method:
@@ -129,6 +130,7 @@ def write_presets(result: Outcome, folder: Path) -> None:
     for method, found in result["facts"]["methods"].items():
         best = found["best"]
         values = {"score": best["value"], "tie": best["metrics"][TIE], "lr": best["params"][KEY]}
+        values["method"] = method.partition(":")[0]
         text = PRESET.format(n=len(found["trials"]), command=result["command"], **values)
         name = f"{method.replace(':', '.')}.tiny.yaml"
         shipped = ROOT.parent / "methods" / name
