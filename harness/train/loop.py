@@ -112,6 +112,9 @@ class Training:
         with self.stop.heeded():
             while self.state.epoch < self.config.train.epochs and not self._patience_ended():
                 self._epoch(self.state.epoch + 1)
+            if self.stop.asked:  # after the last step: in the last validation, say
+                self._save()
+                raise Interrupted(f"stopped by a signal after epoch {self.state.epoch}")
         return self.state
 
     def _epoch(self, epoch: int) -> None:

@@ -186,6 +186,26 @@ def test_a_stop_at_any_step_goes_on_to_the_same_weights(make, tmp_path, at):
     assert all(torch.equal(weights(rest)[name], value) for name, value in weights(whole).items())
 
 
+def test_a_stop_in_the_last_validation_is_heeded_and_nothing_trains_twice(make, tmp_path):
+    whole = make()
+    whole.run()
+    (tmp_path / CHECKPOINT).unlink()
+    validate = scores((1, 1), (2, 2), (3, 3))
+
+    def stopped():
+        found = validate()
+        if found["t2i/R1"] == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    with pytest.raises(Interrupted, match="after epoch 3"):
+        make(validate=stopped).run()
+    rest = make(listener=(notes := Notes()))
+    rest.run()
+    assert (notes.steps, notes.resumed) == ([], [(3, 0)])
+    assert all(torch.equal(weights(rest)[name], value) for name, value in weights(whole).items())
+
+
 def test_a_loss_beyond_the_bound_stops_with_its_step(make):
     with pytest.raises(TrainingError, match="epoch 1, step 1"):
         make("train.max_loss=1e-6").run()
