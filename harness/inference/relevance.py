@@ -23,7 +23,7 @@ from harness.compute.precision import tf32, unit
 from harness.compute.transfer import sent
 from harness.evaluate.encoder import Encoder
 
-STEPS, _TOGETHER = 16, 8
+STEPS, _TOGETHER = 24, 8
 # Of a backbone whose image tower has no patches.
 _CELLS = (12, 4)
 # A map says where only if the tenth of patches that carry most carries more than this share of all that is carried.
