@@ -11,7 +11,6 @@ from harness.analysis.ranked_gallery import choose
 from harness.errors import HarnessError, UsageError
 from harness.files import write_json
 from harness.images.decoding import ImageError
-from harness.inference.model import Trained
 from harness.inference.relevance import PatchMap, Relevance, Word, WordMap
 from harness.inference.relevance_look import as_dict, carried_text, strengths, tinted, word_text
 from harness.pages.tables import Table
@@ -72,6 +71,8 @@ def make_maps(
     Each holds numbers alone: `why`, `query`, `image`, `right`, and what `harness search --json` gives, without words.
     Raises `HarnessError` where the run cannot be loaded on this machine. Pictures that cannot be read are left out.
     """
+    from harness.inference.model import Trained
+
     trained = Trained(find_run(run, runs_root(runs).path))
     rows = []
     for why, query in chosen_queries(queries, named):

@@ -13,7 +13,7 @@ coat. Words are told by leaving each out and reading the caption again, which is
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +21,9 @@ from torch import Tensor
 from harness.compute.devices import autocast
 from harness.compute.precision import tf32, unit
 from harness.compute.transfer import sent
-from harness.evaluate.encoder import Encoder
+
+if TYPE_CHECKING:
+    from harness.evaluate.encoder import Encoder
 
 STEPS, _TOGETHER = 24, 8
 # Of a backbone whose image tower has no patches.
@@ -80,12 +82,12 @@ class Relevance(NamedTuple):
     caption: WordMap
 
 
-def relevance(encoder: Encoder, pixels: Tensor, caption: str) -> Relevance:
+def relevance(encoder: "Encoder", pixels: Tensor, caption: str) -> Relevance:
     """Return what carries the similarity of a picture, uint8 [3, height, width], and a caption."""
     return Relevance(patch_map(encoder, pixels, caption), word_map(encoder, pixels, caption))
 
 
-def patch_map(encoder: Encoder, pixels: Tensor, caption: str, steps: int = STEPS) -> PatchMap:
+def patch_map(encoder: "Encoder", pixels: Tensor, caption: str, steps: int = STEPS) -> PatchMap:
     """Return what each patch of a picture, uint8 [3, height, width], carries of its similarity to a caption."""
     text, (picture, grey) = _text(encoder, caption), _ends(encoder, pixels)
     # Most steps are near the grey picture, where the similarity bends most: the share of the way is the time's square.
@@ -98,7 +100,7 @@ def patch_map(encoder: Encoder, pixels: Tensor, caption: str, steps: int = STEPS
     return PatchMap(_by_patch(carried, patch_size(encoder))[0, 0].cpu(), similarity, without)
 
 
-def occlusion(encoder: Encoder, pixels: Tensor, caption: str) -> Tensor:
+def occlusion(encoder: "Encoder", pixels: Tensor, caption: str) -> Tensor:
     """Return how far the similarity falls with each patch alone made grey [n_row, n_column]: the exact reference."""
     text, (picture, grey) = _text(encoder, caption), _ends(encoder, pixels)
     height, width = patch_size(encoder)
@@ -114,7 +116,7 @@ def occlusion(encoder: Encoder, pixels: Tensor, caption: str) -> Tensor:
     return falls
 
 
-def word_map(encoder: Encoder, pixels: Tensor, caption: str) -> WordMap:
+def word_map(encoder: "Encoder", pixels: Tensor, caption: str) -> WordMap:
     """Return how far the similarity of a caption and a picture, uint8 [3, height, width], falls without each word."""
     clip = encoder.method.clip
     every = [found[0] for found in re.finditer(r"\S+", caption)]
@@ -129,7 +131,7 @@ def word_map(encoder: Encoder, pixels: Tensor, caption: str) -> WordMap:
     return WordMap(told, similarity, without, len(every) - len(words))
 
 
-def patch_size(encoder: Encoder) -> tuple[int, int]:
+def patch_size(encoder: "Encoder") -> tuple[int, int]:
     """Return height and width of a patch in pixels; of a tower without patches those of a cell of an even grid."""
     clip = encoder.method.clip
     if "image" in clip.towers:
@@ -138,18 +140,18 @@ def patch_size(encoder: Encoder) -> tuple[int, int]:
     return clip.image_size[0] // _CELLS[0], clip.image_size[1] // _CELLS[1]
 
 
-def _text(encoder: Encoder, caption: str) -> Tensor:
+def _text(encoder: "Encoder", caption: str) -> Tensor:
     # Copied: what was made in inference mode takes no part in gradients.
     return encoder.encode_tokens(encoder.method.clip.tokenize([caption]))[0].clone()
 
 
-def _ends(encoder: Encoder, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def _ends(encoder: "Encoder", pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Return a picture and the grey one, both normalised [1, 3, height, width]."""
     picture = encoder.pixels.normalise(sent(pixels[None], encoder.engine.device))
     return picture, torch.zeros_like(picture)
 
 
-def _slopes(encoder: Encoder, pictures: Tensor, text: Tensor, weights: Tensor) -> Tensor:
+def _slopes(encoder: "Encoder", pictures: Tensor, text: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted sum of gradients of the similarities of pictures [n, 3, height, width], as one picture."""
     with torch.enable_grad():
         pictures = pictures.detach().requires_grad_()
@@ -159,11 +161,11 @@ def _slopes(encoder: Encoder, pictures: Tensor, text: Tensor, weights: Tensor) -
 
 
 @torch.no_grad()
-def _similarities(encoder: Encoder, pictures: Tensor, text: Tensor) -> Tensor:
+def _similarities(encoder: "Encoder", pictures: Tensor, text: Tensor) -> Tensor:
     return _encoded(encoder, pictures, lambda rows: rows @ text)
 
 
-def _encoded(encoder: Encoder, pictures: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
+def _encoded(encoder: "Encoder", pictures: Tensor, then: Callable[[Tensor], Tensor]) -> Tensor:
     """Pass normalised pictures through the method as a test does."""
     method = encoder.method.eval()
     with autocast(encoder.engine), tf32(False):

@@ -377,7 +377,13 @@ def test_a_suite_goes_on_and_does_not_repeat_the_cell_that_is_done(call, own):
         HarnessError, match=r"eval\.replicates is gone: intervals are computed, not drawn; leave it out"
     ):
         call(own, "suite", "status", *command)
-    command[0].write_text(command[0].read_text().replace(", eval.replicates: 200", ""))
+    # What `--synthetic` meant then, as above.
+    text = command[0].read_text().replace("eval.replicates: 200", "backbone.pretrained: shapes")
+    for method, rate in (("coop", 0.001), ("clip_adapter", 0.3)):
+        text = text.replace(
+            f"- method: {method}", f"- {{method: {method}, name: {method}, set: {{method.lr: {rate}}}}}"
+        )
+    command[0].write_text(text)
     status, _ = call(own, "suite", "status", *command)
     assert [(cell["name"], cell["state"], cell["run"]) for cell in status["cells"]] == [
         ("coop/icfg/1", "done", CELL),

@@ -62,6 +62,9 @@ class Small(torch.nn.Module):
         self.clip = Towers()
         self.weight = torch.nn.Parameter(torch.randn(3, 3))
 
+    def begin_training(self):
+        self.train()
+
     def trainable(self):
         return self.named_parameters()
 

@@ -48,7 +48,7 @@ TBPS_CLIP = ["method.text_dropout=0", "train.drop_last=false", "train.part_size=
     ("method", "settings"),
     [
         ("full_finetune", []),
-        ("linear_probe", []),
+        ("linear_probe", ["method.lr=0.003"]),
         ("side_network", ["train.augment.flip=0", "train.augment.pad=0", "train.augment.erase=0"]),
         ("tbps_clip", TBPS_CLIP),
         ("irra", ["train.part_size=5"]),
