@@ -547,6 +547,7 @@ def test_what_stands_beside_an_mlp_goes_with_it_and_prompts_stay(world, twins, t
 
 @pytest.mark.slow
 def test_of_a_batch_only_the_way_so_far_and_the_probe_under_way_are_kept(monkeypatch):
+    gc.collect()  # what other tests left in cycles
     probe = probe_of(clip_of(12), n=5)
     real, calls, alive = PartialTower.feed, [], []
 
