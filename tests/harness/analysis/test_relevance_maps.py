@@ -62,7 +62,9 @@ def model(monkeypatch):
         return Relevance(PatchMap(patches, 0.5, 0.3), WordMap(words, 0.5, 0.1, 0))
 
     monkeypatch.setattr(relevance_maps, "find_run", lambda name, root: name)
-    monkeypatch.setattr("harness.inference.model.Trained", lambda folder: SimpleNamespace(relevance=relevance))
+    monkeypatch.setattr(
+        "harness.inference.model.Trained", lambda folder: SimpleNamespace(relevance=relevance)
+    )
 
 
 def test_best_median_and_worst_or_those_that_are_named():
