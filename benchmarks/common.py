@@ -144,7 +144,11 @@ def machine() -> dict[str, Any]:
 
 def measure(name: str) -> dict[str, Any]:
     """Run one benchmark and return its result with date and machine."""
-    result = import_module(f"benchmarks.{name}").run()
+    return dated(import_module(f"benchmarks.{name}").run())
+
+
+def dated(result: Outcome) -> dict[str, Any]:
+    """Return a result of this moment with date and machine."""
     return {**result, "date": date.today().isoformat(), "machine": machine()}
 
 

@@ -210,8 +210,7 @@ def step(scale: Scale, case: Case, folder: Path, *settings: str) -> dict[str, fl
     config, method = model(scale, case, *settings)
     engine = accelerator(config.train.precision, scale.device)
     training = Training(method, batches(scale, config, method), config, engine, RunFolder(folder))
-    method.train()
-    method.clip.eval()
+    method.begin_training()
     epoch(training)
     with PeakMemory(scale.device) as memory:
         seconds = median_seconds(scale, lambda: epoch(training)) / scale.steps

@@ -11,12 +11,11 @@ and the picture `results/learning_curves.png`. `make bench` leaves it out.
 import argparse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Claim, Outcome, claim, machine, outcome, with_earlier
+from benchmarks.common import Claim, Outcome, claim, dated, outcome, with_earlier
 from benchmarks.tiny_lr_search import METHODS
 from harness.files import write_json
 
@@ -136,11 +135,7 @@ def main() -> None:
     assert {*METHODS} == {name for members in FAMILIES.values() for name in members}, (
         "each method in a family"
     )
-    result = {
-        **run(options.methods, options.processes),
-        "date": date.today().isoformat(),
-        "machine": machine(),
-    }
+    result = dated(run(options.methods, options.processes))
     file = RESULTS / "learning_curves.json"
     base = result["facts"]["zero_shot"]
     result = with_earlier(file, result, lambda name, curves: judged(name, curves, base))

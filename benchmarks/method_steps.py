@@ -62,8 +62,8 @@ def prepare(name: str, *overrides: str) -> Prepared:
     torch.manual_seed(0)
     method_class = METHODS.get(name)
     clip = load_clip(CONFIG)
-    method = method_class(clip, method_class.Config(name=name).fitted(N_PAIRS)).train()
-    clip.eval()
+    method = method_class(clip, method_class.Config(name=name).fitted(N_PAIRS))
+    method.begin_training()
     train = resolve(name, "icfg", overrides=overrides).train
     batch = with_frozen(batch_for(method, clip), method, kept_in_training(method, train))
     prepared = method, method.optimiser(), batch

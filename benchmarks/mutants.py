@@ -18,12 +18,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Outcome, claim, machine, outcome
+from benchmarks.common import Outcome, claim, dated, outcome
 from benchmarks.mutant_copy import Change, Copy, Tests
 from benchmarks.mutations import mutations
 
@@ -180,9 +179,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     tested = run(root, changes, options.minutes)
     left = len(changes) - len(tested)
     result = judged(merged(saved, tested, known) if saved else tested, command, len(known))
-    dated = {**result, "date": date.today().isoformat(), "machine": machine()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(dated, indent=1, ensure_ascii=False) + "\n")
+    file.write_text(json.dumps(dated(result), indent=1, ensure_ascii=False) + "\n")
     first = result["claims"][0]
     print(f"{first['name']}: {first['value']} %; {left} of the draw are left; the result is in {file}")
     return int(first["holds"] is False)

@@ -12,13 +12,12 @@ searched this time stay as they were. Trials that are done are not repeated. `ma
 import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Claim, Outcome, claim, machine, outcome, with_earlier
+from benchmarks.common import Claim, Outcome, claim, dated, outcome, with_earlier
 from harness.config.strict_yaml import read_yaml
 from harness.files import write_json, write_text
 from harness.methods import METHODS as REGISTRY
@@ -156,10 +155,9 @@ def main() -> None:
     if options.set and not options.out:
         parser.error("another search is not the committed result: give --out")
     result = run(options.methods, options.set, options.processes)
-    facts = {**result, "date": date.today().isoformat(), "machine": machine()}
     file = (options.out or ROOT / "results") / "tiny_lr_search.json"
     write_presets(result, options.out or ROOT.parent / "methods")
-    write_json(file, with_earlier(file, facts, lambda *found: [inside(*found)]))
+    write_json(file, with_earlier(file, dated(result), lambda *found: [inside(*found)]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import PlugIn
 from harness.cli.streams import discreet
 from harness.errors import HarnessError, Interrupted, UsageError, nearest
@@ -91,30 +93,6 @@ data_root_option = option(
     type=click.Path(file_okay=False),
     help="Folder that holds the datasets (else HARNESS_DATA).",
 )
-_OWN_OPTIONS = (
-    option(
-        "--data",
-        type=click.Path(dir_okay=False),
-        metavar="FILE",
-        help="Data of your own, .jsonl, .csv or .json: a row for each picture, with caption and person.",
-    ),
-    option(
-        "--images",
-        type=click.Path(file_okay=False),
-        metavar="DIR",
-        help="Folder that the paths in FILE start from (default: that of FILE).",
-    ),
-    option(
-        "--columns",
-        metavar="image=NAME,...",
-        help="Which column of FILE is image, caption, person, split, where its name does not say it.",
-    ),
-    option(
-        "--shares",
-        metavar="TRAIN/VAL/TEST",
-        help="Percent of the persons in each split, where FILE names none (default: 80/10/10).",
-    ),
-)
 runs_option = option(
     "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
 )
@@ -151,17 +129,20 @@ timeout_option = option(
     metavar="SECONDS",
     help="Start no further job after this time.",
 )
+synthetic_option = option(
+    "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."
+)
+presets_option = option(
+    "--preset",
+    "presets",
+    shell_complete=offering(completing.presets),
+    multiple=True,
+    help="Named preset or a YAML file; later ones win.",
+)
 report_option = option(
     "--report", type=PlugIn("reports"), metavar="NAME", help="Make this report at the end."
 )
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-
-
-def own_data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options for data of the user's own."""
-    for one in reversed(_OWN_OPTIONS):
-        command = one(command)
-    return command
 
 
 def plain(text: str) -> str:

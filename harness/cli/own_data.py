@@ -1,12 +1,46 @@
 """What `--data`, `--images`, `--columns` and `--shares` stand for: a dataset, beside those that are named."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import click
+
+from harness.cli.options import option
 from harness.errors import UsageError
 
 OWN_OPTIONS = ("data", "images", "columns", "shares")
 _BESIDE = OWN_OPTIONS[1:]
+_DECLARED = (
+    option(
+        "--data",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Data of your own, .jsonl, .csv or .json: a row for each picture, with caption and person.",
+    ),
+    option(
+        "--images",
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help="Folder that the paths in FILE start from (default: that of FILE).",
+    ),
+    option(
+        "--columns",
+        metavar="image=NAME,...",
+        help="Which column of FILE is image, caption, person, split, where its name does not say it.",
+    ),
+    option(
+        "--shares",
+        metavar="TRAIN/VAL/TEST",
+        help="Percent of the persons in each split, where FILE names none (default: 80/10/10).",
+    ),
+)
+
+
+def own_data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for data of the user's own."""
+    for one in reversed(_DECLARED):
+        command = one(command)
+    return command
 
 
 def all_datasets(names: Iterable[str], options: Mapping[str, Any]) -> list[str]:

@@ -26,8 +26,7 @@ def backend(monkeypatch):
 
 def learned(method, batch, calls=None, part_size=0):
     """Return losses and gradients of a training step from a fixed random state."""
-    method.train()
-    method.clip.eval()
+    method.begin_training()
     method.zero_grad()
     torch.manual_seed(5)
     with method.clip.called_by(calls or method.clip.calls), compiling.compiling():

@@ -14,10 +14,10 @@ from harness.cli.options import (
     data_root_option,
     json_option,
     option,
-    own_data_options,
     print_json,
     seed_type,
 )
+from harness.cli.own_data import own_data_options
 from harness.limits import MOST_WORKERS
 from harness.paths import data_root as root_place
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from harness.cli.options import json_option, option, own_data_options, plain, print_json, printed_command
+from harness.cli.options import json_option, option, plain, print_json, printed_command
+from harness.cli.own_data import own_data_options
 
 
 @click.command("init")

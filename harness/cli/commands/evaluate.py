@@ -10,10 +10,10 @@ from harness.cli.options import (
     device_option,
     json_option,
     option,
-    own_data_options,
     print_json,
     runs_option,
 )
+from harness.cli.own_data import own_data_options
 
 
 @click.command()

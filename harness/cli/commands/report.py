@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from harness.cli.names import PlugIn
-from harness.cli.options import json_option, option, own_data_options, print_json, runs_option
+from harness.cli.options import json_option, option, print_json, runs_option
+from harness.cli.own_data import own_data_options
 from harness.limits import MOST
 
 NOTHING = 2

@@ -14,11 +14,13 @@ from harness.cli.options import (
     device_option,
     json_option,
     option,
-    own_data_options,
+    presets_option,
     report_option,
     runs_option,
     seed_type,
+    synthetic_option,
 )
+from harness.cli.own_data import own_data_options
 from harness.limits import MOST_SEEDS
 
 
@@ -41,14 +43,8 @@ from harness.limits import MOST_SEEDS
     help="Dataset, see `harness data list`; may be repeated: each method runs on each.",
 )
 @own_data_options
-@option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
-@option(
-    "--preset",
-    "presets",
-    shell_complete=offering(completing.presets),
-    multiple=True,
-    help="Named preset or a YAML file; later ones win.",
-)
+@synthetic_option
+@presets_option
 @option(
     "--set",
     "overrides",

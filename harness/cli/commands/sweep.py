@@ -14,15 +14,17 @@ from harness.cli.options import (
     heartbeat_option,
     json_option,
     option,
-    own_data_options,
+    presets_option,
     refuse_before,
     report_option,
     runs_option,
     seed_type,
     storage_option,
+    synthetic_option,
     timeout_option,
     workers_option,
 )
+from harness.cli.own_data import own_data_options
 from harness.limits import MOST_SEEDS, MOST_TRIALS
 
 
@@ -36,14 +38,8 @@ from harness.limits import MOST_SEEDS, MOST_TRIALS
     type=click.IntRange(1, MOST_TRIALS),
     help="Total number of trials (default: 20, or the whole grid).",
 )
-@option("--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data.")
-@option(
-    "--preset",
-    "presets",
-    shell_complete=offering(completing.presets),
-    multiple=True,
-    help="Named preset or a YAML file; later ones win.",
-)
+@synthetic_option
+@presets_option
 @option(
     "--set",
     "overrides",
