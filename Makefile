@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 DEMO := --data-root "$${HARNESS_DATA:-.demo/data}" --runs "$${HARNESS_RUNS:-runs}"
 
-.PHONY: help install develop demo test test-all check lint types quick docs pictures bench clean
+.PHONY: help install develop demo test test-all test-peft check lint types quick docs pictures bench clean
 
 help:
 	@echo "make demo      install, then compare four methods on the synthetic ICFG twin, report and search"
@@ -19,6 +19,7 @@ help:
 	@echo "make develop   that and the tools of a developer: linter, types and tests"
 	@echo "make test      develop, then linter, types and the quick tests"
 	@echo "make test-all  the same and the slow tests"
+	@echo "make test-peft the tests of PEFT's adapters; installs PEFT and Transformers into $(VENV)"
 	@echo "make check     linter, types and the quick tests, without looking at the installation"
 	@echo "make docs      develop, then build the documentation into site/"
 	@echo "make pictures  make the pictures of README and documentation again"
@@ -68,6 +69,11 @@ quick:
 
 test-all: develop check
 	$(PYTEST) -m slow
+
+# Last of all and apart: with Transformers, which PEFT brings, every start of open_clip takes longer.
+test-peft: develop
+	$(PIP) --quiet -e '.[peft]'
+	$(BIN)/python -m pytest -q -m 'slow or not slow' tests/methods/test_peft.py
 
 lint:
 	$(BIN)/ruff check
