@@ -13,9 +13,10 @@ from harness.analysis.attribute_probe import MIN_PERSONS, probe
 from harness.analysis.caption_slices import slice_queries
 from harness.analysis.pictures import Pictures
 from harness.analysis.ranked_drawing import draw_gallery
-from harness.analysis.ranked_gallery import choose, entries
+from harness.analysis.ranked_gallery import entries
 from harness.analysis.relevance_maps import maps_for_report, maps_table
 from harness.config.values import flatten
+from harness.evaluate.top_items import choose
 from harness.files import load_arrays, read_json, write_json
 from harness.metric_names import DIRECTIONS, METRIC_NAMES
 from harness.pages.tables import DASH, count_text, interval_text, row_interval

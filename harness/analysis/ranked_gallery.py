@@ -58,31 +58,6 @@ class Flips(NamedTuple):
     n_only_b: int
 
 
-def choose(queries: Queries, n: int) -> dict[str, list[int]]:
-    """Return `n` text queries each of the `best`, `median` and `worst`, by rank of the first right image, then AP.
-
-    No identity comes twice; with few identities the lists are shorter. Equal results keep the order of the test.
-
-    >>> rank = np.array([1, 9, 1, 4, 2])
-    >>> choose({"t2i/rank": rank, "t2i/AP": 1 / rank, "t2i/identity": np.array([7, 8, 7, 9, 6])}, 1)
-    {'best': [0], 'median': [4], 'worst': [1]}
-    """
-    order = np.lexsort((-np.asarray(queries["t2i/AP"]), np.asarray(queries["t2i/rank"])))
-    from_middle = np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")
-    walks = {"best": order, "worst": order[::-1], "median": order[from_middle]}
-    rest = {name: iter(walk.tolist()) for name, walk in walks.items()}
-    identities = np.asarray(queries["t2i/identity"]).tolist()
-    chosen: dict[str, list[int]] = {"best": [], "median": [], "worst": []}
-    seen: set[int] = set()
-    for _ in range(n):
-        for name, walk in rest.items():
-            query = next((query for query in walk if identities[query] not in seen), None)
-            if query is not None:
-                seen.add(identities[query])
-                chosen[name].append(query)
-    return chosen
-
-
 def flips(a: Queries, b: Queries, n: int) -> Flips:
     """Return up to `n` text queries that result `a` answers at rank 1 and `b` does not, and the reverse.
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis.pictures import Pictures
-from harness.analysis.ranked_gallery import choose
 from harness.errors import HarnessError, UsageError
+from harness.evaluate.top_items import choose
 from harness.files import write_json
 from harness.images.decoding import ImageError
 from harness.inference.relevance import PatchMap, Relevance, Word, WordMap

@@ -1,5 +1,9 @@
-"""The best-scored items of each query, in the order that ranks have: what a figure of the ranking shows."""
+"""The best-scored items of each query, in the order that ranks have, and which queries a figure shows."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,6 +37,31 @@ def best_items(scores: Tensor, right: Tensor, asked: Tensor, k: int) -> Tensor:
     again = (undecided | (values[:, 1:] == values[:, :-1]).any(dim=1)).nonzero()[:, 0]
     items[again] = _ordered(values[again], items[again], right, asked[again])
     return items.int()
+
+
+def choose(queries: Mapping[str, Any], n: int) -> dict[str, list[int]]:
+    """Return `n` text queries each of the `best`, `median` and `worst`, by rank of the first right image, then AP.
+
+    No identity comes twice; with few identities the lists are shorter. Equal results keep the order of the test.
+
+    >>> rank = np.array([1, 9, 1, 4, 2])
+    >>> choose({"t2i/rank": rank, "t2i/AP": 1 / rank, "t2i/identity": np.array([7, 8, 7, 9, 6])}, 1)
+    {'best': [0], 'median': [4], 'worst': [1]}
+    """
+    order = np.lexsort((-np.asarray(queries["t2i/AP"]), np.asarray(queries["t2i/rank"])))
+    from_middle = np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")
+    walks = {"best": order, "worst": order[::-1], "median": order[from_middle]}
+    rest = {name: iter(walk.tolist()) for name, walk in walks.items()}
+    identities = np.asarray(queries["t2i/identity"]).tolist()
+    chosen: dict[str, list[int]] = {"best": [], "median": [], "worst": []}
+    seen: set[int] = set()
+    for _ in range(n):
+        for name, walk in rest.items():
+            query = next((query for query in walk if identities[query] not in seen), None)
+            if query is not None:
+                seen.add(identities[query])
+                chosen[name].append(query)
+    return chosen
 
 
 def _ordered(values: Tensor, items: Tensor, right: Tensor, asked: Tensor) -> Tensor:

@@ -1,5 +1,9 @@
 """The one look at the test split: metrics, intervals and speeds into the record, queries into the folder."""
 
+from typing import Any
+
+import numpy as np
+
 from harness.config.sections import RunConfig
 from harness.data.loading import Split, open_test, recorded_counts
 from harness.data.reading import Reading
@@ -8,8 +12,11 @@ from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import correlation, intervals
+from harness.evaluate.top_items import choose
+from harness.files import replaced, write_json
+from harness.images.contact_sheet import contact_sheet
 from harness.listener import Listener
-from harness.record import EMBEDDINGS, QUERIES, Record, RunFolder
+from harness.record import EMBEDDINGS, GALLERY, GALLERY_WORDS, QUERIES, Record, RunFolder
 from harness.train.cost import PeakMemory, inference_flops
 
 
@@ -39,8 +46,24 @@ def take_test(record: Record, folder: RunFolder, encoder: Encoder, split: Split)
         folder.write_queries(evaluation.queries)
         sample = sample_embeddings(embeddings.image, embeddings.text, split.identities, split.owners)
         folder.write_queries(sample, EMBEDDINGS)
-        folder.note(record, QUERIES, EMBEDDINGS)
+        write_gallery(folder, evaluation.queries, split)
+        folder.note(record, QUERIES, EMBEDDINGS, GALLERY)
     return evaluation.metrics
+
+
+def write_gallery(folder: RunFolder, queries: dict[str, Any], split: Split) -> None:
+    """Write what the test ranks first for its best, median and worst caption, as a picture and its words."""
+    rows, words = [], []
+    for kind, chosen in choose(queries, 1).items():
+        for query in chosen:
+            places = np.asarray(queries["t2i/top"][query]).tolist()
+            right = (queries["i2t/identity"][places] == queries["t2i/identity"][query]).tolist()
+            rows.append((split.images.read(places), right))
+            caption, rank = split.pairs.captions[query], int(queries["t2i/rank"][query])
+            words.append({"kind": kind, "caption": caption, "first_rank": rank, "right": right})
+    with replaced(folder.file(GALLERY)) as draft:
+        draft.write_bytes(contact_sheet(rows))
+    write_json(folder.file(GALLERY_WORDS), {"rows": words})
 
 
 def take_own_test(

@@ -9,9 +9,9 @@ from harness.files import locked
 from harness.record import Record, RunFolder
 from harness.record.marks import read_marks, write_marks
 from harness.track.mlflow_store import Store
-from harness.track.notes import NOTE, description
 from harness.track.own_runs import KEY
 from harness.track.patience import reason
+from harness.track.run_pictures import send_page
 from harness.track.run_row import RunRow
 
 # Behind the name of a folder that is being deleted: no run is looked for there.
@@ -89,7 +89,9 @@ def tag_run(folder: RunFolder, record: Record, tags: Mapping[str, str], removed:
 def note_run(folder: RunFolder, record: Record, note: str) -> str | None:
     """Set the note of a run, an empty one for none; return one line where MLflow did not take it."""
     write_marks(folder, read_marks(folder).model_copy(update={"note": note}))
-    return _sent(folder, record, lambda store, row: store.set_tags(row.id, {NOTE: description(record, note)}))
+    return _sent(
+        folder, record, lambda store, row: store.set_tags(row.id, send_page(store, row.id, record, folder))
+    )
 
 
 def _sent(folder: RunFolder, record: Record, send: Callable[[Store, RunRow], None]) -> str | None:

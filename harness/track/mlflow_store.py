@@ -24,9 +24,10 @@ from harness.track.mlflow_opening import (
     store_file,
     tracking_uri,
 )
-from harness.track.notes import NOTE, description, origin
+from harness.track.notes import origin
 from harness.track.own_runs import earlier, kept_tags, marks
 from harness.track.patience import Client
+from harness.track.run_pictures import send_page
 from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import milliseconds, results, tags
 from harness.track.views import EXPERIMENT_TAGS
@@ -139,8 +140,8 @@ class Store:
     def close(self, run_id: str, record: Record, folder: RunFolder) -> None:
         """Log results and artifacts and end the run in the record's state."""
         self.log(run_id, [results(record)])
-        said = read_marks(folder)
-        self.set_tags(run_id, tags(record) | said.tags | {NOTE: description(record, said.note)})
+        page = send_page(self, run_id, record, folder)
+        self.set_tags(run_id, tags(record) | read_marks(folder).tags | page)
         for name in ARTIFACTS:
             if folder.file(name).is_file():
                 self.log_file(run_id, folder.file(name))

@@ -1,6 +1,7 @@
 """What MLflow's pages show of one run: its description in Markdown, its origin, its settings in short."""
 
 import getpass
+from collections.abc import Sequence
 from contextlib import suppress
 
 from harness.config.identity import free_keys
@@ -14,17 +15,18 @@ from harness.record import Record, has_earlier_intervals, reached
 NOTE = "mlflow.note.content"
 
 
-def description(record: Record, note: str = "") -> str:
+def description(record: Record, note: str = "", pictures: Sequence[str] = ()) -> str:
     """Return a run's description in Markdown: what it is, its results, and the commands to use next.
 
     Args:
         record: of the run.
         note: what a person says of it.
+        pictures: Markdown of the pictures to show below the results.
     """
     name = record.name
     faults = [f"Data: {markdown_text(line)}" for line in record.data.get("faults", ())]
     said = [f"Note: {markdown_text(note)}"] if note else []
-    lines = [_headline(record), *said, *_outcome(record), *faults, *_costs(record)]
+    lines = [_headline(record), *said, *_outcome(record), *pictures, *faults, *_costs(record)]
     if record.study is None and record.status == "finished":
         lines.append(
             "\n".join(
@@ -87,12 +89,41 @@ def _outcome(record: Record) -> list[str]:
             f"{record.status.capitalize()}{f', {words} in {record.seconds:.0f} s' if words else ''}; no results."
         ]
     first = f"{markdown_text(places[0])}: **R@1 {_value(record, f'{places[0]}/R1')}**, {_rule(record)}"
-    head = f"| % | {' | '.join(METRIC_NAMES.values())} |\n|{'---|' * (len(METRIC_NAMES) + 1)}"
+    return [first, *_chosen(record), _table(record, places), _intervals(record), *_protocol(record)]
+
+
+def _table(record: Record, places: Sequence[str]) -> str:
+    """Return the results, a line a metric; the space that MLflow leaves out between columns is part of the cells."""
+    head = ["%", *(markdown_text(place) for place in places)]
     rows = [
-        f"| {markdown_text(p)} | {' | '.join(_value(record, f'{p}/{n}') for n in METRIC_NAMES)} |"
-        for p in places
+        [name, *(_value(record, f"{place}/{key}") for place in places)] for key, name in METRIC_NAMES.items()
     ]
-    return [first, "\n".join([head, *rows]), _intervals(record)]
+    lines = [f"| {' | '.join(f'{cell}&nbsp;&nbsp;' for cell in row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
+
+
+def _chosen(record: Record) -> list[str]:
+    """Return what the epoch was chosen by, apart from the test."""
+    values = {name: record.selection.get(f"val/t2i/{key}") for key, name in METRIC_NAMES.items()}
+    known = [f"{name} {value:.1f}" for name, value in values.items() if isinstance(value, int | float)]
+    return (
+        [f"Chosen on validation, text to image, which is no test result: {', '.join(known)}."]
+        if known
+        else []
+    )
+
+
+def _protocol(record: Record) -> list[str]:
+    """Return what was tested on and with."""
+    data, backbone = record.data, record.config["backbone"]
+    kinds = ("captions", "images", "identities")
+    counts = [f"{data[f'test_{kind}']:,} {kind}" for kind in kinds if f"test_{kind}" in data]
+    size = "×".join(str(side) for side in backbone.get("image_size") or ())
+    with_ = ", ".join(
+        markdown_text(str(part)) for part in (backbone["name"], backbone.get("pretrained"), size) if part
+    )
+    tested = f"Tested on {', '.join(counts)}. " if counts and record.study is None else ""
+    return [f"{tested}Backbone: {with_}. Protocol {record.versions.get('protocol', 'unknown')}."]
 
 
 def _intervals(record: Record) -> str:

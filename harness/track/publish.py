@@ -9,9 +9,9 @@ from harness.config.values import content_hash, flatten
 from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
 from harness.record.marks import read_marks
 from harness.track.mlflow_store import Store
-from harness.track.notes import NOTE, description
 from harness.track.own_runs import earlier_groups, marks, new_key
 from harness.track.patience import reason, warn
+from harness.track.run_pictures import send_page
 from harness.track.run_tracker import log
 from harness.track.tags import INTERVALS, faults_tag, results, tags, with_ends
 
@@ -42,8 +42,8 @@ def publish_intervals(record: Record, folder: RunFolder, store: Store | None) ->
     if store is None or not here or not run_id or not store.is_there(run_id):
         return {**known, "synced": False, "error": "its intervals were re-read since"}
     store.log(run_id, [results(record)])
-    said = read_marks(folder)
-    store.set_tags(run_id, tags(record) | said.tags | {NOTE: description(record, said.note)})
+    page = send_page(store, run_id, record, folder)
+    store.set_tags(run_id, tags(record) | read_marks(folder).tags | page)
     store.log_file(run_id, folder.file(RECORD))
     for result in folder.results():
         _log_result(store, run_id, folder, result)

@@ -70,7 +70,8 @@ def show(
     chosen = free_port(port)
     if port is None and chosen != PORT:
         tell(f"Port {PORT} is taken; this is {chosen}.")
-    with serving(tracked.uri, runs_root(runs).path, chosen) as (base, server):
+    first = _first(addresses(tracked, ""))
+    with serving(tracked.uri, runs_root(runs).path, chosen, first.removeprefix("/")) as (base, server):
         _present(tracked, base, browser, tell)
         tell("Ctrl-C stops it.")
         server.wait()
@@ -115,7 +116,12 @@ def _present(tracked: Tracked, base: str, browser: bool | None, tell: Tell) -> N
     for what, address in pages.items():
         tell(f"  {what}: {address}")
     if browser or (browser is None and _has_screen()):
-        webbrowser.open(list(pages.values())[min(1, len(pages) - 1)])
+        webbrowser.open(_first(pages))
+
+
+def _first(pages: dict[str, str]) -> str:
+    """Return the page that is opened: the newest results, else all runs."""
+    return list(pages.values())[min(1, len(pages) - 1)]
 
 
 def _has_screen() -> bool:

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 from harness.errors import HarnessError, UsageError
 from harness.secrets import without_secrets
+from harness.track.ui_app import NAME, VARIABLE, plug_in
 
 _HOST = "127.0.0.1"
 PORT = 5000
@@ -53,8 +54,10 @@ Process = subprocess.Popen[bytes]
 
 
 @contextmanager
-def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
+def serving(uri: str, runs: Path, port: int, first: str = "#/") -> Iterator[tuple[str, Process]]:
     """Yield the address and process of an MLflow server on 127.0.0.1, which ends with all its children at exit.
+
+    Its first page is `first`, an address from its `#` on.
 
     It ends as well when this process is killed.
 
@@ -72,10 +75,15 @@ def serving(uri: str, runs: Path, port: int) -> Iterator[tuple[str, Process]]:
         "--workers",
         "1",
     ]
-    with tempfile.TemporaryFile() as said, _stopped_by_hangup():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile() as said,
+        _stopped_by_hangup(),
+    ):
+        app = plug_in(Path(folder))
         server = subprocess.Popen(
-            [sys.executable, "-S", "-c", _LEASH, *command],
-            env=_environment(uri, runs),
+            [sys.executable, "-S", "-c", _LEASH, *command, *(["--app-name", NAME] if app else [])],
+            env=_environment(uri, runs) | app | {VARIABLE: first},
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=subprocess.STDOUT,

@@ -21,11 +21,15 @@ _ABOUT = (
     "Runs of the person retrieval harness. **Views** lists, for each dataset, its results and a comparison of the "
     "methods; `harness ui` keeps them up to date.\n\n"
     "Metrics are in percent, as `split/dataset/direction/name`; `/low` and `/high` are the ends of the 95 % interval. "
+    "`selection/` is the validation by which the epoch was chosen: never compare it with `test/`. "
     "Never compare results of synthetic twins with results of real data."
 )
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", NOTE: _ABOUT}
 _TRAINABLE = "accounting/parameters.trainable"
 SECONDS = "accounting/train_seconds"
+_TESTED = ("R1", "R1/low", "R1/high", "R5", "R10", "mAP")
+# What the epoch was chosen by, which is validation and no test.
+_SELECTION = ("selection/val/t2i/R1", "selection/val/t2i/mAP", "selection/epoch")
 _WIDTHS = {"harness.method": 130, "harness.seed": 105, "harness.rule": 95, _TRAINABLE: 205, SECONDS: 170}
 
 
@@ -93,10 +97,8 @@ def _state(view: View) -> dict[str, Any]:
     wishes += [f"tags.`{SUITE}{view.suite}` LIKE '%'"] if view.suite else []
     columns = [
         *(_column("tags", f"harness.{name}") for name in ("method", "seed", "rule")),
-        *(
-            _column("metrics", f"test/{dataset}/t2i/{n}")
-            for n in ("R1", "R1/low", "R1/high", "R5", "R10", "mAP")
-        ),
+        *(_column("metrics", f"test/{dataset}/t2i/{n}") for n in _TESTED),
+        *(_column("metrics", name) for name in _SELECTION),
         *(_column("metrics", name) for name in (_TRAINABLE, SECONDS)),
         _column("tags", "harness.device"),
     ]
@@ -117,12 +119,8 @@ def _state(view: View) -> dict[str, Any]:
 def _widths(dataset: str) -> dict[str, int]:
     tags = {_column("tags", name): width for name, width in _WIDTHS.items() if name.startswith("harness.")}
     costs = {_column("metrics", name): _WIDTHS[name] for name in (_TRAINABLE, SECONDS)}
-    names = ("R1", "R1/low", "R1/high", "R5", "R10", "mAP")
-    return (
-        tags
-        | costs
-        | {_column("metrics", f"test/{dataset}/t2i/{n}"): 90 + 9 * len(n + dataset) for n in names}
-    )
+    tested = {_column("metrics", f"test/{dataset}/t2i/{n}"): 90 + 9 * len(n + dataset) for n in _TESTED}
+    return tags | costs | tested | {_column("metrics", name): 60 + 7 * len(name) for name in _SELECTION}
 
 
 def _charts(dataset: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from harness.analysis.ranked_drawing import (
     draw_gallery,
     wrapped,
 )
-from harness.analysis.ranked_gallery import Entry, choose, entries, flip_entries, flips
+from harness.analysis.ranked_gallery import Entry, entries, flip_entries, flips
 from harness.errors import DataError
+from harness.evaluate.top_items import choose
 from harness.pages.theme import WIDTH, save_figure, use_theme
 
 HOSTILE = [

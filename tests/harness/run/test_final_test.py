@@ -4,12 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from harness.errors import UsageError
 from harness.evaluate.intervals import METHOD
-from harness.record import EMBEDDINGS, Record
+from harness.files import read_json
+from harness.record import EMBEDDINGS, GALLERY, GALLERY_WORDS, Record, RunFolder
 from harness.run import final_test, import_checkpoint
-from harness.run.final_test import take_own_test, take_test
+from harness.run.final_test import take_own_test, take_test, write_gallery
 
 QUERIES = {"t2i/identity": np.array([1, 1, 2]), "t2i/rank": np.array([1, 1, 2])}
 
@@ -59,6 +62,7 @@ def take(monkeypatch):
         monkeypatch.setattr(final_test, "intervals", lambda queries: {"t2i/R1": (0.0, len(queries))})
         monkeypatch.setattr(final_test, "correlation", lambda queries: 0.25)
         monkeypatch.setattr(final_test, "sample_embeddings", lambda *given: given)
+        monkeypatch.setattr(final_test, "write_gallery", lambda folder, *_: folder.written.update(gallery=1))
         record = Record(identity="a", config={}, versions={}, fingerprint="", backbone={}, synthetic=True)
         record.accounting["flops"] = {"training": 7}
         metrics = take_test(record, folder, encoder, split)
@@ -79,6 +83,8 @@ def test_the_record_has_metrics_intervals_costs_and_speeds_of_the_folded_method(
     assert record.accounting["captions_per_second"] == pytest.approx(3 / 0.5)
     assert record.accounting["test_peak_bytes"] > 0
     assert folder.written["queries.npz"] is QUERIES
+    assert folder.written["gallery"]
+    assert GALLERY in record.files
     assert folder.written[EMBEDDINGS] == ("images", "texts", [1, 1, 2, 2], [0, 1, 2])
 
 
@@ -92,6 +98,30 @@ def test_only_the_main_process_writes(take):
     record, folder, metrics = take(main=False)
     assert metrics == {"t2i/R1": 66.7}
     assert (record.intervals, folder.written) == ({}, {})
+
+
+def test_the_gallery_shows_the_first_pictures_of_one_caption_of_each_kind(tmp_path):
+    queries = {
+        "t2i/identity": np.array([7, 8, 9]),
+        "t2i/rank": np.array([1, 2, 3]),
+        "t2i/AP": np.array([1.0, 0.5, 0.3]),
+        "t2i/top": np.array([[0, 1], [0, 1], [0, 1]]),
+        "i2t/identity": np.array([7, 8, 9]),
+    }
+    read = []
+    images = SimpleNamespace(
+        read=lambda places: (read.append(places), torch.zeros(len(places), 3, 8, 4, dtype=torch.uint8))[1]
+    )
+    split = SimpleNamespace(images=images, pairs=SimpleNamespace(captions=["one", "two", "three"]))
+    write_gallery(RunFolder(tmp_path), queries, split)
+    rows = read_json(tmp_path / GALLERY_WORDS, of=dict)["rows"]
+    assert [(row["kind"], row["caption"], row["first_rank"], row["right"]) for row in rows] == [
+        ("best", "one", 1, [True, False]),
+        ("median", "two", 2, [False, True]),
+        ("worst", "three", 3, [False, False]),
+    ]
+    assert read == [[0, 1]] * 3
+    assert Image.open(tmp_path / GALLERY).format == "JPEG"
 
 
 def test_a_twin_is_refused_for_a_checkpoint_of_real_data_at_both_doors(monkeypatch):

@@ -16,7 +16,17 @@ from harness.datasets import DATASETS
 from harness.errors import HarnessError, Interrupted, TrainingError, UsageError
 from harness.evaluate import encoder as evaluate_module
 from harness.listener import Listener
-from harness.record import EMBEDDINGS, HISTORY, HOLDOUT, QUERIES, WEIGHTS, RunFolder, all_runs, find_run
+from harness.record import (
+    EMBEDDINGS,
+    GALLERY,
+    HISTORY,
+    HOLDOUT,
+    QUERIES,
+    WEIGHTS,
+    RunFolder,
+    all_runs,
+    find_run,
+)
 from harness.run import final_test, oracle
 from harness.run import run as run_module
 from harness.run.provenance import command_line
@@ -137,6 +147,7 @@ def test_what_is_kept_for_reports_changes_neither_a_metric_nor_the_identity(
     record = run(world.quick(twins), runs=tmp_path / "with")
     monkeypatch.setattr(final_test, "evaluate", lambda encoder, split, **more: plain(encoder, split))
     plain = evaluate_module.evaluate
+    monkeypatch.setattr(final_test, "write_gallery", lambda folder, *_: folder.file(GALLERY).touch())
     bare = run(world.quick(twins), runs=tmp_path / "without")
     assert "t2i/top" not in folder_of(bare, tmp_path / "without").queries()
     assert (bare.identity, bare.metrics, bare.intervals) == (
