@@ -10,10 +10,18 @@ import platform
 import resource
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypedDict
+
+
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do something in a fresh process, so that memory and kept state are its own; it and its arguments are pickled."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 class NotMeasured(Exception):

@@ -1,10 +1,8 @@
 """Exact evaluation against the matrix product that bounds it and against a full sort: time, memory, values."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks.common import Claim, Outcome, claim, memory_above_mb, outcome
+from benchmarks.common import Claim, Outcome, apart, claim, memory_above_mb, outcome
 from harness.evaluate.ranking import QueryResults, rank_queries, summary
 
 DIM, SPREAD, ROUNDING, MOST = 512, 2.8, 1e-6, 1.8
@@ -70,7 +68,7 @@ def run() -> Outcome:
     found: dict[str, Any] = {}
     for name, environment in PROCESSORS.items():
         for size in SIZES:
-            measured = apart(ratios, size, environment)
+            measured = with_environment(ratios, size, environment)
             claims += judged(f"{size} size, {name}", measured)
             found |= {f"{size}, {name}": measured}
     memory_claims, kept = memory()
@@ -86,16 +84,15 @@ def run() -> Outcome:
     )
 
 
-def apart(
+def with_environment(
     work: Callable[[str], dict[str, float]], size: str, environment: dict[str, str]
 ) -> dict[str, float]:
     """Run `work` in a fresh process, whose libraries choose their instructions by the environment."""
     before = dict(os.environ)
     os.environ.update(environment)
     try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-            return pool.submit(work, size).result()
+        found: dict[str, float] = apart(work, size)
+        return found
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -1,9 +1,6 @@
 """Gradient caching: memory and time of 320 pairs embedded 32 at a time, beside plain steps of 320 and of 32."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-
-from benchmarks.common import Outcome, claim, cpu_seconds, outcome
+from benchmarks.common import Outcome, apart, claim, cpu_seconds, outcome
 
 COMMAND = "python -m benchmarks gradient_cache"
 LARGE, SMALL = 320, 32
@@ -48,15 +45,9 @@ def one_step(n: int, part_size: int) -> tuple[int, float]:
     return memory.bytes - nothing.bytes, cpu_seconds(step)
 
 
-def apart(n: int, part_size: int) -> tuple[int, float]:
-    """Measure one way in a process of its own, whose memory no other way has touched."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(one_step, n, part_size).result()
-
-
 def run() -> Outcome:
     """Measure the three ways on the tiny CLIP, Simplified TBPS-CLIP, one thread."""
-    whole, small, cached = apart(LARGE, 0), apart(SMALL, 0), apart(LARGE, SMALL)
+    whole, small, cached = (apart(one_step, *sizes) for sizes in ((LARGE, 0), (SMALL, 0), (LARGE, SMALL)))
     claims = [
         claim(
             f"memory of {LARGE} pairs, {SMALL} at a time, over that of {SMALL}",

@@ -1,12 +1,10 @@
 """Search among a million images whose embeddings lie in a gallery's file: start, time of a query, memory, order."""
 
-import multiprocessing
 import os
 import statistics
 import tempfile
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from benchmarks.common import Outcome, claim, outcome
+from benchmarks.common import Outcome, apart, claim, outcome
 from harness.images.decoding import Pixels
 from harness.inference.gallery import Gallery, _key, cache_file, find_images, open_gallery
 
@@ -66,12 +64,6 @@ def run() -> Outcome:
             ]
     title = "Search in a large gallery, 512-d, two threads, wall time"
     return outcome(title, "python -m benchmarks search_large", claims, **facts)
-
-
-def apart(work: Any) -> Any:
-    """Do something in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(work).result()
 
 
 def make_files(images: Path) -> None:

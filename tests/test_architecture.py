@@ -19,7 +19,7 @@ FLOORS = (
     "__main__",
     "cli",
     "reporting",
-    "analysis suites api",
+    "analysis suites api bundle",
     "inference sweep reports",
     "results run pretrain conformance",
     "evaluate train presets",

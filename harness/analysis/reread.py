@@ -13,10 +13,8 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import intervals
-from harness.evaluate.per_identity import query_values
+from harness.evaluate.measure import intervals, metrics_of
 from harness.files import BROKEN, Busy, locked, write_json
-from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
 from harness.record import BOOTSTRAP, QUERIES, TRANSFER, Record, RunFolder, all_runs, find_run, readable
 from harness.run.several_seeds import groups, summarise
@@ -158,11 +156,8 @@ def _ends(
         raise _Unlike(_MISSING)
     try:
         queries = folder.queries(file)
-        values = {
-            f"{way}/{name}": 100 * float(query_values(queries, name, way).mean())
-            for way in DIRECTIONS
-            for name in ALL_METRICS
-        }
+        # A sum of others, which not every record notes.
+        values = {name: value for name, value in metrics_of(queries).items() if not name.endswith("Rsum")}
         ends = intervals(queries)
     except (*BROKEN, HarnessError, KeyError) as error:
         raise _Unlike(f"{file} cannot be read: {error}") from error

@@ -7,7 +7,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.record import EARLIER_INTERVALS, has_earlier_intervals, left_out_words
+from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, left_out_words
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
@@ -96,6 +96,8 @@ def _facts(record: Any) -> Iterator[str]:
     yield "trained on nothing" if nothing else f"trained on {pairs} pairs · {epoch}"
     if record.imported:
         yield f"imported from {record.imported}"
+    if BUNDLE in record.tags:
+        yield "not made here: it came in a bundle, which was verified"
     yield (
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, over identities"

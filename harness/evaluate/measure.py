@@ -64,6 +64,16 @@ def _spoken(split: Split) -> Queries:
     return features | {f"words/{name}": names for name, names in vocabulary().items()}
 
 
+def metrics_of(queries: Queries) -> dict[str, float]:
+    """Return each metric as the per-query results give it, in percent: what `measure` returned with them."""
+    found: dict[str, float] = {}
+    for direction in DIRECTIONS:
+        values = {name: 100 * float(query_values(queries, name, direction).mean()) for name in ALL_METRICS}
+        values["Rsum"] = sum(values[name] for name in ALL_METRICS if name.startswith("R"))
+        found |= {f"{direction}/{name}": value for name, value in values.items()}
+    return found | {"Rsum": found["t2i/Rsum"]}
+
+
 def intervals(queries: Queries) -> dict[str, tuple[float, float]]:
     """Return the 95 % interval of each metric over identities, in percent."""
     found: dict[str, tuple[float, float]] = {}

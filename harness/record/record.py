@@ -26,6 +26,8 @@ FEW_SHOT = "few_shot.json"
 COMPRESSION = "compression.json"
 BACKBONE = "backbone.safetensors"
 IMPORTED = "harness.imported"
+# The tag of a run that came in a bundle: the SHA-256 of the bundle's list of contents.
+BUNDLE = "harness.bundle"
 BEFORE_PICTURES = "made before pictures were part of it"
 # The method of all intervals that were made before their method was recorded, and what is said of them.
 BOOTSTRAP = 1

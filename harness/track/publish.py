@@ -13,7 +13,7 @@ from harness.track.own_runs import earlier_groups, marks, new_key
 from harness.track.patience import reason, warn
 from harness.track.run_pictures import send_page
 from harness.track.run_tracker import log
-from harness.track.tags import INTERVALS, faults_tag, results, tags, with_ends
+from harness.track.tags import INTERVALS, result_tags, results, tags, with_ends
 
 
 def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
@@ -84,19 +84,7 @@ def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, 
     dataset = result["dataset"]
     store.log(run_id, [with_ends(result["metrics"], result["intervals"])])
     store.log_file(run_id, folder.file(f"transfer/{dataset}.npz"), "transfer")
-    marks = {
-        f"harness.transfer.{dataset}": result["fingerprint"],
-        f"harness.transfer_protocol.{dataset}": str(result["protocol"]),
-        f"harness.transfer_interval_method.{dataset}": str(result.get("interval_method", BOOTSTRAP)),
-    }
-    if "pictures" in result:
-        marks |= {
-            f"harness.transfer_pictures.{dataset}": result["pictures"],
-            f"harness.transfer_left_out.{dataset}": str(result["left_out"]),
-        }
-    if text := faults_tag(result.get("faults", ())):
-        marks[f"harness.transfer_faults.{dataset}"] = text
-    store.set_tags(run_id, marks)
+    store.set_tags(run_id, result_tags(result))
 
 
 def publish_group(group: dict[str, Any], records: list[Record], runs: Path) -> str | None:

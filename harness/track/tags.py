@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from harness.config.values import flatten
-from harness.record import Record, reached
+from harness.record import BOOTSTRAP, Record, reached
 from harness.track.notes import settings_tag
+from harness.track.run_row import RunRow
 
 _STUDY, _BUDGET = "harness.study", "harness.budget"
 SETTINGS = "harness.settings"
@@ -64,6 +66,24 @@ def tags(record: Record) -> dict[str, str]:
     return values | record.tags
 
 
+def result_tags(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a run that was tested on another dataset, too: what its result there is of."""
+    dataset = result["dataset"]
+    values = {
+        f"harness.transfer.{dataset}": result["fingerprint"],
+        f"harness.transfer_protocol.{dataset}": str(result["protocol"]),
+        f"harness.transfer_interval_method.{dataset}": str(result.get("interval_method", BOOTSTRAP)),
+    }
+    if "pictures" in result:
+        values |= {
+            f"harness.transfer_pictures.{dataset}": result["pictures"],
+            f"harness.transfer_left_out.{dataset}": str(result["left_out"]),
+        }
+    if text := faults_tag(result.get("faults", ())):
+        values[f"harness.transfer_faults.{dataset}"] = text
+    return values
+
+
 def faults_tag(lines: Iterable[str]) -> str:
     """Return what is odd about a run's data as one tag, a line each, as long as MLflow takes it."""
     return "\n".join(lines)[:_LONGEST]
@@ -89,3 +109,21 @@ def with_ends(metrics: Mapping[str, float], intervals: Mapping[str, Iterable[flo
 def milliseconds(stamp: str) -> int:
     """Return an ISO 8601 time as MLflow counts it."""
     return int(datetime.fromisoformat(stamp).timestamp() * 1000)
+
+
+def record_row(record: Record, elsewhere: Iterable[Mapping[str, Any]] = ()) -> RunRow:
+    """Return a finished record with its results on other datasets, as MLflow would give it back; its id is its name."""
+    metrics, marks = results(record), tags(record)
+    for result in elsewhere:
+        metrics |= with_ends(result["metrics"], result["intervals"])
+        marks |= result_tags(result)
+    return RunRow(
+        id=record.name,
+        name=record.name,
+        status="FINISHED",
+        started=milliseconds(record.started),
+        ended=milliseconds(record.finished) if record.finished else None,
+        tags=marks,
+        params={key: str(value) for key, value in flatten(record.config).items()},
+        metrics=metrics,
+    )

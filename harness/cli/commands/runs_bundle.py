@@ -1,0 +1,68 @@
+"""`harness runs export`, `verify` and `import`: runs as one file that others can check and put beside their own."""
+
+import click
+
+from harness.cli import completing
+from harness.cli.completing import offering
+from harness.cli.options import json_option, option
+
+# Not that of `harness.cli.commands.runs`, which imports this file.
+_runs_option = option(
+    "--runs",
+    "root",
+    type=click.Path(file_okay=False),
+    help="Folder of the records (else HARNESS_RUNS, ./runs).",
+)
+_bundle = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
+
+
+@click.command("export")
+@click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
+@option("--out", "-o", type=click.Path(dir_okay=False), required=True, help="The zip file to write.")
+@option("--force", is_flag=True, help="Replace a file that is there.")
+@_runs_option
+@json_option
+def export(names: tuple[str, ...], out: str, force: bool, root: str | None, as_json: bool) -> None:
+    """Pack each RUN into one file that others can check.
+
+    It holds settings, versions, costs, validation by epoch, per-query results, and of all runs together combined seeds,
+    ranks and differences. There is no weight, picture or caption in it, and no path, host or user of this machine; data
+    are named by hashes. It is written once everything in it follows from its per-query results.
+
+    \b
+    harness runs export cskt-icfg-1a2b full_finetune-icfg-3c4d --out table2.zip
+    """
+    from harness.cli.actions.runs.bundle import export as work
+
+    work(names, out, root, force=force, as_json=as_json)
+
+
+@click.command("verify")
+@_bundle
+@json_option
+def verify(file: str, as_json: bool) -> int:
+    """Check a bundle: every figure in FILE is computed anew.
+
+    Metrics, intervals, combined seeds, ranks, differences and p-values are made of the per-query results, and those are
+    checked against one another. Costs and times are as they were written: no result gives them. Exit code 1 when
+    something does not agree.
+    """
+    from harness.cli.actions.runs.bundle import verify as work
+
+    return work(file, as_json=as_json)
+
+
+@click.command("import")
+@_bundle
+@_runs_option
+@json_option
+def import_(file: str, root: str | None, as_json: bool) -> None:
+    """Put the runs of a bundle beside your own, once FILE verifies.
+
+    Lists, reports and comparisons then have them like any other run. One that is here already, which means the same
+    settings, data, weights and seed, stays as it is, and how the two agree is said. There are no weights in a bundle:
+    what needs a model cannot be done with its runs.
+    """
+    from harness.cli.actions.runs.bundle import import_ as work
+
+    work(file, root, as_json=as_json)
