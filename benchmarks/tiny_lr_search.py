@@ -22,7 +22,7 @@ from harness.config.strict_yaml import read_yaml
 from harness.files import write_json, write_text
 from harness.methods import METHODS as REGISTRY
 
-# One trains nothing, the other is a library of many methods.
+# One trains nothing, the other is a library that need not be installed: searched by its name alone, as its LoRA.
 APART = ("zero_shot", "peft")
 METHODS = (
     *(name for name in REGISTRY.names() if name not in APART),
@@ -33,7 +33,7 @@ KEY, SCORE, TIE = "method.lr", "val/t2i/R1", "val/t2i/mAP"
 COMMAND = "python -m benchmarks.tiny_lr_search"
 ROOT = Path(__file__).resolve().parent
 PRESET = """\
-# yaml-language-server: $schema=../harness/schemas/preset.{method}.json
+# yaml-language-server: $schema=../harness/schemas/{schema}
 # The best of {n} learning rates on the validation split of the synthetic ICFG twin, one seed: R@1 {score:.2f},
 # mAP {tie:.2f}. Found by `{command}`, all values in benchmarks/results/tiny_lr_search.json.
 method:
@@ -129,7 +129,8 @@ def write_presets(result: Outcome, folder: Path) -> None:
     for method, found in result["facts"]["methods"].items():
         best = found["best"]
         values = {"score": best["value"], "tie": best["metrics"][TIE], "lr": best["params"][KEY]}
-        values["method"] = method.partition(":")[0]
+        schema = f"preset.{method.partition(':')[0]}.json"
+        values["schema"] = schema if (ROOT.parent / "harness/schemas" / schema).is_file() else "preset.json"
         text = PRESET.format(n=len(found["trials"]), command=result["command"], **values)
         name = f"{method.replace(':', '.')}.tiny.yaml"
         shipped = ROOT.parent / "methods" / name
@@ -145,7 +146,11 @@ def main() -> None:
     )
     parser.add_argument("--processes", type=int, default=1, help="methods searched at the same time")
     parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=METHODS, help="search some methods alone"
+        "--methods",
+        nargs="+",
+        choices=(*METHODS, APART[1]),
+        default=METHODS,
+        help="search some methods alone",
     )
     parser.add_argument(
         "--set", nargs="+", default=(), metavar="KEY=VALUE", help="for a trial: other settings"
