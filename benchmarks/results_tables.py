@@ -1,9 +1,11 @@
 """The tables of RESULTS.md, from runs on the synthetic twins: one a twin, between its markers.
 
     python -m benchmarks.results_tables [--runs DIR] [--experiment NAME]
+    python -m benchmarks.results_tables --static
 
 A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
-runs keeps the table that it has: nothing is typed by hand. Ranks, intervals and costs are those of `harness report
+runs keeps the table that it has: nothing is typed by hand. `--static` counts all methods on two CLIPs without weights
+instead. Ranks, intervals and costs are those of `harness report
 leaderboard` and `parameter_efficiency`.
 """
 
@@ -12,6 +14,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from harness.cli.actions.methods import COUNTED, counted, describe_all
+from harness.listener import Listener
 from harness.pages.tables import DASH, count_text, row_interval
 from harness.reporting.published.settings import preset_of
 from harness.results.method_ranks import ranked, row_rank
@@ -19,6 +23,7 @@ from harness.results.panels import Panel, dataset_facts, on_own_dataset, split_p
 from harness.results.run_source import Source
 
 PAGE = Path(__file__).resolve().parent.parent / "RESULTS.md"
+STATIC = {"ViT-B-16-quickgelu": "384x128", "ViT-L-14": "336x112"}
 HEAD = (
     "method",
     "seeds",
@@ -67,6 +72,16 @@ def cells(row: dict[Any, Any]) -> tuple[str, ...]:
     )
 
 
+def static_tables() -> dict[str, str]:
+    """Return the markdown tables of what is counted of all methods, on each backbone of `STATIC`."""
+    found = {}
+    for name, size in STATIC.items():
+        rows = [counted(row) for row in describe_all(name, size, Listener()) if "refused" not in row]
+        lines = [COUNTED, ("---",) * len(COUNTED), *((f"`{first}`", *rest) for first, *rest in rows)]
+        found[name] = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return found
+
+
 def departures(row: dict[Any, Any]) -> dict[str, str]:
     """Return in what a result differs from its method's presets, and say so: such a result has no place here."""
     _, others = preset_of(row)
@@ -99,8 +114,10 @@ def main() -> None:
     )
     parser.add_argument("--runs", help="folder of the records")
     parser.add_argument("--experiment", help="of MLflow")
+    parser.add_argument("--static", action="store_true", help="write what is counted instead")
     options = parser.parse_args()
-    PAGE.write_text(put(PAGE.read_text(), tables(Source(runs=options.runs, experiment=options.experiment))))
+    source = Source(runs=options.runs, experiment=options.experiment)
+    PAGE.write_text(put(PAGE.read_text(), static_tables() if options.static else tables(source)))
 
 
 if __name__ == "__main__":

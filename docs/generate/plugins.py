@@ -8,7 +8,7 @@ from typing import Any
 
 from docs.generate.markdown import code, page, table, text
 from docs.generate.settings import fields_table
-from harness.cli.actions.methods import describe
+from harness.cli.actions.methods import counted, describe
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import many
 from harness.methods import METHODS, Method
@@ -16,7 +16,6 @@ from harness.presets.preset_files import own_presets
 from harness.reports import REPORTS
 from harness.suites.suite_files import load_suite, suite_names
 
-_GIGA = 1e9
 _COUNTED = ("method", "trained", "of all", "GFLOPs", "training GFLOPs", "what it is")
 
 
@@ -35,21 +34,8 @@ def methods() -> str:
 
 
 def _counted(one: dict[str, Any]) -> tuple[str, ...]:
-    counts, operations = one["parameters"], one["flops"]
-    forward, training = (
-        sum(operations[f"{tower}_{kind}"] for tower in ("image", "text")) / _GIGA
-        for kind in ("forward", "training")
-    )
-    share = 100 * counts["trainable"] / counts["total"]
-    trains = counts["trainable"] > 0
-    return (
-        f"[`{one['name']}`](#{one['name']})",
-        f"{counts['trainable']:,}",
-        f"{share:.2f} %",
-        f"{forward:,.1f}",
-        f"{training:,.1f}" if trains else "–",
-        text(one["title"]),
-    )
+    name, trained, share, _, _, forward, training = counted(one)
+    return (f"[`{name}`](#{name})", trained, share, forward, training, text(one["title"]))
 
 
 def _method(one: dict[str, Any]) -> Iterator[str]:

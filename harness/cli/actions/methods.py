@@ -25,6 +25,12 @@ from harness.presets.resolve import check_agreement, check_keys, method_config, 
 from harness.train.cost import count_parameters, inference_flops, training_flops
 
 _GIGA = 1e9
+COUNTED = ("method", "trained", "of all", "extra", "file MB", "GFLOPs", "training")
+COUNTED_WORDS = (
+    "Trained: parameters. Extra: those that inference needs besides CLIP's, after folding. File: a float32 checkpoint "
+    "of what is trained. GFLOPs: one image and one caption, forward; training: with backward, through the towers also "
+    "where a method trains on cached embeddings."
+)
 
 
 def describe(
@@ -105,23 +111,17 @@ def show_all(rows: list[dict[str, Any]]) -> None:
     shown = [row for row in rows if "refused" not in row]
     first = shown[0]
     height, width = first["image_size"]
-    cells = [_row(row) for row in shown]
-    header = ("method", "trained", "of all", "extra", "file MB", "GFLOPs", "training")
+    cells = [counted(row) for row in shown]
     title = f"methods on {first['backbone']}, {height}x{width} pixels, {first['text_length']} tokens"
-    table(title, header, cells, text=("method",))
-    paragraph(
-        "",
-        "Trained: parameters. Extra: those that inference needs besides CLIP's, after folding. File: a float32 "
-        "checkpoint of what is trained. GFLOPs: one image and one caption, forward; training: with backward, through "
-        "the towers also where a method trains on cached embeddings.",
-        indent=2,
-    )
+    table(title, COUNTED, cells, text=("method",))
+    paragraph("", COUNTED_WORDS, indent=2)
     for row in rows:
         if "refused" in row:
             paragraph(f"{row['name']}: ", row["refused"], indent=2)
 
 
-def _row(row: dict[str, Any]) -> tuple[str, ...]:
+def counted(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return what was counted of a method as cells under `COUNTED`."""
     counts, operations = row["parameters"], row["flops"]
     forward, training = (
         sum(operations[f"{tower}_{kind}"] for tower in ("image", "text")) / _GIGA
