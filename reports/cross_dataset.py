@@ -259,5 +259,6 @@ def _panel_gaps(panel: Panel) -> list[Gap]:
     found = [*untested_gaps(panel, tests), *floor_gap(panel, tests[0]), *source_gaps(panel, tests)]
     if len(tests) < 2:
         what = f"Protocol {panel.number}: one dataset; a transfer needs two."
-        found.append(Gap(what, (evaluate_command(rows["runs"].iloc[0][0], ["OTHER"]),)))
+        own = [row["runs"][0] for row in panel.records if not row.get("scored")]
+        found.append(Gap(what, tuple(evaluate_command(run, ["OTHER"]) for run in own[:1])))
     return found

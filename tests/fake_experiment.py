@@ -183,6 +183,11 @@ def row(method="cskt", trained_on="icfg", tested_on=None, r1=40.0, **changes):
         "interval": "identities" if untrained else "identities only",
         "R1_seeds": [r1],
         "interval_method": METHOD,
+        "scored": "",
+        "training_told": True,
+        "unlabelled_test": "no",
+        "reranked": "no",
+        "several": "no",
     }
     for name, value in {"R1": r1, "R5": r1, "R10": r1, "mAP": r1 - 5}.items():
         made |= {name: value, f"{name}_low": value - 3, f"{name}_high": value + 3}

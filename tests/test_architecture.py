@@ -20,7 +20,7 @@ FLOORS = (
     "cli",
     "reporting",
     "analysis suites api bundle",
-    "inference sweep reports",
+    "inference sweep reports scoring",
     "results run pretrain conformance",
     "evaluate train presets",
     "data queue methods",

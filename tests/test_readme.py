@@ -28,6 +28,7 @@ CODE = {
     "docs/first-run.md": ["python"],
     "docs/data.md": ["yaml", "python", "json"],
     "docs/method.md": ["python"],
+    "docs/score.md": ["python"] * 4,
     "docs/sweeps-and-suites.md": ["yaml"],
 }
 # Plug-ins and data that the pages make, which their commands name.
@@ -186,6 +187,26 @@ def test_the_suite_that_is_shown_is_read(tmp_path):
     (tmp_path / "rates.yaml").write_text(block)
     suite = load_suite(str(tmp_path / "rates.yaml"))
     assert [row.method for row in suite.rows] == ["lora", "linear_probe"]
+
+
+def test_the_lines_that_save_similarities_and_lists_run(tmp_path, monkeypatch):
+    import numpy
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    scores = torch.arange(6.0).reshape(2, 3).half()
+    names = {
+        "similarity": scores,
+        "sims_dict": {"BGE+TSE": scores},
+        "sims_matrix": scores,
+        "image_paths": ["/imgs/1.jpg"],
+        "captions": ["a man"],
+    }
+    for block in blocks("docs/score.md", "python"):
+        exec(block, dict(names))
+    for file in ("irra.npy", "rde.npy", "tbps_clip.npy"):
+        assert numpy.array_equal(numpy.load(file), scores.float().numpy())
+    assert json.loads(Path("lists.json").read_text()) == {"images": ["/imgs/1.jpg"], "captions": ["a man"]}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -136,7 +136,7 @@ def _wanted(name: str) -> dict[str, str]:
 def _identity(record: Record, name: str) -> Check:
     """Check that the run's name follows from settings, data, pictures, weights and versions."""
     what = "its name follows from settings, data, weights and versions"
-    if record.imported or not record.pictures:
+    if record.imported or record.scored or not record.pictures:
         return Check(name, what, None, "it was not trained by the harness, or before names were made so")
     try:
         config = identity_values(build_stored(record.config))

@@ -22,6 +22,10 @@ COMMANDS = {
         "harness.cli.commands.import_:import_checkpoint",
         "Turn a checkpoint that authors released into a run.",
     ),
+    "score": (
+        "harness.cli.commands.score:score",
+        "Score another system's similarities or embeddings.",
+    ),
     "runs": ("harness.cli.commands.runs:runs", "List, show, resume, tag and delete recorded runs."),
     "sweep": ("harness.cli.commands.sweep:sweep", "Search hyper-parameters with Optuna."),
     "suite": ("harness.cli.commands.suite:suite", "Run whole tables: methods x datasets x seeds."),

@@ -11,6 +11,7 @@ from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, lef
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
+_NOT_TOLD = "not told"
 
 
 def cell(value: float | None, ends: Iterable[float] | None = None) -> str:
@@ -62,7 +63,7 @@ def record_table(record: Any) -> None:
     for note in record.data.get("notes", ()):
         paragraph("", f"data: {note}", indent=2)
     for note in record.notes:
-        paragraph("", f"backbone: {note}", indent=2)
+        paragraph("", f"{'scores' if record.scored else 'backbone'}: {note}", indent=2)
     if record.imported and not record.metrics:
         dataset = record.config["dataset"]["name"]
         click.echo(plain(f"not tested yet: harness evaluate {record.name} --dataset {dataset}"))
@@ -93,15 +94,39 @@ def _facts(record: Any) -> Iterator[str]:
         chosen = {"oracle": "on the test split, which flatters"}.get(record.selection["rule"], "otherwise")
         epoch = f"epoch chosen by the authors {chosen}"
     nothing = record.selection.get("rule") == "none"
+    if record.scored:
+        pairs, epoch = record.data.get("train_pairs", "an unknown number of"), "as told"
     yield "trained on nothing" if nothing else f"trained on {pairs} pairs · {epoch}"
     if record.imported:
         yield f"imported from {record.imported}"
     if BUNDLE in record.tags:
         yield "not made here: it came in a bundle, which was verified"
+    if record.scored:
+        yield from _scored_facts(record)
+        return
     yield (
         f"{parameters.get('trainable', 0):,} of {parameters.get('total', 0):,} parameters trainable ({share:.2f} %) · "
         f"{record.seconds:.0f} s · intervals: 95 %, over identities"
     )
+
+
+def _scored_facts(record: Any) -> Iterator[str]:
+    """Yield what is known of a run that was scored: its file, and what was told of how it came about."""
+    yield f"scored from {record.scored}, not trained here"
+    config, tags = record.config, record.tags
+    parts = {
+        "paper": config["method"]["paper"],
+        "trained on": config["dataset"]["trained_on"],
+        "re-ranked": tags["harness.reranked"],
+        "unlabelled test data used": tags["harness.unlabelled_test"],
+        "backbone": config["backbone"]["name"],
+        "image size": "×".join(map(str, config["backbone"]["image_size"] or ())),
+    }
+    known = {name: text for name, text in parts.items() if text not in (None, "", _NOT_TOLD)}
+    yield f"told: {' · '.join(f'{name} {text}' for name, text in known.items()) or 'nothing of its protocol'}"
+    if unknown := [name for name in parts if name not in known]:
+        yield f"not told: {', '.join(unknown)}"
+    yield "intervals: 95 %, over identities"
 
 
 def comparison_table(records: Sequence[Any]) -> None:

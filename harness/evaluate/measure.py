@@ -1,5 +1,6 @@
 """Measure retrieval in both directions from a split's embeddings."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,11 @@ from harness.captions.vocabulary import caption_features, vocabulary
 from harness.data.loading import Split
 from harness.evaluate.intervals import intra_identity_correlation, share_intervals
 from harness.evaluate.per_identity import query_values
-from harness.evaluate.ranking import rank_directions, summarise_directions
+from harness.evaluate.ranking import QueryResults, rank_directions, summarise_directions
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 
 PROTOCOL_VERSION = 1
-_TOP = 10
+TOP = 10
 Queries = dict[str, Any]
 
 
@@ -39,13 +40,26 @@ class Evaluation:
 def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Evaluation:
     """Measure retrieval of a split from its embeddings.
 
-    With `detail` the queries also name the `_TOP` most similar gallery items of each, best first, and which words
+    With `detail` the queries also name the `TOP` most similar gallery items of each, best first, and which words
     each caption names: all that galleries and slices of a test need. Validation needs neither.
     """
     owners = {"t2i": split.caption_identities, "i2t": split.identities}
     results = rank_directions(
-        embeddings.image, embeddings.text, owners["i2t"], owners["t2i"], top=_TOP if detail else 0
+        embeddings.image, embeddings.text, owners["i2t"], owners["t2i"], top=TOP if detail else 0
     )
+    return evaluation(results, owners, split.pairs.captions if detail else None)
+
+
+def evaluation(
+    results: Mapping[str, QueryResults], owners: Mapping[str, Tensor], captions: Sequence[str] | None = None
+) -> Evaluation:
+    """Return what the queries of both directions found as metrics and arrays.
+
+    Args:
+        results: by direction, in the order of the queries.
+        owners: identity of each query, by direction.
+        captions: all captions, so that the words that each names are told as well; None tells none.
+    """
     queries: Queries = {}
     for direction, result in results.items():
         queries[f"{direction}/identity"] = owners[direction].numpy()
@@ -55,12 +69,13 @@ def measure(embeddings: Embeddings, split: Split, *, detail: bool = False) -> Ev
         queries[f"{direction}/n_right"] = result.n_right.numpy()
         if result.top is not None:
             queries[f"{direction}/top"] = result.top.numpy()
-    return Evaluation(summarise_directions(results), queries | (_spoken(split) if detail else {}))
+    spoken = {} if captions is None else _spoken(captions)
+    return Evaluation(summarise_directions(results), queries | spoken)
 
 
-def _spoken(split: Split) -> Queries:
+def _spoken(captions: Sequence[str]) -> Queries:
     """Return which words each caption names, and the names of its bits."""
-    features = {f"t2i/{name}": values for name, values in caption_features(split.pairs.captions).items()}
+    features = {f"t2i/{name}": values for name, values in caption_features(captions).items()}
     return features | {f"words/{name}": names for name, names in vocabulary().items()}
 
 

@@ -5,7 +5,7 @@ count against the model and no value depends on the gallery's order. NaN counts 
 minus infinity for a right item, as plus infinity for a wrong one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -181,7 +181,7 @@ def rank_directions(
     }
 
 
-def summarise_directions(results: dict[str, QueryResults]) -> dict[str, float]:
+def summarise_directions(results: Mapping[str, QueryResults]) -> dict[str, float]:
     """Name the averages of each direction `t2i/R1` and so on; `Rsum` alone is that of text to image, as published.
 
     >>> eye, labels = torch.eye(2), torch.tensor([1, 2])

@@ -114,6 +114,10 @@ def _finished(folder: RunFolder) -> Record:
         raise UsageError(
             f"The run {record.name} is {record.status}, not finished: `harness runs resume {record.name}`."
         )
+    if record.scored:
+        raise UsageError(
+            f"The run {record.name} was scored from {record.scored}, not trained here: there is no model to load."
+        )
     return record
 
 

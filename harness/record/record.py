@@ -28,6 +28,7 @@ BACKBONE = "backbone.safetensors"
 IMPORTED = "harness.imported"
 # The tag of a run that came in a bundle: the SHA-256 of the bundle's list of contents.
 BUNDLE = "harness.bundle"
+SCORED = "harness.scored"
 BEFORE_PICTURES = "made before pictures were part of it"
 # The method of all intervals that were made before their method was recorded, and what is said of them.
 BOOTSTRAP = 1
@@ -102,6 +103,11 @@ class Record(BaseModel):
     def imported(self) -> str | None:
         """The authors' checkpoint that the run was made of, None for a run that was trained here."""
         return self.tags.get(IMPORTED)
+
+    @property
+    def scored(self) -> str | None:
+        """The file of scores that were computed elsewhere and that the run was made of; None for any other run."""
+        return self.tags.get(SCORED)
 
 
 def has_earlier_intervals(result: Record | Mapping[str, Any]) -> bool:

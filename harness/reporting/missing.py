@@ -53,11 +53,17 @@ def beginning(*datasets: str) -> Gap:
     return Gap("No finished run of the chosen experiment and datasets. To begin:", tuple(commands))
 
 
+def _made_here(panel: Panel) -> "DataFrame":
+    """Return the rows of a panel that were not scored from a file: no command makes more of those."""
+    rows = panel.rows
+    return rows[~rows["scored"].astype(bool)] if "scored" in rows else rows
+
+
 def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
     """Return a gap when the panel has fewer than two trained methods, which its kind of report needs."""
     rows = panel.rows
     n_trained = int((rows["rule"] != UNTRAINED).sum())
-    if n_trained > 1:
+    if n_trained > 1 or not len(_made_here(panel)):
         return []
     what = f"Protocol {panel.number}, {dataset}: {n_trained} trained methods; a {kind} needs two."
     names = [name for name in _baselines(trained=True) if name not in set(rows["method"])]
@@ -68,7 +74,7 @@ def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
 def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
     """Return a gap when the panel has no method that trains nothing."""
     rows = panel.rows
-    if (rows["rule"] == UNTRAINED).any():
+    if (rows["rule"] == UNTRAINED).any() or not len(_made_here(panel)):
         return []
     what = f"Protocol {panel.number}: no untrained method, the floor of the comparison."
     synthetic = bool(rows["synthetic"].iloc[0])
@@ -77,7 +83,7 @@ def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
     """Return a gap for each condition of which some seed was not tested on all test sets."""
-    rows = panel.rows
+    rows = _made_here(panel)
     trained = rows[rows["rule"] != UNTRAINED].groupby("condition", sort=False)
     found = [_untested(part.to_dict("records"), tests) for _, part in trained]
     for _, part in rows[rows["rule"] == UNTRAINED].groupby("label", sort=False):
@@ -90,8 +96,10 @@ def source_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:
 
     One that is a test alone has no such gap.
     """
-    rows = panel.rows
+    rows = _made_here(panel)
     trained = rows[rows["rule"] != UNTRAINED]
+    if not len(rows):
+        return []
     methods = sorted(set(trained["method"])) or _baselines(trained=True)
     found = []
     for name in (one for one in sorted(set(tests) - set(trained["trained_on"])) if _trains(one)):

@@ -11,6 +11,7 @@ from harness.evaluate.per_identity import Persons, persons_key
 from harness.metric_names import METRICS
 from harness.pages.tables import MARK
 from harness.record import BEFORE_PICTURES
+from harness.results.flags import NO
 from harness.results.panels import Panel, conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
@@ -210,13 +211,18 @@ def _condition_of(source: Source, name: str) -> str:
 def _unlike(a: Row, b: Row) -> list[str]:
     """Return how two protocols differ; raise `UsageError` where that forbids to compare them."""
     facts, other = protocol_facts(a), protocol_facts(b)
-    lines = [(name, f"{name}: {facts[name]} for A, {other[name]} for B") for name in conflicts(facts, other)]
+    lines = [
+        (name, f"{name}: {facts.get(name, NO)} for A, {other.get(name, NO)} for B")
+        for name in conflicts(facts, other)
+    ]
     forbidden = [line for name, line in lines if name.startswith(_REFUSED)]
     if forbidden:
         raise UsageError(f"These results may not be compared: {'; '.join(forbidden)}.")
     budgets = [f"tuning budget: {a['budget']} for A, {b['budget']} for B"] * (a["budget"] != b["budget"])
-    before = [f"{side} was {BEFORE_PICTURES}" for side, row in (("A", a), ("B", b)) if not row["pictures"]]
-    return [line for _, line in lines] + budgets + before
+    sides = (("A", a), ("B", b))
+    before = [f"{side} was {BEFORE_PICTURES}" for side, row in sides if not row["pictures"]]
+    scored = [f"{side} was scored, not trained here" for side, row in sides if row.get("scored")]
+    return [line for _, line in lines] + scored + budgets + before
 
 
 def _others(source: Source, rows: "DataFrame") -> tuple[list[Row], dict[str, Persons]]:

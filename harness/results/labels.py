@@ -7,8 +7,10 @@ from typing import Any
 
 Row = Mapping[str, Any]
 UNSET = "–"
+# How a result is called that was not trained here.
+SCORED = "scored"
 _NOT_OF_A_METHOD = ("dataset.", "method.name")
-_FILES = ("backbone.weights", "imported")
+_FILES = ("backbone.weights", "imported", "scored")
 _INIT_FROM = "backbone.init_from"
 _NOT_TUNED = ("", "none")
 
@@ -23,7 +25,7 @@ def labels(rows: Sequence[Row], untrained: str) -> list[str]:
         untrained: the rule of methods that train nothing, which are the same whatever they were called on.
     """
     sources = ["" if row["rule"] == untrained else str(row["trained_on"]) for row in rows]
-    methods = [(row["method"], tuned(row)) for row in rows]
+    methods = [(row["method"], SCORED if row.get("scored") else tuned(row)) for row in rows]
     found = told_apart([settings(row) for row in rows], list(zip(methods, sources, strict=True)), methods)
     words = [[*([how] if how else []), *more] for (_, how), more in zip(methods, found, strict=True)]
     names = [
@@ -44,8 +46,8 @@ def settings(row: Row) -> dict[str, Any]:
     """Return all that may tell two results of a method apart: its settings, its versions, the file it came from."""
     kept = {key: value for key, value in row["config"].items() if not key.startswith(_NOT_OF_A_METHOD)}
     versions = {f"{part} version": number for part, number in (row.get("versions") or {}).items()}
-    file = str(row.get("imported") or "").partition(" (sha256")[0]
-    return kept | versions | ({"imported": file} if file else {})
+    files = {name: str(row.get(name) or "").partition(" (sha256")[0] for name in ("imported", SCORED)}
+    return kept | versions | {name: file for name, file in files.items() if file}
 
 
 def told_apart(

@@ -11,6 +11,7 @@ from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES, BOOTSTRAP, REAL, TWIN
+from harness.results.flags import FLAGS, NO, NOT_TOLD, flags
 from harness.results.labels import labels
 from harness.results.over_seeds import certainty
 from harness.results.run_table import UNTRAINED
@@ -118,6 +119,8 @@ class Panel:
             (row["tested_on"], line) for row in self.records for line in row.get("faults") or ()
         )
         lines += [f"{name}: {line[:1].lower()}{line[1:]}." for name, line in faults]
+        scored = [row["label"] for row in self.records if row.get("scored")]
+        lines += [f"Scored, not trained here, as told and not checked: {listed(scored)}."] * bool(scored)
         before = [row["label"] for row in self.records if not row.get("pictures")]
         lines += [f"{BEFORE_PICTURES.capitalize()}: {listed(before)}."] * bool(before)
         return lines + seed_notes(self.records, self.persons)
@@ -160,10 +163,15 @@ def split_panels(
 def conflicts(one: Facts, other: Facts) -> list[str]:
     """Return the facts that both fix, with different values.
 
+    A flag that one of them has conflicts with none as well.
+
     >>> conflicts({"rule": "val", "data": "real data"}, {"rule": "last"})
     ['rule']
+    >>> conflicts({"rule": "val"}, {"rule": "val", "re-ranked": "the first 50"})
+    ['re-ranked']
     """
-    return [name for name in one if name in other and one[name] != other[name]]
+    flags = [name for name in FLAGS.values() if (name in one) != (name in other)]
+    return [name for name in one if name in other and one[name] != other[name]] + flags
 
 
 def protocol_facts(row: Mapping[str, Any]) -> Facts:
@@ -180,6 +188,7 @@ def protocol_facts(row: Mapping[str, Any]) -> Facts:
     }
     if _known(row.get("interval_method")) and _known(row.get("R1_low")):
         facts["intervals"] = _method_words(int(row["interval_method"]))
+    facts |= flags(row)
     return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
 
 
@@ -188,6 +197,12 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
     if row["rule"] == UNTRAINED:
         return {}
     name = row["trained_on"]
+    if row.get("scored"):
+        told = f"{row['train_pairs']:,.0f}" if _known(row["train_pairs"]) else NOT_TOLD
+        return {
+            f"training pairs of {name}": told if row["training_told"] else NOT_TOLD,
+            f"validation of {name}": NOT_TOLD,
+        }
     return {
         f"training pairs of {name}": f"{row['train_pairs']:,.0f}" if row["train_pairs"] else "unknown",
         f"validation of {name}": f"{row['val']}, trained on {row['train_on']}",
@@ -256,7 +271,7 @@ def _add(panel: Panel, row: Row, facts: Facts) -> None:
 
 def _reason(earlier: Panel, facts: Facts) -> str:
     parts = [
-        f"{name} is {facts[name]} here and {earlier.facts[name]} there"
+        f"{name} is {facts.get(name, NO)} here and {earlier.facts.get(name, NO)} there"
         for name in conflicts(earlier.facts, facts)
     ]
     return f"Separate from protocol {earlier.number}, because {'; '.join(parts)}."

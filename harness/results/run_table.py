@@ -17,6 +17,15 @@ from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
 from harness.record import BOOTSTRAP, QUERIES, RunFolder, reached
+from harness.results.flags import (
+    NOT_TOLD,
+    SEVERAL,
+    flag_columns,
+    known_text,
+    preprocessing,
+    shares_persons,
+    trained_on,
+)
 from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
 from harness.track.tags import SUITE
 
@@ -141,12 +150,13 @@ def _who(run: RunRow, start: _Start) -> dict[str, Any]:
         "group": run.parent,
         "condition": _condition(run, start),
         "method": run.tag("method"),
-        "trained_on": run.tag("dataset"),
+        "trained_on": trained_on(run),
         "seed": as_whole(run.tag("seed")),
         "synthetic": run.synthetic,
         "config": dict(sorted(_config(run, start).items())),
         "versions": {part: run.tag(f"version.{part}") for part in _VERSIONS if run.tag(f"version.{part}")},
         "imported": run.tag("imported"),
+        **flag_columns(run),
     }
 
 
@@ -158,9 +168,9 @@ def _protocol(run: RunRow, start: _Start) -> dict[str, Any]:
         "budget": as_budget(run.tag("budget")),
         "backbone": run.tag("backbone"),
         "weights": start.weights[:12],
-        "image_size": "×".join(map(str, as_sizes(params.get("backbone.image_size")))),
-        "text_length": params.get("backbone.text_length", ""),
-        "preprocessing": f"{params.get('backbone.interpolation')}, {params.get('backbone.normalisation')}",
+        "image_size": "×".join(map(str, as_sizes(params.get("backbone.image_size")))) or NOT_TOLD,
+        "text_length": known_text(params.get("backbone.text_length", "")),
+        "preprocessing": preprocessing(params),
         "val": params.get("dataset.val", ""),
         "train_on": params.get("dataset.train_on", ""),
         "fingerprint": run.tag("fingerprint")[:12],
@@ -181,14 +191,13 @@ def _costs(run: RunRow) -> dict[str, float | None]:
 
 def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
     """Return a row's columns on its test set; the run's own dataset is in-domain, any other a transfer."""
-    trained_on = run.tag("dataset")
-    own = dataset == trained_on
+    own = dataset == run.tag("dataset")
     fingerprint = run.tag("fingerprint") if own else run.tag(f"transfer.{dataset}")
     own_protocol = run.tag("version.protocol")
     method = "interval_method" if own else f"transfer_interval_method.{dataset}"
     return {
         "tested_on": dataset,
-        "in_domain": own,
+        "in_domain": dataset in trained_on(run).split(SEVERAL),
         "test_fingerprint": fingerprint[:12],
         "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],
         "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
@@ -196,7 +205,7 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
         "tracked_method": as_whole(run.tag(method)) or BOOTSTRAP,
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": QUERIES if own else f"transfer/{dataset}.npz",
-        "shares_persons": shares_persons(trained_on, dataset),
+        "shares_persons": shares_persons(trained_on(run), dataset),
     }
 
 
@@ -233,18 +242,6 @@ def _scores(run: RunRow, dataset: str) -> dict[str, float | None]:
         found[name] = run.metric(key)
         found |= {f"{name}_{end}": run.metric(f"{key}/{end}") for end in ("low", "high")}
     return found
-
-
-def shares_persons(one: str, other: str) -> bool:
-    """Return whether two datasets are known to share identities; unknown names share none."""
-    return any(b in _shared(a) for a, b in ((one, other), (other, one)))
-
-
-def _shared(dataset: str) -> tuple[str, ...]:
-    try:
-        return DATASETS.get(dataset).shares_persons_with
-    except HarnessError:
-        return ()
 
 
 def _condition(run: RunRow, start: _Start) -> str:

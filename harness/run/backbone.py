@@ -41,6 +41,8 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
     record = folder.read()
     if record is None or record.status != "finished":
         raise UsageError(f"The run {run!r} is not finished, so nothing can start from it: finish it first.")
+    if record.scored:
+        raise UsageError(f"The run {record.name} was scored, not trained here: nothing can start from it.")
     config = BackboneConfig(**record.config["backbone"])
     if config.name != name:
         raise UsageError(

@@ -106,5 +106,5 @@ def _of_same_name(record: Record, root: Path) -> Iterator[Record]:
         start = f"{start.partition(_data_name(record))[0]}{_data_name(record)}_"
     folders = [RunFolder(folder) for folder in root.glob(f"{start}*") if "~" not in folder.name]
     for _, found in readable(folders):
-        if found.identity != record.identity:
+        if found.identity != record.identity and not found.scored:
             yield found

@@ -17,9 +17,12 @@ from harness.twins.writer import twin_captions
 
 
 def finished_runs(runs: str | Path | None = None, tell: Tell = warn) -> list[Record]:
-    """Return the records of all finished runs, oldest first; `tell` hears one line of each that cannot be read."""
+    """Return the records of all runs that finished here, oldest first, not of those that were scored.
+
+    `tell` hears one line of each that cannot be read.
+    """
     records = (record for _, record in readable(all_runs(runs_root(runs).path), tell))
-    return [record for record in records if record.status == "finished"]
+    return [record for record in records if record.status == "finished" and not record.scored]
 
 
 def expected_seconds(

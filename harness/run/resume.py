@@ -33,6 +33,8 @@ def resume_run(
         raise UsageError(
             f"{old.name} is a trial of the study {old.study}: the `harness sweep` that began it resumes it."
         )
+    if old.scored:
+        raise UsageError(f"{old.name} was scored from {old.scored}: there is no training to go on with.")
     if old.imported:
         raise UsageError(f"{old.name} was imported from {old.imported}: there is no training to go on with.")
     return run(

@@ -27,7 +27,9 @@ def description(record: Record, note: str = "", pictures: Sequence[str] = ()) ->
     faults = [f"Data: {markdown_text(line)}" for line in record.data.get("faults", ())]
     said = [f"Note: {markdown_text(note)}"] if note else []
     lines = [_headline(record), *said, *_outcome(record), *pictures, *faults, *_costs(record)]
-    if record.study is None and record.status == "finished":
+    if record.scored:
+        lines.append(f"    harness runs show {name}")
+    elif record.study is None and record.status == "finished":
         lines.append(
             "\n".join(
                 f"    {line}"
@@ -133,6 +135,8 @@ def _intervals(record: Record) -> str:
 
 def _rule(record: Record) -> str:
     chosen, rule = record.selection, markdown_text(str(record.config["eval"]["rule"]))
+    if record.scored:
+        return f"selection rule {rule}. Scored from {markdown_text(record.scored)}, not trained here."
     if record.imported:
         return (
             f"selection rule {rule}, chosen by its authors; imported from {markdown_text(record.imported)}."

@@ -8,7 +8,7 @@ from harness.captions.vocabulary import COLOURS
 from harness.data.loading import Split
 from harness.datasets import Pairs
 from harness.errors import DataError
-from harness.evaluate.measure import _TOP, Embeddings, correlation, intervals, measure
+from harness.evaluate.measure import TOP, Embeddings, correlation, intervals, measure
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 
 CAPTIONS = ["a red coat", "blue jeans", "a red and blue hat", "nothing"]
@@ -52,7 +52,7 @@ def test_detail_adds_the_first_items_and_what_captions_name_and_changes_no_numbe
     short, whole = (measure(embedded(IMAGES, TEXTS), split(), detail=detail) for detail in (False, True))
     assert whole.metrics == short.metrics
     assert not {"t2i/top", "t2i/colours"} & short.queries.keys()
-    assert whole.queries["t2i/top"].shape == (4, min(_TOP, 3))
+    assert whole.queries["t2i/top"].shape == (4, min(TOP, 3))
     assert whole.queries["t2i/top"][0].tolist() == [2, 1, 0]
     bits = whole.queries["t2i/colours"]
     names = whole.queries["words/colours"].tolist()

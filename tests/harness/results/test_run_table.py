@@ -9,6 +9,7 @@ from harness.evaluate.intervals import METHOD
 from harness.evaluate.per_identity import query_values
 from harness.files import locked, write_json
 from harness.record import BOOTSTRAP, PROGRESS, RunFolder
+from harness.results.flags import shares_persons
 from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.results.panels import protocol_facts, split_panels
 from harness.results.run_source import Source, query_reader
@@ -18,7 +19,6 @@ from harness.results.run_table import (
     read_runs,
     read_unfinished,
     run_rows,
-    shares_persons,
     write_rows,
 )
 from harness.run.resume import sync_runs

@@ -147,7 +147,7 @@ def _row(record: Record) -> list[Any]:
     return [
         f"{record.name} {_MARK}" if is_before_pictures(record) else record.name,
         short_state(record),
-        "untrained" if rule == "none" else rule,
+        ("untrained" if rule == "none" else rule) + ", scored" * bool(record.scored),
         f"{record.data['train_pairs']:,}" if _has_pairs(record) else "–",
         cell(record.metrics.get(key + "R1"), record.intervals.get(key + "R1"))
         + f" {_EARLIER}" * has_earlier_intervals(record),

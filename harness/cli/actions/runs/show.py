@@ -91,9 +91,10 @@ def _files(folder: RunFolder) -> Iterator[tuple[str, str]]:
 def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     """Yield what there is to know of a run besides its results."""
     yield "command", record.command or "not recorded"
-    changed = [f"{key}={value} (default {old})" for key, old, value in _differences(record)]
-    yield "config", ", ".join(changed) or "nothing differs from the default"
-    yield from _selection(record)
+    if not record.scored:
+        changed = [f"{key}={value} (default {old})" for key, old, value in _differences(record)]
+        yield "config", ", ".join(changed) or "nothing differs from the default"
+        yield from _selection(record)
     yield "started", f"{record.started}, ended {record.finished or '–'}, {record.seconds:.0f} s"
     yield from _said(folder)
     yield "folder", str(folder.path)
@@ -155,7 +156,7 @@ def _selection(record: Record) -> Iterator[tuple[str, str]]:
 
 def _resume(record: Record, root: str | None) -> str | None:
     """Return the command that goes on with a run; None where none does."""
-    if record.status not in ("interrupted", "failed") or record.imported:
+    if record.status not in ("interrupted", "failed") or record.imported or record.scored:
         return None
     if record.study is not None:
         return f"harness sweep resumes the trials of the study {record.study}"

@@ -1,0 +1,64 @@
+"""What sets a result apart from others of its dataset: where its training met the test, and what it did with it.
+
+Most results have none of these flags; one that has never shares a table with one that has not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.datasets import DATASETS
+from harness.errors import HarnessError
+from harness.track.run_row import RunRow
+
+# What a run that was scored does not tell of itself, and how the names of several training sets are joined.
+NOT_TOLD, NO, SEVERAL = "not told", "no", "+"
+TRAINED_ON = "several training sets"
+# What keeps a result apart from all that are without it, by the column that has it.
+FLAGS = {"unlabelled_test": "unlabelled test data used", "reranked": "re-ranked", "several": TRAINED_ON}
+
+
+def trained_on(run: RunRow) -> str:
+    """Return what a run learned from: its dataset, or the sets that were told of one that was scored."""
+    return run.tag("trained_on") or run.tag("dataset")
+
+
+def flag_columns(run: RunRow) -> dict[str, Any]:
+    """Return what a row says of its flags: `scored` from which file, whether `training_told`, and one of each flag."""
+    several = trained_on(run) if SEVERAL in trained_on(run) else NO
+    return {
+        "scored": run.tag("scored"),
+        "training_told": not run.tag("scored") or bool(run.tag("trained_on")),
+        "unlabelled_test": run.tag("unlabelled_test") or NO,
+        "reranked": run.tag("reranked") or NO,
+        "several": several,
+    }
+
+
+def flags(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the flags of a row, in words; none of most rows."""
+    known = {name: str(row.get(column) or NO) for column, name in FLAGS.items()}
+    return {name: value for name, value in known.items() if value != NO}
+
+
+def known_text(text: str) -> str:
+    """Return a parameter's text; in words where it was never told."""
+    return NOT_TOLD if text == str(None) else text
+
+
+def preprocessing(params: Mapping[str, str]) -> str:
+    """Return how a run's pictures were resized and normalised."""
+    parts = [known_text(params.get(f"backbone.{name}", "")) for name in ("interpolation", "normalisation")]
+    return NOT_TOLD if set(parts) == {NOT_TOLD} else ", ".join(parts)
+
+
+def shares_persons(trained: str, tested: str) -> bool:
+    """Return whether any of some training sets is known to share identities with a test; unknown names share none."""
+    pairs = [pair for one in trained.split(SEVERAL) for pair in ((one, tested), (tested, one))]
+    return any(other in _shared(one) for one, other in pairs)
+
+
+def _shared(dataset: str) -> tuple[str, ...]:
+    try:
+        return DATASETS.get(dataset).shares_persons_with
+    except HarnessError:
+        return ()

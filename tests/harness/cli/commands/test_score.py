@@ -1,0 +1,88 @@
+"""`harness score`: lists, a run that lists and pages show as scored, and a split that makes none."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.actions.score import execute
+from harness.cli.main import cli
+from harness.config.sections import DatasetConfig
+from harness.errors import UsageError
+from harness.listener import Listener
+from harness.scoring.score import lists
+
+pytestmark = pytest.mark.usefixtures("untracked")
+OPTIONS = ("template", "out", "data", "images", "columns", "shares", "similarity", "embeddings", "order")
+
+
+def right_first(own):
+    """Scores that put each caption's own image first."""
+    right = [[owner == image for image in own["images"]] for _, owner in own["captions"]]
+    return np.array(right, dtype=np.float32)
+
+
+def call(*words):
+    done = CliRunner().invoke(cli, ["score", *map(str, words)], obj={"quiet": True})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.stdout
+
+
+def test_the_command_writes_lists_shows_validation_and_makes_a_run_that_lists_take(tmp_path, twins):
+    place = ("--synthetic", "--data-root", twins)
+    said = json.loads(call("--template", "cuhk", *place, "--out", tmp_path / "order.json", "--json"))
+    own = json.loads((tmp_path / "order.json").read_text())
+    scores = right_first(own)
+    assert (said["captions"], said["images"]) == scores.shape
+    np.save(tmp_path / "s.npy", scores)
+    told_of = (
+        "-m",
+        "IRRA",
+        "--rule",
+        "oracle",
+        "--image-size",
+        "384x128",
+        "--paper",
+        "https://arxiv.org/abs/2303.12501",
+    )
+    words = ("-d", "cuhk", "--similarity", tmp_path / "s.npy", *place, "--runs", tmp_path / "runs")
+    record = json.loads(call(*words, *told_of, "--order", tmp_path / "order.json", "--json"))
+    assert record["tags"]["harness.scored"].startswith("s.npy (sha256 ")
+    assert record["selection"] == {"rule": "oracle"}
+    listed = (
+        CliRunner()
+        .invoke(cli, ["runs", "list", "--runs", str(tmp_path / "runs")], obj={"quiet": True})
+        .stdout
+    )
+    assert "oracle, scored" in listed
+    shown = CliRunner().invoke(
+        cli, ["runs", "show", "IRRA", "--runs", str(tmp_path / "runs")], obj={"quiet": True}
+    )
+    text = " ".join(shown.stdout.split())
+    assert "not trained here" in text
+    assert "told: paper https://arxiv.org/abs/2303.12501 · image size 384×128" in text
+    assert "not told: trained on, re-ranked, unlabelled test data used, backbone" in text
+    assert "unknown)" not in text
+    with pytest.raises(UsageError, match="Missing option '--method'"):
+        call(*words)
+    with pytest.raises(UsageError, match="--out is where --template"):
+        call(*words, "--out", "x.json")
+
+
+def test_validation_is_shown_and_makes_no_run(tmp_path, twins):
+    own = lists(DatasetConfig(name="cuhk", synthetic=True, root=str(twins)), "val", Listener())
+    np.save(tmp_path / "v.npy", right_first(own))
+    words = ("-d", "cuhk", "--similarity", tmp_path / "v.npy", "--split", "val", "--runs", tmp_path / "runs")
+    said = json.loads(call(*words, "--synthetic", "--data-root", twins, "--json"))
+    assert said["metrics"]["val/cuhk/t2i/R1"] == 100
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_to_score_and_no_dataset_are_said():
+    options = dict.fromkeys(OPTIONS) | {"key": None, "transposed": False, "distance": False, "dataset": None}
+    with pytest.raises(UsageError, match="either --similarity FILE or --embeddings FILE"):
+        execute(options, quiet=True)
+    with pytest.raises(UsageError, match="No dataset is named"):
+        execute(options | {"similarity": "s.npy"}, quiet=True)

@@ -1,0 +1,53 @@
+"""What sets a result apart: flags of a tracked run, and panels that keep them apart."""
+
+import pandas
+import pytest
+
+from harness.results.flags import flag_columns, flags, shares_persons, trained_on
+from harness.results.panels import conflicts, dataset_facts, split_panels
+from harness.track.run_row import RunRow
+
+
+def run(**tags):
+    values = {f"harness.{name}": value for name, value in ({"dataset": "icfg"} | tags).items()}
+    return RunRow("1", "a", "FINISHED", 0, 1, values, {}, {})
+
+
+def test_an_ordinary_run_has_no_flag_and_a_told_one_has_its_own():
+    assert flags(flag_columns(run())) == {}
+    row = flag_columns(
+        run(scored="s.npy", trained_on="cuhk+icfg", unlabelled_test="yes", reranked="not told")
+    )
+    assert flags(row) == {
+        "unlabelled test data used": "yes",
+        "re-ranked": "not told",
+        "several training sets": "cuhk+icfg",
+    }
+    assert (trained_on(run()), trained_on(run(trained_on="cuhk"))) == ("icfg", "cuhk")
+    assert not flag_columns(run(scored="s.npy"))["training_told"]
+
+
+def test_persons_are_shared_with_any_of_several_training_sets():
+    assert shares_persons("cuhk+icfg", "rstp")
+    assert not shares_persons("cuhk+ufine", "rstp")
+
+
+@pytest.mark.parametrize(
+    "flag", [{"unlabelled_test": "yes"}, {"reranked": "the first 50"}, {"several": "a+b"}]
+)
+def test_a_flag_keeps_a_result_in_a_panel_of_its_own_that_says_why(fake, flag):
+    rows = pandas.DataFrame([fake.row("cskt"), fake.row("lora"), fake.row("other", **flag)])
+    panels = split_panels(rows, dataset_facts)
+    assert [len(panel.records) for panel in panels] == [2, 1]
+    value = next(iter(flag.values()))
+    assert f"is {value} here and no there" in panels[1].reasons[0]
+    assert len(conflicts(panels[0].facts, panels[1].facts)) == 1
+
+
+def test_what_was_scored_is_marked_in_label_and_caveats_and_stays_apart(fake):
+    other = fake.row("IRRA", scored="s.npy (sha256 1)", training_told=False, train_pairs=None)
+    panels = split_panels(pandas.DataFrame([fake.row("cskt"), other]), dataset_facts)
+    assert [panel.records[0]["label"] for panel in panels] == ["cskt", "IRRA (scored)"]
+    assert "training pairs of icfg is not told here and 700 there" in panels[1].reasons[0]
+    assert "Scored, not trained here, as told and not checked: IRRA (scored)." in panels[1].caveats()
+    assert not any("Scored" in line for line in panels[0].caveats())
