@@ -1,37 +1,120 @@
-"""Listing and help import no heavy package: how many bare interpreter starts they cost."""
+"""What a command costs before it computes anything: processor seconds of all that only look, and of misspelt names.
 
+With `HARNESS_BEFORE=FOLDER`, the root of a checkout of an earlier version, the same commands are timed there too.
+"""
+
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from benchmarks.common import Outcome, claim, outcome
+from benchmarks.common import Claim, Outcome, claim, outcome
+from harness.addresses import sqlite_url
+from harness.presets.resolve import resolve
+from harness.queue.queue import Queue
+from harness.queue.storage_place import own_file
+from harness.record import Record, RunFolder
 
-REPEATS = 7
-BARE = [sys.executable, "-c", "pass"]
-COMMANDS = {
-    "harness --help": ["--help"],
-    "harness methods list": ["methods", "list"],
-    "harness data list": ["data", "list"],
-}
+REPEATS = 3
+AT_MOST = 0.5
+TITLE = "Start of the command line, processor seconds"
+RUN, STUDY = "cskt-icfg-abcdef012345", "mine"
+LOOKING = (
+    "--help",
+    "run --help",
+    "methods list",
+    "methods info cskt",
+    "data list",
+    "data info icfg",
+    "suite list",
+    "suite show main_results",
+    "sweep list",
+    "runs list",
+    f"runs show {RUN}",
+    "report",
+    "completion bash",
+)
+MISSPELT = (
+    "methods info cskd",
+    "data info icgf",
+    "suite show main_result",
+    "suite run main_result",
+    "runs show nothing",
+    "report leaderbord",
+    "run -m cskd -d icfg",
+    "sweep -m cskd -d icfg",
+    "evaluate nothing -d cuhk",
+    "search words --run nothing",
+    "compare nothing nobody",
+)
+WITH_STORAGE = "sweep list, with a storage"
+# A method's fields are in its file, which imports PyTorch; a storage is read by Optuna, whose tables are its own.
+FREE = {"methods info cskt", WITH_STORAGE}
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run() -> Outcome:
-    """Compare the CPU time of each command with that of a bare interpreter."""
-    bare = seconds(BARE)
-    claims = []
-    for name, arguments in COMMANDS.items():
-        ratio = seconds([sys.executable, "-m", "harness", *arguments]) / bare
-        claims.append(claim(f"{name}, in bare interpreter starts", ratio, unit="x", at_most=8))
-    return outcome("Start of the command line", "python -m benchmarks startup", claims, bare_ms=1000 * bare)
+    """Time each command in a process of its own, in a folder with one run, and for one of them with one study."""
+    before = os.environ.get("HARNESS_BEFORE")
+    claims: list[Claim] = []
+    with tempfile.TemporaryDirectory() as folder:
+        plain, stored = (_place(Path(folder) / name) for name in ("plain", "stored"))
+        Queue(STUDY, sqlite_url(own_file(stored / "runs")), folder=stored)
+        commands = {words: (words, plain) for words in (*LOOKING, *MISSPELT)}
+        for name, (words, place) in (commands | {WITH_STORAGE: ("sweep list", stored)}).items():
+            limit = None if name in FREE else AT_MOST
+            claims.append(
+                claim(f"harness {name}", seconds(words.split(), place, ROOT), unit="s", at_most=limit)
+            )
+            if before:
+                then = seconds(words.split(), place, Path(before))
+                claims.append(claim(f"harness {name}, before", then, unit="s"))
+    facts = {"repeats": REPEATS, "before": before and commit(Path(before)), "now": commit(ROOT)}
+    return outcome(TITLE, "python -m benchmarks startup", claims, **facts)
 
 
-def seconds(command: list[str]) -> float:
-    """Return the median CPU time of a command in seconds, after one start to warm the files."""
+def _place(folder: Path) -> Path:
+    """Make a folder with the record of a run that failed."""
+    config = resolve("cskt", "icfg", overrides=["train.epochs=3"]).model_dump(mode="json")
+    facts = {
+        "identity": "abcdef012345" * 5,
+        "versions": {},
+        "fingerprint": "",
+        "backbone": {},
+        "synthetic": False,
+    }
+    record = RunFolder(folder / "runs" / RUN)
+    record.path.mkdir(parents=True)
+    record.write(Record(config=config, status="failed", **facts))
+    return folder
+
+
+def seconds(words: list[str], place: Path, code: Path) -> float:
+    """Return the median processor time of a command in seconds, after one start to warm the files.
+
+    Args:
+        words: of the command.
+        place: the folder it is called in.
+        code: the root of the checkout whose harness is called.
+    """
+    unset = ("HARNESS_RUNS", "HARNESS_DATA", "HARNESS_STORAGE", "MLFLOW_TRACKING_URI")
+    given = {name: value for name, value in os.environ.items() if name not in unset}
     times = []
     for _ in range(REPEATS + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True)
+        command = [sys.executable, "-m", "harness", *words]
+        done = subprocess.run(command, cwd=place, env=given | {"PYTHONPATH": str(code)}, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode not in (0, 2):
+            raise RuntimeError(done.stderr.decode(errors="replace"))
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return statistics.median(times[1:])
+
+
+def commit(checkout: Path) -> str | None:
+    """Return the commit of a checkout, None where Git does not know it."""
+    done = subprocess.run(["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or None

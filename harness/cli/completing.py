@@ -52,6 +52,32 @@ def studies(ctx: click.Context) -> list[str]:
     return names_in(own_file(runs_root(_given(ctx, "runs")).path))
 
 
+def methods(ctx: click.Context) -> list[str]:
+    """Return the names of the methods."""
+    from harness.registry.plug_ins import plugins
+
+    return plugins("methods").names()
+
+
+def datasets(ctx: click.Context) -> list[str]:
+    """Return the names of the datasets."""
+    from harness.registry.plug_ins import plugins
+
+    return plugins("datasets").names()
+
+
+def subjects(ctx: click.Context) -> list[str]:
+    """Return what the report that is named can be about: runs, studies or datasets, as its file says."""
+    from harness.registry.plug_ins import plugins
+
+    said = plugins("reports").said(str(_given(ctx, "name") or ""))
+    takes = said.values.get("takes", ()) if said is not None else ()
+    if not takes or len(given := ctx.params.get("subjects") or ()) >= len(takes):
+        return []
+    word = takes[len(given)]
+    return {"study": studies, "dataset": datasets}.get(word, runs)(ctx)
+
+
 def presets(ctx: click.Context) -> list[str]:
     """Return the presets of the methods that are named already, else those that every method takes."""
     from harness.presets.preset_files import presets_of
@@ -91,9 +117,15 @@ def _choices(key: str, field: dict[str, Any]) -> list[str]:
 
 def _methods(ctx: click.Context) -> list[str]:
     """Return the methods that the command line names so far."""
-    given = _given(ctx, "methods", "method", "name")
+    given = _given(ctx, "methods", "method", "name") or _first_word(ctx)
     names = [given] if isinstance(given, str) else list(given or ())
     return [name.replace("-", "_") for name in names]
+
+
+def _first_word(ctx: click.Context) -> str | None:
+    """Return the method that is the first argument: click does not place arguments while an option lacks its value."""
+    first = next((param.name for param in ctx.command.params if isinstance(param, click.Argument)), None)
+    return ctx.args[0] if ctx.args and first in ("method", "name") else None
 
 
 def _given(ctx: click.Context, *names: str) -> Any:

@@ -73,6 +73,24 @@ def look_for_run(name: str, runs: str | None) -> None:
     find_run(name, runs_root(runs).path)
 
 
+def look_for_results(names: tuple[str, ...], runs: str | None, experiment: str | None) -> None:
+    """Raise `UsageError` for a run that the store beside the records does not have, before what reads it is imported.
+
+    An experiment that is named, and a store elsewhere, are left to who reads them.
+    """
+    from harness.errors import UsageError, unknown
+    from harness.track.mlflow_opening import NOTHING_TRACKED, finished_names
+
+    known = None if experiment else finished_names(runs_root(runs).path)
+    if known is None:
+        return
+    if not known["run"]:
+        raise UsageError(NOTHING_TRACKED)
+    for name in names:
+        if name not in known["group"] and not any(run.startswith(name) for run in known["run"]):
+            raise unknown("run", name, known["run"])
+
+
 def look_for_study(name: str, runs: str | None, storage: str | None) -> None:
     """Raise `UsageError` for a study that is not there, before what reads it is imported."""
     from harness.sweep.list_studies import open_study

@@ -22,6 +22,7 @@ from harness.record.record import (
     COMPRESSION,
     EMBEDDINGS,
     FEW_SHOT,
+    GALLERY_WORDS,
     HISTORY,
     HOLDOUT,
     LEFT,
@@ -37,6 +38,7 @@ TRANSFER = "transfer"
 # Where a result on another dataset notes the SHA-256 of its per-query results.
 QUERIES_SHA256 = "queries_sha256"
 WHOLE, DAMAGED, GONE, UNKNOWN = "whole", "damaged", "missing", "unknown: made before checksums were noted"
+_VALUES = (HOLDOUT, FEW_SHOT, COMPRESSION, GALLERY_WORDS)
 _KEPT = (WEIGHTS, BACKBONE, QUERIES, EMBEDDINGS, HISTORY)
 _WAY_OUT = "repeat the run with --force, which sets the folder aside, or remove the folder"
 _REPEAT = "Put a copy of it back, or repeat the run with --force, which sets the folder aside"
@@ -206,7 +208,7 @@ class RunFolder:
         found = {name: _state(self.file(name), sha256) for name, sha256 in noted.items()}
         names = [*_KEPT, *(f"{TRANSFER}/{file.stem}.npz" for file in self._result_files())]
         found |= {name: UNKNOWN for name in names if name not in noted and self.file(name).is_file()}
-        for file in (self.file(HOLDOUT), self.file(FEW_SHOT), self.file(COMPRESSION), *self._result_files()):
+        for file in (*map(self.file, _VALUES), *self._result_files()):
             if file.exists():
                 found[str(file.relative_to(self.path))] = _json_state(file)
         return found

@@ -17,6 +17,7 @@ from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
 from harness.results.seed_lines import pair_line
 from harness.results.shared_seeds import MARKED, data_of
+from harness.track.mlflow_opening import NOTHING_TRACKED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -184,9 +185,7 @@ def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str,
     """Return the named results on all their test sets, in the order of the names, and each per identity."""
     runs = source.single_runs
     if not len(runs):
-        raise UsageError(
-            "No finished run is tracked yet: `harness run --method zero_shot --dataset icfg --synthetic`."
-        )
+        raise UsageError(NOTHING_TRACKED)
     conditions = list(dict.fromkeys(_condition_of(source, name) for name in names))
     results, persons = source.combined(runs[runs["condition"].isin(conditions)])
     order = results["condition"].map(conditions.index)

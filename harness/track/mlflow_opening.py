@@ -17,14 +17,49 @@ from harness.places import writing
 from harness.secrets import without_secrets
 from harness.track.patience import Client, bounded, patience, reason
 
+STORE = "mlflow.db"
+EXPERIMENT = "text-based-person-retrieval"
+NOTHING_TRACKED = (
+    "No finished run is tracked yet: `harness run --method zero_shot --dataset icfg --synthetic`."
+)
+# The results that a command can name, newest first.
+_NAMES = """
+SELECT runs.name, tags.value FROM runs
+JOIN experiments ON experiments.experiment_id = runs.experiment_id AND experiments.name = ?
+JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = 'harness.kind' AND tags.value IN ('run', 'group')
+WHERE runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC
+"""
 # A first database takes seconds, and a minute on a slow disk.
 _LAYING_OUT = 60.0
 
 
 def tracking_uri(runs: Path | None = None) -> str:
     """Return where runs are tracked: `MLFLOW_TRACKING_URI`, else an SQLite file beside the records."""
-    default = sqlite_url((runs or runs_root().path).resolve() / "mlflow.db")
+    default = sqlite_url((runs or runs_root().path).resolve() / STORE)
     return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def experiment_name(given: str | None) -> str:
+    """Return the name of the experiment that is meant."""
+    return given or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+
+def finished_names(runs: Path, experiment: str | None = None) -> dict[str, list[str]] | None:
+    """Return the names of finished runs and groups of seeds by `run` and `group`, newest first, without MLflow.
+
+    None where that cannot be told: a store that is not beside the records, or does not answer.
+    """
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    file = runs.resolve() / STORE
+    if not file.exists():
+        return {"run": [], "group": []}
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=0.2)) as database:
+            found = database.execute(_NAMES, (experiment_name(experiment),)).fetchall()
+    except sqlite3.Error:
+        return None
+    return {kind: [str(name) for name, its in found if its == kind] for kind in ("run", "group")}
 
 
 def store_file(uri: str) -> Path | None:

@@ -19,6 +19,7 @@ from harness.track.mlflow_opening import (
     _experiments,
     _lay_out,
     _quiet,
+    experiment_name,
     must_hold_tables,
     opening,
     store_file,
@@ -32,7 +33,6 @@ from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import milliseconds, results, tags
 from harness.track.views import EXPERIMENT_TAGS
 
-EXPERIMENT = "text-based-person-retrieval"
 STATES = {
     "finished": "FINISHED",
     "failed": "FAILED",
@@ -57,7 +57,7 @@ class Store:
             if make:
                 _lay_out(self.uri, self.runs)
             self.client = Client(self.uri)
-            self.experiment_id = self._experiment(_name(experiment), make)
+            self.experiment_id = self._experiment(experiment_name(experiment), make)
 
     def _experiment(self, name: str, make: bool) -> str:
         """Return the experiment's id; another process may make it between the question and the answer.
@@ -281,11 +281,6 @@ class Store:
         self.client.log_inputs(
             run_id, [DatasetInput(entry, [InputTag("mlflow.data.context", "train, val, test")])]
         )
-
-
-def _name(experiment: str | None) -> str:
-    """Return the name of the experiment that is meant."""
-    return experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
 
 
 def _parts(items: list[Any], size: int) -> Iterator[list[Any]]:

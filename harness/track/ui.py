@@ -12,8 +12,8 @@ from harness.addresses import without_user
 from harness.errors import HarnessError, UsageError
 from harness.paths import runs_root
 from harness.secrets import without_secrets
-from harness.track.mlflow_opening import tracking_uri
-from harness.track.mlflow_store import EXPERIMENT, Store
+from harness.track.mlflow_opening import experiment_name, tracking_uri
+from harness.track.mlflow_store import Store
 from harness.track.ui_server import PORT, free_port, serving
 from harness.track.views import View, views
 
@@ -84,7 +84,7 @@ def find(runs: str | Path | None = None, experiment: str | None = None) -> Track
     uri = tracking_uri(place.path)
     if uri.startswith("databricks"):
         raise UsageError("Databricks shows its own pages: open them there.")
-    name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    name = experiment_name(experiment)
     store = Store.existing(place.path, name)
     if store is None:
         raise UsageError(

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import PlugIn
 from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 
@@ -18,12 +20,19 @@ from harness.cli.options import data_root_option, device_option, json_option, op
     required=True,
     help="Dataset that the checkpoint was trained on.",
 )
-@option("--preset", "presets", multiple=True, help="Preset or YAML file of its training settings.")
+@option(
+    "--preset",
+    "presets",
+    multiple=True,
+    shell_complete=offering(completing.presets),
+    help="Preset or YAML file of its training settings.",
+)
 @option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=offering(completing.settings),
     help="Config key of its training; may be repeated.",
 )
 @option(

@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.layout import paragraph, table
 from harness.cli.names import PlugIn
 from harness.cli.options import NearestGroup, json_option, option, plain, print_json
@@ -36,7 +38,14 @@ def list_methods(as_json: bool) -> None:
 @click.argument("name", type=PlugIn("methods"))
 @option("--backbone", help="open_clip model, or tiny (default: ViT-B-16-quickgelu).")
 @option("--image-size", help="Height x width in pixels (default: that of the method's recipe).")
-@option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.reduction=4.")
+@option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=offering(completing.settings),
+    help="E.g. method.reduction=4.",
+)
 @json_option
 def info(
     name: str, backbone: str | None, image_size: str | None, overrides: tuple[str, ...], as_json: bool
@@ -72,11 +81,22 @@ def table_of_methods(
 
 
 @methods.command("test")
-@click.argument("method", metavar="NAME|FILE")
+@click.argument("method", metavar="NAME|FILE", shell_complete=offering(completing.methods))
 @option(
-    "--preset", "presets", multiple=True, help="Preset of the method, or a .yaml file; its own fields act."
+    "--preset",
+    "presets",
+    multiple=True,
+    shell_complete=offering(completing.presets),
+    help="Preset of the method, or a .yaml file; its own fields act.",
 )
-@option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="E.g. method.rank=4.")
+@option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=offering(completing.settings),
+    help="E.g. method.rank=4.",
+)
 @option("--backbone", help="A tiny CLIP of other sizes, e.g. tiny-12x128-12x128 (default: tiny-4x96-2x64).")
 @json_option
 @click.pass_context

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import PlugIn
 from harness.cli.options import json_option, option, print_json, runs_option
 from harness.cli.own_data import own_data_options
@@ -14,12 +16,19 @@ NOTHING = 2
 
 @click.command()
 @click.argument("name", required=False, type=PlugIn("reports"))
-@click.argument("subjects", nargs=-1)
+@click.argument("subjects", nargs=-1, shell_complete=offering(completing.subjects))
 @option(
     "--out", type=click.Path(file_okay=False), help="Folder to write to (default: reports-out/NAME-SUBJECTS)."
 )
 @option("--experiment", help="MLflow experiment (else MLFLOW_EXPERIMENT_NAME, else the default).")
-@option("--dataset", "-d", "datasets", multiple=True, help="Only results on this dataset; may be repeated.")
+@option(
+    "--dataset",
+    "-d",
+    "datasets",
+    multiple=True,
+    shell_complete=offering(completing.datasets),
+    help="Only results on this dataset; may be repeated.",
+)
 @own_data_options
 @option("--suite", help="Only the runs of this suite.")
 @option(

@@ -234,12 +234,18 @@ def note(run: str, text: str, root: str | None, as_json: bool) -> None:
 
 @runs.command()
 @option("--dry-run", is_flag=True, help="Only say what would go, and what that frees.")
+@option("--caches", is_flag=True, help="Also caches that nothing has read for a day.")
 @runs_option
 @json_option
 def prune(root: str | None, **options: Any) -> None:
     """Remove what no run needs any more.
 
-    That is working files of finished runs, deletions that were cut off, and folders of runs that never began.
+    That is working files of finished runs, deletions that were cut off, and folders of runs that never began. With
+    --caches also decoded images, outputs of frozen towers and embeddings of searched folders, of all projects that
+    share HARNESS_CACHE: they are made again from the data when something needs them.
+
+    \b
+    harness runs prune --caches --dry-run
     """
     from harness.cli.actions.runs.keep import prune as work
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from harness.cli import completing
+from harness.cli.completing import offering
 from harness.cli.names import SuiteName
 from harness.cli.options import (
     NearestGroup,
@@ -25,7 +27,12 @@ synthetic_option = option(
     "--synthetic", is_flag=True, help="Synthetic twins, tiny CLIP and the preset `tiny`: needs no data."
 )
 overrides_option = option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config key in all cells."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=offering(completing.settings),
+    help="Override a config key in all cells.",
 )
 seeds_option = option(
     "--seeds", type=click.IntRange(1, MOST_SEEDS), help="Seeds of each row, instead of the suite's."

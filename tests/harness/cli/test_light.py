@@ -51,6 +51,7 @@ LOOKING = {
         f"evaluate {RUN} -d cuhc",
         "probe compression nothing",
         "search words --run nothing",
+        "compare nothing nobody",
         "import irrra file.pth -d icfg",
         "schema preset -m cskd",
         "nothing",

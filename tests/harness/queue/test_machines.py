@@ -21,7 +21,7 @@ from harness.cli.options import run_safely
 from harness.queue.jobs import ERROR, KILLED, REPEATS, WORKER
 from harness.queue.queue import Queue
 from harness.record import all_trials
-from harness.track.mlflow_store import EXPERIMENT
+from harness.track.mlflow_opening import EXPERIMENT
 from harness.track.run_row import PARENT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is an experimental feature")]

@@ -1,18 +1,20 @@
 """Delete, archive, restore, tag and note runs, and prune what they left, as the options say."""
 
+import math
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.layout import size
+from harness.cli.layout import paragraph, size
 from harness.cli.options import plain, print_json
 from harness.errors import UsageError, listed, many
 from harness.files import Busy, is_free, locked
-from harness.paths import runs_root
+from harness.paths import cache_root, runs_root
 from harness.record import Record, RunFolder, all_runs, find_run, readable
 from harness.record.marks import disk_bytes, parse_note, parse_tag
 from harness.run.several_seeds import groups
@@ -29,6 +31,9 @@ from harness.track.tags import SUITE
 Found = list[tuple[RunFolder, Record]]
 # What only training needs, and a finished run whose process was killed at the very end may still have.
 _WORKING = ("checkpoint.pt", "selected-*.safetensors", "oracle-*.safetensors")
+# Stores of decoded images, outputs of frozen towers, embeddings of searched galleries: all made again from the data.
+_CACHES = ("images/*.images", "frozen/*.rows", "galleries/*.safetensors")
+_UNUSED_SECONDS = 24 * 3600.0
 
 
 def delete(names: Sequence[str], root: str | None, *, yes: bool, only_here: bool, as_json: bool) -> None:
@@ -65,20 +70,38 @@ def note(name: str, text: str, root: str | None, as_json: bool) -> None:
     _apply([name], root, lambda folder, record: note_run(folder, record, checked), "noted", as_json)
 
 
-def prune(root: str | None, *, dry_run: bool, as_json: bool) -> None:
-    """Remove what no run needs any more, or say what that is."""
-    files = {str(path): _size_of(path) for path in _prunable(runs_root(root).path)}
+def prune(root: str | None, *, dry_run: bool, caches: bool, as_json: bool) -> None:
+    """Remove what no run needs any more, caches too where they are asked for, or say what that is."""
+    cached = {str(path): _size_of(path) for path in _unused_caches()}
+    files = {str(path): _size_of(path) for path in _prunable(runs_root(root).path)} | (
+        cached if caches else {}
+    )
     total = sum(files.values())
     if not dry_run:
         for path in map(Path, files):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     if as_json:
-        print_json({"removed": not dry_run, "bytes": total, "files": files})
+        print_json({"removed": not dry_run, "bytes": total, "files": files, "caches": cached})
         return
     for name, n in files.items():
         click.echo(plain(f"{size(n):>9}  {name}"))
     what = "would free" if dry_run else "freed"
-    click.echo(f"{what} {size(total)} of {many(len(files), 'file or folder', 'files and folders')}")
+    if not files:
+        click.echo("nothing to free: no run left anything that is not needed")
+    else:
+        click.echo(f"{what} {size(total)} of {many(len(files), 'file or folder', 'files and folders')}")
+    if cached and not caches:
+        _offer_caches(cached)
+
+
+def _offer_caches(cached: dict[str, int]) -> None:
+    """Say what caches take, and how they are freed."""
+    taken = (
+        f"{many(len(cached), 'cache')} in {cache_root()} not read for a day take {size(sum(cached.values()))}"
+    )
+    paragraph(
+        "", f"{taken}: --caches frees them too. They are made again from the data when something needs them."
+    )
 
 
 def _apply(
@@ -151,6 +174,20 @@ def _prunable(root: Path) -> Iterator[Path]:
     for place in sorted(root.glob("*-*")):
         if place.is_dir() and [file.name for file in place.iterdir()] == [".lock"] and is_free(place):
             yield place
+
+
+def _unused_caches() -> list[Path]:
+    """Return the finished caches that nothing has read or written for a day; whoever still has one mapped keeps it."""
+    found = sorted(file for pattern in _CACHES for file in cache_root().path.glob(pattern))
+    return [file for file in found if time.time() - _last_used(file) > _UNUSED_SECONDS]
+
+
+def _last_used(file: Path) -> float:
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return math.inf
+    return max(state.st_atime, state.st_mtime)
 
 
 def _is_idle(place: Path) -> bool:

@@ -9,10 +9,10 @@ import click
 
 from harness.cli.actions.runs.states import is_before_pictures, short_state, tell
 from harness.cli.layout import paragraph, size, table
-from harness.cli.options import print_json
+from harness.cli.options import plain, print_json
 from harness.cli.terminal import cell
-from harness.errors import many
-from harness.paths import runs_root
+from harness.errors import listed, many, nearest
+from harness.paths import Place, runs_root
 from harness.record import (
     BEFORE_PICTURES,
     EARLIER_INTERVALS,
@@ -36,11 +36,22 @@ def print_runs(root: str | None, status: str | None, as_json: bool, **asked: Any
         print_json([_values(run) for run in chosen])
     elif chosen:
         _print_table(f"runs in {place}", chosen)
+    elif others := chosen_runs(place.path, archived=True):
+        _say_none_fits(place, others, **asked)
     else:
-        narrowed = " that fit" if any(asked.values()) else ""
-        click.echo(
-            f"No runs{narrowed} in {place}. Start with: harness run --method cskt --dataset icfg --synthetic"
-        )
+        click.echo(f"No runs in {place}. Start with:\n  harness run --method cskt --dataset icfg --synthetic")
+
+
+def _say_none_fits(place: Place, others: Sequence["Listed"], **asked: Any) -> None:
+    """Say that runs are there but none is what is asked, and what may be meant."""
+    archived = sum(run.marks.archived for run in others)
+    hidden = f", {archived:,} of them archived" if archived and not asked.get("archived") else ""
+    line = f"None of the {many(len(others), 'run')} in {place}{hidden}, is what is asked for."
+    for kind in ("method", "dataset"):
+        known = {run.record.config[kind]["name"] for run in others}
+        if (name := asked.get(kind)) and name.replace("-", "_").removesuffix("_twin") not in known:
+            line += f" Their {kind}s are {listed(sorted(known))}.{nearest(name, known)}"
+    paragraph("", plain(line))
 
 
 class Listed(NamedTuple):

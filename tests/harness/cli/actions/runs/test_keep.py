@@ -1,6 +1,8 @@
 """`harness runs delete`, `archive`, `tag`, `note`, `prune` and the filters of `list`, as a person calls them."""
 
 import json
+import os
+import time
 
 import pytest
 
@@ -105,3 +107,42 @@ def test_pruning_says_first_and_then_frees_only_what_no_run_needs(call, two, tmp
     assert "freed 2.0 MB" in call("prune")[1]
     assert [spare.exists(), needed.exists()] == [False, True]
     assert not (tmp_path / "cskt-icfg-0~deleted").exists()
+
+
+def test_where_no_run_fits_it_says_what_is_there_and_what_may_be_meant(call, two):
+    assert call("archive", two[1].name)[0] == 0
+    said = " ".join(call("list", "--method", "cskd")[1].split())
+    assert said.startswith("None of the 2 runs in ")
+    assert said.endswith(
+        ", 1 of them archived, is what is asked for. Their methods are coop, cskt. Did you mean 'cskt'?"
+    )
+    assert "Their" not in call("list", "--dataset", "icfg-twin", "--tag", "nothing")[1]
+    assert json.loads(call("list", "--method", "cskd", "--json")[1]) == []
+
+
+def test_caches_are_offered_and_freed_only_when_asked_and_unused(call, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("HARNESS_CACHE", str(cache))
+    files = (
+        "images/old.images",
+        "frozen/old.rows",
+        "galleries/old.safetensors",
+        "images/new.images",
+        "images/read.images",
+    )
+    kept = ("images/contents.sqlite", "images/.old.images.part", "mine.txt")
+    now = time.time()
+    times = {"images/new.images": (0, now), "images/read.images": (now, 0)}
+    for name in (*files, *kept):
+        (cache / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache / name).write_bytes(bytes(1_000_000))
+        os.utime(cache / name, times.get(name, (0, 0)))
+    out = call("prune")[1]
+    assert "nothing to free" in out
+    assert "3 caches in" in out
+    assert "3.0 MB: --caches frees them too" in " ".join(out.split())
+    assert "would free 3.0 MB of 3 files" in call("prune", "--caches", "--dry-run")[1]
+    assert len(json.loads(call("prune", "--dry-run", "--json")[1])["caches"]) == 3
+    assert "freed 3.0 MB of 3 files" in call("prune", "--caches")[1]
+    left = {str(file.relative_to(cache)) for file in cache.rglob("*") if file.is_file()}
+    assert left == {*kept, "images/new.images", "images/read.images"}

@@ -1,0 +1,35 @@
+"""What is known of a store without MLflow: the names of its results, as MLflow has them."""
+
+import pytest
+
+from harness.track.mlflow_opening import EXPERIMENT, STORE, experiment_name, finished_names
+
+
+def test_names_are_those_of_finished_runs_and_groups_newest_first(experiment, fake):
+    one = fake.send(experiment, *fake.record("cskt", "icfg", 47, started="2026-01-02T00:00:00+00:00"))
+    two = fake.send(experiment, *fake.record("irra", "icfg", 47, started="2026-01-03T00:00:00+00:00"))
+    fake.send(experiment, *fake.record("coop", "icfg", 47, status="failed"))
+    gone = fake.send(experiment, *fake.record("lora", "icfg", 47))
+    experiment.client.delete_run(gone.tracking["run_id"])
+    fake.group(experiment, [one, two], 40.0, 35.0, 45.0)
+    name = experiment.client.get_experiment(experiment.experiment_id).name
+    assert finished_names(experiment.runs, name) == {"run": [two.name, one.name], "group": ["group"]}
+    assert finished_names(experiment.runs, f"{name}' OR 1=1 --") == {"run": [], "group": []}
+
+
+def test_no_store_has_no_names_and_what_is_no_store_or_elsewhere_is_not_told(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert finished_names(tmp_path) == {"run": [], "group": []}
+    assert not list(tmp_path.iterdir())
+    (tmp_path / STORE).write_bytes(b"no database")
+    assert finished_names(tmp_path) is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert finished_names(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "set_", "name"), [("a", "b", "a"), (None, "b", "b"), (None, "", EXPERIMENT)]
+)
+def test_an_experiment_is_named_by_option_variable_or_the_harness(given, set_, name, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", set_)
+    assert experiment_name(given) == name
