@@ -40,9 +40,7 @@ def export_runs(names: Sequence[str], out: str | Path, runs: str | Path | None =
     Raises `UsageError` for an unknown run and for one that did not finish or was never tested, `DataError` for one of
     which a file is damaged, and for figures that do not follow from the per-query results.
     """
-    root = runs_root(runs).path
-    folders = {folder.path.resolve(): folder for folder in (find_run(name, root) for name in names)}
-    found = [(folder, _exportable(folder)) for folder in folders.values()]
+    found = exportable(names, runs)
     with tempfile.TemporaryDirectory(prefix="harness-bundle-") as name:
         work = Path(name)
         entries = [_copy(folder, record, work / RUNS / record.name) for folder, record in found]
@@ -55,6 +53,13 @@ def export_runs(names: Sequence[str], out: str | Path, runs: str | Path | None =
         files = {str(file.relative_to(work)): file for file in work.rglob("*") if file.is_file()}
         write_zip(Path(out), {name: file for name, file in files.items() if not name.startswith(".")})
     return Exported(str(out), Path(out).stat().st_size, [record.name for _, record in found])
+
+
+def exportable(names: Sequence[str], runs: str | Path | None = None) -> list[tuple[RunFolder, Record]]:
+    """Return the runs of these names that can be handed to others; raise `UsageError` for one that cannot."""
+    root = runs_root(runs).path
+    folders = {folder.path.resolve(): folder for folder in (find_run(name, root) for name in names)}
+    return [(folder, _exportable(folder)) for folder in folders.values()]
 
 
 def _exportable(folder: RunFolder) -> Record:

@@ -1,10 +1,12 @@
 """`harness runs export`, `verify` and `import`: runs as one file that others can check and put beside their own."""
 
+from typing import Any
+
 import click
 
 from harness.cli import completing
 from harness.cli.completing import offering
-from harness.cli.options import json_option, option
+from harness.cli.options import Choice, json_option, option
 
 # Not that of `harness.cli.commands.runs`, which imports this file.
 _runs_option = option(
@@ -18,11 +20,22 @@ _bundle = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False)
 
 @click.command("export")
 @click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
-@option("--out", "-o", type=click.Path(dir_okay=False), required=True, help="The zip file to write.")
-@option("--force", is_flag=True, help="Replace a file that is there.")
+@option(
+    "--out", "-o", type=click.Path(), required=True, help="The zip file to write; a folder for other formats."
+)
+@option(
+    "--format",
+    "kind",
+    type=Choice(("bundle", "csv", "parquet", "every-eval-ever")),
+    default="bundle",
+    show_default=True,
+    help="A bundle, tables of results and queries, or records of Every Eval Ever.",
+)
+@option("--by", metavar="NAME", help="Who evaluated, in records of Every Eval Ever.")
+@option("--force", is_flag=True, help="Replace files that are there.")
 @_runs_option
 @json_option
-def export(names: tuple[str, ...], out: str, force: bool, root: str | None, as_json: bool) -> None:
+def export(names: tuple[str, ...], **options: Any) -> None:
     """Pack each RUN into one file that others can check.
 
     It holds settings, versions, costs, validation by epoch, per-query results, and of all runs together combined seeds,
@@ -31,10 +44,11 @@ def export(names: tuple[str, ...], out: str, force: bool, root: str | None, as_j
 
     \b
     harness runs export cskt-icfg-1a2b full_finetune-icfg-3c4d --out table2.zip
+    harness runs export cskt-icfg-1a2b --format csv --out tables
     """
     from harness.cli.actions.runs.bundle import export as work
 
-    work(names, out, root, force=force, as_json=as_json)
+    work(names, **options)
 
 
 @click.command("verify")

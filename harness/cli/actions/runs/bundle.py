@@ -6,17 +6,39 @@ from pathlib import Path
 import click
 
 from harness.bundle import export_runs, import_bundle, verify_bundle
+from harness.bundle.every_eval import UNKNOWN, write_records
+from harness.bundle.export import exportable
 from harness.bundle.put_beside import in_words
+from harness.bundle.tables import write_tables
 from harness.bundle.verify import SEALED, Check, Verified
 from harness.cli.layout import paragraph, size, table
 from harness.cli.options import plain, print_json, printed_command
 from harness.errors import UsageError, listed, many
 
+BUNDLE, EVERY_EVAL = "bundle", "every-eval-ever"
 _STATES = {True: "agrees", False: "DIFFERS", None: "not known"}
 
 
-def export(names: Sequence[str], out: str, root: str | None, *, force: bool, as_json: bool) -> None:
-    """Write a bundle and say how to check it."""
+def export(
+    names: Sequence[str],
+    out: str,
+    kind: str,
+    by: str | None,
+    root: str | None,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write runs for others and say how to check them."""
+    if by is not None and kind != EVERY_EVAL:
+        raise UsageError(
+            f"--by says who evaluated in records of Every Eval Ever: give it with --format {EVERY_EVAL}."
+        )
+    if kind != BUNDLE:
+        _export_tables(names, Path(out), kind, by, root, force=force, as_json=as_json)
+        return
+    if Path(out).is_dir():
+        raise UsageError(f"{out} is a folder: name the zip file to write.")
     if Path(out).exists() and not force:
         raise UsageError(f"{out} is there already: choose another name, or replace it with --force.")
     done = export_runs(names, out, root)
@@ -25,6 +47,33 @@ def export(names: Sequence[str], out: str, root: str | None, *, force: bool, as_
         return
     click.echo(plain(f"{many(len(done.runs), 'run')} in {done.file}, {size(done.bytes)}"))
     click.echo(plain(f"next: {printed_command('runs', 'verify', done.file)}"))
+
+
+def _export_tables(
+    names: Sequence[str],
+    out: Path,
+    kind: str,
+    by: str | None,
+    root: str | None,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write tables or records into a folder."""
+    if out.is_file():
+        raise UsageError(f"{out} is a file: name the folder to write to.")
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise UsageError(f"{out} is not empty: choose another folder, or write into it with --force.")
+    runs = exportable(names, root)
+    if kind == EVERY_EVAL:
+        files = write_records(runs, out, by or UNKNOWN)
+    else:
+        files = write_tables(runs, out, "csv" if kind == "csv" else "parquet")
+    if as_json:
+        print_json({"runs": [record.name for _, record in runs], "files": [str(file) for file in files]})
+        return
+    for file in files:
+        click.echo(plain(f"wrote {file}"))
 
 
 def verify(file: str, *, as_json: bool) -> int:
