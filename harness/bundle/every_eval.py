@@ -86,7 +86,8 @@ def _write(
         },
     }
     _write_text(out / place / f"{number}.json", json.dumps(said, indent=2) + "\n")
-    return out / place / f"{number}.json"
+    file: Path = out / place / f"{number}.json"
+    return file
 
 
 def _write_text(path: Path, text: str) -> None:

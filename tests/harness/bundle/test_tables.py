@@ -9,8 +9,6 @@ import pytest
 from harness.bundle.every_eval import write_records
 from harness.bundle.export import exportable
 from harness.bundle.tables import write_tables
-from harness.cli.main import cli
-from harness.cli.options import run_safely
 from harness.evaluate.measure import metrics_of
 from harness.files import file_hash
 from tests import measured_runs
@@ -66,26 +64,3 @@ def test_records_of_every_eval_ever_are_whole_and_say_nothing_of_the_machine(run
     assert (interval["lower"], interval["upper"]) == record.intervals["test/icfg/t2i/R1"]
     assert all(isinstance(value, str) for value in said[0]["model_info"]["additional_details"].values())
     assert "/home/ann" not in "".join(file.read_text() for file in (tmp_path / "out").rglob("*.json*"))
-
-
-def test_mistakes_are_one_line(runs, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    ((_, record),) = runs
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("mine")
-    for words, why in {
-        (
-            "--out",
-            "full",
-            "--format",
-            "csv",
-        ): "full is not empty: choose another folder, or write into it with --force",
-        ("--out", "full/mine.txt", "--format", "csv"): "full/mine.txt is a file: name the folder to write to",
-        ("--out", "full"): "full is a folder: name the zip file to write",
-        ("--out", "x", "--format", "csv", "--by", "me"): "give it with --format every-eval-ever",
-        ("--out", "x", "--format", "xml"): "'xml'",
-    }.items():
-        monkeypatch.setattr("sys.argv", ["harness", "runs", "export", record.name, "--runs", "runs", *words])
-        assert run_safely(cli, debug=False) == 2, words
-        assert why in " ".join(capsys.readouterr().err.split()), words
-    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"

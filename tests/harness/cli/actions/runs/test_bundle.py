@@ -1,14 +1,17 @@
-"""`harness runs export`, `verify` and `import`, as a person calls them."""
+"""What `harness runs export --format` refuses, and what it writes."""
 
 import json
 
 import pytest
 
-from harness.bundle.zips import unpack, write_zip
 from harness.cli.main import cli
 from harness.cli.options import run_safely
-from harness.record import RECORD
 from tests import measured_runs
+
+
+@pytest.fixture
+def name(tmp_path):
+    return measured_runs.finished(tmp_path / "runs").name
 
 
 @pytest.fixture
@@ -19,78 +22,37 @@ def call(tmp_path, capsys, monkeypatch):
 
     def call(*words):
         monkeypatch.setattr("sys.argv", ["harness", "runs", *words])
-        code = run_safely(cli, debug=False)
-        return code, *capsys.readouterr()
+        return run_safely(cli, debug=False), *capsys.readouterr()
 
     return call
 
 
-@pytest.fixture
-def name(tmp_path):
-    return measured_runs.finished(tmp_path / "runs").name
-
-
-def test_a_run_goes_to_others_and_is_checked_there(call, name, tmp_path):
-    code, out, err = call("export", name, "--out", "b.zip")
-    assert (code, err) == (0, "")
-    assert "1 run in b.zip, " in out
-    assert "next: harness runs verify b.zip" in out.replace("python -m ", "")
-    code, out, _ = call("verify", "b.zip")
-    assert code == 0
-    assert "b.zip: everything that can be computed anew agrees" in out
-    code, out, _ = call("import", "b.zip", "--runs", "theirs")
-    assert code == 0
-    assert f"imported {name}" in out
-    assert "runs list --runs theirs" in out
-    code, out, _ = call("show", name, "--runs", "theirs")
-    assert code == 0
-    assert "not made here: it came in a bundle, which was verified" in out
-    code, out, _ = call("import", "b.zip", "--runs", "theirs", "--json")
+def test_files_are_named(call, name, tmp_path):
+    code, out, _ = call("export", name, "--format", "csv", "--out", "tables")
+    assert (code, out.splitlines()) == (0, ["wrote tables/results.csv", "wrote tables/queries.csv"])
+    code, out, _ = call("export", name, "--format", "every-eval-ever", "--out", "records", "--json")
     assert code == 0
     said = json.loads(out)
-    assert said["put"] == []
-    assert said["twice"][0]["queries"] == 1.0
+    assert said["runs"] == [name]
+    assert [(tmp_path / file).is_file() for file in said["files"]] == [True]
 
 
-def test_what_differs_is_named_and_the_exit_code_says_so(call, name, tmp_path):
-    call("export", name, "--out", "b.zip")
-    unpack(tmp_path / "b.zip", tmp_path / "open")
-    file = tmp_path / "open" / "runs" / name / RECORD
-    file.write_text(file.read_text().replace('"seconds": 60.0', '"seconds": 6.0'))
-    files = [one for one in (tmp_path / "open").rglob("*") if one.is_file()]
-    write_zip(tmp_path / "b.zip", {str(one.relative_to(tmp_path / "open")): one for one in files})
-    code, out, _ = call("verify", "b.zip")
-    assert code == 1
-    assert "DIFFERS: bundle: each file is as listed" in out
-    assert "b.zip: not as it says" in out
-    code, out, _ = call("verify", "b.zip", "--json")
-    assert code == 1
-    assert json.loads(out)["agrees"] is False
-    code, _, err = call("import", "b.zip", "--runs", "theirs")
-    assert code == 2
-    assert "is not imported, for it does not verify" in err
-    assert not (tmp_path / "theirs").exists()
-
-
-def test_mistakes_are_one_line(call, name, tmp_path):
-    (tmp_path / "b.zip").write_text("mine")
+def test_mistakes_with_other_formats_are_one_line(call, name, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
     for words, why in {
         (
-            "export",
-            name,
             "--out",
-            "b.zip",
-        ): "b.zip is there already: choose another name, or replace it with --force",
-        ("export", "nobody", "--out", "c.zip"): "No run 'nobody' in",
-        ("export", "--out", "c.zip"): "Missing argument 'RUN...'",
-        ("export", name): "Missing option '--out'",
-        ("verify", "none.zip"): "There is no file none.zip",
-        ("verify", "b.zip"): "b.zip cannot be read as a bundle",
-        ("import", "b.zip"): "b.zip cannot be read as a bundle",
+            "full",
+            "--format",
+            "csv",
+        ): "full is not empty: choose another folder, or write into it with --force",
+        ("--out", "full/mine.txt", "--format", "csv"): "full/mine.txt is a file: name the folder to write to",
+        ("--out", "full"): "full is a folder: name the zip file to write",
+        ("--out", "x", "--format", "csv", "--by", "me"): "give it with --format every-eval-ever",
+        ("--out", "x", "--format", "xml"): "'xml'",
     }.items():
-        code, _, err = call(*words)
+        code, _, err = call("export", name, *words)
         assert code == 2, words
         assert why in " ".join(err.split()), words
-        assert "Traceback" not in err
-    assert (tmp_path / "b.zip").read_text() == "mine"
-    assert call("export", name, "--out", "b.zip", "--force")[0] == 0
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
