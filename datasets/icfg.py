@@ -59,7 +59,6 @@ class Icfg(PersonDataset):
         ),
     )
     default_val = "holdout"
-    shares_persons_with = ("rstp",)
     twin = Domain(
         look=Look(
             backdrop="street",

@@ -50,7 +50,6 @@ class Rstp(PersonDataset):
             mend=DOWNLOAD,
         ),
     )
-    shares_persons_with = ("icfg",)
     twin = Domain(
         look=Look(
             backdrop="park",

@@ -211,7 +211,6 @@ class PersonDataset(ABC):
     wrong_files: ClassVar[tuple[WrongFile, ...]] = ()
     default_val: ClassVar[str] = "own"
     text_length: ClassVar[int] = 77
-    shares_persons_with: ClassVar[tuple[str, ...]] = ()
     twin: ClassVar[Domain | None] = None
     # Where the files are of what no plug-in describes (`harness.own`); whether they are a test alone.
     own: ClassVar[OwnFiles | None] = None

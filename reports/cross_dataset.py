@@ -47,12 +47,12 @@ DROP_COLUMNS = [
 MATRIX_NOTES = (
     f"Text-to-image R@1 with {COVERED}; mAP in round brackets; percent. No result is in bold: significance is not "
     "tested here.",
-    f"{OWN} trained and tested on the same dataset. {SHARED} the two real datasets share some identities.",
+    f"{OWN} trained and tested on the same dataset. {SHARED} persons of the real test set were met in training.",
 )
 DROP_NOTES = (
     "R@1 on a test set when trained elsewhere, minus R@1 of the same method trained on that dataset; in points, paired "
     f"per identity, with {COVERED}.",
-    f"{SHARED} the two real datasets share some identities. {DASH} no such method trained on that dataset.",
+    f"{SHARED} persons of the real test set were met in training. {DASH} no such method trained on that dataset.",
 )
 
 

@@ -115,7 +115,7 @@ def facts_table(profile: Profile) -> Table:
     """Tabulate where the dataset comes from and what is on this machine."""
     from pandas import DataFrame
 
-    shared = ", ".join(profile.shares_persons_with)
+    met = "; ".join(f"{one['trained_on']} ({one['kind']}: {one['what']})" for one in profile.met_in)
     facts = {
         "data": profile.heading.rpartition(" · ")[2],
         "folder": profile.folder,
@@ -123,9 +123,7 @@ def facts_table(profile: Profile) -> Table:
         "fingerprint": profile.fingerprint or "cannot be read",
         "verdict": f"{'usable' if profile.usable else 'NOT USABLE'} (existence of images checked, not decoded)",
         "validation by default": "its own split" if profile.default_val == "own" else profile.default_val,
-        "shares identities with": f"{shared}: a transfer between them is no test on new identities"
-        if shared
-        else "none known",
+        "met in training sets": f"{met}: a model of these has seen what is tested" if met else "none known",
         "licence": profile.licence,
         "how to get it": profile.access,
     }

@@ -26,7 +26,7 @@ FLOORS = (
     "data queue methods",
     "twins track method_parts",
     "clip images captions pages datasets record",
-    "own",
+    "own relations",
     "config compute files registry addresses",
     "file_kinds places",
     "paths",

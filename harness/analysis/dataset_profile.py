@@ -71,7 +71,7 @@ class Profile(BaseModel):
     image_folder: str
     default_val: str
     text_length: int
-    shares_persons_with: list[str]
+    met_in: list[dict[str, Any]] = []
     fingerprint: str = ""
     usable: bool = False
     n_images: int = 0
@@ -134,7 +134,7 @@ def _missing(dataset: type[PersonDataset], place: Place) -> DataError:
 
 
 def _profile(checked: VerifyReport, described: dict[str, Any]) -> Profile:
-    known = ("name", "licence", "access", "image_folder", "default_val", "text_length", "shares_persons_with")
+    known = ("name", "licence", "access", "image_folder", "default_val", "text_length", "met_in")
     values = {
         "title": checked.title.removesuffix(" (synthetic twin)"),
         "synthetic": checked.synthetic,

@@ -8,6 +8,7 @@ import click
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
 from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, left_out_words
+from harness.relations import meetings
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
 _WITH_INTERVAL = ("R1", "mAP")
@@ -77,6 +78,12 @@ def fault_lines(data: Mapping[str, Any]) -> None:
     """Print a line for all that is wrong or odd with a run's data."""
     for fault in data.get("faults", ()):
         paragraph("", f"data: {fault}", indent=2)
+
+
+def met_lines(trained: str, tested: str) -> None:
+    """Print a line for each way in which a training set is known to meet a test set."""
+    for name, one in meetings(trained.split("+"), tested):
+        paragraph("", f"met in training: {one.words(name, tested)}", indent=2)
 
 
 def interval_line(result: Any) -> None:

@@ -6,6 +6,7 @@ from harness.data.annotations import PRE_SPLIT, found_at, locate, named_wrong
 from harness.datasets import DATASETS, SPLITS, Counts, PersonDataset
 from harness.errors import HarnessError
 from harness.paths import DATASET_FILE, Place
+from harness.relations import related
 
 _SYNTHETIC = "synthetic"
 
@@ -47,7 +48,10 @@ def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False)
         "has_val": "val" in dataset.expected if dataset.expected else dataset.default_val == "own",
         "default_val": dataset.default_val,
         "text_length": dataset.text_length,
-        "shares_persons_with": list(dataset.shares_persons_with),
+        "met_in": [
+            {"trained_on": name, "kind": one.kind, "what": one.what, "sources": one.sources}
+            for name, one in related(dataset.name)
+        ],
         "has_twin": dataset.twin is not None,
     }
 

@@ -148,6 +148,7 @@ def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) 
     result: Result = {
         "run": trained.record.name,
         "dataset": dataset,
+        "trained_on": trained.config.dataset.name,
         "synthetic": reading.synthetic,
         "fingerprint": reading.fingerprint,
         "pictures": reading.pictures["test"],

@@ -3,11 +3,10 @@
 Most results have none of these flags; one that has never shares a table with one that has not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.datasets import DATASETS
-from harness.errors import HarnessError
+from harness.relations import meetings
 from harness.track.run_row import RunRow
 
 # What a run that was scored does not tell of itself, and how the names of several training sets are joined.
@@ -22,15 +21,19 @@ def trained_on(run: RunRow) -> str:
     return run.tag("trained_on") or run.tag("dataset")
 
 
-def flag_columns(run: RunRow) -> dict[str, Any]:
-    """Return what a row says of its flags: `scored` from which file, whether `training_told`, and one of each flag."""
-    several = trained_on(run) if SEVERAL in trained_on(run) else NO
+def flag_columns(run: RunRow, sets: Sequence[str]) -> dict[str, Any]:
+    """Return what a row says of its flags: `scored` from which file, whether `training_told`, and one of each flag.
+
+    Args:
+        run: as it is tracked.
+        sets: all that it learned from, those of a run that it started from included.
+    """
     return {
         "scored": run.tag("scored"),
         "training_told": not run.tag("scored") or bool(run.tag("trained_on")),
         "unlabelled_test": run.tag("unlabelled_test") or NO,
         "reranked": run.tag("reranked") or NO,
-        "several": several,
+        "several": SEVERAL.join(sets) if len(sets) > 1 else NO,
     }
 
 
@@ -52,13 +55,10 @@ def preprocessing(params: Mapping[str, str]) -> str:
 
 
 def shares_persons(trained: str, tested: str) -> bool:
-    """Return whether any of some training sets is known to share identities with a test; unknown names share none."""
-    pairs = [pair for one in trained.split(SEVERAL) for pair in ((one, tested), (tested, one))]
-    return any(other in _shared(one) for one, other in pairs)
+    """Return whether any of some training sets is known to show persons of a test; unknown names show none."""
+    return any(one.kind != "captions" for _, one in meetings(trained.split(SEVERAL), tested))
 
 
-def _shared(dataset: str) -> tuple[str, ...]:
-    try:
-        return DATASETS.get(dataset).shares_persons_with
-    except HarnessError:
-        return ()
+def met(sets: Sequence[str], tested: str) -> list[str]:
+    """Return in words how training sets meet a test set, one line each; of most nothing is known."""
+    return [one.words(name, tested) for name, one in meetings(sets, tested)]

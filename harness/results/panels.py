@@ -119,6 +119,8 @@ class Panel:
             (row["tested_on"], line) for row in self.records for line in row.get("faults") or ()
         )
         lines += [f"{name}: {line[:1].lower()}{line[1:]}." for name, line in faults]
+        met = dict.fromkeys(line for row in self.records for line in _lines(row.get("met")))
+        lines += [f"Met in training: {line}." for line in met]
         scored = [row["label"] for row in self.records if row.get("scored")]
         lines += [f"Scored, not trained here, as told and not checked: {listed(scored)}."] * bool(scored)
         before = [row["label"] for row in self.records if not row.get("pictures")]
@@ -221,6 +223,11 @@ def _method_words(number: int) -> str:
     """Return which method made intervals, in words."""
     names = {BOOTSTRAP: " (bootstrap)", METHOD: " (Wilson's)"}
     return f"method {number}{names.get(number, '')}"
+
+
+def _lines(value: Any) -> list[str]:
+    """Return the lines of a cell; none of one that an earlier version left empty."""
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _known(value: float | None) -> bool:

@@ -22,6 +22,7 @@ from harness.results.flags import (
     SEVERAL,
     flag_columns,
     known_text,
+    met,
     preprocessing,
     shares_persons,
     trained_on,
@@ -123,24 +124,30 @@ def run_rows(run: RunRow, known: Mapping[str, RunRow] | None = None) -> Iterator
     shared = _who(run, start) | _protocol(run, start) | _costs(run)
     for key in run.metrics:
         if found := _TESTED.fullmatch(key):
-            yield shared | _tested(run, found.group(1)) | _scores(run, found.group(1))
+            yield shared | _tested(run, found.group(1), start.sets) | _scores(run, found.group(1))
 
 
 @dataclass(frozen=True)
 class _Start:
-    """What a run's towers start from: in words for its config, and the weights at the beginning of all."""
+    """What a run's towers start from: in words for its config, the first weights of all, and all sets seen."""
 
     words: str | None
     weights: str
+    sets: tuple[str, ...]
 
 
 def _start(run: RunRow, known: Mapping[str, RunRow]) -> _Start:
     name = run.params.get(_INIT_FROM)
     source = known.get(name) if name else None
     if source is None or source is run:
-        return _Start(name, run.tag("weights"))
+        return _Start(name, run.tag("weights"), tuple(trained_on(run).split(SEVERAL)))
     before = _start(source, {key: value for key, value in known.items() if key != name})
-    return _Start(f"{source.tag('method')} {_condition(source, before)[:6]}", before.weights)
+    own = trained_on(run).split(SEVERAL)
+    return _Start(
+        f"{source.tag('method')} {_condition(source, before)[:6]}",
+        before.weights,
+        tuple(sorted({*own, *before.sets})),
+    )
 
 
 def _who(run: RunRow, start: _Start) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def _who(run: RunRow, start: _Start) -> dict[str, Any]:
         "config": dict(sorted(_config(run, start).items())),
         "versions": {part: run.tag(f"version.{part}") for part in _VERSIONS if run.tag(f"version.{part}")},
         "imported": run.tag("imported"),
-        **flag_columns(run),
+        **flag_columns(run, start.sets),
     }
 
 
@@ -189,7 +196,7 @@ def _costs(run: RunRow) -> dict[str, float | None]:
     return costs
 
 
-def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
+def _tested(run: RunRow, dataset: str, sets: Sequence[str]) -> dict[str, Any]:
     """Return a row's columns on its test set; the run's own dataset is in-domain, any other a transfer."""
     own = dataset == run.tag("dataset")
     fingerprint = run.tag("fingerprint") if own else run.tag(f"transfer.{dataset}")
@@ -206,6 +213,7 @@ def _tested(run: RunRow, dataset: str) -> dict[str, Any]:
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": QUERIES if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on(run), dataset),
+        "met": [] if run.synthetic else met(sets, dataset),
     }
 
 

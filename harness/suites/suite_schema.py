@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.schemas import DIALECT, config_schema, preset_schema, shared_parts
 from harness.registry.plug_ins import plugins
+from harness.relations.register import Register
 from harness.suites.published_tables import published_names
 from harness.suites.schema import GIVEN, OTHERS, Row, Suite
 
@@ -38,12 +39,18 @@ def file_name(kind: str, method: str | None = None) -> str:
 
 
 def shipped_schemas() -> dict[str, dict[str, Any]]:
-    """Return the schemas that ship by the names of their files: those of suites, of presets, and of each method's.
+    """Return the schemas that ship by the names of their files: those of suites, of presets, of the register of
+    relations, and of each method's presets.
 
     What needs a library beside the harness's is left out, so that they are the same everywhere.
     """
     methods = [name for name in METHODS.names() if name not in METHODS.needing()]
     whole = {file_name(kind): make(methods) for kind, make in _KINDS.items()}
+    whole["relations.json"] = {
+        "$schema": DIALECT,
+        **Register.model_json_schema(),
+        "title": "harness relations",
+    }
     own = {file_name("preset", name): shared_parts(preset_schema([name])) for name in methods}
     return whole | own
 

@@ -49,7 +49,7 @@ def evaluate(
     from harness.cli.layout import paragraph
     from harness.cli.own_data import all_datasets
     from harness.cli.progress import watching
-    from harness.cli.terminal import fault_lines, metric_table
+    from harness.cli.terminal import fault_lines, met_lines, metric_table
     from harness.inference.transfer import evaluate_run
     from harness.record import EARLIER_INTERVALS, has_earlier_intervals
 
@@ -71,4 +71,6 @@ def evaluate(
     for name in (result["dataset"] for result in results if has_earlier_intervals(result)):
         paragraph("", f"{name}: {EARLIER_INTERVALS}", indent=2)
     for result in results:
+        if not result["synthetic"]:
+            met_lines(result.get("trained_on", ""), result["dataset"])
         fault_lines(result)

@@ -86,8 +86,8 @@ def score(obj: dict[str, Any], /, **options: Any) -> None:
     """Score similarities or embeddings that another system's code computed, by the harness's exact metrics.
 
     \b
-    harness score -d icfg --similarity irra.npy -m IRRA --rule oracle --paper https://arxiv.org/abs/2303.12501
-    harness score -d cuhk --embeddings e.npz -m mine --order lists.json --image-size 384x128
+    harness score -d icfg --similarity irra.npy -m IRRA --rule oracle
+    harness score -d cuhk --embeddings e.npz -m mine --order lists.json
     harness score --template icfg
 
     The result is a finished run, marked as scored and not trained here: reports, compare and runs take it like any

@@ -64,7 +64,7 @@ def profile(**changes):
         "image_folder": "imgs",
         "default_val": "holdout",
         "text_length": 77,
-        "shares_persons_with": [],
+        "met_in": [],
         "expected": {},
         "found": {"train": [1, 2, 3], "test": [1, 1, 2]},
         "faults": [],

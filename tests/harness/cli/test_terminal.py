@@ -3,6 +3,7 @@
 from harness.cli.terminal import (
     cell,
     comparison_table,
+    met_lines,
     metric_table,
     record_table,
 )
@@ -141,3 +142,12 @@ def test_what_was_assumed_of_the_backbones_weights_stands_below_the_result(fake,
     record.notes = ["a.pt does not say with which activation it was trained: GELU is assumed."]
     record_table(record)
     assert "backbone: a.pt does not say" in capsys.readouterr().out
+
+
+def test_how_a_training_set_meets_a_test_is_a_line_with_its_source(capsys):
+    met_lines("cuhk+synth_pedes", "icfg")
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("met in training: synth_pedes has captions made from those of icfg: its captioner")
+    assert "https://arxiv.org/abs/2305.08386" in said
+    met_lines("cuhk", "icfg")
+    assert capsys.readouterr().out == ""

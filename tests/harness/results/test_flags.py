@@ -3,8 +3,9 @@
 import pandas
 import pytest
 
-from harness.results.flags import flag_columns, flags, shares_persons, trained_on
+from harness.results.flags import flag_columns, flags, met, shares_persons, trained_on
 from harness.results.panels import conflicts, dataset_facts, split_panels
+from harness.results.run_table import run_rows
 from harness.track.run_row import RunRow
 
 
@@ -14,17 +15,15 @@ def run(**tags):
 
 
 def test_an_ordinary_run_has_no_flag_and_a_told_one_has_its_own():
-    assert flags(flag_columns(run())) == {}
-    row = flag_columns(
-        run(scored="s.npy", trained_on="cuhk+icfg", unlabelled_test="yes", reranked="not told")
-    )
-    assert flags(row) == {
+    assert flags(flag_columns(run(), ["icfg"])) == {}
+    tags = {"scored": "s.npy", "trained_on": "cuhk+icfg", "unlabelled_test": "yes", "reranked": "not told"}
+    assert flags(flag_columns(run(**tags), ["cuhk", "icfg"])) == {
         "unlabelled test data used": "yes",
         "re-ranked": "not told",
         "several training sets": "cuhk+icfg",
     }
     assert (trained_on(run()), trained_on(run(trained_on="cuhk"))) == ("icfg", "cuhk")
-    assert not flag_columns(run(scored="s.npy"))["training_told"]
+    assert not flag_columns(run(scored="s.npy"), ["icfg"])["training_told"]
 
 
 def test_persons_are_shared_with_any_of_several_training_sets():
@@ -51,3 +50,39 @@ def test_what_was_scored_is_marked_in_label_and_caveats_and_stays_apart(fake):
     assert "training pairs of icfg is not told here and 700 there" in panels[1].reasons[0]
     assert "Scored, not trained here, as told and not checked: IRRA (scored)." in panels[1].caveats()
     assert not any("Scored" in line for line in panels[0].caveats())
+
+
+def test_how_training_met_the_test_stands_below_the_table_with_its_source(fake):
+    lines = met(["icfg", "webperson"], "rstp")
+    assert [line.split(":")[0] for line in lines] == [
+        "icfg shows persons of rstp",
+        "webperson has captions made from those of rstp",
+    ]
+    (panel,) = split_panels(
+        pandas.DataFrame([fake.row("cskt", met=lines), fake.row("lora", met=[])]), dataset_facts
+    )
+    said = [line for line in panel.caveats() if line.startswith("Met in training")]
+    assert len(said) == 2
+    assert said[0].endswith("(https://arxiv.org/abs/2107.12666).")
+
+
+def test_a_run_that_starts_from_one_of_another_dataset_has_seen_both():
+    def started(name, dataset, **params):
+        tags = {
+            "harness.dataset": dataset,
+            "harness.method": "irra",
+            "harness.weights": "w",
+            "harness.rule": "val",
+        }
+        return RunRow(name, name, "FINISHED", 0, 1, tags, params, {f"test/{dataset}/t2i/R1": 50.0})
+
+    start, same = started("a", "rstp"), started("b", "icfg")
+    known = {"a": start, "b": same}
+    (row,) = run_rows(started("c", "icfg", **{"backbone.init_from": "a"}), known)
+    assert (row["several"], row["trained_on"], len(row["met"])) == ("icfg+rstp", "icfg", 1)
+    (row,) = run_rows(started("d", "icfg", **{"backbone.init_from": "b"}), known)
+    assert (row["several"], row["met"]) == ("no", [])
+    twin = started("e", "icfg", **{"backbone.init_from": "a"})
+    twin.tags["harness.synthetic"] = "true"
+    (row,) = run_rows(twin, known)
+    assert (row["several"], row["met"]) == ("icfg+rstp", [])

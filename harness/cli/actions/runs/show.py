@@ -10,7 +10,7 @@ import click
 from harness.cli.actions.runs.states import is_before_pictures, state
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
-from harness.cli.terminal import fault_lines, interval_line, metric_table, record_table
+from harness.cli.terminal import fault_lines, interval_line, met_lines, metric_table, record_table
 from harness.config.values import flatten
 from harness.errors import DataError, HarnessError
 from harness.files import write_text
@@ -48,12 +48,20 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
     for result in folder.results():
         metric_table(_title(result), (result["metrics"], result["intervals"]))
         interval_line(result)
+        if not record.synthetic:
+            met_lines(_trained_on(record), str(result["dataset"]))
         fault_lines(result)
     _print_history(_history(folder))
     if record.error:
         click.echo(plain(f"error: {record.error['message']}\n\n{record.error['traceback']}"))
     for head, text in _details(record, folder):
         paragraph(f"{head:<9} ", text)
+
+
+def _trained_on(record: Record) -> str:
+    """Return the names of the sets that a run learned from, joined by +."""
+    own = record.config["dataset"]
+    return str(own.get("trained_on") or own["name"])
 
 
 def _print_history(history: Sequence[dict[str, float]]) -> None:

@@ -54,6 +54,14 @@ def test_a_dataset_that_cannot_be_read_is_a_line_and_hostile_names_are_text(caps
     assert "\x07" not in out
 
 
+def test_training_sets_that_meet_a_dataset_are_told_with_their_sources(capsys, tmp_path):
+    show_info(describe(DATASETS.get("rstp"), Place(tmp_path, "x")))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "met in icfg shows persons of rstp: both are cropped from MSMT17" in said
+    assert "met in webperson has captions made from those of rstp" in said
+    assert "https://arxiv.org/abs/2509.09118" in said
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("name", ["cuhk", "icfg", "rstp", "ufine", "ufine3c"])
 def test_a_dataset_s_facts_fit_the_terminal(capsys, monkeypatch, tmp_path, name, columns):

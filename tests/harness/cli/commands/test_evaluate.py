@@ -14,7 +14,8 @@ def test_a_found_result_whose_intervals_are_by_the_earlier_method_is_named(monke
         {
             "run": "cskt-icfg-1",
             "dataset": name,
-            "synthetic": True,
+            "trained_on": "icfg",
+            "synthetic": False,
             "left_out": 0,
             "metrics": {f"test/{name}/t2i/R1": 20.0},
             "intervals": {f"test/{name}/t2i/R1": (15.0, 25.0)},
@@ -29,3 +30,5 @@ def test_a_found_result_whose_intervals_are_by_the_earlier_method_is_named(monke
     assert [line for line in lines if "earlier method" in line] == [
         f"{name}: {EARLIER_INTERVALS}" for name in said
     ]
+    assert "met in training: icfg shows persons of rstp: both are cropped from MSMT17" in " ".join(lines)
+    assert "persons of cuhk" not in shown.stdout
