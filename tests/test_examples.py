@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,3 +130,60 @@ def test_a_package_is_found_once_it_is_installed(tmp_path, twins):
         harness(*words, "--data-root", str(twins), "--runs", str(tmp_path / "runs"), path=[target])
     )
     assert record["status"] == "finished"
+
+
+def composed():
+    from harness.config.strict_yaml import read_yaml
+
+    return read_yaml(EXAMPLES / "cluster" / "compose.yaml", what="compose file", holds="services")
+
+
+def test_the_servers_of_the_compose_file_answer_this_machine_alone_and_have_no_password_of_the_file():
+    services = composed()["services"]
+    assert services["postgres"]["ports"] == ["127.0.0.1:5432:5432"]
+    assert services["mlflow"]["ports"] == ["127.0.0.1:5000:5000"]
+    passwords = {
+        value
+        for service in services.values()
+        for name, value in service["environment"].items()
+        if "PASSWORD" in name
+    }
+    assert passwords == {"${POSTGRES_PASSWORD:?set it in the environment}"}
+    assert not [
+        text
+        for text in re.findall(r"://([^/@\s]+)@", (EXAMPLES / "cluster" / "compose.yaml").read_text())
+        if ":" in text
+    ]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_compose_file_are_those_that_mlflow_takes():
+    from mlflow.cli import cli as mlflow
+
+    program, command, *options = composed()["services"]["mlflow"]["command"]
+    assert program == "mlflow"
+    parsed = mlflow.commands[command].make_context(command, options).params
+    assert parsed["port"] == 5000
+    assert "postgresql+psycopg" in (EXAMPLES / "cluster" / "compose.yaml").read_text()
+
+
+def test_the_databases_of_the_compose_file_are_made_and_opened_without_a_password_in_the_url(
+    postgres, monkeypatch
+):
+    from sqlalchemy import create_engine, make_url, text
+
+    servers = composed()
+    (statement,) = [config["content"] for config in servers["configs"].values()]
+    admin = create_engine(postgres.create(), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()
+    (url,) = [
+        option.partition("=")[2] for option in servers["services"]["mlflow"]["command"] if "uri" in option
+    ]
+    here = make_url(postgres.url("mlflow"))
+    monkeypatch.setenv("PGPASSWORD", here.password)
+    engine = create_engine(make_url(url).set(host=here.host, port=here.port, username=here.username))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT current_database()")).scalar() == "mlflow"
+    engine.dispose()

@@ -7,6 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from harness.cli.completing import offered, offering, runs
+from harness.errors import UsageError, listed
 from harness.paths import runs_root
 
 
@@ -92,7 +93,19 @@ def look_for_results(names: tuple[str, ...], runs: str | None, experiment: str |
 
 
 def look_for_study(name: str, runs: str | None, storage: str | None) -> None:
-    """Raise `UsageError` for a study that is not there, before what reads it is imported."""
+    """Raise `UsageError` for a study that is not there, before what reads it is imported.
+
+    Of one that waits in Slurm it says so.
+    """
+    from harness.queue.slurm import jobs_of, under_way
     from harness.sweep.list_studies import open_study
 
-    open_study(name, runs_root(runs).path, storage)
+    root = runs_root(runs).path
+    try:
+        open_study(name, root, storage)
+    except UsageError as error:
+        jobs = jobs_of(name, root, storage)
+        if not under_way(jobs):
+            raise
+        said = listed([f"{one['job']} is {one['state']} {one['where']}".strip() for one in jobs], 3)
+        raise UsageError(f"The study {name} has not begun yet. Its jobs in Slurm: {said}.") from error

@@ -121,13 +121,26 @@ workers_option = option(
     type=click.IntRange(0, MOST_WORKERS),
     default=1,
     show_default=True,
-    help="Processes on this machine, which share its cores and GPUs; 0 leaves the work to `harness worker`.",
+    help="Processes on this machine, which share its cores and GPUs; 0 leaves the work to `harness worker`. With "
+    "--slurm, its jobs.",
 )
 timeout_option = option(
     "--timeout",
     type=Number(0, MOST_SECONDS, min_open=True),
     metavar="SECONDS",
     help="Start no further job after this time.",
+)
+slurm_option = option(
+    "--slurm", is_flag=True, help="Submit the work to Slurm as an array of jobs, and return."
+)
+profile_option = option(
+    "--profile",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="YAML file of what a Slurm job asks for: partition, gpus, time, setup, ... (see `harness schema slurm`).",
+)
+print_option = option(
+    "--print", "print_script", is_flag=True, help="Print the script for sbatch, submit nothing."
 )
 synthetic_option = option(
     "--synthetic", is_flag=True, help="Synthetic twin, tiny CLIP and the preset `tiny`: needs no data."

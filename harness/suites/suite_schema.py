@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.schemas import DIALECT, config_schema, preset_schema, shared_parts
+from harness.queue.slurm_profile import Profile
 from harness.registry.plug_ins import plugins
 from harness.relations.register import Register
 from harness.suites.published_tables import published_names
@@ -22,10 +23,10 @@ _SETTINGS = ("set", "synthetic_set", "vary", "synthetic_vary")
 def schema_of(kind: str, method: str | None = None) -> dict[str, Any]:
     """Return the schema of a kind of file; presets and configs may be of one method.
 
-    Raises `UsageError` for an unknown method, and for a suite of one method.
+    Raises `UsageError` for an unknown method, and for one where a file is of many.
     """
-    if kind == "suite" and method is not None:
-        raise UsageError("A suite has rows of many methods: leave --method out.")
+    if kind not in ("preset", "config") and method is not None:
+        raise UsageError(f"The schema of a {kind} is not of one method: leave --method out.")
     return _KINDS[kind]([method.name for method in METHODS.usable()] if method is None else [method])
 
 
@@ -85,6 +86,13 @@ def suite_schema(methods: Sequence[str]) -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "harness suite"}
 
 
+def slurm_schema(methods: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the schema of a profile for Slurm, which is no method's."""
+    schema = Profile.model_json_schema()
+    _describe(schema, Profile)
+    return {"$schema": DIALECT, **schema, "title": "harness slurm profile"}
+
+
 def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
     """Put what a model's docstring says of its attributes into the schema."""
     summary, _, attributes = (inspect.getdoc(model) or "").partition("\n\nAttributes:\n")
@@ -106,4 +114,4 @@ def _keys(schema: dict[str, Any], part: dict[str, Any] | None = None, prefix: st
             yield prefix + name
 
 
-_KINDS = {"suite": suite_schema, "preset": preset_schema, "config": config_schema}
+_KINDS = {"suite": suite_schema, "preset": preset_schema, "config": config_schema, "slurm": slurm_schema}

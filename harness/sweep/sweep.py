@@ -67,9 +67,7 @@ def sweep(
     """
     config = config.on_data(config.dataset.root or setup.data_root)
     setup = replace(setup, data_root=config.dataset.root)
-    check_search(config, axes, search)
-    settings = settings_of(config, axes, search)
-    name = study_name(study) if study else begun_before(default_name(config, settings), settings, setup)
+    settings, name = settings_of(config, axes, search), called(config, axes, search, setup, study)
     with locked(setup.folder(name)), lost(shown(setup.url)):
         queue = setup.open_queue(name, search.directions)
         kind = queue.notes.get("kind", KIND)
@@ -84,6 +82,15 @@ def sweep(
             seen = read_dataset(config.dataset, setup.listener).pictures
             queue.hold("pictures", {split: sha256 for split, sha256 in seen.items() if split != "test"})
         return Sweep(config, axes, search, queue, setup).run()
+
+
+def called(
+    config: RunConfig, axes: Sequence[Axis], search: Search, setup: WorkSetup, study: str | None = None
+) -> str:
+    """Return what the study of `sweep` with these arguments is called; raise `UsageError` like it."""
+    check_search(config, axes, search)
+    settings = settings_of(config, axes, search)
+    return study_name(study) if study else begun_before(default_name(config, settings), settings, setup)
 
 
 def open_sweep(queue: Queue, setup: WorkSetup) -> "Sweep":

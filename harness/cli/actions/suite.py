@@ -1,5 +1,6 @@
 """What `harness suite` does with its options: expand, plan, run."""
 
+import os
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,14 +12,17 @@ from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, size, table
 from harness.cli.options import plain, print_json
 from harness.cli.progress import watching
+from harness.cli.slurm import asks_slurm, show_jobs, status_command, submit_study
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
+from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import check_agreement
+from harness.queue.slurm import jobs_of
 from harness.reporting.make import make_report
 from harness.results.run_source import Source
 from harness.results.seed_lines import suite_lines
-from harness.suites.cell_jobs import shard_of
+from harness.suites.cell_jobs import queue_name, shard_of
 from harness.suites.cells import Expansion, expand
 from harness.suites.plan import PlannedCell, SuitePlan, make_suite_plan
 from harness.suites.run_suite import run_suite
@@ -27,6 +31,8 @@ from harness.suites.suite_files import load_suite
 from harness.sweep.show_study import best_preset, find_summary
 
 FAILED = 1
+# Options that say which cells a suite has, which `status` must be told as `run` was.
+CELLS = ("synthetic", "overrides", "seeds", "from_studies", "shard", "data_root")
 
 
 def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
@@ -35,8 +41,12 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     expansion = _expanded(options)
     quiet = quiet or options["as_json"]
     shard_of(expansion.cells, options["shard"])
+    if asks_slurm(options):
+        return _submit(expansion, options, retry)
     with watching(quiet) as listener:
         _show_skipped(expansion, quiet)
+        # A job that Slurm starts again has tried the failed cells already.
+        retry = retry and os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
         asked = {"shard": options["shard"], "timeout": options["timeout"], "retry": retry}
         setup = setup_from(options, listener)
         run_suite(expansion, setup, budgets=_budgets(expansion, options), **asked)
@@ -47,6 +57,14 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     if options["as_json"]:
         print_json(plan.as_dict() | {"report": report})
     return FAILED if plan.counts["failed"] else 0
+
+
+def _submit(expansion: Expansion, options: dict[str, Any], retry: bool) -> int:
+    """Submit the missing cells to Slurm; return the exit code."""
+    plan, setup = _plan(expansion, options), setup_from(options, Listener())
+    left = len(plan.cells) - plan.counts["done"] - (0 if retry else plan.counts["failed"])
+    look = status_command("suite", "status", options["suite"], taken=CELLS)
+    return submit_study(queue_name(plan.suite, plan.synthetic), setup, options, left, look)
 
 
 def show_plan(options: dict[str, Any]) -> None:
@@ -69,11 +87,14 @@ def show_plan(options: dict[str, Any]) -> None:
 def show_status(options: dict[str, Any]) -> int:
     """Print the state of a suite, with the first words of each failure."""
     plan = _plan(_expanded(options), options)
+    queue = queue_name(plan.suite, plan.synthetic)
+    jobs = jobs_of(queue, runs_root(options["runs"]).path, options["storage"])
     if options["as_json"]:
-        print_json(plan.as_dict())
+        print_json(plan.as_dict() | {"slurm": jobs})
     else:
         _show_cells(plan)
         _show_counts(plan)
+        show_jobs(jobs)
     return FAILED if plan.counts["failed"] else 0
 
 

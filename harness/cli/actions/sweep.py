@@ -14,14 +14,19 @@ from harness.cli.listings.studies import plain_cell
 from harness.cli.options import plain, print_json
 from harness.cli.own_data import one_dataset
 from harness.cli.progress import watching
+from harness.cli.slurm import asks_slurm, show_jobs, status_command, submit_study
 from harness.cli.terminal import fault_lines, interval_line, metric_table
+from harness.config.sections import RunConfig
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
+from harness.listener import Listener
+from harness.paths import runs_root
+from harness.queue.slurm import jobs_of
 from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint
 from harness.sweep.show_study import best_preset, find_summary
 from harness.sweep.space import Axis, grid, search_space
 from harness.sweep.summary import Summary
-from harness.sweep.sweep import sweep
+from harness.sweep.sweep import called, sweep
 from harness.sweep.trial import Trial, best_of, params_text
 
 TRIALS = 20
@@ -42,12 +47,21 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
     if not quiet:
         say_differences(config)
         click.echo("searching " + plain("; ".join(str(axis) for axis in axes)), err=True)
+    if asks_slurm(options):
+        return _submit(config, axes, search, options)
     with watching(quiet) as listener:
         summary = sweep(config, axes, search, setup_from(options, listener), options["study"])
     show(summary, options["as_json"])
     subjects = {"study": [summary.study], "dataset": [data_name(config)]}
     report_after(options["report"], options["runs"], quiet, subjects)
     return 0
+
+
+def _submit(config: RunConfig, axes: list[Axis], search: Search, options: dict[str, Any]) -> int:
+    """Submit the sweep to Slurm; return the exit code."""
+    setup = setup_from(options, Listener())
+    study = called(config, axes, search, setup, options["study"])
+    return submit_study(study, setup, options, search.trials, status_command("sweep", "show", study))
 
 
 def _search_from(options: dict[str, Any], axes: list[Axis]) -> Search:
@@ -90,8 +104,13 @@ def _axes_from(options: dict[str, Any]) -> list[Axis]:
 
 
 def show_study(study: str, runs: str | None, storage: str | None, as_json: bool) -> None:
-    """Print what a study found so far."""
-    show(find_summary(study, runs, storage), as_json)
+    """Print what a study found so far, and its jobs in Slurm."""
+    summary, jobs = find_summary(study, runs, storage), jobs_of(study, runs_root(runs).path, storage)
+    if as_json:
+        print_json(summary.model_dump(mode="json") | {"slurm": jobs})
+    else:
+        show(summary, False)
+        show_jobs(jobs)
 
 
 def export_study(study: str, out: str | None, runs: str | None, storage: str | None) -> None:

@@ -1,15 +1,17 @@
 """What `harness worker` does: find out what a study's jobs are, and do them."""
 
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from harness.errors import UsageError
 from harness.listener import Listener
-from harness.queue.jobs import BEAT
+from harness.queue.jobs import BEAT, SPEC
+from harness.queue.optuna_storage import may_exist, study_names
 from harness.queue.queue import Queue
-from harness.queue.work_loop import Work, do_jobs, until
+from harness.queue.work_loop import IDLE, Work, do_jobs, until
 from harness.queue.work_loop import follow as follow_process
 from harness.queue.work_setup import WorkSetup
 from harness.suites.schema import KIND as SUITE
@@ -20,6 +22,25 @@ def setup_from(options: Mapping[str, Any], listener: Listener) -> WorkSetup:
     """Return where and how to work, as the options of a command say."""
     named = {field.name: options[field.name] for field in fields(WorkSetup) if field.name in options}
     return WorkSetup(**named, listener=listener)
+
+
+def wait_for(study: str, setup: WorkSetup, seconds: float) -> None:
+    """Wait until a study has jobs that have not ended; after so many seconds return all the same.
+
+    Who begins a study, or resumes it, may come later than those who help.
+    """
+    end = time.monotonic() + seconds
+    if seconds and not _begun(study, setup):
+        setup.listener.on_note(f"waiting up to {seconds:.0f} s for {study} to begin.")
+    while time.monotonic() < end and not _begun(study, setup):
+        time.sleep(IDLE)
+
+
+def _begun(study: str, setup: WorkSetup) -> bool:
+    if not may_exist(setup.url) or study not in study_names(setup.url):
+        return False
+    queue = setup.open_queue(study, directions=None)
+    return SPEC in queue.notes and any(not job.state.is_finished() for job in queue.jobs().values())
 
 
 def help_with(

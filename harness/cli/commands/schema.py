@@ -1,4 +1,4 @@
-"""`harness schema`: JSON schemas of suites, presets and configs, by which editors check YAML files."""
+"""`harness schema`: JSON schemas of suites, presets, configs and Slurm profiles, by which editors check YAML files."""
 
 import click
 
@@ -7,7 +7,7 @@ from harness.cli.options import Choice, option
 
 
 @click.command()
-@click.argument("kind", type=Choice(["suite", "preset", "config", "all"]))
+@click.argument("kind", type=Choice(["suite", "preset", "config", "slurm", "all"]))
 @option(
     "--method", "-m", type=PlugIn("methods"), help="Only the settings of this method (preset and config)."
 )
@@ -18,6 +18,7 @@ def schema(kind: str, method: str | None, out: str | None) -> None:
     \b
     harness schema suite --out schemas
     harness schema preset --method cskt --out schemas
+    harness schema slurm --out schemas
 
     An editor with a YAML language server then checks and completes a file that begins with the printed line.
     Methods, datasets and reports of your own are in it.

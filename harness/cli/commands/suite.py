@@ -15,8 +15,11 @@ from harness.cli.options import (
     heartbeat_option,
     json_option,
     option,
+    print_option,
+    profile_option,
     report_option,
     runs_option,
+    slurm_option,
     storage_option,
     timeout_option,
     workers_option,
@@ -68,7 +71,10 @@ def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how cells are run."""
-    for add in (report_option, timeout_option, heartbeat_option, device_option, workers_option):
+    for add in (
+        *(report_option, timeout_option, heartbeat_option, device_option),
+        *(print_option, profile_option, slurm_option, workers_option),
+    ):
         command = add(command)
     return command
 
@@ -119,7 +125,7 @@ def plan(**options: Any) -> None:
 @suite.command()
 @cells_options
 def status(**options: Any) -> int:
-    """Show the state of each cell.
+    """Show the state of each cell, and of the suite's jobs in Slurm.
 
     Exit code 1 when a cell failed.
     """
@@ -138,6 +144,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
     \b
     harness suite run cross_dataset --synthetic --workers 2
     harness suite run my_table.yaml --seeds 3 --shard 1/4
+    harness suite run main_results --slurm --profile cluster.yaml --workers 8
 
     A failing cell does not stop the rest. The same command resumes after an interruption; other machines help
     with `harness worker`, given the same --storage. Exit code 1 when a cell failed.

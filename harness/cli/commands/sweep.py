@@ -15,10 +15,13 @@ from harness.cli.options import (
     json_option,
     option,
     presets_option,
+    print_option,
+    profile_option,
     refuse_before,
     report_option,
     runs_option,
     seed_type,
+    slurm_option,
     storage_option,
     synthetic_option,
     timeout_option,
@@ -90,6 +93,9 @@ from harness.limits import MOST_SEEDS, MOST_TRIALS
     help="Fresh seeds to retrain and test the best configuration with; 0 tests nothing.",
 )
 @workers_option
+@slurm_option
+@profile_option
+@print_option
 @runs_option
 @storage_option
 @device_option
@@ -105,6 +111,7 @@ def sweep(ctx: click.Context, /, **options: Any) -> int | None:
     harness sweep --method cskt --dataset icfg --synthetic --trials 20 --workers 2
     harness sweep -m cskt -d icfg --space method.lr=1e-5:1e-2:log --seeds 3
     harness sweep -m cskt -d icfg --fix method.init=zero
+    harness sweep -m cskt -d icfg --slurm --profile cluster.yaml --workers 8
 
     Config fields declare their own ranges: --space narrows, changes or adds one, --fix takes one out.
     The same command resumes the study, up to the total number of trials.
@@ -139,7 +146,8 @@ def list_(runs: str | None, storage: str | None, as_json: bool) -> None:
 def show(study: str, runs: str | None, storage: str | None, as_json: bool) -> None:
     """Show what a study found.
 
-    Its trials, the importance of each key, the best configuration, its test, and what pruning saved.
+    Its trials, the importance of each key, the best configuration, its test, what pruning saved, and its jobs in
+    Slurm.
     """
     look_for_study(study, runs, storage)
     from harness.cli.actions.sweep import show_study

@@ -7,6 +7,7 @@ import click
 from harness.cli import completing
 from harness.cli.completing import offering
 from harness.cli.options import (
+    Number,
     data_root_option,
     device_option,
     option,
@@ -29,6 +30,13 @@ from harness.limits import MOST, MOST_SECONDS
     help="Time between heartbeats (default: the study's).",
 )
 @timeout_option
+@option(
+    "--wait",
+    type=Number(0, MOST_SECONDS),
+    default=0,
+    metavar="SECONDS",
+    help="Wait so long for STUDY to begin.",
+)
 @option("--follow", type=click.IntRange(0, MOST), hidden=True)
 @data_root_option
 @click.pass_obj
@@ -43,9 +51,10 @@ def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
     Data and weights are looked for where this machine has them. If a worker dies, another resumes its job, from its
     checkpoint where both see the same --runs folder.
     """
-    from harness.cli.actions.worker import help_with, setup_from
+    from harness.cli.actions.worker import help_with, setup_from, wait_for
     from harness.cli.progress import watching
 
     with watching(obj["quiet"]) as listener:
         setup = setup_from(options, listener)
+        wait_for(study, setup, options["wait"])
         help_with(study, setup, timeout=options["timeout"], follow=options["follow"])

@@ -1,10 +1,11 @@
-"""Names are looked up before anything heavy: a result that a store surely lacks is told, all else is left alone."""
+"""Names are looked up before anything heavy: results that a store surely lacks, and studies that wait in Slurm."""
 
 import pytest
 
-from harness.cli.names import look_for_results
+from harness.cli.names import look_for_results, look_for_study
 from harness.errors import UsageError
 from harness.track import mlflow_opening
+from tests.fake_slurm import FakeSlurm
 
 
 @pytest.fixture
@@ -36,3 +37,18 @@ def test_a_named_experiment_and_a_store_that_cannot_be_told_are_left_to_who_read
     look_for_results(("nothing",), None, "mine")
     monkeypatch.setattr(mlflow_opening, "finished_names", lambda runs: None)
     look_for_results(("nothing",), None, None)
+
+
+def test_a_study_that_waits_in_slurm_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.delenv("HARNESS_STORAGE", raising=False)
+    slurm = FakeSlurm(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(slurm.folder), prepend=":")
+    slurm.answers("sacct", code=1)
+    slurm.answers("squeue", "12_0|PENDING|0:00|1:00:00|(Priority)\n")
+    with pytest.raises(
+        UsageError, match=r"mine has not begun yet\. Its jobs in Slurm: 12_0 is PENDING \(Priority\)\."
+    ):
+        look_for_study("mine", str(tmp_path), None)
+    slurm.answers("squeue", "12_0|FAILED|0:10|1:00:00|node-1\n")
+    with pytest.raises(UsageError, match="There is no study storage"):
+        look_for_study("mine", str(tmp_path), None)

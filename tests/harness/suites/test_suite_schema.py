@@ -63,6 +63,13 @@ def test_every_shipped_file_names_its_schema_and_keeps_it(file):
     assert list(rule.iter_errors({**values, f"{key}x": values[key]})), "a misspelt key"
 
 
+def test_the_profile_of_the_examples_names_its_schema_and_keeps_it():
+    file = ROOT / "examples" / "cluster" / "profile.yaml"
+    first = file.read_text(encoding="utf-8").partition("\n")[0]
+    assert (file.parent / first.removeprefix(LINE)).resolve() == SCHEMAS / "slurm.json"
+    assert not list(validator("slurm.json").iter_errors(read_yaml(file)))
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [

@@ -83,7 +83,7 @@ def test_every_command_that_counts_cells_takes_the_same_options_and_those_that_r
         "data_root",
     }
     assert names["plan"] == names["status"] == cells | {"as_json"}
-    more = {"report", "timeout", "heartbeat", "device", "workers"}
+    more = {"report", "timeout", "heartbeat", "device", "workers", "slurm", "profile", "print_script"}
     assert names["run"] == names["retry"] == names["plan"] | more
     assert {p.name: p.default for p in run.params}["workers"] == 1
     assert [p.name for p in status.params if p.required] == ["suite"]
