@@ -25,6 +25,7 @@ PAGES = (
 SHOWN = ("README.md", "CONTRIBUTING.md", *DOCS)
 # What blocks other than commands and output there are: each has a test below that runs it.
 CODE = {
+    "docs/cluster.md": ["yaml"],
     "docs/first-run.md": ["python"],
     "docs/data.md": ["yaml", "python", "json"],
     "docs/method.md": ["python"],
@@ -34,7 +35,7 @@ CODE = {
 # Plug-ins and data that the pages make, which their commands name.
 MADE = ("attention_tuning", "station", "street", "six_people")
 # Other programs than ours, which a page may name without a test of their own.
-PROGRAMS = {"export", "source", "mkdir", "mv", "pip", "optuna-dashboard"}
+PROGRAMS = {"export", "source", "mkdir", "mv", "pip", "optuna-dashboard", "docker", "ssh"}
 
 
 class Block(NamedTuple):
@@ -207,6 +208,16 @@ def test_the_lines_that_save_similarities_and_lists_run(tmp_path, monkeypatch):
     for file in ("irra.npy", "rde.npy", "tbps_clip.npy"):
         assert numpy.array_equal(numpy.load(file), scores.float().numpy())
     assert json.loads(Path("lists.json").read_text()) == {"images": ["/imgs/1.jpg"], "captions": ["a man"]}
+
+
+def test_the_profile_that_is_shown_is_read_and_is_that_of_the_examples(tmp_path):
+    from harness.queue.slurm_profile import load_profile
+
+    (block,) = blocks("docs/cluster.md", "yaml")
+    (tmp_path / "cluster.yaml").write_text(block)
+    shown = load_profile(tmp_path / "cluster.yaml")
+    assert shown.directives()[0] == "--partition=gpu"
+    assert shown == load_profile(ROOT / "examples" / "cluster" / "profile.yaml")
 
 
 @pytest.mark.parametrize("page", PAGES)
