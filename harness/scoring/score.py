@@ -29,6 +29,7 @@ from harness.scoring.matrix import Matrix
 from harness.scoring.orders import Order, own_order, read_order, template
 from harness.scoring.ranked import Labels, Scores, rank_matrix
 from harness.scoring.score_files import opened_scores
+from harness.scoring.second_stage import SecondStage, TwoStages, read_second_stage, told_of
 from harness.scoring.symptoms import tie_note
 from harness.scoring.told import NOT_TOLD, UNTRAINED, Told, identity_of
 from harness.track.own_runs import new_key
@@ -41,6 +42,7 @@ class Given:
     Attributes:
         similarity: scores [n_caption, n_image].
         embeddings: `text` [n_caption, dim] and `image` [n_image, dim], in place of scores.
+        rerank: `items` and `scores` [n_caption, k] of a second stage.
         order: lists of captions and images where they are in another order than the harness's.
         key: name of the array in `similarity`.
         transposed: whether the scores are [n_image, n_caption].
@@ -49,6 +51,7 @@ class Given:
 
     similarity: Path | None = None
     embeddings: Path | None = None
+    rerank: Path | None = None
     order: Path | None = None
     key: str | None = None
     transposed: bool = False
@@ -100,8 +103,9 @@ def score(
     """
     listener, start = listener or Listener(), time.perf_counter()
     reading = _read(given, dataset, listener, "test")
-    root = runs_root(runs).path
-    record = _new_record(given, dataset, told, reading)
+    root, split = runs_root(runs).path, pairs(reading.samples, ["test"])
+    stage = _second_stage(given, split)
+    record = _new_record(given, dataset, told_of(told, stage), reading)
     folder = RunFolder(root / record.name)
     found = None if force else folder.read()
     if found is not None and found.status == "finished":
@@ -109,8 +113,7 @@ def score(
             f"found the run {found.name}, scored from {found.scored}: shown, not repeated (--force repeats)."
         )
         return found
-    split = pairs(reading.samples, ["test"])
-    scored = score_split(given, split, listener)
+    scored = score_split(given, split, listener, stage)
     with locked(folder.path):
         if folder.is_begun():
             folder.set_aside()
@@ -127,7 +130,8 @@ def score(
 def shown(given: Given, dataset: DatasetConfig, split: str, listener: Listener) -> dict[str, Any]:
     """Return metrics and intervals of another split than the test's, by flat names; no run is made of them."""
     reading = _read(given, dataset, listener, split)
-    scored = score_split(given, pairs(reading.samples, [split]), listener)
+    chosen = pairs(reading.samples, [split])
+    scored = score_split(given, chosen, listener, _second_stage(given, chosen))
     prefix = f"{split}/{dataset.name}/"
     return {
         "dataset": dataset.name,
@@ -145,7 +149,11 @@ def lists(dataset: DatasetConfig, split: str, listener: Listener) -> dict[str, A
     return template(pairs(reading.samples, [split]))
 
 
-def score_split(given: Given, split: Pairs, listener: Listener) -> Scored:
+def _second_stage(given: Given, split: Pairs) -> SecondStage | None:
+    return read_second_stage(given.rerank, len(split.captions), len(split.images)) if given.rerank else None
+
+
+def score_split(given: Given, split: Pairs, listener: Listener, stage: SecondStage | None) -> Scored:
     """Rank what is given of a split, in both directions; notes say what was assumed or done."""
     order = read_order(given.order, split) if given.order else own_order(split)
     identities = torch.tensor(split.identities)
@@ -153,8 +161,9 @@ def score_split(given: Given, split: Pairs, listener: Listener) -> Scored:
     owners = {"t2i": labels.captions, "i2t": labels.images}
     listener.on_stage(f"scoring {given.file}")
     with _opened(given, split) as (scores, notes, embedded):
-        found, seen = rank_matrix(scores, labels, order, given.file, listener.on_count)
-        notes += [order.note, tie_note(seen, scores.type_name)]
+        both = TwoStages(scores, stage) if stage else None
+        found, seen = rank_matrix(both or scores, labels, order, given.file, listener.on_count)
+        notes += [both.note() if both else None, order.note, tie_note(seen, scores.type_name)]
     said = [note for note in notes if note]
     for note in said:
         listener.on_note(note)
@@ -196,7 +205,7 @@ def _reordered(embedded: Embedded | None, order: Order) -> Embedded | None:
 
 def _read(given: Given, dataset: DatasetConfig, listener: Listener, split: str) -> Reading:
     """Read the data; what is given is looked at first, which takes no time."""
-    for file in (given.file, given.order):
+    for file in (given.file, given.rerank, given.order):
         if file is not None and not file.is_file():
             raise UsageError(f"{file} is no file: check the path.")
     reading = read_dataset(_only(dataset, split), listener, needed=[split])
@@ -214,17 +223,13 @@ def _new_record(given: Given, dataset: DatasetConfig, told: Told, reading: Readi
     section = {"name": dataset.name, "synthetic": dataset.synthetic, "root": dataset.root, **where}
     config = told.config(section)
     sha256 = file_hash(given.file)
+    beside = [file_hash(file) if file else None for file in (given.order, given.rerank)]
     versions = {"dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
     pictures = {"test": reading.pictures["test"]}
     identity = identity_of(
         config,
         scores=sha256,
-        read_as=[
-            given.key,
-            given.transposed,
-            given.distance,
-            file_hash(given.order) if given.order else None,
-        ],
+        read_as=[given.key, given.transposed, given.distance, *beside],
         data=reading.fingerprint,
         pictures=pictures,
         versions=versions,

@@ -32,7 +32,7 @@ _TOLD = (
     ),
     *("text_length", "backbone", "parameters", "trainable", "seed"),
 )
-_FILES = ("similarity", "embeddings", "order")
+_FILES = ("similarity", "embeddings", "rerank", "order")
 _READ = ("key", "transposed", "distance")
 
 

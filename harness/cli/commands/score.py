@@ -20,6 +20,9 @@ _WHAT = (
         "--embeddings", type=_FILE, help="Embeddings `text` and `image`, one row each: .npz, .pt or .mat."
     ),
     option(
+        "--rerank", type=_FILE, help="Second stage: `items` and `scores`, captions x k (.npz, .pt, .mat)."
+    ),
+    option(
         "--order", type=_FILE, help="JSON lists of your captions and images, where their order is another."
     ),
     option("--key", metavar="NAME", help="The array with the scores, where the file has several."),

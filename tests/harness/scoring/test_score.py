@@ -175,3 +175,27 @@ def test_a_run_that_is_there_is_shown_and_its_likes_are_no_models(tmp_path, twin
     with pytest.raises(UsageError, match="there is no training to go on with"):
         resume_run(first.name, runs)
     assert finished_runs(runs) == []
+
+
+def test_a_second_stage_makes_a_run_of_its_own_that_says_how_many(tmp_path, twins, dataset):
+    split, *_, similarity = known(str(twins))
+    np.save(tmp_path / "s.npy", similarity.numpy())
+    items = similarity.argsort(dim=1, descending=True)[:, :5]
+    identities = torch.tensor(split.identities)
+    right = identities[items] == identities[torch.tensor(split.owners)][:, None]
+    np.savez(tmp_path / "r.npz", items=items.numpy(), scores=right.float().numpy())
+    one, two = (
+        score(
+            Given(similarity=tmp_path / "s.npy", rerank=again),
+            dataset,
+            told(method="a"),
+            runs=tmp_path / "runs",
+        )
+        for again in (None, tmp_path / "r.npz")
+    )
+    key = "test/cuhk/t2i/R1"
+    assert two.metrics[key] == pytest.approx(one.metrics["test/cuhk/t2i/R5"])
+    assert two.metrics["test/cuhk/i2t/R1"] == one.metrics["test/cuhk/i2t/R1"]
+    assert (one.tags["harness.reranked"], two.tags["harness.reranked"]) == ("not told", "the first 5")
+    assert any("the first 5 images of each caption ranked again" in note for note in two.notes)
+    assert one.name != two.name

@@ -14,7 +14,18 @@ from harness.listener import Listener
 from harness.scoring.score import lists
 
 pytestmark = pytest.mark.usefixtures("untracked")
-OPTIONS = ("template", "out", "data", "images", "columns", "shares", "similarity", "embeddings", "order")
+OPTIONS = (
+    "template",
+    "out",
+    "data",
+    "images",
+    "columns",
+    "shares",
+    "similarity",
+    "embeddings",
+    "rerank",
+    "order",
+)
 
 
 def right_first(own):
