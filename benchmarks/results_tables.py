@@ -11,15 +11,18 @@ leaderboard` and `parameter_efficiency`.
 
 import argparse
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.cli.actions.methods import COUNTED, counted, describe_all
+from harness.files import read_json
 from harness.listener import Listener
 from harness.pages.tables import DASH, count_text, row_interval
 from harness.reporting.published.settings import preset_of
 from harness.results.method_ranks import ranked, row_rank
 from harness.results.panels import Panel, dataset_facts, on_own_dataset, split_panels
+from harness.results.retention import with_retention
 from harness.results.run_source import Source
 
 PAGE = Path(__file__).resolve().parent.parent / "RESULTS.md"
@@ -31,20 +34,25 @@ HEAD = (
     "R@1 [95 %]",
     "R@10",
     "mAP [95 %]",
-    "trainable",
+    "trained",
     "of all",
+    "MFLOPs",
     "MB a step",
-    "s a run",
+    "step",
+    "retention",
 )
+STEPS = Path(__file__).resolve().parent / "results" / "method_steps.json"
 
 
 def tables(source: Source) -> dict[str, str]:
     """Return the markdown table of each dataset whose twin was trained on: of its commonest protocol."""
-    rows, persons = source.combined(source.single_runs)
+    rows, persons = source.combined(with_retention(source.single_runs))
     rows = on_own_dataset(rows[rows["synthetic"].astype(bool)])
     rows = rows[[not departures(row) for row in rows.to_dict("records")]]
     found: dict[str, str] = {}
     for panel in split_panels(rows, dataset_facts, persons):
+        if not panel.rows["trainable"].any():
+            continue
         found.setdefault(str(panel.records[0]["tested_on"]), table(panel))
     return found
 
@@ -58,6 +66,9 @@ def table(panel: Panel) -> str:
 def cells(row: dict[Any, Any]) -> tuple[str, ...]:
     """Return one result's cells; what is unknown is a dash."""
     trained, memory = row["trainable"], row["step_peak_bytes"]
+    flops = [row[f"{tower}_training_flops"] for tower in ("image", "text")]
+    step = steps().get(row["method"]) if not preset_of(row, plain=True)[0] else None
+    kept = row["retention"]
     return (
         name_of(row),
         str(row["n_seeds"]) if trained else DASH,
@@ -67,9 +78,20 @@ def cells(row: dict[Any, Any]) -> tuple[str, ...]:
         row_interval(row, "mAP"),
         count_text(trained),
         f"{100 * trained / row['total']:.1f} %",
+        f"{sum(flops) / 1e6:.0f}" if trained and all(flops) else DASH,
         f"{memory / 1e6:.0f}" if memory and memory == memory else DASH,
-        f"{row['train_seconds']:.0f}" if trained else DASH,
+        f"{step:.3f}×" if step else DASH,
+        f"{kept:+.1f}" if kept is not None and kept == kept else DASH,
     )
+
+
+@cache
+def steps() -> dict[str, float]:
+    """Return the time of a step of each method relative to full fine-tuning's, as `method_steps` measured it."""
+    claims = read_json(STEPS, of=dict)["claims"]
+    return {
+        one["name"].removesuffix(": step"): one["value"] for one in claims if one["name"].endswith(": step")
+    }
 
 
 def static_tables() -> dict[str, str]:
@@ -84,7 +106,7 @@ def static_tables() -> dict[str, str]:
 
 def departures(row: dict[Any, Any]) -> dict[str, str]:
     """Return in what a result differs from its method's presets, and say so: such a result has no place here."""
-    _, others = preset_of(row)
+    _, others = preset_of(row, plain=True)
     if others:
         print(
             f"left out: {row['runs'][0]}, with {', '.join(f'{key}={value}' for key, value in others.items())}"
@@ -94,7 +116,7 @@ def departures(row: dict[Any, Any]) -> dict[str, str]:
 
 def name_of(row: dict[Any, Any]) -> str:
     """Return the method of a result and the preset that it was made with."""
-    preset, _ = preset_of(row)
+    preset, _ = preset_of(row, plain=True)
     return f"`{row['method']}`" + (f", `{preset}`" if preset else "")
 
 

@@ -59,17 +59,19 @@ def share_of(settings: Row) -> float:
     return float(settings.get(SHARE, 1.0))
 
 
-def preset_of(row: Row) -> tuple[str, dict[str, str]]:
+def preset_of(row: Row, *, plain: bool = False) -> tuple[str, dict[str, str]]:
     """Return the method's preset that differs least from a result, and the differences; "" means no preset.
 
-    The preset's name is "" for a method without presets of its own, and of one that is not installed.
+    The preset's name is "" for a method without presets of its own, and of one that is not installed. Where a preset
+    says what holds without one, it is named, unless a `plain` name is asked for.
     """
     method = METHODS.find(row["method"])
     if method is None:
         return "", {}
     own = [name for name in own_presets(method) if name != RELEASED]
     found = {
-        name: _departures(row, (name,) if name else (), (), bool(row["synthetic"])) for name in (*own, "")
+        name: _departures(row, (name,) if name else (), (), bool(row["synthetic"]))
+        for name in (("", *own) if plain else (*own, ""))
     }
     name = min(found, key=lambda name: len(found[name]))
     return name, found[name]
