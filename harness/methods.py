@@ -67,9 +67,11 @@ class Method(nn.Module):
     act inside the frozen towers, and may override `head_image` / `head_text` (after the towers),
     `features` and `losses`, `param_groups` and the hooks. `recipe` holds dotted config keys whose default
     differs for this method. Submodules and parameters that only the losses need are named in `training_only`.
+    `title` is its name in running text, as in a table of a paper: "CSKT", "linear probe"; else that of its file.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""
     version: ClassVar[int] = 1
     Config: ClassVar[type[MethodConfig]] = TrainedConfig
     trained: ClassVar[bool] = True

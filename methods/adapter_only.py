@@ -23,6 +23,7 @@ class Config(AdapterFields, TrainedConfig):
 class AdapterOnly(Method):
     """An adapter beside every MLP of frozen towers."""
 
+    title = "CSKT adapters"
     Config = Config
     recipe = {"train.batch_size": 128}
 

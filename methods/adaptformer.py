@@ -34,6 +34,7 @@ class Config(BottleneckFields, TrainedConfig):
 class AdaptFormer(Method):
     """An adapter beside every MLP of frozen towers, without a norm of its own."""
 
+    title = "AdaptFormer"
     Config = Config
 
     def adapt(self) -> None:

@@ -25,6 +25,7 @@ class Config(TowerFields, TrainedConfig):
 class Bitfit(Method):
     """Frozen weights, trained biases."""
 
+    title = "BitFit"
     Config = Config
 
     def adapt(self) -> None:

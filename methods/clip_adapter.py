@@ -42,6 +42,7 @@ class Config(TrainedConfig):
 class ClipAdapter(Method):
     """Frozen towers, a residual network after one or both."""
 
+    title = "CLIP-Adapter"
     Config = Config
     recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}
 

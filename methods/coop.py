@@ -68,6 +68,7 @@ class Context(Injection):
 class Coop(Method):
     """Frozen towers, learned vectors before every caption."""
 
+    title = "CoOp"
     Config = Config
 
     def adapt(self) -> None:

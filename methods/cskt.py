@@ -48,6 +48,7 @@ class Config(PromptFields, AdapterFields, TrainedConfig):
 class Cskt(Method):
     """Prompts (BPT) and adapters (DAT) in frozen towers."""
 
+    title = "CSKT"
     Config = Config
     recipe = {"train.batch_size": 128}
 

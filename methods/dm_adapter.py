@@ -84,6 +84,7 @@ class Config(TrainedConfig):
 class DmAdapter(Method):
     """A mixture of adapters beside every MLP of frozen towers."""
 
+    title = "DM-Adapter"
     Config = Config
     recipe: ClassVar[dict[str, Any]] = {"train.batch_size": 128, "train.augment.mask_words": 0.15}
 

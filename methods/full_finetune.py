@@ -14,6 +14,7 @@ from harness.methods import Method, register
 class FullFinetune(Method):
     """All parameters of CLIP are trainable, except a logit scale: the losses have a fixed temperature."""
 
+    title = "full fine-tuning"
     baseline = True
     recipe = {"train.batch_size": 64, "train.epochs": 60}
 

@@ -36,6 +36,7 @@ class Config(BottleneckFields, TrainedConfig):
 class Houlsby(Method):
     """Adapters in sequence with attention and MLP of frozen towers."""
 
+    title = "sequential adapters"
     Config = Config
 
     def adapt(self) -> None:

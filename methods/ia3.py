@@ -28,6 +28,7 @@ class Config(TowerFields, TrainedConfig):
 class Ia3(Method):
     """Frozen towers, a factor on each key, value and hidden feature."""
 
+    title = "(IA)3"
     Config = Config
 
     def adapt(self) -> None:

@@ -104,6 +104,7 @@ class Config(OptimisedConfig):
 class Irra(Method):
     """All parameters of CLIP are trainable, except a logit scale, with a classifier and a cross-modal encoder."""
 
+    title = "IRRA"
     Config = Config
     training_only: ClassVar[tuple[str, ...]] = ("classifier", "cross_modal", "word_head")
     recipe: ClassVar[dict[str, Any]] = {"train.batch_size": 64, "train.epochs": 60}

@@ -47,6 +47,7 @@ class Config(TrainedConfig):
 class Ivlp(Method):
     """Frozen towers, prompts of its own in each."""
 
+    title = "IVLP"
     Config = Config
 
     def adapt(self) -> None:

@@ -26,6 +26,7 @@ class Config(TowerFields, TrainedConfig):
 class LayerNorm(Method):
     """Frozen maps, trained norms."""
 
+    title = "norm tuning"
     Config = Config
 
     def adapt(self) -> None:

@@ -25,6 +25,7 @@ class Config(TrainedConfig):
 class LinearProbe(Method):
     """Frozen towers, one learned map after each."""
 
+    title = "linear probe"
     baseline = True
     Config = Config
     recipe = {"train.augment.flip": 0.0, "train.augment.pad": 0, "train.augment.erase": 0.0}

@@ -94,6 +94,7 @@ class Config(TowerFields, TrainedConfig):
 class Lora(Method):
     """Frozen towers whose maps learn a change of low rank."""
 
+    title = "LoRA"
     Config = Config
 
     def adapt(self) -> None:

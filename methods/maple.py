@@ -48,6 +48,7 @@ class Config(TrainedConfig):
 class Maple(Method):
     """Frozen towers, text prompts and what maps make of them for the images."""
 
+    title = "MaPLe"
     Config = Config
 
     def adapt(self) -> None:

@@ -27,6 +27,7 @@ class Config(TowerFields, TrainedConfig):
 class Partial(Method):
     """Frozen towers, trained last blocks."""
 
+    title = "partial fine-tuning"
     Config = Config
 
     def adapt(self) -> None:

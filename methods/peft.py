@@ -101,6 +101,7 @@ class Config(TowerFields, TrainedConfig):
 class Peft(Method):
     """Frozen towers, a layer of the library on each map that is named."""
 
+    title = "PEFT"
     Config = Config
 
     def adapt(self) -> None:

@@ -52,6 +52,7 @@ class Config(TrainedConfig):
 class Prefix(Method):
     """Learned keys and values in frozen towers."""
 
+    title = "prefix tuning"
     Config = Config
 
     def adapt(self) -> None:

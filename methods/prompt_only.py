@@ -22,6 +22,7 @@ class Config(PromptFields, TrainedConfig):
 class PromptOnly(Method):
     """Learned prompts in frozen towers."""
 
+    title = "CSKT prompts"
     Config = Config
     recipe = {"train.batch_size": 128}
 

@@ -41,6 +41,7 @@ class Config(TrainedConfig):
 class Side(Method):
     """Frozen towers, a small network beside each."""
 
+    title = "ladder side-tuning"
     Config = Config
 
     def adapt(self) -> None:

@@ -41,6 +41,7 @@ class Config(TowerFields, TrainedConfig):
 class Ssf(Method):
     """Frozen towers, a scale and a shift after every operation."""
 
+    title = "SSF"
     Config = Config
 
     def adapt(self) -> None:

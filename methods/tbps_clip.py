@@ -160,6 +160,7 @@ class Config(OptimisedConfig):
 class TbpsClip(Method):
     """Both towers are trained, on the weighted sum of the losses that the config switches on."""
 
+    title = "TBPS-CLIP"
     Config = Config
     training_only: ClassVar[tuple[str, ...]] = ("log_scale", "ss_image_head", "ss_text_head")
     recipe: ClassVar[dict[str, Any]] = {

@@ -95,6 +95,7 @@ class Unified(Chain):
 class UpPerson(Method):
     """LoRA, S-Prefix and L-Adapter in frozen towers."""
 
+    title = "UP-Person"
     Config = Config
     recipe: ClassVar[dict[str, Any]] = {"train.batch_size": 128, "train.augment.mask_words": 0.15}
 

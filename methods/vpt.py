@@ -45,6 +45,7 @@ class Config(TrainedConfig):
 class Vpt(Method):
     """Frozen towers, learned prompts behind the patches."""
 
+    title = "VPT"
     Config = Config
 
     def adapt(self) -> None:

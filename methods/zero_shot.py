@@ -12,6 +12,7 @@ from harness.methods import Method, register
 class ZeroShot(Method):
     """CLIP's own embeddings."""
 
+    title = "zero-shot CLIP"
     baseline = True
     Config = MethodConfig
     trained = False
