@@ -59,10 +59,14 @@ class Contents:
     Attributes:
         n_results: how many results it is based on; 0 makes a page that says how to make some.
         summary: that, in words for the terminal.
-        steps: the notebook's cells.
+        steps: the notebook's cells, those of `answer` apart.
         tables: what the steps show, for machines.
         gaps: what is missing in it.
         title: the name of its subject, which is the page's title; else the report's own.
+        verdicts: what may be claimed, in a plain sentence each, which the page begins with
+            (`harness.reporting.verdicts`); where results may not be mixed, one for each of their kinds.
+        answer: the cells that read the data and end with the table or figure that shows the verdict.
+        about: what the results are of: days, versions, names of runs.
     """
 
     n_results: int
@@ -71,6 +75,9 @@ class Contents:
     tables: list[Table] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     title: str = ""
+    verdicts: list[str] = field(default_factory=list)
+    answer: list[Step] = field(default_factory=list)
+    about: list[str] = field(default_factory=list)
 
 
 class Report(ABC):
@@ -92,6 +99,11 @@ class Report(ABC):
     takes_queries: ClassVar[bool] = False
     how_to_read: ClassVar[str] = ""
     standards: ClassVar[str] = _STANDARDS
+
+    @classmethod
+    def paper_steps(cls) -> list[Step]:
+        """Return the cells that write what a paper prints beside figures as PDF (`--style paper`)."""
+        return []
 
     @classmethod
     @abstractmethod

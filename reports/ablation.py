@@ -14,6 +14,8 @@ from harness.pages.tables import DASH, count_text, marked, p_text, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
+from harness.reporting.verdicts.settings import settings_verdict
+from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Step, Table, register
 from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared
 from harness.results.panels import Facts, Panel, dataset_facts
@@ -139,14 +141,17 @@ class Ablation(PanelReport):
     """Each configuration of a method against its reference."""
 
     title = "Ablation"
+    subject_words = "Settings of"
     question = "Which settings of a method matter, and how much?"
     steps = (
         Step(
+            "### Effect of settings\n\n"
             "Each method's reference, then its other configurations: those that differ in one key, by key, then those "
             "that differ in several.",
             'report.ablation_table(panel).save("tables")',
         ),
         Step(
+            "### Differences\n\n"
             "Differences to the reference, whose value is in brackets, with 95 % intervals; a hollow mark's interval "
             "contains zero. Keys are sorted by their largest difference in R@1.",
             'figure = report.draw_differences(panel)\nsave_figure(figure, f"figures/ablation-{panel.number}");',
@@ -178,6 +183,12 @@ class Ablation(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return the one table."""
         return [ablation_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say how many changes of settings matter, and which most."""
+        where = where_of(panel.records)
+        return settings_verdict(compared(panel).to_dict("records"), where)
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

@@ -21,6 +21,8 @@ from harness.pages.tables import DASH, interval_text, p_text
 from harness.pages.theme import COLOURS, FAINT, INK, WIDTH, log_axis
 from harness.record import REAL, TWIN
 from harness.reporting.run_files import FILES, Here, fetch_run
+from harness.reporting.verdicts.one_subject import comparison_verdict
+from harness.reporting.verdicts.titles import comparison_title, side_names
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 from harness.results.compare import compare
 
@@ -123,11 +125,11 @@ def draw_flips(found: dict[str, Any], a: dict[str, Any], b: dict[str, Any], n: i
 
 
 READ = Step(
-    "## Verdict",
+    "",
     "from pathlib import Path\n\nfrom harness.files import read_json\n\n"
     'found = read_json(Path("data/comparison.json"))\nreport.verdict_table(found).save("tables")',
 )
-SETTINGS = Step("", 'report.settings_table(found).save("tables")')
+SETTINGS = Step("## What differs", 'report.settings_table(found).save("tables")')
 PERSONS = Step(
     "## Identities and queries\n\nOn the test set of the data that both were trained on, with the first seed of each. "
     "Blue: better with A. Right: every query; below the line B ranks it higher.",
@@ -183,11 +185,17 @@ class Compare(Report):
         }
         values = found.as_dict() | {"side": side}
         write_json(data / "comparison.json", values)
-        steps = [READ, SETTINGS, *_query_steps(data, here)]
+        steps = [SETTINGS, *_query_steps(data, here)]
         gaps = [Gap(why, commands) for one in here for why, commands in one.missing]
         tables = [verdict_table(values), settings_table(values)]
-        title = f"{found.a} vs. {found.b}"
-        return Contents(2, f"{found.a} against {found.b}", steps, tables, gaps, title)
+        names = side_names([row["method"] for row in rows])
+        tests = [test.tested_on for test in found.tests]
+        said: dict[str, Any] = {
+            "title": comparison_title(names, tests, found.synthetic),
+            "verdicts": comparison_verdict(values, names),
+            "about": [f"A is {found.a}", f"B is {found.b}"],
+        }
+        return Contents(2, f"{found.a} against {found.b}", steps, tables, gaps, answer=[READ], **said)
 
 
 def _query_steps(data: Path, here: list[Here]) -> list[Step]:

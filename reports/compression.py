@@ -28,6 +28,8 @@ from harness.analysis.compression.tables import (
 from harness.files import read_json, write_json
 from harness.pages.theme import FAINT, INK, WIDTH, drawn
 from harness.record import COMPRESSION, REAL, TWIN
+from harness.reporting.verdicts.one_subject import layers_verdict
+from harness.reporting.verdicts.titles import layers_title, place_name
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
@@ -128,13 +130,14 @@ def _cell(row: Found, name: str) -> str:
 
 
 READ = Step(
-    "## What was probed",
+    "",
     "from harness.files import read_json\nfrom pathlib import Path\n\n"
     'found = read_json(Path("data/compression.json"))\npaper = read_json(Path("data/published.json"))\n'
-    'report.facts_table(found).save("tables")',
+    "found['run']",
 )
+FACTS = Step("## What was probed", 'report.facts_table(found).save("tables")')
 MAPS = Step(
-    "## Heat maps\n\n**C¹** is how much R@1 drops without a module, relative to the largest drop: 0 is not needed, 1 "
+    "**C¹** is how much R@1 drops without a module, relative to the largest drop: 0 is not needed, 1 "
     "is needed most. **C²** is the smallest share of a module's training with which R@1 drops by less than epsilon: 0 "
     "could have stayed as before training, 1 needs all of it. SA is the attention of a layer, FF its MLP, Whole both; "
     "the top row is the last layer. Grey: not trained, so C² is 0 by definition. Above: this run; below: the paper.",
@@ -149,6 +152,9 @@ ORDER = Step(
 )
 CHOICE = Step("", 'report.choice_table(found, paper).save("tables")')
 AGREE = Step("", 'report.agreement_table(found, paper).save("tables")')
+
+
+UNPROBED = "Nothing can be said yet: no layer of this run was taken out and measured."
 
 
 @register
@@ -176,11 +182,23 @@ class Compression(Report):
         if not source.fetch(row["run_id"], COMPRESSION, data / "compression.json"):
             what = f"The run {row['run']} was not probed, or its result has not reached MLflow."
             command = f"harness probe compression {row['run']}"
-            return Contents(0, f"the run {row['run']} was not probed", gaps=[Gap(what, (command,))])
+            title = f"Layers of {row['run']} on {place_name(row['trained_on'], bool(row['synthetic']))}"
+            return Contents(
+                0,
+                f"the run {row['run']} was not probed",
+                gaps=[Gap(what, (command,))],
+                title=title,
+                verdicts=[UNPROBED],
+            )
         write_json(data / "published.json", published())
         write_json(data / "subject.json", {"run": row["run"], "run_id": row["run_id"]})
         found, paper = read_json(data / "compression.json"), read_json(data / "published.json")
         tables = [facts_table(found), *(modules_table(found, tower) for tower in TOWERS), order_table(found)]
         tables += [choice_table(found, paper), agreement_table(found, paper)]
-        steps = [READ, MAPS, TEXT, IMAGE, ORDER, CHOICE, AGREE]
-        return Contents(1, f"the run {row['run']}", steps, tables, title=row["run"])
+        steps = [FACTS, TEXT, IMAGE, ORDER, CHOICE, AGREE]
+        said: dict[str, Any] = {
+            "title": layers_title(found),
+            "verdicts": [layers_verdict(found)],
+            "about": [f"Run {row['run']}"],
+        }
+        return Contents(1, f"the run {row['run']}", steps, tables, answer=[READ, MAPS], **said)

@@ -13,6 +13,7 @@ from harness.pages.tables import DASH, count_text, marked, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
 from harness.reporting.missing import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
 from harness.reporting.panel_report import PanelReport
+from harness.reporting.verdicts.settings import transfer_verdict
 from harness.reports import Gap, Step, Table, register
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
 from harness.results.run_table import UNTRAINED
@@ -49,6 +50,7 @@ MATRIX_NOTES = (
     "tested here.",
     f"{OWN} trained and tested on the same dataset. {SHARED} persons of the real test set were met in training.",
 )
+_NO_ENDS = dict.fromkeys(("drop_low", "drop_high", "p"), nan)
 DROP_NOTES = (
     "R@1 on a test set when trained elsewhere, minus R@1 of the same method trained on that dataset; in points, paired "
     f"per identity, with {COVERED}.",
@@ -128,9 +130,11 @@ def _at_home(row: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> dict[Any, A
 def _drop(row: dict[Any, Any], own: dict[Any, Any] | None, panel: Panel) -> dict[str, Any]:
     """Return what a transfer loses, paired per identity; without an interval where results per identity are missing."""
     if own is None:
-        return dict.fromkeys(("R1_in_domain", "drop", "drop_low", "drop_high"), nan) | {"persons_only": False}
+        return dict.fromkeys(("R1_in_domain", "drop", "drop_low", "drop_high", "p"), nan) | {
+            "persons_only": False
+        }
     paired = panel.difference(row, own)
-    ends = {"drop_low": paired.low if paired else nan, "drop_high": paired.high if paired else nan}
+    ends = {"drop_low": paired.low, "drop_high": paired.high, "p": paired.p_value} if paired else _NO_ENDS
     drop = {"drop": row["R1"] - own["R1"], "persons_only": bool(paired and paired.persons_only)}
     return {"R1_in_domain": own["R1"], **drop, **ends}
 
@@ -212,14 +216,19 @@ class CrossDataset(PanelReport):
     """The matrix of training and test sets, and the drop from in-domain."""
 
     title = "Cross-dataset transfer"
+    subject_words = "Transfer of"
     question = "How well does what a method learns on one dataset transfer to another?"
     steps = (
-        Step("Every method and training set on every test set.", 'report.matrix(panel).save("tables")'),
         Step(
-            "The drop in R@1 on a test set from training elsewhere, in points.",
+            "### Training and test sets\n\nEvery method and training set on every test set.",
+            'report.matrix(panel).save("tables")',
+        ),
+        Step(
+            "### Drops\n\nThe drop in R@1 on a test set from training elsewhere, in points.",
             'report.drop_table(panel).save("tables")',
         ),
         Step(
+            "### Figure\n\n"
             "Bars are 95 % intervals; in the grey band training and test set are the same; the dashed line is a "
             "method that trains nothing.",
             'figure = report.draw_transfer(panel)\nsave_figure(figure, f"figures/cross_dataset-{panel.number}");',
@@ -244,6 +253,11 @@ class CrossDataset(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return matrix and drops."""
         return [matrix(panel), drop_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say in how many transfers R@1 is lower."""
+        return transfer_verdict(drops(panel).to_dict("records"), bool(panel.records[0]["synthetic"]))
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

@@ -21,6 +21,8 @@ from harness.errors import UsageError, many
 from harness.files import load_arrays
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text
+from harness.reporting.verdicts.one_subject import dataset_verdict
+from harness.reporting.verdicts.titles import place_name
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
@@ -200,7 +202,13 @@ class Dataset(Report):
         faults = many(wrong, "error or warning", "errors and warnings")
         summary = f"{profile.heading}: {many(n, 'image')}, {verdict}, {faults}"
         found = gaps(profile)
-        return Contents(n, summary, steps(profile), tables(profile, data), found, profile.heading)
+        said: dict[str, Any] = {
+            "title": place_name(profile.name, profile.synthetic),
+            "verdicts": [dataset_verdict(profile)],
+        }
+        about = [f"Annotations {profile.fingerprint[:12] or 'unreadable'}, as they are on this machine"]
+        answer, rest = opening(profile), steps(profile)
+        return Contents(n, summary, rest, tables(profile, data), found, answer=answer, about=about, **said)
 
 
 def tables(profile: Profile, data: Path) -> list[Table]:
@@ -214,13 +222,17 @@ def tables(profile: Profile, data: Path) -> list[Table]:
     return made
 
 
+def opening(profile: Profile) -> list[Step]:
+    """Return the cells that read the dataset and show its counts; without any image, what is wrong."""
+    shown = [ARRAYS, 'report.splits_table(profile, captions, images).save("tables")']
+    return [Step("", LOAD), *(Step("", code) for code in shown * (profile.n_images > 0))]
+
+
 def steps(profile: Profile) -> list[Step]:
-    """Return the notebook's cells, without those for which nothing could be read."""
+    """Return the notebook's further cells, without those for which nothing could be read."""
     there = profile.n_images > 0
     shown = [
-        (True, Step("## The dataset", LOAD)),
-        (there, Step("", ARRAYS)),
-        (there, Step("", 'report.splits_table(profile, captions, images).save("tables")')),
+        (True, Step("## The dataset", 'report.facts_table(profile).save("tables")')),
         (True, Step(f"## Faults\n\n{FAULTS}", 'report.faults_table(profile).save("tables")')),
         (bool(profile.known_wrong), Step("", 'report.known_table(profile).save("tables")')),
         (there, Step(COUNTS, _figure("draw_counts(profile, captions, images)", "counts"))),
@@ -245,7 +257,7 @@ def _figure(call: str, name: str) -> str:
     return f'figure = report.{call}\nsave_figure(figure, "figures/{name}");'
 
 
-LOAD = 'profile = report.load_profile("data/dataset.json")\nreport.facts_table(profile).save("tables")'
+LOAD = 'profile = report.load_profile("data/dataset.json")'
 ARRAYS = (
     'captions = report.load_arrays("data/captions.npz")\nimages = report.load_arrays("data/images.npz")\n'
     '{"captions": list(captions), "images": list(images)}'

@@ -6,7 +6,7 @@ preset. Methods that train nothing are the floor.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.config.values import content_hash
 from harness.pages.tables import DASH, count_text, p_text, row_interval
@@ -31,6 +31,8 @@ from harness.reporting.published.matches import (
     with_published,
 )
 from harness.reporting.published.settings import SHARE, preset_of, share_of
+from harness.reporting.verdicts.settings import shares_verdict
+from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Source, Step, Table, register
 from harness.results.labels import numbered, told_apart, tuned
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
@@ -204,13 +206,17 @@ class FewShot(PanelReport):
     """Results over the share of training images, each setting a curve."""
 
     title = "Few training images"
+    subject_words = "Few training images:"
+    paper_columns: ClassVar = {"Images (%)": ("share", 0.01, 0)}
     question = "How good is each method when it learns from few of the training images?"
     steps = (
         Step(
+            "### Shares\n\n"
             f"Every setting at every share of the training images, the reference `{REFERENCE}` first.",
             'report.shares_table(panel).save("tables")',
         ),
         Step(
+            "### Curves\n\n"
             "One line per setting, with 95 % intervals; the axis of shares is logarithmic, and lines are slightly "
             "shifted. Dashed and hollow: published. Dotted: a method that trains nothing.",
             'figure = report.draw_shares(panel)\nsave_figure(figure, f"figures/few_shot-{panel.number}");',
@@ -258,6 +264,11 @@ class FewShot(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return the one table."""
         return [shares_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say who is better with the fewest images."""
+        return shares_verdict(curves(panel).to_dict("records"), REFERENCE, where_of(panel.records))
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

@@ -13,9 +13,18 @@ from harness.evaluate.per_identity import persons_key
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, marked, p_text, row_interval
 from harness.pages.theme import COLOURS, INK, WIDTH, drawn, error_bar, interval_ends, row_inches
-from harness.reporting.conditions import conditions, fairness_notes, points_text, test_set_name
+from harness.reporting.conditions import (
+    conditions,
+    counted,
+    fairness_notes,
+    points_text,
+    rank_notes,
+    test_set_name,
+)
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
+from harness.reporting.verdicts.ranking import ranking_verdict
+from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Step, Table, register
 from harness.results.method_ranks import (
     DIFFERENCE,
@@ -24,7 +33,6 @@ from harness.results.method_ranks import (
     MOST_DRAWN,
     MOST_PAIRED,
     SCORES,
-    TIED,
     Row,
     pairs,
     rank_text,
@@ -69,7 +77,7 @@ def leaderboard(panel: Panel) -> Table:
         title=f"{test_set_name(panel)}: ranks (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, *_rank_notes(rows), *fairness_notes(rows), *panel.caveats()),
+        notes=(*NOTES, *rank_notes(rows), *fairness_notes(rows), *panel.caveats()),
         n_left=3,
     )
 
@@ -87,40 +95,6 @@ def _cells(row: Row) -> dict[str, str]:
         "p (Holm)": p_text(row["p_holm"], row["persons_only"]),
         "detectable": points_text(row["detectable"]),
     }
-
-
-def _rank_notes(rows: "DataFrame") -> list[str]:
-    """Say how ranks and differences came about, and what difference could have been seen."""
-    known = rows[rows["rank_low"].notna()]
-    missing = rows.loc[rows["rank_low"].isna(), "label"]
-    notes = []
-    if len(known) > 1:
-        n_pairs = len(known) * (len(known) - 1) // 2
-        identities = " or ".join(f"{n:,.0f}" for n in sorted(set(known["n_identities"])))
-        detectable = known["detectable"].dropna()
-        notes = [
-            f"Rank: the range of ranks a result may have, simultaneous at 95 % for all, from the paired difference in "
-            f"R@1 of each pair on the same {identities} identities (Student's t); p adjusted for "
-            f"{_counted(n_pairs, 'pair')} of {len(known)} results (Holm). {TIED.capitalize()}: no other result is "
-            "significantly better.",
-            f"Leader: {known['label'].iloc[0]}; the interval of a difference is not adjusted for the number of pairs. "
-            "Detectable: the true difference to the leader that 80 of 100 such comparisons would find, each taken "
-            f"alone, before the adjustment; median {points_text(detectable.median())} points.",
-        ]
-        if len(known) > MOST_PAIRED:
-            notes.append(
-                "Each further result makes it harder for any pair to be significant; the options --suite and --dataset "
-                "leave out what is not of interest."
-            )
-    elif len(known):
-        notes = ["One result: there is nothing to rank it against."]
-    if len(missing):
-        notes.append(f"Not ranked, because the results per identity are missing: {', '.join(missing)}.")
-    return notes
-
-
-def _counted(n: int, word: str) -> str:
-    return f"the one {word}" if n == 1 else f"all {n} {word}s"
 
 
 def pair_table(panel: Panel) -> Table:
@@ -146,7 +120,7 @@ def pair_table(panel: Panel) -> Table:
         cells=cells,
         notes=(
             f"{more}{below}Columns are the rows' numbers. Points, with p in brackets, adjusted for "
-            f"{_counted(len(found), 'pair')} (Holm). Greyed: not significantly different at 5 %.",
+            f"{counted(len(found), 'pair')} (Holm). Greyed: not significantly different at 5 %.",
             *any_marked(found.to_dict("records")),
         ),
         faint_cells=frozenset(
@@ -237,21 +211,23 @@ class Leaderboard(PanelReport):
     question = "Which method is best on a dataset, and which differences are significant?"
     steps = (
         Step(
+            "### Ranks and scores\n\n"
             "Best first. A rank is an interval, because results that are not significantly different have no order. "
             "Results are tied for first where no other is significantly better. The mark † stands where another seed "
             "may order otherwise.",
             'report.leaderboard(panel).save("tables")',
         ),
         Step(
+            "### R@1 and mAP\n\n"
             "Intervals are 95 %. Filled marks on a grey band: no result is significantly better. The dashed line and "
             "its band are a method that trains nothing.",
             'figure = report.draw_ranks(panel)\nsave_figure(figure, f"figures/leaderboard-{panel.number}");',
         ),
         Step(
-            "What the intervals consist of, and the conditions of each result.",
+            "### Conditions\n\nWhat the intervals consist of, and the conditions of each result.",
             'report.conditions(panel).save("tables")',
         ),
-        Step("All pairs of results.", 'report.pair_table(panel).save("tables")'),
+        Step("### Pairs\n\nAll pairs of results.", 'report.pair_table(panel).save("tables")'),
     )
     how_to_read = (
         "The ranks hold simultaneously: in at least 95 of 100 such tables every rank is within its interval. Being "
@@ -278,6 +254,12 @@ class Leaderboard(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return ranks, conditions and pairs."""
         return [leaderboard(panel), conditions(panel), pair_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say who is best and whom that beats."""
+        rows, found = (frame.to_dict("records") for frame in (ranked(panel), pairs(panel)))
+        return ranking_verdict(rows, found, where_of(panel.records))
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

@@ -6,7 +6,7 @@ are not comparable across machines.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,10 @@ from harness.pages.tables import DASH, count_text, marked, row_interval
 from harness.reporting.cost_fronts import COSTS, costs_and_fronts, draw_costs
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
+from harness.reporting.verdicts.ranking import cost_verdict
+from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Step, Table, register
+from harness.results.method_ranks import ranked
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.retention import with_retention
 from harness.results.run_table import UNTRAINED
@@ -165,15 +168,19 @@ class ParameterEfficiency(PanelReport):
     """Accuracy against trainable parameters, memory and time, with the front of each."""
 
     title = "Parameter efficiency"
+    subject_words = "Accuracy and cost of"
+    paper_columns: ClassVar = {"Par. (M)": ("trainable", 1e6, 2)}
     question = "How accurate is each method for its trained parameters, memory and time?"
     steps = (
         Step(
+            "### Accuracy and its cost\n\n"
             "`front`: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time; greyed "
             "rows are on no front.",
             'report.costs_table(panel).save("tables")',
         ),
-        Step("Inference cost.", 'report.use_table(panel).save("tables")'),
+        Step("### Inference cost", 'report.use_table(panel).save("tables")'),
         Step(
+            "### Fronts\n\n"
             "R@1 against each cost. Bars and bands are 95 % intervals, the staircase is the front, the dashed line "
             "is a method that trains nothing; hollow marks and grey names are beaten at no higher cost.",
             "figure = report.draw_costs(panel)\n"
@@ -200,6 +207,12 @@ class ParameterEfficiency(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return training and inference costs."""
         return [costs_table(panel), use_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say which of the results that none is significantly better than is the cheapest."""
+        rows = ranked(panel).to_dict("records")
+        return cost_verdict(rows, where_of(panel.records))
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

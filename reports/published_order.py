@@ -25,6 +25,8 @@ from harness.reporting.published.order import (
     order_pairs,
     rests_on_persons,
 )
+from harness.reporting.verdicts.published import order_verdict
+from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Source, Step, Table, register
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.seed_notes import any_marked
@@ -168,14 +170,17 @@ class PublishedOrder(PanelReport):
     """Pairs of methods published under one protocol, and whether they are in the same order here."""
 
     title = "Published order"
+    subject_words = "Published order of"
     question = "Do the results put methods in the order that is published?"
     steps = (
         Step(
+            "### Agreement\n\n"
             "How many pairs are in the published order. The mark † stands where another seed may order otherwise.",
             'report.agreement_table(panel).save("tables")',
         ),
-        Step("Each pair.", 'report.pair_table(panel).save("tables")'),
+        Step("### Pairs", 'report.pair_table(panel).save("tables")'),
         Step(
+            "### Figure\n\n"
             "Above the line a pair has the same order here as published. Only the side of the line is compared, not "
             "the height.",
             'figure = report.draw_order(panel)\nsave_figure(figure, f"figures/published-order-{panel.number}");',
@@ -209,6 +214,12 @@ class PublishedOrder(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return the agreement and the pairs."""
         return [agreement_table(panel), pair_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say how many pairs are in the published order."""
+        where = where_of(panel.records)
+        return order_verdict(order_pairs(panel), where)
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

@@ -41,6 +41,8 @@ from harness.reporting.published.protocols import (
     published_table,
     result_names,
 )
+from harness.reporting.verdicts.published import reproduction_verdict
+from harness.reporting.verdicts.titles import places_of
 from harness.reports import Contents, Gap, Source, Step, Table, register
 from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
@@ -187,18 +189,21 @@ class Reproduction(PanelReport):
     """Each result against the published figures of its method, and how their protocols differ."""
 
     title = "Reproduction"
+    subject_words = "Published and reproduced:"
     question = "How do the results compare with the published ones?"
     steps = (
         Step(
+            "### Results and published figures\n\n"
             "Each result beside its published counterparts, and whether their protocols are the same. Results on "
             "synthetic twins have no counterpart.",
             'report.results_table(panel).save("tables")',
         ),
         Step(
-            "How the published results were obtained.",
+            "### Published protocols\n\nHow the published results were obtained.",
             'report.published_table(panel).save("tables")',
         ),
         Step(
+            "### Figure\n\n"
             "Filled: results with 95 % intervals. Hollow: published figures; their shape says whether the protocols "
             "are the same.",
             "figure = report.draw_reproduction(panel)\n"
@@ -235,6 +240,12 @@ class Reproduction(PanelReport):
     def tables(cls, panel: Panel) -> list[Table]:
         """Return the results and what is published."""
         return [results_table(panel), published_table(panel)]
+
+    @classmethod
+    def verdict(cls, panel: Panel) -> str:
+        """Say where published figures lie beside the results."""
+        where = places_of(panel.records)
+        return reproduction_verdict(compared(panel), len(panel.records), is_twin(panel), where)
 
     @classmethod
     def gather(cls, source: Source, data: Path) -> Contents:

@@ -30,6 +30,7 @@ from harness.record import (
     run_name,
 )
 from harness.reporting.run_files import FILES, fetch_run
+from harness.reporting.verdicts.one_subject import run_opening
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
@@ -200,12 +201,12 @@ def _amount(value: float, sign: str) -> str:
     return f"{value:,.0f}{sign}" if value >= 10 else f"{value:.2g}{sign}"
 
 
-READ = Step(
-    "## The run",
+RESULTS = Step(
+    "",
     "from pathlib import Path\n\nfrom harness.files import load_arrays, read_json\n\n"
-    'run = read_json(Path("data/run.json"))\nreport.facts_table(run).save("tables")',
+    'run = read_json(Path("data/run.json"))\nreport.results_table(run).save("tables")',
 )
-RESULTS = Step("Results on the test set.", 'report.results_table(run).save("tables")')
+FACTS = Step("## The run", 'report.facts_table(run).save("tables")')
 COST = Step("", 'report.costs_table(run).save("tables")')
 CURVES = Step(
     "## Training\n\nThe dotted line marks the epoch that was tested.",
@@ -274,7 +275,7 @@ class Run(Report):
         here = fetch_run(source, row, data)
         run = read_json(data / "run.json")
         tables = [facts_table(run), results_table(run), costs_table(run)]
-        steps, gaps = [READ, RESULTS, COST], [Gap(why, commands) for why, commands in here.missing]
+        steps, gaps = [FACTS, COST], [Gap(why, commands) for why, commands in here.missing]
         if read_json(data / "history.json"):
             steps.append(CURVES)
         if here.queries:
@@ -293,4 +294,6 @@ class Run(Report):
             tables.append(probe_table(probe(load_arrays(data / FILES["embeddings"]), queries)))
             steps += [PROBE, PROBE_FIGURE]
         write_json(data / "subject.json", {"run": row["run"], "run_id": row["run_id"]})
-        return Contents(1, f"the run {row['run']}", steps, tables, gaps, title=row["run"])
+        return Contents(
+            1, f"the run {row['run']}", steps, tables, gaps, answer=[RESULTS], **run_opening(row["run"], run)
+        )

@@ -6,7 +6,7 @@ and what that one reached when it was retrained with fresh seeds and tested.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from harness.analysis.studies.tracked_study import TrackedStudy, load_study, wri
 from harness.errors import UsageError, many
 from harness.files import write_text
 from harness.pages.escaping import visible
+from harness.reporting.verdicts.one_subject import study_verdict
+from harness.reporting.verdicts.titles import study_title
 from harness.reports import Contents, Gap, Report, Source, Step, Table, register
 
 if TYPE_CHECKING:
@@ -121,7 +123,14 @@ class Sweep(Report):
         n = len(study.finished)
         best = f", best {study.objective} {study.best.value:.2f}" if study.best else ""
         summary = f"{study.title}: {n} finished of {many(len(study.trials), 'trial')}{best}"
-        return Contents(n, visible(summary), steps(study), tables(study), gaps(study), study.name)
+        about = [f"Study {study.name}", f"started {study.started[:10]}" if study.started else "start unknown"]
+        said: dict[str, Any] = {
+            "title": study_title(study),
+            "verdicts": [study_verdict(study)],
+            "about": about,
+        }
+        answer = [Step("", LOAD), *[Step("", WORTH)] * (study.best is not None)]
+        return Contents(n, visible(summary), steps(study), tables(study), gaps(study), answer=answer, **said)
 
 
 def tables(study: TrackedStudy) -> list[Table]:
@@ -138,7 +147,7 @@ def steps(study: TrackedStudy) -> list[Step]:
     several = len(study.objectives) > 1 and bool(study.front)
     guided = "" if study.sampler in ("random", "grid") else GUIDED
     shown = [
-        (True, Step("## The search", LOAD)),
+        (True, Step("## The search", "study")),
         (True, Step("", 'report.facts_table(study).save("tables")')),
         (bool(study.trials), Step(HISTORY, _figure("draw_history(study, trials)", "history"))),
         (several, Step(FRONT, _figure("draw_front(study, trials)", "front"))),
@@ -153,13 +162,6 @@ def steps(study: TrackedStudy) -> list[Step]:
         (best, Step("## The best trials", 'report.best_table(study).save("tables")')),
         (best, Step("", 'report.configuration_table(study).save("tables")')),
         (best, Step("", 'report.reuse_table(study).save("tables")')),
-        (
-            best,
-            Step(
-                f"## Retraining the best configuration\n\n{RETRAINED if study.test else NOT_RETRAINED}",
-                'report.worth_table(study).save("tables")',
-            ),
-        ),
         (_has_failed(study), Step("## What failed", 'report.failures_table(study).save("tables")')),
     ]
     return [step for wanted, step in shown if wanted]
@@ -197,7 +199,8 @@ def _figure(call: str, name: str) -> str:
     return f'figure = report.{call}\nsave_figure(figure, "figures/{name}");'
 
 
-LOAD = 'study = report.load_study("data/study.json")\ntrials = report.trials_frame(study)\nstudy'
+WORTH = 'report.worth_table(study).save("tables")'
+LOAD = 'study = report.load_study("data/study.json")\ntrials = report.trials_frame(study)'
 EXPECTED = (
     "expected = report.expected_best_frame(study)\nfigure = report.draw_expected_best(study, expected)\n"
     'save_figure(figure, "figures/expected_best");'

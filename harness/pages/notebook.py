@@ -16,11 +16,11 @@ _SECONDS_PER_CELL = 600
 _SECONDS_TO_START = 300
 
 
-def markdown_cell(text: str) -> Any:
-    """Return a cell of words."""
+def markdown_cell(text: str, tag: str = "") -> Any:
+    """Return a cell of words, with a tag by which a page knows it."""
     import nbformat
 
-    return nbformat.v4.new_markdown_cell(text)
+    return nbformat.v4.new_markdown_cell(text, metadata={"tags": [tag]} if tag else {})
 
 
 def code_cell(text: str) -> Any:

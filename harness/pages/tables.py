@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 DASH = "–"
 # Stands beside each claim that another seed may overturn, for all that is known.
 MARK = "†"
+# Of so many characters a cell of a page is folded.
+_LONG = 48
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,15 @@ class Table:
         body = "".join(self._html_row(row, place) for place, row in enumerate(rows))
         notes = "".join(f"<p class='note'>{html_text(note)}</p>" for note in self.notes)
         table = f"<table class='report'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<div class='table'><p class='title'>{html_text(self.title)}</p>{table}{notes}</div>"
+        box = f"<div class='scroll' tabindex='0'>{table}</div>"
+        return f"<div class='table'><p class='title'>{html_text(self.title)}</p>{box}{notes}</div>"
 
     def _html_row(self, row: Sequence[str], line: int) -> str:
         sides = [self._side(place, (line, place) in self.faint_cells) for place in range(len(row))]
-        cells = "".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, row, strict=True))
+        long = [" class='long'" if len(cell) > _LONG else "" for cell in row]
+        cells = "".join(
+            f"<td{kind}{side}>{cell}</td>" for kind, side, cell in zip(long, sides, row, strict=True)
+        )
         return f"<tr style='color:#8a8a8a'>{cells}</tr>" if line in self.faint else f"<tr>{cells}</tr>"
 
     def _side(self, place: int, faint: bool = False) -> str:

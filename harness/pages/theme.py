@@ -20,6 +20,7 @@ MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
 FAINT = "#B4B4B4"
 INK = "#262626"
 WIDTH = 9.0
+PAGE, PAPER = STYLES = ("page", "paper")
 _LABEL, _SMALL = 8.0, 7.0
 _GREY = "#7A7A7A"
 STYLE = {
@@ -40,15 +41,20 @@ STYLE = {
     "legend.frameon": False,
     "text.parse_math": False,
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,
     "svg.hashsalt": "harness",
 }
 
 
-def use_theme() -> None:
-    """Switch the house theme on; names are drawn as they are, never as formulas."""
+def use_theme(style: str = PAGE) -> None:
+    """Switch the house theme on; names are drawn as they are, never as formulas.
+
+    In the style `paper` figures are written as PDF, too, with their fonts inside.
+    """
     import seaborn
 
-    seaborn.set_theme(context="paper", style="ticks", palette=list(COLOURS), rc=STYLE)
+    rc = STYLE | {"savefig.format": "pdf" if style == PAPER else "png"}
+    seaborn.set_theme(context="paper", style="ticks", palette=list(COLOURS), rc=rc)
     warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
 
 
@@ -193,12 +199,25 @@ def interval_ends(row: Mapping[Any, Any], name: str = "R1") -> tuple[float, floa
 
 
 def save_figure(figure: "Figure", path: str | Path) -> "Figure":
-    """Write a figure as PNG and SVG beside each other and return it, so that a notebook shows it."""
+    """Write a figure as PNG and SVG beside each other and return it, so that a notebook shows it
+
+    For a paper (`use_theme`) it is written as PDF, too.
+    """
+    from matplotlib import rcParams
+
     stem = Path(path)
     stem.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(stem.with_name(f"{stem.name}.png"))
     figure.savefig(stem.with_name(f"{stem.name}.svg"), metadata={"Date": None})
+    if rcParams["savefig.format"] == "pdf":
+        write_pdf(figure, stem.with_name(f"{stem.name}.pdf"))
     return figure
+
+
+def write_pdf(figure: "Figure", path: Path) -> None:
+    """Write a figure as PDF with its fonts inside and without the time, so that equal figures are equal files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"CreationDate": None})
 
 
 def drawn(text: str, length: int = 48) -> str:

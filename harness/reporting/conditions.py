@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text, marked
 from harness.reports import Table
-from harness.results.method_ranks import ERRORS, Row, ranked, row_rank
+from harness.results.method_ranks import ERRORS, MOST_PAIRED, TIED, Row, ranked, row_rank
 from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
@@ -42,6 +42,45 @@ def fairness_notes(rows: "DataFrame") -> list[str]:
     if len(budgets) < 2:
         return []
     return [f"Tuning budgets differ ({', '.join(budgets)}): comparing such results is not fair."]
+
+
+def rank_notes(rows: "DataFrame") -> list[str]:
+    """Say how ranks and differences came about, and what difference could have been seen."""
+    known = rows[rows["rank_low"].notna()]
+    missing = rows.loc[rows["rank_low"].isna(), "label"]
+    notes = []
+    if len(known) > 1:
+        n_pairs = len(known) * (len(known) - 1) // 2
+        identities = " or ".join(f"{n:,.0f}" for n in sorted(set(known["n_identities"])))
+        detectable = known["detectable"].dropna()
+        notes = [
+            f"Rank: the range of ranks a result may have, simultaneous at 95 % for all, from the paired difference in "
+            f"R@1 of each pair on the same {identities} identities (Student's t); p adjusted for "
+            f"{counted(n_pairs, 'pair')} of {len(known)} results (Holm). {TIED.capitalize()}: no other result is "
+            "significantly better.",
+            f"Leader: {known['label'].iloc[0]}; the interval of a difference is not adjusted for the number of pairs. "
+            "Detectable: the true difference to the leader that 80 of 100 such comparisons would find, each taken "
+            f"alone, before the adjustment; median {points_text(detectable.median())} points.",
+        ]
+        if len(known) > MOST_PAIRED:
+            notes.append(
+                "Each further result makes it harder for any pair to be significant; the options --suite and --dataset "
+                "leave out what is not of interest."
+            )
+    elif len(known):
+        notes = ["One result: there is nothing to rank it against."]
+    if len(missing):
+        notes.append(f"Not ranked, because the results per identity are missing: {', '.join(missing)}.")
+    return notes
+
+
+def counted(n: int, word: str) -> str:
+    """Return how many comparisons an adjustment counts.
+
+    >>> counted(1, "pair"), counted(3, "pair")
+    ('the one pair', 'all 3 pairs')
+    """
+    return f"the one {word}" if n == 1 else f"all {n} {word}s"
 
 
 def conditions(panel: Panel) -> Table:

@@ -4,20 +4,24 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from harness import __version__
 from harness.errors import UsageError, many
 from harness.files import read_json, write_json
 from harness.listener import Listener
 from harness.pages.escaping import markdown_text, safe_stem, visible
-from harness.pages.html import write_page
+from harness.pages.html import ABOUT, VERDICT, write_page
 from harness.pages.notebook import code_cell, execute, make_notebook, markdown_cell
+from harness.pages.theme import PAGE, PAPER, STYLES
 from harness.paths import runs_root
 from harness.places import writable
+from harness.record import now
 from harness.reporting.missing import placed, write_gaps
+from harness.reporting.verdicts.words import NOTHING
 from harness.reports import REPORTS, Contents, Gap, Report, Source, Step
 from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
@@ -35,6 +39,7 @@ class Made:
     folder: Path
     n_results: int
     summary: str
+    verdicts: list[str]
     tables: list[dict[str, Any]]
     gaps: list[Gap]
     files: list[str] = field(default_factory=list)
@@ -54,7 +59,7 @@ class Made:
             "files": self.files,
             "run_id": self.run_id,
         }
-        counts = {"results": self.n_results, "summary": self.summary}
+        counts = {"results": self.n_results, "summary": self.summary, "verdicts": self.verdicts}
         return {"report": self.name, **counts, "tables": self.tables, "missing": missing, **place}
 
 
@@ -68,6 +73,7 @@ def make_report(
     datasets: Sequence[str] = (),
     suite: str | None = None,
     queries: Sequence[int] = (),
+    style: str = PAGE,
     listener: Listener | None = None,
 ) -> Made:
     """Write a report of an experiment's runs to a folder and attach it to an MLflow run.
@@ -83,12 +89,15 @@ def make_report(
         datasets: only results trained and tested on these; none means all.
         suite: only runs that are cells of this suite; none means all.
         queries: numbers of the queries that a report of one run looks at closely; none lets it choose.
+        style: `page`, or `paper`, which writes figures as PDF, too, and tables and figures for one column of a paper.
         listener: receives the stages.
 
     An experiment without results gives a page that says how to make some.
     """
     report, listener = REPORTS.get(name), listener or Listener()
     _check_subjects(report, subjects)
+    if style not in STYLES:
+        raise UsageError(f"Unknown style {style!r}: {' or '.join(STYLES)}.")
     if queries and not report.takes_queries:
         raise UsageError(f"The report {report.name} looks at no single queries: leave --query out.")
     source = Source(runs, experiment, datasets, suite, subjects, queries)
@@ -105,41 +114,72 @@ def make_report(
     with tempfile.TemporaryDirectory(prefix="harness-report-") as private:
         data = Path(private) / "data"
         data.mkdir()
-        contents = report.gather(source, data)
+        contents = _opened(report, report.gather(source, data))
         _clear(folder)
         shutil.copytree(data, folder / "data", dirs_exist_ok=True)
     gaps = placed(contents.gaps, runs, experiment)
     write_gaps(folder / "data" / "missing.json", gaps)
     listener.on_stage(f"running the notebook {folder / report.name}.ipynb")
-    _write_notebook(report, contents, bool(gaps), folder)
+    _write_notebook(report, contents, bool(gaps), folder, style)
     tables = [table.as_dict() for table in contents.tables]
-    return _finish(
-        Made(report.name, folder, contents.n_results, contents.summary, tables, gaps), source.store, about
+    counts = (contents.n_results, contents.summary, contents.verdicts)
+    return _finish(Made(report.name, folder, *counts, tables, gaps), source.store, about)
+
+
+def _opened(report: type[Report], contents: Contents) -> Contents:
+    """Return contents whose page has a title, and a verdict where nothing can be said."""
+    verdicts = contents.verdicts or [NOTHING] * (not contents.n_results)
+    return replace(
+        contents, title=visible(contents.title or report.title), verdicts=list(map(visible, verdicts))
     )
 
 
-def _write_notebook(report: type[Report], contents: Contents, gaps: bool, folder: Path) -> None:
+def _write_notebook(report: type[Report], contents: Contents, gaps: bool, folder: Path, style: str) -> None:
     """Write the notebook, executed, and its page."""
-    cells = notebook_cells(report, contents.steps, gaps, contents.title)
-    notebook = make_notebook(cells, report.title)
+    if style == PAPER and contents.steps:
+        contents.steps += report.paper_steps()
+    notebook = make_notebook(notebook_cells(report, contents, gaps, style), contents.title)
     execute(notebook, folder / f"{report.name}.ipynb")
-    write_page(notebook, folder / f"{report.name}.html", visible(contents.title or report.title))
+    write_page(
+        notebook, folder / f"{report.name}.html", f"{now()[:16].replace('T', ' ')} UTC, harness {__version__}"
+    )
 
 
-def notebook_cells(report: type[Report], steps: Sequence[Step], gaps: bool, title: str = "") -> list[Any]:
-    """Return a report's cells; no code holds a value, so no name or caption can become code.
+def notebook_cells(report: type[Report], contents: Contents, gaps: bool, style: str = PAGE) -> list[Any]:
+    """Return a report's cells: title and verdict, what shows it, what it is about, then the rest.
 
-    The first cell is headed by the `title`, as text, or else by the report's own.
+    No code holds a value, so no name or caption can become code.
     """
-    heading = f"# {markdown_text(title or report.title)}"
-    cells = [markdown_cell(f"{heading}\n\n{report.question}\n\nMade by `harness report {report.name}`.")]
-    cells.append(code_cell(_IMPORTS.format(module=report.__module__)) if steps else markdown_cell(EMPTY))
-    for step in steps:
-        cells += [markdown_cell(step.words)] * bool(step.words) + [code_cell(step.code)] * bool(step.code)
+    verdicts = "\n\n".join(markdown_text(line) for line in contents.verdicts)
+    cells = [
+        markdown_cell(f"# {markdown_text(contents.title)}"),
+        *[markdown_cell(verdicts, VERDICT)] * bool(verdicts),
+    ]
+    shown = bool(contents.answer or contents.steps)
+    cells.append(
+        code_cell(_IMPORTS.format(module=report.__module__, style=style)) if shown else markdown_cell(EMPTY)
+    )
+    cells += [*_step_cells(contents.answer), markdown_cell(_about(report, contents), ABOUT)]
+    cells += _step_cells(contents.steps)
     if gaps:
         cells += [markdown_cell("## What is missing"), code_cell(_GAPS)]
     words = "\n\n".join(text for text in (report.how_to_read, report.standards) if text)
     return [*cells, markdown_cell(f"## How to read this\n\n{words}")]
+
+
+def _step_cells(steps: Sequence[Step]) -> list[Any]:
+    return [
+        cell
+        for step in steps
+        for cell in [markdown_cell(step.words)] * bool(step.words) + [code_cell(step.code)] * bool(step.code)
+    ]
+
+
+def _about(report: type[Report], contents: Contents) -> str:
+    """Return the question that the report answers, what the results are of, and the command."""
+    facts = "; ".join(markdown_text(line) for line in contents.about)
+    made = f"Made by `harness report {report.name}`."
+    return "\n\n".join([f"**{report.question}**", f"{facts}. {made}" if facts else made])
 
 
 def _check_subjects(report: type[Report], subjects: Sequence[str]) -> None:
@@ -192,7 +232,7 @@ def _clear(folder: Path) -> None:
 _IMPORTS = """import {module} as report
 from harness.pages.theme import save_figure, use_theme
 
-use_theme()"""
+use_theme("{style}")"""
 _GAPS = """from harness.reporting.missing import gaps_table, load_gaps
 
 gaps_table(load_gaps("data/missing.json"))"""

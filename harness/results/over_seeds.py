@@ -31,7 +31,7 @@ COSTS = (
     "captions_per_second",
     "retention",
 )
-_OF_ONE_RUN = ("run_id", "seed", "queries", "tracked_method")
+_OF_ONE_RUN = ("run_id", "seed", "queries", "tracked_method", "day")
 # What an interval covers. Of a result of one seed nothing may tell what another would change.
 IDENTITIES, PERSONS_ONLY = "identities", "identities only"
 SEVERAL_SEEDS = "seeds and identities"

@@ -66,7 +66,7 @@ _COSTS = {
 def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] = ()) -> "DataFrame":
     """Return one row for each finished run and test set of a store's experiment, newest first.
 
-    A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`), under which protocol (`rule`,
+    A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`, `day`), under which protocol (`rule`,
     `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which data (`faults`, a line each), on which
     pictures (`pictures`, `left_out`, those of the test split, and `train_pictures`, `train_left_out`), what came out
     (`R1`, `R1_low`, `R1_high`, ... in percent, text to image, the ends by `tracked_method`) and what it cost
@@ -164,6 +164,7 @@ def _who(run: RunRow, start: _Start) -> dict[str, Any]:
         "versions": {part: run.tag(f"version.{part}") for part in _VERSIONS if run.tag(f"version.{part}")},
         "imported": run.tag("imported"),
         **flag_columns(run, start.sets),
+        "day": run.day,
     }
 
 

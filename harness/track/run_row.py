@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import many
@@ -66,6 +67,12 @@ class RunRow:
     def seconds(self) -> float:
         """How long it took; 0 while that is not known."""
         return 0.0 if self.ended is None or self.started is None else (self.ended - self.started) / 1000
+
+    @property
+    def day(self) -> str | None:
+        """The day on which it ended, or else began, in UTC; None where neither is known."""
+        last = self.ended or self.started
+        return None if last is None else datetime.fromtimestamp(last / 1000, UTC).date().isoformat()
 
     def tag(self, name: str) -> str:
         """Return a tag of the harness by its name without `harness.`; empty where there is none."""

@@ -73,8 +73,11 @@ def show_made(made: Any) -> None:
         click.echo(f"{made.name}: {made.summary}")
     else:
         click.echo(f"{made.name}: nothing to report yet", err=True)
+    for verdict in made.verdicts if made.n_results else ():
+        click.echo(plain(verdict))
     for gap in made.gaps:
         click.echo(plain("\n    ".join([f"missing: {gap.what}", *gap.commands])))
     click.echo(f"page: {made.page}")
     if made.n_results:
-        click.echo(f"also there: {made.name}.ipynb, tables/, figures/, data/")
+        paper = ", paper/" * any(file.startswith("paper/") for file in made.files)
+        click.echo(f"also there: {made.name}.ipynb, tables/, figures/, data/{paper}")

@@ -39,6 +39,13 @@ NOTHING = 2
     multiple=True,
     help="`run`: show what carries the match of this query (else best, median, worst); may be repeated.",
 )
+@option(
+    "--style",
+    type=click.Choice(["page", "paper"]),
+    default="page",
+    show_default=True,
+    help="`paper`: figures as PDF, too, and tables (siunitx) and figures for one column of a paper.",
+)
 @runs_option
 @json_option
 @click.pass_obj
@@ -51,8 +58,9 @@ def report(obj: dict[str, Any], /, name: str | None, as_json: bool, **options: A
     harness report run cskt-icfg-twin-1a2b
     harness report compare cskt-icfg-twin full_finetune-icfg-twin
 
-    Reads MLflow only. Writes an executed notebook, a page that needs no network, tables as CSV, Markdown and
-    LaTeX, figures as PNG and SVG, and attaches them to an MLflow run. Exit code 2 when there is nothing to report.
+    Reads MLflow only. Writes a page that begins with its verdict and needs no network, the notebook it was made
+    from, tables as CSV, Markdown and LaTeX, figures as PNG and SVG, and attaches them to an MLflow run. Exit code 2
+    when there is nothing to report.
     """
     if name is None:
         from harness.cli.listings.reports import show_reports

@@ -52,7 +52,7 @@ def read(html):
 def test_html_shows_hostile_text_and_holds_no_tag_of_it(hostile_table):
     page = read(hostile_table._repr_html_())
     assert {tag for tag, _ in page.tags} == {"div", "p", "table", "thead", "tbody", "tr", "th", "td"}
-    assert all(set(attributes) <= {"class", "style"} for _, attributes in page.tags)
+    assert all(set(attributes) <= {"class", "style", "tabindex"} for _, attributes in page.tags)
     assert HOSTILE[0] in page.text
     assert HOSTILE[1] in page.text
     assert sum(tag == "td" for tag, _ in page.tags) == 2 * len(HOSTILE)
@@ -169,6 +169,16 @@ def test_letters_that_latex_can_make_stay_letters(character):
 @pytest.mark.parametrize("character", "人ӧ🙂")
 def test_letters_that_latex_cannot_make_are_named_by_their_number(character):
     assert latex_text(character) == f"[U+{ord(character):04X}]"
+
+
+def test_a_table_scrolls_in_a_box_of_its_own_and_folds_long_text():
+    cells = DataFrame({"a": ["x" * 49], "b": ["x" * 48]})
+    page = Table("x", "title", cells, cells, notes=("note",))._repr_html_()
+    before, _, rest = page.partition("<div class='scroll' tabindex='0'><table")
+    assert "title" in before
+    assert rest.split("</div>")[0].endswith("</table>")
+    assert "note" in rest.split("</div>")[1]
+    assert page.count("<td class='long'") == 1
 
 
 def test_a_table_greys_whole_rows_and_single_cells():

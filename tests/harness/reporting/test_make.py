@@ -9,13 +9,13 @@ from pandas import DataFrame
 from harness.cli.main import cli
 from harness.errors import UsageError
 from harness.files import write_json
-from harness.pages.html import write_page
-from harness.pages.notebook import code_cell, make_notebook
 from harness.reporting import make as make_module
 from harness.reporting.make import _own_folder, make_report, notebook_cells
 from harness.reporting.missing import gaps_table, load_gaps, placed, unfinished_gaps, write_gaps
 from harness.reporting.panel_report import PanelReport
-from harness.reports import REPORTS, Gap, Report, Step
+from harness.reporting.verdicts.words import NOTHING
+from harness.reports import REPORTS, Contents, Gap, Report, Step
+from harness.results.panels import Panel
 from harness.results.run_source import _narrowed
 from harness.track.mlflow_store import Store
 
@@ -74,6 +74,9 @@ def test_each_report_writes_its_tables_and_figures(name, experiment, fake, tmp_p
     fake.send(experiment, *fake.record("full", "icfg", 47, synthetic=False, **shares(name)))
     made = make_report(name, out=tmp_path, runs=str(experiment.runs), experiment=name_of(experiment))
     assert made.summary.endswith("in 2 protocols")
+    assert [verdict[:12] for verdict in made.verdicts] == ["Protocol 1: ", "Protocol 2: "]
+    page = (tmp_path / f"{name}.html").read_text()
+    assert page.index("Protocol 1: ") < page.index("This page was made on") < page.index("<h2")
     assert len(made.tables) == len(list((tmp_path / "tables").glob("*.csv"))) >= 2
     assert len(list((tmp_path / "figures").glob("*.svg"))) >= 2
     assert json.loads((tmp_path / "report.json").read_text())["tables"] == json.loads(json.dumps(made.tables))
@@ -129,7 +132,9 @@ def test_an_empty_experiment_gives_a_page_with_the_commands_and_a_message(
     assert "nothing to report yet" in done.stderr
     command = "suite run few_shot" if name == "few_shot" else "run --method zero_shot"
     assert f"MLFLOW_EXPERIMENT_NAME='{name_of(experiment)}' harness {command}" in done.stdout
-    assert "nothing to show yet" in (tmp_path / f"{name}.html").read_text()
+    page = (tmp_path / f"{name}.html").read_text()
+    assert "nothing to show yet" in page
+    assert NOTHING in page
     assert experiment.finished_runs("report") == []
 
 
@@ -213,15 +218,21 @@ def test_an_unknown_report_gets_the_nearest_match(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_report_is_documented_and_puts_no_value_into_its_cells(name):
+def test_each_report_is_documented_and_puts_no_value_into_its_cells(name, fake):
     report = REPORTS.get(name)
     assert issubclass(report, Report)
     assert report.title
     assert report.question.endswith("?")
-    steps = report._tour(2) if issubclass(report, PanelReport) else [Step("words", "code")]
-    cells = notebook_cells(report, steps, gaps=True)
-    if issubclass(report, PanelReport):
-        assert [cell["source"] for cell in cells].count("panel = panels[1]\npanel") == 1
+    is_panels = issubclass(report, PanelReport)
+    panels = [Panel(number, {}, [fake.row()]) for number in (1, 2)]
+    steps = report._tour(panels) if is_panels else [Step("words", "code")]
+    contents = Contents(2, "", [*steps, *report.paper_steps()], answer=report._answer() if is_panels else [])
+    cells = notebook_cells(report, contents, gaps=True)
+    if is_panels:
+        sources = [cell["source"] for cell in cells]
+        assert sources.count("panel = panels[1]\npanel") == 1
+        assert [sources.count(step.code) for step in report.steps] == [2] * len(report.steps)
+        assert sources.index(report.steps[0].code) < sources.index("panel = panels[0]\npanel")
     assert max(len(cell["source"].splitlines()) for cell in cells if cell["cell_type"] == "code") <= 10
 
 
@@ -247,16 +258,6 @@ def test_only_runs_that_can_go_on_get_a_resume_command():
     first, second = unfinished_gaps(DataFrame(rows))
     assert first.commands == ("harness runs resume 'a b'",)
     assert second.commands == ()
-
-
-def test_the_page_folds_code_forbids_scripts_and_escapes_its_title(tmp_path):
-    notebook = make_notebook([code_cell("x = '<b>'")], "<i>title")
-    write_page(notebook, tmp_path / "x.html")
-    page = (tmp_path / "x.html").read_text()
-    assert "<title>&lt;i&gt;title</title>" in page
-    assert '<details class="code">' in page
-    assert "default-src 'none'" in page
-    assert "<b>" not in page
 
 
 @pytest.mark.slow
