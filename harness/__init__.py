@@ -1,16 +1,17 @@
 """A benchmark harness for text-based person retrieval with CLIP.
 
-`harness.load(run)` gives a trained model, `harness.runs()` all runs as a DataFrame; the rest is the command line.
+`harness.load(run)` gives a trained model, `harness.runs()` all runs as a DataFrame, `harness.rerank(function, ...)` a
+second stage of scores; the rest is the command line.
 """
 
 import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api import load, runs
+    from harness.api import load, rerank, runs
 
 __version__ = "0.2.0.dev0"
-__all__ = ["load", "runs"]
+__all__ = ["load", "rerank", "runs"]
 
 # Threads of PyTorch that wait for one another sleep, and do not spin: beside other work, that takes the core from the
 # one that is waited for. OpenMP reads it when PyTorch is loaded, and child processes inherit it.

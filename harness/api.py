@@ -1,4 +1,4 @@
-"""The Python face: `harness.load(run)` and `harness.runs()`."""
+"""The Python face: `harness.load(run)`, `harness.runs()` and `harness.rerank(function, ...)`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,12 +7,13 @@ from harness.config.values import flatten
 from harness.inference.model import Trained, load
 from harness.inference.transfer import results_of
 from harness.record import BOOTSTRAP, all_runs, readable
+from harness.scoring.rerank import rerank
 from harness.track.tags import with_ends
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Trained", "load", "runs"]
+__all__ = ["Trained", "load", "rerank", "runs"]
 
 
 def runs(root: str | Path | None = None) -> "pandas.DataFrame":

@@ -29,7 +29,7 @@ CODE = {
     "docs/first-run.md": ["python"],
     "docs/data.md": ["yaml", "python", "json"],
     "docs/method.md": ["python"],
-    "docs/score.md": ["python"] * 4,
+    "docs/score.md": ["python"] * 5,
     "docs/sweeps-and-suites.md": ["yaml"],
 }
 # Plug-ins and data that the pages make, which their commands name.
@@ -204,7 +204,8 @@ def test_the_lines_that_save_similarities_and_lists_run(tmp_path, monkeypatch):
         "captions": ["a man"],
     }
     for block in blocks("docs/score.md", "python"):
-        exec(block, dict(names))
+        if "harness" not in block:
+            exec(block, dict(names))
     for file in ("irra.npy", "rde.npy", "tbps_clip.npy"):
         assert numpy.array_equal(numpy.load(file), scores.float().numpy())
     assert json.loads(Path("lists.json").read_text()) == {"images": ["/imgs/1.jpg"], "captions": ["a man"]}
@@ -218,6 +219,24 @@ def test_the_profile_that_is_shown_is_read_and_is_that_of_the_examples(tmp_path)
     shown = load_profile(tmp_path / "cluster.yaml")
     assert shown.directives()[0] == "--partition=gpu"
     assert shown == load_profile(ROOT / "examples" / "cluster" / "profile.yaml")
+
+
+def test_the_function_that_is_shown_ranks_again(twin, tmp_path, monkeypatch):
+    import numpy
+
+    from harness.config.sections import DatasetConfig
+    from harness.listener import Listener
+    from harness.scoring.score import lists
+
+    monkeypatch.chdir(tmp_path)
+    own = lists(DatasetConfig(name="icfg", synthetic=True), "test", Listener())
+    shape = len(own["captions"]), len(own["images"])
+    numpy.save("first.npy", numpy.random.default_rng(1).normal(size=shape))
+    (block,) = (text for text in blocks("docs/score.md", "python") if "harness" in text)
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert names["seconds"] > 0
+    assert numpy.load("again.npz")["items"].shape == (shape[0], 2)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -202,7 +202,8 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
     if row.get("scored"):
         told = f"{row['train_pairs']:,.0f}" if _known(row["train_pairs"]) else NOT_TOLD
         return {
-            f"training pairs of {name}": told if row["training_told"] else NOT_TOLD,
+            f"training data of {name}": "as told" if row["training_told"] else NOT_TOLD,
+            f"training pairs of {name}": told,
             f"validation of {name}": NOT_TOLD,
         }
     return {

@@ -102,7 +102,7 @@ def score(
     Raises `DataError` or `UsageError` in one line for what is not as expected; then nothing is written.
     """
     listener, start = listener or Listener(), time.perf_counter()
-    reading = _read(given, dataset, listener, "test")
+    reading = read_split(given, dataset, listener, "test")
     root, split = runs_root(runs).path, pairs(reading.samples, ["test"])
     stage = _second_stage(given, split)
     record = _new_record(given, dataset, told_of(told, stage), reading)
@@ -129,7 +129,7 @@ def score(
 
 def shown(given: Given, dataset: DatasetConfig, split: str, listener: Listener) -> dict[str, Any]:
     """Return metrics and intervals of another split than the test's, by flat names; no run is made of them."""
-    reading = _read(given, dataset, listener, split)
+    reading = read_split(given, dataset, listener, split)
     chosen = pairs(reading.samples, [split])
     scored = score_split(given, chosen, listener, _second_stage(given, chosen))
     prefix = f"{split}/{dataset.name}/"
@@ -155,12 +155,12 @@ def _second_stage(given: Given, split: Pairs) -> SecondStage | None:
 
 def score_split(given: Given, split: Pairs, listener: Listener, stage: SecondStage | None) -> Scored:
     """Rank what is given of a split, in both directions; notes say what was assumed or done."""
-    order = read_order(given.order, split) if given.order else own_order(split)
+    order = order_of(given, split)
     identities = torch.tensor(split.identities)
     labels = Labels(identities[torch.tensor(split.owners)], identities)
     owners = {"t2i": labels.captions, "i2t": labels.images}
     listener.on_stage(f"scoring {given.file}")
-    with _opened(given, split) as (scores, notes, embedded):
+    with opened(given, split) as (scores, notes, embedded):
         both = TwoStages(scores, stage) if stage else None
         found, seen = rank_matrix(both or scores, labels, order, given.file, listener.on_count)
         notes += [both.note() if both else None, order.note, tie_note(seen, scores.type_name)]
@@ -170,8 +170,13 @@ def score_split(given: Given, split: Pairs, listener: Listener, stage: SecondSta
     return Scored(evaluation(found, owners, split.captions), said, _reordered(embedded, order))
 
 
+def order_of(given: Given, split: Pairs) -> Order:
+    """Return the order that lists tell, else the harness's own."""
+    return read_order(given.order, split) if given.order else own_order(split)
+
+
 @contextmanager
-def _opened(given: Given, split: Pairs) -> Iterator[tuple[Scores, list[str | None], Embedded | None]]:
+def opened(given: Given, split: Pairs) -> Iterator[tuple[Scores, list[str | None], Embedded | None]]:
     """Open what is given, and say what was assumed of it."""
     if given.similarity is None:
         embedded = read_embeddings(given.file, split)
@@ -203,7 +208,7 @@ def _reordered(embedded: Embedded | None, order: Order) -> Embedded | None:
     return Embedded(embedded.text[order.captions.argsort()], embedded.image[order.images.argsort()])
 
 
-def _read(given: Given, dataset: DatasetConfig, listener: Listener, split: str) -> Reading:
+def read_split(given: Given, dataset: DatasetConfig, listener: Listener, split: str) -> Reading:
     """Read the data; what is given is looked at first, which takes no time."""
     for file in (given.file, given.rerank, given.order):
         if file is not None and not file.is_file():

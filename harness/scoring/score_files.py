@@ -80,6 +80,14 @@ def read_arrays(file: Path, wanted: Mapping[str, int], most_wide: int) -> dict[s
     return found
 
 
+def has_array(file: Path, name: str) -> bool:
+    """Say whether an `.npz` file has an array of a name; of other files that is not known, so they have none."""
+    if file.suffix.lower() != ".npz" or not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return f"{name}.npy" in archive.namelist()
+
+
 def _rows_of(name: str, n: int, most_wide: int, file: Path) -> Fits:
     def fits(shape: Shape) -> None:
         if len(shape) != 2 or shape[0] != n or not 0 < shape[1] <= most_wide:

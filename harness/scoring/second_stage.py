@@ -9,7 +9,7 @@ import numpy as np
 from harness.errors import DataError, UsageError, many
 from harness.evaluate.rank_counts import Array
 from harness.scoring.ranked import Scores
-from harness.scoring.score_files import read_arrays
+from harness.scoring.score_files import has_array, read_arrays
 from harness.scoring.told import Told
 
 # Scores of the second stage stand above the first's by steps that float32 tells apart.
@@ -24,11 +24,13 @@ class SecondStage:
         file: where it was read, for messages.
         items: places of images, each once in a row [n_caption, k].
         scores: of these images, higher is better [n_caption, k].
+        seconds: what that took for a caption, where the file says so.
     """
 
     file: Path
     items: Array
     scores: Array
+    seconds: float | None = None
 
     @property
     def k(self) -> int:
@@ -106,11 +108,14 @@ def read_second_stage(file: Path, n_caption: int, n_image: int) -> SecondStage:
         raise DataError(
             f"{file}: expected each image once for a caption, found one twice for caption {twice[0]:,}."
         )
-    return SecondStage(file, places, scores)
+    taken = (
+        float(read_arrays(file, {"seconds": 1}, 1)["seconds"][0, 0]) if has_array(file, "seconds") else None
+    )
+    return SecondStage(file, places, scores, taken)
 
 
 def told_of(told: Told, stage: SecondStage | None) -> Told:
-    """Return what is told of a system with the number of images that its second stage ranks.
+    """Return what is told of a system with the number of images that its second stage ranks, and the seconds it takes.
 
     Raises `UsageError` where another number was told.
     """
@@ -120,7 +125,8 @@ def told_of(told: Told, stage: SecondStage | None) -> Told:
         raise UsageError(
             f"--reranked {told.reranked:,} is told, but {stage.file} has {stage.k:,}: leave it out."
         )
-    return told.model_copy(update={"reranked": stage.k})
+    seconds = stage.seconds if told.rerank_seconds is None else told.rerank_seconds
+    return told.model_copy(update={"reranked": stage.k, "rerank_seconds": seconds})
 
 
 def _n_others(block: Array, items: Array) -> int:
