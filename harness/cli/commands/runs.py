@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from harness.cli import completing
-from harness.cli.commands.runs_bundle import export, import_, verify
+from harness.cli.commands.runs_bundle import card, export, import_, verify
 from harness.cli.completing import offering
 from harness.cli.names import look_for_run, run_argument
 from harness.cli.options import (
@@ -37,7 +37,7 @@ def runs() -> None:
     """List, show, resume, tag, archive, delete, re-read and sync recorded runs; hand them to others as a bundle."""
 
 
-for command in (export, verify, import_):
+for command in (export, verify, import_, card):
     runs.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""`harness runs export`, `verify` and `import`: runs as one file that others can check and put beside their own."""
+"""`harness runs export`, `verify`, `import` and `card`: runs for others to check, to put beside their own, to load."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import click
 
 from harness.cli import completing
 from harness.cli.completing import offering
+from harness.cli.names import run_argument
 from harness.cli.options import Choice, json_option, option
 
 # Not that of `harness.cli.commands.runs`, which imports this file.
@@ -80,3 +81,29 @@ def import_(file: str, root: str | None, as_json: bool) -> None:
     from harness.cli.actions.runs.bundle import import_ as work
 
     work(file, root, as_json=as_json)
+
+
+@click.command("card")
+@run_argument
+@option("--out", "-o", type=click.Path(file_okay=False), required=True, help="The folder to write.")
+@option(
+    "--hub",
+    multiple=True,
+    metavar="DATASET=OWNER/NAME",
+    help="A dataset's name on the Hub, for its file of evaluation results; may be repeated.",
+)
+@_runs_option
+@json_option
+def card(run: str, out: str, hub: tuple[str, ...], root: str | None, as_json: bool) -> None:
+    """Write a folder of RUN for the Hugging Face Hub.
+
+    It holds weights as safetensors, the record, per-query results, and a README.md with what the run reached, how its
+    epoch was chosen, its data and their licences, and how to load it: `harness.load` reads the folder anywhere. Nothing
+    is sent anywhere.
+
+    \b
+    harness runs card cskt-icfg-1a2b --out cskt-icfg --hub icfg=me/ICFG-PEDES
+    """
+    from harness.cli.actions.runs.bundle import card as work
+
+    work(run, out, hub, root, as_json=as_json)

@@ -1,11 +1,13 @@
 """Export, verify and import bundles of runs, and show what came of it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from harness.bundle import export_runs, import_bundle, verify_bundle
+from harness.bundle.card import write_card
 from harness.bundle.every_eval import UNKNOWN, write_records
 from harness.bundle.export import exportable
 from harness.bundle.put_beside import in_words
@@ -102,6 +104,30 @@ def import_(file: str, root: str | None, *, as_json: bool) -> None:
         )
     elif done.put:
         click.echo(plain(f"next: {printed_command('runs', 'list', runs=root)}"))
+
+
+def card(name: str, out: str, hub: Sequence[str], root: str | None, *, as_json: bool) -> None:
+    """Write the folder of a run for the Hub, and say what is not in it."""
+    places = dict(map(_hub_place, hub))
+    done = write_card(name, out, root, places)
+    if as_json:
+        print_json(vars(done))
+        return
+    for file in done.files:
+        click.echo(plain(f"wrote {Path(done.folder, file)}"))
+    if done.without:
+        paragraph(
+            "",
+            f"no file of evaluation results for {listed(done.without)}: give --hub DATASET=OWNER/NAME",
+            indent=2,
+        )
+
+
+def _hub_place(text: str) -> tuple[str, str]:
+    dataset, sign, place = text.partition("=")
+    if not (sign and dataset and re.fullmatch(r"[\w.-]+/[\w.-]+", place)):
+        raise UsageError(f"--hub {text}: give DATASET=OWNER/NAME, as icfg=me/ICFG-PEDES.")
+    return dataset, place
 
 
 def _show(file: str, found: Verified) -> None:
