@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import time
 from typing import Any
 
 import click
@@ -120,7 +121,7 @@ def _batch(study: str, setup: WorkSetup, profile: Profile, jobs: int) -> Batch:
         name=slurm.name_of(study, setup.root, setup.storage),
         jobs=jobs,
         leader=[*called, f"--runs={root}", *_options(context, passed), *_arguments(context)],
-        helper=["worker", *places, f"--wait={PATIENCE}", "--", study],
+        helper=["worker", *places, f"--wait={PATIENCE}", f"--since={int(time())}", "--", study],
         folder=Path.cwd(),
         logs=root / "slurm",
         profile=profile,

@@ -62,7 +62,8 @@ def partitions() -> list[str]:
 def jobs_of(study: str, root: Path, storage: str | None) -> list[dict[str, str]]:
     """Return what Slurm says of a study's jobs, by `COLUMNS`; empty where there is no Slurm, or it does not answer.
 
-    squeue knows what waits, runs and has just ended, sacct what ended before, where the cluster keeps accounts.
+    squeue knows what waits, runs and has just ended, sacct what ended before, where the cluster keeps accounts. Of what
+    has ended, only the newest submission is told.
     """
     name = f"--name={name_of(study, root, storage)}"
     asked = (
@@ -74,9 +75,17 @@ def jobs_of(study: str, root: Path, storage: str | None) -> list[dict[str, str]]
         done = _ask(command)
         for line in done.stdout.splitlines() if done and not done.returncode else ():
             parts = line.strip().split("|")
-            if len(parts) == len(COLUMNS):
+            # sacct has what waits as one line, `12_[2-7]`, squeue as a line for each job.
+            if len(parts) == len(COLUMNS) and "[" not in parts[0]:
                 found[parts[0]] = dict(zip(COLUMNS, parts, strict=True))
-    return list(found.values())
+    newest = max(map(_submission, found), default=0)
+    return [one for job, one in found.items() if one["state"] in _GOING or _submission(job) == newest]
+
+
+def _submission(job: str) -> int:
+    """Return the number that all jobs of an array share."""
+    number = job.partition("_")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def under_way(jobs: Sequence[Mapping[str, str]]) -> list[str]:

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import fields
+from math import inf
 from typing import Any
 
 from harness.errors import UsageError
@@ -24,23 +25,25 @@ def setup_from(options: Mapping[str, Any], listener: Listener) -> WorkSetup:
     return WorkSetup(**named, listener=listener)
 
 
-def wait_for(study: str, setup: WorkSetup, seconds: float) -> None:
+def wait_for(study: str, setup: WorkSetup, seconds: float, since: float = inf) -> None:
     """Wait until a study has jobs that have not ended; after so many seconds return all the same.
 
-    Who begins a study, or resumes it, may come later than those who help.
+    Who begins a study, or resumes it, may come later than those who help. Where a job has ended `since` this time (of
+    `time.time`), it was begun, and may be over.
     """
     end = time.monotonic() + seconds
-    if seconds and not _begun(study, setup):
+    if seconds and not _begun(study, setup, since):
         setup.listener.on_note(f"waiting up to {seconds:.0f} s for {study} to begin.")
-    while time.monotonic() < end and not _begun(study, setup):
+    while time.monotonic() < end and not _begun(study, setup, since):
         time.sleep(IDLE)
 
 
-def _begun(study: str, setup: WorkSetup) -> bool:
+def _begun(study: str, setup: WorkSetup, since: float) -> bool:
     if not may_exist(setup.url) or study not in study_names(setup.url):
         return False
     queue = setup.open_queue(study, directions=None)
-    return SPEC in queue.notes and any(not job.state.is_finished() for job in queue.jobs().values())
+    ends = [job.datetime_complete for job in queue.jobs().values()]
+    return SPEC in queue.notes and any(end is None or end.timestamp() >= since for end in ends)
 
 
 def help_with(

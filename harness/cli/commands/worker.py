@@ -15,7 +15,7 @@ from harness.cli.options import (
     storage_option,
     timeout_option,
 )
-from harness.limits import MOST, MOST_SECONDS
+from harness.limits import LARGEST_SEED, MOST, MOST_SECONDS
 
 
 @click.command()
@@ -37,6 +37,7 @@ from harness.limits import MOST, MOST_SECONDS
     metavar="SECONDS",
     help="Wait so long for STUDY to begin.",
 )
+@option("--since", type=Number(0, LARGEST_SEED), default=LARGEST_SEED, hidden=True)
 @option("--follow", type=click.IntRange(0, MOST), hidden=True)
 @data_root_option
 @click.pass_obj
@@ -56,5 +57,5 @@ def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
 
     with watching(obj["quiet"]) as listener:
         setup = setup_from(options, listener)
-        wait_for(study, setup, options["wait"])
+        wait_for(study, setup, options["wait"], options["since"])
         help_with(study, setup, timeout=options["timeout"], follow=options["follow"])

@@ -1,7 +1,9 @@
 """`--slurm`: what is submitted, printed, warned of and refused, with stand-ins for Slurm's programs."""
 
 import json
+import re
 import subprocess
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -66,7 +68,10 @@ def test_a_suite_is_submitted_and_the_command_returns_with_what_to_do_next(fake,
     assert "#SBATCH --array=0-1\n" in script
     runs = tmp_path / "runs"
     assert f"suite run --runs={runs} --synthetic --set=train.epochs=1 -- mine.yaml)" in script
-    assert f"worker --runs={runs} --device=auto --wait=600 -- suite-mine-twin)" in script
+    helper = re.search(
+        rf"worker --runs={runs} --device=auto --wait=600 --since=(\d+) -- suite-mine-twin\)", script
+    )
+    assert 0 <= time.time() - int(helper[1]) < 60
     assert fake.environment("sbatch")["HARNESS_STORAGE"] == f"sqlite:///{runs}/optuna.db"
     assert (runs / "slurm").is_dir()
     assert not (runs / "optuna.db").exists(), "nothing but the script is written here"

@@ -63,11 +63,15 @@ def test_what_slurm_says_of_a_studys_jobs_is_found_by_their_name(fake):
     fake.answers(
         "squeue", "12_0|RUNNING|1:02|4:00:00|node-3\n12_1|PENDING|0:00|4:00:00|(Priority)\nnonsense\n"
     )
-    fake.answers("sacct", "12_0|RUNNING|00:01:00|04:00:00|node-3\n11_0|TIMEOUT|04:00:00|04:00:00|node-1\n")
+    fake.answers(
+        "sacct",
+        "12_0|RUNNING|00:01:00|04:00:00|node-3\n12_2|TIMEOUT|04:00:00|04:00:00|node-1\n"
+        "11_0|TIMEOUT|04:00:00|04:00:00|node-1\n12_[1,3]|PENDING|00:00:00|04:00:00|None assigned\n",
+    )
     jobs = jobs_of("mine", ROOT, None)
     assert {one["job"]: (one["state"], one["time"]) for one in jobs} == {
         "12_0": ("RUNNING", "1:02"),
-        "11_0": ("TIMEOUT", "04:00:00"),
+        "12_2": ("TIMEOUT", "04:00:00"),
         "12_1": ("PENDING", "0:00"),
     }
     assert under_way(jobs) == ["12_0", "12_1"]

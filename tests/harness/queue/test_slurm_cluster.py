@@ -20,7 +20,7 @@ from tests.world import without_epochs
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
-EPOCHS, PATIENCE = 12, 400
+EPOCHS, PATIENCE = 12, 300
 # Slurm looks at time limits every 30 seconds, and sends the signal up to so much earlier. From its third epoch on, a
 # step is slow until another process was there: the time is over before the training. It notes who did it.
 METHOD = """

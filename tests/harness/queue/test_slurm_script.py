@@ -122,7 +122,7 @@ import signal, sys, time
 signal.signal(signal.SIGTERM, lambda sign, frame: sys.exit(CODE))
 print("works", flush=True)
 time.sleep(SECONDS)
-sys.exit(3)
+sys.exit(CODE)
 """
 
 
@@ -133,9 +133,17 @@ sys.exit(3)
         (["USR1"], 143, 0, True, 0),
         (["USR1"], 130, 100, False, 130),
         (["USR1"], 1, 0, False, 1),
-        ([], 130, 0, False, 3),
+        ([], 130, 0, False, 130),
+        ([], 3, 0, False, 3),
     ],
-    ids=["stops", "is killed while it starts", "too often", "fails", "ends by itself"],
+    ids=[
+        "stops",
+        "is killed while it starts",
+        "too often",
+        "fails",
+        "was stopped by another",
+        "ends by itself",
+    ],
 )
 def test_a_job_that_stopped_before_its_limit_queues_itself_again(
     tmp_path, signs, code, restarts, requeued, ends

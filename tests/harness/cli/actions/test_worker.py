@@ -40,9 +40,9 @@ def begin(setup):
     return queue
 
 
-def waited(setup, seconds):
+def waited(setup, seconds, **since):
     begun = time.monotonic()
-    wait_for("mine", setup, seconds)
+    wait_for("mine", setup, seconds, **since)
     return time.monotonic() - begun
 
 
@@ -59,6 +59,8 @@ def test_a_study_that_has_jobs_is_begun_and_one_whose_jobs_have_ended_may_be_res
     with Presence(tmp_path) as one:
         queue.end(queue.take(one), TrialState.COMPLETE, [1.0])
     assert waited(setup, 0.3) >= 0.3
+    assert waited(setup, 0.3, since=time.time()) >= 0.3
+    assert waited(setup, 60, since=time.time() - 3600) < 30, "what ended an hour ago at most is over"
 
 
 def test_nobody_waits_unless_asked_nor_for_a_study_that_has_no_jobs(setup):
