@@ -56,7 +56,9 @@ def test_every_shipped_file_names_its_schema_and_keeps_it(file):
     schema = (file.parent / first.removeprefix(LINE)).resolve()
     method = file.name.partition(".")[0] if file.parent.name == "methods" else None
     kind = "suite" if file.parent.name == "suites" else "preset"
-    assert schema == SCHEMAS / ".".join([kind, *([method] if method else []), "json"])
+    own = SCHEMAS / f"{kind}.{method}.json"
+    # A method that waits for a library has no schema of its own (the test above holds those of all others).
+    assert schema == (own if own.is_file() else SCHEMAS / f"{kind}.json")
     values, rule = read_yaml(file), validator(schema.name)
     assert not list(rule.iter_errors(values))
     key = next(iter(values))
