@@ -81,13 +81,15 @@ thead th { border-bottom: 1px solid #262626; font-weight: 600; }
   body { font-size: 10pt; } main { max-width: none; padding: 0; }
   .scroll, .output_png { overflow: visible; } td { white-space: normal; }
   tr, img, .panel { break-inside: avoid; } h1, h2, h3, .table .title { break-after: avoid; }
-  thead { display: table-header-group; }
+  thead { display: table-header-group; } .text_cell { break-after: avoid; }
 }
 """
 
 
-def write_page(notebook: Any, path: Path, made: str = "") -> None:
+def write_page(notebook: Any, path: Path, title: str = "", made: str = "") -> None:
     """Write a notebook as one HTML file: figures inside, code hidden by one switch, no script and nothing to fetch.
+
+    Its title is the notebook's own where none is given.
 
     Below the cell that is tagged `about`, or else at the end, are the list of contents and the switch; `made` says
     there when and by what version the page was made.
@@ -104,7 +106,8 @@ def write_page(notebook: Any, path: Path, made: str = "") -> None:
     opening = _opening(body, made, has_code)
     before, marker, after = body.partition(_MADE)
     body = f"{before}{opening}{after}" if marker else f"{before}{opening}"
-    write_text(path, PAGE.format(title=escape(notebook["metadata"]["title"]), style=STYLE, body=body))
+    shown = escape(title or notebook["metadata"]["title"])
+    write_text(path, PAGE.format(title=shown, style=STYLE, body=body))
 
 
 def _is_shown(output: Mapping[str, Any]) -> bool:

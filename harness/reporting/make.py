@@ -138,11 +138,10 @@ def _write_notebook(report: type[Report], contents: Contents, gaps: bool, folder
     """Write the notebook, executed, and its page."""
     if style == PAPER and contents.steps:
         contents.steps += report.paper_steps()
-    notebook = make_notebook(notebook_cells(report, contents, gaps, style), contents.title)
+    notebook = make_notebook(notebook_cells(report, contents, gaps, style), report.title)
     execute(notebook, folder / f"{report.name}.ipynb")
-    write_page(
-        notebook, folder / f"{report.name}.html", f"{now()[:16].replace('T', ' ')} UTC, harness {__version__}"
-    )
+    made = f"{now()[:16].replace('T', ' ')} UTC, harness {__version__}"
+    write_page(notebook, folder / f"{report.name}.html", contents.title, made)
 
 
 def notebook_cells(report: type[Report], contents: Contents, gaps: bool, style: str = PAGE) -> list[Any]:

@@ -25,7 +25,7 @@ def page(tmp_path):
     """Return a function that writes a page of cells, and the text of it."""
 
     def written(*cells, title="t"):
-        write_page(make_notebook(list(cells), title), tmp_path / "x.html", "a day")
+        write_page(make_notebook(list(cells), title), tmp_path / "x.html", made="a day")
         return (tmp_path / "x.html").read_text()
 
     return written

@@ -38,7 +38,7 @@ def test_a_hostile_name_stays_text_in_heading_verdict_and_title(tmp_path):
     heading = cells[0]["source"]
     assert "<" not in heading + cells[1]["source"]
     assert r"\# second \*heading\*" in heading
-    write_page(make_notebook(cells, title), tmp_path / "page.html", "today")
+    write_page(make_notebook(cells, "own"), tmp_path / "page.html", title)
     page = (tmp_path / "page.html").read_text()
     assert "<title>&lt;script&gt;" in page
     assert "<script" not in page
