@@ -101,9 +101,8 @@ def _facts(record: Any) -> Iterator[str]:
         chosen = {"oracle": "on the test split, which flatters"}.get(record.selection["rule"], "otherwise")
         epoch = f"epoch chosen by the authors {chosen}"
     nothing = record.selection.get("rule") == "none"
-    if record.scored:
-        pairs, epoch = record.data.get("train_pairs", "an unknown number of"), "as told"
-    yield "trained on nothing" if nothing else f"trained on {pairs} pairs · {epoch}"
+    if nothing or not record.scored:
+        yield "trained on nothing" if nothing else f"trained on {pairs} pairs · {epoch}"
     if record.imported:
         yield f"imported from {record.imported}"
     if BUNDLE in record.tags:
@@ -124,6 +123,7 @@ def _scored_facts(record: Any) -> Iterator[str]:
     parts = {
         "paper": config["method"]["paper"],
         "trained on": config["dataset"]["trained_on"],
+        "training pairs": f"{record.data['train_pairs']:,}" if "train_pairs" in record.data else None,
         "re-ranked": tags["harness.reranked"],
         "unlabelled test data used": tags["harness.unlabelled_test"],
         "backbone": config["backbone"]["name"],

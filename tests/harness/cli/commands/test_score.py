@@ -74,7 +74,8 @@ def test_the_command_writes_lists_shows_validation_and_makes_a_run_that_lists_ta
     text = " ".join(shown.stdout.split())
     assert "not trained here" in text
     assert "told: paper https://arxiv.org/abs/2303.12501 · image size 384×128" in text
-    assert "not told: trained on, re-ranked, unlabelled test data used, backbone" in text
+    assert "not told: trained on, training pairs, re-ranked, unlabelled test data used, backbone" in text
+    assert "epoch" not in text.split("scored from")[0]
     assert "unknown)" not in text
     with pytest.raises(UsageError, match="Missing option '--method'"):
         call(*words)
