@@ -22,7 +22,7 @@ help:
 	@echo "make test-peft the tests of PEFT's adapters; installs PEFT and Transformers into $(VENV)"
 	@echo "make check     linter, types and the quick tests, without looking at the installation"
 	@echo "make docs      develop, then build the documentation into site/"
-	@echo "make pictures  make the pictures of README and documentation again"
+	@echo "make pictures  make the pictures and the recording of README and documentation again"
 	@echo "make bench     measure the claims of benchmarks/README.md"
 
 install: $(INSTALLED)
@@ -54,6 +54,7 @@ docs: $(DOCUMENTED)
 
 pictures: install
 	$(BIN)/python -m docs.generate.pictures
+	$(BIN)/python -m docs.generate.recording
 
 demo: install
 	@HARNESS_CACHE="$${HARNESS_CACHE:-.demo/cache}" $(BIN)/harness demo $(DEMO)

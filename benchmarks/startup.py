@@ -18,7 +18,7 @@ from harness.queue.queue import Queue
 from harness.queue.storage_place import own_file
 from harness.record import Record, RunFolder
 
-REPEATS = 3
+REPEATS = 3  # starts of each command
 AT_MOST = 0.5
 TITLE = "Start of the command line, processor seconds"
 RUN, STUDY = "cskt-icfg-abcdef012345", "mine"
@@ -70,7 +70,7 @@ def run() -> Outcome:
                 claim(f"harness {name}", seconds(words.split(), place, ROOT), unit="s", at_most=limit)
             )
             if before:
-                then = seconds(words.split(), place, Path(before))
+                then = seconds(words.split(), place, Path(before), 1)
                 claims.append(claim(f"harness {name}, before", then, unit="s"))
     facts = {"repeats": REPEATS, "before": before and commit(Path(before)), "now": commit(ROOT)}
     return outcome(TITLE, "python -m benchmarks startup", claims, **facts)
@@ -92,18 +92,19 @@ def _place(folder: Path) -> Path:
     return folder
 
 
-def seconds(words: list[str], place: Path, code: Path) -> float:
-    """Return the median processor time of a command in seconds, after one start to warm the files.
+def seconds(words: list[str], place: Path, code: Path, repeats: int = REPEATS) -> float:
+    """Return the median processor time of a command in seconds; of several starts the first warms the files alone.
 
     Args:
         words: of the command.
         place: the folder it is called in.
         code: the root of the checkout whose harness is called.
+        repeats: how many starts there are.
     """
     unset = ("HARNESS_RUNS", "HARNESS_DATA", "HARNESS_STORAGE", "MLFLOW_TRACKING_URI")
     given = {name: value for name, value in os.environ.items() if name not in unset}
     times = []
-    for _ in range(REPEATS + 1):
+    for _ in range(repeats):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "harness", *words]
         done = subprocess.run(command, cwd=place, env=given | {"PYTHONPATH": str(code)}, capture_output=True)
@@ -111,7 +112,7 @@ def seconds(words: list[str], place: Path, code: Path) -> float:
         if done.returncode not in (0, 2):
             raise RuntimeError(done.stderr.decode(errors="replace"))
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(times[1:])
+    return statistics.median(times[1:] or times)
 
 
 def commit(checkout: Path) -> str | None:

@@ -55,6 +55,25 @@ def paragraph(head: str, text: str, *, indent: int | None = None, width_of_head:
     click.echo("\n".join([f"{head}{first}", *(f"{space}{line}" for line in others)]))
 
 
+def folded(text: str, *, indent: int, error: bool = False) -> list[str]:
+    """Return a text as lines of at most the terminal's width, the further ones indented; words stay whole.
+
+    Args:
+        text: what is folded; its own line ends stay.
+        indent: spaces before each line that was not one before.
+        error: whether the lines go to standard error.
+    """
+    width, space = screen_width(error=error), " " * indent
+    lines: list[str] = []
+    for line in map(_printable, text.split("\n")):
+        if width is None or _cells(line) <= width:
+            lines.append(line)
+            continue
+        first, *others = _fold(line, width, width - indent, whole=True)
+        lines += [first, *(f"{space}{other}" for other in others)]
+    return lines
+
+
 def size(n: int) -> str:
     """Return bytes in words.
 

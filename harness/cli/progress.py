@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness.cli.layout import joined
+from harness.cli.layout import folded, joined
 from harness.cli.options import plain
 from harness.listener import Listener
 from harness.record import twin_name
@@ -134,7 +134,9 @@ class TerminalListener(Listener):
     def on_note(self, text: str) -> None:
         """Say something a person should know."""
         self._close_bar()
-        click.echo(plain(text), err=True)
+        text = plain(text)
+        for line in folded(text, indent=2, error=True) if self.live else [text]:
+            click.echo(line, err=True)
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
         """Say where training resumes."""

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.data.own_data import dataset_of_file, own_annotation
+from harness.data.annotations import image_files, location_of, read_annotation
+from harness.data.own_data import dataset_of_file
 from harness.data.own_rows import read_own
-from harness.datasets import DATASETS, count
+from harness.data.verify.annotation_faults import faults_for_run
+from harness.data.verify.own_faults import missing_pictures
+from harness.datasets import DATASETS, PersonDataset, Sample, count
 from harness.errors import UsageError
 from harness.files import write_text
 from harness.own.described import read_described
@@ -32,9 +35,10 @@ def write_description(
     out: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Write the description of a file and return what it says; what is wrong with file or name is told first.
+    """Write the description of a file and return what it says, with a line for each thing that is odd (`faults`).
 
-    Raises `UsageError` for a name that is taken or that no dataset can have, and where a description is there already.
+    Raises `UsageError` for a name that is taken or that no dataset can have, and where a description is there already;
+    `DataError` or `ImageError` for what no run can be made of.
     """
     if data is None:
         raise UsageError("Nothing to describe: give the rows of the dataset by --data FILE.")
@@ -47,7 +51,7 @@ def write_description(
     file = folder / DATASET_FILE
     if file.exists() and not force:
         raise UsageError(f"{file} is there already: --force replaces it, --out writes to another folder.")
-    samples, _ = own_annotation(dataset)
+    samples, faults = _looked_at(dataset)
     values: dict[str, Any] = {
         "name": name,
         "title": title or name,
@@ -61,7 +65,24 @@ def write_description(
         "counts": {split: row._asdict() for split, row in count(samples).items()},
     }
     _write(file, values)
-    return {**values, "folder": str(folder), "file": str(file)}
+    return {**values, "folder": str(folder), "file": str(file), "faults": faults}
+
+
+def _looked_at(dataset: type[PersonDataset]) -> tuple[list[Sample], list[str]]:
+    """Return the samples of a file, and what is odd about them as a run would tell it; no picture is opened."""
+    annotation, location = read_annotation(dataset, Path()), location_of(dataset, Path())
+    samples = annotation.samples
+    found = faults_for_run(dataset, annotation, location, needed=("test",))
+    lines = [f"{fault.line()}. {fault.mend}" for fault in found]
+    files = image_files(dataset, Path(), samples)
+    missing = [sample for sample, file in zip(samples, files, strict=True) if not file.is_file()]
+    if missing:
+        error = missing_pictures(location, missing, len(samples), "skip")
+        gone = {id(sample) for sample in missing}
+        if {sample.split for sample in missing} - {one.split for one in samples if id(one) not in gone}:
+            raise error
+        lines.append(str(error))
+    return samples, lines
 
 
 def _columns(own: OwnFiles) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _one_at_a_time(runs: Path) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep schema migrations from filling the terminal."""
-    names = ("alembic", "alembic.runtime.migration", "mlflow.utils.uvicorn")
+    names = ("alembic", "alembic.runtime.migration", "mlflow.utils.uvicorn", "mlflow.store.db.utils")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -41,6 +41,9 @@ def init(name: str, as_json: bool, **options: Any) -> None:
         print_json(written)
         return
     counts = ", ".join(f"{split} {row['identities']:,}" for split, row in written["counts"].items())
+    for line in written["faults"]:
+        click.echo(plain(f"warning: {line}"), err=True)
     click.echo(plain(f"{written['file']}: {name}, persons by split: {counts}"))
+    click.echo("Its pictures were looked for and not opened: verify opens each.")
     words = ("--include", written["folder"], "data", "verify", name)
     click.echo(plain(f"next: {printed_command(*words)}"))

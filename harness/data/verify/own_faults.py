@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.data.annotations import Annotation, Location
+from harness.data.pictures_aside import way_to_pictures
 from harness.data.verify.captions import EMPTY, check_texts
 from harness.data.verify.fault import Fault, first
 from harness.datasets import Sample
@@ -55,6 +56,8 @@ def missing_pictures(location: Location, missing: Sequence[Sample], n: int, on_b
     fix = "Give the folder that the paths start from by --images, or correct them"
     if other := _folder_of(location, missing):
         fix = f"They are in another folder: --images {other}"
+    elif way := way_to_pictures(location.images, location.images, [sample.image for sample in missing]):
+        fix = way
     skip = "; --on-bad-image skip leaves them out" if on_bad_image == "fail" and len(missing) < n else ""
     head = f"{len(missing):,} of {many(n, 'picture')} are not in {location.images}:"
     return ImageError("\n".join([head, *named, f"{fix}{skip}."]))

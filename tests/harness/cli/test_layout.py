@@ -5,7 +5,7 @@ import os
 import pytest
 from rich.cells import cell_len
 
-from harness.cli.layout import paragraph, screen_width, table
+from harness.cli.layout import folded, paragraph, screen_width, table
 
 BAD = "a\x1b[31m [bold]b[/bold] \x07"
 HEADER = ("method", "R@1", "R@5", "note", "pairs")
@@ -126,3 +126,11 @@ def test_a_paragraph_hangs_under_its_text_and_keeps_long_words_whole(capsys, mon
     assert "x" * 99 in capsys.readouterr().out
     paragraph("- ", "")
     assert capsys.readouterr().out == "- \n"
+
+
+def test_folded_lines_break_between_words_and_keep_their_own_ends(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "one two three four five\n  kept as it is\n" + "x" * 30
+    assert folded(text, indent=2) == ["one two three four", "  five", "  kept as it is", "x" * 30]
+    monkeypatch.setenv("COLUMNS", "")
+    assert folded("a " * 50, indent=2) == ["a " * 50]

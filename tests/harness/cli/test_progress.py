@@ -194,6 +194,7 @@ def test_a_line_on_a_terminal_is_whole_within_its_width(monkeypatch, capsys, wid
     monkeypatch.setenv("COLUMNS", str(width))
     listener = TerminalListener()
     listener.on_start("name", record("tbps_clip", epochs=600, patience=9))
+    listener.on_note("warning: " + "word " * 40)
     for epoch in range(1, 102):
         listener.on_epoch(epoch, row(epoch, 61.0 if epoch == 100 else 60.0))
     listener.close()
