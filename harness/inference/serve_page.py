@@ -51,11 +51,13 @@ input { width: 100%; max-width: 60rem; font: inherit; font-size: 1.1rem; padding
   background: var(--ground); border: 1px solid var(--faint); border-radius: 6px; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 main { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1.2rem; }
-@media (min-width: 60rem) { main.two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@media (min-width: 44rem) { main.two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 .twin { background: var(--twin); border-left: 4px solid #D55E00; padding: .1rem .6rem; font-size: .85rem;
   display: inline-block; }
 ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .7rem; padding: 0;
   list-style: none; margin: .6rem 0; }
+@media (max-width: 43.9rem) { main.two ol { grid-auto-flow: column; grid-template-columns: none;
+  grid-auto-columns: 7.5rem; overflow-x: auto; } }
 li button { display: block; width: 100%; padding: 0; font: inherit; color: inherit; text-align: left; cursor: pointer;
   background: var(--card); border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
 li img, li .gone { display: flex; width: 100%; height: 13rem; object-fit: contain; align-items: center;
@@ -91,10 +93,10 @@ async function post(path, value, signal) {
 }
 
 function head(run) {
-  const section = make('section'), title = make('h2', run.method + ' trained on ' + run.dataset);
+  const section = make('section'), title = make('h2', run.method + ' on ' + run.dataset);
   section.setAttribute('aria-label', run.run);
   section.append(title, make('p', run.run, {className: 'faint'}));
-  if (run.synthetic) section.append(make('p', 'SYNTHETIC TWIN: trained on drawn people', {className: 'twin'}));
+  if (run.synthetic) section.append(make('p', 'SYNTHETIC TWIN: a run on drawn people', {className: 'twin'}));
   section.append(make('ol'));
   return section;
 }

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -120,10 +120,15 @@ class Plugins:
         return found._registered() if found else ()
 
     def _entry_points(self) -> dict[str, EntryPoint]:
-        # Reads the metadata of every installed package, so once is enough.
         if self._entries is None:
-            self._entries = {entry.name: entry for entry in entry_points(group=self.package)}
+            self._entries = dict(_entry_points_of(self.package))
         return self._entries
+
+
+@cache
+def _entry_points_of(package: str) -> tuple[tuple[str, EntryPoint], ...]:
+    """Return the entry points of a group; the metadata of every installed package are read once for it."""
+    return tuple((entry.name, entry) for entry in entry_points(group=package))
 
 
 def plugins(folder: str) -> Plugins:

@@ -1,6 +1,7 @@
 """What `harness run` does with its options: resolve, say what is unusual, run, show."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import click
 
 from harness.cli.actions.report import check_report, data_name, report_after
-from harness.cli.layout import paragraph, table
+from harness.cli.layout import folded, paragraph, table
 from harness.cli.options import NEXT, plain, print_json, printed_command
 from harness.cli.own_data import all_datasets
 from harness.cli.progress import TerminalListener, watching
@@ -266,4 +267,6 @@ def say_differences(config: RunConfig) -> None:
     """Say every value that differs from the real default."""
     changed = [f"{key}={value} (default {old})" for key, old, value in differences(config)]
     if changed:
-        click.echo("differs from the default: " + plain(", ".join(changed)), err=True)
+        line = plain(f"differs from the default: {', '.join(changed)}")
+        shown = folded(line, indent=2, error=True) if sys.stderr.isatty() else [line]
+        click.echo("\n".join(shown), err=True)
