@@ -2,6 +2,8 @@
 
 # Of what is counted in a config, such as epochs or pairs, and of a factor, a weight or a rate, either way.
 MOST, LARGEST = 2**24, 1e6
+# Of the parameters of a model, and of what else is told of systems from elsewhere.
+MOST_TOLD = 10**13
 # Of seeds of one configuration, of trials of a study, and of rows and runs of a suite.
 MOST_SEEDS, MOST_TRIALS, MOST_ROWS, MOST_CELLS = 1000, 100_000, 1000, 20_000
 # Of processes that one machine starts.

@@ -52,6 +52,8 @@ def write_card(
     Raises `UsageError` for a run that cannot be handed on and for a folder with files of another run.
     """
     ((folder, record),) = exportable([name], runs)
+    if record.scored:
+        raise UsageError(f"{record.name} was scored from {record.scored}: there is no model to hand on.")
     kept = [file for file in (WEIGHTS, BACKBONE) if folder.file(file).is_file()]
     if WEIGHTS not in kept and record.accounting.get("parameters", {}).get("trainable") != 0:
         raise UsageError(f"{record.name} has no weights here, so there is nothing to load: repeat the run.")

@@ -6,7 +6,6 @@ from harness.data.annotations import PRE_SPLIT, found_at, locate, named_wrong
 from harness.datasets import DATASETS, SPLITS, Counts, PersonDataset
 from harness.errors import HarnessError
 from harness.paths import DATASET_FILE, Place
-from harness.relations import related
 
 _SYNTHETIC = "synthetic"
 
@@ -26,6 +25,8 @@ def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False)
     place = chosen_place(root, synthetic)
     folder = place.path / dataset.folder
     known = {wrong.what: wrong.mend for wrong in dataset.wrong_files}
+    from harness.relations import KINDS, related
+
     return {
         "name": dataset.name,
         "title": dataset.title,
@@ -49,7 +50,13 @@ def describe(dataset: type[PersonDataset], root: Place, synthetic: bool = False)
         "default_val": dataset.default_val,
         "text_length": dataset.text_length,
         "met_in": [
-            {"trained_on": name, "kind": one.kind, "what": one.what, "sources": one.sources}
+            {
+                "trained_on": name,
+                "kind": one.kind,
+                "words": KINDS[one.kind],
+                "what": one.what,
+                "sources": one.sources,
+            }
             for name, one in related(dataset.name)
         ],
         "has_twin": dataset.twin is not None,

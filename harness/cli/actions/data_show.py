@@ -8,7 +8,6 @@ import click
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
 from harness.paths import DATASET_FILE, Place
-from harness.relations import KINDS
 
 
 def show_overview(place: Place, rows: Sequence[dict[str, Any]]) -> None:
@@ -71,7 +70,9 @@ def _facts(info: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "validation", f"{own}; default --val {info['default_val']}"
     yield "text length", f"{info['text_length']} tokens"
     for one in info["met_in"]:
-        words = f"{one['trained_on']} {KINDS[one['kind']]} {info['name']}: {one['what']} ({', '.join(one['sources'])})"
+        words = (
+            f"{one['trained_on']} {one['words']} {info['name']}: {one['what']} ({', '.join(one['sources'])})"
+        )
         yield "met in", words
     yield "without data", _without(info)
 

@@ -7,7 +7,7 @@ import click
 from harness.cli import completing
 from harness.cli.completing import offering
 from harness.cli.names import PlugIn
-from harness.cli.options import json_option, option, print_json, runs_option
+from harness.cli.options import Choice, json_option, option, print_json, runs_option
 from harness.cli.own_data import own_data_options
 from harness.limits import MOST
 
@@ -41,7 +41,7 @@ NOTHING = 2
 )
 @option(
     "--style",
-    type=click.Choice(["page", "paper"]),
+    type=Choice(["page", "paper"]),
     default="page",
     show_default=True,
     help="`paper`: figures as PDF, too, and tables (siunitx) and figures for one column of a paper.",

@@ -6,11 +6,20 @@ from typing import Any
 import click
 
 from harness.cli.names import PlugIn
-from harness.cli.options import Choice, data_root_option, json_option, option, runs_option
+from harness.cli.options import (
+    Choice,
+    Number,
+    data_root_option,
+    json_option,
+    option,
+    runs_option,
+    seed_type,
+)
 from harness.cli.own_data import own_data_options
+from harness.limits import MOST_SECONDS, MOST_TOLD
 
 _FILE = click.Path(dir_okay=False)
-_COUNT = click.IntRange(0)
+_COUNT = click.IntRange(0, MOST_TOLD)
 _WHAT = (
     option("--dataset", "-d", type=PlugIn("datasets"), help="Dataset that was scored."),
     option(
@@ -53,13 +62,13 @@ _TOLD = (
     option("--unlabelled-test", type=Choice(["yes", "no"]),
            help="Whether it used test captions or images without their labels."),
     option("--reranked", type=_COUNT, metavar="K", help="How many first images it ranked again; 0: none."),
-    option("--rerank-seconds", type=click.FloatRange(0), help="What that takes for a caption."),
+    option("--rerank-seconds", type=Number(0, MOST_SECONDS), help="What that takes for a caption."),
     option("--image-size", metavar="HxW", help="Height and width of its input, as 384x128."),
     option("--text-length", type=_COUNT, help="Tokens of a caption."),
     option("--backbone", metavar="NAME", help="The model that it adapts."),
     option("--parameters", type=_COUNT, help="How many it has."),
     option("--trainable", type=_COUNT, help="How many of them were trained."),
-    option("--seed", type=int, help="Seed of its training: several of one system make one result."),
+    option("--seed", type=seed_type, help="Seed of its training: several of one system make one result."),
 )  # fmt: skip
 
 

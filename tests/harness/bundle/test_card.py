@@ -94,6 +94,10 @@ def test_what_cannot_be_a_card_is_one_line(known, tmp_path, monkeypatch, capsys)
     folder.file(WEIGHTS).unlink()
     with pytest.raises(UsageError, match="no weights here"):
         write_card(record.name, tmp_path / "other", tmp_path / "runs")
+    record.tags["harness.scored"] = "scores.npy"
+    folder.write(record)
+    with pytest.raises(UsageError, match=r"was scored from scores\.npy: there is no model to hand on"):
+        write_card(record.name, tmp_path / "other", tmp_path / "runs")
 
 
 def test_it_loads_as_the_run_does(twins, world, tmp_path):

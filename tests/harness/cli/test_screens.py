@@ -12,6 +12,7 @@ import click
 import pytest
 from rich.cells import cell_len
 
+from harness.bundle import export_runs
 from harness.cli import layout
 from harness.cli.main import cli
 from harness.cli.options import run_safely
@@ -32,6 +33,7 @@ COPIED = (
     "MLflow ",
 )
 SUITE = "title: A table\ndatasets: [icfg]\nseeds: 2\nevaluate: others\nrows: [{method: linear_probe}, {method: cskt}]\n"
+IN_SLURM = [{"job": "7_0", "state": "RUNNING", "time": "1:02", "limit": "20:00", "where": "node-1"}]
 ICFG = ("-d", "icfg", "--synthetic")
 COMMANDS = {
     "run of several methods": ("run", "-m", "zero_shot", "-m", "linear_probe", *ICFG, "QUICK"),
@@ -55,9 +57,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "full_finetune-icfg", "-d", "cuhk"),
     "runs list": ("runs", "list"),
     "runs show": ("runs", "show", "full_finetune-icfg"),
-    "runs export": ("runs", "export", "full_finetune-icfg", "zero_shot-icfg", "--out", "OUT/mine.zip"),
     "runs verify": ("runs", "verify", "OUT/mine.zip"),
-    "runs import": ("runs", "import", "OUT/mine.zip"),
     "runs reread": ("runs", "reread"),
     "compare": ("compare", "zero_shot-icfg-twin", "full_finetune-icfg-twin"),
     "plan-seeds": ("plan-seeds", "--dataset", "icfg"),
@@ -105,9 +105,12 @@ def screens(world, twins, tmp_path_factory):
             patch.setenv(f"HARNESS_{name}", str(value))
         patch.setenv("COLUMNS", "80")
         patch.chdir(out)
+        patch.setattr("harness.cli.actions.suite.jobs_of", lambda *asked: IN_SLURM)
         drawn = _recorded(patch)
         for name, words in COMMANDS.items():
             drawn.clear()
+            if name == "runs verify":
+                export_runs(["full_finetune-icfg", "zero_shot-icfg"], out / "mine.zip", out / "runs")
             if name == "runs reread":
                 _make_old(out / "runs")
             arguments = [word.replace("OUT", str(out)) for word in words if word != "QUICK"]

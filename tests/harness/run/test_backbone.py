@@ -171,7 +171,11 @@ def test_towers_of_timm_are_taken_from_another_size(monkeypatch, tmp_path, kind,
     save_file(state, tmp_path / WEIGHTS)
     config = BackboneConfig(name=kind, pretrained=None, image_size=tower_kinds.SIZE)
     record = SimpleNamespace(
-        status="finished", name="trained", identity="ab", config={"backbone": config.model_dump(), "seed": 1}
+        status="finished",
+        name="trained",
+        identity="ab",
+        scored=None,
+        config={"backbone": config.model_dump(), "seed": 1},
     )
     folder = SimpleNamespace(
         read=lambda: record, whole=lambda name: tmp_path / name, backbone=lambda config: config

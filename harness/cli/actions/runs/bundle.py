@@ -142,7 +142,7 @@ def _show(file: str, found: Verified) -> None:
             paragraph(f"{_STATES[check.agrees]}: ", check.line, indent=2)
     paragraph("", SEALED, indent=2)
     verdict = "everything that can be computed anew agrees" if found.agrees else "not as it says"
-    click.echo(plain(f"{file}: {verdict}"))
+    paragraph("", f"{file}: {verdict}", indent=2)
 
 
 def _subjects(found: Verified) -> list[str]:

@@ -61,7 +61,7 @@ def test_each_run_is_a_line_of_its_values(fake, tmp_path, capsys, narrow, monkey
     assert whole[untrained.name][2] == "–"
 
 
-def test_a_status_narrows_and_nothing_is_told_with_the_way_to_begin(fake, tmp_path, capsys):
+def test_a_status_narrows_and_what_is_asked_for_may_be_none(fake, tmp_path, capsys):
     made, _ = write(tmp_path, fake, status="failed")
     write(tmp_path, fake, "zero_shot")
     print_runs(str(tmp_path), "failed", False)
@@ -69,6 +69,8 @@ def test_a_status_narrows_and_nothing_is_told_with_the_way_to_begin(fake, tmp_pa
     assert made.name in out
     assert "zero_shot" not in out
     print_runs(str(tmp_path), "pruned", False)
+    assert "None of the 2 runs" in capsys.readouterr().out
+    print_runs(str(tmp_path / "empty"), None, False)
     assert "harness run --method" in capsys.readouterr().out
 
 
