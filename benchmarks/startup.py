@@ -51,8 +51,8 @@ MISSPELT = (
     "compare nothing nobody",
 )
 WITH_STORAGE = "sweep list, with a storage"
-# A method's fields are in its file, which imports PyTorch; a storage is read by Optuna, whose tables are its own.
-FREE = {"methods info cskt", WITH_STORAGE}
+# What is counted with PyTorch, or read by Optuna, is kept until a file that it follows from changes.
+KEPT = ("methods info cskt", WITH_STORAGE)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -65,10 +65,11 @@ def run() -> Outcome:
         Queue(STUDY, sqlite_url(own_file(stored / "runs")), folder=stored)
         commands = {words: (words, plain) for words in (*LOOKING, *MISSPELT)}
         for name, (words, place) in (commands | {WITH_STORAGE: ("sweep list", stored)}).items():
-            limit = None if name in FREE else AT_MOST
-            claims.append(
-                claim(f"harness {name}", seconds(words.split(), place, ROOT), unit="s", at_most=limit)
-            )
+            if name in KEPT:
+                first = seconds(words.split(), place, ROOT, 1)
+                claims.append(claim(f"harness {name}, the first time", first, unit="s"))
+            now = seconds(words.split(), place, ROOT)
+            claims.append(claim(f"harness {name}", now, unit="s", at_most=AT_MOST))
             if before:
                 then = seconds(words.split(), place, Path(before), 1)
                 claims.append(claim(f"harness {name}, before", then, unit="s"))
@@ -103,6 +104,7 @@ def seconds(words: list[str], place: Path, code: Path, repeats: int = REPEATS) -
     """
     unset = ("HARNESS_RUNS", "HARNESS_DATA", "HARNESS_STORAGE", "MLFLOW_TRACKING_URI")
     given = {name: value for name, value in os.environ.items() if name not in unset}
+    given["HARNESS_CACHE"] = str(place / "cache")
     times = []
     for _ in range(repeats):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

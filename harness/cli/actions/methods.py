@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-import click
 import torch
 from pydantic import ValidationError
 
@@ -136,35 +135,6 @@ def counted(row: dict[str, Any]) -> tuple[str, ...]:
         f"{forward:,.1f}",
         f"{training:,.1f}" if counts["trainable"] else "–",
     )
-
-
-def show(described: dict[str, Any]) -> None:
-    """Print a description on the terminal."""
-    counts, operations = described["parameters"], described["flops"]
-    share = 100 * counts["trainable"] / counts["total"]
-    height, width = described["image_size"]
-    for part in described["description"].split("\n\n"):
-        paragraph("", " ".join(part.split()))
-        click.echo()
-    rows = [
-        ("trainable", f"{counts['trainable']:,}", f"parameters, {share:.2f} % of all"),
-        ("total", f"{counts['total']:,}", "parameters"),
-        ("inference extra", f"{counts['inference_extra']:,}", "parameters on top of CLIP, after folding"),
-        ("checkpoint", f"{counts['checkpoint_bytes'] / 1e6:,.1f}", "MB"),
-    ]
-    for tower, given in (("image", "one image"), ("text", "one caption")):
-        forward, training = (operations[f"{tower}_{pass_}"] / _GIGA for pass_ in ("forward", "training"))
-        rows.append((given, f"{forward:,.2f}", f"GFLOPs forward, {training:,.2f} with backward"))
-    title = f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens"
-    table(title, ("what", "amount", "of what"), rows, text=("what", "of what"))
-    for key, value in described["recipe"].items():
-        paragraph("", f"{key} = {value} unless set", indent=2)
-    click.echo()
-    header = ("field", "value", "what it is", "search range")
-    fields = [
-        [field["key"], field["value"], field["help"], field["search"] or "–"] for field in described["fields"]
-    ]
-    table("fields", header, fields, text=header, leaving=("search range",))
 
 
 def show_checks(told: dict[str, Any]) -> None:

@@ -54,9 +54,9 @@ def info(
 
     Needs no weights.
     """
-    from harness.cli.actions.methods import describe, show
+    from harness.cli.listings.methods import description, show
 
-    described = describe(name, backbone, image_size, overrides)
+    described = description(name, backbone, image_size, overrides)
     print_json(described) if as_json else show(described)
 
 

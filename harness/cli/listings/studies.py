@@ -1,13 +1,15 @@
 """The studies of a storage."""
 
+import os
 from typing import Any
 
 import click
 
+from harness.cli.kept import code, database, kept
 from harness.cli.layout import table
 from harness.cli.options import print_json
 from harness.paths import runs_root
-from harness.queue.storage_place import not_begun
+from harness.queue.storage_place import VARIABLE, not_begun, own_file
 
 
 def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
@@ -24,9 +26,18 @@ def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
 
 
 def _found(runs: str | None, storage: str | None) -> list[dict[str, Any]]:
-    from harness.sweep.list_studies import list_studies
+    """Return the studies; those in the file beside the runs are kept until it changes."""
 
-    return list_studies(runs, storage)
+    def make() -> list[dict[str, Any]]:
+        from harness.sweep.list_studies import list_studies
+
+        return list_studies(runs, storage)
+
+    if storage or os.environ.get(VARIABLE):
+        return make()
+    file = own_file(runs_root(runs).path)
+    found: list[dict[str, Any]] = kept(["studies", str(file)], [*database(file), *code()], make)
+    return found
 
 
 def plain_cell(value: Any) -> str:

@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.queue.slurm import jobs_of, name_of, partitions, submit, under_way
 from tests.fake_slurm import FakeSlurm
 
-ROOT = Path("/work/runs")
+ROOT = Path("/scratch/runs")
 
 
 @pytest.fixture

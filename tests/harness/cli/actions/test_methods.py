@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.cli.actions.methods import describe, show
+from harness.cli.actions.methods import describe
+from harness.cli.listings.methods import show
 from harness.errors import UsageError
 from harness.methods import METHODS
 
