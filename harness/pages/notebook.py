@@ -14,6 +14,7 @@ from harness.secrets import cleared
 
 _SECONDS_PER_CELL = 600
 _SECONDS_TO_START = 300
+_PLACES = ("HARNESS_DATA", "HARNESS_CACHE", "HARNESS_RUNS", "HARNESS_INCLUDE")
 
 
 def markdown_cell(text: str, tag: str = "") -> Any:
@@ -95,16 +96,26 @@ def _manager(private: Path) -> type[Any]:
 
 
 def _environment(private: Path) -> dict[str, str]:
-    """Return the kernel's environment: the same packages, no start-up files of the user's own IPython."""
+    """Return the kernel's environment: the same packages and places, no start-up files of the user's own IPython.
+
+    The kernel runs in the notebook's folder, where a path that is relative to this one would mean another place.
+    """
     here = str(Path(__file__).resolve().parents[2])
-    paths = [here, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    own = {
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+    places = {name: _from_here(os.environ[name]) for name in _PLACES if os.environ.get(name)}
+    own = places | {
+        "PYTHONPATH": os.pathsep.join(filter(None, (here, _from_here(os.environ.get("PYTHONPATH", ""))))),
         "IPYTHONDIR": str(private / "ipython"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     return dict(os.environ) | own
+
+
+def _from_here(paths: str) -> str:
+    """Return a path, or a list of paths, from the root."""
+    return os.pathsep.join(
+        os.path.abspath(Path(path).expanduser()) for path in paths.split(os.pathsep) if path
+    )
 
 
 def _forget_times(notebook: Any) -> None:

@@ -77,13 +77,25 @@ def test_what_cells_printed_and_failed_with_has_no_secret_and_pictures_stay(tmp_
 
 
 def test_the_kernel_sees_this_harness_and_none_of_the_user_s_start_up_files(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", f"first{os.pathsep}{os.pathsep}second")
+    monkeypatch.setenv("PYTHONPATH", f"/first{os.pathsep}{os.pathsep}/second")
     monkeypatch.setenv("IPYTHONDIR", "/of/the/user")
     values = notebook_module._environment(tmp_path)
     root = str(Path(harness.__file__).resolve().parents[1])
-    assert values["PYTHONPATH"].split(os.pathsep) == [root, "first", "second"]
+    assert values["PYTHONPATH"].split(os.pathsep) == [root, "/first", "/second"]
     assert values["IPYTHONDIR"] == str(tmp_path / "ipython")
     assert values["HARNESS_RUNS"] == os.environ["HARNESS_RUNS"]
+
+
+def test_places_that_are_relative_mean_the_same_in_the_notebook_s_folder(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_DATA", "data")
+    monkeypatch.setenv("HARNESS_INCLUDE", os.pathsep.join(("mine", "/theirs")))
+    values = notebook_module._environment(tmp_path)
+    assert values["HARNESS_DATA"] == str(tmp_path / "data")
+    assert values["HARNESS_INCLUDE"] == os.pathsep.join((str(tmp_path / "mine"), "/theirs"))
+    monkeypatch.setenv("PYTHONPATH", "code")
+    assert str(tmp_path / "code") in notebook_module._environment(tmp_path)["PYTHONPATH"].split(os.pathsep)
 
 
 def test_the_kernel_is_of_this_interpreter_on_this_machine_with_its_files_in_private(tmp_path):
