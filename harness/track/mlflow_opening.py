@@ -135,10 +135,12 @@ def _quiet() -> Iterator[None]:
     """Keep schema migrations from filling the terminal."""
     names = ("alembic", "alembic.runtime.migration", "mlflow.utils.uvicorn", "mlflow.store.db.utils")
     levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(max(level, logging.ERROR))
     try:
         yield
     finally:
         for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+            # A client that was made in between may want less of it.
+            if logging.getLogger(name).level <= logging.ERROR:
+                logging.getLogger(name).setLevel(level)

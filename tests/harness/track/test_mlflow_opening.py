@@ -1,8 +1,10 @@
 """What is known of a store without MLflow: the names of its results, as MLflow has them."""
 
+import logging
+
 import pytest
 
-from harness.track.mlflow_opening import EXPERIMENT, STORE, experiment_name, finished_names
+from harness.track.mlflow_opening import EXPERIMENT, STORE, _quiet, experiment_name, finished_names
 
 
 def test_names_are_those_of_finished_runs_and_groups_newest_first(experiment, fake):
@@ -33,3 +35,19 @@ def test_no_store_has_no_names_and_what_is_no_store_or_elsewhere_is_not_told(tmp
 def test_an_experiment_is_named_by_option_variable_or_the_harness(given, set_, name, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", set_)
     assert experiment_name(given) == name
+
+
+def test_what_a_client_silences_stays_silent_after_the_store_is_opened():
+    names = {
+        "mlflow.store.db.utils": (logging.NOTSET, logging.CRITICAL),
+        "alembic": (logging.INFO, logging.INFO),
+    }
+    for name, (before, _) in names.items():
+        logging.getLogger(name).setLevel(before)
+    with _quiet():
+        assert {logging.getLogger(name).level for name in names} == {logging.ERROR}
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    assert [logging.getLogger(name).level for name in names] == [after for _, after in names.values()]
+    with _quiet():
+        assert logging.getLogger("mlflow.store.db.utils").level == logging.CRITICAL
+    assert logging.getLogger("mlflow.store.db.utils").level == logging.CRITICAL
