@@ -178,3 +178,11 @@ def serving() -> Iterator[Cluster]:
     finally:
         cluster.stop()
         shutil.rmtree(folder)
+
+
+if __name__ == "__main__":  # whether one can be started here: `.ci/run` requires it then
+    try:
+        with serving():
+            pass
+    except pytest.skip.Exception as error:
+        raise SystemExit(str(error)) from None
