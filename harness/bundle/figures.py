@@ -13,7 +13,7 @@ from harness.record import Record, RunFolder
 from harness.results.method_ranks import pairs, ranked
 from harness.results.over_seeds import combine_seeds
 from harness.results.panels import Panel, dataset_facts, split_panels
-from harness.results.run_table import run_rows
+from harness.results.run_table import json_cell, run_rows
 from harness.track.tags import record_row
 
 _ENDS = ("", "_low", "_high")
@@ -75,16 +75,10 @@ def _table(panel: Panel) -> dict[str, Any]:
 def _result(row: Mapping[Any, Any]) -> dict[str, Any]:
     names = [name + end for name in METRICS for end in _ENDS]
     said = {"label": row["label"], "runs": list(row["runs"]), "interval": row["interval"]}
-    return said | {name: _plain(row[name]) for name in (*names, *_RANKS)}
+    return said | {name: json_cell(row[name]) for name in (*names, *_RANKS)}
 
 
 def _difference(line: Mapping[Any, Any], rows: list[Any]) -> dict[str, Any]:
     """Return the difference of the first result minus the second, in points of R@1."""
     one, other = (rows[int(line[name]) - 1]["runs"][0] for name in ("place", "other_place"))
-    return {"of": one, "minus": other} | {name: _plain(line[name]) for name in _PAIR}
-
-
-def _plain(value: Any) -> Any:
-    """Return a number as JSON knows it; None for one that is not finite."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and value != value else value
+    return {"of": one, "minus": other} | {name: json_cell(line[name]) for name in _PAIR}

@@ -1,10 +1,8 @@
 """Read a zip file of others without harm: nothing but known names, no link, no bomb, no pickle, each file as listed."""
 
-import hashlib
 import json
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,11 @@ from harness.bundle.layout import (
     parse_contents,
 )
 from harness.errors import DataError, UsageError, listed
-from harness.files import CHECKSUM, replaced
+from harness.files import BROKEN, CHECKSUM, file_hash, replaced
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
 _SMALL = 1 << 20
-_BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
 
 def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> None:
@@ -51,7 +48,7 @@ def unpack(path: Path, folder: Path) -> tuple[Contents, list[str]]:
             members = _members(archive, path)
             for name, info in members.items():
                 _take(archive, info, folder / name, path)
-    except _BROKEN as error:
+    except BROKEN as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(f"{path} cannot be read as a bundle ({reason}): ask for it again.") from error
     contents = parse_contents(_json(folder / CONTENTS, path), str(path))
@@ -110,15 +107,9 @@ def _unlike(contents: Contents, folder: Path, names: Iterable[str]) -> list[str]
     for name in sorted(set(names) - {CONTENTS}):
         if name not in contents.files:
             lines.append(f"{name} is not in the list of contents")
-        elif sha256(folder / name) != contents.files[name]:
+        elif file_hash(folder / name) != contents.files[name]:
             lines.append(f"{name} has other content than was listed")
     return lines
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(file: Path, path: Path) -> Any:

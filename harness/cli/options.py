@@ -93,6 +93,13 @@ data_root_option = option(
     type=click.Path(file_okay=False),
     help="Folder that holds the datasets (else HARNESS_DATA).",
 )
+# The same where a command's own argument is called RUN.
+root_option = option(
+    "--runs",
+    "root",
+    type=click.Path(file_okay=False),
+    help="Folder of the records (else HARNESS_RUNS, ./runs).",
+)
 runs_option = option(
     "--runs", type=click.Path(file_okay=False), help="Folder of the records (else HARNESS_RUNS, ./runs)."
 )

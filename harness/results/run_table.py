@@ -272,7 +272,7 @@ def _config(run: RunRow, start: _Start) -> dict[str, str]:
 
 def write_rows(path: Path, rows: "DataFrame") -> None:
     """Write rows as JSON that `load_rows` reads back as they were."""
-    records = [{str(key): _plain(value) for key, value in row.items()} for row in rows.to_dict("records")]
+    records = [{str(key): json_cell(value) for key, value in row.items()} for row in rows.to_dict("records")]
     write_text(path, json.dumps(records, indent=1, allow_nan=False) + "\n")
 
 
@@ -283,9 +283,9 @@ def load_rows(path: str | Path) -> "DataFrame":
     return DataFrame(read_json(Path(path)))
 
 
-def _plain(value: Any) -> Any:
+def json_cell(value: Any) -> Any:
     """Return a cell as JSON knows it; NaN becomes null."""
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [json_cell(one) for one in value]
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -16,18 +16,11 @@ from harness.cli.options import (
     json_option,
     option,
     print_json,
+    root_option,
 )
 from harness.errors import many
 from harness.limits import MOST
 from harness.metric_names import DIRECTIONS
-
-runs_option = option(
-    "--runs",
-    "root",
-    type=click.Path(file_okay=False),
-    help="Folder of the records (else HARNESS_RUNS, ./runs).",
-)
-
 
 STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
@@ -50,7 +43,7 @@ for command in (export, verify, import_, card):
 @option("--sort", type=Choice(("age", "name", "r1", "time", "size")), help="Order; by default oldest first.")
 @option("--limit", type=click.IntRange(1, MOST), help="At most so many: by age the newest, else the first.")
 @option("--archived", is_flag=True, help="Archived runs, too.")
-@runs_option
+@root_option
 @json_option
 def list_runs(status: str | None, root: str | None, as_json: bool, **asked: Any) -> None:
     """List recorded runs, oldest first, with what they take on disk."""
@@ -61,7 +54,7 @@ def list_runs(status: str | None, root: str | None, as_json: bool, **asked: Any)
 
 @runs.command()
 @run_argument
-@runs_option
+@root_option
 @json_option
 def show(run: str, root: str | None, as_json: bool) -> None:
     """Show one RUN: results, epochs, command, settings, error, folder."""
@@ -73,7 +66,7 @@ def show(run: str, root: str | None, as_json: bool) -> None:
 @runs.command()
 @run_argument
 @device_option
-@runs_option
+@root_option
 @json_option
 @click.pass_obj
 def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_json: bool) -> int:
@@ -101,7 +94,7 @@ def resume(obj: dict[str, Any], /, run: str, device: str, root: str | None, as_j
 @option("--dataset", help="Another dataset that the run was tested on (default: its own).")
 @option("--out", type=click.Path(dir_okay=False), help="Write to this file instead of standard output.")
 @data_root_option
-@runs_option
+@root_option
 def queries(
     run: str, direction: str, dataset: str | None, out: str | None, data_root: str | None, root: str | None
 ) -> None:
@@ -119,7 +112,7 @@ def queries(
 
 @runs.command()
 @option("--all", "everything", is_flag=True, help="Send all runs again, not only the missing ones.")
-@runs_option
+@root_option
 @json_option
 def sync(everything: bool, root: str | None, as_json: bool) -> None:
     """Send MLflow the runs that are missing there.
@@ -140,7 +133,7 @@ def sync(everything: bool, root: str | None, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=offering(completing.runs))
-@runs_option
+@root_option
 @json_option
 def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
     """Re-read each RUN: intervals by today's method.
@@ -162,7 +155,7 @@ def reread(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 @click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
 @option("--yes", "-y", is_flag=True, help="Do not ask.")
 @option("--only-here", is_flag=True, help="Leave what MLflow has of it.")
-@runs_option
+@root_option
 @json_option
 def delete(names: tuple[str, ...], root: str | None, **options: Any) -> None:
     """Delete each RUN, here and in MLflow.
@@ -177,7 +170,7 @@ def delete(names: tuple[str, ...], root: str | None, **options: Any) -> None:
 
 @runs.command()
 @click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
-@runs_option
+@root_option
 @json_option
 def archive(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
     """Leave each RUN out of lists and reports.
@@ -191,7 +184,7 @@ def archive(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=offering(completing.runs))
-@runs_option
+@root_option
 @json_option
 def restore(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
     """Bring each archived RUN back."""
@@ -204,7 +197,7 @@ def restore(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 @run_argument
 @click.argument("tags", metavar="[NAME[=VALUE]]...", nargs=-1)
 @option("--remove", multiple=True, metavar="NAME", help="Remove this tag; may be repeated.")
-@runs_option
+@root_option
 @json_option
 def tag(run: str, tags: tuple[str, ...], remove: tuple[str, ...], root: str | None, as_json: bool) -> None:
     """Tag a RUN, here and in MLflow; `harness runs list --tag` finds it.
@@ -220,7 +213,7 @@ def tag(run: str, tags: tuple[str, ...], remove: tuple[str, ...], root: str | No
 @runs.command()
 @run_argument
 @click.argument("text")
-@runs_option
+@root_option
 @json_option
 def note(run: str, text: str, root: str | None, as_json: bool) -> None:
     """Write TEXT as the note of a RUN.
@@ -235,7 +228,7 @@ def note(run: str, text: str, root: str | None, as_json: bool) -> None:
 @runs.command()
 @option("--dry-run", is_flag=True, help="Only say what would go, and what that frees.")
 @option("--caches", is_flag=True, help="Also caches that nothing has read for a day.")
-@runs_option
+@root_option
 @json_option
 def prune(root: str | None, **options: Any) -> None:
     """Remove what no run needs any more.

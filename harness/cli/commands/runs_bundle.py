@@ -7,15 +7,8 @@ import click
 from harness.cli import completing
 from harness.cli.completing import offering
 from harness.cli.names import run_argument
-from harness.cli.options import Choice, json_option, option
+from harness.cli.options import Choice, json_option, option, root_option
 
-# Not that of `harness.cli.commands.runs`, which imports this file.
-_runs_option = option(
-    "--runs",
-    "root",
-    type=click.Path(file_okay=False),
-    help="Folder of the records (else HARNESS_RUNS, ./runs).",
-)
 _bundle = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
 
 
@@ -34,7 +27,7 @@ _bundle = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False)
 )
 @option("--by", metavar="NAME", help="Who evaluated, in records of Every Eval Ever.")
 @option("--force", is_flag=True, help="Replace files that are there.")
-@_runs_option
+@root_option
 @json_option
 def export(names: tuple[str, ...], **options: Any) -> None:
     """Pack each RUN into one file that others can check.
@@ -69,7 +62,7 @@ def verify(file: str, as_json: bool) -> int:
 
 @click.command("import")
 @_bundle
-@_runs_option
+@root_option
 @json_option
 def import_(file: str, root: str | None, as_json: bool) -> None:
     """Put the runs of a bundle beside your own, once FILE verifies.
@@ -92,7 +85,7 @@ def import_(file: str, root: str | None, as_json: bool) -> None:
     metavar="DATASET=OWNER/NAME",
     help="A dataset's name on the Hub, for its file of evaluation results; may be repeated.",
 )
-@_runs_option
+@root_option
 @json_option
 def card(run: str, out: str, hub: tuple[str, ...], root: str | None, as_json: bool) -> None:
     """Write a folder of RUN for the Hugging Face Hub.

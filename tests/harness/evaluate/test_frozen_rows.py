@@ -10,20 +10,12 @@ from harness.compute.devices import Inference
 from harness.evaluate import frozen_rows
 from harness.evaluate.encoder import Encoder
 from harness.evaluate.frozen_rows import Keeper, Source, Work, all_rows
-from harness.listener import Listener
 from harness.record import RunFolder
 from harness.run.run import run
+from tests.notes import Notes
 
 PLAIN = ("train.augment.flip=0", "train.augment.pad=0", "train.augment.erase=0")
 VALUES = torch.randn(11, 3, 2)
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 class Computed:

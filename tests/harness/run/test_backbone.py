@@ -12,12 +12,12 @@ from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError
 from harness.inference.model import Trained
 from harness.inference.transfer import evaluate_run
-from harness.listener import Listener
 from harness.record import FEW_SHOT, WEIGHTS, RunFolder
 from harness.run import backbone
 from harness.run.backbone import TOWERS, load_backbone
 from harness.run.run import run
 from tests import tower_kinds
+from tests.notes import Notes
 
 pytestmark = pytest.mark.usefixtures("untracked")
 
@@ -68,14 +68,6 @@ def test_an_unknown_run_and_another_model_are_one_clear_error(world, twins, sour
         UsageError, match=r"has the backbone tiny-2x64-2x64, not RN50: set backbone.name=tiny-2x64-2x64"
     ):
         load_backbone(other.model_copy(update={"name": "RN50", "pretrained": None}), seed=0, runs=runs)
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 def test_a_few_shot_run_learns_from_its_images_alone_and_lists_them(world, twins, tmp_path):

@@ -3,20 +3,12 @@
 import pytest
 
 from harness.inference.transfer import evaluate_run
-from harness.listener import Listener
 from harness.presets.resolve import resolve
 from harness.run.dry_run import make_plans
 from harness.run.run import run
+from tests.notes import Notes
 
 CUT = "captions cut at 77 tokens: 2 of 2 in test; this makes captions equal to others: 2 in test"
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError
 from harness.inference.model import Trained
 from harness.inference.transfer import evaluate_run
-from harness.listener import Listener
 from harness.methods import METHODS
 from harness.presets.resolve import resolve
 from harness.record import BACKBONE, WEIGHTS, RunFolder, all_runs
@@ -28,6 +27,7 @@ from harness.run.released import expected_tensors
 from harness.run.resume import resume_run
 from harness.twins.marker import read_marker
 from tests import authors_files, naive_cskt, naive_field
+from tests.notes import Notes
 
 pytestmark = pytest.mark.usefixtures("untracked")
 
@@ -83,14 +83,6 @@ def bring(tmp_path, config):
         )
 
     return call
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 def trained(record, tmp_path):

@@ -5,11 +5,11 @@ import torch
 
 from harness.clip.model import load_clip
 from harness.errors import UsageError
-from harness.listener import Listener
 from harness.presets.resolve import resolve
 from harness.run.import_checkpoint import import_checkpoint, released_config
 from harness.run.trained_persons import follow_from_persons, told_origin
 from tests import authors_files
+from tests.notes import Notes
 
 PUBLISHED = {"cuhk": 11_003, "icfg": 3_102, "rstp": 3_701, "ufine": 4_926}
 
@@ -60,14 +60,6 @@ def test_the_classifier_is_found_by_what_grows_with_the_persons():
         "classifier.bias",
     ]
     assert follow_from_persons(resolve("cskt", "icfg", synthetic=True)) == []
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 @pytest.mark.usefixtures("untracked")

@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.listener import Listener
 from harness.queue.work_setup import WorkSetup
 from harness.record import RunFolder, all_runs
 from harness.suites.cells import expand
 from harness.suites.run_suite import run_suite
 from harness.suites.suite_files import load_suite
+from tests.notes import Notes
 
 ROWS = """
 title: Untrained
@@ -18,14 +18,6 @@ rows:
   - method: zero_shot
     set: {backbone.pretrained: null}
 """
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from harness.data.loading import Split
 from harness.datasets import Sample, pairs
 from harness.images.augment import Augment
 from harness.images.store import open_images
-from harness.listener import Listener
 from harness.methods import Method, TrainedConfig, Views
 from harness.train.batch_content import Frozen
 from harness.train.batch_source import training_batches
+from tests.notes import Notes
 
 SAMPLES = [
     Sample("0.png", 3, ("a man in red", "he walks"), "train", ("the man in red", "the man walks")),
@@ -27,14 +27,6 @@ SAMPLES = [
 CAPTIONS = [caption for sample in SAMPLES for caption in sample.captions]
 TRANSLATED = [text for sample in SAMPLES for text in sample.captions_bt]
 BATCH = 3
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module")

@@ -8,21 +8,11 @@ import pytest
 
 from harness.cli.actions import worker
 from harness.cli.actions.worker import wait_for
-from harness.listener import Listener
 from harness.queue.jobs import SPEC
 from harness.queue.queue import TrialState
 from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
-
-
-class Notes(Listener):
-    """Keeps what a person should know."""
-
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
+from tests.notes import Notes
 
 
 @pytest.fixture

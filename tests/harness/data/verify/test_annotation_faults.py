@@ -13,8 +13,8 @@ from harness.data.verify.annotation_faults import annotation_faults, faults_for_
 from harness.data.verify.verify import verify
 from harness.datasets import DATASETS, Counts, Sample, count
 from harness.errors import DataError, UsageError
-from harness.listener import Listener
 from harness.paths import Place
+from tests.notes import Notes
 
 CUHK, ICFG, RSTP = (DATASETS.get(name) for name in ("cuhk", "icfg", "rstp"))
 
@@ -146,14 +146,6 @@ def test_a_needed_split_without_entries_stops():
         "No entry of the annotation belongs to the split test, published 19,848 images; there is train."
     )
     assert not list(stopping_faults(people(4, "test"), {}, ["test"]))
-
-
-class Notes(Listener):
-    def __init__(self):
-        self.notes = []
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 def reading(root, dataset="icfg", **options):
