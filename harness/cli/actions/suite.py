@@ -10,6 +10,7 @@ import click
 from harness.cli.actions.report import check_report, show_made
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, size, table
+from harness.cli.listings.studies import keep_studies
 from harness.cli.options import plain, print_json
 from harness.cli.progress import watching
 from harness.cli.slurm import asks_slurm, show_jobs, status_command, submit_study
@@ -50,6 +51,7 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
         asked = {"shard": options["shard"], "timeout": options["timeout"], "retry": retry}
         setup = setup_from(options, listener)
         run_suite(expansion, setup, budgets=_budgets(expansion, options), **asked)
+    keep_studies(options["runs"], options["storage"])
     plan = _plan(expansion, options)
     if not options["as_json"]:
         _show_counts(plan)

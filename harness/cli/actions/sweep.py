@@ -10,7 +10,7 @@ from harness.cli.actions.report import check_report, data_name, report_after
 from harness.cli.actions.run import config_from, say_differences
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, table
-from harness.cli.listings.studies import plain_cell
+from harness.cli.listings.studies import keep_studies, plain_cell
 from harness.cli.options import plain, print_json
 from harness.cli.own_data import one_dataset
 from harness.cli.progress import watching
@@ -51,6 +51,7 @@ def execute(options: dict[str, Any], quiet: bool) -> int:
         return _submit(config, axes, search, options)
     with watching(quiet) as listener:
         summary = sweep(config, axes, search, setup_from(options, listener), options["study"])
+    keep_studies(options["runs"], options["storage"])
     show(summary, options["as_json"])
     subjects = {"study": [summary.study], "dataset": [data_name(config)]}
     report_after(options["report"], options["runs"], quiet, subjects)

@@ -53,9 +53,11 @@ def worker(obj: dict[str, Any], /, study: str, **options: Any) -> None:
     checkpoint where both see the same --runs folder.
     """
     from harness.cli.actions.worker import help_with, setup_from, wait_for
+    from harness.cli.listings.studies import keep_studies
     from harness.cli.progress import watching
 
     with watching(obj["quiet"]) as listener:
         setup = setup_from(options, listener)
         wait_for(study, setup, options["wait"], options["since"])
         help_with(study, setup, timeout=options["timeout"], follow=options["follow"])
+    keep_studies(options["runs"], options["storage"])

@@ -1,6 +1,7 @@
 """The studies of a storage."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from harness.cli.kept import code, database, kept
 from harness.cli.layout import table
 from harness.cli.options import print_json
+from harness.errors import HarnessError
 from harness.paths import runs_root
 from harness.queue.storage_place import VARIABLE, not_begun, own_file
 
@@ -23,6 +25,12 @@ def show_studies(runs: str | None, storage: str | None, as_json: bool) -> None:
         header = ("study", "kind", "ended", "running", "waiting", "best")
         rows = [[plain_cell(one[key]) for key in header] for one in found]
         table("studies", header, rows, text=header[:2], leaving=("waiting", "running", "kind", "ended"))
+
+
+def keep_studies(runs: str | None, storage: str | None) -> None:
+    """Keep the listing after work that changed it: Optuna is loaded then, and who lists next need not load it."""
+    with suppress(HarnessError, OSError):
+        _found(runs, storage)
 
 
 def _found(runs: str | None, storage: str | None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness.cli.layout import paragraph, size
+from harness.cli.layout import folded, paragraph, size
 from harness.cli.options import plain, print_json
 from harness.errors import UsageError, listed, many
 from harness.files import Busy, is_free, locked
@@ -41,7 +41,7 @@ def delete(names: Sequence[str], root: str | None, *, yes: bool, only_here: bool
     found = _named(names, root)
     lines = [f"{record.name}: {line}" for _, record in found for line in _referring(record, root)]
     for line in lines:
-        click.echo(plain(line), err=True)
+        _tell(line)
     freed = sum(disk_bytes(folder) for folder, _ in found)
     if not yes:
         _confirm(f"Delete {listed([record.name for _, record in found])}, {size(freed)}, for ever?")
@@ -150,7 +150,14 @@ def _referring(record: Record, root: str | None) -> Iterator[str]:
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody can be asked here: give --yes.")
-    click.confirm(plain(question), abort=True, err=True)
+    if not click.confirm("\n".join(folded(question, indent=2, error=True)), err=True):
+        click.echo("Nothing was deleted.", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _tell(line: str) -> None:
+    """Print a line to standard error, folded between words."""
+    click.echo("\n".join(folded(line, indent=2, error=True)), err=True)
 
 
 def _say(found: Found, done: str, said: dict[str, str | None], as_json: bool, more: dict[str, Any]) -> None:
@@ -161,7 +168,7 @@ def _say(found: Found, done: str, said: dict[str, str | None], as_json: bool, mo
         return
     click.echo(plain(f"{done} {', '.join(names)}" + (f", {size(more['freed'])} freed" if more else "")))
     for line in dict.fromkeys(filter(None, said.values())):
-        click.echo(plain(line), err=True)
+        _tell(line)
 
 
 def _prunable(root: Path) -> Iterator[Path]:

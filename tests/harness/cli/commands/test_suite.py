@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from harness.cli.commands.suite import run, status, suite
 from harness.cli.main import cli
 from harness.suites import run_suite as suite_module
+from harness.sweep import list_studies as list_module
 from tests.suite_runs import Runs
 
 
@@ -34,6 +35,9 @@ def test_the_command_runs_plans_tells_and_retries(untracked, monkeypatch, table,
     assert again.return_value == 0, again.output
     assert json.loads(again.stdout)["counts"]["done"] == 8
     assert invoke("suite", "status", table, "--synthetic").return_value == 0
+    monkeypatch.setattr(list_module, "list_studies", None)  # the listing was kept by who changed it
+    (listed,) = json.loads(invoke("sweep", "list", "--json").stdout)
+    assert (listed["kind"], listed["ended"], listed["waiting"]) == ("suite", 8, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from harness.cli.main import cli, main
 from harness.cli.options import INTERRUPTED
+from harness.paths import cache_root
 from harness.presets.resolve import resolve
 from harness.queue.work_setup import WorkSetup
+from harness.sweep import list_studies as list_module
 from harness.sweep import sweep as sweep_module
 from harness.sweep import trial_job
 from harness.sweep.settings import Search
@@ -109,6 +111,27 @@ def test_studies_are_listed_shown_and_exported(search_with, tmp_path):
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(exported)
     best = resolve("linear_probe", "icfg", synthetic=True, presets=[str(file)])
     assert best.method.lr == summary.best.params["method.lr"]
+
+
+def test_after_a_sweep_or_a_worker_the_listing_is_kept(untracked, tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_job, "run", Runs())
+    at = ["--runs", str(tmp_path)]
+    command = ["sweep", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--study", "mine", "--test-seeds", "0", *at]
+
+    def listed():
+        """Return what `sweep list` shows of the study when it may not open the storage."""
+        with monkeypatch.context() as patch:
+            patch.setattr(list_module, "list_studies", None)
+            (one,) = json.loads(invoke("sweep", "list", *at, "--json").stdout)
+        return one["ended"]
+
+    for trials in (2, 3):
+        assert invoke(*command, "--trials", str(trials)).exit_code == 0
+        assert listed() == trials
+    for answer in (cache_root().path / "answers").iterdir():
+        answer.unlink()
+    assert invoke("worker", "mine", *at).exit_code == 0
+    assert listed() == 3
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from io import StringIO
 
 import pytest
 
@@ -75,6 +76,20 @@ def test_a_deletion_is_confirmed_names_what_refers_to_the_run_and_spares_a_runni
     assert (tmp_path / two[0].name).is_dir()
     assert call("delete", two[0].name, "--yes")[0] == 0
     assert not (tmp_path / two[0].name).exists()
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_person_who_is_asked_decides_and_can_read_the_question(call, two, tmp_path, monkeypatch, answer):
+    keyboard = StringIO(f"{answer}\n")
+    keyboard.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", keyboard)
+    monkeypatch.setenv("COLUMNS", "50")
+    code, out, err = call("delete", two[0].name)
+    assert f"{two[1].name} started from it" in " ".join(err.split())
+    assert max(map(len, (out + err).splitlines())) <= 50
+    assert all(name in err.split() or f"{name}:" in err.split() for name in (two[0].name, two[1].name))
+    assert ("Nothing was deleted." in err, code) == ((True, 1) if answer == "n" else (False, 0))
+    assert (tmp_path / two[0].name).exists() == (answer == "n")
 
 
 @pytest.mark.parametrize(
