@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializeAsAny
+from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from harness.config.augment import AugmentConfig
 from harness.config.fields import Section, setting
@@ -66,12 +66,55 @@ class DatasetConfig(Section):
         identity="changed",
     )
     few_shot_seed: int = setting(
-        0, "seed of the choice of few_shot images", ge=0, le=LARGEST_SEED, identity="changed"
+        0,
+        "seed of the choice of few_shot images, or of few_shot_persons",
+        ge=0,
+        le=LARGEST_SEED,
+        identity="changed",
+    )
+    few_shot_persons: int = setting(
+        0,
+        "train on so many persons with all their images: the first of an order that depends on few_shot_seed alone; 0 "
+        "takes all",
+        ge=0,
+        identity="changed",
+    )
+    noise: float = setting(
+        0.0,
+        "share of the training captions that go to other training images (noisy correspondence); which ones depends on "
+        "the data and noise_seed alone",
+        ge=0,
+        le=1,
+        identity="changed",
+    )
+    noise_seed: int = setting(
+        0, "seed of the choice of noise captions", ge=0, le=LARGEST_SEED, identity="changed"
+    )
+    noise_file: str | None = setting(
+        None,
+        "index file of noisy correspondence, as RDE publishes them, in place of noise: a .npy of the caption that each "
+        "training pair has",
+        identity=False,
+    )
+    noise_index: str | None = setting(
+        None, "SHA-256 of the indices in noise_file, filled in when it is read", identity="changed"
     )
     on_bad_image: Literal["fail", "skip"] = setting("fail", "what an unreadable image does to the run")
     store: Literal["disk", "off"] = setting(
         "disk", "keep decoded images in a store, or decode each time", identity=False
     )
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.few_shot < 1 and self.few_shot_persons:
+            raise ValueError(
+                "few_shot takes a share of the images and few_shot_persons a number of persons: leave one of them out"
+            )
+        if self.noise and self.noise_file:
+            raise ValueError("noise draws captions and noise_file names them: leave one of them out")
+        if self.noise_index and not self.noise_file:
+            raise ValueError("noise_index follows from noise_file: set that, or neither")
+        return self
 
 
 class BackboneConfig(Section):

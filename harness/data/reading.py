@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import (
@@ -17,11 +18,12 @@ from harness.data.annotations import (
 )
 from harness.data.contents import Content, check_there, pictures_hash, read_contents
 from harness.data.cut_captions import Tokenize, count_cut, cut_faults
-from harness.data.splits import arrange, few_shot
+from harness.data.protocols.noise import Noise, with_noise
+from harness.data.splits import Arranged, arrange, few_persons, few_shot
 from harness.data.verify.annotation_faults import faults_for_run
 from harness.data.verify.own_faults import check_inside
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample, pairs
-from harness.errors import DataError
+from harness.errors import DataError, many
 from harness.listener import Listener
 from harness.paths import Place, data_root
 from harness.twins.writer import clear_traces, write_twin
@@ -32,6 +34,7 @@ class Reading:
     """A dataset's samples as a run uses them, before any image is opened.
 
     `holdout` holds the identities held out of train, `few` the training images where only some are learned from,
+    `few_persons` the identities where they were chosen by person, `noise` which captions are with other images,
     `contents` the file and SHA-256 of each image by its name in the annotation, `faults` a line for each thing that is
     wrong or odd with the annotation, `notes` one for how data of one's own were read.
     """
@@ -45,6 +48,8 @@ class Reading:
     fingerprint: str
     synthetic: bool
     few: list[str] = field(default_factory=list)
+    few_persons: list[int] = field(default_factory=list)
+    noise: Noise | None = None
     contents: Mapping[str, Content] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -122,16 +127,14 @@ def read_dataset(
         locate(dataset, place.path),
         [*needed, *["val"] * (own_val and "val" in dataset.expected)],
     )
-    for note in annotation.notes:
-        listener.on_note(note)
     for fault in faults:
         listener.on_note(f"warning: {fault.line()}. {fault.mend}")
     arranged = arrange(samples, dataset, config.val, config.train_on)
-    chosen, few = arranged.samples, list[str]()
-    if config.few_shot < 1:
-        chosen, few = few_shot(
-            chosen, config.few_shot, splits=arranged.train_splits, seed=config.few_shot_seed
-        )
+    few = _fewer(arranged, config)
+    chosen, noise = with_noise(few.samples, config, arranged.train_splits)
+    notes = [*annotation.notes, *few.notes, *([noise.note()] if noise else [])]
+    for note in notes:
+        listener.on_note(note)
     return Reading(
         dataset,
         place.path,
@@ -141,11 +144,37 @@ def read_dataset(
         arranged.holdout,
         annotation_fingerprint(dataset, place.path, samples),
         synthetic=twin_marker(dataset, place.path) is not None,
-        few=few,
+        few=few.images,
+        few_persons=few.persons,
+        noise=noise,
         contents=read_contents(dataset, place.path, chosen, listener),
         faults=[fault.line() for fault in faults],
-        notes=annotation.notes,
+        notes=notes,
     )
+
+
+class _Few(NamedTuple):
+    """The samples of a run, and the training images and persons where only some are learned from."""
+
+    samples: list[Sample]
+    images: list[str]
+    persons: list[int]
+
+    @property
+    def notes(self) -> list[str]:
+        """A line on how many persons were chosen; none where all were taken."""
+        return [f"few-shot by identity: {many(len(self.persons), 'training person')}"] * bool(self.persons)
+
+
+def _fewer(arranged: Arranged, config: DatasetConfig) -> _Few:
+    """Return what a run works on of arranged samples: all, a share of the training images, or some of its persons."""
+    splits, seed = arranged.train_splits, config.few_shot_seed
+    if config.few_shot_persons:
+        samples, persons = few_persons(arranged.samples, config.few_shot_persons, splits=splits, seed=seed)
+        return _Few(samples, sorted({one.image for one in samples if one.split in splits}), persons)
+    if config.few_shot < 1:
+        return _Few(*few_shot(arranged.samples, config.few_shot, splits=splits, seed=seed), [])
+    return _Few(arranged.samples, [], [])
 
 
 def known_faults(config: DatasetConfig, needed: Collection[str] = ("train", "test")) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.datasets import SPLITS, PersonDataset, Sample
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, UsageError, many
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,26 @@ def few_shot(
     order = np.random.default_rng(seed).permutation(len(paths))
     kept = {paths[place] for place in order[: max(1, int(share * len(paths)))]}
     chosen = [sample for sample in samples if sample.split not in splits or sample.image in kept]
+    return chosen, sorted(kept)
+
+
+def few_persons(
+    samples: Sequence[Sample], n: int, *, splits: Sequence[str] = ("train",), seed: int = 0
+) -> tuple[list[Sample], list[int]]:
+    """Keep a number of the training identities, with all their images, and whatever is not for training.
+
+    Returns the samples in unchanged order and the identities kept, ascending. The choice depends on the identity
+    numbers and the seed alone, and a smaller number is part of a larger. Raises `UsageError` where there are fewer.
+    """
+    persons = sorted({sample.identity for sample in samples if sample.split in splits})
+    if n > len(persons):
+        raise UsageError(
+            f"dataset.few_shot_persons is {n:,}, but training has {many(len(persons), 'person', 'persons')}: ask for "
+            "no more, or leave it out to train on all."
+        )
+    order = np.random.default_rng(seed).permutation(len(persons))
+    kept = {persons[place] for place in order[:n]}
+    chosen = [sample for sample in samples if sample.split not in splits or sample.identity in kept]
     return chosen, sorted(kept)
 
 

@@ -24,6 +24,8 @@ from harness.run.import_checkpoint import tracked
 from harness.track.publish import log_transfer
 
 Result = dict[str, Any]
+# What a run's dataset says of its training alone.
+_OF_TRAINING = ("few_shot", "few_shot_persons", "noise", "noise_file", "noise_index")
 
 
 def evaluate_run(
@@ -57,7 +59,9 @@ def results_of(folder: RunFolder) -> list[Result]:
 def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
     """Return how a run on its own dataset reads another one for a test."""
     where = own_settings(DATASETS.get(dataset))
-    return own.model_copy(update={"name": dataset, "val": "none", "train_on": "train", **where})
+    plain = DatasetConfig(name=dataset)
+    training = {name: getattr(plain, name) for name in _OF_TRAINING}
+    return own.model_copy(update={"name": dataset, "val": "none", "train_on": "train", **training, **where})
 
 
 def _evaluate_one(

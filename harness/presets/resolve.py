@@ -13,6 +13,7 @@ from harness.config.sections import DatasetConfig, MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.data.own_data import OWN_SETTINGS, own_settings, remember
+from harness.data.protocols.noise import with_index
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief
 from harness.presets.preset_files import read_preset, synthetic_presets
@@ -107,6 +108,7 @@ def build(values: Mapping[str, Any]) -> RunConfig:
         remember(data)
     try:
         config = _with_own_input(RunConfig(**values))
+        config = config.model_copy(update={"dataset": with_index(config.dataset)})
     except ValidationError as error:
         raise UsageError(explain(error)) from error
     _check_rule(config, method_class)

@@ -19,17 +19,13 @@ from harness.paths import runs_root
 from harness.places import reading
 from harness.record.record import (
     BACKBONE,
-    COMPRESSION,
-    EMBEDDINGS,
-    FEW_SHOT,
-    GALLERY_WORDS,
     HISTORY,
-    HOLDOUT,
+    KEPT,
     LEFT,
     PROGRESS,
     QUERIES,
     RECORD,
-    WEIGHTS,
+    VALUES,
     Record,
 )
 from harness.secrets import cleared
@@ -38,8 +34,6 @@ TRANSFER = "transfer"
 # Where a result on another dataset notes the SHA-256 of its per-query results.
 QUERIES_SHA256 = "queries_sha256"
 WHOLE, DAMAGED, GONE, UNKNOWN = "whole", "damaged", "missing", "unknown: made before checksums were noted"
-_VALUES = (HOLDOUT, FEW_SHOT, COMPRESSION, GALLERY_WORDS)
-_KEPT = (WEIGHTS, BACKBONE, QUERIES, EMBEDDINGS, HISTORY)
 _WAY_OUT = "repeat the run with --force, which sets the folder aside, or remove the folder"
 _REPEAT = "Put a copy of it back, or repeat the run with --force, which sets the folder aside"
 _TEST_AGAIN = "`harness evaluate` with --force makes it anew"
@@ -206,9 +200,9 @@ class RunFolder:
         """Return of each file that is kept whether it is `whole`, `damaged`, `missing`, or not known to be whole."""
         noted = self._checksums()
         found = {name: _state(self.file(name), sha256) for name, sha256 in noted.items()}
-        names = [*_KEPT, *(f"{TRANSFER}/{file.stem}.npz" for file in self._result_files())]
+        names = [*KEPT, *(f"{TRANSFER}/{file.stem}.npz" for file in self._result_files())]
         found |= {name: UNKNOWN for name in names if name not in noted and self.file(name).is_file()}
-        for file in (*map(self.file, _VALUES), *self._result_files()):
+        for file in (*map(self.file, VALUES), *self._result_files()):
             if file.exists():
                 found[str(file.relative_to(self.path))] = _json_state(file)
         return found

@@ -23,8 +23,13 @@ GALLERY = "gallery.jpg"
 GALLERY_WORDS = "gallery.json"
 HOLDOUT = "holdout.json"
 FEW_SHOT = "few_shot.json"
+# Which caption each training pair has, where some were moved: indices as numpy.save writes them.
+NOISE = "noise.npy"
 COMPRESSION = "compression.json"
 BACKBONE = "backbone.safetensors"
+# The files of values, whose checksum is in them, and those whose checksum the record notes.
+VALUES = (HOLDOUT, FEW_SHOT, COMPRESSION, GALLERY_WORDS)
+KEPT = (WEIGHTS, BACKBONE, QUERIES, EMBEDDINGS, HISTORY, NOISE)
 IMPORTED = "harness.imported"
 # The tag of a run that came in a bundle: the SHA-256 of the bundle's list of contents.
 BUNDLE = "harness.bundle"

@@ -13,7 +13,12 @@ from harness.track.run_row import RunRow
 NOT_TOLD, NO, SEVERAL = "not told", "no", "+"
 TRAINED_ON = "several training sets"
 # What keeps a result apart from all that are without it, by the column that has it.
-FLAGS = {"unlabelled_test": "unlabelled test data used", "reranked": "re-ranked", "several": TRAINED_ON}
+FLAGS = {
+    "unlabelled_test": "unlabelled test data used",
+    "reranked": "re-ranked",
+    "several": TRAINED_ON,
+    "noise": "noisy captions",
+}
 
 
 def trained_on(run: RunRow) -> str:
@@ -34,13 +39,31 @@ def flag_columns(run: RunRow, sets: Sequence[str]) -> dict[str, Any]:
         "unlabelled_test": run.tag("unlabelled_test") or NO,
         "reranked": run.tag("reranked") or NO,
         "several": SEVERAL.join(sets) if len(sets) > 1 else NO,
+        "noise": noise_words(run.params),
     }
+
+
+def noise_words(params: Mapping[str, str]) -> str:
+    """Return which training captions a run's settings move to other images: a share and seed, or an index file.
+
+    >>> noise_words({"dataset.noise": "0.2"}), noise_words({"dataset.noise_index": 64 * "a"}), noise_words({})
+    ('20 % moved, seed 0', 'as in index file aaaaaaaaaaaa', 'no')
+    """
+    if (index := params.get("dataset.noise_index", str(None))) != str(None):
+        return f"as in index file {index[:12]}"
+    rate = float(params.get("dataset.noise", 0))
+    return f"{100 * rate:g} % moved, seed {params.get('dataset.noise_seed', '0')}" if rate else NO
 
 
 def flags(row: Mapping[str, Any]) -> dict[str, str]:
     """Return the flags of a row, in words; none of most rows."""
-    known = {name: str(row.get(column) or NO) for column, name in FLAGS.items()}
+    known = {name: _value(row.get(column)) for column, name in FLAGS.items()}
     return {name: value for name, value in known.items() if value != NO}
+
+
+def _value(value: Any) -> str:
+    """Return a flag as a row has it; none of a row that an earlier version wrote without it."""
+    return NO if not value or value != value else str(value)
 
 
 def known_text(text: str) -> str:

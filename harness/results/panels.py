@@ -210,8 +210,15 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
         f"training pairs of {name}": f"{row['train_pairs']:,.0f}" if row["train_pairs"] else "unknown",
         f"validation of {name}": f"{row['val']}, trained on {row['train_on']}",
         f"annotations of {name}": str(row["fingerprint"]),
+        **_person_facts(row.get("config") or {}, f"training persons of {name}"),
         **_picture_facts(row, "train_pictures", "train_left_out", f"training pictures of {name}"),
     }
+
+
+def _person_facts(config: Mapping[str, Any], name: str) -> Facts:
+    """Return how many persons were learned from and which, where they were chosen; nothing of most rows."""
+    n = int(config.get("dataset.few_shot_persons") or 0)
+    return {name: f"{n:,}, seed {config.get('dataset.few_shot_seed', '0')}"} if n else {}
 
 
 def _picture_facts(row: Mapping[str, Any], pictures: str, left_out: str, name: str) -> Facts:

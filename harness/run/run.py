@@ -17,6 +17,7 @@ from harness.methods import METHODS, Method
 from harness.record import (
     FEW_SHOT,
     HOLDOUT,
+    NOISE,
     WEIGHTS,
     Record,
     RunFolder,
@@ -163,7 +164,11 @@ def _work(job: Job) -> Record:
     if job.main and job.reading.holdout:
         write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
     if job.main and job.reading.few:
-        write_json(job.folder.file(FEW_SHOT), {"images": job.reading.few})
+        persons = {"identities": job.reading.few_persons} if job.reading.few_persons else {}
+        write_json(job.folder.file(FEW_SHOT), {"images": job.reading.few, **persons})
+    if job.main and job.reading.noise:
+        job.reading.noise.write(job.folder.file(NOISE))
+        job.folder.note(record, NOISE)
     method = build_method(config, job.clip).to(engine.device)
     encoder = Encoder(method, config, engine)
     record.accounting["parameters"] = cost.count_parameters(method).as_dict()

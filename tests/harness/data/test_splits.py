@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from harness.data.splits import arrange, few_shot, holdout
+from harness.data.splits import arrange, few_persons, few_shot, holdout
 from harness.datasets import DATASETS, Sample, pairs
 from harness.errors import DataError, UsageError
 
@@ -141,3 +141,33 @@ def test_a_smaller_share_is_part_of_a_larger_and_the_file_s_order_does_not_matte
 
 def test_at_least_one_image_is_kept():
     assert len(few_shot(samples_of(5), 0.001)[1]) == 1
+
+
+def test_so_many_persons_are_kept_with_all_their_images_and_nothing_else_is_left_out():
+    samples = samples_of(30, n_val=3)
+    chosen, kept = few_persons(samples, 7)
+    naive = []
+    for sample in samples:
+        if sample.split != "train" or sample.identity in kept:
+            naive.append(sample)
+    assert chosen == naive
+    assert len(kept) == 7
+    assert identities(chosen, "train") == set(kept)
+    assert len(images_of(chosen)) == 14
+
+
+def test_fewer_persons_are_part_of_more_and_the_file_s_order_does_not_matter():
+    samples = samples_of(3_500)
+    by_number = [set(few_persons(samples, n)[1]) for n in (1_000, 1_500, 3_000)]
+    assert by_number[0] < by_number[1] < by_number[2]
+    shuffled = random.Random(3).sample(samples, len(samples))
+    assert few_persons(shuffled, 1_000)[1] == sorted(by_number[0])
+    assert few_persons(samples, 1_000, seed=1)[1] != sorted(by_number[0])
+
+
+def test_more_persons_than_there_are_is_refused_with_their_number():
+    samples = samples_of(12, n_val=4)
+    assert len(few_persons(samples, 12)[1]) == 12
+    with pytest.raises(UsageError, match="few_shot_persons is 13, but training has 12 persons"):
+        few_persons(samples, 13)
+    assert len(few_persons(samples, 16, splits=("train", "val"))[1]) == 16

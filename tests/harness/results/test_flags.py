@@ -1,5 +1,7 @@
 """What sets a result apart: flags of a tracked run, and panels that keep them apart."""
 
+import dataclasses
+
 import pandas
 import pytest
 
@@ -32,7 +34,13 @@ def test_persons_are_shared_with_any_of_several_training_sets():
 
 
 @pytest.mark.parametrize(
-    "flag", [{"unlabelled_test": "yes"}, {"reranked": "the first 50"}, {"several": "a+b"}]
+    "flag",
+    [
+        {"unlabelled_test": "yes"},
+        {"reranked": "the first 50"},
+        {"several": "a+b"},
+        {"noise": "20 % moved, seed 0"},
+    ],
 )
 def test_a_flag_keeps_a_result_in_a_panel_of_its_own_that_says_why(fake, flag):
     rows = pandas.DataFrame([fake.row("cskt"), fake.row("lora"), fake.row("other", **flag)])
@@ -86,3 +94,21 @@ def test_a_run_that_starts_from_one_of_another_dataset_has_seen_both():
     twin.tags["harness.synthetic"] = "true"
     (row,) = run_rows(twin, known)
     assert (row["several"], row["met"]) == ("icfg+rstp", [])
+
+
+def test_noise_is_told_of_a_run_s_settings():
+    row = run()
+    noisy = dataclasses.replace(row, params={"dataset.noise": "0.5", "dataset.noise_seed": "3"})
+    assert flags(flag_columns(noisy, ["icfg"])) == {"noisy captions": "50 % moved, seed 3"}
+    told = [dataclasses.replace(row, params={"dataset.noise_index": letter * 64}) for letter in "ab"]
+    assert len({flag_columns(one, ["icfg"])["noise"] for one in told}) == 2
+
+
+def test_results_of_other_persons_are_apart_and_say_how_many(fake):
+    rows = [fake.row("cskt"), fake.row("lora"), fake.row("cskt")]
+    for row, seed in zip(rows, ("0", "0", "1"), strict=True):
+        row["config"] |= {"dataset.few_shot_persons": "1000", "dataset.few_shot_seed": seed}
+    panels = split_panels(pandas.DataFrame(rows), dataset_facts)
+    assert [len(panel.records) for panel in panels] == [2, 1]
+    found = [panel.facts["training persons of icfg"] for panel in panels]
+    assert found == ["1,000, seed 0", "1,000, seed 1"]

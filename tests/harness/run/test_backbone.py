@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,7 +13,7 @@ from harness.config.sections import BackboneConfig
 from harness.errors import DataError, UsageError
 from harness.inference.model import Trained
 from harness.inference.transfer import evaluate_run
-from harness.record import FEW_SHOT, WEIGHTS, RunFolder
+from harness.record import FEW_SHOT, NOISE, WEIGHTS, RunFolder
 from harness.run import backbone
 from harness.run.backbone import TOWERS, load_backbone
 from harness.run.run import run
@@ -78,6 +79,48 @@ def test_a_few_shot_run_learns_from_its_images_alone_and_lists_them(world, twins
     assert few.data["test_images"] == whole.data["test_images"]
     assert few.identity != whole.identity
     assert not (tmp_path / whole.name / FEW_SHOT).exists()
+
+
+def test_a_run_on_a_few_persons_lists_them_and_their_images(world, twins, tmp_path):
+    few = run(world.quick(twins, "linear_probe", "icfg", "dataset.few_shot_persons=9"), runs=tmp_path)
+    more = run(world.quick(twins, "linear_probe", "icfg", "dataset.few_shot_persons=12"), runs=tmp_path)
+    listed, larger = (json.loads((tmp_path / one.name / FEW_SHOT).read_text()) for one in (few, more))
+    assert few.data["train_identities"] == len(listed["identities"]) == 9
+    assert few.data["train_images"] == len(listed["images"])
+    assert set(listed["identities"]) < set(larger["identities"])
+    assert few.config["dataset"]["few_shot_persons"] == 9
+    assert few.data["notes"] == ["few-shot by identity: 9 training persons"]
+    with pytest.raises(UsageError, match=r"few_shot_persons is 4,000, but training has \d+ persons"):
+        run(world.quick(twins, "linear_probe", "icfg", "dataset.few_shot_persons=4000"), runs=tmp_path)
+
+
+def test_a_run_on_noisy_captions_stores_which_and_its_own_list_gives_them_again(world, twins, tmp_path):
+    clean = run(world.quick(twins, "linear_probe"), runs=tmp_path)
+    noisy = run(world.quick(twins, "linear_probe", "icfg", "dataset.noise=0.5"), runs=tmp_path)
+    assert noisy.metrics != clean.metrics
+    assert noisy.pictures == clean.pictures
+    assert noisy.identity != clean.identity
+    indices = np.load(tmp_path / noisy.name / NOISE, allow_pickle=False)
+    n = noisy.data["train_pairs"]
+    assert (len(indices), int((indices != np.arange(n)).sum())) == (n, n // 2)
+    assert f"{n // 2} of {n} training captions" in noisy.data["notes"][0]
+    assert NOISE in noisy.files
+    copy = tmp_path / "indices.npy"
+    copy.write_bytes((tmp_path / noisy.name / NOISE).read_bytes())
+    again = run(world.quick(twins, "linear_probe", "icfg", f"dataset.noise_file={copy}"), runs=tmp_path)
+    assert again.metrics == noisy.metrics
+    moved = copy.rename(tmp_path / "moved.npy")
+    assert (
+        run(world.quick(twins, "linear_probe", "icfg", f"dataset.noise_file={moved}"), runs=tmp_path).name
+        == again.name
+    )
+
+
+def test_a_test_elsewhere_knows_nothing_of_few_persons_and_noise(world, twins, tmp_path):
+    settings = ("dataset.few_shot_persons=9", "dataset.noise=0.5")
+    record = run(world.quick(twins, "linear_probe", "icfg", *settings), runs=tmp_path)
+    (own,) = evaluate_run(record.name, ["icfg"], runs=tmp_path)
+    assert own["metrics"] == record.metrics
 
 
 def test_augmented_captions_change_what_is_learned_and_a_missing_translation_is_said_once(
