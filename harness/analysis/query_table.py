@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.pictures import Pictures
+from harness.data.protocols.galleries import parse_test
 from harness.errors import DataError, UsageError
 from harness.metric_names import DIRECTIONS
 from harness.record import QUERIES, RunFolder
@@ -80,7 +81,8 @@ def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str
             f"{result} cannot be read: harness evaluate {record.name} --dataset {dataset} --force makes it anew."
         )
     data = found.get("data", {})
-    return str(dataset), found["fingerprint"], found["synthetic"], f"transfer/{dataset}.npz", data
+    name, _ = parse_test(str(dataset))
+    return name, found["fingerprint"], found["synthetic"], f"transfer/{dataset}.npz", data
 
 
 def _rows(queries: Mapping[str, Any], pictures: Pictures, direction: str) -> Iterator[dict[str, Any]]:

@@ -1,12 +1,15 @@
 """Test a trained run on other datasets, with the run's own preprocessing, once each."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.config.sections import DatasetConfig
-from harness.data.loading import Opened, open_test
+from harness.data.loading import Opened, Split, open_test
 from harness.data.own_data import own_settings
+from harness.data.protocols.galleries import Gallery, check_fits, name_of_test, parse_test
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import DataError
@@ -14,6 +17,7 @@ from harness.evaluate.encoder import evaluate
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import PROTOCOL_VERSION, intervals
 from harness.files import file_hash, write_json
+from harness.images.reduced import reduced
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.paths import runs_root
@@ -32,6 +36,7 @@ def evaluate_run(
     run: str,
     datasets: list[str],
     *,
+    galleries: Sequence[Gallery] = (),
     data_root: str | None = None,
     runs: str | Path | None = None,
     device: str = "auto",
@@ -43,12 +48,26 @@ def evaluate_run(
     It is there where annotation, test pictures and protocol are those that it is of; else it is made anew.
 
     A run trained on a synthetic twin is tested on synthetic twins, and one trained on real data on real data.
+
+    Args:
+        run: its name, how that begins, or its folder.
+        datasets: their names, or those of tests with a reduced gallery such as `icfg-low4`; none for the run's own.
+        galleries: test each dataset with these galleries in place of its own.
+        data_root: folder of the datasets; else where the run found them.
+        runs: folder of the records.
+        device: `auto`, `cpu` or `cuda`.
+        force: test again what was tested.
+        listener: hears what is done.
     """
     listener = listener or Listener()
-    names = [DATASETS.get(name).name for name in datasets]
+    asked = [(DATASETS.get(name).name, gallery) for name, gallery in map(parse_test, datasets)]
     folder = find_run(run, runs_root(runs).path)
     trained = Trained(folder, device=device)
-    return [_evaluate_one(trained, name, data_root, force, listener) for name in names]
+    asked = asked or [(trained.config.dataset.name, None)]
+    tests = [(name, gallery) for name, own in asked for gallery in (galleries or (own,))]
+    for gallery in (gallery for _, gallery in tests if gallery):
+        check_fits(gallery, trained.config.backbone.image_size)
+    return [_evaluate_one(trained, test, data_root, force, listener) for test in tests]
 
 
 def results_of(folder: RunFolder) -> list[Result]:
@@ -57,7 +76,8 @@ def results_of(folder: RunFolder) -> list[Result]:
 
 
 def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
-    """Return how a run on its own dataset reads another one for a test."""
+    """Return how a run on its own dataset reads that of a test."""
+    dataset, _ = parse_test(dataset)
     where = own_settings(DATASETS.get(dataset))
     plain = DatasetConfig(name=dataset)
     training = {name: getattr(plain, name) for name in _OF_TRAINING}
@@ -65,30 +85,42 @@ def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
 
 
 def _evaluate_one(
-    trained: Trained, dataset: str, data_root: str | None, force: bool, listener: Listener
+    trained: Trained, test: tuple[str, Gallery | None], data_root: str | None, force: bool, listener: Listener
 ) -> Result:
+    dataset, gallery = test
+    name = name_of_test(dataset, gallery)
     config = transfer_data(trained.config.dataset, dataset)
     config = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(config, listener, needed=["test"])
     reading.of("test").check_pictures(config.on_bad_image)
-    if trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
+    if gallery is None and trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
         return _own(trained, reading, force, listener)
-    file = trained.folder.file(f"{TRANSFER}/{dataset}.json")
+    file = trained.folder.file(f"{TRANSFER}/{name}.json")
     found = _found(trained.folder, file, listener) if os.path.lexists(file) and not force else None
     if found is not None:
         if unlike := _differences(found, reading):
-            listener.on_note(f"the result on {dataset} of {found['finished']} is made anew: {unlike}.")
+            listener.on_note(f"the result on {name} of {found['finished']} is made anew: {unlike}.")
         else:
             listener.on_note(
-                f"found the result on {dataset} of {found['finished']}: shown, not repeated (--force repeats)."
+                f"found the result on {name} of {found['finished']}: shown, not repeated (--force repeats)."
             )
             return found
     split, opened = open_test(
         reading, config, trained.config.backbone, trained.method.clip.tokenize, listener
     )
-    listener.on_stage(f"testing on {dataset}")
+    if gallery is not None:
+        split = _with_gallery(split, gallery, trained)
+    listener.on_stage(f"testing on {name}")
     evaluation, _ = evaluate(trained.encoder, split, detail=True)
-    return _write(trained, reading, evaluation, opened)
+    return _write(trained, reading, evaluation, opened, gallery)
+
+
+def _with_gallery(split: Split, gallery: Gallery, trained: Trained) -> Split:
+    """Return a test whose pictures are reduced."""
+    backbone = trained.config.backbone
+    assert backbone.interpolation is not None
+    factors = [gallery.factor_of(image) for image in split.pairs.images]
+    return replace(split, images=reduced(split.images, factors, backbone.interpolation))
 
 
 def _found(folder: RunFolder, file: Path, listener: Listener) -> Result | None:
@@ -145,8 +177,10 @@ def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) ->
     }
 
 
-def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) -> Result:
-    dataset = reading.dataset.name
+def _write(
+    trained: Trained, reading: Reading, evaluation: Any, opened: Opened, gallery: Gallery | None
+) -> Result:
+    dataset = name_of_test(reading.dataset.name, gallery)
     prefix = f"test/{dataset}/"
     found = intervals(evaluation.queries)
     result: Result = {
@@ -166,7 +200,9 @@ def _write(trained: Trained, reading: Reading, evaluation: Any, opened: Opened) 
         "interval_method": METHOD,
     }
     if (where := own_settings(reading.dataset))["file"]:
-        result["data"] = {"name": dataset, "val": "none", **where}
+        result["data"] = {"name": reading.dataset.name, "val": "none", **where}
+    if gallery is not None:
+        result["gallery"] = {"factors": list(gallery.factors), "seed": gallery.seed}
     queries = f"{TRANSFER}/{dataset}.npz"
     trained.folder.write_queries(evaluation.queries, queries)
     result[QUERIES_SHA256] = file_hash(trained.folder.file(queries))

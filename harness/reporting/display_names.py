@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from harness.data.protocols.galleries import parse_test
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.pages.escaping import visible
@@ -26,11 +27,14 @@ def method_name(name: str) -> str:
 
 
 def dataset_name(name: str) -> str:
-    """Return a dataset's name; that of data of one's own as it is.
+    """Return a dataset's name; that of data of one's own as it is, a reduced gallery behind it.
 
-    >>> dataset_name("icfg"), dataset_name("not installed")
-    ('ICFG-PEDES', 'not installed')
+    >>> dataset_name("icfg"), dataset_name("not installed"), dataset_name("icfg-low4")
+    ('ICFG-PEDES', 'not installed', 'ICFG-PEDES (pictures reduced to 1/4)')
     """
+    base, gallery = parse_test(name)
+    if gallery is not None:
+        return f"{dataset_name(base)} ({gallery.words})"
     try:
         return DATASETS.get(name).title
     except HarnessError:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data.protocols.galleries import parse_test
 from harness.datasets import DATASETS, is_test_only
 from harness.files import read_json, write_json
 from harness.methods import METHODS
@@ -40,9 +41,16 @@ def evaluate_command(run: str, datasets: Sequence[str]) -> str:
 
     >>> evaluate_command("cskt-icfg-1a2b", ["cuhk", "rstp"])
     'harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp'
+    >>> evaluate_command("cskt-icfg-1a2b", ["icfg-low4", "icfg-mixed1_2"])
+    'harness evaluate cskt-icfg-1a2b --dataset icfg --gallery 4 --gallery 1,2'
     """
+    tests = [parse_test(name) for name in datasets]
+    words = [word for name in dict.fromkeys(name for name, _ in tests) for word in ("--dataset", name)]
+    galleries = [",".join(map(str, gallery.factors)) for _, gallery in tests if gallery]
+    words += [word for text in dict.fromkeys(galleries) for word in ("--gallery", text)]
+    seeds = {gallery.seed for _, gallery in tests if gallery and gallery.seed}
     return shlex.join(
-        ["harness", "evaluate", run, *(word for name in datasets for word in ("--dataset", name))]
+        ["harness", "evaluate", run, *words, *(f"--gallery-seed={seed}" for seed in sorted(seeds)[:1])]
     )
 
 

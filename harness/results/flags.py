@@ -18,6 +18,7 @@ FLAGS = {
     "reranked": "re-ranked",
     "several": TRAINED_ON,
     "noise": "noisy captions",
+    "gallery": "gallery resolution",
 }
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data.protocols.galleries import parse_test
 from harness.datasets import DATASETS
 from harness.errors import UsageError, listed, unknown
 from harness.evaluate.per_identity import Persons
@@ -99,6 +100,7 @@ class Source:
         """
         rows = self.single_runs
         own = rows[rows["in_domain"]] if len(rows) else rows
+        own = own[own["tested_on"].map(lambda test: parse_test(test)[1] is None)] if len(own) else own
         fits = own[own["run"].str.startswith(name)] if len(own) else own
         if not len(fits):
             raise unknown("run", name, list(own["run"]) if len(own) else [])
@@ -149,4 +151,4 @@ def _narrowed(rows: "DataFrame", names: Sequence[str]) -> "DataFrame":
     if not names or not len(rows):
         return rows
     trained = rows["trained_on"].isin(names) | (rows["rule"] == UNTRAINED)
-    return rows[trained & rows["tested_on"].isin(names)]
+    return rows[trained & rows["tested_on"].map(lambda name: parse_test(name)[0]).isin(names)]

@@ -12,12 +12,14 @@ from harness.config.identity import free_keys, later_defaults
 from harness.config.removed import REMOVED
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
+from harness.data.protocols.galleries import parse_test
 from harness.datasets import DATASETS, SPLITS
 from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
 from harness.record import BOOTSTRAP, QUERIES, RunFolder, reached
 from harness.results.flags import (
+    NO,
     NOT_TOLD,
     SEVERAL,
     flag_columns,
@@ -199,13 +201,14 @@ def _costs(run: RunRow) -> dict[str, float | None]:
 
 def _tested(run: RunRow, dataset: str, sets: Sequence[str]) -> dict[str, Any]:
     """Return a row's columns on its test set; the run's own dataset is in-domain, any other a transfer."""
-    own = dataset == run.tag("dataset")
+    own, (base, gallery) = dataset == run.tag("dataset"), parse_test(dataset)
     fingerprint = run.tag("fingerprint") if own else run.tag(f"transfer.{dataset}")
     own_protocol = run.tag("version.protocol")
     method = "interval_method" if own else f"transfer_interval_method.{dataset}"
     return {
         "tested_on": dataset,
-        "in_domain": dataset in trained_on(run).split(SEVERAL),
+        "in_domain": base in trained_on(run).split(SEVERAL),
+        "gallery": gallery.words if gallery else NO,
         "test_fingerprint": fingerprint[:12],
         "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],
         "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
@@ -213,8 +216,8 @@ def _tested(run: RunRow, dataset: str, sets: Sequence[str]) -> dict[str, Any]:
         "tracked_method": as_whole(run.tag(method)) or BOOTSTRAP,
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": QUERIES if own else f"transfer/{dataset}.npz",
-        "shares_persons": shares_persons(trained_on(run), dataset),
-        "met": [] if run.synthetic else met(sets, dataset),
+        "shares_persons": shares_persons(trained_on(run), base),
+        "met": [] if run.synthetic else met(sets, base),
     }
 
 

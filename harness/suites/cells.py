@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
+from harness.data.protocols.galleries import check_fits, name_of_test, parse_gallery
 from harness.datasets import DATASETS, is_test_only
 from harness.errors import UsageError
 from harness.limits import MOST_CELLS, MOST_ROWS, MOST_SEEDS
@@ -27,7 +28,7 @@ class Cell:
         dataset: registry name.
         seed: the run's seed, which `config` has too.
         config: the whole configuration.
-        tests: other datasets that the run is tested on afterwards.
+        tests: other datasets that the run is tested on afterwards, and its own with reduced galleries.
         study: the study whose best configuration this is, if it is one's.
         source: name of the cell whose trained towers the run starts from, if it does.
     """
@@ -219,6 +220,8 @@ def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell |
     trained = METHODS.get(row.method).trained
     dataset = config.dataset.name
     tests, left_out = _tests(way, name, dataset, trained)
+    for text in way.suite.gallery:
+        check_fits(parse_gallery(text), config.backbone.image_size)
     first = 1 + (FRESH_SEED if row.from_study else 0)
     for seed in range(first, first + (way.n_seeds if trained else 1)):
         source = None if row.init_from is None else _cell_name(row.init_from, dataset, seed)
@@ -228,7 +231,7 @@ def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell |
 
 
 def _tests(way: _Way, row: str, dataset: str, trained: bool) -> tuple[tuple[str, ...], list[Skipped]]:
-    """Return the other datasets that a run is tested on, and those that cannot be.
+    """Return the other datasets and the reduced galleries that a run is tested on, and what cannot be.
 
     What trains nothing is the same on every dataset, so its own runs are its tests on the suite's others, but for those
     that have no runs of their own.
@@ -239,7 +242,8 @@ def _tests(way: _Way, row: str, dataset: str, trained: bool) -> tuple[tuple[str,
     needed = [name for name in names if trained or name not in own]
     missing = {name: _no_twin(way, name) for name in needed}
     left_out = [Skipped(row, name, reason) for name, reason in missing.items() if reason]
-    return tuple(name for name in needed if not missing[name]), left_out
+    galleries = [name_of_test(dataset, parse_gallery(text)) for text in way.suite.gallery]
+    return (*(name for name in needed if not missing[name]), *galleries), left_out
 
 
 def _varied_name(suite: Suite, row: Row, key: str, value: object) -> str:

@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from harness.data.protocols.galleries import parse_gallery
+from harness.errors import UsageError
 from harness.limits import MOST_SEEDS
 
 # What a queue that a suite made notes as its kind, and the suite's other datasets.
@@ -92,6 +94,20 @@ Value = Annotated[Any, BeforeValidator(_plain)]
 Words = Annotated[str, BeforeValidator(_words)]
 Settings = dict[ConfigKey, Value]
 Variations = dict[ConfigKey, Annotated[tuple[Value, ...], Field(min_length=1)]]
+
+
+def _factors(value: Any) -> Any:
+    """Return a gallery in one spelling: a single factor may be a number."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
+        return text
+    try:
+        return ",".join(map(str, parse_gallery(text).factors))
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+Factors = Annotated[str, BeforeValidator(_factors)]
 
 
 class _Part(BaseModel):
@@ -173,6 +189,8 @@ class Suite(_Part):
         set: config overrides of all rows, by dotted key.
         synthetic_set: in place of `set`, key by key, on synthetic twins: the tiny CLIP in place of a real one.
         evaluate: datasets that each run is also tested on; `others` means the suite's other datasets.
+        gallery: each run is also tested on its own dataset with these galleries: a factor by which pictures are
+            reduced, or several with commas, of which each picture has one.
         published: names of published tables that the report sets the results against.
     """
 
@@ -188,6 +206,7 @@ class Suite(_Part):
     set: Settings = {}
     synthetic_set: Settings = {}
     evaluate: tuple[PlugIn, ...] = ()
+    gallery: tuple[Factors, ...] = ()
     published: tuple[PlugIn, ...] = ()
 
     @field_validator("evaluate", mode="before")
@@ -195,7 +214,7 @@ class Suite(_Part):
     def _listed(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
-    @field_validator("datasets", "evaluate", "published")
+    @field_validator("datasets", "evaluate", "gallery", "published")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         double = next((name for name in names if names.count(name) > 1), None)

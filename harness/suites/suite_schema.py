@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.data.protocols.galleries import LARGEST_FACTOR
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.schemas import DIALECT, config_schema, preset_schema, shared_parts
@@ -72,6 +73,8 @@ def suite_schema(methods: Sequence[str]) -> dict[str, Any]:
     suite["report"]["anyOf"][0] |= {"enum": plugins("reports").names()}
     suite["datasets"]["items"] |= {"enum": datasets}
     suite["published"]["items"] |= {"enum": published_names()}
+    factor = {"type": "integer", "minimum": 2, "maximum": LARGEST_FACTOR}
+    suite["gallery"]["items"] = {"anyOf": [factor, {"type": "string"}]}
     names = [*datasets, OTHERS]
     suite["evaluate"] = {
         "description": suite["evaluate"]["description"],

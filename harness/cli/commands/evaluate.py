@@ -14,6 +14,7 @@ from harness.cli.options import (
     runs_option,
 )
 from harness.cli.own_data import own_data_options
+from harness.limits import LARGEST_SEED
 
 
 @click.command()
@@ -26,6 +27,20 @@ from harness.cli.own_data import own_data_options
     multiple=True,
     help="Dataset to test on; may be repeated.",
 )
+@option(
+    "--gallery",
+    "galleries",
+    multiple=True,
+    metavar="FACTOR[,FACTOR]",
+    help="Reduce the gallery's pictures to 1/FACTOR and back; of several each has one. May be repeated.",
+)
+@option(
+    "--gallery-seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    help="Seed of which picture has which factor.",
+    show_default=True,
+)
 @own_data_options
 @runs_option
 @device_option
@@ -34,29 +49,42 @@ from harness.cli.own_data import own_data_options
 @json_option
 @click.pass_obj
 def evaluate(
-    obj: dict[str, Any], /, run: str, datasets: tuple[str, ...], as_json: bool, **options: Any
+    obj: dict[str, Any],
+    /,
+    run: str,
+    datasets: tuple[str, ...],
+    galleries: tuple[str, ...],
+    gallery_seed: int,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Test the finished RUN (a name, its first part, or a folder) on other datasets.
+    """Test the finished RUN (a name, its first part, or a folder) on other datasets, or with other galleries.
 
     \b
     harness evaluate cskt-icfg-1a2b --dataset cuhk --dataset rstp
     harness evaluate cskt-ufine-1a2b --dataset ufine3c
     harness evaluate cskt-icfg-1a2b --data street.csv --images photos
+    harness evaluate cskt-icfg-1a2b --gallery 4 --gallery 1,2,4,8
 
-    Twins are tested on twins. A dataset that is a test alone, as ufine3c, is used so and not trained on.
+    Twins are tested on twins. A dataset that is a test alone, as ufine3c, is used so and not trained on. With
+    --gallery and no dataset it is the run's own, in lower resolution: the result is that on icfg-low4, or
+    icfg-mixed1_2_4_8.
     """
     look_for_run(run, options["runs"])
     from harness.cli.layout import paragraph
     from harness.cli.own_data import all_datasets
     from harness.cli.progress import watching
     from harness.cli.terminal import fault_lines, met_lines, metric_table
+    from harness.data.protocols.galleries import parse_gallery
     from harness.inference.transfer import evaluate_run
     from harness.record import EARLIER_INTERVALS, has_earlier_intervals
 
-    names = all_datasets(datasets, options)
+    found = [parse_gallery(text, gallery_seed) for text in dict.fromkeys(galleries)]
+    own = bool(found) and not datasets and options.get("data") is None
+    names = [] if own else all_datasets(datasets, options)
     known = {name: options[name] for name in ("data_root", "runs", "device", "force")}
     with watching(obj["quiet"] or as_json) as listener:
-        results = evaluate_run(run, names, listener=listener, **known)
+        results = evaluate_run(run, names, galleries=found, listener=listener, **known)
     if as_json:
         print_json(results)
         return

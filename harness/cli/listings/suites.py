@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import print_json
+from harness.data.protocols.galleries import parse_gallery
 from harness.suites.schema import variation_name
 from harness.suites.suite_files import load_suite, suite_names
 
@@ -30,6 +31,11 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
         "datasets": ", ".join(suite.datasets),
         "seeds": str(seeds),
         "tested on": ", ".join(suite.evaluate) or "its own dataset",
+        **(
+            {"galleries": "; ".join(parse_gallery(text).words for text in suite.gallery)}
+            if suite.gallery
+            else {}
+        ),
         "report": suite.report or "none",
         "published": ", ".join(suite.published) or "none",
         "settings": ", ".join(_settings(suite.settings(synthetic))) or "none",

@@ -2,16 +2,24 @@
 
 import shutil
 
+import numpy as np
 import pytest
+from pandas import DataFrame
 
+from harness.data.protocols.galleries import parse_gallery
 from harness.errors import UsageError
+from harness.evaluate.encoder import evaluate
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import read_json, write_json
+from harness.images.reduced import reduce
 from harness.inference.transfer import evaluate_run, results_of
 from harness.listener import Listener
 from harness.record import RunFolder, all_runs
+from harness.results.panels import dataset_facts, split_panels
+from harness.results.run_table import run_rows
 from harness.run.run import run
+from harness.track.tags import record_row
 
 
 class Notes(Listener):
@@ -141,3 +149,62 @@ def test_an_unknown_dataset_stops_before_any_is_tested_and_no_results_are_none(f
     assert [one["dataset"] for one in results_of(folder)] == ["cuhk"]
     assert results_of(RunFolder(tmp_path / "none")) == []
     assert all_runs(folder.path.parent)[0].path == folder.path
+
+
+def test_a_run_is_tested_with_galleries_of_lower_resolution_and_its_own_result_stays(folder):
+    before = folder.read().metrics
+    galleries = [parse_gallery(text) for text in ("2", "1,2,8")]
+    found, _ = again(folder, galleries=galleries)
+    names = ["icfg-low2", "icfg-mixed1_2_8"]
+    assert [result["dataset"] for result in found] == names
+    assert found[1]["gallery"] == {"factors": [1, 2, 8], "seed": 0}
+    assert folder.read().metrics == before
+    r1 = {result["dataset"]: result["metrics"][f"test/{result['dataset']}/t2i/mAP"] for result in found}
+    assert len({before["test/icfg/t2i/mAP"], *r1.values()}) == 3
+    (shown,), notes = again(folder, "icfg-low2")
+    assert shown["metrics"] == found[0]["metrics"]
+    assert "shown, not repeated" in notes.notes[-1]
+    assert folder.faults() == []
+
+
+def test_the_pictures_of_a_reduced_gallery_are_those_reduced_one_by_one(folder, monkeypatch):
+    seen = {}
+
+    def measured(encoder, split, *, detail):
+        seen["images"], seen["names"] = split.images.read(range(len(split.images))), split.pairs.images
+        return evaluate(encoder, split, detail=detail)
+
+    monkeypatch.setattr("harness.inference.transfer.evaluate", measured)
+    again(folder, "icfg", force=True)
+    plain = seen["images"].numpy()
+    gallery = parse_gallery("1,4", seed=5)
+    again(folder, galleries=[gallery])
+    for place, name in enumerate(seen["names"]):
+        factor = gallery.factor_of(name)
+        expected = plain[place] if factor == 1 else reduce(plain[place], factor, "bilinear")
+        assert np.array_equal(seen["images"][place].numpy(), expected)
+
+
+def test_a_gallery_that_leaves_nothing_is_refused_before_anything_is_opened(folder):
+    notes = Notes()
+    with pytest.raises(UsageError, match="leaves nothing of pictures of 48x16"):
+        evaluate_run(
+            folder.path.name,
+            [],
+            galleries=[parse_gallery("17")],
+            runs=folder.path.parent,
+            listener=notes,
+        )
+    assert notes.stages == []
+
+
+def test_no_table_takes_a_reduced_gallery_for_the_gallery_as_it_is(folder):
+    again(folder, galleries=[parse_gallery("4")])
+    rows = list(run_rows(record_row(folder.read(), folder.results())))
+    by_test = {row["tested_on"]: row for row in rows}
+    low = by_test["icfg-low4"]
+    assert (low["in_domain"], low["gallery"]) == (True, "pictures reduced to 1/4")
+    assert by_test["icfg"]["gallery"] == by_test["cuhk"]["gallery"] == "no"
+    panels = split_panels(DataFrame([by_test["icfg"], low]), dataset_facts)
+    assert [panel.facts["dataset"] for panel in panels] == ["icfg", "icfg-low4"]
+    assert panels[1].facts["gallery resolution"] == "pictures reduced to 1/4"

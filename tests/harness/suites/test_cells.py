@@ -285,3 +285,24 @@ def test_the_variations_of_real_data_are_refused_before_any_begins_like_those_of
     turned = row | {"vary": row["synthetic_vary"], "synthetic_vary": row["vary"]}
     with pytest.raises(ValidationError, match="write this value as a row with its own name"):
         Suite.model_validate({"name": "x", "datasets": ["icfg"], "rows": [turned]})
+
+
+# -- galleries of lower resolution
+
+
+def test_each_run_is_tested_on_its_own_dataset_with_each_gallery_besides():
+    given = suite([{"method": "linear_probe"}], seeds=1, evaluate="others", gallery=[4, "2,1"])
+    tests = {cell.dataset: cell.tests for cell in expand(given).cells}
+    assert tests == {
+        "icfg": ("cuhk", "icfg-low4", "icfg-mixed1_2"),
+        "cuhk": ("icfg", "cuhk-low4", "cuhk-mixed1_2"),
+    }
+
+
+def test_a_gallery_that_cannot_be_is_refused_before_any_run():
+    for wrong in ([0], ["1"], [2, "2"], [[2]], [True]):
+        with pytest.raises((ValidationError, UsageError)):
+            suite([{"method": "linear_probe"}], gallery=wrong)
+    small = suite([{"method": "linear_probe"}], gallery=[64], set={"backbone.image_size": [48, 32]})
+    with pytest.raises(UsageError, match="leaves nothing of pictures of 48x32"):
+        expand(small)

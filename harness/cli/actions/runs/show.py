@@ -12,6 +12,7 @@ from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
 from harness.cli.terminal import fault_lines, interval_line, met_lines, metric_table, record_table
 from harness.config.values import flatten
+from harness.data.protocols.galleries import parse_test
 from harness.errors import DataError, HarnessError
 from harness.files import write_text
 from harness.paths import runs_root
@@ -49,7 +50,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         metric_table(_title(result), (result["metrics"], result["intervals"]))
         interval_line(result)
         if not record.synthetic:
-            met_lines(_trained_on(record), str(result["dataset"]))
+            met_lines(_trained_on(record), parse_test(str(result["dataset"]))[0])
         fault_lines(result)
     _print_history(_history(folder))
     if record.error:

@@ -116,7 +116,19 @@ def test_studies_are_listed_shown_and_exported(search_with, tmp_path):
 def test_after_a_sweep_or_a_worker_the_listing_is_kept(untracked, tmp_path, monkeypatch):
     monkeypatch.setattr(trial_job, "run", Runs())
     at = ["--runs", str(tmp_path)]
-    command = ["sweep", "-m", "linear_probe", "-d", "icfg", "--synthetic", "--study", "mine", "--test-seeds", "0", *at]
+    command = [
+        "sweep",
+        "-m",
+        "linear_probe",
+        "-d",
+        "icfg",
+        "--synthetic",
+        "--study",
+        "mine",
+        "--test-seeds",
+        "0",
+        *at,
+    ]
 
     def listed():
         """Return what `sweep list` shows of the study when it may not open the storage."""
