@@ -31,6 +31,10 @@ COMMANDS = {
     "suite": ("harness.cli.commands.suite:suite", "Run whole tables: methods x datasets x seeds."),
     "worker": ("harness.cli.commands.worker:worker", "Work on a sweep or suite, from any machine."),
     "compare": ("harness.cli.commands.compare:compare", "Test whether one result is better than another."),
+    "check": (
+        "harness.cli.commands.check:check",
+        "Hold results to the figures expected of them.",
+    ),
     "plan-seeds": (
         "harness.cli.commands.plan_seeds:plan_seeds",
         "Count the seeds that it takes to see a difference.",

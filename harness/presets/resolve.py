@@ -1,5 +1,6 @@
 """Turn names, presets and overrides into one checked `RunConfig`, and say what differs from the defaults."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_origin
@@ -178,6 +179,15 @@ def parse_override(text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"The value in --set {brief(text)} is not valid YAML: {why(error)}.") from error
     return nest(key.strip(), parsed)
+
+
+def override(key: str, value: Any) -> str:
+    """Return a setting as the override that gives exactly this value, text that looks like a number included.
+
+    >>> override("method.loss", "sdm"), override("dataset.val", "null")
+    ('method.loss="sdm"', 'dataset.val="null"')
+    """
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def check_keys(values: Mapping[str, Any], method_class: "type[Method]") -> None:

@@ -12,9 +12,9 @@ from harness.datasets import DATASETS, is_test_only
 from harness.errors import UsageError
 from harness.limits import MOST_CELLS, MOST_ROWS, MOST_SEEDS
 from harness.methods import METHODS
-from harness.presets.resolve import parse_override, resolve
+from harness.presets.resolve import override, parse_override, resolve
 from harness.run.several_seeds import FRESH_SEED
-from harness.suites.schema import GIVEN, OTHERS, Row, Suite, override, variation_name
+from harness.suites.schema import GIVEN, OTHERS, Row, Suite, variation_name
 
 StudyPreset = Callable[[Row, str], str]
 

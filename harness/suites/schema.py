@@ -262,12 +262,3 @@ def _value_text(value: Any) -> str:
     ('both', 'null', '[96,32]', '1e-05')
     """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def override(key: str, value: Any) -> str:
-    """Return a setting as the override that gives exactly this value, text that looks like a number included.
-
-    >>> override("method.loss", "sdm"), override("dataset.val", "null")
-    ('method.loss="sdm"', 'dataset.val="null"')
-    """
-    return f"{key}={json.dumps(value, ensure_ascii=False)}"

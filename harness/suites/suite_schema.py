@@ -17,6 +17,7 @@ from harness.registry.plug_ins import plugins
 from harness.relations.register import Register
 from harness.suites.published_tables import published_names
 from harness.suites.schema import GIVEN, OTHERS, Row, Suite
+from harness.upkeep.expected import FIGURES, Expected, Figure, Result
 
 _SETTINGS = ("set", "synthetic_set", "vary", "synthetic_vary")
 
@@ -96,6 +97,24 @@ def slurm_schema(methods: Sequence[str] = ()) -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "harness slurm profile"}
 
 
+def expected_schema(methods: Sequence[str]) -> dict[str, Any]:
+    """Return the schema of a file of expected figures, of results of these methods."""
+    schema = Expected.model_json_schema()
+    result = schema["$defs"]["Result"]["properties"]
+    for part, model in (
+        (schema, Expected),
+        (schema["$defs"]["Result"], Result),
+        (schema["$defs"]["Figure"], Figure),
+    ):
+        _describe(part, model)
+    result["method"]["anyOf"][0] |= {"enum": sorted({*methods, *METHODS.needing()})}
+    for name in ("dataset", "tested_on"):
+        result[name]["anyOf"][0] |= {"enum": plugins("datasets").names()}
+    named, listed = result["expect"]["anyOf"]
+    named["propertyNames"] = listed["items"] = {"enum": list(FIGURES)}
+    return {"$schema": DIALECT, **schema, "title": "harness expected"}
+
+
 def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
     """Put what a model's docstring says of its attributes into the schema."""
     summary, _, attributes = (inspect.getdoc(model) or "").partition("\n\nAttributes:\n")
@@ -117,4 +136,10 @@ def _keys(schema: dict[str, Any], part: dict[str, Any] | None = None, prefix: st
             yield prefix + name
 
 
-_KINDS = {"suite": suite_schema, "preset": preset_schema, "config": config_schema, "slurm": slurm_schema}
+_KINDS = {
+    "suite": suite_schema,
+    "preset": preset_schema,
+    "config": config_schema,
+    "slurm": slurm_schema,
+    "expected": expected_schema,
+}

@@ -1,4 +1,4 @@
-"""`harness schema`: JSON schemas of suites, presets, configs and Slurm profiles, by which editors check YAML files."""
+"""`harness schema`: JSON schemas of all YAML files that the harness reads, by which editors check them."""
 
 import click
 
@@ -7,7 +7,7 @@ from harness.cli.options import Choice, option
 
 
 @click.command()
-@click.argument("kind", type=Choice(["suite", "preset", "config", "slurm", "all"]))
+@click.argument("kind", type=Choice(["suite", "preset", "config", "slurm", "expected", "all"]))
 @option(
     "--method", "-m", type=PlugIn("methods"), help="Only the settings of this method (preset and config)."
 )

@@ -114,7 +114,7 @@ def _suite_of(row: Row) -> str | None:
 
 
 def _run_command(row: Row) -> str:
-    from harness.suites.schema import override
+    from harness.presets.resolve import override
 
     words = [run_command(row["counterpart"], row["trained_on"] or row["tested_on"], False)]
     words += [f"--preset {shlex.quote(name)}" for name in row["presets"]]

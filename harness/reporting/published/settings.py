@@ -10,8 +10,7 @@ from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.methods import METHODS
 from harness.presets.preset_files import own_presets
-from harness.presets.resolve import resolve
-from harness.suites.schema import override
+from harness.presets.resolve import override, resolve
 
 RELEASED = "released"
 SHARE = "dataset.few_shot"

@@ -35,6 +35,12 @@ COPIED = (
 SUITE = "title: A table\ndatasets: [icfg]\nseeds: 2\nevaluate: others\nrows: [{method: linear_probe}, {method: cskt}]\n"
 IN_SLURM = [{"job": "7_0", "state": "RUNNING", "time": "1:02", "limit": "20:00", "where": "node-1"}]
 ICFG = ("-d", "icfg", "--synthetic")
+EXPECTED = """\
+results:
+  - name: all of CLIP, trained on the synthetic twin of ICFG-PEDES
+    run: full_finetune-icfg
+    expect: [t2i/R1, t2i/mAP, i2t/R10]
+"""
 COMMANDS = {
     "run of several methods": ("run", "-m", "zero_shot", "-m", "linear_probe", *ICFG, "QUICK"),
     "run of one method": ("run", "-m", "full_finetune", *ICFG, "QUICK"),
@@ -59,6 +65,8 @@ COMMANDS = {
     "runs show": ("runs", "show", "full_finetune-icfg"),
     "runs verify": ("runs", "verify", "OUT/mine.zip"),
     "runs reread": ("runs", "reread"),
+    "check": ("check", "OUT/expected.yaml", "--write"),
+    "check of all": ("check", "OUT/expected.yaml"),
     "compare": ("compare", "zero_shot-icfg-twin", "full_finetune-icfg-twin"),
     "plan-seeds": ("plan-seeds", "--dataset", "icfg"),
     "probe": ("probe", "compression", "full_finetune-icfg", "--split", "test"),
@@ -97,6 +105,7 @@ def screens(world, twins, tmp_path_factory):
     """Return what each command prints at 80 columns, and the tables that it drew: where from, and of what."""
     out = tmp_path_factory.mktemp("out")
     (out / "mine.yaml").write_text(SUITE)
+    (out / "expected.yaml").write_text(EXPECTED)
     settings = [*world.without_epochs(), "train.epochs=1"]
     quick = [part for text in settings for part in ("--set", text)]
     found = {}

@@ -7,9 +7,10 @@ from harness.config.values import flatten
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
+from harness.presets.resolve import override
 from harness.run.several_seeds import FRESH_SEED
 from harness.suites.cells import Cell, _cell_name, expand, started_from
-from harness.suites.schema import Suite, override
+from harness.suites.schema import Suite
 from tests.small_suites import names, suite, written
 
 # -- expansion

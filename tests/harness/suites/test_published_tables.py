@@ -5,9 +5,8 @@ import pytest
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.presets.resolve import resolve
+from harness.presets.resolve import override, resolve
 from harness.suites.published_tables import load_published, published_names, read_published
-from harness.suites.schema import override
 
 TABLES = {name: load_published(name) for name in published_names()}
 ROWS = [(name, row) for name, table in TABLES.items() for row in table.rows]

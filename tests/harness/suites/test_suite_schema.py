@@ -18,7 +18,7 @@ FILES = sorted(
     file
     for folder in ("methods", "harness/presets", "harness/suites")
     for file in (ROOT / folder).glob("*.yaml")
-)
+) + [ROOT / folder / "expected.yaml" for folder in ("benchmarks", "examples")]
 LINE = "# yaml-language-server: $schema="
 
 
@@ -55,7 +55,9 @@ def test_every_shipped_file_names_its_schema_and_keeps_it(file):
     assert first.startswith(LINE)
     schema = (file.parent / first.removeprefix(LINE)).resolve()
     method = file.name.partition(".")[0] if file.parent.name == "methods" else None
-    kind = "suite" if file.parent.name == "suites" else "preset"
+    kind = {"suites": "suite", "benchmarks": "expected", "examples": "expected"}.get(
+        file.parent.name, "preset"
+    )
     own = SCHEMAS / f"{kind}.{method}.json"
     # A method that waits for a library has no schema of its own (the test above holds those of all others).
     assert schema == (own if own.is_file() else SCHEMAS / f"{kind}.json")
