@@ -15,6 +15,8 @@ import pytest
 
 from harness.cli.main import cli
 from harness.registry.plug_ins import Plugins
+from harness.upkeep.expected_file import read_expected
+from harness.upkeep.found import Results
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = tuple(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md")))
@@ -25,6 +27,7 @@ PAGES = (
 SHOWN = ("README.md", "CONTRIBUTING.md", *DOCS)
 # What blocks other than commands and output there are: each has a test below that runs it.
 CODE = {
+    "docs/bundle.md": ["yaml"],
     "docs/cluster.md": ["yaml"],
     "docs/first-run.md": ["python"],
     "docs/data.md": ["yaml", "python", "json"],
@@ -115,6 +118,18 @@ def test_each_block_is_a_command_output_or_code_that_a_test_runs(page):
         words = shlex.split(line)
         known = own(line) is not None or words[0] in PROGRAMS
         assert known or (words[0] == "make" and words[1] in targets), line
+
+
+def test_the_expected_figures_of_the_page_are_read_and_their_settings_are_known(tmp_path):
+    file = tmp_path / "expected.yaml"
+    file.write_text(blocks("docs/bundle.md", "yaml")[0])
+    described = [result for result in read_expected(file).results if result.run is None]
+    with Results(file, tmp_path) as results:
+        configs = [config for result in described for config in results.configs(result)]
+    assert [(config.method.name, config.seed) for config in configs] == [
+        *(("cskt", seed) for seed in (1, 2, 3)),
+        ("zero_shot", 1),
+    ]
 
 
 def test_all_methods_are_named_in_the_readme():
