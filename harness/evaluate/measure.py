@@ -14,7 +14,6 @@ from harness.evaluate.per_identity import query_values
 from harness.evaluate.ranking import QueryResults, rank_directions, summarise_directions
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 
-PROTOCOL_VERSION = 1
 TOP = 10
 Queries = dict[str, Any]
 

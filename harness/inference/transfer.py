@@ -15,11 +15,12 @@ from harness.datasets import DATASETS
 from harness.errors import DataError
 from harness.evaluate.encoder import evaluate
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import PROTOCOL_VERSION, intervals
+from harness.evaluate.measure import intervals
 from harness.files import file_hash, write_json
 from harness.images.reduced import reduced
 from harness.inference.model import Trained
 from harness.listener import Listener
+from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
 from harness.record import QUERIES_SHA256, TRANSFER, RunFolder, find_run, now
 from harness.run.earlier_runs import differences_in_test

@@ -19,10 +19,10 @@ from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.evaluate.encoder import Encoder
-from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import file_hash, locked
 from harness.listener import Listener
 from harness.methods import METHODS
+from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
 from harness.presets.resolve import resolve
 from harness.record import BACKBONE, IMPORTED, WEIGHTS, Record, RunFolder, now

@@ -14,9 +14,9 @@ from harness.config.identity import identity_values, recorded_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.data.reading import Reading, read_dataset
-from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.listener import Listener
 from harness.methods import METHODS, Method
+from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
 from harness.record import Record, RunFolder, trials_folder
 from harness.run.backbone import load_backbone

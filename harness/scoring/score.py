@@ -16,9 +16,10 @@ from harness.datasets import DATASETS, Pairs, count, pairs
 from harness.errors import DataError, UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import PROTOCOL_VERSION, Evaluation, correlation, evaluation, intervals
+from harness.evaluate.measure import Evaluation, correlation, evaluation, intervals
 from harness.files import file_hash, locked
 from harness.listener import Listener
+from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
 from harness.record import EMBEDDINGS, QUERIES, SCORED, Record, RunFolder, now
 from harness.run.import_checkpoint import tracked

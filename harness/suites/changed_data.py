@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.config.sections import DatasetConfig, RunConfig
-from harness.data.reading import Reading, read_dataset
-from harness.errors import DataError
+from harness.config.sections import RunConfig
 from harness.inference.transfer import results_of, transfer_data
-from harness.listener import Listener
 from harness.presets.resolve import build_stored
 from harness.queue.queue import Queue, TrialState
 from harness.queue.work_setup import WorkSetup
@@ -14,6 +11,7 @@ from harness.record import BEFORE_PICTURES, Record, RunFolder
 from harness.run.earlier_runs import differences_in_data, differences_in_test
 from harness.suites.cell_jobs import CELL, RUN, cell_key, stored_key
 from harness.suites.cells import Cell
+from harness.upkeep.data_now import DataNow
 
 
 def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict[str, str]:
@@ -26,7 +24,7 @@ def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict
         for job in queue.jobs().values()
         if job.state is TrialState.COMPLETE
     }
-    readings = _Readings(setup)
+    readings = DataNow(setup.data_root)
     found = {}
     for cell in cells:
         job = done.get(cell_key(cell))
@@ -39,25 +37,7 @@ def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict
     return found
 
 
-class _Readings:
-    """Datasets as they are now, each read once."""
-
-    def __init__(self, setup: WorkSetup) -> None:
-        self.setup, self._known = setup, dict[str, Reading | None]()
-
-    def of(self, config: DatasetConfig) -> Reading | None:
-        """Return a dataset; None where it cannot be read here."""
-        config = config.model_copy(update={"root": self.setup.data_root or config.root})
-        key = config.model_dump_json()
-        if key not in self._known:
-            try:
-                self._known[key] = read_dataset(config, Listener())
-            except DataError:
-                self._known[key] = None
-        return self._known[key]
-
-
-def _differences(config: RunConfig, record: Record, folder: RunFolder, readings: _Readings) -> Iterator[str]:
+def _differences(config: RunConfig, record: Record, folder: RunFolder, readings: DataNow) -> Iterator[str]:
     own = readings.of(config.dataset)
     if own is not None and (unlike := differences_in_data(record, own.fingerprint, own.pictures)):
         yield unlike

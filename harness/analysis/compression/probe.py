@@ -27,11 +27,11 @@ from harness.clip.injection import TowerName
 from harness.data.loading import Split, open_material
 from harness.data.reading import Reading, read_dataset
 from harness.errors import DataError, UsageError, unknown
-from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import locked, read_json, write_json
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.methods import Method
+from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
 from harness.record import COMPRESSION, find_run, now
 from harness.run.backbone import load_backbone

@@ -43,10 +43,15 @@ for command in (export, verify, import_, card):
 @option("--sort", type=Choice(("age", "name", "r1", "time", "size")), help="Order; by default oldest first.")
 @option("--limit", type=click.IntRange(1, MOST), help="At most so many: by age the newest, else the first.")
 @option("--archived", is_flag=True, help="Archived runs, too.")
+@option("--stale", is_flag=True, help="Only runs of older methods, data or metrics than those here.")
 @root_option
 @json_option
 def list_runs(status: str | None, root: str | None, as_json: bool, **asked: Any) -> None:
-    """List recorded runs, oldest first, with what they take on disk."""
+    """List recorded runs, oldest first, with what they take on disk.
+
+    With --stale those alone that are of another version of their method, dataset or metrics than today's, or of other
+    annotations or pictures than are on this machine now: what is older, and the command that repeats the run.
+    """
     from harness.cli.actions.runs.list import print_runs
 
     print_runs(root, status, as_json, **asked)

@@ -10,11 +10,11 @@ from harness.data.protocols.galleries import parse_gallery
 from harness.errors import UsageError
 from harness.evaluate.encoder import evaluate
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import read_json, write_json
 from harness.images.reduced import reduce
 from harness.inference.transfer import evaluate_run, results_of
 from harness.listener import Listener
+from harness.metric_names import PROTOCOL_VERSION
 from harness.record import RunFolder, all_runs
 from harness.results.panels import dataset_facts, split_panels
 from harness.results.run_table import run_rows

@@ -10,9 +10,9 @@ from harness.data.contents import Content
 from harness.data.reading import Reading
 from harness.datasets import DATASETS, Sample
 from harness.errors import UsageError
-from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.listener import Listener
 from harness.methods import METHODS
+from harness.metric_names import PROTOCOL_VERSION
 from harness.presets.resolve import resolve
 from harness.run import dry_run
 from harness.run import job as job_module

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import PROTOCOL_VERSION
 from harness.files import write_json
+from harness.metric_names import PROTOCOL_VERSION
 from harness.record import BOOTSTRAP, COMPRESSION, HISTORY, RunFolder
 from harness.track.publish import (
     _group_metrics,

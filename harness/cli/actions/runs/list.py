@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from harness.cli.actions.runs.stale import older_records, print_older
 from harness.cli.actions.runs.states import is_before_pictures, short_state, tell
 from harness.cli.layout import paragraph, size, table
 from harness.cli.options import plain, print_json
@@ -27,12 +28,16 @@ from harness.record.marks import Marks, disk_bytes, parse_since, parse_tag, read
 _MARK, _EARLIER = "*", "‡"
 
 
-def print_runs(root: str | None, status: str | None, as_json: bool, **asked: Any) -> None:
-    """Print one line per run, of those that fit what is asked (`chosen_runs`)."""
+def print_runs(
+    root: str | None, status: str | None, as_json: bool, *, stale: bool = False, **asked: Any
+) -> None:
+    """Print one line per run, of those that fit what is asked (`chosen_runs`); `stale`: of those that are older."""
     place = runs_root(root)
     asked |= {"status": status}
     chosen = chosen_runs(place.path, **asked)
-    if as_json:
+    if stale and chosen:
+        _print_stale(place, chosen, as_json)
+    elif as_json:
         print_json([_values(run) for run in chosen])
     elif chosen:
         _print_table(f"runs in {place}", chosen)
@@ -40,6 +45,20 @@ def print_runs(root: str | None, status: str | None, as_json: bool, **asked: Any
         _say_none_fits(place, others, **asked)
     else:
         click.echo(f"No runs in {place}. Start with:\n  harness run --method cskt --dataset icfg --synthetic")
+
+
+def _print_stale(place: Place, chosen: Sequence["Listed"], as_json: bool) -> None:
+    """Print the runs that are older than what is here, each with what is older and what repeats it."""
+    found = older_records(place.path, [run.record for run in chosen])
+    stale = [run for run in chosen if run.record.name in found and found[run.record.name].why]
+    if as_json:
+        print_json([_values(run) | {"older": vars(found[run.record.name])} for run in stale])
+        return
+    if stale:
+        _print_table(f"runs in {place} that are older than what is here", stale)
+    else:
+        paragraph("", f"No finished run in {place} is older than what is here.")
+    print_older(found)
 
 
 def _say_none_fits(place: Place, others: Sequence["Listed"], **asked: Any) -> None:

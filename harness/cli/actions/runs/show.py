@@ -25,6 +25,7 @@ from harness.record import (
     find_run,
 )
 from harness.record.marks import read_marks
+from harness.upkeep.versions import older_parts
 
 
 def print_run(name: str, root: str | None, as_json: bool) -> None:
@@ -119,6 +120,8 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
         "versions",
         ", ".join(f"{name} {version}" for name, version in {**record.versions, **packages}.items()),
     )
+    for words in older_parts(record):
+        yield "older", words
     if record.weights_sha256:
         yield "weights", record.weights_sha256
     yield "MLflow", f"{record.tracking.get('run_id')} at {record.tracking.get('uri')}"
