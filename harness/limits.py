@@ -4,6 +4,8 @@
 MOST, LARGEST = 2**24, 1e6
 # Of the parameters of a model, and of what else is told of systems from elsewhere.
 MOST_TOLD = 10**13
+# Of neighbours by which images are ranked again.
+MOST_NEIGHBOURS = 100
 # Of seeds of one configuration, of trials of a study, and of rows and runs of a suite.
 MOST_SEEDS, MOST_TRIALS, MOST_ROWS, MOST_CELLS = 1000, 100_000, 1000, 20_000
 # Of processes that one machine starts.

@@ -25,6 +25,7 @@ from harness.record import EMBEDDINGS, QUERIES, SCORED, Record, RunFolder, now
 from harness.run.import_checkpoint import tracked
 from harness.run.provenance import command_line, environment, source_files
 from harness.scoring.embedded import Embedded, read_embeddings
+from harness.scoring.k_reciprocal import KReciprocal, Neighbours
 from harness.scoring.layout import size_text
 from harness.scoring.matrix import Matrix
 from harness.scoring.orders import Order, own_order, read_order, template
@@ -44,6 +45,7 @@ class Given:
         similarity: scores [n_caption, n_image].
         embeddings: `text` [n_caption, dim] and `image` [n_image, dim], in place of scores.
         rerank: `items` and `scores` [n_caption, k] of a second stage.
+        neighbours: rank again by k-reciprocal neighbours of the embeddings instead.
         order: lists of captions and images where they are in another order than the harness's.
         key: name of the array in `similarity`.
         transposed: whether the scores are [n_image, n_caption].
@@ -53,6 +55,7 @@ class Given:
     similarity: Path | None = None
     embeddings: Path | None = None
     rerank: Path | None = None
+    neighbours: Neighbours | None = None
     order: Path | None = None
     key: str | None = None
     transposed: bool = False
@@ -64,6 +67,8 @@ class Given:
         found = self.similarity or self.embeddings
         if found is None or (self.similarity and self.embeddings):
             raise UsageError("Give what is to be scored: either --similarity FILE or --embeddings FILE.")
+        if self.neighbours and self.similarity:
+            raise UsageError("--rerank k_reciprocal compares images: give --embeddings, not --similarity.")
         unused = [
             name for name in ("key", "transposed", "distance") if self.embeddings and getattr(self, name)
         ]
@@ -106,7 +111,7 @@ def score(
     reading = read_split(given, dataset, listener, "test")
     root, split = runs_root(runs).path, pairs(reading.samples, ["test"])
     stage = _second_stage(given, split)
-    record = _new_record(given, dataset, told_of(told, stage), reading)
+    record = _new_record(given, dataset, told_of(told, stage, given.neighbours), reading)
     folder = RunFolder(root / record.name)
     found = None if force else folder.read()
     if found is not None and found.status == "finished":
@@ -163,8 +168,10 @@ def score_split(given: Given, split: Pairs, listener: Listener, stage: SecondSta
     listener.on_stage(f"scoring {given.file}")
     with opened(given, split) as (scores, notes, embedded):
         both = TwoStages(scores, stage) if stage else None
-        found, seen = rank_matrix(both or scores, labels, order, given.file, listener.on_count)
-        notes += [both.note() if both else None, order.note, tie_note(seen, scores.type_name)]
+        again = KReciprocal(embedded, given.neighbours) if embedded and given.neighbours else None
+        second = both or again
+        found, seen = rank_matrix(second or scores, labels, order, given.file, listener.on_count)
+        notes += [second.note() if second else None, order.note, tie_note(seen, scores.type_name)]
     said = [note for note in notes if note]
     for note in said:
         listener.on_note(note)

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.errors import DataError, UsageError, many
 from harness.evaluate.rank_counts import Array
+from harness.scoring.k_reciprocal import RERANKERS, Neighbours
 from harness.scoring.ranked import Scores
 from harness.scoring.score_files import has_array, read_arrays
 from harness.scoring.told import Told
@@ -114,11 +115,19 @@ def read_second_stage(file: Path, n_caption: int, n_image: int) -> SecondStage:
     return SecondStage(file, places, scores, taken)
 
 
-def told_of(told: Told, stage: SecondStage | None) -> Told:
-    """Return what is told of a system with the number of images that its second stage ranks, and the seconds it takes.
+def told_of(told: Told, stage: SecondStage | None, neighbours: Neighbours | None = None) -> Told:
+    """Return what is told of a system with what its second stage does: how many images it ranks, and in what time.
 
-    Raises `UsageError` where another number was told.
+    Neighbours of a caption are found among test images and captions, so what they rank used these without labels.
+    Raises `UsageError` where something else was told.
     """
+    if neighbours is not None:
+        if told.unlabelled_test == "no" or told.reranked is not None:
+            other = "--unlabelled-test no" if told.reranked is None else f"--reranked {told.reranked:,}"
+            raise UsageError(
+                f"{other} is told, but {RERANKERS[0]} ranks all images by neighbours in the test split: leave it out."
+            )
+        return told.model_copy(update={"reranked_by": neighbours.words, "unlabelled_test": "yes"})
     if stage is None:
         return told
     if told.reranked not in (None, stage.k):

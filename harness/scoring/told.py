@@ -28,6 +28,7 @@ class Told(BaseModel):
         unlabelled_test: whether it used captions or images of the test split without their labels.
         reranked: how many first images of each caption were ranked again; 0 for none.
         rerank_seconds: what that takes for a caption.
+        reranked_by: how all images were ranked again here, in words; None where they were not.
         image_size: height and width in pixels.
         text_length: tokens of a caption.
         backbone: its name.
@@ -45,6 +46,7 @@ class Told(BaseModel):
     unlabelled_test: Literal["yes", "no", "not told"] = NOT_TOLD
     reranked: int | None = Field(None, ge=0, le=MOST)
     rerank_seconds: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    reranked_by: str | None = None
     image_size: tuple[int, int] | None = None
     text_length: int | None = Field(None, ge=1, le=MOST)
     backbone: str | None = None
@@ -90,6 +92,7 @@ class Told(BaseModel):
                 "unlabelled_test": self.unlabelled_test,
                 "reranked": self.reranked,
                 "rerank_seconds": self.rerank_seconds,
+                **({"reranked_by": self.reranked_by} if self.reranked_by else {}),
             },
             "seed": self.seed,
         }
@@ -106,6 +109,8 @@ class Told(BaseModel):
 
     @property
     def _reranked(self) -> str:
+        if self.reranked_by:
+            return self.reranked_by
         if self.reranked is None:
             return NOT_TOLD
         if not self.reranked:

@@ -16,6 +16,7 @@ from harness.datasets import DATASETS
 from harness.errors import UsageError, many
 from harness.files import write_json
 from harness.record import twin_name
+from harness.scoring.k_reciprocal import RERANKERS, Neighbours
 from harness.scoring.score import Given, lists, score, shown
 from harness.scoring.told import told
 
@@ -59,8 +60,22 @@ def execute(options: dict[str, Any], quiet: bool) -> None:
 
 
 def _given(options: dict[str, Any]) -> Given:
+    neighbours = _neighbours(options)
     files: dict[str, Any] = {name: Path(options[name]) for name in _FILES if options[name]}
-    return Given(**files | {name: options[name] for name in _READ})
+    if neighbours is not None:
+        files.pop("rerank")
+    return Given(**files | {name: options[name] for name in _READ}, neighbours=neighbours)
+
+
+def _neighbours(options: dict[str, Any]) -> Neighbours | None:
+    """Return how captions are ranked again by neighbours; None where they are not."""
+    asked = {name: options[name] for name in ("k1", "k2", "weight") if options[name] is not None}
+    if (options["rerank"] or "").replace("-", "_") in RERANKERS:
+        return Neighbours(**asked)
+    if asked:
+        name = next(iter(asked)).replace("weight", "lambda")
+        raise UsageError(f"--{name} is about neighbours: give it with --rerank {RERANKERS[0]}.")
+    return None
 
 
 def _dataset(name: str, options: dict[str, Any]) -> DatasetConfig:

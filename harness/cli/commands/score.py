@@ -16,7 +16,7 @@ from harness.cli.options import (
     seed_type,
 )
 from harness.cli.own_data import own_data_options
-from harness.limits import MOST_SECONDS, MOST_TOLD
+from harness.limits import MOST_NEIGHBOURS, MOST_SECONDS, MOST_TOLD
 
 _FILE = click.Path(dir_okay=False)
 _COUNT = click.IntRange(0, MOST_TOLD)
@@ -29,8 +29,14 @@ _WHAT = (
         "--embeddings", type=_FILE, help="Embeddings `text` and `image`, one row each: .npz, .pt or .mat."
     ),
     option(
-        "--rerank", type=_FILE, help="Second stage: `items` and `scores`, captions x k (.npz, .pt, .mat)."
+        "--rerank",
+        type=_FILE,
+        metavar="FILE|k_reciprocal",
+        help="Second stage: `items` and `scores`, captions x k (.npz, .pt, .mat); or the neighbours of embeddings.",
     ),
+    option("--k1", type=click.IntRange(1, MOST_NEIGHBOURS), help="Neighbours of k_reciprocal (default 20)."),
+    option("--k2", type=click.IntRange(1, MOST_NEIGHBOURS), help="Those averaged over (default 6)."),
+    option("--lambda", "weight", type=Number(0, 1), help="Weight of the first distance (default 0.3)."),
     option(
         "--order", type=_FILE, help="JSON lists of your captions and images, where their order is another."
     ),
@@ -100,6 +106,7 @@ def score(obj: dict[str, Any], /, **options: Any) -> None:
     \b
     harness score -d icfg --similarity irra.npy -m IRRA --rule oracle
     harness score -d cuhk --embeddings e.npz -m mine --order lists.json
+    harness score -d cuhk --embeddings e.npz -m mine --rerank k_reciprocal
     harness score --template icfg
 
     The result is a finished run, marked as scored and not trained here: reports, compare and runs take it like any

@@ -16,6 +16,8 @@ from harness.listener import Listener
 from harness.record import RunFolder
 from harness.run.estimate import finished_runs
 from harness.run.resume import resume_run
+from harness.scoring.embedded import Embedded
+from harness.scoring.k_reciprocal import KReciprocal, Neighbours
 from harness.scoring.score import Given, lists, score
 from harness.scoring.told import told
 
@@ -199,3 +201,58 @@ def test_a_second_stage_makes_a_run_of_its_own_that_says_how_many(tmp_path, twin
     assert (one.tags["harness.reranked"], two.tags["harness.reranked"]) == ("not told", "the first 5")
     assert any("the first 5 images of each caption ranked again" in note for note in two.notes)
     assert one.name != two.name
+
+
+def test_neighbours_rank_again_are_flagged_and_make_a_run_of_their_own(tmp_path, twins, dataset):
+    split, text, image, _ = known(str(twins))
+    file = tmp_path / "e.npz"
+    np.savez(file, text=text.numpy(), image=image.numpy())
+    before = score(Given(embeddings=file), dataset, told(method="mine"), runs=tmp_path / "runs")
+    neighbours = Neighbours(k1=5, k2=3)
+    given = Given(embeddings=file, neighbours=neighbours)
+    after = score(given, dataset, told(method="mine"), runs=tmp_path / "runs")
+    first = Embedded(text, image)
+    again = np.concatenate([block for _, block in KReciprocal(first, neighbours).blocks(0)])
+    identities = torch.tensor(split.identities)
+    expected = by_the_authors(torch.from_numpy(again), identities[torch.tensor(split.owners)], identities)
+    for name, value in expected.items():
+        assert after.metrics[f"test/cuhk/t2i/{name}"] == pytest.approx(value, abs=1e-9), name
+    assert after.metrics["test/cuhk/i2t/mAP"] == before.metrics["test/cuhk/i2t/mAP"]
+    assert after.name != before.name
+    assert after.config["eval"]["unlabelled_test"] == "yes"
+    assert after.tags["harness.reranked"] == "k-reciprocal neighbours, k1=5, k2=3, lambda=0.3"
+    assert after.tags["harness.unlabelled_test"] == "yes"
+    assert (
+        "ranked again by k-reciprocal neighbours, k1=5, k2=3, lambda=0.3, found in the test split"
+        in after.notes[0]
+    )
+    assert "reranked_by" not in before.config["eval"]
+    other = Given(embeddings=file, neighbours=Neighbours(k1=5, k2=2))
+    assert score(other, dataset, told(method="mine"), runs=tmp_path / "runs").name != after.name
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "why"),
+    [
+        ({"similarity": "s.npy"}, {}, "compares images: give --embeddings, not --similarity"),
+        (
+            {"embeddings": "e.npz"},
+            {"unlabelled_test": "no"},
+            "--unlabelled-test no is told, but k_reciprocal ranks all",
+        ),
+        ({"embeddings": "e.npz"}, {"reranked": 0}, "--reranked 0 is told, but k_reciprocal ranks all"),
+    ],
+)
+def test_neighbours_that_cannot_be_or_are_denied_are_one_line(tmp_path, twins, dataset, given, more, why):
+    _, text, image, similarity = known(str(twins))
+    np.savez(tmp_path / "e.npz", text=text.numpy(), image=image.numpy())
+    np.save(tmp_path / "s.npy", similarity.numpy())
+    files = {name: tmp_path / file for name, file in given.items()}
+    with pytest.raises(UsageError, match=why):
+        score(
+            Given(**files, neighbours=Neighbours()),
+            dataset,
+            told(method="mine", **more),
+            runs=tmp_path / "runs",
+        )
+    assert not (tmp_path / "runs").exists()

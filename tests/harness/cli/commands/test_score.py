@@ -25,6 +25,9 @@ OPTIONS = (
     "embeddings",
     "rerank",
     "order",
+    "k1",
+    "k2",
+    "weight",
 )
 
 
@@ -98,3 +101,22 @@ def test_nothing_to_score_and_no_dataset_are_said():
         execute(options, quiet=True)
     with pytest.raises(UsageError, match="No dataset is named"):
         execute(options | {"similarity": "s.npy"}, quiet=True)
+
+
+def test_neighbours_are_asked_for_by_a_word_and_shown_as_a_flag(tmp_path, twins):
+    own = lists(DatasetConfig(name="cuhk", synthetic=True, root=str(twins)), "test", Listener())
+    draws = np.random.default_rng(1)
+    sizes = {"text": len(own["captions"]), "image": len(own["images"])}
+    np.savez(tmp_path / "e.npz", **{name: draws.normal(size=(n, 8)) for name, n in sizes.items()})
+    files = ("-d", "cuhk", "--embeddings", tmp_path / "e.npz", "-m", "mine", "--runs", tmp_path / "runs")
+    words = (*files, "--synthetic", "--data-root", twins, "--json")
+    record = json.loads(call(*words, "--rerank", "k-reciprocal", "--k1", "4", "--k2", "2", "--lambda", "0.5"))
+    assert record["config"]["eval"]["reranked_by"] == "k-reciprocal neighbours, k1=4, k2=2, lambda=0.5"
+    shown = CliRunner().invoke(
+        cli, ["runs", "show", "mine", "--runs", str(tmp_path / "runs")], obj={"quiet": True}
+    )
+    assert "k-reciprocal neighbours, k1=4, k2=2, lambda=0.5" in " ".join(shown.stdout.split())
+    with pytest.raises(UsageError, match="--lambda is about neighbours: give it with --rerank k_reciprocal"):
+        call(*words, "--lambda", "0.5")
+    with pytest.raises(UsageError, match="do not fit"):
+        call(*words, "--rerank", "k_reciprocal", "--k1", "2", "--k2", "4")
