@@ -1,4 +1,4 @@
-"""Scores of 20,000 captions and images in a file, float32 and float16, and ranked again by neighbours: memory and time."""
+"""Scores of 20,000 captions and images in a file, float32, float16, and ranked again by neighbours: memory and time."""
 
 import multiprocessing
 import tempfile

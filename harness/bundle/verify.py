@@ -11,6 +11,7 @@ import numpy as np
 from harness.bundle.agreement import told, unlike
 from harness.bundle.figures import figures, run_folders
 from harness.bundle.layout import PERSONS, RESULTS, Contents
+from harness.bundle.privacy import HIDDEN
 from harness.bundle.query_checks import query_faults
 from harness.bundle.zips import unpack
 from harness.config.identity import identity_values
@@ -22,6 +23,7 @@ from harness.evaluate.per_identity import PARTS, load_persons
 from harness.files import BROKEN, read_json
 from harness.presets.resolve import build_stored
 from harness.record import BOOTSTRAP, QUERIES, TRANSFER, Record, RunFolder
+from harness.scoring.told import SCORES, identity_of
 
 # Of a run, what no per-query result gives: it is as it was written, and that is all that can be said.
 SEALED = "costs, times, versions of packages and the validation of each epoch are as they were written, not recomputed"
@@ -136,7 +138,11 @@ def _wanted(name: str) -> dict[str, str]:
 def _identity(record: Record, name: str) -> Check:
     """Check that the run's name follows from settings, data, pictures, weights and versions."""
     what = "its name follows from settings, data, weights and versions"
-    if record.imported or record.scored or not record.pictures:
+    if record.scored:
+        return _scored_identity(
+            record, name, "its name follows from what was told and scored, data and versions"
+        )
+    if record.imported or not record.pictures:
         return Check(name, what, None, "it was not trained by the harness, or before names were made so")
     try:
         config = identity_values(build_stored(record.config))
@@ -150,6 +156,18 @@ def _identity(record: Record, name: str) -> Check:
         "versions": record.versions,
     }
     return _check(name, what, lambda: unlike(record.identity, content_hash(parts), "identity"))
+
+
+def _scored_identity(record: Record, name: str, what: str) -> Check:
+    """Check that a scored run's name follows from what was told and scored, on which data, by which versions."""
+    scores = record.data.get(SCORES)
+    if not isinstance(scores, dict) or HIDDEN in str(scores):
+        return Check(name, what, None, "the file that was scored, or how it was read, is not noted in it")
+    parts = {"scores": scores.get("sha256"), "read_as": scores.get("read_as"), "data": record.fingerprint}
+    parts |= {"pictures": record.pictures, "versions": record.versions}
+    return _check(
+        name, what, lambda: unlike(record.identity, identity_of(record.config, **parts), "identity")
+    )
 
 
 def _selected(record: Record, folder: RunFolder) -> Iterator[str]:

@@ -33,7 +33,7 @@ from harness.scoring.ranked import Labels, Scores, rank_matrix
 from harness.scoring.score_files import opened_scores
 from harness.scoring.second_stage import SecondStage, TwoStages, read_second_stage, told_of
 from harness.scoring.symptoms import tie_note
-from harness.scoring.told import NOT_TOLD, UNTRAINED, Told, identity_of
+from harness.scoring.told import NOT_TOLD, SCORES, UNTRAINED, Told, identity_of
 from harness.track.own_runs import new_key
 
 
@@ -237,12 +237,13 @@ def _new_record(given: Given, dataset: DatasetConfig, told: Told, reading: Readi
     config = told.config(section)
     sha256 = file_hash(given.file)
     beside = [file_hash(file) if file else None for file in (given.order, given.rerank)]
+    scores = {"sha256": sha256, "read_as": [given.key, given.transposed, given.distance, *beside]}
     versions = {"dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
     pictures = {"test": reading.pictures["test"]}
     identity = identity_of(
         config,
         scores=sha256,
-        read_as=[given.key, given.transposed, given.distance, *beside],
+        read_as=scores["read_as"],
         data=reading.fingerprint,
         pictures=pictures,
         versions=versions,
@@ -260,7 +261,7 @@ def _new_record(given: Given, dataset: DatasetConfig, told: Told, reading: Readi
         command=command_line(),
         environment=environment("cpu"),
         sources=source_files(DATASETS.get(dataset.name)),
-        data=_data(reading, told),
+        data=_data(reading, told) | {SCORES: scores},
         accounting=told.accounting,
         selection={"rule": "none" if told.rule == UNTRAINED else told.rule},
         tags=told.tags | {SCORED: f"{given.file.name} (sha256 {sha256[:12]})"},

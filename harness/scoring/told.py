@@ -11,6 +11,8 @@ from harness.limits import LARGEST_SEED, MOST
 
 NOT_TOLD: Literal["not told"] = "not told"
 UNTRAINED = "untrained"
+# Where a record's data say which file was scored (`sha256`), and how it was read (`read_as`).
+SCORES = "scores"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,59}")
 _LINK = re.compile(r"https?://[^\s\"'<>\\^`{}|]{3,300}")
 _WORDS = "a letter or digit, then up to 59 more of letters, digits and _ . + -"
