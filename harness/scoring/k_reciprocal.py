@@ -123,8 +123,8 @@ class KReciprocal:
         """The code of each image before the mean over neighbours."""
         image, mutual = self.first.image, reciprocal(self._near)
         codes: list[Code] = []
-        for start in range(0, len(image), _AT_ONCE):
-            rows = _distances(image[start : start + _AT_ONCE] @ image.T)
+        for start, block in _products(image, image):
+            rows = _distances(block)
             codes += [_code(expanded(mutual[start + n], self._halves), row) for n, row in enumerate(rows)]
         return codes
 
@@ -137,15 +137,14 @@ class KReciprocal:
     def _again(self, start: int, block: Array) -> Array:
         """Return the new scores of a block of captions [n_row, n_image] of these similarities."""
         k1, k2, weight = self.settings.k1, self.settings.k2, self.settings.weight
-        distances = _distances(torch.from_numpy(block))
         best = torch.from_numpy(block).topk(k1, dim=1).indices.numpy()
+        distances = _distances(torch.from_numpy(block))
         known = (self._captions[best] == np.arange(start, start + len(block))[:, None, None]).any(axis=2)
-        new = np.empty_like(block)
         for row, (items, mutual) in enumerate(zip(best, known, strict=True)):
             found = expanded(frozenset(items[mutual].tolist()), self._halves)
             code = mean_of([_code(found, distances[row]), *(self._own_codes[one] for one in items[: k2 - 1])])
-            new[row] = -(1 - weight) * self._codes.jaccard(code) - weight * distances[row]
-        return new
+            block[row] = -(1 - weight) * self._codes.jaccard(code) - weight * distances[row]
+        return block
 
 
 class Codes:
@@ -183,14 +182,13 @@ def nearest(asked: Tensor, others: Tensor, k: int, *, itself: bool = False) -> A
         k: how many.
         itself: whether both are the same rows, of which each is its own nearest, copies of it or not.
     """
-    found = []
-    for start in range(0, len(asked), _AT_ONCE):
-        block = asked[start : start + _AT_ONCE] @ others.T
+    found = np.empty((len(asked), k), dtype=np.int32)
+    for start, block in _products(asked, others):
         if itself:
             rows = torch.arange(len(block))
             block[rows, start + rows] = torch.inf
-        found.append(block.topk(k, dim=1).indices.int())
-    return torch.cat(found).numpy()
+        found[start : start + len(block)] = block.topk(k, dim=1).indices.numpy()
+    return found
 
 
 def reciprocal(near: Array) -> list[frozenset[int]]:
@@ -239,7 +237,18 @@ def _code(found: frozenset[int], distances: Array) -> Code:
     return Code(places, weights / weights.sum() if len(places) else weights)
 
 
+def _products(asked: Tensor, others: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield similarities of some rows after another, with the place of the first, all in one piece of memory.
+
+    Pieces of their own would be parted by what is kept of each block, and the gaps between would never be given back.
+    """
+    memory = torch.empty(min(_AT_ONCE, len(asked)), len(others))
+    for start in range(0, len(asked), _AT_ONCE):
+        rows = asked[start : start + _AT_ONCE]
+        yield start, torch.mm(rows, others.T, out=memory[: len(rows)])
+
+
 def _distances(similarities: Tensor) -> Array:
-    """Return squared Euclidean distances of unit vectors, divided by the largest of each row [n_row, n]."""
-    distances = (2 - 2 * similarities).clamp(min=0)
-    return (distances / distances.max(dim=1, keepdim=True).values.clamp(min=1e-12)).numpy()
+    """Turn similarities into squared Euclidean distances, divided by the largest of each row [n_row, n], in place."""
+    distances = similarities.mul_(-2).add_(2).clamp_(min=0)
+    return distances.div_(distances.amax(dim=1, keepdim=True).clamp(min=1e-12)).numpy()
