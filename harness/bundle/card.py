@@ -18,7 +18,7 @@ from harness.files import replaced, write_text
 from harness.metric_names import ALL_METRICS, DIRECTIONS, METRIC_NAMES
 from harness.pages.escaping import markdown_text
 from harness.places import writing
-from harness.record import BACKBONE, QUERIES, WEIGHTS, Record, RunFolder, left_out_words, twin_name
+from harness.record import BACKBONE, QUERIES, WEIGHTS, Record, RunFolder, left_out_words, sets_name, twin_name
 
 CARD, EVAL_RESULTS = "README.md", ".eval_results"
 _WORDS = {"t2i": "text to image", "i2t": "image to text"}
@@ -127,7 +127,7 @@ def _about(record: Record) -> Iterator[str]:
     )
     share = f"{100 * trained / total:.2f} %" if total else "an unknown share"
     backbone = markdown_text(str(record.backbone.get("name")))
-    dataset = markdown_text(twin_name(config["dataset"]["name"], record.synthetic))
+    dataset = markdown_text(twin_name(sets_name(config), record.synthetic))
     size = "×".join(map(str, config["backbone"]["image_size"]))
     yield (
         f"{twin}The method `{config['method']['name']}` on {backbone}, trained on {dataset}: {trained:,} of {total:,} "
@@ -173,8 +173,8 @@ def _cell(result: Mapping[str, Any], key: str) -> str:
 
 
 def _data(record: Record, tested: list[str]) -> Iterator[str]:
-    trained = record.config["dataset"]["name"]
-    for name in dict.fromkeys([trained, *tested]):
+    trained = sets_name(record.config)
+    for name in dict.fromkeys([*trained.split("+"), *tested]):
         try:
             known = DATASETS.get(name)
             title, licence = known.title, known.licence

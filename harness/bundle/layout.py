@@ -9,7 +9,7 @@ from harness.errors import DataError
 
 FORMAT = 1
 CONTENTS, RESULTS, PERSONS, ABOUT, RUNS = "bundle.json", "results.json", "persons.npz", "ABOUT.txt", "runs"
-_RUN = r"[A-Za-z0-9][\w.-]{0,200}"
+_RUN = r"[A-Za-z0-9][\w.+-]{0,200}"
 NAMES = re.compile(
     rf"bundle\.json|results\.json|persons\.npz|ABOUT\.txt"
     rf"|runs/{_RUN}/(?:record\.json|history\.json|queries\.npz|transfer/\w{{1,80}}(?:-\w{{1,80}})*\.(?:json|npz))"

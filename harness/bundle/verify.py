@@ -155,6 +155,7 @@ def _identity(record: Record, name: str) -> Check:
         "backbone": record.backbone,
         "versions": record.versions,
     }
+    parts |= {"further": record.further} if record.further else {}
     return _check(name, what, lambda: unlike(record.identity, content_hash(parts), "identity"))
 
 

@@ -21,8 +21,8 @@ class PlugIn(click.ParamType[str]):
 
     name = "text"
 
-    def __init__(self, folder: str, known: bool = True) -> None:
-        self.folder, self.known = folder, known
+    def __init__(self, folder: str, known: bool = True, joint: bool = False) -> None:
+        self.folder, self.known, self.joint = folder, known, joint
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name as it was given; raise `UsageError` with the nearest match for an unknown one."""
@@ -31,7 +31,8 @@ class PlugIn(click.ParamType[str]):
         if self.known:
             if self.folder == "datasets":
                 import_module("harness.datasets")  # so that what a user's file describes is known, too
-            plugins(self.folder).known(value)
+            for part in value.split("+") if self.joint else [value]:
+                plugins(self.folder).known(part)
         return str(value)
 
     def shell_complete(

@@ -7,7 +7,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
-from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, left_out_words
+from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, left_out_words, sets_name
 from harness.relations import meetings
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
@@ -142,7 +142,7 @@ def comparison_table(records: Sequence[Any]) -> None:
     twin = " · SYNTHETIC TWIN" if records[0].synthetic else ""
     header = ("method", "R@1 [95 %]", "R@5", "R@10", "mAP [95 %]", "trainable", "of all", "pairs", "time")
     rows = [_comparison_row(record, f"test/{dataset}/t2i/") for record in records]
-    title = f"{dataset}{twin} · text to image · {_rules(records)}"
+    title = f"{_place(records[0])}{twin} · text to image · {_rules(records)}"
     left_out = {record.config["method"]["name"]: left_out_words(record.data) for record in records}
     without = [f"{name}: {words}" for name, words in left_out.items() if words]
     table(title, header, rows, leaving=("time", "of all", "R@10", "R@5", "mAP [95 %]", "trainable", "pairs"))
@@ -158,10 +158,10 @@ def seeds_table(results: Sequence[Any]) -> None:
     """Print several methods' results on one dataset, one line each: groups of seeds, and runs that no seed changes."""
     first = results[0]
     synthetic = first["synthetic"] if isinstance(first, Mapping) else first.synthetic
-    dataset = dataset_of(first)
+    dataset = _tested_on(first)
     rows = [_seeds_row(result, f"test/{dataset}/t2i/") for result in results]
     header = ("method", "seeds", "R@1 [95 %]", "sd", "R@5", "R@10", "mAP [95 %]")
-    title = f"{dataset}{' · SYNTHETIC TWIN' if synthetic else ''} · text to image · means over seeds"
+    title = f"{_place(first)}{' · SYNTHETIC TWIN' if synthetic else ''} · text to image · means over seeds"
     table(title, header, rows, leaving=("R@10", "R@5", "sd", "mAP [95 %]"))
     paragraph(
         "",
@@ -192,13 +192,26 @@ def _seeds_row(result: Any, key: str) -> list[str]:
 
 
 def dataset_of(result: Any) -> str:
-    """Return the dataset of a record or of a group of seeds."""
-    return str(result["dataset"] if isinstance(result, Mapping) else result.config["dataset"]["name"])
+    """Return the dataset of a record or of a group of seeds, of a joint training all of them."""
+    if isinstance(result, Mapping):
+        return str(result.get("trained_on", result["dataset"]))
+    return sets_name(result.config)
+
+
+def _tested_on(result: Any) -> str:
+    """Return the dataset of which a record's or a group's own test is: the first of a joint training."""
+    return dataset_of(result).partition("+")[0]
+
+
+def _place(result: Any) -> str:
+    """Return what the title of a table of results says they are of."""
+    trained, tested = dataset_of(result), _tested_on(result)
+    return trained if trained == tested else f"{trained} · tested on {tested}"
 
 
 def r1_of(result: Any) -> float:
     """Return R@1 from text to image of a record, or its mean of a group of seeds."""
-    key = f"test/{dataset_of(result)}/t2i/R1"
+    key = f"test/{_tested_on(result)}/t2i/R1"
     return float(result["metrics"][key]["mean"] if isinstance(result, Mapping) else result.metrics[key])
 
 

@@ -54,6 +54,18 @@ class DatasetConfig(Section):
     shares: str | None = setting(
         None, "percent of its persons that train, validate and test where it names no splits", identity=False
     )
+    joined: str | None = setting(
+        None,
+        "further datasets that are trained on together with this one, joined by +, as --dataset cuhk+icfg+rstp gives "
+        "them; persons are kept apart",
+        identity="changed",
+    )
+    mixture: str = setting(
+        "size",
+        "which share of a joint training's pairs each dataset has: size, each pair once an epoch; equal; or numbers "
+        "such as cuhk=2,icfg=1",
+        identity="changed",
+    )
     val: Literal["own", "holdout", "none"] = setting(
         "own", "validation: the dataset's own split, an identity-disjoint 10 % of train, or none"
     )
@@ -109,6 +121,14 @@ class DatasetConfig(Section):
         if self.few_shot < 1 and self.few_shot_persons:
             raise ValueError(
                 "few_shot takes a share of the images and few_shot_persons a number of persons: leave one of them out"
+            )
+        if self.joined and (self.few_shot_persons or self.noise or self.noise_file):
+            raise ValueError(
+                "few_shot_persons, noise and noise_file are about one dataset, and several are joined: leave them out"
+            )
+        if not self.joined and self.mixture != "size":
+            raise ValueError(
+                "mixture is about several datasets, and there is one: leave it out, or join more by +"
             )
         if self.noise and self.noise_file:
             raise ValueError("noise draws captions and noise_file names them: leave one of them out")

@@ -127,13 +127,15 @@ def read_dataset(
         locate(dataset, place.path),
         [*needed, *["val"] * (own_val and "val" in dataset.expected)],
     )
+    for note in annotation.notes:
+        listener.on_note(note)
     for fault in faults:
         listener.on_note(f"warning: {fault.line()}. {fault.mend}")
     arranged = arrange(samples, dataset, config.val, config.train_on)
     few = _fewer(arranged, config)
     chosen, noise = with_noise(few.samples, config, arranged.train_splits)
-    notes = [*annotation.notes, *few.notes, *([noise.note()] if noise else [])]
-    for note in notes:
+    chosen_notes = [*few.notes, *([noise.note()] if noise else [])]
+    for note in chosen_notes:
         listener.on_note(note)
     return Reading(
         dataset,
@@ -149,7 +151,7 @@ def read_dataset(
         noise=noise,
         contents=read_contents(dataset, place.path, chosen, listener),
         faults=[fault.line() for fault in faults],
-        notes=notes,
+        notes=[*annotation.notes, *chosen_notes],
     )
 
 

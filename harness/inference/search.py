@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harness.data.annotations import image_files
+from harness.data.protocols.joint_names import part_configs
 from harness.data.reading import read_dataset
 from harness.errors import UsageError, many
 from harness.file_kinds import read_text
@@ -117,6 +118,6 @@ def own_images(trained: Trained, data_root: str | None, listener: Listener) -> t
     """Return folder and images of the test split of a run's own dataset."""
     config = trained.config.dataset
     own = config.model_copy(update={"root": data_root or config.root})
-    reading = read_dataset(own, listener, needed=["test"])
+    reading = read_dataset(part_configs(own)[0], listener, needed=["test"])
     samples = [sample for sample in reading.samples if sample.split == "test"]
     return reading.root / reading.dataset.folder, image_files(reading.dataset, reading.root, samples)

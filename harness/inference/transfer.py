@@ -7,30 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.sections import DatasetConfig
-from harness.data.loading import Opened, Split, open_test
+from harness.data.loading import Split, open_test
 from harness.data.own_data import own_settings
 from harness.data.protocols.galleries import Gallery, check_fits, name_of_test, parse_test
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import DataError
 from harness.evaluate.encoder import evaluate
+<<<<<<< HEAD
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import intervals
 from harness.files import file_hash, write_json
+=======
+from harness.evaluate.measure import PROTOCOL_VERSION
+>>>>>>> 6e9c5bd (Joint training: several datasets, each tested on its own split)
 from harness.images.reduced import reduced
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
-from harness.record import QUERIES_SHA256, TRANSFER, RunFolder, find_run, now
+from harness.record import TRANSFER, RunFolder, find_run
 from harness.run.earlier_runs import differences_in_test
-from harness.run.final_test import take_own_test
+from harness.run.final_test import take_own_test, write_result
 from harness.run.import_checkpoint import tracked
 from harness.track.publish import log_transfer
 
 Result = dict[str, Any]
 # What a run's dataset says of its training alone.
-_OF_TRAINING = ("few_shot", "few_shot_persons", "noise", "noise_file", "noise_index")
+_OF_TRAINING = ("joined", "mixture", "few_shot", "few_shot_persons", "noise", "noise_file", "noise_index")
 
 
 def evaluate_run(
@@ -113,7 +117,9 @@ def _evaluate_one(
         split = _with_gallery(split, gallery, trained)
     listener.on_stage(f"testing on {name}")
     evaluation, _ = evaluate(trained.encoder, split, detail=True)
-    return _write(trained, reading, evaluation, opened, gallery)
+    result = write_result(trained.record, trained.folder, reading, evaluation, opened, gallery)
+    log_transfer(trained.record, trained.folder, result)
+    return result
 
 
 def _with_gallery(split: Split, gallery: Gallery, trained: Trained) -> Split:
@@ -176,37 +182,3 @@ def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) ->
         "intervals": record.intervals,
         "interval_method": record.interval_method,
     }
-
-
-def _write(
-    trained: Trained, reading: Reading, evaluation: Any, opened: Opened, gallery: Gallery | None
-) -> Result:
-    dataset = name_of_test(reading.dataset.name, gallery)
-    prefix = f"test/{dataset}/"
-    found = intervals(evaluation.queries)
-    result: Result = {
-        "run": trained.record.name,
-        "dataset": dataset,
-        "trained_on": trained.config.dataset.name,
-        "synthetic": reading.synthetic,
-        "fingerprint": reading.fingerprint,
-        "pictures": reading.pictures["test"],
-        "protocol": PROTOCOL_VERSION,
-        "finished": now(),
-        "bad_images": len(opened.images.bad),
-        "left_out": opened.left_out["test"],
-        "faults": opened.faults,
-        "metrics": {prefix + name: value for name, value in evaluation.metrics.items()},
-        "intervals": {prefix + name: ends for name, ends in found.items()},
-        "interval_method": METHOD,
-    }
-    if (where := own_settings(reading.dataset))["file"]:
-        result["data"] = {"name": reading.dataset.name, "val": "none", **where}
-    if gallery is not None:
-        result["gallery"] = {"factors": list(gallery.factors), "seed": gallery.seed}
-    queries = f"{TRANSFER}/{dataset}.npz"
-    trained.folder.write_queries(evaluation.queries, queries)
-    result[QUERIES_SHA256] = file_hash(trained.folder.file(queries))
-    write_json(trained.folder.file(f"transfer/{dataset}.json"), result)
-    log_transfer(trained.record, trained.folder, result)
-    return result

@@ -46,6 +46,7 @@ from harness.record.record import (
     now,
     reached,
     run_name,
+    sets_name,
     twin_name,
 )
 
@@ -91,6 +92,7 @@ __all__ = [
     "reached",
     "readable",
     "run_name",
+    "sets_name",
     "trials_folder",
     "twin_name",
     "warn",

@@ -50,7 +50,8 @@ class Record(BaseModel):
     made by `interval_method` (`harness.evaluate.intervals.METHOD`), which is no part of a run's identity.
     `study` names the study that a run is a trial of: such a run validates and is never tested. `pictures` holds the
     SHA-256 of the pictures of each split that the run used; it is empty where the run was made before pictures were
-    part of it. `command` is the command line of the process that did the work, `weights_sha256` the content of
+    part of it, `further` what the other datasets of a joint training hold, by name.
+    `command` is the command line of the process that did the work, `weights_sha256` the content of
     `weights.safetensors`, `progress` how far a run came that did not finish: `epoch`, `step`, `epochs`.
     `key` is one execution's own, drawn when it began, kept when it is resumed or moved: MLflow's run is found by it.
     `files` holds the SHA-256 of what else is kept in the folder, by name; an earlier version noted none.
@@ -66,6 +67,7 @@ class Record(BaseModel):
     versions: dict[str, int]
     fingerprint: str
     pictures: dict[str, str] = {}
+    further: dict[str, dict[str, Any]] = {}
     backbone: dict[str, Any]
     notes: list[str] = []
     synthetic: bool
@@ -95,9 +97,7 @@ class Record(BaseModel):
     @property
     def name(self) -> str:
         """The run's readable name, also the name of its folder."""
-        return run_name(
-            self.config["method"]["name"], self.config["dataset"]["name"], self.synthetic, self.identity
-        )
+        return run_name(self.config["method"]["name"], sets_name(self.config), self.synthetic, self.identity)
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -113,6 +113,16 @@ class Record(BaseModel):
     def scored(self) -> str | None:
         """The file of scores that were computed elsewhere and that the run was made of; None for any other run."""
         return self.tags.get(SCORED)
+
+
+def sets_name(config: Mapping[str, Any]) -> str:
+    """Return what a run's config learned from: its dataset, of a joint training all joined by +.
+
+    >>> sets_name({"dataset": {"name": "cuhk", "joined": "icfg+rstp"}}), sets_name({"dataset": {"name": "cuhk"}})
+    ('cuhk+icfg+rstp', 'cuhk')
+    """
+    joined = config["dataset"].get("joined")
+    return f"{config['dataset']['name']}+{joined}" if joined else str(config["dataset"]["name"])
 
 
 def has_earlier_intervals(result: Record | Mapping[str, Any]) -> bool:

@@ -35,6 +35,8 @@ def dataset_name(name: str) -> str:
     base, gallery = parse_test(name)
     if gallery is not None:
         return f"{dataset_name(base)} ({gallery.words})"
+    if "+" in name:
+        return " + ".join(map(dataset_name, name.split("+")))
     try:
         return DATASETS.get(name).title
     except HarnessError:

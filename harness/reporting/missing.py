@@ -76,7 +76,7 @@ def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
     what = f"Protocol {panel.number}, {dataset}: {n_trained} trained methods; a {kind} needs two."
     names = [name for name in _baselines(trained=True) if name not in set(rows["method"])]
     synthetic = bool(rows["synthetic"].iloc[0])
-    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in names))]
+    return [Gap(what, _runs_on(dataset, names, synthetic))]
 
 
 def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
@@ -86,7 +86,14 @@ def floor_gap(panel: Panel, dataset: str) -> list[Gap]:
         return []
     what = f"Protocol {panel.number}: no untrained method, the floor of the comparison."
     synthetic = bool(rows["synthetic"].iloc[0])
-    return [Gap(what, tuple(run_command(name, dataset, synthetic) for name in _baselines(trained=False)))]
+    return [Gap(what, _runs_on(dataset, _baselines(trained=False), synthetic))]
+
+
+def _runs_on(test: str, methods: Sequence[str], synthetic: bool) -> tuple[str, ...]:
+    """Return the commands that run methods on a test set; with a reduced gallery that is a test of a run of its own."""
+    dataset, gallery = parse_test(test)
+    commands = [run_command(method, dataset, synthetic) for method in methods]
+    return (*commands, *([evaluate_command("RUN", [test])] if gallery else []))
 
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:

@@ -20,6 +20,8 @@ FLAGS = {
     "noise": "noisy captions",
     "gallery": "gallery resolution",
 }
+# Those that say how it was trained: what trains nothing may stand beside a result that has one.
+OF_TRAINING = (TRAINED_ON, FLAGS["noise"])
 
 
 def trained_on(run: RunRow) -> str:

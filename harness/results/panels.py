@@ -11,7 +11,7 @@ from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
 from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES, BOOTSTRAP, REAL, TWIN
-from harness.results.flags import FLAGS, NO, NOT_TOLD, flags
+from harness.results.flags import FLAGS, NO, NOT_TOLD, OF_TRAINING, flags
 from harness.results.labels import labels
 from harness.results.over_seeds import certainty
 from harness.results.run_table import UNTRAINED
@@ -21,6 +21,7 @@ from harness.results.shared_seeds import Seeds, shared_seeds
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_RULE = "selection rule"
 Row = dict[str, Any]
 Facts = dict[str, str]
 
@@ -165,7 +166,7 @@ def split_panels(
 def conflicts(one: Facts, other: Facts) -> list[str]:
     """Return the facts that both fix, with different values.
 
-    A flag that one of them has conflicts with none as well.
+    A flag that one of them has conflicts with none as well, but for one of training with what trains nothing.
 
     >>> conflicts({"rule": "val", "data": "real data"}, {"rule": "last"})
     ['rule']
@@ -173,7 +174,9 @@ def conflicts(one: Facts, other: Facts) -> list[str]:
     ['re-ranked']
     """
     flags = [name for name in FLAGS.values() if (name in one) != (name in other)]
-    return [name for name in one if name in other and one[name] != other[name]] + flags
+    without = {name: other if name in one else one for name in flags}
+    kept = [name for name in flags if name not in OF_TRAINING or _RULE in without[name]]
+    return [name for name in one if name in other and one[name] != other[name]] + kept
 
 
 def protocol_facts(row: Mapping[str, Any]) -> Facts:
@@ -191,7 +194,7 @@ def protocol_facts(row: Mapping[str, Any]) -> Facts:
     if _known(row.get("interval_method")) and _known(row.get("R1_low")):
         facts["intervals"] = _method_words(int(row["interval_method"]))
     facts |= flags(row)
-    return facts if row["rule"] == UNTRAINED else facts | {"selection rule": str(row["rule"])}
+    return facts if row["rule"] == UNTRAINED else facts | {_RULE: str(row["rule"])}
 
 
 def training_facts(row: Mapping[str, Any]) -> Facts:

@@ -262,6 +262,7 @@ def _condition(run: RunRow, start: _Start) -> str:
     names = ("fingerprint", "weights", "synthetic", "budget", *(f"pictures.{split}" for split in SPLITS))
     marks = {name: run.tags.get(f"harness.{name}") for name in names}
     marks |= {"weights": start.weights} if start.words is not None else {}
+    marks |= {"further": run.tag("further")} if run.tag("further") else {}
     return content_hash([_config(run, start), versions, list(marks.values())])[:16]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
-from harness.config.sections import RunConfig
+from harness.config.sections import DatasetConfig, RunConfig
 from harness.data.annotations import found_at, locate
-from harness.data.reading import Reading, read_dataset
+from harness.data.protocols.joint import JointReading, read_joint
+from harness.data.protocols.joint_names import part_configs
 from harness.datasets import DATASETS
 from harness.errors import many
 from harness.images.file_hashes import forgetting
@@ -90,17 +91,21 @@ def make_plans(config: RunConfig, runs: str | Path | None, n_seeds: int = 1) -> 
     if missing := _missing(config):
         return [_plan_without_data(one, missing) for one in with_seeds(config, n_seeds)]
     with forgetting(), _on_data_that_are_there(config) as there:
-        reading = read_dataset(there.dataset, Listener(), needed_splits(config))
-        reading.check_pictures(config.dataset.on_bad_image)
-        _ = reading.pictures
-    return [_plan(one.fitted(reading.n_identities), reading, runs) for one in with_seeds(config, n_seeds)]
+        reading = read_joint(there.dataset, Listener(), needed_splits(config))
+        for one in reading.all:
+            one.check_pictures(config.dataset.on_bad_image)
+            _ = one.pictures
+    return [
+        _plan(one.fitted(reading.counts.identities), reading, runs) for one in with_seeds(config, n_seeds)
+    ]
 
 
 @contextmanager
 def _on_data_that_are_there(config: RunConfig) -> Iterator[RunConfig]:
     """Yield the config; a twin that is missing is made in a folder that is gone afterwards."""
-    dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root).path
-    if not config.dataset.synthetic or (place / "synthetic" / dataset.folder).is_dir():
+    place = data_root(config.dataset.root).path
+    folders = [DATASETS.get(one.name).folder for one in part_configs(config.dataset)]
+    if not config.dataset.synthetic or all((place / "synthetic" / folder).is_dir() for folder in folders):
         yield config
         return
     with tempfile.TemporaryDirectory(prefix="harness-plan-") as folder:
@@ -109,8 +114,12 @@ def _on_data_that_are_there(config: RunConfig) -> Iterator[RunConfig]:
 
 def _missing(config: RunConfig) -> list[str]:
     """Return a line for each file that the run needs of real data and that is not there: which, where, what to do."""
-    dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root)
-    if config.dataset.synthetic or locate(dataset, place.path) is not None:
+    return [line for one in part_configs(config.dataset) for line in _missing_of(one)]
+
+
+def _missing_of(config: DatasetConfig) -> list[str]:
+    dataset, place = DATASETS.get(config.name), data_root(config.root)
+    if config.synthetic or locate(dataset, place.path) is not None:
         return []
     folder, found = place.path / dataset.folder, found_at(dataset, place.path)
     ways = f"`harness data info {dataset.name}` says how to get it"
@@ -125,8 +134,8 @@ def _missing(config: RunConfig) -> list[str]:
 def _plan_without_data(config: RunConfig, missing: list[str]) -> Plan:
     from harness.run.job import outline
 
-    train = DATASETS.get(config.dataset.name).expected.get("train")
-    fitted = config.fitted(train.identities if train else 1)
+    published = [DATASETS.get(one.name).expected.get("train") for one in part_configs(config.dataset)]
+    fitted = config.fitted(sum(train.identities for train in published if train) or 1)
     return Plan(
         config=config.model_dump(mode="json"),
         differences=differences(config),
@@ -140,7 +149,7 @@ def _plan_without_data(config: RunConfig, missing: list[str]) -> Plan:
     )
 
 
-def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
+def _plan(config: RunConfig, reading: JointReading, runs: str | Path | None) -> Plan:
     from harness.run.backbone import load_backbone
     from harness.run.earlier_runs import difference_from_earlier
     from harness.run.job import build_method, new_record
@@ -150,7 +159,7 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
     counts = count_parameters(build_method(config, clip)).as_dict()
     root = runs_root(runs).path
     found = RunFolder(root / record.name).read()
-    pairs = reading.train_counts.captions if METHODS.get(config.method.name).trained else 0
+    pairs = reading.counts.captions if METHODS.get(config.method.name).trained else 0
     seconds, n = expected_seconds(config, finished_runs(runs), pairs)
     return Plan(
         config=config.model_dump(mode="json"),
@@ -162,6 +171,9 @@ def _plan(config: RunConfig, reading: Reading, runs: str | Path | None) -> Plan:
         estimated_seconds=seconds,
         estimate_from=many(n, "earlier run") if n else None,
         differs=None if found else difference_from_earlier(record, root),
-        faults=[*reading.faults, *reading.cut_faults(clip.tokenize)],
-        notes=[*clip.notes, *reading.notes],
+        faults=[
+            *reading.lines("faults"),
+            *(line for one in reading.all for line in one.cut_faults(clip.tokenize)),
+        ],
+        notes=[*clip.notes, *reading.lines("notes")],
     )

@@ -39,6 +39,8 @@ def differences(old: Record, new: Record) -> str:
     'other pictures in test'
     """
     found = [unlike] if (unlike := differences_in_data(old, new.fingerprint, new.pictures)) else []
+    if sets := _unlike(old.further, new.further):
+        found.append(f"other data in {listed(sets)}")
     if old.backbone != new.backbone:
         found.append("other backbone weights")
     if parts := _unlike(old.versions, new.versions):

@@ -85,7 +85,7 @@ def _likeness(config: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _data(config: dict[str, Any]) -> tuple[Any, ...]:
-    return config["dataset"]["name"], config["dataset"]["synthetic"]
+    return config["dataset"]["name"], config["dataset"].get("joined"), config["dataset"]["synthetic"]
 
 
 def weight_bytes(config: RunConfig) -> int:

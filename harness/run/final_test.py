@@ -5,18 +5,31 @@ from typing import Any
 import numpy as np
 
 from harness.config.sections import RunConfig
-from harness.data.loading import Split, open_test, recorded_counts
+from harness.data.loading import Opened, Split, open_test, recorded_counts
+from harness.data.own_data import own_settings
+from harness.data.protocols.galleries import Gallery, name_of_test
 from harness.data.reading import Reading
 from harness.errors import UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import correlation, intervals
+from harness.evaluate.measure import PROTOCOL_VERSION, Evaluation, correlation, intervals
 from harness.evaluate.top_items import choose
-from harness.files import replaced, write_json
+from harness.files import file_hash, replaced, write_json
 from harness.images.contact_sheet import contact_sheet
 from harness.listener import Listener
-from harness.record import EMBEDDINGS, GALLERY, GALLERY_WORDS, QUERIES, Record, RunFolder
+from harness.record import (
+    EMBEDDINGS,
+    GALLERY,
+    GALLERY_WORDS,
+    QUERIES,
+    QUERIES_SHA256,
+    TRANSFER,
+    Record,
+    RunFolder,
+    now,
+    sets_name,
+)
 from harness.train.cost import PeakMemory, inference_flops
 
 
@@ -49,6 +62,53 @@ def take_test(record: Record, folder: RunFolder, encoder: Encoder, split: Split)
         write_gallery(folder, evaluation.queries, split)
         folder.note(record, QUERIES, EMBEDDINGS, GALLERY)
     return evaluation.metrics
+
+
+def write_result(
+    record: Record,
+    folder: RunFolder,
+    reading: Reading,
+    evaluation: Evaluation,
+    opened: Opened,
+    gallery: Gallery | None = None,
+) -> dict[str, Any]:
+    """Write a run's result on another test set than its own, with its queries, and return it.
+
+    Args:
+        record: of the run.
+        folder: of the run, in which `transfer/NAME.json` and `.npz` are written.
+        reading: of the dataset that it was tested on.
+        evaluation: what came out, in detail.
+        opened: the pictures of the test.
+        gallery: how these were reduced; None where they were not.
+    """
+    dataset = name_of_test(reading.dataset.name, gallery)
+    prefix = f"test/{dataset}/"
+    result: dict[str, Any] = {
+        "run": record.name,
+        "dataset": dataset,
+        "trained_on": sets_name(record.config),
+        "synthetic": reading.synthetic,
+        "fingerprint": reading.fingerprint,
+        "pictures": reading.pictures["test"],
+        "protocol": PROTOCOL_VERSION,
+        "finished": now(),
+        "bad_images": len(opened.images.bad),
+        "left_out": opened.left_out["test"],
+        "faults": opened.faults,
+        "metrics": {prefix + name: value for name, value in evaluation.metrics.items()},
+        "intervals": {prefix + name: ends for name, ends in intervals(evaluation.queries).items()},
+        "interval_method": METHOD,
+    }
+    if (where := own_settings(reading.dataset))["file"]:
+        result["data"] = {"name": reading.dataset.name, "val": "none", **where}
+    if gallery is not None:
+        result["gallery"] = {"factors": list(gallery.factors), "seed": gallery.seed}
+    queries = f"{TRANSFER}/{dataset}.npz"
+    folder.write_queries(evaluation.queries, queries)
+    result[QUERIES_SHA256] = file_hash(folder.file(queries))
+    write_json(folder.file(f"{TRANSFER}/{dataset}.json"), result)
+    return result
 
 
 def write_gallery(folder: RunFolder, queries: dict[str, Any], split: Split) -> None:

@@ -13,7 +13,13 @@ from harness.config.faults import check_trial
 from harness.config.identity import identity_values, recorded_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
+<<<<<<< HEAD
 from harness.data.reading import Reading, read_dataset
+=======
+from harness.data.protocols.joint import JointReading, read_joint
+from harness.datasets import PersonDataset
+from harness.evaluate.measure import PROTOCOL_VERSION
+>>>>>>> 6e9c5bd (Joint training: several datasets, each tested on its own split)
 from harness.listener import Listener
 from harness.methods import METHODS, Method
 from harness.metric_names import PROTOCOL_VERSION
@@ -29,7 +35,7 @@ class Job:
 
     config: RunConfig
     engine: Accelerator
-    reading: Reading
+    reading: JointReading
     clip: Clip
     record: Record
     folder: RunFolder
@@ -40,6 +46,11 @@ class Job:
     def main(self) -> bool:
         """Whether this process is the one that writes."""
         return bool(self.engine.is_main_process)
+
+    @property
+    def datasets(self) -> list[type[PersonDataset]]:
+        """The classes of the datasets that the run works on."""
+        return [one.dataset for one in self.reading.all]
 
 
 def prepare(
@@ -56,13 +67,14 @@ def prepare(
     outline(config.fitted(1))
     engine = accelerator(config.train.precision, device)
     with engine.main_process_first():
-        reading = read_dataset(
+        reading = read_joint(
             config.dataset,
             listener if engine.is_main_process else Listener(),
             needed_splits(config),
         )
-    reading.check_pictures(config.dataset.on_bad_image)
-    config = config.fitted(reading.n_identities)
+    for one in reading.all:
+        one.check_pictures(config.dataset.on_bad_image)
+    config = config.fitted(reading.counts.identities)
     root = runs_root(runs).path
     clip = load_backbone(config.backbone, seed=config.seed, runs=root)
     for note in clip.notes if engine.is_main_process else ():
@@ -79,33 +91,37 @@ def needed_splits(config: RunConfig) -> list[str]:
     return ["train", "test"] if METHODS.get(config.method.name).trained else ["test"]
 
 
-def new_record(config: RunConfig, reading: Reading, clip: Clip, study: str | None = None) -> Record:
+def new_record(config: RunConfig, reading: JointReading, clip: Clip, study: str | None = None) -> Record:
     """Return the record of a run that has not begun, with its identity.
 
     A study's trial is never an ordinary run's; it is not tested, so the test pictures are no part of it.
     """
     method = METHODS.get(config.method.name)
-    versions = {"method": method.version, "dataset": reading.dataset.version, "protocol": PROTOCOL_VERSION}
+    own, further = reading.own, reading.parts
+    versions = {"method": method.version, "dataset": own.dataset.version, "protocol": PROTOCOL_VERSION}
     backbone = clip.identity.as_dict()
-    pictures = {split: sha256 for split, sha256 in reading.pictures.items() if split != "test" or not study}
+    pictures = {split: sha256 for split, sha256 in own.pictures.items() if split != "test" or not study}
     parts: dict[str, Any] = {
         "config": identity_values(config),
-        "data": reading.fingerprint,
+        "data": own.fingerprint,
         "pictures": pictures,
         "backbone": backbone,
         "versions": versions,
     }
+    if further:
+        parts["further"] = further
     if study:
         parts["tested"] = False
     return Record(
         identity=content_hash(parts),
         config=recorded_values(config),
         versions=versions,
-        fingerprint=reading.fingerprint,
+        fingerprint=own.fingerprint,
         pictures=pictures,
+        further=further,
         backbone=backbone,
         notes=clip.notes,
-        synthetic=reading.synthetic,
+        synthetic=own.synthetic,
         study=study,
     )
 

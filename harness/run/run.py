@@ -1,23 +1,23 @@
 """One run from config to record: read, build, audit, train, select, test, account, write, track."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from harness.compute.devices import agreed
 from harness.config.sections import RunConfig
-from harness.data.loading import Material, Split, open_material
+from harness.data.loading import Split
+from harness.data.protocols.choices import write_choices
+from harness.data.protocols.joint import JointMaterial, mean_metrics, open_joint
 from harness.errors import Interrupted, UsageError, listed
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.frozen_rows import Keeper
-from harness.files import Busy, file_hash, locked, write_json
+from harness.files import Busy, file_hash, locked
 from harness.listener import Listener, Listeners
 from harness.method_parts.frozen import frozen_parts, kept_in_training
 from harness.methods import METHODS, Method
 from harness.record import (
-    FEW_SHOT,
-    HOLDOUT,
-    NOISE,
     WEIGHTS,
     Record,
     RunFolder,
@@ -25,17 +25,19 @@ from harness.record import (
 )
 from harness.record.time_left import TimeLeft
 from harness.run.earlier_runs import difference_from_earlier, differences
-from harness.run.final_test import take_test
+from harness.run.final_test import take_test, write_result
 from harness.run.job import Job, build_method, prepare
 from harness.run.oracle import ORACLE, OracleWatch, optimism
 from harness.run.progress import ProgressFile
 from harness.run.provenance import changed_files, command_line, environment, source_files
 from harness.secrets import error_facts
 from harness.track.own_runs import new_key
+from harness.track.publish import log_transfer
 from harness.track.run_tracker import Tracker
 from harness.train import cost
 from harness.train.batch_content import Frozen
 from harness.train.batch_source import training_batches
+from harness.train.batches import joint_order
 from harness.train.checkpoint import CHECKPOINT, BestWeights, State, load_weights, save_weights
 from harness.train.gradient_audit import audit_gradients
 from harness.train.loop import SELECTED, Training
@@ -105,9 +107,7 @@ def _warn_of_changes(found: Record, job: Job) -> Record:
     job.listener.on_note(
         f"found the finished run {found.name} of {found.finished}: shown, not repeated (--force repeats)."
     )
-    changed = changed_files(
-        found.sources, source_files(METHODS.get(job.config.method.name), job.reading.dataset)
-    )
+    changed = changed_files(found.sources, source_files(METHODS.get(job.config.method.name), *job.datasets))
     if changed:
         job.listener.on_note(f"warning: since that run these sources changed: {listed(changed, 5)}.")
     return found
@@ -120,7 +120,7 @@ def _guarded(job: Job) -> Record:
     record.key = (begun.key if begun else "") or new_key()
     record.started, record.command = now(), command_line()
     record.environment = environment(str(job.engine.device))
-    record.sources = source_files(METHODS.get(job.config.method.name), job.reading.dataset)
+    record.sources = source_files(METHODS.get(job.config.method.name), *job.datasets)
     trained = METHODS.get(job.config.method.name).trained
     progress = ProgressFile(
         folder, TimeLeft(job.config.train.epochs if trained else 0, job.config.eval.every)
@@ -149,6 +149,9 @@ def _guarded(job: Job) -> Record:
             discard_working_files(folder)
         record.tracking = tracker.finish(record)
         folder.write(record)
+        if record.status == "finished" and record.further:
+            for result in folder.results():
+                log_transfer(record, folder, result)
     return record
 
 
@@ -156,19 +159,11 @@ def _work(job: Job) -> Record:
     """Run all steps on this process."""
     config, record, engine = job.config, job.record, job.engine
     with engine.main_process_first():
-        material = open_material(
-            job.reading, config.dataset, config.backbone, job.clip.tokenize, job.listener
-        )
+        material = open_joint(job.reading, config.dataset, config.backbone, job.clip.tokenize, job.listener)
     record.data = material.describe(trained=METHODS.get(config.method.name).trained)
-    record.data |= {"notes": job.reading.notes} if job.reading.notes else {}
-    if job.main and job.reading.holdout:
-        write_json(job.folder.file(HOLDOUT), {"identities": job.reading.holdout})
-    if job.main and job.reading.few:
-        persons = {"identities": job.reading.few_persons} if job.reading.few_persons else {}
-        write_json(job.folder.file(FEW_SHOT), {"images": job.reading.few, **persons})
-    if job.main and job.reading.noise:
-        job.reading.noise.write(job.folder.file(NOISE))
-        job.folder.note(record, NOISE)
+    record.data |= {"notes": notes} if (notes := job.reading.lines("notes")) else {}
+    if job.main:
+        write_choices(job.reading, record, job.folder)
     method = build_method(config, job.clip).to(engine.device)
     encoder = Encoder(method, config, engine)
     record.accounting["parameters"] = cost.count_parameters(method).as_dict()
@@ -177,12 +172,12 @@ def _work(job: Job) -> Record:
     _choose(job, method, state)
     if record.study is None:
         _keep_weights(job, method)
-        _test(job, encoder, material.test, state)
+        _test(job, encoder, material, state)
     record.accounting["train_peak_bytes"] = train_memory.bytes
     return record
 
 
-def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> State:
+def _train(job: Job, method: Method, encoder: Encoder, material: JointMaterial) -> State:
     config = job.config
     job.listener.on_stage("checking that every trained parameter gets a gradient")
     train = config.train
@@ -194,18 +189,20 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
         augment=encoder.pixels,
         device=job.engine.device,
         frozen=_keep_frozen(job, method, encoder, material),
+        order=joint_order(config, material.sizes),
     )
     batches = feed(-(-train.batch_size // train.accumulation), listener=job.listener)
     audit_gradients(method, next(feed(2).epoch(1)))
-    val = material.val
-    watch = OracleWatch(encoder, material.test, method, job.folder) if config.eval.test_each_epoch else None
+    watch = (
+        OracleWatch(encoder, material.own.test, method, job.folder) if config.eval.test_each_epoch else None
+    )
     training = Training(
         method,
         batches,
         config,
         job.engine,
         job.folder,
-        validate=(lambda: evaluate(encoder, val)[0].metrics) if val is not None else None,
+        validate=partial(_validate, encoder, material.vals) if material.vals else None,
         watch=watch,
         listener=job.listener,
         pictures=job.record.pictures,
@@ -216,7 +213,12 @@ def _train(job: Job, method: Method, encoder: Encoder, material: Material) -> St
     return state
 
 
-def _keep_frozen(job: Job, method: Method, encoder: Encoder, material: Material) -> Frozen:
+def _validate(encoder: Encoder, vals: Sequence[Split]) -> dict[str, float]:
+    """Return the validation metrics, of several datasets their means and those of each."""
+    return mean_metrics({val.dataset: evaluate(encoder, val)[0].metrics for val in vals})
+
+
+def _keep_frozen(job: Job, method: Method, encoder: Encoder, material: JointMaterial) -> Frozen:
     """Compute once what frozen parts of towers give of what is encoded in each epoch; return that of train."""
     train = job.config.train
     parts = frozen_parts(method, train)
@@ -226,7 +228,7 @@ def _keep_frozen(job: Job, method: Method, encoder: Encoder, material: Material)
     kept = encoder.keep(
         material.train, {tower: parts[tower] for tower in kept_in_training(method, train)}, keeper
     )
-    for split in (material.val, material.test if job.config.eval.test_each_epoch else None):
+    for split in (*material.vals, material.own.test if job.config.eval.test_each_epoch else None):
         if split is not None and parts:
             encoder.keep(split, parts, keeper)
     return Frozen(kept.get("image"), kept.get("text"))
@@ -267,11 +269,16 @@ def _keep_weights(job: Job, method: Method) -> None:
     record.accounting["flops"] = cost.training_flops(method)
 
 
-def _test(job: Job, encoder: Encoder, split: Split, state: State) -> None:
-    """Touch the test split, once, with the method as it will be used: folded."""
+def _test(job: Job, encoder: Encoder, material: JointMaterial, state: State) -> None:
+    """Touch the test split, once, with the method as it will be used: folded; of several datasets that of each."""
     job.listener.on_stage("testing")
-    metrics = take_test(job.record, job.folder, encoder, split)
+    metrics = take_test(job.record, job.folder, encoder, material.own.test)
     job.record.oracle = optimism(state.watch, metrics)
+    for reading, one in zip(job.reading.others, material.all[1:], strict=True):
+        job.listener.on_stage(f"testing on {one.test.dataset}")
+        found, _ = evaluate(encoder, one.test, detail=True)
+        if job.main:
+            write_result(job.record, job.folder, reading, found, one.opened)
 
 
 def discard_working_files(folder: RunFolder) -> None:

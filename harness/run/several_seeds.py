@@ -17,7 +17,7 @@ from harness.listener import Listener
 from harness.methods import METHODS
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
-from harness.record import Record, RunFolder, Tell, left_out_words, now, warn
+from harness.record import Record, RunFolder, Tell, left_out_words, now, sets_name, warn
 from harness.run.run import run
 from harness.track.publish import publish_group
 
@@ -68,7 +68,7 @@ def seed_matters(config: RunConfig) -> bool:
 def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]:
     """Combine the seeds' per-query results into mean, 95 % interval, deviation and single values of each metric."""
     first = records[0]
-    dataset = first.config["dataset"]["name"]
+    dataset, trained = first.config["dataset"]["name"], sets_name(first.config)
     queries = [folder.queries() for folder in folders]
     metrics = {}
     for direction in DIRECTIONS:
@@ -87,11 +87,12 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
         "untrained, one run" if rule == "none" and n_seeds == 1 else f"{many(n_seeds, 'seed')} · rule {rule}"
     )
     return {
-        "name": f"{first.config['method']['name']}-{dataset}-{n_seeds}seeds-{identity[:12]}",
+        "name": f"{first.config['method']['name']}-{trained}-{n_seeds}seeds-{identity[:12]}",
         "identity": identity,
         "method": first.config["method"]["name"],
         "dataset": dataset,
-        "title": f"{first.config['method']['name']} on {dataset}{twin}{without} · {basis}",
+        **({"trained_on": trained} if first.further else {}),
+        "title": f"{first.config['method']['name']} on {trained}{twin}{without} · {basis}",
         "note": f"mean [95 % interval over {'seeds and ' * (n_seeds > 1)}identities] and each seed's value"
         + "; two seeds tell little of another, and a third would narrow these intervals" * (n_seeds == 2),
         "seeds": [record.config["seed"] for record in records],

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.data.protocols.galleries import check_fits, name_of_test, parse_gallery
+from harness.data.protocols.joint_names import PLUS, name_of, parts_of
 from harness.datasets import DATASETS, is_test_only
 from harness.errors import UsageError
 from harness.limits import MOST_CELLS, MOST_ROWS, MOST_SEEDS
@@ -183,14 +184,15 @@ def _cells(way: _Way, row: Row, dataset: str) -> Iterator[Cell | Skipped]:
 
 def _reason(way: _Way, row: Row, dataset: str) -> str | None:
     """Return why a row cannot run on a dataset, or None."""
-    if is_test_only(DATASETS.get(dataset)):
+    if PLUS not in dataset and is_test_only(DATASETS.get(dataset)):
         return f"{dataset} has no training split"
-    return METHODS.get(row.method).skip(dataset) or _no_twin(way, dataset)
+    skipped = (METHODS.get(row.method).skip(part) for part in parts_of(dataset))
+    return next(filter(None, skipped), None) or _no_twin(way, dataset)
 
 
 def _no_twin(way: _Way, dataset: str) -> str | None:
-    missing = way.synthetic and DATASETS.get(dataset).twin is None
-    return f"{dataset} has no synthetic twin" if missing else None
+    missing = [part for part in parts_of(dataset) if way.synthetic and DATASETS.get(part).twin is None]
+    return f"{missing[0]} has no synthetic twin" if missing else None
 
 
 def _config(way: _Way, row: Row, dataset: str, *variation: str) -> RunConfig:
@@ -218,7 +220,7 @@ def _best(way: _Way, row: Row, dataset: str) -> list[str]:
 def _seeds(way: _Way, row: Row, name: str, config: RunConfig) -> Iterator[Cell | Skipped]:
     """Yield one cell a seed: a method that trains nothing needs one, the best of a study fresh ones."""
     trained = METHODS.get(row.method).trained
-    dataset = config.dataset.name
+    dataset = name_of(config.dataset)
     tests, left_out = _tests(way, name, dataset, trained)
     for text in way.suite.gallery:
         check_fits(parse_gallery(text), config.backbone.image_size)
@@ -237,12 +239,15 @@ def _tests(way: _Way, row: str, dataset: str, trained: bool) -> tuple[tuple[str,
     that have no runs of their own.
     """
     wanted = [way.suite.datasets if name == OTHERS else (name,) for name in way.suite.evaluate]
-    names = dict.fromkeys(name for part in wanted for name in part if name != dataset)
-    own = [name for name in way.suite.datasets if not is_test_only(DATASETS.get(name))]
+    learned = parts_of(dataset)
+    names = dict.fromkeys(
+        name for part in wanted for name in part if PLUS not in name and name not in learned
+    )
+    own = [name for name in way.suite.datasets if PLUS not in name and not is_test_only(DATASETS.get(name))]
     needed = [name for name in names if trained or name not in own]
     missing = {name: _no_twin(way, name) for name in needed}
     left_out = [Skipped(row, name, reason) for name, reason in missing.items() if reason]
-    galleries = [name_of_test(dataset, parse_gallery(text)) for text in way.suite.gallery]
+    galleries = [name_of_test(part, parse_gallery(text)) for part in learned for text in way.suite.gallery]
     return (*(name for name in needed if not missing[name]), *galleries), left_out
 
 

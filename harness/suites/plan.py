@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from harness.config.identity import identity_values
 from harness.config.values import content_hash
 from harness.data.protocols.galleries import parse_test
+from harness.data.protocols.joint_names import parts_of
 from harness.data.reading import known_faults
 from harness.errors import UnknownName, UsageError
 from harness.inference.transfer import results_of
@@ -158,5 +159,6 @@ def _stores(cells: Iterable[Cell]) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield the image stores that real runs read, by dataset and image size; twins take next to nothing."""
     for cell in cells:
         if not cell.config.dataset.synthetic and cell.config.dataset.store == "disk":
-            names = {parse_test(name)[0]: None for name in (cell.dataset, *cell.tests)}
+            tests = [parse_test(name)[0] for name in cell.tests]
+            names = dict.fromkeys([*parts_of(cell.dataset), *tests])
             yield from ((name, cell.config.backbone.image_size) for name in names)

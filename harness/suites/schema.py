@@ -181,7 +181,7 @@ class Suite(_Part):
         name: names the suite's folder and its runs; the file's name when nothing is said.
         title, question: what the table shows, in words.
         report: registry name of the report that is written at the end; None writes none.
-        datasets: registry names; each row runs on each.
+        datasets: registry names, or several joined by + that are learned from together; each row runs on each.
         seeds: how many seeds each row runs with: 1 to this number.
         synthetic_seeds: how many on synthetic twins; None means `seeds`.
         rows: the table's lines.

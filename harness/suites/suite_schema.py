@@ -72,7 +72,8 @@ def suite_schema(methods: Sequence[str]) -> dict[str, Any]:
     datasets = plugins("datasets").names()
     row["method"] |= {"enum": sorted({*methods, *METHODS.needing()})}
     suite["report"]["anyOf"][0] |= {"enum": plugins("reports").names()}
-    suite["datasets"]["items"] |= {"enum": datasets}
+    several = {"type": "string", "pattern": r"^\w+(\+\w+)+$"}
+    suite["datasets"]["items"] = {"anyOf": [{"enum": datasets}, several]}
     suite["published"]["items"] |= {"enum": published_names()}
     factor = {"type": "integer", "minimum": 2, "maximum": LARGEST_FACTOR}
     suite["gallery"]["items"] = {"anyOf": [factor, {"type": "string"}]}

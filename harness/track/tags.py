@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from harness.config.values import flatten
-from harness.record import BOOTSTRAP, Record, reached
+from harness.config.values import content_hash, flatten
+from harness.record import BOOTSTRAP, Record, reached, sets_name
 from harness.track.notes import settings_tag
 from harness.track.run_row import RunRow
 
@@ -55,6 +55,8 @@ def tags(record: Record) -> dict[str, str]:
     }
     values |= {f"harness.version.{part}": str(number) for part, number in record.versions.items()}
     values |= {f"harness.pictures.{split}": sha256 for split, sha256 in record.pictures.items()}
+    if record.further:
+        values |= {"harness.trained_on": sets_name(config), "harness.further": content_hash(record.further)}
     if record.intervals:
         values[INTERVALS] = str(record.interval_method)
     if text := faults_tag(record.data.get("faults", ())):

@@ -1,6 +1,6 @@
 """A run's training batches: the views, captions and pixels that its config and its method ask for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -29,6 +29,7 @@ def training_batches(
     device: torch.device | str = "cpu",
     frozen: Frozen | None = None,
     listener: Listener | None = None,
+    order: Callable[[int], Tensor] | None = None,
 ) -> Batches:
     """Return the batches of a split: pixels and tokens, or what is kept of the frozen parts of towers.
 
@@ -40,6 +41,7 @@ def training_batches(
         augment: recipe of the images.
         device: where batches are wanted.
         frozen: what is kept of the split.
+        order: gives the pairs of an epoch where each once is not wanted.
         listener: gets a note for what in the config cannot be done, such as back translation without translations.
     """
     views = method.views()
@@ -55,6 +57,7 @@ def training_batches(
         views=views,
         drop_last=config.train.drop_last,
         prefetch=config.train.prefetch,
+        order=order,
     )
 
 

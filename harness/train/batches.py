@@ -12,6 +12,8 @@ from torch import Tensor
 
 from harness.compute.distributed import deal
 from harness.compute.transfer import sent
+from harness.config.sections import RunConfig
+from harness.data.protocols.joint_names import shares
 from harness.datasets import Pairs
 from harness.errors import UsageError
 from harness.method_parts.batch import Batch, Views
@@ -23,6 +25,47 @@ from harness.train.side_stream import SideStream
 def epoch_order(n: int, seed: int, epoch: int) -> Tensor:
     """Return the order of `n` pairs in an epoch [n], a permutation that depends on nothing else."""
     return torch.randperm(n, generator=derived_generator("order", seed, epoch))
+
+
+def quotas(n: int, shares: Sequence[float]) -> list[int]:
+    """Return how many of `n` pairs each dataset has, by largest remainder, so that they add up to `n`.
+
+    >>> quotas(10, [0.5, 0.25, 0.25]), quotas(4, [1 / 3, 1 / 3, 1 / 3])
+    ([5, 3, 2], [2, 1, 1])
+    """
+    found = [int(n * share) for share in shares]
+    rest = sorted(range(len(shares)), key=lambda place: (found[place] - n * shares[place], place))
+    for place in rest[: n - sum(found)]:
+        found[place] += 1
+    return found
+
+
+def mixed_order(sizes: Sequence[int], shares: Sequence[float], seed: int, epoch: int) -> Tensor:
+    """Return the pairs of an epoch in order [sum of sizes], as many as there are, of each dataset its share.
+
+    A dataset that has less than its share gives its pairs several times, none a second time before each was given as
+    often; one that has more gives other ones in another epoch. It depends on nothing else.
+
+    Args:
+        sizes: pairs of each dataset, which are numbered one dataset after another.
+        shares: of each dataset, adding up to 1.
+        seed: of the run.
+        epoch: counted from 1.
+    """
+    start, chosen = 0, []
+    for place, (size, quota) in enumerate(zip(sizes, quotas(sum(sizes), shares), strict=True)):
+        generator = derived_generator(f"mixture {place}", seed, epoch)
+        passes = [torch.randperm(size, generator=generator) for _ in range(-(-quota // size))]
+        chosen.append(start + torch.cat(passes)[:quota] if passes else torch.empty(0, dtype=torch.int64))
+        start += size
+    pairs = torch.cat(chosen)
+    return pairs[torch.randperm(len(pairs), generator=derived_generator("order", seed, epoch))]
+
+
+def joint_order(config: RunConfig, sizes: Sequence[int]) -> Callable[[int], Tensor] | None:
+    """Return what gives the pairs of an epoch by its number; None where each comes once, as `mixture=size` wants."""
+    wanted = shares(config.dataset)
+    return None if wanted is None else partial(mixed_order, sizes, list(wanted.values()), config.seed)
 
 
 def labels_of(identities: Sequence[int]) -> Tensor:
@@ -51,6 +94,7 @@ class Batches:
         views: further views of images and captions that the method asks for.
         drop_last: leave out a last batch that is smaller than the others.
         prefetch: make batches ahead as said; else each is made when it is asked for.
+        order: gives the pairs of an epoch, as many as the split has; by default each once.
 
     Raises `UsageError` where that leaves no batch at all, or where words cannot be masked as the recipe wants.
     """
@@ -66,10 +110,12 @@ class Batches:
         views: Views | None = None,
         drop_last: bool = False,
         prefetch: bool = True,
+        order: Callable[[int], Tensor] | None = None,
     ) -> None:
         self.owners = torch.as_tensor(pairs.owners, dtype=torch.int64)
         self.labels = labels_of(pairs.identities)[self.owners]
         self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
+        self._order = order or partial(epoch_order, len(self.owners), seed)
         self._drop_last, self._prefetch = drop_last, prefetch
         self._side = SideStream(self.device) if prefetch and self.device.type == "cuda" else None
         assert not set(samples.images.bad) & set(pairs.owners), "a caption of an unreadable image"
@@ -89,7 +135,7 @@ class Batches:
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """Yield this process's batches of an epoch, from a step on (counted from 0)."""
-        make = partial(self._batch, epoch_order(len(self.owners), self.seed, epoch), epoch)
+        make = partial(self._batch, self._order(epoch), epoch)
         steps = range(start_step, len(self))
         if not self._prefetch:
             yield from map(make, steps)

@@ -76,7 +76,7 @@ def closed(monkeypatch):
     def opened(*_, **__):
         raise AssertionError("data or weights were opened first")
 
-    monkeypatch.setattr(job, "read_dataset", opened)
+    monkeypatch.setattr(job, "read_joint", opened)
     monkeypatch.setattr(job, "load_backbone", opened)
 
 

@@ -25,6 +25,7 @@ from harness.analysis.compression.measures import (
 from harness.analysis.compression.partial_towers import TOWERS, trained_weights
 from harness.clip.injection import TowerName
 from harness.data.loading import Split, open_material
+from harness.data.protocols.joint_names import part_configs
 from harness.data.reading import Reading, read_dataset
 from harness.errors import DataError, UsageError, unknown
 from harness.files import locked, read_json, write_json
@@ -205,7 +206,7 @@ def _split(trained: Trained, reading: Reading, name: str, listener: Listener) ->
 
 
 def _same_data(trained: Trained, listener: Listener) -> Reading:
-    reading = read_dataset(trained.config.dataset, listener)
+    reading = read_dataset(part_configs(trained.config.dataset)[0], listener)
     known = trained.record.pictures
     same = {split: reading.pictures.get(split) for split in known} == known
     if reading.fingerprint != trained.record.fingerprint or not same:

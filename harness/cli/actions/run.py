@@ -18,6 +18,7 @@ from harness.cli.terminal import (
     dataset_of,
     fault_lines,
     interval_line,
+    metric_table,
     r1_of,
     record_table,
     seeds_table,
@@ -25,6 +26,7 @@ from harness.cli.terminal import (
 from harness.compute.devices import is_main_process
 from harness.config.sections import RunConfig
 from harness.data.annotations import locate, missing_data
+from harness.data.protocols.joint_names import part_configs
 from harness.datasets import DATASETS
 from harness.paths import data_root, runs_root
 from harness.presets.resolve import check_agreement, differences, resolve
@@ -128,9 +130,9 @@ def _expect(listener: TerminalListener, configs: Iterable[RunConfig], options: M
 
 def _check_found(configs: Iterable[RunConfig]) -> None:
     """Raise `DataError` for missing data before the first of several runs begins."""
-    for config in configs:
-        dataset, place = DATASETS.get(config.dataset.name), data_root(config.dataset.root)
-        if not config.dataset.synthetic and locate(dataset, place.path) is None:
+    for one in (one for config in configs for one in part_configs(config.dataset)):
+        dataset, place = DATASETS.get(one.name), data_root(one.root)
+        if not one.synthetic and locate(dataset, place.path) is None:
             raise missing_data(dataset, place)
 
 
@@ -232,6 +234,10 @@ def show_record(record: Any, as_json: bool, runs: str | None = None) -> None:
         print_json(record.model_dump(mode="json"))
         return
     record_table(record)
+    if record.further:
+        for result in RunFolder(runs_root(runs).path / record.name).results():
+            if result["dataset"] in record.further:
+                metric_table(f"and on {result['dataset']}", (result["metrics"], result["intervals"]))
     if record.tracking.get("synced"):
         _show_next(["runs", "show", record.name], runs=runs)
     else:

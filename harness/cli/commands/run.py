@@ -38,9 +38,10 @@ from harness.limits import MOST_SEEDS
     "--dataset",
     "-d",
     "datasets",
-    type=PlugIn("datasets"),
+    type=PlugIn("datasets", joint=True),
     multiple=True,
-    help="Dataset, see `harness data list`; may be repeated: each method runs on each.",
+    help="Dataset, see `harness data list`, or several joined by + to learn from together; may be repeated: each "
+    "method runs on each.",
 )
 @own_data_options
 @synthetic_option
@@ -100,6 +101,7 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
     harness run --method cskt --dataset icfg --seeds 5 --set train.batch_size=64
     harness run -m zero_shot -m linear_probe -d icfg -d cuhk --synthetic
     harness run --method cskt --data street.csv --images photos
+    harness run --method cskt --dataset cuhk+icfg+rstp --set dataset.mixture=equal
     harness run --method irra --dataset icfg --init-from tbps_clip-icfg-1a2b
 
     A finished identical run is shown instead of repeated; an interrupted one resumes from its checkpoint.

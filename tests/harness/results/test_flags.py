@@ -96,6 +96,21 @@ def test_a_run_that_starts_from_one_of_another_dataset_has_seen_both():
     assert (row["several"], row["met"]) == ("icfg+rstp", [])
 
 
+@pytest.mark.parametrize("flag", [{"several": "a+b"}, {"noise": "20 %"}])
+def test_what_trains_nothing_stands_beside_results_whose_training_has_a_flag(fake, flag):
+    floor = fake.row("zero_shot", rule="untrained")
+    panels = split_panels(
+        pandas.DataFrame([fake.row("cskt"), fake.row("lora", **flag), floor]), dataset_facts
+    )
+    assert [[row["method"] for row in panel.records] for panel in panels] == [
+        ["cskt", "zero_shot"],
+        ["lora", "zero_shot"],
+    ]
+    flagged = fake.row("zero_shot", rule="untrained", **flag)
+    apart = split_panels(pandas.DataFrame([fake.row("cskt"), flagged]), dataset_facts)
+    assert len(apart) == 2, "an untrained method that starts from such towers has the flag itself"
+
+
 def test_noise_is_told_of_a_run_s_settings():
     row = run()
     noisy = dataclasses.replace(row, params={"dataset.noise": "0.5", "dataset.noise_seed": "3"})

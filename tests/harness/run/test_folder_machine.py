@@ -148,7 +148,7 @@ def world(root, data):
             synthetic=True,
         )
         folder = RunFolder(root / record.name)
-        reading = SimpleNamespace(dataset=None)
+        reading = SimpleNamespace(all=())
         return Job(config, accelerator("fp32", "cpu"), reading, None, record, folder, more[1], root)
 
     with pytest.MonkeyPatch.context() as patch:

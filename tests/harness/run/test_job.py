@@ -7,6 +7,7 @@ import torch
 
 from harness.clip.model import load_clip
 from harness.data.contents import Content
+from harness.data.protocols.joint import JointReading
 from harness.data.reading import Reading
 from harness.datasets import DATASETS, Sample
 from harness.errors import UsageError
@@ -43,7 +44,7 @@ def clip(world, tmp_path_factory):
 
 
 def test_a_record_begins_with_identity_versions_and_data(config, reading, clip):
-    record = new_record(config(), reading, clip)
+    record = new_record(config(), JointReading(reading), clip)
     assert record.versions == {
         "method": METHODS.get("linear_probe").version,
         "dataset": DATASETS.get("icfg").version,
@@ -51,12 +52,14 @@ def test_a_record_begins_with_identity_versions_and_data(config, reading, clip):
     }
     assert (record.fingerprint, record.synthetic, record.status) == ("print", True, "running")
     assert record.name == f"linear_probe-icfg-twin-{record.identity[:12]}"
-    assert record.identity == new_record(config(), reading, clip).identity
+    assert record.identity == new_record(config(), JointReading(reading), clip).identity
     assert record.backbone == clip.identity.as_dict()
 
 
 def test_a_trial_is_never_taken_for_a_run_and_trials_of_two_studies_are_alike(config, reading, clip):
-    run, first, second = (new_record(config(), reading, clip, study) for study in (None, "one", "two"))
+    run, first, second = (
+        new_record(config(), JointReading(reading), clip, study) for study in (None, "one", "two")
+    )
     assert run.identity != first.identity == second.identity
     assert (run.study, first.study) == (None, "one")
 
@@ -65,24 +68,26 @@ def test_pictures_are_part_of_a_run_and_those_of_the_test_split_of_no_trial(conf
     def identities(**contents):
         others = {name: Content(reading.root / name, text) for name, text in contents.items()}
         other = replace(reading, contents=reading.contents | others)
-        return [new_record(config(), other, clip, study).identity for study in (None, "one")]
+        return [new_record(config(), JointReading(other), clip, study).identity for study in (None, "one")]
 
     known = identities()
     train, test = identities(**{"0.jpg": "other"}), identities(**{"4.jpg": "other"})
     assert [a == b for a, b in zip(train, known, strict=True)] == [False, False]
     assert [a == b for a, b in zip(test, known, strict=True)] == [False, True]
-    assert new_record(config(), reading, clip).pictures == reading.pictures
+    assert new_record(config(), JointReading(reading), clip).pictures == reading.pictures
 
 
 def test_only_what_can_change_a_result_changes_the_identity(config, reading, clip):
-    known = new_record(config(), reading, clip).identity
+    known = new_record(config(), JointReading(reading), clip).identity
     for overrides, same in (
         (("seed=2",), False),
         (("method.lr=0.5",), False),
         (("dataset.store=off",), True),
         (("train.checkpoint_seconds=1",), True),
     ):
-        assert (new_record(config(*overrides), reading, clip).identity == known) is same, overrides
+        assert (new_record(config(*overrides), JointReading(reading), clip).identity == known) is same, (
+            overrides
+        )
 
 
 def test_a_method_begins_the_same_for_the_same_seed(config, clip):
@@ -103,7 +108,7 @@ def test_released_precision_stores_linear_maps_in_half(config, world, tmp_path):
 
 @pytest.mark.parametrize(("study", "place"), [(None, ()), ("mine", ("studies", "mine", "trials"))])
 def test_a_run_and_a_trial_have_folders_apart(monkeypatch, config, reading, tmp_path, study, place):
-    monkeypatch.setattr(job_module, "read_dataset", lambda section, listener, needed: reading)
+    monkeypatch.setattr(job_module, "read_joint", lambda section, listener, needed: JointReading(reading))
     listener = Listener()
     job = prepare(config(), tmp_path / "runs", "cpu", listener, {"a": "b"}, study)
     assert job.main
@@ -115,7 +120,7 @@ def test_a_run_and_a_trial_have_folders_apart(monkeypatch, config, reading, tmp_
 
 
 def test_what_follows_from_the_data_is_in_the_config_of_the_run(monkeypatch, config, reading, tmp_path):
-    monkeypatch.setattr(job_module, "read_dataset", lambda section, listener, needed: reading)
+    monkeypatch.setattr(job_module, "read_joint", lambda section, listener, needed: JointReading(reading))
     job = prepare(config(method="irra"), tmp_path, "cpu", Listener(), {})
     assert job.config.method.n_identities == 2
 
@@ -145,7 +150,7 @@ def test_a_backbone_that_takes_no_injections_is_refused_before_anything_is_read(
 ):
     config = resolve(method, "icfg", overrides=["backbone.name=RN50"])
     for module in (job_module, dry_run):
-        monkeypatch.setattr(module, "read_dataset", lambda *args: pytest.fail("read the data"))
+        monkeypatch.setattr(module, "read_joint", lambda *args: pytest.fail("read the data"))
     with pytest.raises(UsageError, match=r"RN50.*, or one of .*tiny, .* and \d+ more"):
         LOOKS[look](config, tmp_path)
 

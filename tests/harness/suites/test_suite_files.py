@@ -56,7 +56,7 @@ def test_the_shipped_suites_are_those_demanded():
         *("tbps_clip_tricks", "tbps_clip_image_augmentation", "tbps_clip_text_augmentation"),
         *("tbps_clip_strength", "tbps_clip_losses", "few_shot", "compression", "irra_from_tbps_clip"),
         *("long_captions", "irra_leak", "efficient_field"),
-        *("few_persons", "noisy_correspondence", "gallery_resolution"),
+        *("few_persons", "noisy_correspondence", "gallery_resolution", "joint_training"),
     }
     assert load_suite("main-results") == load_suite("main_results")
 

@@ -21,6 +21,7 @@ from harness.record import (
     all_runs,
     has_earlier_intervals,
     readable,
+    sets_name,
     twin_name,
 )
 from harness.record.marks import Marks, disk_bytes, parse_since, parse_tag, read_marks
@@ -115,8 +116,7 @@ def chosen_runs(
         fits = (
             status in (None, record.status)
             and method in (None, config["method"]["name"], config["method"]["name"].replace("_", "-"))
-            and dataset
-            in (None, config["dataset"]["name"], twin_name(config["dataset"]["name"], record.synthetic))
+            and dataset in (None, *_data_names(record))
             and (archived or not marks.archived)
             and (wanted_tag is None or _has_tag(marks, *wanted_tag))
             and (after is None or (record.started and datetime.fromisoformat(record.started) >= after))
@@ -127,6 +127,12 @@ def chosen_runs(
         found.sort(key=_ORDERS[sort])
         return found[:limit]
     return found[-limit:] if limit else found
+
+
+def _data_names(record: Record) -> list[str]:
+    """Return the names by which a run's data may be asked for: its dataset, or all of a joint training."""
+    names = dict.fromkeys((str(record.config["dataset"]["name"]), sets_name(record.config)))
+    return [*names, *(twin_name(name, record.synthetic) for name in names)]
 
 
 def _has_tag(marks: Marks, name: str, value: str) -> bool:

@@ -23,6 +23,7 @@ from harness.record import (
     Record,
     RunFolder,
     find_run,
+    sets_name,
 )
 from harness.record.marks import read_marks
 from harness.upkeep.versions import older_parts
@@ -62,8 +63,7 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
 
 def _trained_on(record: Record) -> str:
     """Return the names of the sets that a run learned from, joined by +."""
-    own = record.config["dataset"]
-    return str(own.get("trained_on") or own["name"])
+    return str(record.config["dataset"].get("trained_on") or sets_name(record.config))
 
 
 def _print_history(history: Sequence[dict[str, float]]) -> None:
@@ -113,6 +113,11 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     yield "data", record.fingerprint
     for split, sha256 in record.pictures.items():
         yield "pictures", f"{sha256} of {split}"
+    for name, held in record.further.items():
+        yield (
+            "further",
+            f"{name}: annotation {held['fingerprint'][:12]}, {held['train']['captions']:,} training pairs",
+        )
     if is_before_pictures(record):
         yield "pictures", f"unknown: {BEFORE_PICTURES}"
     packages = record.environment.get("packages", {})
