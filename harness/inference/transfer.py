@@ -14,13 +14,6 @@ from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import DataError
 from harness.evaluate.encoder import evaluate
-<<<<<<< HEAD
-from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import intervals
-from harness.files import file_hash, write_json
-=======
-from harness.evaluate.measure import PROTOCOL_VERSION
->>>>>>> 6e9c5bd (Joint training: several datasets, each tested on its own split)
 from harness.images.reduced import reduced
 from harness.inference.model import Trained
 from harness.listener import Listener

@@ -14,7 +14,7 @@ from harness.config.sections import DatasetConfig, MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.data.own_data import OWN_SETTINGS, own_settings, remember
-from harness.data.protocols.joint_names import PLUS, parts_of, shares
+from harness.data.protocols.joint_names import joint_defaults, parts_of, shares
 from harness.data.protocols.noise import with_index
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief
@@ -50,7 +50,7 @@ def resolve(
     chosen = {"method": method_class.name, "dataset": dataset_class.name}
     values = defaults(method_class, dataset_class)
     if others:
-        merge(values, _joint_defaults([first, *others]))
+        merge(values, joint_defaults([first, *others]))
     names = synthetic_presets(presets, method_class) if synthetic else list(presets)
     for name in names:
         merge(values, fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
@@ -61,13 +61,6 @@ def resolve(
     config = build(values)
     _check_own(config.dataset, dataset_class)
     return config
-
-
-def _joint_defaults(parts: Sequence[str]) -> dict[str, Any]:
-    """Return the values of a run on several datasets: each validates in its own way, the longest captions decide."""
-    length = max(DATASETS.get(part).text_length for part in parts)
-    backbone = {"backbone": {"text_length": length}} if length > PersonDataset.text_length else {}
-    return {"dataset": {"joined": PLUS.join(parts[1:]), "val": "own"}, **backbone}
 
 
 def _check_trains(dataset: type[PersonDataset]) -> None:

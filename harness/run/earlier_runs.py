@@ -61,6 +61,12 @@ def differences_in_data(old: Record, fingerprint: str, pictures: Mapping[str, st
     return "; ".join(found)
 
 
+def further_differs(record: Record, name: str, reading: Reading) -> bool:
+    """Say whether a further dataset of a joint training holds something else now than a run learned from."""
+    noted = record.further.get(name, {})
+    return noted.get("fingerprint") != reading.fingerprint or noted.get("pictures") != reading.pictures
+
+
 def differences_in_test(fingerprint: str, pictures: str | None, reading: Reading) -> str:
     """Say in words how the data that a result is of differ from those that are there; nothing where they do not.
 

@@ -13,11 +13,12 @@ from harness.errors import UsageError
 from harness.evaluate.embedding_sample import sample_embeddings
 from harness.evaluate.encoder import Encoder, evaluate
 from harness.evaluate.intervals import METHOD
-from harness.evaluate.measure import PROTOCOL_VERSION, Evaluation, correlation, intervals
+from harness.evaluate.measure import Evaluation, correlation, intervals
 from harness.evaluate.top_items import choose
 from harness.files import file_hash, replaced, write_json
 from harness.images.contact_sheet import contact_sheet
 from harness.listener import Listener
+from harness.metric_names import PROTOCOL_VERSION
 from harness.record import (
     EMBEDDINGS,
     GALLERY,

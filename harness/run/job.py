@@ -13,13 +13,8 @@ from harness.config.faults import check_trial
 from harness.config.identity import identity_values, recorded_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
-<<<<<<< HEAD
-from harness.data.reading import Reading, read_dataset
-=======
 from harness.data.protocols.joint import JointReading, read_joint
 from harness.datasets import PersonDataset
-from harness.evaluate.measure import PROTOCOL_VERSION
->>>>>>> 6e9c5bd (Joint training: several datasets, each tested on its own split)
 from harness.listener import Listener
 from harness.methods import METHODS, Method
 from harness.metric_names import PROTOCOL_VERSION

@@ -2,20 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-<<<<<<< HEAD
 from harness.config.sections import RunConfig
-=======
-from harness.config.sections import DatasetConfig, RunConfig
 from harness.data.protocols.joint_names import part_configs
-from harness.data.reading import Reading, read_dataset
-from harness.errors import DataError
->>>>>>> 6e9c5bd (Joint training: several datasets, each tested on its own split)
 from harness.inference.transfer import results_of, transfer_data
 from harness.presets.resolve import build_stored
 from harness.queue.queue import Queue, TrialState
 from harness.queue.work_setup import WorkSetup
 from harness.record import BEFORE_PICTURES, Record, RunFolder
-from harness.run.earlier_runs import differences_in_data, differences_in_test
+from harness.run.earlier_runs import differences_in_data, differences_in_test, further_differs
 from harness.suites.cell_jobs import CELL, RUN, cell_key, stored_key
 from harness.suites.cells import Cell
 from harness.upkeep.data_now import DataNow
@@ -44,37 +38,12 @@ def changed_cells(queue: Queue, cells: Sequence[Cell], setup: WorkSetup) -> dict
     return found
 
 
-<<<<<<< HEAD
 def _differences(config: RunConfig, record: Record, folder: RunFolder, readings: DataNow) -> Iterator[str]:
-    own = readings.of(config.dataset)
-=======
-class _Readings:
-    """Datasets as they are now, each read once."""
-
-    def __init__(self, setup: WorkSetup) -> None:
-        self.setup, self._known = setup, dict[str, Reading | None]()
-
-    def of(self, config: DatasetConfig) -> Reading | None:
-        """Return a dataset; None where it cannot be read here."""
-        config = config.model_copy(update={"root": self.setup.data_root or config.root})
-        key = config.model_dump_json()
-        if key not in self._known:
-            try:
-                self._known[key] = read_dataset(config, Listener())
-            except DataError:
-                self._known[key] = None
-        return self._known[key]
-
-
-def _differences(config: RunConfig, record: Record, folder: RunFolder, readings: _Readings) -> Iterator[str]:
     first, *others = part_configs(config.dataset)
     for name, there in ((one.name, readings.of(one)) for one in others):
-        noted = record.further.get(name, {})
-        now = {"fingerprint": there.fingerprint, "pictures": there.pictures} if there else {}
-        if any(noted.get(key) != value for key, value in now.items()):
+        if there is not None and further_differs(record, name, there):
             yield f"other data in {name}"
     own = readings.of(first)
->>>>>>> 6e9c5bd (Joint training: several datasets, each tested on its own split)
     if own is not None and (unlike := differences_in_data(record, own.fingerprint, own.pictures)):
         yield unlike
     for result in results_of(folder):

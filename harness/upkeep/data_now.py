@@ -2,6 +2,7 @@
 
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import twin_marker
+from harness.data.protocols.joint_names import part_configs
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import DATASETS
 from harness.errors import UsageError
@@ -22,8 +23,8 @@ class DataNow:
         self._known: dict[str, Reading | None] = {}
 
     def of(self, config: DatasetConfig) -> Reading | None:
-        """Return a dataset; None where it is not here, or cannot be read."""
-        config = config.model_copy(update={"root": self.root or config.root})
+        """Return a dataset, of a joint training the first; None where it is not here, or cannot be read."""
+        config = part_configs(config)[0].model_copy(update={"root": self.root or config.root})
         key = config.model_dump_json()
         if key not in self._known:
             try:

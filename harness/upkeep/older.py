@@ -7,10 +7,12 @@ from pydantic import ValidationError
 
 from harness.config.removed import without_removed
 from harness.config.sections import DatasetConfig
+from harness.data.protocols.galleries import parse_test
+from harness.data.protocols.joint_names import part_configs
 from harness.errors import HarnessError
 from harness.inference.transfer import transfer_data
 from harness.record import BEFORE_PICTURES, Record, RunFolder, has_earlier_intervals
-from harness.run.earlier_runs import differences_in_data, differences_in_test
+from harness.run.earlier_runs import differences_in_data, differences_in_test, further_differs
 from harness.upkeep.data_now import DataNow, older_drawing
 from harness.upkeep.versions import older_parts, older_protocol
 
@@ -45,8 +47,21 @@ def older(folder: RunFolder, record: Record, data: DataNow) -> Older:
         parts = [older_protocol(result), _elsewhere(record, dataset, result, data)]
         if any(parts):
             found.why += [f"its test on {dataset}: {part}" for part in parts if part]
-            found.repeat.append(f"harness evaluate {record.name} --dataset {dataset}")
+            found.repeat.append(f"harness evaluate {record.name} {_test_options(dataset)}")
     return found
+
+
+def _test_options(test: str) -> str:
+    """Return the options that make a test again.
+
+    >>> _test_options("icfg"), _test_options("icfg-mixed1_4-seed2")
+    ('--dataset icfg', '--dataset icfg --gallery 1,4 --gallery-seed 2')
+    """
+    dataset, gallery = parse_test(test)
+    reduced = f" --gallery {','.join(map(str, gallery.factors))}" if gallery else ""
+    return f"--dataset {dataset}{reduced}" + (
+        f" --gallery-seed {gallery.seed}" if gallery and gallery.seed else ""
+    )
 
 
 def _data(record: Record, data: DataNow) -> Iterator[tuple[str, bool]]:
@@ -59,6 +74,10 @@ def _data(record: Record, data: DataNow) -> Iterator[tuple[str, bool]]:
     if reading is None:
         yield f"{record.config['dataset']['name']} is not here", False
         return
+    for one in part_configs(config)[1:] if config else ():
+        there = data.of(one)
+        if there is not None and further_differs(record, one.name, there):
+            yield f"not of the data that are here: other data in {one.name}", True
     own = {split: reading.pictures.get(split, "") for split in record.pictures}
     if unlike := differences_in_data(record, reading.fingerprint, own):
         yield f"not of the data that are here: {unlike}", True

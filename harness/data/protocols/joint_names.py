@@ -1,9 +1,11 @@
 """Names of joint trainings: the datasets of `cuhk+icfg`, how each is read, and what share of the pairs each has."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from harness.config.sections import DatasetConfig
-from harness.datasets import DATASETS, is_test_only
+from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief, listed
 
 PLUS = "+"
@@ -32,6 +34,13 @@ def parts_of(name: str) -> list[str]:
 def name_of(config: DatasetConfig) -> str:
     """Return the name of a training's data: its dataset, of several all joined by +."""
     return f"{config.name}{PLUS}{config.joined}" if config.joined else config.name
+
+
+def joint_defaults(parts: Sequence[str]) -> dict[str, Any]:
+    """Return the values of a run on several datasets: each validates in its own way, the longest captions decide."""
+    length = max(DATASETS.get(part).text_length for part in parts)
+    backbone = {"backbone": {"text_length": length}} if length > PersonDataset.text_length else {}
+    return {"dataset": {"joined": PLUS.join(parts[1:]), "val": "own"}, **backbone}
 
 
 def part_configs(config: DatasetConfig) -> list[DatasetConfig]:
