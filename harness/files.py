@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import time
 import zlib
@@ -114,6 +115,15 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def copy_file(source: Path, to: Path) -> None:
+    """Copy the content of a file; where that finds no room, the error names no file, so that `writing` names the place.
+
+    The error of `shutil.copyfile` names the source.
+    """
+    with source.open("rb") as content, to.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,18 +6,22 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import harness.places
+from harness.bundle import export_runs
 from harness.cli.main import cli
 from harness.cli.options import run_safely
 from harness.clip.model import load_clip
-from harness.config.sections import BackboneConfig
+from harness.config.sections import BackboneConfig, DatasetConfig
+from harness.listener import Listener
 from harness.queue.jobs import OVER
 from harness.queue.queue import Queue
 from harness.queue.storage_place import storage_url
 from harness.record import all_runs
+from harness.scoring.score import lists
 from tests import authors_files
 from tests.permissions import bound_by_permissions
 from tests.world import quick
@@ -29,6 +33,7 @@ MAKE = ("data", "make", "rstp", "--identities", "6")
 PRETRAIN = ("pretrain", "--steps", "1", "--batch-size", "2", "--held-out", "4", "--out", "{out}/tiny")
 IMPORT = ("import", "tbps_clip", "{released}", "-d", "icfg", "--preset", "tiny", "--no-test", *SMALL[:2])
 SEARCH = ("search", "a red coat", "--run", "{run}", "--gallery", "{images}", "--out", "{out}/page.html")
+SCORE = ("score", "-d", "icfg", "--synthetic", "--embeddings", "{embeddings}", "-m", "mine")
 # Commands, and the places that each of them writes to.
 WRITE = {
     "run": (("run", *WORLD, "--seed", "5"), ("runs",)),
@@ -44,6 +49,13 @@ WRITE = {
     "pretrain": (PRETRAIN, ("out",)),
     "import": (IMPORT, ("runs",)),
     "worker": (("worker", "waiting"), ("runs",)),
+    "export": (("runs", "export", "{run}", "--out", "{out}/b.zip"), ("out",)),
+    "export tables": (("runs", "export", "{run}", "--format", "csv", "--out", "{out}/tables"), ("out",)),
+    "runs import": (("runs", "import", "{bundle}"), ("runs",)),
+    "card": (("runs", "card", "{run}", "--out", "{out}/card"), ("out",)),
+    "score": (SCORE, ("runs",)),
+    "score lists": (("score", "--template", "icfg", "--synthetic", "--out", "{out}/order.json"), ("out",)),
+    "check": (("check", "{out}/expected.yaml", "--write"), ("out",)),
 }
 READ = {
     "list": (("runs", "list"), "runs"),
@@ -170,7 +182,15 @@ def good(twins, world, tmp_path_factory):
     suite.write_text("title: small\ndatasets: [icfg]\nrows: [{method: linear_probe}]\n")
     clip = load_clip(BackboneConfig(name="tiny", pretrained=None, image_size=(96, 32)))
     torch.save({"model": authors_files.tbps_clip(clip)}, released)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{files}/mlflow.db")
+        other = run(quick(twins, "zero_shot"), runs=files / "runs").name
+    export_runs([other], files / "b.zip", files / "runs")
+    known = lists(DatasetConfig(name="icfg", synthetic=True, root=str(twins)), "test", Listener())
+    text = [[owner == image for image in known["images"]] for _, owner in known["captions"]]
+    np.savez(files / "e.npz", text=np.array(text, np.float32), image=np.eye(len(known["images"])))
     names = {"run": little, "full": towers, "suite": suite, "released": released}
+    names |= {"bundle": files / "b.zip", "embeddings": files / "e.npz"}
     return root, {**names, "images": twins / "synthetic"}
 
 

@@ -1,6 +1,5 @@
 """A folder ready for the Hugging Face Hub: a run's weights, its record, and a card with what it reached and how."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from harness.bundle.privacy import without_machine
 from harness.bundle.tables import tests_of
 from harness.datasets import DATASETS
 from harness.errors import HarnessError, UsageError
-from harness.files import replaced, write_text
+from harness.files import copy_file, replaced, write_text
 from harness.metric_names import ALL_METRICS, DIRECTIONS, METRIC_NAMES
 from harness.pages.escaping import markdown_text
 from harness.places import writing
@@ -68,7 +67,7 @@ def write_card(
         place.mkdir(parents=True, exist_ok=True)
         for file in (*kept, QUERIES):
             with replaced(place / file) as draft:
-                shutil.copyfile(folder.whole(file), draft)
+                copy_file(folder.whole(file), draft)
         RunFolder(place).note(said, QUERIES, *(file for file in kept if file != WEIGHTS))
         RunFolder(place).write(said)
         for file, text in files.items():

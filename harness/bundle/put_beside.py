@@ -14,7 +14,7 @@ from harness.bundle.layout import CONTENTS, RUNS
 from harness.bundle.verify import verify_folder
 from harness.bundle.zips import unpack
 from harness.errors import DataError, listed
-from harness.files import BROKEN, file_hash
+from harness.files import BROKEN, copy_file, file_hash
 from harness.metric_names import DIRECTIONS
 from harness.paths import runs_root
 from harness.places import writing
@@ -111,7 +111,7 @@ def _move(source: Path, root: Path, names: list[str]) -> None:
             for file in (one for one in (source / name).rglob("*") if one.is_file()):
                 to = draft / file.relative_to(source / name)
                 to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, to)
+                copy_file(file, to)
         for name, draft in drafts.items():
             draft.rename(root / name)
     finally:

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from harness import files
 from harness.bundle import export_runs, import_bundle
 from harness.bundle.put_beside import in_words
 from harness.errors import DataError, UsageError
@@ -68,14 +69,14 @@ def test_a_bundle_that_does_not_verify_leaves_nothing(bundle, tmp_path, monkeypa
 
 def test_a_folder_that_fills_up_keeps_nothing_of_it(bundle, tmp_path, monkeypatch):
     path, runs = bundle
-    copy = shutil.copyfile
+    copy = files.copy_file
 
     def full(source, to):
         if runs[1].name in str(to):
             raise OSError(28, "No space left on device", str(to))
         return copy(source, to)
 
-    monkeypatch.setattr("harness.bundle.put_beside.shutil.copyfile", full)
+    monkeypatch.setattr("harness.bundle.put_beside.copy_file", full)
     with pytest.raises(UsageError, match="free some space"):
         import_bundle(path, tmp_path / "ours")
     assert list((tmp_path / "ours").iterdir()) == []
