@@ -18,6 +18,7 @@ PLUGINS = ("methods", "datasets", "reports")
 FLOORS = (
     "__main__",
     "cli",
+    "board",
     "reporting",
     "analysis suites api",
     "upkeep",

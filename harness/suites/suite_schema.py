@@ -15,6 +15,7 @@ from harness.presets.schemas import DIALECT, config_schema, preset_schema, share
 from harness.queue.slurm_profile import Profile
 from harness.registry.plug_ins import plugins
 from harness.relations.register import Register
+from harness.results.board_file import BoardFile
 from harness.suites.published_tables import published_names
 from harness.suites.schema import GIVEN, OTHERS, Row, Suite
 from harness.upkeep.expected import FIGURES, Expected, Figure, Result
@@ -137,10 +138,16 @@ def _keys(schema: dict[str, Any], part: dict[str, Any] | None = None, prefix: st
             yield prefix + name
 
 
+def board_schema(methods: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the schema of a board's `board.yaml`, which is no method's."""
+    return {"$schema": DIALECT, **BoardFile.model_json_schema(), "title": "harness board"}
+
+
 _KINDS = {
     "suite": suite_schema,
     "preset": preset_schema,
     "config": config_schema,
     "slurm": slurm_schema,
     "expected": expected_schema,
+    "board": board_schema,
 }
