@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pandas import DataFrame
+
 from harness.board.facts import board_facts
 from harness.board.reading import BUNDLES, Bundle, Fault, read_bundles, tested
 from harness.bundle.figures import combined_runs
@@ -15,6 +17,7 @@ from harness.files import BROKEN
 from harness.record import Record, RunFolder, twin_name
 from harness.results.board_file import BOARD_FILE, BoardFile, Protocol, read_board_file
 from harness.results.panels import Panel, split_panels
+from harness.results.run_table import UNTRAINED
 
 _FAILED = (*BROKEN, HarnessError, KeyError, IndexError, TypeError, AttributeError, MemoryError)
 Tests = dict[str, dict[str, float | None]]
@@ -139,24 +142,33 @@ def _shown(value: float | None) -> str:
 
 
 def _deal(board: Board, file: BoardFile) -> Iterator[Fault]:
-    """Give results that may be compared the protocol they fit; yield a fault for each run that fits none."""
+    """Give each result the protocol it fits, those that may be compared together; yield a fault for each run without.
+
+    A method that trains nothing fixes less and is in each protocol that it fits.
+    """
     try:
         results, persons = combined_runs([run for run, _ in board.runs])
-        panels = split_panels(results, board_facts, persons)
+        dealt: dict[str, list[dict[str, Any]]] = {one.name: [] for one in file.protocols}
+        for record in results.to_dict("records"):
+            row = {str(key): value for key, value in record.items()}
+            facts = board_facts(row)
+            unlike = {one.name: one.unlike(row, facts) for one in file.protocols}
+            nearest = min(file.protocols, key=lambda one: (len(unlike[one.name]), -len(one.facts)))
+            if unlike[nearest.name]:
+                yield from _unfit(row, nearest, unlike[nearest.name])
+                continue
+            everywhere = row["rule"] == UNTRAINED
+            for name in [name for name in dealt if not unlike[name]] if everywhere else [nearest.name]:
+                dealt[name].append(row)
+        for protocol in file.protocols:
+            rows = DataFrame(dealt[protocol.name])
+            panels = split_panels(rows, board_facts, persons) if len(rows) else []
+            board.panels += [(protocol, panel) for panel in panels]
     except _FAILED as error:
         yield Fault(BUNDLES, f"the results cannot be put together: {error}")
-        return
-    for panel in panels:
-        row = panel.records[0]
-        place = (panel.facts, str(row["tested_on"]), bool(row["synthetic"]))
-        unlike = {one.name: one.unlike(*place) for one in file.protocols}
-        fits = min(file.protocols, key=lambda one: (len(unlike[one.name]), -len(one.facts)))
-        if unlike[fits.name]:
-            why = f"fits no protocol of {BOARD_FILE}; of the nearest, {fits.name}, {' and '.join(unlike[fits.name])}"
-            yield from (
-                Fault(run, f"its result on {twin_name(*place[1:])} {why}")
-                for one in panel.records
-                for run in one["runs"]
-            )
-        else:
-            board.panels.append((fits, panel))
+
+
+def _unfit(row: dict[str, Any], nearest: Protocol, unlike: list[str]) -> Iterator[Fault]:
+    place = twin_name(str(row["tested_on"]), bool(row["synthetic"]))
+    why = f"fits no protocol of {BOARD_FILE}; of the nearest, {nearest.name}, {' and '.join(unlike)}"
+    yield from (Fault(run, f"its result on {place} {why}") for run in row["runs"])

@@ -13,14 +13,26 @@ from harness.evaluate.intervals import METHOD
 from harness.pages.tables import interval_text, row_interval
 from harness.record import Record, RunFolder
 from harness.registry.plug_ins import plugins
-from harness.reporting.display_names import begun, data_name, method_name
+from harness.reporting.display_names import begun, method_name
+from harness.reporting.verdicts.titles import place_name
 from harness.results.board_file import BoardFile, Protocol
 from harness.results.method_ranks import ranked, row_rank
 from harness.results.panels import Panel
 
 Row = dict[Any, Any]
 _LATEST = 8
-_RUN_HEADER = ("run", "method", "tested on", "seed", "R@1", "R@1 [95 %]", "mAP", "kind", "finished", "bundle")
+_RUN_HEADER = (
+    "run",
+    "method",
+    "tested on",
+    "seed",
+    "interval of R@1",
+    "R@1 [95 %]",
+    "mAP [95 %]",
+    "kind",
+    "finished",
+    "bundle",
+)
 RULES = (
     "Every figure follows from per-query results that are in a bundle on this site. When the site was built, metrics, "
     "intervals, combined seeds, ranks, differences and p-values were computed anew from them; a bundle in which one "
@@ -40,14 +52,14 @@ RULES = (
 
 def index_body(board: Board, file: BoardFile) -> str:
     """Return the body of the first page: the protocols with their verdicts, methods, and the latest runs."""
-    rows = [_protocol_row(protocol, _panels(board, protocol)) for protocol in file.protocols]
+    rows = [_protocol_row(board, protocol) for protocol in file.protocols]
     head = ("dataset and protocol", "first", "best R@1 [95 %]", "results", "runs", "newest")
     latest = sorted(board.runs, key=lambda pair: (pair[1].finished or "", pair[1].name), reverse=True)[
         :_LATEST
     ]
     return "\n".join(
         [
-            "".join(paragraph(line) for line in file.about.splitlines() if line.strip()),
+            "".join(paragraph(" ".join(one.split())) for one in file.about.split("\n\n") if one.strip()),
             section("Datasets and protocols", table(head, rows, n_left=2)),
             *_verdicts(board, file),
             section("Methods", _methods(board)),
@@ -70,12 +82,13 @@ def _panels(board: Board, protocol: Protocol) -> list[Panel]:
     return [panel for one, panel in board.panels if one == protocol]
 
 
-def _protocol_row(protocol: Protocol, panels: list[Panel]) -> list[Cell]:
+def _protocol_row(board: Board, protocol: Protocol) -> list[Cell]:
+    panels = _panels(board, protocol)
     records = [row for panel in panels for row in panel.records]
     rows = ranked(panels[0]).to_dict("records") if panels else []
     first = [method_name(str(row["method"])) for row in rows if row["rank_low"] == 1]
-    days = sorted(str(row.get("day") or "") for row in records)
     runs = {name for row in records for name in row["runs"]}
+    days = sorted(_day(record) for _, record in board.runs if record.name in runs)
     return [
         Cell(link(protocol.title, "protocol", f"{protocol.name}.html", up=""), protocol.title),
         text(", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "")),
@@ -130,7 +143,7 @@ def method_body(board: Board, method: str) -> str:
         ]
         for protocol, row in found
     ]
-    head = ("protocol", "result", "rank", "R@1", "R@1 [95 %]", "mAP [95 %]", "seeds", "kind")
+    head = ("protocol", "result", "rank", "interval of R@1", "R@1 [95 %]", "mAP [95 %]", "seeds", "kind")
     runs = [(run, record) for run, record in board.runs if record.config["method"]["name"] == method]
     return "\n".join(
         [
@@ -160,6 +173,10 @@ def _run_table(board: Board, runs: list[tuple[RunFolder, Record]], up: str) -> s
     return table(_RUN_HEADER, rows, n_left=3)
 
 
+def _day(record: Record) -> str:
+    return (record.finished or record.started)[:10]
+
+
 def _ends(record: Record, name: str = "R1") -> tuple[float | None, float | None, float | None]:
     key = f"test/{record.config['dataset']['name']}/t2i/{name}"
     low, high = record.intervals.get(key, (None, None))
@@ -172,13 +189,13 @@ def _run_cells(record: Record, bundle: str, kinds: dict[str, str], most: float, 
     return [
         Cell(link(record.name, "run", f"{record.name}.html", up=up), record.name),
         Cell(link(method_name(method), "method", page_name(method), up=up), method_name(method).lower()),
-        text(data_name(record.config["dataset"]["name"], record.synthetic)),
+        text(place_name(record.config["dataset"]["name"], record.synthetic)),
         text(record.config["seed"], record.config["seed"]),
         Cell(interval_bar(*ends, most), ends[0]),
         text(interval_text(*ends), ends[0]),
         text(interval_text(mean, low, high), mean),
         text(kinds.get(record.name, "")),
-        text((record.finished or record.started)[:10]),
+        text(_day(record)),
         Cell(link(bundle, "bundles", bundle, up=up), bundle),
     ]
 
@@ -212,5 +229,5 @@ def about_body(board: Board, file: BoardFile) -> str:
 
 
 def _protocol_facts(protocol: Protocol) -> str:
-    shown = {"test set": data_name(protocol.dataset, protocol.synthetic), **protocol.facts}
+    shown = {"test set": place_name(protocol.dataset, protocol.synthetic), **protocol.facts}
     return f"<h3>{link(protocol.title, 'protocol', f'{protocol.name}.html', up='')}</h3>{facts(shown)}"

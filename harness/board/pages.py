@@ -1,5 +1,6 @@
 """The parts of the board's pages as HTML: the frame, tables that sort, lists; every text is hostile and escaped."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from harness.pages.tables import DASH
 
 # `data:` is no part of it: nothing on a page is fetched but the two files beside it.
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+# A left cell of more characters is folded, and kept wide enough to be read.
+_LONG = 14
 _FRAME = """<!doctype html>
 <html lang="en">
 <head>
@@ -113,9 +116,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, n_left: int 
 
 
 def _cell(cell: Cell, side: str) -> str:
+    long = " wide" if side == "left" and len(re.sub("<[^>]*>", "", cell.html)) > _LONG else ""
     missing = cell.sort is None or cell.sort != cell.sort
     sort = "" if missing else f' data-sort="{html_text(str(cell.sort))}"'
-    return f'<td class="{side}"{sort}>{cell.html}</td>'
+    return f'<td class="{side}{long}"{sort}>{cell.html}</td>'
 
 
 def facts(values: Mapping[str, object]) -> str:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 Row = dict[Any, Any]
 MEASURED, SCORED_WORD = "trained here", "scored, not trained here"
 _HEADER = (
-    "#", "rank", "method", "R@1", "R@1 [95 %]", "R@5 [95 %]", "R@10 [95 %]", "mAP [95 %]", "difference to leader",
-    "p (Holm)", "seeds", "runs",
+    "#", "rank", "method", "interval of R@1", "R@1 [95 %]", "R@5 [95 %]", "R@10 [95 %]", "mAP [95 %]",
+    "difference to leader", "p (Holm)", "seeds", "runs",
 )  # fmt: skip
 _COST_HEADER = (
     "#", "method", "R@1 [95 %]", "front", "trainable", "FLOPs a pair", "memory of a step", "training", "rule", "batch"
@@ -82,7 +82,7 @@ def kind_of(row: Mapping[Any, Any]) -> str:
 def _panel(panel: Panel, number: int, n_panels: int) -> str:
     """Return the part of the page of results that may be compared with one another."""
     heading = "Results" if n_panels == 1 else f"Results, part {number} of {n_panels}"
-    apart = [reason.replace("protocol", "part") for reason in panel.reasons] if number > 1 else []
+    apart = [reason.replace("protocol", "part", 1) for reason in panel.reasons] if number > 1 else []
     shared = [line for line in panel.words() if line not in panel.reasons and line not in panel.caveats()]
     rows = ranked(panel)
     return section(
@@ -231,7 +231,7 @@ def claims_section(protocol: Protocol) -> str:
     twin = _TWIN_CLAIMS.format(name=dataset_name(protocol.dataset)) if protocol.synthetic else ""
     assert tuple(METRIC_NAMES[name] for name in ("R1", "R5", "R10", "mAP")) == _CLAIM_HEADER[2:6]
     return section(
-        f"Claims: {len(rows)} published figures, not measured here",
+        f"Claims: {len(rows)} published results, not measured here",
         paragraph(_NO_CLAIMS),
         paragraph(twin) if twin else "",
         table(_CLAIM_HEADER, cells, n_left=2, kind="published"),

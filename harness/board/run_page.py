@@ -12,7 +12,8 @@ from harness.metric_names import DIRECTIONS, METRIC_NAMES, METRICS
 from harness.pages.cost_text import memory_text, millions_text, seconds_text
 from harness.pages.tables import count_text, interval_text
 from harness.record import Record, RunFolder
-from harness.reporting.display_names import data_name, method_name
+from harness.reporting.display_names import method_name
+from harness.reporting.verdicts.titles import place_name
 from harness.results.board_file import Protocol
 
 _WAYS = {"t2i": "text to image", "i2t": "image to text"}
@@ -57,13 +58,18 @@ def _results(run: RunFolder, record: Record) -> str:
             first = said["metrics"].get(f"{prefix}R1")
             rows.append(
                 [
-                    text(data_name(dataset, record.synthetic)),
+                    text(place_name(dataset, record.synthetic)),
                     text(_WAYS[way]),
-                    Cell(interval_bar(first, *ends["R1"], most), first),
+                    Cell(interval_bar(first, ends["R1"][0], ends["R1"][1], most), first),
                     *(_figure(said["metrics"].get(prefix + name), *ends[name]) for name in METRICS),
                 ]
             )
-    head = ("tested on", "direction", "R@1", *(f"{METRIC_NAMES[name]} [95 %]" for name in METRICS))
+    head = (
+        "tested on",
+        "direction",
+        "interval of R@1",
+        *(f"{METRIC_NAMES[name]} [95 %]" for name in METRICS),
+    )
     return table(head, rows, n_left=2)
 
 
@@ -129,7 +135,7 @@ def _data(record: Record) -> str:
     data = record.data
     return facts(
         {
-            "trained on": data_name(record.config["dataset"]["name"], record.synthetic),
+            "trained on": place_name(record.config["dataset"]["name"], record.synthetic),
             "annotation (SHA-256)": _hash(record.fingerprint),
             **{f"pictures of {split} (SHA-256)": _hash(value) for split, value in record.pictures.items()},
             "backbone": f"{record.backbone.get('name', '')} ({record.backbone.get('pretrained', '')})",
@@ -152,7 +158,7 @@ def _costs(record: Record) -> str:
         {
             "trainable parameters": count_text(counts.get("trainable")),
             "all parameters": count_text(counts.get("total")),
-            "FLOPs of training a pair": millions_text(None if None in pair else sum(pair)),  # type: ignore[arg-type]
+            "FLOPs of training a pair": millions_text(None if None in pair else sum(pair)),
             "memory of a step": memory_text(told.get("step_peak_bytes")),
             "training": seconds_text(told.get("train_seconds")),
         }

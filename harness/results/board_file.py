@@ -1,15 +1,18 @@
 """The `board.yaml` of a board: what it is called, who answers for it, and the protocols that results must fit."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.config.faults import explain
 from harness.config.strict_yaml import read_yaml
 from harness.errors import UsageError
+from harness.results.flags import FLAGS, NO
 from harness.results.panels import Facts
+from harness.results.run_table import UNTRAINED
 
 BOARD_FILE = "board.yaml"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
@@ -46,12 +49,18 @@ class Protocol(BaseModel):
         description="What each result must have, as a report says what all rows share: `image size: 64×64`.",
     )
 
-    def unlike(self, row_facts: Facts, dataset: str, synthetic: bool) -> list[str]:
-        """Return what a result has otherwise, in words; nothing where it fits."""
-        wanted = {"dataset": self.dataset, "synthetic": str(self.synthetic).lower()}
-        given = {"dataset": dataset, "synthetic": str(synthetic).lower()}
-        pairs = [(name, wanted[name], given[name]) for name in wanted]
-        pairs += [(name, text, row_facts[name]) for name, text in self.facts.items() if name in row_facts]
+    def unlike(self, row: Mapping[str, Any], facts: Facts) -> list[str]:
+        """Return what a result has otherwise, in words; nothing where it fits.
+
+        Args:
+            row: of the result.
+            facts: what it fixes. A method that trains nothing fixes less, and what it leaves open fits.
+        """
+        pairs = [("dataset", self.dataset, str(row["tested_on"]))]
+        pairs += [("synthetic", str(self.synthetic).lower(), str(bool(row["synthetic"])).lower())]
+        for name, text in self.facts.items():
+            is_open = row["rule"] == UNTRAINED and name not in FLAGS.values()
+            pairs.append((name, text, facts.get(name, text if is_open else NO)))
         return [f"{name} is {found}, not {text}" for name, text, found in pairs if found != text]
 
 

@@ -6,7 +6,7 @@ import click
 
 from harness.board.check import check_board
 from harness.board.site import build_board
-from harness.cli.layout import size
+from harness.cli.layout import paragraph, size
 from harness.cli.options import plain, print_json
 from harness.errors import many
 
@@ -18,10 +18,10 @@ def check(folder: str, since: str | None, *, as_json: bool) -> int:
         print_json(found.as_dict())
         return 1 if found.faults else 0
     for fault in found.faults:
-        click.echo(plain(fault.line))
+        paragraph("", fault.line, indent=2)
     what = f"{many(len(found.runs), 'run')} in {many(len(found.bundles), 'bundle')}"
     state = many(len(found.faults), "fault") if found.faults else "every figure agrees, nothing is at fault"
-    click.echo(plain(f"{folder}: {what}; {state}"))
+    paragraph("", f"{folder}: {what}; {state}", indent=2)
     return 1 if found.faults else 0
 
 
