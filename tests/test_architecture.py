@@ -23,7 +23,7 @@ FLOORS = (
     "analysis suites api",
     "upkeep",
     "bundle",
-    "inference sweep reports scoring",
+    "inference sweep reports scoring board_file",
     "results run pretrain conformance",
     "evaluate train presets",
     "data queue methods",

@@ -11,11 +11,11 @@ from pandas import DataFrame
 
 from harness.board.facts import board_facts
 from harness.board.reading import BUNDLES, Bundle, Fault, read_bundles, tested
+from harness.board_file import BOARD_FILE, BoardFile, Protocol, read_board_file
 from harness.bundle.figures import combined_runs
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files import BROKEN
 from harness.record import Record, RunFolder, twin_name
-from harness.results.board_file import BOARD_FILE, BoardFile, Protocol, read_board_file
 from harness.results.panels import Panel, split_panels
 from harness.results.run_table import UNTRAINED
 

@@ -8,6 +8,7 @@ from harness.board.check import Board
 from harness.board.drawings import interval_bar, top_of
 from harness.board.pages import Cell, facts, link, notes, page_name, paragraph, section, table, text
 from harness.board.protocol_page import kind_of, verdict_of
+from harness.board_file import BoardFile, Protocol
 from harness.bundle.verify import SEALED
 from harness.evaluate.intervals import METHOD
 from harness.pages.tables import interval_text, row_interval
@@ -15,7 +16,6 @@ from harness.record import Record, RunFolder
 from harness.registry.plug_ins import plugins
 from harness.reporting.display_names import begun, method_name
 from harness.reporting.verdicts.titles import place_name
-from harness.results.board_file import BoardFile, Protocol
 from harness.results.method_ranks import ranked, row_rank
 from harness.results.panels import Panel
 

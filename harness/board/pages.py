@@ -84,7 +84,7 @@ def page_name(name: str) -> str:
     """Return the file of a page of this name, the same for no two names.
 
     >>> page_name("cskt"), page_name("../x")
-    ('cskt.html', 'x-a32ee6d9.html')
+    ('cskt.html', 'x-db8f7bad.html')
     """
     stem = safe_stem(name)[:60]
     same = stem == name and stem == stem.lower()

@@ -11,6 +11,7 @@ from pandas import DataFrame
 from harness.board.drawings import cost_drawing, interval_bar, top_of
 from harness.board.facts import board_facts
 from harness.board.pages import Cell, link, notes, page_name, paragraph, section, table, text
+from harness.board_file import Protocol
 from harness.metric_names import METRIC_NAMES
 from harness.pages.cost_text import memory_text, millions_text, seconds_text
 from harness.pages.tables import count_text, marked, p_text, row_interval
@@ -22,7 +23,6 @@ from harness.reporting.published.missing import printed
 from harness.reporting.verdicts.ranking import ranking_verdict
 from harness.reporting.verdicts.titles import where_of
 from harness.reporting.verdicts.words import flagged
-from harness.results.board_file import Protocol
 from harness.results.flags import flags
 from harness.results.method_ranks import LEADER, LEVEL, pairs, ranked, row_rank
 from harness.results.panels import Panel, split_panels

@@ -6,6 +6,7 @@ from typing import Any
 from harness.board.drawings import interval_bar, top_of
 from harness.board.pages import Cell, facts, link, notes, page_name, paragraph, section, table, text
 from harness.board.reading import Bundle
+from harness.board_file import Protocol
 from harness.bundle.tables import tests_of
 from harness.bundle.verify import SEALED
 from harness.metric_names import DIRECTIONS, METRIC_NAMES, METRICS
@@ -14,7 +15,6 @@ from harness.pages.tables import count_text, interval_text
 from harness.record import Record, RunFolder
 from harness.reporting.display_names import method_name
 from harness.reporting.verdicts.titles import place_name
-from harness.results.board_file import Protocol
 
 _WAYS = {"t2i": "text to image", "i2t": "image to text"}
 

@@ -14,12 +14,12 @@ from harness.board.pages import Frame, page_name
 from harness.board.protocol_page import kind_of, protocol_body
 from harness.board.reading import Bundle, told_faults
 from harness.board.run_page import run_body
+from harness.board_file import Protocol
 from harness.errors import DataError, UsageError, many
 from harness.files import BROKEN, read_json
 from harness.places import writing
 from harness.reporting.display_names import begun, method_name
 from harness.reporting.verdicts.titles import run_title
-from harness.results.board_file import Protocol
 
 MARK = "built.json"
 _ASSETS = ("site.css", "site.js")

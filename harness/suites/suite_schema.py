@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.board_file import BoardFile
 from harness.data.protocols.galleries import LARGEST_FACTOR
 from harness.errors import UsageError
 from harness.methods import METHODS
@@ -15,7 +16,6 @@ from harness.presets.schemas import DIALECT, config_schema, preset_schema, share
 from harness.queue.slurm_profile import Profile
 from harness.registry.plug_ins import plugins
 from harness.relations.register import Register
-from harness.results.board_file import BoardFile
 from harness.suites.published_tables import published_names
 from harness.suites.schema import GIVEN, OTHERS, Row, Suite
 from harness.upkeep.expected import FIGURES, Expected, Figure, Result

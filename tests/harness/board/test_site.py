@@ -19,13 +19,6 @@ WIDTHS = (390, 820, 1400)
 PAGES = ("index.html", "runs.html", "about.html", "protocol/icfg-twin-tiny.html", "method/cskt.html")
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The site of the example, built once."""
-    out = tmp_path_factory.mktemp("board") / "site"
-    return build_board(EXAMPLE, out), out
-
-
 class _Links(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -49,32 +42,6 @@ def test_every_link_leads_to_a_file_of_the_site_and_none_elsewhere(built):
         for address in links.found:
             assert not re.match(r"[a-z]+:|//", address), address
             assert (page.parent / address.partition("#")[0]).is_file(), address
-
-
-def test_claims_and_scored_results_stand_apart(built):
-    text = (built[1] / "protocol" / "icfg-twin-tiny.html").read_text(encoding="utf-8")
-    measured, claims = text.split('<section class="claims"')
-    assert "Wilson" in measured or "95 % intervals" in measured
-    assert "58.90" in claims
-    assert "58.90" not in measured
-    first, second = measured.split('id="part-2"')
-    assert "colour_words" in second
-    assert "colour_words" not in first
-    assert "Separate from part 1, because" in second
-    assert "scored, not trained here" in second
-
-
-def test_a_run_page_has_its_provenance(built):
-    (page,) = (built[1] / "run").glob("colour_words-*.html")
-    text = page.read_text(encoding="utf-8")
-    for words in (
-        "SHA-256 of the bundle",
-        "annotation (SHA-256)",
-        "identity",
-        "colour-words.zip",
-        "Scored, not trained",
-    ):
-        assert words in text
 
 
 def test_the_same_bundles_give_the_same_bytes_and_replace_the_site(built, tmp_path):
