@@ -18,11 +18,12 @@ PLUGINS = ("methods", "datasets", "reports")
 FLOORS = (
     "__main__",
     "cli",
+    "board",
     "reporting",
     "analysis suites api",
     "upkeep",
     "bundle",
-    "inference sweep reports scoring",
+    "inference sweep reports scoring board_file",
     "results run pretrain conformance",
     "evaluate train presets",
     "data queue methods",

@@ -28,6 +28,7 @@ SHOWN = ("README.md", "CONTRIBUTING.md", *DOCS)
 # What blocks other than commands and output there are: each has a test below that runs it.
 CODE = {
     "docs/bundle.md": ["yaml"],
+    "docs/board.md": ["yaml"],
     "docs/cluster.md": ["yaml"],
     "docs/first-run.md": ["python"],
     "docs/data.md": ["yaml", "python", "json"],

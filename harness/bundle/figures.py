@@ -1,9 +1,9 @@
 """What a bundle says of its runs together: seeds combined, ranks and differences, from the per-query results alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.bundle.layout import PERSONS, RESULTS, RUNS
 from harness.evaluate.per_identity import Persons, write_persons
@@ -15,6 +15,9 @@ from harness.results.over_seeds import combine_seeds
 from harness.results.panels import Panel, dataset_facts, split_panels
 from harness.results.run_table import json_cell, run_rows
 from harness.track.tags import record_row
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _ENDS = ("", "_low", "_high")
 _RANKS = ("rank_low", "rank_high", "rank_persons_only")
@@ -38,10 +41,17 @@ def figures(folder: Path) -> tuple[dict[str, Any], dict[str, Persons]]:
 
     A table holds results on one test set that may be compared, best first, and the difference of each two.
     """
+    combined, persons = combined_runs(run_folders(folder))
+    panels = split_panels(combined, dataset_facts, persons)
+    return {"tables": [_table(panel) for panel in panels]}, persons
+
+
+def combined_runs(folders: Sequence[RunFolder]) -> tuple["DataFrame", dict[str, Persons]]:
+    """Return the results of runs on disk with their seeds combined, and each result per identity, without a store."""
     from pandas import DataFrame
 
     records: dict[str, tuple[RunFolder, Record]] = {}
-    for run in run_folders(folder):
+    for run in folders:
         record = run.read()
         assert record is not None
         records[record.name] = (run, record)
@@ -49,9 +59,7 @@ def figures(folder: Path) -> tuple[dict[str, Any], dict[str, Persons]]:
     known = {row.name: row for row in rows}
     newest = sorted(rows, key=lambda row: (-(row.started or 0), row.name))
     table = DataFrame([line for row in newest for line in run_rows(row, known)])
-    combined, persons = combine_seeds(table, partial(_queries, records))
-    panels = split_panels(combined, dataset_facts, persons)
-    return {"tables": [_table(panel) for panel in panels]}, persons
+    return combine_seeds(table, partial(_queries, records))
 
 
 def _queries(

@@ -45,6 +45,7 @@ COMMANDS = {
     ),
     "probe": ("harness.cli.commands.probe:probe", "Measure what a trained run needs of its layers."),
     "search": ("harness.cli.commands.search:search", "Find images by a description, with a trained run."),
+    "board": ("harness.cli.commands.board:board", "Check and build a board of bundles as a site."),
     "ui": ("harness.cli.commands.ui:ui", "Show the tracked runs in MLflow's UI."),
     "data": ("harness.cli.commands.data:data", "Describe, check, make and cache datasets."),
     "methods": ("harness.cli.commands.methods:methods", "List, count and test methods."),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from harness.board_file import BoardFile
 from harness.data.protocols.galleries import LARGEST_FACTOR
 from harness.errors import UsageError
 from harness.methods import METHODS
@@ -137,10 +138,16 @@ def _keys(schema: dict[str, Any], part: dict[str, Any] | None = None, prefix: st
             yield prefix + name
 
 
+def board_schema(methods: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the schema of a board's `board.yaml`, which is no method's."""
+    return {"$schema": DIALECT, **BoardFile.model_json_schema(), "title": "harness board"}
+
+
 _KINDS = {
     "suite": suite_schema,
     "preset": preset_schema,
     "config": config_schema,
     "slurm": slurm_schema,
     "expected": expected_schema,
+    "board": board_schema,
 }

@@ -7,7 +7,7 @@ from harness.cli.options import Choice, option
 
 
 @click.command()
-@click.argument("kind", type=Choice(["suite", "preset", "config", "slurm", "expected", "all"]))
+@click.argument("kind", type=Choice(["suite", "preset", "config", "slurm", "expected", "board", "all"]))
 @option(
     "--method", "-m", type=PlugIn("methods"), help="Only the settings of this method (preset and config)."
 )

@@ -67,13 +67,13 @@ def counterparts(tables: Sequence[str]) -> list[Row]:
     for name in tables:
         for row in load_published(name).rows:
             if row.counterpart is not None:
-                own = _published(row)
+                own = published_row(row)
                 key = str([own[part] for part in own if part not in ("table", "quoted_in", "note", "method")])
                 found.setdefault(key, own | {"tables": []})["tables"].append(name)
     return list(found.values())
 
 
-def _published(row: PublishedRow) -> Row:
+def published_row(row: PublishedRow) -> Row:
     """Return a published row as values that JSON knows."""
     size = "×".join(map(str, row.image_size)) if row.image_size else None
     own = ("method", "condition", "trained_on", "tested_on", "backbone", "counterpart", "selection", "note")

@@ -1,0 +1,22 @@
+"""A board's bundles are read with their runs and tests; what cannot be is one fault."""
+
+import shutil
+from pathlib import Path
+
+from harness.board import reading
+from harness.board.reading import Fault, read_bundles, told_faults
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "board"
+
+
+def test_runs_are_read_with_their_tests_and_what_is_none_is_a_fault(tmp_path):
+    (tmp_path / "bundles").mkdir()
+    shutil.copy(EXAMPLE / "bundles" / "colour-words.zip", tmp_path / "bundles")
+    (tmp_path / "bundles" / "x.zip").write_bytes(b"x")
+    (bundle,), (fault,) = read_bundles(tmp_path, tmp_path / "work", verify=False)
+    assert [round(reading.tested(*run)["icfg"], 2) for run in bundle.runs] == [11.94]
+    assert fault.where == "bundles/x.zip"
+
+
+def test_many_faults_are_one_line():
+    assert told_faults([Fault("a", "b\nc")] * 5) == "a: b c; a: b c; a: b c and 2 more"
