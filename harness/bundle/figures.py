@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.bundle.layout import PERSONS, RESULTS, RUNS
-from harness.evaluate.per_identity import Persons, write_persons
+from harness.evaluate.per_identity import Persons, persons_key, write_persons
 from harness.files import write_json
 from harness.metric_names import METRICS
 from harness.record import Record, RunFolder
@@ -39,11 +39,15 @@ def write_figures(folder: Path) -> None:
 def figures(folder: Path) -> tuple[dict[str, Any], dict[str, Persons]]:
     """Return the tables of an unpacked bundle as plain values, and each result per identity.
 
-    A table holds results on one test set that may be compared, best first, and the difference of each two.
+    A table holds results on one test set that may be compared, best first, and the difference of each two. A result is
+    named after its first run: the hash of its condition is another once the harness knows one setting more.
     """
     combined, persons = combined_runs(run_folders(folder))
     panels = split_panels(combined, dataset_facts, persons)
-    return {"tables": [_table(panel) for panel in panels]}, persons
+    names = {
+        persons_key(row): f"{row['runs'][0]} on {row['tested_on']}" for row in combined.to_dict("records")
+    }
+    return {"tables": [_table(panel) for panel in panels]}, {names[key]: one for key, one in persons.items()}
 
 
 def combined_runs(folders: Sequence[RunFolder]) -> tuple["DataFrame", dict[str, Persons]]:

@@ -263,15 +263,19 @@ def _condition(run: RunRow, start: _Start) -> str:
     marks = {name: run.tags.get(f"harness.{name}") for name in names}
     marks |= {"weights": start.weights} if start.words is not None else {}
     marks |= {"further": run.tag("further")} if run.tag("further") else {}
-    return content_hash([_config(run, start), versions, list(marks.values())])[:16]
+    return content_hash([_told(run, start), versions, list(marks.values())])[:16]
 
 
 def _config(run: RunRow, start: _Start) -> dict[str, str]:
     """Return a run's settings; later ones that its record leaves out have their defaults."""
+    return {key: str(value) for key, value in later_defaults(RunConfig).items()} | _told(run, start)
+
+
+def _told(run: RunRow, start: _Start) -> dict[str, str]:
+    """Return the settings that a run's record has: a later one only where it is not its default."""
     dropped = free_keys(RunConfig) | {"seed", *REMOVED}
     kept = {key: value for key, value in run.params.items() if key not in dropped}
-    later = {key: str(value) for key, value in later_defaults(RunConfig).items()}
-    return later | kept | ({_INIT_FROM: start.words} if start.words is not None else {})
+    return kept | ({_INIT_FROM: start.words} if start.words is not None else {})
 
 
 def write_rows(path: Path, rows: "DataFrame") -> None:

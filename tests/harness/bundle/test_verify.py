@@ -11,9 +11,12 @@ from harness.bundle.export import export_runs
 from harness.bundle.layout import CONTENTS, PERSONS, RESULTS
 from harness.bundle.verify import verify_bundle
 from harness.bundle.zips import unpack, write_zip
+from harness.config.sections import RunConfig
+from harness.config.values import content_hash
 from harness.errors import DataError, UsageError
 from harness.files import CHECKSUM, file_hash, load_arrays, read_json, write_arrays, write_json
 from harness.record import HISTORY, QUERIES, QUERIES_SHA256, RECORD, RunFolder
+from harness.results import run_table
 from tests import measured_runs
 
 KEY = "test/icfg/t2i/R1"
@@ -73,6 +76,13 @@ def test_what_was_written_verifies_and_says_what_was_checked(bundle):
     of = {check.of for check in found.checks}
     assert of == {"bundle", *found.runs, f"{found.runs[0]} on cuhk"}
     assert len(found.checks) == 3 + 3 * 8 + 3
+
+
+def test_it_verifies_once_the_harness_knows_more_settings(bundle, monkeypatch):
+    known = run_table.later_defaults(RunConfig)
+    monkeypatch.setattr(run_table, "later_defaults", lambda section: known | {"train.later": 0.5})
+    monkeypatch.setattr(run_table, "content_hash", lambda value: content_hash([value, "hashed otherwise"]))
+    assert verify_bundle(bundle).agrees
 
 
 def test_it_combines_seeds_and_compares_results(opened):
