@@ -39,7 +39,7 @@ CODE = {
 # Plug-ins and data that the pages make, which their commands name.
 MADE = ("attention_tuning", "station", "street", "six_people")
 # Other programs than ours, which a page may name without a test of their own.
-PROGRAMS = {"export", "source", "mkdir", "mv", "pip", "optuna-dashboard", "docker", "ssh"}
+PROGRAMS = {"export", "source", "mkdir", "mv", "git", "pip", "optuna-dashboard", "docker", "ssh"}
 
 
 class Block(NamedTuple):
