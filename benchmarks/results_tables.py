@@ -1,16 +1,18 @@
 """The tables of RESULTS.md, from runs on the synthetic twins: one a twin, between its markers.
 
     python -m benchmarks.results_tables [--runs DIR] [--experiment NAME]
+    python -m benchmarks.results_tables --reports [--runs DIR]
     python -m benchmarks.results_tables --static
 
 A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
-runs keeps the table that it has: nothing is typed by hand. `--static` counts all methods on two CLIPs without weights
-instead. Ranks, intervals and costs are those of `harness report
-leaderboard` and `parameter_efficiency`.
+runs keeps the table that it has: nothing is typed by hand. `--reports` makes the reports of transfers and of published
+order and takes columns of their tables; `--static` counts all methods on two CLIPs without weights instead. Ranks,
+intervals and costs are those of `harness report leaderboard` and `parameter_efficiency`.
 """
 
 import argparse
 import re
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from harness.cli.actions.methods import COUNTED, counted, describe_all
 from harness.files import read_json
 from harness.listener import Listener
 from harness.pages.tables import DASH, count_text, row_interval
+from harness.reporting.make import make_report
 from harness.reporting.published.settings import preset_of
 from harness.results.method_ranks import ranked, row_rank
 from harness.results.panels import Panel, dataset_facts, on_own_dataset, split_panels
@@ -41,6 +44,40 @@ HEAD = (
     "step",
     "retention",
 )
+REPORTS = {
+    "transfers": (
+        "cross_dataset",
+        "cross_dataset",
+        "cross_dataset",
+        ("method", "trained on", "on cuhk", "on icfg", "on rstp", "seeds"),
+    ),
+    "order": (
+        "published_order",
+        "agreement",
+        None,
+        (
+            "test set",
+            "Kendall's tau [95 %]",
+            "pairs",
+            "same order",
+            "opposite order",
+            "significantly same",
+            "significantly opposite",
+        ),
+    ),
+    "pairs": (
+        "published_order",
+        "published-order",
+        None,
+        (
+            "published as better",
+            "published as worse",
+            "published difference",
+            "difference here [95 %]",
+            "order here",
+        ),
+    ),
+}
 STEPS = Path(__file__).resolve().parent / "results" / "method_steps.json"
 
 
@@ -94,6 +131,33 @@ def steps() -> dict[str, float]:
     }
 
 
+def report_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
+    """Return the tables of reports: the columns that are named, of all protocols one after another."""
+    found = {}
+    for name, (report, table_name, suite, columns) in REPORTS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            made = make_report(
+                report, out=Path(folder) / "made", runs=runs, experiment=experiment, suite=suite
+            )
+            files = sorted(made.page.parent.glob(f"tables/{table_name}-*.md"))
+            tables = [read_table(file.read_text(encoding="utf-8")) for file in files]
+        lines = [row for table in tables for row in table if all(column in row for column in columns)]
+        cells = [
+            columns,
+            ("---",) * len(columns),
+            *(tuple(row[column] for column in columns) for row in lines),
+        ]
+        found[name] = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    return found
+
+
+def read_table(text: str) -> list[dict[str, str]]:
+    """Return the rows of the first Markdown table of a text by the names of its columns."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]] if len(rows) > 2 else []
+
+
 def static_tables() -> dict[str, str]:
     """Return the markdown tables of what is counted of all methods, on each backbone of `STATIC`."""
     found = {}
@@ -137,9 +201,15 @@ def main() -> None:
     parser.add_argument("--runs", help="folder of the records")
     parser.add_argument("--experiment", help="of MLflow")
     parser.add_argument("--static", action="store_true", help="write what is counted instead")
+    parser.add_argument("--reports", action="store_true", help="write the tables of reports instead")
     options = parser.parse_args()
-    source = Source(runs=options.runs, experiment=options.experiment)
-    PAGE.write_text(put(PAGE.read_text(), static_tables() if options.static else tables(source)))
+    if options.static:
+        found = static_tables()
+    elif options.reports:
+        found = report_tables(options.runs, options.experiment)
+    else:
+        found = tables(Source(runs=options.runs, experiment=options.experiment))
+    PAGE.write_text(put(PAGE.read_text(), found))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 from harness.evaluate.pair_order import Agreement, agreement
 from harness.evaluate.per_identity import persons_key
 from harness.reporting.published.matches import ordered
+from harness.reporting.published.settings import preset_of
 from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Panel
 
@@ -45,8 +46,8 @@ def _pair(panel: Panel, better: tuple[Row, Row], worse: tuple[Row, Row]) -> Row:
     values = (less.estimate, less.low, less.high) if less is not None else (nan, nan, nan)
     row = dict(zip(("difference", "difference_low", "difference_high"), values, strict=True))
     return row | {
-        "better": one["label"],
-        "worse": other["label"],
+        "better": _called(one),
+        "worse": _called(other),
         "keys": (persons_key(one), persons_key(other)),
         "tested_on": one["tested_on"],
         "published": ours["R1"] - theirs["R1"],
@@ -56,6 +57,12 @@ def _pair(panel: Panel, better: tuple[Row, Row], worse: tuple[Row, Row]) -> Row:
         "paper": ours["paper"],
         "table": ours["table"],
     }
+
+
+def _called(row: Row) -> str:
+    """Return a result's name: of a method's preset that of the preset, of any other what sets it apart."""
+    preset, others = preset_of(row, plain=True)
+    return f"{row['method']} ({preset})" if preset and not others else str(row["label"])
 
 
 def _each_once(pairs: Sequence[Row]) -> list[Row]:

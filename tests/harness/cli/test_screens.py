@@ -63,8 +63,6 @@ COMMANDS = {
     "evaluate": ("evaluate", "full_finetune-icfg", "-d", "cuhk"),
     "runs list": ("runs", "list"),
     "runs show": ("runs", "show", "full_finetune-icfg"),
-    "board check": ("board", "check", "examples/board"),
-    "board build": ("board", "build", "examples/board", "--out", "OUT/site"),
     "runs verify": ("runs", "verify", "OUT/mine.zip"),
     "runs reread": ("runs", "reread"),
     "check": ("check", "OUT/expected.yaml"),
