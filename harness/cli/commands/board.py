@@ -28,8 +28,9 @@ def board() -> None:
 def check(folder: str, since: str | None, as_json: bool) -> int:
     """Check a board; say each fault in a line.
 
-    It is what the CI of a board's repository runs. Every figure of every bundle is computed anew. Each run is there once, each result fits a protocol of board.yaml,
-    and no run or test set that was there is gone. Exit code 1 when something is at fault.
+    It is what the CI of a board's repository runs. Every figure of every bundle is computed anew. Each run is there
+    once, each result fits a protocol of board.yaml, and no run or test set that was there is gone. Exit code 1 when
+    something is at fault.
 
     \b
     harness board check examples/board

@@ -61,7 +61,7 @@ def _pair(panel: Panel, better: tuple[Row, Row], worse: tuple[Row, Row]) -> Row:
 
 def _called(row: Row) -> str:
     """Return a result's name: of a method's preset that of the preset, of any other what sets it apart."""
-    preset, others = preset_of(row, plain=True)
+    preset, others = preset_of(row)
     return f"{row['method']} ({preset})" if preset and not others else str(row["label"])
 
 

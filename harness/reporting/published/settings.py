@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from harness.config.identity import later_defaults
+from harness.config.identity import free_keys, later_defaults
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.errors import HarnessError
@@ -118,8 +118,8 @@ def _settings(
     method: str, dataset: str, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
 ) -> dict[str, str]:
     config = resolve(method, dataset, synthetic=synthetic, presets=presets, overrides=overrides)
-    values = flatten(config.model_dump(mode="json"))
-    return {key: str(value) for key, value in values.items() if _counts(key)}
+    values, free = flatten(config.model_dump(mode="json")), free_keys(type(config.method), "method.")
+    return {key: str(value) for key, value in values.items() if _counts(key) and key not in free}
 
 
 def _counts(key: str) -> bool:
