@@ -148,20 +148,15 @@ def steps() -> dict[str, float]:
 def report_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
     """Return the tables of reports: the columns that are named, of all protocols one after another."""
     found = {}
-    for name, (report, table_name, suite, columns) in REPORTS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            made = make_report(
-                report, out=Path(folder) / "made", runs=runs, experiment=experiment, suite=suite
-            )
-            files = sorted(made.page.parent.glob(f"tables/{table_name}-*.md"))
-            tables = [read_table(file.read_text(encoding="utf-8")) for file in files]
-        lines = [row for table in tables for row in table if all(column in row for column in columns)]
-        cells = [
-            columns,
-            ("---",) * len(columns),
-            *(tuple(row[column] for column in columns) for row in lines),
-        ]
-        found[name] = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    with tempfile.TemporaryDirectory() as folder:
+        for report, suite in dict.fromkeys((report, suite) for report, _, suite, _ in REPORTS.values()):
+            make_report(report, out=Path(folder) / report, runs=runs, experiment=experiment, suite=suite)
+        for name, (report, table_name, _, columns) in REPORTS.items():
+            files = sorted(Path(folder, report, "tables").glob(f"{table_name}-*.md"))
+            rows = [row for file in files for row in read_table(file.read_text(encoding="utf-8"))]
+            cells = [tuple(row[column] for column in columns) for row in rows if all(map(row.get, columns))]
+            lines = [columns, ("---",) * len(columns), *cells]
+            found[name] = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return found
 
 

@@ -59,7 +59,7 @@ def mixed_order(sizes: Sequence[int], shares: Sequence[float], seed: int, epoch:
         chosen.append(start + torch.cat(passes)[:quota] if passes else torch.empty(0, dtype=torch.int64))
         start += size
     pairs = torch.cat(chosen)
-    return pairs[torch.randperm(len(pairs), generator=derived_generator("order", seed, epoch))]
+    return pairs[epoch_order(len(pairs), seed, epoch)]
 
 
 def joint_order(config: RunConfig, sizes: Sequence[int]) -> Callable[[int], Tensor] | None:
