@@ -18,6 +18,7 @@ from harness.metric_names import ALL_METRICS, DIRECTIONS, METRIC_NAMES
 from harness.pages.escaping import markdown_text
 from harness.places import writing
 from harness.record import BACKBONE, QUERIES, WEIGHTS, Record, RunFolder, left_out_words, sets_name, twin_name
+from harness.registry.set_names import split_sets
 
 CARD, EVAL_RESULTS = "README.md", ".eval_results"
 _WORDS = {"t2i": "text to image", "i2t": "image to text"}
@@ -173,7 +174,7 @@ def _cell(result: Mapping[str, Any], key: str) -> str:
 
 def _data(record: Record, tested: list[str]) -> Iterator[str]:
     trained = sets_name(record.config)
-    for name in dict.fromkeys([*trained.split("+"), *tested]):
+    for name in dict.fromkeys([*split_sets(trained), *tested]):
         try:
             known = DATASETS.get(name)
             title, licence = known.title, known.licence

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 from harness.cli.completing import offered, offering, runs
 from harness.errors import UsageError, listed
 from harness.paths import runs_root
+from harness.registry.set_names import split_sets
 
 
 class PlugIn(click.ParamType[str]):
@@ -31,7 +32,7 @@ class PlugIn(click.ParamType[str]):
         if self.known:
             if self.folder == "datasets":
                 import_module("harness.datasets")  # so that what a user's file describes is known, too
-            for part in value.split("+") if self.joint else [value]:
+            for part in split_sets(value) if self.joint else [value]:
                 plugins(self.folder).known(part)
         return str(value)
 

@@ -1,6 +1,7 @@
 """Draw records and their comparison on a terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
 from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, left_out_words, sets_name
+from harness.registry.set_names import split_sets
 from harness.relations import meetings
 
 _COLUMNS = ("R1", "R5", "R10", "mAP", "mINP")
@@ -82,7 +84,7 @@ def fault_lines(data: Mapping[str, Any]) -> None:
 
 def met_lines(trained: str, tested: str) -> None:
     """Print a line for each way in which a training set is known to meet a test set."""
-    for name, one in meetings(trained.split("+"), tested):
+    for name, one in meetings(split_sets(trained), tested):
         paragraph("", f"met in training: {one.words(name, tested)}", indent=2)
 
 
@@ -136,13 +138,12 @@ def _scored_facts(record: Any) -> Iterator[str]:
     yield "intervals: 95 %, over identities"
 
 
-def comparison_table(records: Sequence[Any]) -> None:
+def comparison_table(records: Sequence[Any], dataset: str) -> None:
     """Print several methods' results on one dataset, one line each."""
-    dataset = records[0].config["dataset"]["name"]
     twin = " · SYNTHETIC TWIN" if records[0].synthetic else ""
     header = ("method", "R@1 [95 %]", "R@5", "R@10", "mAP [95 %]", "trainable", "of all", "pairs", "time")
     rows = [_comparison_row(record, f"test/{dataset}/t2i/") for record in records]
-    title = f"{_place(records[0])}{twin} · text to image · {_rules(records)}"
+    title = f"{_place(records[0], dataset)}{twin} · text to image · {_rules(records)}"
     left_out = {record.config["method"]["name"]: left_out_words(record.data) for record in records}
     without = [f"{name}: {words}" for name, words in left_out.items() if words]
     table(title, header, rows, leaving=("time", "of all", "R@10", "R@5", "mAP [95 %]", "trainable", "pairs"))
@@ -154,14 +155,13 @@ def comparison_table(records: Sequence[Any]) -> None:
     )
 
 
-def seeds_table(results: Sequence[Any]) -> None:
+def seeds_table(results: Sequence[Any], dataset: str) -> None:
     """Print several methods' results on one dataset, one line each: groups of seeds, and runs that no seed changes."""
     first = results[0]
     synthetic = first["synthetic"] if isinstance(first, Mapping) else first.synthetic
-    dataset = _tested_on(first)
     rows = [_seeds_row(result, f"test/{dataset}/t2i/") for result in results]
     header = ("method", "seeds", "R@1 [95 %]", "sd", "R@5", "R@10", "mAP [95 %]")
-    title = f"{_place(first)}{' · SYNTHETIC TWIN' if synthetic else ''} · text to image · means over seeds"
+    title = f"{_place(first, dataset)}{' · SYNTHETIC TWIN' if synthetic else ''} · text to image · means over seeds"
     table(title, header, rows, leaving=("R@10", "R@5", "sd", "mAP [95 %]"))
     paragraph(
         "",
@@ -177,11 +177,7 @@ def seeds_table(results: Sequence[Any]) -> None:
 
 def _seeds_row(result: Any, key: str) -> list[str]:
     if not isinstance(result, Mapping):
-        ends, values = result.intervals, result.metrics
-        cells = [
-            cell(values[key + name], ends[key + name] if name in _WITH_INTERVAL else None)
-            for name in _COLUMNS[:4]
-        ]
+        cells = _cells(result, key)
         return [result.config["method"]["name"], "one run", cells[0], "–", *cells[1:]]
     found = {name: result["metrics"][key + name] for name in _COLUMNS[:4]}
     cells = [
@@ -198,21 +194,18 @@ def dataset_of(result: Any) -> str:
     return sets_name(result.config)
 
 
-def _tested_on(result: Any) -> str:
-    """Return the dataset of which a record's or a group's own test is: the first of a joint training."""
-    return dataset_of(result).partition("+")[0]
-
-
-def _place(result: Any) -> str:
+def _place(result: Any, tested: str) -> str:
     """Return what the title of a table of results says they are of."""
-    trained, tested = dataset_of(result), _tested_on(result)
+    trained = dataset_of(result)
     return trained if trained == tested else f"{trained} · tested on {tested}"
 
 
 def r1_of(result: Any) -> float:
-    """Return R@1 from text to image of a record, or its mean of a group of seeds."""
-    key = f"test/{_tested_on(result)}/t2i/R1"
-    return float(result["metrics"][key]["mean"] if isinstance(result, Mapping) else result.metrics[key])
+    """Return R@1 from text to image of a record, or its mean of a group of seeds, over a joint training's tests."""
+    keys = [f"test/{name}/t2i/R1" for name in split_sets(dataset_of(result))]
+    if isinstance(result, Mapping):
+        return fmean(result["metrics"][key]["mean"] for key in keys)
+    return fmean(result.metrics[key] for key in keys if key in result.metrics)
 
 
 def _rules(records: Sequence[Any]) -> str:
@@ -230,15 +223,22 @@ def _rule(record: Any) -> str:
     return "untrained" if rule == "none" else f"rule {rule}"
 
 
+def _cells(record: Any, key: str) -> list[str]:
+    """Return R@1, R@5, R@10 and mAP of a record, dashes where it has no result."""
+    return [
+        cell(
+            record.metrics.get(key + name),
+            record.intervals.get(key + name) if name in _WITH_INTERVAL else None,
+        )
+        for name in _COLUMNS[:4]
+    ]
+
+
 def _comparison_row(record: Any, key: str) -> list[str]:
-    metrics, ends = record.metrics, record.intervals
     counts = record.accounting["parameters"]
     return [
         record.config["method"]["name"],
-        cell(metrics[f"{key}R1"], ends[f"{key}R1"]),
-        cell(metrics[f"{key}R5"]),
-        cell(metrics[f"{key}R10"]),
-        cell(metrics[f"{key}mAP"], ends[f"{key}mAP"]),
+        *_cells(record, key),
         f"{counts['trainable']:,}",
         f"{100 * counts['trainable'] / counts['total']:.1f} %",
         f"{record.data['train_pairs'] if counts['trainable'] else 0:,}",

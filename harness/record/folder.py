@@ -17,17 +17,7 @@ from harness.file_kinds import Kind, what_is
 from harness.files import CHECKSUM, file_hash, is_free, load_arrays, read_json, write_arrays, write_json
 from harness.paths import runs_root
 from harness.places import reading
-from harness.record.record import (
-    BACKBONE,
-    HISTORY,
-    KEPT,
-    LEFT,
-    PROGRESS,
-    QUERIES,
-    RECORD,
-    VALUES,
-    Record,
-)
+from harness.record.record import BACKBONE, HISTORY, KEPT, LEFT, PROGRESS, QUERIES, RECORD, VALUES, Record
 from harness.secrets import cleared
 
 TRANSFER = "transfer"
@@ -188,6 +178,15 @@ class RunFolder:
             else:
                 yield result
 
+    def lost_tests(self) -> list[str]:
+        """Return the files that are not there of the tests on a joint training's further datasets."""
+        record = None
+        with suppress(DataError):
+            record = self.read()
+        if record is None or record.status != "finished":
+            return []
+        return [name for part in record.further if not self.file(name := f"{TRANSFER}/{part}.json").is_file()]
+
     def _result_files(self) -> list[Path]:
         return sorted(self.file(TRANSFER).glob("*.json"))
 
@@ -202,6 +201,7 @@ class RunFolder:
         found = {name: _state(self.file(name), sha256) for name, sha256 in noted.items()}
         names = [*KEPT, *(f"{TRANSFER}/{file.stem}.npz" for file in self._result_files())]
         found |= {name: UNKNOWN for name in names if name not in noted and self.file(name).is_file()}
+        found |= dict.fromkeys(self.lost_tests(), GONE)
         for file in (*map(self.file, VALUES), *self._result_files()):
             if file.exists():
                 found[str(file.relative_to(self.path))] = _json_state(file)

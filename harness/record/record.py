@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import many
+from harness.registry.set_names import join_sets
 
 Status = Literal["running", "finished", "failed", "pruned", "interrupted"]
 TWIN_ENDING = "-twin"
@@ -121,8 +122,7 @@ def sets_name(config: Mapping[str, Any]) -> str:
     >>> sets_name({"dataset": {"name": "cuhk", "joined": "icfg+rstp"}}), sets_name({"dataset": {"name": "cuhk"}})
     ('cuhk+icfg+rstp', 'cuhk')
     """
-    joined = config["dataset"].get("joined")
-    return f"{config['dataset']['name']}+{joined}" if joined else str(config["dataset"]["name"])
+    return join_sets((str(config["dataset"]["name"]), config["dataset"].get("joined")))
 
 
 def has_earlier_intervals(result: Record | Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.pages.escaping import visible
 from harness.registry.plug_ins import plugins
+from harness.registry.set_names import split_sets
 
 
 @lru_cache
@@ -35,8 +36,8 @@ def dataset_name(name: str) -> str:
     base, gallery = parse_test(name)
     if gallery is not None:
         return f"{dataset_name(base)} ({gallery.words})"
-    if "+" in name:
-        return " + ".join(map(dataset_name, name.split("+")))
+    if len(sets := split_sets(name)) > 1:
+        return " + ".join(map(dataset_name, sets))
     try:
         return DATASETS.get(name).title
     except HarnessError:

@@ -6,11 +6,12 @@ Most results have none of these flags; one that has never shares a table with on
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.registry.set_names import join_sets, split_sets
 from harness.relations import meetings
 from harness.track.run_row import RunRow
 
 # What a run that was scored does not tell of itself, and how the names of several training sets are joined.
-NOT_TOLD, NO, SEVERAL = "not told", "no", "+"
+NOT_TOLD, NO = "not told", "no"
 TRAINED_ON = "several training sets"
 # What keeps a result apart from all that are without it, by the column that has it.
 FLAGS = {
@@ -41,7 +42,7 @@ def flag_columns(run: RunRow, sets: Sequence[str]) -> dict[str, Any]:
         "training_told": not run.tag("scored") or bool(run.tag("trained_on")),
         "unlabelled_test": run.tag("unlabelled_test") or NO,
         "reranked": run.tag("reranked") or NO,
-        "several": SEVERAL.join(sets) if len(sets) > 1 else NO,
+        "several": join_sets(sets) if len(sets) > 1 else NO,
         "noise": noise_words(run.params),
     }
 
@@ -82,7 +83,7 @@ def preprocessing(params: Mapping[str, str]) -> str:
 
 def shares_persons(trained: str, tested: str) -> bool:
     """Return whether any of some training sets is known to show persons of a test; unknown names show none."""
-    return any(one.kind != "captions" for _, one in meetings(trained.split(SEVERAL), tested))
+    return any(one.kind != "captions" for _, one in meetings(split_sets(trained), tested))
 
 
 def met(sets: Sequence[str], tested: str) -> list[str]:

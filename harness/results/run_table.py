@@ -18,10 +18,10 @@ from harness.errors import HarnessError
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
 from harness.record import BOOTSTRAP, QUERIES, RunFolder, reached
+from harness.registry.set_names import split_sets
 from harness.results.flags import (
     NO,
     NOT_TOLD,
-    SEVERAL,
     flag_columns,
     known_text,
     met,
@@ -142,9 +142,9 @@ def _start(run: RunRow, known: Mapping[str, RunRow]) -> _Start:
     name = run.params.get(_INIT_FROM)
     source = known.get(name) if name else None
     if source is None or source is run:
-        return _Start(name, run.tag("weights"), tuple(trained_on(run).split(SEVERAL)))
+        return _Start(name, run.tag("weights"), tuple(split_sets(trained_on(run))))
     before = _start(source, {key: value for key, value in known.items() if key != name})
-    own = trained_on(run).split(SEVERAL)
+    own = split_sets(trained_on(run))
     return _Start(
         f"{source.tag('method')} {_condition(source, before)[:6]}",
         before.weights,
@@ -207,7 +207,7 @@ def _tested(run: RunRow, dataset: str, sets: Sequence[str]) -> dict[str, Any]:
     method = "interval_method" if own else f"transfer_interval_method.{dataset}"
     return {
         "tested_on": dataset,
-        "in_domain": base in trained_on(run).split(SEVERAL),
+        "in_domain": base in split_sets(trained_on(run)),
         "gallery": gallery.words if gallery else NO,
         "test_fingerprint": fingerprint[:12],
         "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],

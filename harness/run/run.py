@@ -107,6 +107,9 @@ def _warn_of_changes(found: Record, job: Job) -> Record:
     job.listener.on_note(
         f"found the finished run {found.name} of {found.finished}: shown, not repeated (--force repeats)."
     )
+    for file in job.folder.lost_tests():
+        test = f"harness evaluate {found.name} --dataset {Path(file).stem}"
+        job.listener.on_note(f"warning: {file} of that run is missing: `{test}` makes it anew.")
     changed = changed_files(found.sources, source_files(METHODS.get(job.config.method.name), *job.datasets))
     if changed:
         job.listener.on_note(f"warning: since that run these sources changed: {listed(changed, 5)}.")

@@ -17,7 +17,8 @@ from harness.listener import Listener
 from harness.methods import METHODS
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
-from harness.record import Record, RunFolder, Tell, left_out_words, now, sets_name, warn
+from harness.record import QUERIES, TRANSFER, Record, RunFolder, Tell, left_out_words, now, sets_name, warn
+from harness.registry.set_names import split_sets
 from harness.run.run import run
 from harness.track.publish import publish_group
 
@@ -66,16 +67,21 @@ def seed_matters(config: RunConfig) -> bool:
 
 
 def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]:
-    """Combine the seeds' per-query results into mean, 95 % interval, deviation and single values of each metric."""
+    """Combine the seeds' per-query results into mean, 95 % interval, deviation and single values of each metric.
+
+    Of a joint training these are the metrics on each of its datasets.
+    """
     first = records[0]
     dataset, trained = first.config["dataset"]["name"], sets_name(first.config)
-    queries = [folder.queries() for folder in folders]
     metrics = {}
-    for direction in DIRECTIONS:
-        identities = queries[0][f"{direction}/identity"]
-        for name in ALL_METRICS:
-            per_query = np.stack([query_values(one, name, direction) for one in queries])
-            metrics[f"test/{dataset}/{direction}/{name}"] = _metric(per_query, identities)
+    for tested in split_sets(trained):
+        own = QUERIES if tested == dataset else f"{TRANSFER}/{tested}.npz"
+        queries = [folder.queries(own) for folder in folders]
+        for direction in DIRECTIONS:
+            identities = queries[0][f"{direction}/identity"]
+            for name in ALL_METRICS:
+                per_query = np.stack([query_values(one, name, direction) for one in queries])
+                metrics[f"test/{tested}/{direction}/{name}"] = _metric(per_query, identities)
     identity = content_hash([record.identity for record in records])
     n_seeds = len(records)
     twin = " · SYNTHETIC TWIN" if first.synthetic else ""
@@ -124,14 +130,23 @@ def groups(root: Path, tell: Tell = warn) -> Iterator[tuple[Path, dict[str, Any]
 
 
 def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: one line per direction and metric."""
+    """Return header and rows: one line per dataset, where there are several, direction and metric."""
+    keys = [key.split("/") for key in group["metrics"]]
+    several = len({dataset for _, dataset, _, _ in keys}) > 1
     header = ["query", "metric", "mean [95 %]", "sd", *(f"seed {seed}" for seed in group["seeds"])]
+    header = ["tested on"] * several + header
     rows = []
-    for key, metric in group["metrics"].items():
-        _, _, direction, name = key.split("/")
+    for (_, dataset, direction, name), metric in zip(keys, group["metrics"].values(), strict=True):
         mean = f"{metric['mean']:.1f} [{metric['low']:.1f}, {metric['high']:.1f}]"
         rows.append(
-            [direction, name, mean, f"{metric['sd']:.2f}", *(f"{value:.1f}" for value in metric["values"])]
+            [
+                *[dataset] * several,
+                direction,
+                name,
+                mean,
+                f"{metric['sd']:.2f}",
+                *(f"{value:.1f}" for value in metric["values"]),
+            ]
         )
     return header, rows
 

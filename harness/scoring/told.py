@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.config.values import content_hash
 from harness.errors import UsageError, brief
 from harness.limits import LARGEST_SEED, MOST
+from harness.registry.set_names import join_sets
 
 NOT_TOLD: Literal["not told"] = "not told"
 UNTRAINED = "untrained"
@@ -101,7 +102,7 @@ class Told(BaseModel):
 
     @property
     def _trained_on(self) -> str | None:
-        return "+".join(sorted(set(self.trained_on))) or None
+        return join_sets(sorted(set(self.trained_on))) or None
 
     @property
     def tags(self) -> dict[str, str]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.data.protocols.galleries import check_fits, name_of_test, parse_gallery
-from harness.data.protocols.joint_names import PLUS, name_of, parts_of
+from harness.data.protocols.joint_names import name_of, parts_of
 from harness.datasets import DATASETS, is_test_only
 from harness.errors import UsageError
 from harness.limits import MOST_CELLS, MOST_ROWS, MOST_SEEDS
 from harness.methods import METHODS
 from harness.presets.resolve import override, parse_override, resolve
+from harness.registry.set_names import SIGN
 from harness.run.several_seeds import FRESH_SEED
 from harness.suites.schema import GIVEN, OTHERS, Row, Suite, variation_name
 
@@ -184,7 +185,7 @@ def _cells(way: _Way, row: Row, dataset: str) -> Iterator[Cell | Skipped]:
 
 def _reason(way: _Way, row: Row, dataset: str) -> str | None:
     """Return why a row cannot run on a dataset, or None."""
-    if PLUS not in dataset and is_test_only(DATASETS.get(dataset)):
+    if SIGN not in dataset and is_test_only(DATASETS.get(dataset)):
         return f"{dataset} has no training split"
     skipped = (METHODS.get(row.method).skip(part) for part in parts_of(dataset))
     return next(filter(None, skipped), None) or _no_twin(way, dataset)
@@ -241,9 +242,9 @@ def _tests(way: _Way, row: str, dataset: str, trained: bool) -> tuple[tuple[str,
     wanted = [way.suite.datasets if name == OTHERS else (name,) for name in way.suite.evaluate]
     learned = parts_of(dataset)
     names = dict.fromkeys(
-        name for part in wanted for name in part if PLUS not in name and name not in learned
+        name for part in wanted for name in part if SIGN not in name and name not in learned
     )
-    own = [name for name in way.suite.datasets if PLUS not in name and not is_test_only(DATASETS.get(name))]
+    own = [name for name in way.suite.datasets if SIGN not in name and not is_test_only(DATASETS.get(name))]
     needed = [name for name in names if trained or name not in own]
     missing = {name: _no_twin(way, name) for name in needed}
     left_out = [Skipped(row, name, reason) for name, reason in missing.items() if reason]

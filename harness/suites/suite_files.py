@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness.config.strict_yaml import read_yaml
-from harness.data.protocols.joint_names import PLUS
 from harness.errors import UsageError, brief, nearest, unknown
 from harness.registry.plug_ins import plugins
+from harness.registry.set_names import split_sets
 from harness.suites.published_tables import published_names
 from harness.suites.schema import OTHERS, Row, Suite
 
@@ -121,7 +121,7 @@ def _check_names(suite: Suite) -> None:
     # Where these are imported, those that a file of the user's describes are known, too.
     import_module("harness.datasets")
     datasets = plugins("datasets").names()
-    _check_known("dataset", [part for name in suite.datasets for part in name.split(PLUS)], datasets)
+    _check_known("dataset", [part for name in suite.datasets for part in split_sets(name)], datasets)
     _check_known("dataset", suite.evaluate, [*datasets, OTHERS])
     _check_known("method", (row.method for row in suite.rows), plugins("methods").names())
     _check_known("published table", suite.published, published_names())

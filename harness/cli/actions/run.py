@@ -4,6 +4,8 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import click
@@ -18,7 +20,6 @@ from harness.cli.terminal import (
     dataset_of,
     fault_lines,
     interval_line,
-    metric_table,
     r1_of,
     record_table,
     seeds_table,
@@ -31,6 +32,7 @@ from harness.datasets import DATASETS
 from harness.paths import data_root, runs_root
 from harness.presets.resolve import check_agreement, differences, resolve
 from harness.record import RunFolder, find_run
+from harness.registry.set_names import split_sets
 from harness.run.dry_run import Plan, make_plans
 from harness.run.estimate import expected_seconds, finished_runs
 from harness.run.run import run
@@ -183,23 +185,39 @@ def _show_results(results: list[Any], options: dict[str, Any]) -> None:
     elif len(results) == 1:
         show_record(results[0], False, options["runs"])
     else:
-        for number, part in enumerate(_by_dataset(results)):
+        for number, part in enumerate(_by_dataset([_with_further(one, options["runs"]) for one in results])):
             if number:
                 click.echo()
             _show_part(part)
         _show_next(*_after_several(results), runs=options["runs"])
 
 
+def _with_further(result: Any, runs: str | None) -> Any:
+    """Return a record of a joint training with its results on all datasets; anything else as it is."""
+    if isinstance(result, dict) or not result.further:
+        return result
+    tests = [
+        one
+        for one in RunFolder(runs_root(runs).path / result.name).results()
+        if one["dataset"] in result.further
+    ]
+    found = {
+        name: reduce(or_, (one[name] for one in tests), getattr(result, name))
+        for name in ("metrics", "intervals")
+    }
+    return result.model_copy(update=found)
+
+
 def _show_part(results: list[Any]) -> None:
-    """Print the results on one dataset in one table."""
+    """Print the results on one dataset, or of one joint training, in one table for each test."""
     if len(results) == 1 and isinstance(results[0], dict):
         show_group(results[0], False)
     elif len(results) == 1:
         record_table(results[0])
-    elif any(isinstance(result, dict) for result in results):
-        seeds_table(results)
     else:
-        comparison_table(results)
+        draw = seeds_table if any(isinstance(result, dict) for result in results) else comparison_table
+        for dataset in split_sets(dataset_of(results[0])):
+            draw(results, dataset)
 
 
 def _after_several(results: list[Any]) -> Iterator[list[str]]:
@@ -233,11 +251,7 @@ def show_record(record: Any, as_json: bool, runs: str | None = None) -> None:
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
-    record_table(record)
-    if record.further:
-        for result in RunFolder(runs_root(runs).path / record.name).results():
-            if result["dataset"] in record.further:
-                metric_table(f"and on {result['dataset']}", (result["metrics"], result["intervals"]))
+    record_table(_with_further(record, runs))
     if record.tracking.get("synced"):
         _show_next(["runs", "show", record.name], runs=runs)
     else:
@@ -252,7 +266,8 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
         print_json(group)
         return
     header, rows = group_table_rows(group)
-    table(group["title"], header, rows, text=header[:2], leaving=[*header[:3:-1], "sd"])
+    where = header.index("mean [95 %]")
+    table(group["title"], header, rows, text=header[:where], leaving=[*header[: where + 1 : -1], "sd"])
     paragraph("", group["note"])
     interval_line(group)
     fault_lines(group)

@@ -13,11 +13,12 @@ import torch
 from harness.config.sections import BackboneConfig, DatasetConfig
 from harness.data.cut_captions import Cut, Tokenize
 from harness.data.loading import Material, Split, open_material
-from harness.data.protocols.joint_names import PLUS, part_configs, shares
+from harness.data.protocols.joint_names import part_configs, shares
 from harness.data.reading import Reading, read_dataset
 from harness.datasets import Counts, Pairs
 from harness.images.joined import joined
 from harness.listener import Listener
+from harness.registry.set_names import join_sets
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def joined_split(splits: Sequence[Split]) -> Split:
     )
     return replace(
         splits[0],
-        dataset=PLUS.join(one.dataset for one in splits),
+        dataset=join_sets(one.dataset for one in splits),
         images=joined([one.images for one in splits]),
         identities=torch.tensor(persons),
         owners=owners,

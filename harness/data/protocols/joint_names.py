@@ -7,8 +7,8 @@ from typing import Any
 from harness.config.sections import DatasetConfig
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief, listed
+from harness.registry.set_names import join_sets, split_sets
 
-PLUS = "+"
 _SHARE = re.compile(r"\s*(\w+)\s*=\s*([0-9]+(?:\.[0-9]+)?)\s*")
 
 
@@ -17,9 +17,9 @@ def parts_of(name: str) -> list[str]:
 
     Raises `UsageError` for an unknown one, one that is named twice or has no training split, and an empty part.
     """
-    if PLUS not in name:
+    if len(names := split_sets(name)) == 1:
         return [name]
-    parts = [DATASETS.get(part).name for part in name.split(PLUS)]
+    parts = [DATASETS.get(part).name for part in names]
     if double := next((part for part in parts if parts.count(part) > 1), None):
         raise UsageError(f"{brief(name)} names {double} twice: name each dataset once.")
     if test := next((part for part in parts if is_test_only(DATASETS.get(part))), None):
@@ -33,20 +33,20 @@ def parts_of(name: str) -> list[str]:
 
 def name_of(config: DatasetConfig) -> str:
     """Return the name of a training's data: its dataset, of several all joined by +."""
-    return f"{config.name}{PLUS}{config.joined}" if config.joined else config.name
+    return join_sets((config.name, config.joined))
 
 
 def joint_defaults(parts: Sequence[str]) -> dict[str, Any]:
     """Return the values of a run on several datasets: each validates in its own way, the longest captions decide."""
     length = max(DATASETS.get(part).text_length for part in parts)
     backbone = {"backbone": {"text_length": length}} if length > PersonDataset.text_length else {}
-    return {"dataset": {"joined": PLUS.join(parts[1:]), "val": "own"}, **backbone}
+    return {"dataset": {"joined": join_sets(parts[1:]), "val": "own"}, **backbone}
 
 
 def part_configs(config: DatasetConfig) -> list[DatasetConfig]:
     """Return how each dataset of a training is read; one without a validation split of its own has a hold-out."""
     found = []
-    for name in name_of(config).split(PLUS):
+    for name in split_sets(name_of(config)):
         own = DATASETS.get(name).default_val
         val = own if config.joined and config.val == "own" and config.train_on == "train" else config.val
         found.append(config.model_copy(update={"name": name, "joined": None, "mixture": "size", "val": val}))

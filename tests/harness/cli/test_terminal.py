@@ -75,7 +75,7 @@ def test_images_left_out_are_in_the_title_of_a_record_and_below_a_comparison(cap
     assert "without 48 of 95 test images" in capsys.readouterr().out.splitlines()[0]
     record_table(whole)
     assert "without" not in capsys.readouterr().out
-    comparison_table([made, whole])
+    comparison_table([made, whole], "icfg")
     out = capsys.readouterr().out
     assert "cskt: without 48 of 95 test images" in out
     assert "coop: without" not in out
@@ -86,7 +86,7 @@ def test_faults_of_the_data_stand_below_a_record_and_once_below_a_comparison(cap
     made.selection = {"rule": "val", "epoch": 1, "epochs": 2}
     record_table(made)
     assert capsys.readouterr().out.count("data: captions cut at 77 tokens: 1 of 9 in test") == 1
-    comparison_table([made, made])
+    comparison_table([made, made], "icfg")
     assert capsys.readouterr().out.count("data: captions cut at 77 tokens: 1 of 9 in test") == 1
 
 
@@ -106,7 +106,7 @@ def test_methods_are_compared_a_line_each_and_one_that_trains_nothing_used_no_pa
         finished(fake, "zero_shot", 12, trainable=0),
         finished(fake, "linear_probe", 25, trainable=200_000),
     ]
-    comparison_table(records)
+    comparison_table(records, "icfg")
     out = capsys.readouterr().out
     assert "not shown at 80 columns: of all, time;" in out
     for made, end in zip(records, (["0", "0"], ["200,000", "700"]), strict=True):
@@ -114,7 +114,7 @@ def test_methods_are_compared_a_line_each_and_one_that_trains_nothing_used_no_pa
         assert row[1] == f"{made.metrics['test/icfg/t2i/R1']:.1f}"
         assert row[-2:] == end
     monkeypatch.delenv("COLUMNS")
-    comparison_table(records)
+    comparison_table(records, "icfg")
     out = capsys.readouterr().out
     for made, end in zip(records, (["0", "0.0", "%", "0"], ["200,000", "10.0", "%", "700"]), strict=True):
         (row,) = rows_of(out, made.config["method"]["name"])
@@ -123,17 +123,17 @@ def test_methods_are_compared_a_line_each_and_one_that_trains_nothing_used_no_pa
 
 def test_the_title_of_several_methods_names_each_one_s_rule(capsys, fake):
     floor, probe, full = (finished(fake, name) for name in ("zero_shot", "linear_probe", "full_finetune"))
-    comparison_table([probe, full])
+    comparison_table([probe, full], "icfg")
     assert capsys.readouterr().out.splitlines()[0].endswith("· text to image · rule val")
     floor.selection = {"rule": "none"}
     full.selection = {"rule": "last"}
     for records in ([probe, floor], [floor, probe]):
-        comparison_table(records)
+        comparison_table(records, "icfg")
         title = capsys.readouterr().out.splitlines()[0]
         assert "linear_probe rule val" in title
         assert "zero_shot untrained" in title
         assert "none" not in title
-    comparison_table([floor, probe, full])
+    comparison_table([floor, probe, full], "icfg")
     assert "full_finetune rule last" in capsys.readouterr().out.splitlines()[0]
 
 

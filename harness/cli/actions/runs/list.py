@@ -25,6 +25,7 @@ from harness.record import (
     twin_name,
 )
 from harness.record.marks import Marks, disk_bytes, parse_since, parse_tag, read_marks
+from harness.registry.set_names import split_sets
 
 _MARK, _EARLIER = "*", "‡"
 
@@ -130,8 +131,9 @@ def chosen_runs(
 
 
 def _data_names(record: Record) -> list[str]:
-    """Return the names by which a run's data may be asked for: its dataset, or all of a joint training."""
-    names = dict.fromkeys((str(record.config["dataset"]["name"]), sets_name(record.config)))
+    """Return the names by which a run's data may be asked for: each of its datasets, and all of a joint training."""
+    trained = sets_name(record.config)
+    names = dict.fromkeys((*split_sets(trained), trained))
     return [*names, *(twin_name(name, record.synthetic) for name in names)]
 
 
