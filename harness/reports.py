@@ -16,7 +16,7 @@ from harness.pages.tables import Table
 from harness.registry import Registry
 from harness.registry.plug_ins import plugin_path
 from harness.results.run_source import Source
-from harness.results.seed_notes import MARK_NOTE
+from harness.results.seeds.seed_notes import MARK_NOTE
 
 __path__ = plugin_path("reports")
 

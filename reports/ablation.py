@@ -20,7 +20,7 @@ from harness.reports import Gap, Step, Table, register
 from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED, legend_entry
+from harness.results.seeds.seed_notes import COVERED, legend_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

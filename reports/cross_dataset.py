@@ -17,7 +17,7 @@ from harness.reporting.verdicts.settings import transfer_verdict
 from harness.reports import Gap, Step, Table, register
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED, any_marked
+from harness.results.seeds.seed_notes import COVERED, any_marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

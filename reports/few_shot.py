@@ -37,7 +37,7 @@ from harness.reports import Gap, Source, Step, Table, register
 from harness.results.labels import numbered, told_apart, tuned
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED
+from harness.results.seeds.seed_notes import COVERED
 from harness.results.to_reference import differences
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ from harness.results.method_ranks import (
 )
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED, MARK_WORDS, any_marked
+from harness.results.seeds.seed_notes import COVERED, MARK_WORDS, any_marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

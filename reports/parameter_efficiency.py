@@ -29,7 +29,7 @@ from harness.results.method_ranks import ranked
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.retention import with_retention
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED
+from harness.results.seeds.seed_notes import COVERED
 
 if TYPE_CHECKING:
     from pandas import DataFrame

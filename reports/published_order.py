@@ -29,7 +29,7 @@ from harness.reporting.verdicts.published import order_verdict
 from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Source, Step, Table, register
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
-from harness.results.seed_notes import any_marked
+from harness.results.seeds.seed_notes import any_marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -44,9 +44,9 @@ from harness.reporting.published.protocols import (
 from harness.reporting.verdicts.published import reproduction_verdict
 from harness.reporting.verdicts.titles import places_of
 from harness.reports import Contents, Gap, Source, Step, Table, register
-from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
 from harness.results.run_table import UNTRAINED
+from harness.results.seeds.over_seeds import PERSONS_ONLY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

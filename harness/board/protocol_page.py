@@ -27,7 +27,7 @@ from harness.results.flags import flags
 from harness.results.method_ranks import LEADER, LEVEL, pairs, ranked, row_rank
 from harness.results.panels import Panel, split_panels
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import COVERED
+from harness.results.seeds.seed_notes import COVERED
 from harness.suites.published_tables import load_published, published_names
 
 if TYPE_CHECKING:

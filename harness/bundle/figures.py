@@ -11,9 +11,9 @@ from harness.files import write_json
 from harness.metric_names import METRICS
 from harness.record import Record, RunFolder
 from harness.results.method_ranks import pairs, ranked
-from harness.results.over_seeds import combine_seeds
 from harness.results.panels import Panel, dataset_facts, split_panels
 from harness.results.run_table import json_cell, run_rows
+from harness.results.seeds.over_seeds import combine_seeds
 from harness.track.tags import record_row
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text, marked
 from harness.reports import Table
 from harness.results.method_ranks import ERRORS, MOST_PAIRED, TIED, Row, ranked, row_rank
-from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import seed_notes
+from harness.results.seeds.over_seeds import PERSONS_ONLY
+from harness.results.seeds.seed_notes import seed_notes
 
 if TYPE_CHECKING:
     from pandas import DataFrame

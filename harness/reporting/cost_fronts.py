@@ -17,10 +17,10 @@ from harness.pages.theme import (
     legend_below,
     log_axis,
 )
-from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import legend_entry
+from harness.results.seeds.over_seeds import PERSONS_ONLY
+from harness.results.seeds.seed_notes import legend_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

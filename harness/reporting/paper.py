@@ -12,9 +12,9 @@ from harness.pages.theme import COLOURS, drawn, error_bar, write_pdf
 from harness.reporting.display_names import begun, dataset_name, label_name
 from harness.reporting.verdicts.titles import places_of
 from harness.results.flags import FLAGS
-from harness.results.over_seeds import NO_INTERVAL, PERSONS_ONLY
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
+from harness.results.seeds.over_seeds import NO_INTERVAL, PERSONS_ONLY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

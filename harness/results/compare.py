@@ -15,8 +15,8 @@ from harness.results.flags import NO
 from harness.results.panels import Panel, conflicts, protocol_facts
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_lines import pair_line
-from harness.results.shared_seeds import MARKED, data_of
+from harness.results.seeds.seed_lines import pair_line
+from harness.results.seeds.shared_seeds import MARKED, data_of
 from harness.track.mlflow_opening import NOTHING_TRACKED
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Compared:
 
     Attributes:
         tested_on: the test set.
-        a, b: the results with their seeds combined, as `harness.results.over_seeds` gives them.
+        a, b: the results with their seeds combined, as `harness.results.seeds.over_seeds` gives them.
         differences: a minus b in points, by metric.
         p_holm: of no difference in R@1, adjusted for the number of test sets.
         plan: how many seeds or identities a difference of one point takes, in one sentence; empty where nothing varies.

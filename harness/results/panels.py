@@ -13,10 +13,10 @@ from harness.metric_names import METRICS
 from harness.record import BEFORE_PICTURES, BOOTSTRAP, REAL, TWIN
 from harness.results.flags import FLAGS, NO, NOT_TOLD, OF_TRAINING, flags
 from harness.results.labels import labels
-from harness.results.over_seeds import certainty
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_notes import seed_notes
-from harness.results.shared_seeds import Seeds, shared_seeds
+from harness.results.seeds.over_seeds import certainty
+from harness.results.seeds.seed_notes import seed_notes
+from harness.results.seeds.shared_seeds import Seeds, shared_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -103,7 +103,7 @@ class Panel:
         return [*self.reasons, shared, *own, *self.caveats()]
 
     def caveats(self) -> list[str]:
-        """Return what must stand below every table of the results: faults of the data, pictures, seeds."""
+        """Return what must stand below every table of the results: faults of the data, versions, pictures, seeds."""
         lines = []
         for what, column, where in (
             ("test", "left_out", "tested_on"),
@@ -124,6 +124,11 @@ class Panel:
         lines += [f"Met in training: {line}." for line in met]
         scored = [row["label"] for row in self.records if row.get("scored")]
         lines += [f"Scored, not trained here, as told and not checked: {listed(scored)}."] * bool(scored)
+        older: dict[str, list[str]] = {}
+        for row in self.records:
+            for words in _lines(row.get("older")):
+                older.setdefault(words, []).append(row["label"])
+        lines += [f"Not of today's versions: {listed(labels)} ({words})." for words, labels in older.items()]
         before = [row["label"] for row in self.records if not row.get("pictures")]
         lines += [f"{BEFORE_PICTURES.capitalize()}: {listed(before)}."] * bool(before)
         return lines + seed_notes(self.records, self.persons)

@@ -14,8 +14,9 @@ from harness.datasets import DATASETS
 from harness.errors import UsageError, listed, unknown
 from harness.evaluate.per_identity import Persons
 from harness.files import BROKEN, load_arrays, replaced
-from harness.results.over_seeds import Queries, combine_seeds
+from harness.registry.set_names import split_sets
 from harness.results.run_table import UNTRAINED, read_runs, read_unfinished
+from harness.results.seeds.over_seeds import Queries, combine_seeds
 from harness.secrets import without_secrets
 from harness.track.mlflow_store import Store
 from harness.track.tags import SUITE
@@ -143,12 +144,13 @@ def _must_be_tracked(store: Store, suite: str) -> None:
 
 
 def _narrowed(rows: "DataFrame", names: Sequence[str]) -> "DataFrame":
-    """Return the rows trained and tested on the datasets; an untrained method counts wherever it was called."""
+    """Return the rows trained, also jointly, and tested on the datasets; an untrained method counts wherever it ran."""
     known = {*DATASETS.names(), *(rows["tested_on"] if len(rows) else ())}
     for name in names:
         if name not in known:
             raise unknown("dataset", name, known)
     if not names or not len(rows):
         return rows
-    trained = rows["trained_on"].isin(names) | (rows["rule"] == UNTRAINED)
+    own = rows["trained_on"].map(lambda name: not set(names).isdisjoint(split_sets(name)))
+    trained = own | (rows["rule"] == UNTRAINED)
     return rows[trained & rows["tested_on"].map(lambda name: parse_test(name)[0]).isin(names)]

@@ -13,8 +13,7 @@ from harness.config.removed import REMOVED
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.data.protocols.galleries import parse_test
-from harness.datasets import DATASETS, SPLITS
-from harness.errors import HarnessError
+from harness.datasets import SPLITS
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
 from harness.record import BOOTSTRAP, QUERIES, RunFolder, reached
@@ -29,6 +28,8 @@ from harness.results.flags import (
     shares_persons,
     trained_on,
 )
+from harness.results.row_faults import left_out, test_faults
+from harness.results.versions import older_parts
 from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
 from harness.track.tags import SUITE
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from harness.track.mlflow_store import Store
 
 UNTRAINED = "untrained"
-NOT_THE_TEST_SET = "Not the published test set"
 _INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
@@ -78,14 +78,14 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     Args:
         store: where the runs are tracked.
         suite: only the cells of this suite; None means all.
-        datasets: only runs trained on these, and those that trained nothing; none means all. MLflow looks them up, so
-            that a large store costs little.
+        datasets: only runs trained on these, also jointly, and those that trained nothing; none means all. MLflow
+            looks them up, so that a large store costs little; where a name is part of another's, more are returned.
     """
     from pandas import DataFrame
 
-    wanted = (
-        [*(f"tags.`harness.dataset` = '{name}'" for name in datasets), _NOTHING_TRAINED] if datasets else [""]
-    )
+    alone = (f"tags.`harness.dataset` = '{name}'" for name in datasets)
+    together = (f"tags.`harness.trained_on` LIKE '%{name}%'" for name in datasets)
+    wanted = [*alone, *together, _NOTHING_TRAINED] if datasets else [""]
     found = {run.id: run for where in wanted for run in store.finished_runs(where=where)}
     newest = sorted(found.values(), key=lambda run: -(run.started or 0))
     known = {run.name: run for run in reversed(newest)}
@@ -153,6 +153,7 @@ def _start(run: RunRow, known: Mapping[str, RunRow]) -> _Start:
 
 
 def _who(run: RunRow, start: _Start) -> dict[str, Any]:
+    versions = {part: n for part in _VERSIONS if (n := as_whole(run.tag(f"version.{part}"))) is not None}
     return {
         "run_id": run.id,
         "run": run.name,
@@ -163,7 +164,8 @@ def _who(run: RunRow, start: _Start) -> dict[str, Any]:
         "seed": as_whole(run.tag("seed")),
         "synthetic": run.synthetic,
         "config": dict(sorted(_config(run, start).items())),
-        "versions": {part: run.tag(f"version.{part}") for part in _VERSIONS if run.tag(f"version.{part}")},
+        "versions": versions,
+        "older": older_parts(run.tag("method"), run.tag("dataset"), versions),
         "imported": run.tag("imported"),
         **flag_columns(run, start.sets),
         "day": run.day,
@@ -185,7 +187,7 @@ def _protocol(run: RunRow, start: _Start) -> dict[str, Any]:
         "train_on": params.get("dataset.train_on", ""),
         "fingerprint": run.tag("fingerprint")[:12],
         "train_pictures": run.tag("pictures.train")[:12],
-        "train_left_out": _left_out(run, "train"),
+        "train_left_out": left_out(run, "train"),
         "batch_size": as_whole(params.get("train.batch_size")) if trained else None,
         "epochs": as_whole(params.get("train.epochs")) if trained else None,
         "device": run.tag("device"),
@@ -211,40 +213,14 @@ def _tested(run: RunRow, dataset: str, sets: Sequence[str]) -> dict[str, Any]:
         "gallery": gallery.words if gallery else NO,
         "test_fingerprint": fingerprint[:12],
         "pictures": run.tag("pictures.test" if own else f"transfer_pictures.{dataset}")[:12],
-        "left_out": _left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
-        "faults": _faults(run, dataset, own),
+        "left_out": left_out(run, "test") if own else as_whole(run.tag(f"transfer_left_out.{dataset}")),
+        "faults": test_faults(run, dataset, own),
         "tracked_method": as_whole(run.tag(method)) or BOOTSTRAP,
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
         "queries": QUERIES if own else f"transfer/{dataset}.npz",
         "shares_persons": shares_persons(trained_on(run), base),
         "met": [] if run.synthetic else met(sets, base),
     }
-
-
-def _faults(run: RunRow, dataset: str, own: bool) -> list[str]:
-    """Return a line for all that is known to be wrong or odd with the data of a test, of earlier runs by its count."""
-    lines = run.tag("faults" if own else f"transfer_faults.{dataset}").splitlines()
-    n = run.metric("data/test_images")
-    if lines or not own or n is None or run.synthetic:
-        return lines
-    published = _published_images(dataset)
-    return [] if published in (None, n) else [f"{NOT_THE_TEST_SET}: {n:,.0f} images, published {published:,}"]
-
-
-def _published_images(dataset: str) -> int | None:
-    try:
-        counts = DATASETS.get(dataset).expected.get("test")
-    except HarnessError:
-        return None
-    return counts.images if counts else None
-
-
-def _left_out(run: RunRow, split: str) -> int | None:
-    """Return how many images of a split were left out; None for an earlier run that notes only those of all splits."""
-    known = run.metric(f"data/left_out.{split}")
-    if known is None and run.metric("data/bad_images") == 0:
-        return 0
-    return None if known is None else int(known)
 
 
 def _scores(run: RunRow, dataset: str) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from pandas import DataFrame
 from harness.pages.tables import DASH, MARK
 from harness.pages.theme import use_theme
 from harness.results.panels import split_panels
-from harness.results.seed_notes import MARK_NOTE, MARK_WORDS
+from harness.results.seeds.seed_notes import MARK_NOTE, MARK_WORDS
 from tests.ablation_rows import configured, panel_of, star_panel
 from tests.fake_experiment import persons
 from tests.seed_cases import TRAINED, two

@@ -9,7 +9,7 @@ from scipy import stats
 from harness.pages.tables import MARK
 from harness.pages.theme import use_theme
 from harness.results.panels import split_panels
-from harness.results.seed_notes import MARK_NOTE
+from harness.results.seeds.seed_notes import MARK_NOTE
 from tests.fake_experiment import persons
 from tests.seed_cases import TRAINED, two
 

@@ -17,7 +17,7 @@ from harness.reporting.published.matches import counterparts, with_published
 from harness.reporting.published.settings import preset_of, share_of
 from harness.results.panels import split_panels
 from harness.results.run_table import load_rows
-from harness.results.seed_notes import MARK_NOTE
+from harness.results.seeds.seed_notes import MARK_NOTE
 from tests.fake_experiment import persons
 from tests.seed_cases import TRAINED, two
 

@@ -12,7 +12,7 @@ from harness.pages.theme import use_theme
 from harness.reporting.conditions import conditions
 from harness.results.method_ranks import MOST_PAIRED, pairs, ranked
 from harness.results.panels import split_panels
-from harness.results.seed_notes import MARK_NOTE, MARK_WORDS
+from harness.results.seeds.seed_notes import MARK_NOTE, MARK_WORDS
 from tests.fake_experiment import persons
 from tests.seed_cases import BOTH_ONE, CASES, two
 

@@ -13,7 +13,7 @@ from harness.pages.tables import MARK
 from harness.pages.theme import INK, use_theme
 from harness.results.panels import split_panels
 from harness.results.retention import with_retention
-from harness.results.seed_notes import MARK_NOTE, MARK_WORDS
+from harness.results.seeds.seed_notes import MARK_NOTE, MARK_WORDS
 from tests.seed_cases import CASES, two
 
 

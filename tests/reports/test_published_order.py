@@ -9,7 +9,7 @@ from harness.pages.theme import use_theme
 from harness.reporting.published.matches import with_published
 from harness.reporting.published.order import OPEN, OPPOSITE, SAME, order_agreement, order_pairs
 from harness.results.panels import dataset_facts, split_panels
-from harness.results.seed_notes import MARK_NOTE
+from harness.results.seeds.seed_notes import MARK_NOTE
 from tests.fake_experiment import persons, row
 from tests.published_rows import published
 

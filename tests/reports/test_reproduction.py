@@ -16,7 +16,7 @@ from harness.reporting.published.matches import (
 )
 from harness.reporting.published.protocols import published_table
 from harness.results.run_table import load_rows
-from harness.results.seed_notes import MARK_NOTE
+from harness.results.seeds.seed_notes import MARK_NOTE
 from tests.published_rows import panel_of, published, real, split
 
 

@@ -12,7 +12,7 @@ from harness.metric_names import METRIC_NAMES, METRICS
 from harness.pages.tables import DASH, interval_text, p_text
 from harness.results.compare import Compared, Comparison, compare
 from harness.results.run_source import Source
-from harness.results.seed_plan import POINTS, TIMES, Measured, plan_seeds
+from harness.results.seeds.seed_plan import POINTS, TIMES, Measured, plan_seeds
 
 _SHOWN_SETTINGS = 8
 

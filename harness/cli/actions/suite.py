@@ -22,7 +22,7 @@ from harness.presets.resolve import check_agreement
 from harness.queue.slurm import jobs_of
 from harness.reporting.make import make_report
 from harness.results.run_source import Source
-from harness.results.seed_lines import suite_lines
+from harness.results.seeds.seed_lines import suite_lines
 from harness.suites.cell_jobs import queue_name, shard_of
 from harness.suites.cells import Expansion, expand
 from harness.suites.plan import PlannedCell, SuitePlan, make_suite_plan

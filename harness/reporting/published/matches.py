@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness.metric_names import METRICS
 from harness.reporting.published.settings import nearest, plain_model
 from harness.results.panels import Panel
-from harness.results.run_table import NOT_THE_TEST_SET, UNTRAINED
+from harness.results.row_faults import NOT_THE_TEST_SET
+from harness.results.run_table import UNTRAINED
 from harness.suites.published_tables import PublishedRow, load_published, published_names
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from harness.evaluate.pair_order import Agreement, agreement
 from harness.evaluate.per_identity import persons_key
 from harness.reporting.published.matches import ordered
 from harness.reporting.published.settings import preset_of
-from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.panels import Panel
+from harness.results.seeds.over_seeds import PERSONS_ONLY
 
 Row = dict[Any, Any]
 SAME, OPPOSITE, OPEN = "same", "opposite", "not significant"

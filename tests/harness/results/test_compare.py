@@ -16,8 +16,8 @@ from harness.pages.tables import DASH, MARK
 from harness.record import BOOTSTRAP
 from harness.results.compare import Compared, compare
 from harness.results.run_source import Source
-from harness.results.seed_lines import needs_line
-from harness.results.shared_seeds import MARKED, data_of
+from harness.results.seeds.seed_lines import needs_line
+from harness.results.seeds.shared_seeds import MARKED, data_of
 
 
 def source_of(store):

@@ -10,7 +10,6 @@ from harness.evaluate.per_identity import query_values
 from harness.files import locked, write_json
 from harness.record import BOOTSTRAP, PROGRESS, RunFolder
 from harness.results.flags import shares_persons
-from harness.results.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.results.panels import protocol_facts, split_panels
 from harness.results.run_source import Source, query_reader
 from harness.results.run_table import (
@@ -21,6 +20,7 @@ from harness.results.run_table import (
     run_rows,
     write_rows,
 )
+from harness.results.seeds.over_seeds import NO_INTERVAL, SEVERAL_SEEDS, combine_seeds
 from harness.run.resume import sync_runs
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import new_key
@@ -411,12 +411,16 @@ def test_a_dataset_is_looked_up_by_mlflow_and_untrained_methods_with_it(experime
     fake.send(experiment, *fake.record("cskt", "icfg"), [("cuhk", 20)])
     fake.send(experiment, *fake.record("cskt", "cuhk"), [("icfg", 20)])
     fake.send(experiment, *fake.record("zero_shot", "cuhk", trainable=0), [("icfg", 20)])
+    for method, sets in (("maple", "cuhk+icfg"), ("lora", "cuhk+rstp"), ("vpt", "cuhk+icfg3")):
+        tags = {"harness.trained_on": sets}
+        fake.send(experiment, *fake.record(method, "cuhk", tags=tags), [("icfg", 20)])
     asked = []
     search = Store.search
     monkeypatch.setattr(Store, "search", lambda store, text: asked.append(text) or search(store, text))
     rows = Source(str(experiment.runs), _name(experiment), datasets=["icfg"]).single_runs
     assert sorted(zip(rows["method"], rows["tested_on"], strict=True)) == [
         ("cskt", "icfg"),
+        ("maple", "icfg"),
         ("zero_shot", "icfg"),
     ]
     assert any("= 'icfg'" in text for text in asked)

@@ -10,15 +10,13 @@ from harness.cli.actions.runs.stale import older_records
 from harness.data.reading import read_dataset
 from harness.files import read_json, write_json
 from harness.listener import Listener
-from harness.methods import METHODS
 from harness.presets.resolve import resolve
 from harness.record import BEFORE_PICTURES, BOOTSTRAP, SCORED, RunFolder
-from harness.registry.plug_ins import plugins
+from harness.results.versions import BEFORE_VERSIONS
 from harness.twins.marker import MARKER_FILE
 from harness.upkeep import data_now
 from harness.upkeep.data_now import DataNow
 from harness.upkeep.older import older
-from harness.upkeep.versions import BEFORE_VERSIONS, older_parts
 from tests import measured_runs
 
 
@@ -73,20 +71,6 @@ def test_another_version_is_named_with_the_command_that_repeats_the_run(made, ve
     done = found(*made(versions=versions))
     assert done.why == why
     assert done.repeat == ["harness run -m mine"] * bool(why)
-
-
-def test_versions_told_from_files_are_those_of_the_classes():
-    for name in plugins("methods").names():
-        assert older_parts(measured_runs_of(name, METHODS.get(name).version)) == []
-        assert len(older_parts(measured_runs_of(name, METHODS.get(name).version + 1))) == 1
-
-
-def measured_runs_of(method, version):
-    from harness.record import Record
-
-    config = {"method": {"name": method}, "dataset": {"name": "icfg"}}
-    shared = {"identity": "", "config": config, "fingerprint": "", "backbone": {}, "synthetic": True}
-    return Record(versions={"method": version, "dataset": 1, "protocol": 1}, **shared)
 
 
 def test_other_data_than_those_here_are_named_by_split(made, twin, tmp_path):

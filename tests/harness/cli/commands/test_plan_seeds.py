@@ -9,7 +9,7 @@ from harness.cli.actions.compare import show_seed_plan
 from harness.cli.main import cli
 from harness.errors import UsageError
 from harness.results.run_source import Source
-from harness.results.seed_plan import POINTS, plan_seeds
+from harness.results.seeds.seed_plan import POINTS, plan_seeds
 
 
 @pytest.fixture

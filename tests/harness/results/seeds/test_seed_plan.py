@@ -11,7 +11,7 @@ from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread
 from harness.evaluate.variance import SeedVariance, seed_variance
 from harness.pages.tables import DASH
 from harness.results.run_source import Source
-from harness.results.seed_plan import Measured, plan_seeds
+from harness.results.seeds.seed_plan import Measured, plan_seeds
 
 FIGURES = {"linear_probe": 30, "cskt": 50, "full_finetune": 70}
 

@@ -9,8 +9,8 @@ from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread
 from harness.record import TWIN
 from harness.results.run_source import Source
 from harness.results.run_table import UNTRAINED
-from harness.results.seed_plan import POINTS, Measured, measure, own_panels, pair_spread
-from harness.results.shared_seeds import Seeds
+from harness.results.seeds.seed_plan import POINTS, Measured, measure, own_panels, pair_spread
+from harness.results.seeds.shared_seeds import Seeds
 
 Row = Mapping[Any, Any]
 _FEW_SEEDS = 3

@@ -1,4 +1,4 @@
-"""Which version of method, dataset and metrics a record is of, and which there is today; nothing heavy is imported."""
+"""Which version of method, dataset and metrics a result is of, and which there is today; nothing heavy is imported."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,29 +7,30 @@ from typing import Any
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.metric_names import PROTOCOL_VERSION
-from harness.record import Record
 from harness.registry.plug_ins import plugin_class, plugins
 
 BEFORE_VERSIONS = "made before versions were noted"
 
 
-def older_parts(record: Record) -> list[str]:
-    """Return in words what of a record is of another version than today's.
+def older_parts(method: str, dataset: str, versions: Mapping[str, int | None]) -> list[str]:
+    """Return in words what of a result is of another version than today's.
 
-    >>> from harness.record import Record
-    >>> config = {"method": {"name": "zero_shot"}, "dataset": {"name": "icfg"}}
-    >>> shared = dict(identity="", config=config, fingerprint="", backbone={}, synthetic=True)
-    >>> older_parts(Record(versions={"method": 1, "dataset": 0, "protocol": 1}, **shared))
+    Args:
+        method: its method.
+        dataset: the dataset it was trained on.
+        versions: of `method`, `dataset` and `protocol`, as its record notes them; empty of an early one.
+
+    >>> older_parts("zero_shot", "icfg", {"method": 1, "dataset": 0, "protocol": 1})
     ['version 0 of the dataset icfg, today 1']
-    >>> older_parts(Record(versions={}, **shared))
+    >>> older_parts("zero_shot", "icfg", {})
     ['made before versions were noted']
     """
-    if not record.versions:
+    if not versions:
         return [BEFORE_VERSIONS]
     return [
         words
-        for part, today in _today(record.config).items()
-        if (words := _unlike(part, record.versions.get(part.split()[0]), today))
+        for part, today in _today(method, dataset).items()
+        if (words := _unlike(part, versions.get(part.split()[0]), today))
     ]
 
 
@@ -46,9 +47,8 @@ def _unlike(part: str, was: int | None, today: int | None) -> str:
     return f"version {was} of the {kind}{' ' * bool(name)}{name}, today {today}"
 
 
-def _today(config: Mapping[str, Any]) -> dict[str, int | None]:
+def _today(method: str, dataset: str) -> dict[str, int | None]:
     """Return the versions of today by what they are of; None of what is not installed here."""
-    method, dataset = str(config["method"]["name"]), str(config["dataset"]["name"])
     return {
         f"method {method}": _of_method(method),
         f"dataset {dataset}": _of_dataset(dataset),

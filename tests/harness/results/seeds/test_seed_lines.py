@@ -7,8 +7,8 @@ from harness.evaluate.per_identity import persons_key
 from harness.evaluate.power import MOST_IDENTITIES, MOST_SEEDS, Spread
 from harness.evaluate.variance import SEEDLESS, SeedVariance
 from harness.results.run_source import Source
-from harness.results.seed_lines import needs_line, pair_line, suite_line, suite_lines
-from harness.results.seed_plan import POINTS, Measured, plan_seeds
+from harness.results.seeds.seed_lines import needs_line, pair_line, suite_line, suite_lines
+from harness.results.seeds.seed_plan import POINTS, Measured, plan_seeds
 
 
 def spread(identities, seed_sd, n_sides=2, others=4):

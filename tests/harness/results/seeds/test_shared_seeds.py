@@ -6,7 +6,7 @@ from pandas import DataFrame
 from harness.evaluate.per_identity import persons_key
 from harness.evaluate.variance import SEEDLESS
 from harness.results.panels import protocol_facts, split_panels
-from harness.results.shared_seeds import SAME_DATA, shared_seeds
+from harness.results.seeds.shared_seeds import SAME_DATA, shared_seeds
 from tests.fake_experiment import persons
 
 

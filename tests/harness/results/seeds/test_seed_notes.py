@@ -8,7 +8,7 @@ from pandas import DataFrame
 from harness.evaluate.per_identity import persons_key
 from harness.pages.tables import MARK
 from harness.results.panels import protocol_facts, split_panels
-from harness.results.seed_notes import MARK_NOTE, any_marked, legend_entry, seed_notes
+from harness.results.seeds.seed_notes import MARK_NOTE, any_marked, legend_entry, seed_notes
 from tests.fake_experiment import persons
 from tests.seed_cases import CASES, two
 

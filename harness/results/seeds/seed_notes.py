@@ -8,9 +8,9 @@ from harness.evaluate.per_identity import Persons, persons_key
 from harness.evaluate.variance import SeedVariance, shared
 from harness.pages.tables import MARK
 from harness.pages.theme import INK
-from harness.results.over_seeds import PERSONS_ONLY
 from harness.results.run_table import UNTRAINED
-from harness.results.shared_seeds import MARKED, by_data
+from harness.results.seeds.over_seeds import PERSONS_ONLY
+from harness.results.seeds.shared_seeds import MARKED, by_data
 
 Row = Mapping[Any, Any]
 MARK_WORDS = f"{MARK} {MARKED}"
