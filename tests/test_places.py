@@ -34,6 +34,7 @@ PRETRAIN = ("pretrain", "--steps", "1", "--batch-size", "2", "--held-out", "4", 
 IMPORT = ("import", "tbps_clip", "{released}", "-d", "icfg", "--preset", "tiny", "--no-test", *SMALL[:2])
 SEARCH = ("search", "a red coat", "--run", "{run}", "--gallery", "{images}", "--out", "{out}/page.html")
 SCORE = ("score", "-d", "icfg", "--synthetic", "--embeddings", "{embeddings}", "-m", "mine")
+BOARD = "title: Mine\ncontact: me@example.org\nprotocols: [{name: icfg, title: ICFG-PEDES, dataset: icfg, synthetic: true}]\n"
 # Commands, and the places that each of them writes to.
 WRITE = {
     "run": (("run", *WORLD, "--seed", "5"), ("runs",)),
@@ -56,6 +57,7 @@ WRITE = {
     "score": (SCORE, ("runs",)),
     "score lists": (("score", "--template", "icfg", "--synthetic", "--out", "{out}/order.json"), ("out",)),
     "check": (("check", "{out}/expected.yaml", "--write"), ("out",)),
+    "board": (("board", "build", "{board}", "--out", "{out}/site"), ("out",)),
 }
 READ = {
     "list": (("runs", "list"), "runs"),
@@ -63,6 +65,7 @@ READ = {
     "compare": (("compare", "{run}", "{full}"), "runs"),
     "report": (("report", "leaderboard", "--out", "{out}/page"), "runs"),
     "doctor": (("doctor",), "runs"),
+    "board": (("board", "check", "{board}"), "board"),
     "verify": (("data", "verify", "icfg", "--synthetic", "--workers", "1"), "data"),
 }
 
@@ -186,11 +189,14 @@ def good(twins, world, tmp_path_factory):
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{files}/mlflow.db")
         other = run(quick(twins, "zero_shot"), runs=files / "runs").name
     export_runs([other], files / "b.zip", files / "runs")
+    (files / "board" / "bundles").mkdir(parents=True)
+    shutil.copy(files / "b.zip", files / "board" / "bundles")
+    (files / "board" / "board.yaml").write_text(BOARD)
     known = lists(DatasetConfig(name="icfg", synthetic=True, root=str(twins)), "test", Listener())
     text = [[owner == image for image in known["images"]] for _, owner in known["captions"]]
     np.savez(files / "e.npz", text=np.array(text, np.float32), image=np.eye(len(known["images"])))
     names = {"run": little, "full": towers, "suite": suite, "released": released}
-    names |= {"bundle": files / "b.zip", "embeddings": files / "e.npz"}
+    names |= {"bundle": files / "b.zip", "embeddings": files / "e.npz", "board": files / "board"}
     return root, {**names, "images": twins / "synthetic"}
 
 
@@ -200,7 +206,7 @@ def call(good, twins, tmp_path, monkeypatch, capfd, no_kernel):
 
     def command(words, place, kind):
         root, names = good
-        contents = {"runs": root, "data": twins}
+        contents = {"runs": root, "data": twins, "board": names["board"]}
         content = contents.get(place) if kind in READABLE or kind is forbidden else None
         tmp_path.chmod(0o755)
         (tmp_path / "places").mkdir()
@@ -218,7 +224,8 @@ def call(good, twins, tmp_path, monkeypatch, capfd, no_kernel):
             for one in ("runs", "cache", "data"):
                 monkeypatch.setenv(f"HARNESS_{one.upper()}", str(places[one]))
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{places['runs']}/mlflow.db")
-            arguments = [word.format(**names, out=places["out"]) if "{" in word else word for word in words]
+            words_for = {**names, **places}
+            arguments = [word.format(**words_for) if "{" in word else word for word in words]
             monkeypatch.setattr("sys.argv", ["harness", "-q", *arguments])
             before = kept(bad) if content and kind in READABLE else {}
             capfd.readouterr()

@@ -1,10 +1,12 @@
 """A board is checked: for each kind of fault one line that says where, and what was expected and found."""
 
+import io
 import json
 import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.board.check import check_board
@@ -100,6 +102,49 @@ def test_a_hostile_zip_is_one_line_and_writes_nothing(board, name):
     (line,) = lines(board)
     assert "is no name of a file in a bundle" in line
     assert sorted(board.parent.rglob("*")) == before
+
+
+def test_a_bomb_is_one_line_and_writes_nothing(board):
+    def bomb(members):
+        return {
+            name: bytes(64 << 20) if name.endswith("queries.npz") else content
+            for name, content in members.items()
+        }
+
+    changed(board / "bundles" / SMALL, bomb)
+    before = sorted(board.parent.rglob("*"))
+    (line,) = lines(board)
+    assert "is packed more than any result can be" in line
+    assert sorted(board.parent.rglob("*")) == before
+
+
+class Told:
+    """Notes in a file that it was unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return (Path.touch, (self.file,))
+
+
+def test_a_pickle_within_the_arrays_is_one_line_and_never_run(board, tmp_path):
+    file = io.BytesIO()
+    np.savez(file, **{"t2i/rank": np.array([Told(tmp_path / "run")], dtype=object)})
+
+    def pickled(members):
+        return {
+            name: file.getvalue() if name.endswith("queries.npz") else content
+            for name, content in members.items()
+        }
+
+    changed(board / "bundles" / SMALL, pickled)
+    found = lines(board)
+    assert found
+    assert all(line.startswith(f"bundles/{SMALL}: ") and "\n" not in line for line in found)
+    assert not (tmp_path / "run").exists()
+    np.load(io.BytesIO(file.getvalue()), allow_pickle=True)["t2i/rank"]
+    assert (tmp_path / "run").exists(), "it would have been, had it been unpickled"
 
 
 def test_a_link_within_a_zip_is_one_line(board):
