@@ -247,6 +247,6 @@ def test_a_text_of_a_megabyte_takes_seconds(part):
     "value", ["postgresql://" + "a:a@" * 5_000, "https://" + "/:@" * 300, "http://" + "?token=a&" * 5_000]
 )
 def test_an_address_of_any_length_is_looked_through_at_once(value):
-    start = time.monotonic()
+    start = time.process_time()
     _finder(frozenset({("HARNESS_STORAGE", value)}), ("harness", value))
-    assert time.monotonic() - start < 3
+    assert time.process_time() - start < 3

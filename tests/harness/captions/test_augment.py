@@ -255,13 +255,13 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("config", ALONE, ids=lambda config: next(iter(config)))
 def test_hostile_captions_are_augmented_quickly(text, config):
-    began = time.perf_counter()
+    began = time.process_time()
     augment = augmented(text, back=text, synonyms=shipped() if len(text) < 100 else SYNONYMS, **config)
     for seed in range(3):
         got = augment.caption(0, seed)
         assert isinstance(got, str)
         assert bool(got.split()) == bool(text.split())
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 @given(st.text(max_size=60), st.integers(), st.floats(0.01, 1))

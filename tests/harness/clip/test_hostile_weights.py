@@ -20,7 +20,7 @@ from harness.clip.weight_files import read_weights
 from harness.config.sections import BackboneConfig
 from harness.errors import UsageError
 
-SECONDS = 5.0  # a second at rest
+SECONDS = 5.0  # of processor time, a second where nothing else runs
 MUTANTS = 40
 MEGABYTES = 700
 
@@ -115,7 +115,7 @@ def test_every_weight_file_is_read_or_refused_in_one_error_at_once(tmp_path, mon
     file = tmp_path / "a.pt"
     for data in [*made(state), *(hurt(dice.choice(whole), dice) for _ in range(MUTANTS))]:
         file.write_bytes(data)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             read_weights(file)
             load_clip(tiny.model_copy(update={"weights": str(file)}))
@@ -124,7 +124,7 @@ def test_every_weight_file_is_read_or_refused_in_one_error_at_once(tmp_path, mon
             result = "refused" if "a.pt" in str(error) else f"unnamed: {error}"
         except Exception as error:
             result = type(error).__name__
-        if time.monotonic() - start > SECONDS:
+        if time.process_time() - start > SECONDS:
             result = "late"
         found[result] += 1
         if result not in ("read", "refused"):

@@ -24,7 +24,7 @@ from harness.suites.suite_files import load_suite
 from harness.sweep.settings import Constraint, Search
 from tests.small_clip import register
 
-SECONDS = 3.0  # a second at rest
+SECONDS = 3.0  # of processor time, a second where nothing else runs
 ENDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 BEYOND = ("-1e300", "1e300", "9" * 18, "5e-324", "0")
 MODELS = {
@@ -121,8 +121,8 @@ def outcome(method, override):
     def late(*_):
         raise Late
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         config = resolve(method, "icfg", overrides=[override, *SMALL])
         made = build_method(config.fitted(5), load_clip(config.backbone))
@@ -136,8 +136,8 @@ def outcome(method, override):
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 SMALL = ("backbone.name=small", "backbone.pretrained=null", "backbone.image_size=[32, 32]")
@@ -170,7 +170,7 @@ def test_a_suite_that_nobody_could_run_is_refused_before_its_runs_are_made(tmp_p
     file = tmp_path / "s.yaml"
     file.write_text(suite.replace("seed_free", "method.lr"))
     read = load_suite(str(file))
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(HarnessError, match=r"rows and [\d,]+ runs, of which there may be"):
         expand(read, synthetic=True)
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS

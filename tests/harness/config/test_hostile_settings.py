@@ -20,7 +20,7 @@ from harness.suites.published_tables import read_published
 from harness.suites.suite_files import load_suite
 from harness.sweep.space import search_space
 
-SECONDS = 3.0  # a second at rest
+SECONDS = 3.0  # of processor time, a second where nothing else runs
 PRESET = "train: {epochs: 2, batch_size: 8}\nmethod: {lr: 1e-4}\nbackbone: {image_size: [96, 32]}\nseed: 3\n"
 SUITE = (
     "datasets: [icfg]\nseeds: 2\nrows:\n  - {method: cskt, set: {method.lr: 1e-4}}\n  - method: zero_shot\n"
@@ -277,9 +277,9 @@ def outcome(door, text, folder):
     def late(*_):
         raise Late
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, 10 * SECONDS)
-    start = time.monotonic()
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, 10 * SECONDS)
+    start = time.process_time()
     try:
         door(text, folder)
         result = "taken"
@@ -291,9 +291,9 @@ def outcome(door, text, folder):
     except Exception as error:
         result = type(error).__name__
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    return result if time.monotonic() - start < SECONDS else "late"
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    return result if time.process_time() - start < SECONDS else "late"
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from harness.errors import DataError
 from harness.paths import Place
 from harness.twins.writer import write_twin
 
-SECONDS = 5.0  # a second at rest
+SECONDS = 5.0  # of processor time, a second where nothing else runs
 MUTANTS = 60
 VALUES = [
     *(
@@ -134,7 +134,7 @@ def test_every_annotation_is_read_or_refused_in_one_error_at_once(tmp_path, name
     entries = json.loads(file.read_text())
     for data in [*RAW, *(hurt(entries, dice) for _ in range(MUTANTS))]:
         file.write_bytes(data)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             samples = read_annotation(dataset, folder.parent).samples
             report = verify(dataset, Place(folder.parent, "--data-root"), images="exist", workers=1)
@@ -146,7 +146,7 @@ def test_every_annotation_is_read_or_refused_in_one_error_at_once(tmp_path, name
             )
         except Exception as error:
             result = type(error).__name__
-        if time.monotonic() - start > SECONDS:
+        if time.process_time() - start > SECONDS:
             result = "late"
         found[result] += 1
         if result not in ("usable", "faults told", "refused"):
