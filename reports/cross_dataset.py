@@ -13,6 +13,7 @@ from harness.pages.tables import DASH, count_text, marked, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
 from harness.reporting.missing import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
 from harness.reporting.panel_report import PanelReport
+from harness.reporting.protocols import base_of
 from harness.reporting.verdicts.settings import transfer_verdict
 from harness.reports import Gap, Step, Table, register
 from harness.results.panels import Facts, Panel, protocol_facts, training_facts
@@ -241,8 +242,9 @@ class CrossDataset(PanelReport):
 
     @classmethod
     def select(cls, results: "DataFrame") -> "DataFrame":
-        """Take all results."""
-        return results
+        """Take all results on pictures as they are: what reducing them costs is in the report `protocols`."""
+        whole = [row["tested_on"] == base_of(row) for row in results.to_dict("records")]
+        return results[whole] if len(results) else results
 
     @classmethod
     def facts(cls, row: dict[str, Any]) -> Facts:

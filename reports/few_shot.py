@@ -34,7 +34,7 @@ from harness.reporting.published.settings import SHARE, preset_of, share_of
 from harness.reporting.verdicts.settings import shares_verdict
 from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Source, Step, Table, register
-from harness.results.labels import numbered, told_apart, tuned
+from harness.results.labels import line_names
 from harness.results.panels import Facts, Panel, dataset_facts, on_own_dataset
 from harness.results.run_table import UNTRAINED
 from harness.results.seeds.seed_notes import COVERED
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 Row = dict[Any, Any]
 SUITE, REFERENCE = "harness suite run few_shot", "tbps_clip clip_baseline"
 METRICS, ENDS = {"R1": "R@1", "mAP": "mAP"}, ("", "_low", "_high")
-_PRESET = "preset"
 COLUMNS = [
     *("line", "tested_on", "share", "train_images", "train_pairs"),
     *(name + end for name in METRICS for end in ENDS),
@@ -71,7 +70,7 @@ def curves(panel: Panel) -> "DataFrame":
     from pandas import DataFrame
 
     trained = [row for row in panel.records if row["rule"] != UNTRAINED]
-    names = _lines(trained)
+    names = line_names(trained, _images)
     rows = [row | {"line": name} for row, name in zip(trained, names, strict=True)]
     reference = {row["share"]: row for row in rows if row["line"] == REFERENCE}
     found = [
@@ -83,20 +82,9 @@ def curves(panel: Panel) -> "DataFrame":
     return DataFrame(found) if found else DataFrame(columns=[*COLUMNS, "published"])
 
 
-def _lines(rows: Sequence[Row]) -> list[str]:
-    """Return each result's line: its method, the preset, and settings in which results of these two differ."""
-    names = [_who(row) for row in rows]
-    keys, lines = dict.fromkeys(key for row in rows for key in row["departures"]), []
-    values = [{key: row["departures"].get(key, _PRESET) for key in keys} for row in rows]
-    for name, row, said in zip(names, rows, told_apart(values, names, names, _PRESET), strict=True):
-        images = f"images {seed}" if (seed := row["config"].get(f"{SHARE}_seed", "0")) != "0" else ""
-        words = [word for word in (tuned(row), *said, images) if word]
-        lines.append((f"{name} ({', '.join(words)})" if words else name, ""))
-    return numbered(lines, [row["setting"] for row in rows])
-
-
-def _who(row: Row) -> str:
-    return f"{row['method']} {row['preset']}".strip()
+def _images(row: Row) -> str:
+    """Return which images a result learned from, where they were drawn by another seed than usual."""
+    return f"images {seed}" if (seed := row["config"].get(f"{SHARE}_seed", "0")) != "0" else ""
 
 
 def shares_table(panel: Panel) -> Table:

@@ -34,7 +34,9 @@ PRETRAIN = ("pretrain", "--steps", "1", "--batch-size", "2", "--held-out", "4", 
 IMPORT = ("import", "tbps_clip", "{released}", "-d", "icfg", "--preset", "tiny", "--no-test", *SMALL[:2])
 SEARCH = ("search", "a red coat", "--run", "{run}", "--gallery", "{images}", "--out", "{out}/page.html")
 SCORE = ("score", "-d", "icfg", "--synthetic", "--embeddings", "{embeddings}", "-m", "mine")
-BOARD = "title: Mine\ncontact: me@example.org\nprotocols: [{name: icfg, title: ICFG-PEDES, dataset: icfg, synthetic: true}]\n"
+BOARD = (
+    "title: Mine\ncontact: me\nprotocols: [{name: icfg, title: ICFG-PEDES, dataset: icfg, synthetic: true}]\n"
+)
 # Commands, and the places that each of them writes to.
 WRITE = {
     "run": (("run", *WORLD, "--seed", "5"), ("runs",)),

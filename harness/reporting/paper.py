@@ -24,7 +24,8 @@ Row = dict[str, Any]
 More = Mapping[str, tuple[str, float, int]]
 SHOWN = ("R1", "R5", "R10", "mAP")
 COLUMN_INCHES = 3.3
-_PLACES = {"trained_on": "Trained on", "tested_on": "Tested on"}
+_PROTOCOL = "protocol_words"
+_PLACES = {_PROTOCOL: "Protocol", "trained_on": "Trained on", "tested_on": "Tested on"}
 _NOWHERE = "–"
 _RULES = {
     "val": "the epoch that is best on validation",
@@ -130,9 +131,10 @@ def _ordered(panel: Panel) -> list[Row]:
 
 
 def _places(rows: Sequence[Row]) -> list[str]:
-    """Return which of training and test set tell results apart; who trains nothing was trained nowhere."""
+    """Return which of training and test set, or what protocol, tell results apart; what trains nothing has no first."""
     seen = {key: {_place(row, key) for row in rows} - {_NOWHERE} for key in _PLACES}
-    return [key for key, names in seen.items() if len(names) > 1]
+    found = [key for key, names in seen.items() if len(names) > 1]
+    return [_PROTOCOL] if _PROTOCOL in found else found
 
 
 def _name(row: Row) -> str:
@@ -140,6 +142,8 @@ def _name(row: Row) -> str:
 
 
 def _place(row: Row, key: str) -> str:
+    if key == _PROTOCOL:
+        return begun(str(row.get(key, _NOWHERE)))
     return _NOWHERE if key == "trained_on" and row["rule"] == UNTRAINED else dataset_name(str(row[key]))
 
 

@@ -22,6 +22,8 @@ FLAGS = {
     "gallery": "gallery resolution",
 }
 # Those that say how it was trained: what trains nothing may stand beside a result that has one.
+# Columns of the flags that are a protocol's, which a report of its own compares with the usual one.
+OF_PROTOCOL = ("several", "noise", "gallery")
 OF_TRAINING = (TRAINED_ON, FLAGS["noise"])
 
 

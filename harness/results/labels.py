@@ -1,7 +1,7 @@
 """Names that tell results apart: the method, and the settings in which one stands apart from the others."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,6 +12,7 @@ SCORED = "scored"
 _NOT_OF_A_METHOD = ("dataset.", "method.name")
 _FILES = ("backbone.weights", "imported", "scored")
 _INIT_FROM = "backbone.init_from"
+_PRESET = "preset"
 _NOT_TUNED = ("", "none")
 
 
@@ -34,6 +35,22 @@ def labels(rows: Sequence[Row], untrained: str) -> list[str]:
     return numbered(
         names, [row["condition"] if source else "" for row, source in zip(rows, sources, strict=True)]
     )
+
+
+def line_names(rows: Sequence[Row], more: Callable[[Any], str] = lambda row: "") -> list[str]:
+    """Return each result's line: its method, the preset, and settings in which results of these two differ.
+
+    Args:
+        rows: with `preset`, its `departures` from that, and the `setting` that is the same for all results of a line.
+        more: what else a row's line is called by; nothing where it is empty.
+    """
+    names = [f"{row['method']} {row['preset']}".strip() for row in rows]
+    keys, lines = dict.fromkeys(key for row in rows for key in row["departures"]), []
+    values = [{key: row["departures"].get(key, _PRESET) for key in keys} for row in rows]
+    for name, row, said in zip(names, rows, told_apart(values, names, names, _PRESET), strict=True):
+        words = [word for word in (tuned(row), *said, more(row)) if word]
+        lines.append((f"{name} ({', '.join(words)})" if words else name, ""))
+    return numbered(lines, [row["setting"] for row in rows])
 
 
 def tuned(row: Row) -> str:

@@ -163,3 +163,8 @@ def test_figures_draw_hostile_names_as_they_are(fake, tmp_path):
     figure.savefig(tmp_path / "x.svg")
     assert "<script" not in (tmp_path / "x.svg").read_text()
     pyplot.close(figure)
+
+
+def test_reduced_galleries_are_left_to_another_report(fake):
+    rows = [fake.row("cskt", "icfg", name) for name in ("icfg", "cuhk", "icfg-low4")]
+    assert CrossDataset.select(DataFrame(rows))["tested_on"].tolist() == ["icfg", "cuhk"]

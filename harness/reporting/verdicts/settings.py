@@ -1,4 +1,4 @@
-"""What changes of settings do, what a dataset trained elsewhere costs, and what few training images do."""
+"""What changes of settings do, what training elsewhere or another protocol costs, and what few training images do."""
 
 from collections.abc import Sequence
 
@@ -73,6 +73,35 @@ def transfer_verdict(rows: Sequence[Row], synthetic: bool) -> str:
         f"it is significantly higher in {len(higher)}" if higher else "",
     ]
     return sentence(parts, any(row["persons_only"] for row in clear or known))
+
+
+def protocols_verdict(rows: Sequence[Row], where: str) -> str:
+    """Say under how many other protocols than the usual one results are lower or higher, and where most.
+
+    Args:
+        rows: the results under other protocols, with `protocol_words` and the difference to the usual one.
+        where: what all were tested on.
+    """
+    known = [row for row in rows if row["p"] == row["p"]]
+    if not known:
+        why = "none has a result of the same setting under the usual one beside it"
+        return sentence([f"nothing can be said of other protocols on {where}", why])
+    clear = significant(known)
+    lower = [row for row in clear if row["R1_difference"] < 0]
+    higher = [row for row in clear if row["R1_difference"] > 0]
+    of = f"{many(len(known), 'result')} under another protocol than the usual one on {where}"
+    parts = [f"R@1 is significantly lower in {len(lower) or 'none'} of {of}{_by(lower)}"]
+    if lower:
+        row = min(lower, key=lambda row: row["R1_difference"])
+        name = row["line"].replace(row["method"], method_name(row["method"]), 1)
+        which = "most for " if len(lower) > 1 else "that of "
+        parts.append(f"{which}{cut_text(name, _LONGEST)} ({row['protocol_words']})")
+    parts.append(f"it is significantly higher in {len(higher)}{_by(higher)}" if higher else "")
+    return sentence(parts, any(row["persons_only"] for row in clear or known))
+
+
+def _by(rows: Sequence[Row]) -> str:
+    return f", by {span(row['R1_difference'] for row in rows)}" if rows else ""
 
 
 def shares_verdict(rows: Sequence[Row], reference: str, where: str) -> str:

@@ -32,7 +32,7 @@ def name_of(store):
 @pytest.mark.parametrize("name", PANELS)
 def test_a_report_is_whole_from_the_command_line(name, experiment, fake, tmp_path):
     fake.fill_whole(experiment)
-    for seed, r1 in ((1, 20), (2, 22)) if name == "few_shot" else ():
+    for seed, r1 in ((1, 20), (2, 22)) if shares(name) else ():
         fake.send(experiment, *fake.record("cskt", "icfg", r1, seed=seed, **shares(name)))
     out, runs = tmp_path / "out", str(experiment.runs)
     command = [
@@ -83,8 +83,8 @@ def test_each_report_writes_its_tables_and_figures(name, experiment, fake, tmp_p
 
 
 def shares(name):
-    """What a run must be for a report to take it: few_shot takes those that saw a share of the images."""
-    return {"dataset__few_shot": 0.05} if name == "few_shot" else {}
+    """What a run must be for a report to take it: some take those that saw a share of the images, or moved captions."""
+    return {"few_shot": {"dataset__few_shot": 0.05}, "protocols": {"dataset__noise": 0.2}}.get(name, {})
 
 
 @pytest.mark.slow
