@@ -187,7 +187,8 @@ class Protocols(PanelReport):
         presets = [preset_of(row) for row in records]
         columns: dict[str, Any] = {
             "setting": [setting_of(row) for row in records],
-            "protocol_words": [protocol_words(row) for row in records],
+            "protocol_words": (words := [protocol_words(row) for row in records]),
+            "apart": ["" if said == USUAL else said for said in words],
             "preset": [name for name, _ in presets],
             "departures": [_own(departures) for _, departures in presets],
         }

@@ -22,13 +22,16 @@ def labels(rows: Sequence[Row], untrained: str) -> list[str]:
     The best of a search is called by its budget. No hash is part of a label, and no label is cut.
 
     Args:
-        rows: results with their seeds combined.
+        rows: results with their seeds combined, with `apart` where a report says what else tells them apart.
         untrained: the rule of methods that train nothing, which are the same whatever they were called on.
     """
     sources = ["" if row["rule"] == untrained else str(row["trained_on"]) for row in rows]
     methods = [(row["method"], SCORED if row.get("scored") else tuned(row)) for row in rows]
     found = told_apart([settings(row) for row in rows], list(zip(methods, sources, strict=True)), methods)
-    words = [[*([how] if how else []), *more] for (_, how), more in zip(methods, found, strict=True)]
+    words = [
+        [word for word in (how, *more, row.get("apart")) if word]
+        for (_, how), more, row in zip(methods, found, rows, strict=True)
+    ]
     names = [
         (_label(row["method"], said), source) for row, said, source in zip(rows, words, sources, strict=True)
     ]

@@ -183,3 +183,15 @@ def test_a_table_for_a_paper_names_the_protocol(fake):
     table = paper_table(panel, "protocols-1", {})
     assert table.words == ("Method", "Protocol")
     assert {row[0][1] for row in table.rows} >= {"Usual", "Trained on cuhk+icfg"}
+
+
+def test_results_are_called_by_their_protocol_and_a_title_by_the_test_set_alone(fake):
+    panel = panel_of(*whole(fake))
+    labels = [row["label"] for row in panel.records]
+    assert len(set(labels)) == len(labels)
+    assert {"cskt", "cskt (pictures reduced to 1/4)", "full_finetune (50 % of the captions moved)"} <= set(
+        labels
+    )
+    assert Protocols.subject([panel]) == (
+        "Other protocols: full fine-tuning, CSKT and zero-shot CLIP on ICFG-PEDES (synthetic twin)"
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.data.protocols.galleries import parse_test
 from harness.reporting.display_names import begun, data_name, dataset_name, method_name
 from harness.reporting.verdicts.words import named
 
@@ -30,8 +31,10 @@ def place_name(dataset: str, synthetic: bool) -> str:
 
 
 def places_of(rows: Iterable[Row]) -> str:
-    """Return the test sets of results."""
+    """Return the test sets of results; several galleries of one are that one."""
     found = list(dict.fromkeys((str(row["tested_on"]), bool(row["synthetic"])) for row in rows))
+    whole = list(dict.fromkeys((parse_test(name)[0], synthetic) for name, synthetic in found))
+    found = whole if len(whole) < len(found) else found
     names = [dataset_name(name) for name, _ in found]
     worlds = {synthetic for _, synthetic in found}
     if len(found) > _MOST_PLACES:
