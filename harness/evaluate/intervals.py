@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from harness.errors import DataError
 from harness.evaluate.variance import (
@@ -89,9 +89,9 @@ def share_interval(estimate: float, variance: Variance, n_identity: int, *, leve
     spread, tail = max(estimate * (1 - estimate), 0.0), (1 + level) / 2
     # Squared quantile by number of queries.
     if variance.value > 0 and spread > 0:
-        ratio = float(stats.t.ppf(tail, variance.freedom)) ** 2 * variance.value / spread
+        ratio = float(special.stdtrit(variance.freedom, tail)) ** 2 * variance.value / spread
     else:
-        ratio = float(stats.norm.ppf(tail)) ** 2 / n_identity
+        ratio = float(special.ndtri(tail)) ** 2 / n_identity
     centre = (estimate + ratio / 2) / (1 + ratio)
     half = (ratio * spread + ratio**2 / 4) ** 0.5 / (1 + ratio)
     return Interval(estimate, min(max(centre - half, 0.0), estimate), max(min(centre + half, 1.0), estimate))
@@ -183,5 +183,5 @@ def mean_interval(values: Any, *, level: float = 0.95) -> tuple[float, float]:
     [-0.48, 4.48]
     """
     rows = np.asarray(values, dtype=np.float64)
-    half = stats.t.ppf((1 + level) / 2, len(rows) - 1) * rows.std(ddof=1) / np.sqrt(len(rows))
+    half = special.stdtrit(len(rows) - 1, (1 + level) / 2) * rows.std(ddof=1) / np.sqrt(len(rows))
     return float(rows.mean() - half), float(rows.mean() + half)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from harness.evaluate.intervals import SeedSummary
 from harness.evaluate.variance import (
@@ -75,7 +75,7 @@ def paired_difference(
     persons = identity_variance(moved)
     total = total_variance(persons, sides, alpha=1 - level)
     error = total.value**0.5
-    quantile = float(stats.t.ppf((1 + level) / 2, total.freedom))
+    quantile = float(special.stdtrit(total.freedom, (1 + level) / 2))
     half = quantile * error if error else 0.0
     by_sign = 2.0 ** (1 - len(sizes)) if estimate else 1.0
     p_value = two_sided_p(abs(estimate), persons, sides) if error else by_sign

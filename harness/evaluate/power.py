@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from harness.evaluate.variance import (
     SEEDLESS,
@@ -149,7 +149,7 @@ def _as_shared(between: float, luck: float, own: int, freedom: int) -> SeedVaria
     if not own or own == freedom:
         return SeedVariance(between, luck, freedom, pooled=True)
     rest = SeedVariance(between, luck, freedom - own)
-    draws = between * stats.chi2.ppf(_DRAWS, own) / own
+    draws = between * 2 * special.gammaincinv(own / 2, _DRAWS) / own
     found = [shared([SeedVariance(float(one), luck, own), rest])[0] or rest for one in draws]
     raised = float(np.mean([one.between for one in found]))
     return SeedVariance(raised, luck, round(np.mean([one.freedom for one in found])), pooled=True)

@@ -11,7 +11,7 @@ from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 Array = NDArray[np.float64]
 _LEAST_FREEDOM = 3.0
@@ -70,7 +70,8 @@ class SeedVariance:
 @cache
 def _least(freedom: int, alpha: float) -> float:
     """Return how small chi squared may well come out."""
-    return float(stats.chi2.ppf(min((1 - LIMIT) * (alpha / ALPHA) ** _FURTHER, 0.5), freedom))
+    tail = min((1 - LIMIT) * (alpha / ALPHA) ** _FURTHER, 0.5)
+    return float(2 * special.gammaincinv(freedom / 2, tail))
 
 
 SEEDLESS = SeedVariance(0.0, 0.0, 0)
@@ -145,7 +146,7 @@ def half_width(moved: Array, *, level: float = 0.95) -> float:
     6.35
     """
     found = variance_of(moved)
-    return float(stats.t.ppf((1 + level) / 2, found.freedom) * found.value**0.5)
+    return float(special.stdtrit(found.freedom, (1 + level) / 2) * found.value**0.5)
 
 
 def detectable(total: Variance, *, level: float = 0.95) -> float:
@@ -159,7 +160,7 @@ def detectable(total: Variance, *, level: float = 0.95) -> float:
     """
     if not total.value:
         return 0.0
-    return float(stats.t.ppf([(1 + level) / 2, _POWER], total.freedom).sum() * total.value**0.5)
+    return float(special.stdtrit(total.freedom, [(1 + level) / 2, _POWER]).sum() * total.value**0.5)
 
 
 def seed_variance(sums: Array, sizes: Array) -> SeedVariance | None:

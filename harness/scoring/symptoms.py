@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from harness.errors import DataError, many
 from harness.evaluate.intervals import cluster_sums
@@ -140,4 +140,4 @@ def _by_chance(values: Array, asked: Array) -> float:
     means = sums[:, 0] / sizes
     error = float(means.std(ddof=1)) / len(means) ** 0.5 if len(means) > 1 else 0.0
     mean = float(means.mean())
-    return float(stats.t.sf(mean / error, len(means) - 1)) if error else float(mean <= 0)
+    return float(special.stdtr(len(means) - 1, -mean / error)) if error else float(mean <= 0)
