@@ -41,7 +41,7 @@ from tests.sweep_runs import RATE, Runs
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is an experimental feature")]
 N_TRIALS = 3
 STUDY = "killed"
-MOST = {"sweep": 16, "worker": 8, "suite": 10}
+MOST = {"sweep": 10, "worker": 5, "suite": 6}
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 
 

@@ -1,41 +1,33 @@
-"""SIGKILL of `harness run` at a dozen moments: the same command resumes it, to the result of one that nobody killed."""
+"""SIGKILL of `harness run` at eight moments: the same command resumes it, to the result of one that nobody killed."""
 
-import json
 import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.record import WEIGHTS, all_runs
 from harness.track.mlflow_opening import _lay_out, sqlite_url
-from tests import killed_commands
+from tests.forked_commands import ForkedCommands
 from tests.world import without_epochs
 
-BY_WRITE, BY_TIME, SEED = 8, 4, 14
-ROOT = Path(killed_commands.__file__).parent.parent
+BY_WRITE, BY_TIME, SEED = 5, 3, 14
 SETTINGS = (*without_epochs(), "train.epochs=3", "train.checkpoint_seconds=0.000001")
 CLOCKS = ("seconds", "per_second", "peak")
 
 
 class Commands:
-    """A process that runs commands in forks of itself, and kills them where it is asked to."""
+    """Runs in folders beside one another, killed where it is asked to."""
 
     def __init__(self, folder, twins, laid_out):
         self.folder, self.twins, self.laid_out = folder, twins, laid_out
-        environment = os.environ | {"HARNESS_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"HARNESS_CACHE": str(folder / "cache")}
         environment.pop("MLFLOW_TRACKING_URI", None)
-        command = [sys.executable, killed_commands.__file__]
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
-        )
+        self.forked = ForkedCommands(folder, environment)
 
     def run(self, name, **kill):
         """Run in a runs folder of a name; return exit code, how many changes were made and the seconds."""
@@ -49,10 +41,7 @@ class Commands:
     def call(self, name, *words, **kill):
         """Call a command on a runs folder; return what became of it."""
         root = self.folder / name
-        asked = {"arguments": ["-q", *words, "--runs", str(root)], "log": f"{root}.log", **kill}
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return self.forked.call("-q", *words, "--runs", str(root), log=f"{root}.log", **kill)
 
     def said(self, name):
         return (self.folder / f"{name}.log").read_text()
@@ -63,8 +52,7 @@ def commands(tmp_path, twins):
     _lay_out(sqlite_url(tmp_path / "mlflow.db"), tmp_path)
     made = Commands(tmp_path, twins, tmp_path / "mlflow.db")
     yield made
-    made.process.stdin.close()
-    made.process.wait()
+    made.forked.close()
 
 
 def result(root):

@@ -10,8 +10,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
+from harness.cli.main import cli
 from harness.record import WEIGHTS
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,14 @@ def environment():
     return {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": "sqlite:////nowhere/else.db"}
 
 
+def in_this_process(words, monkeypatch):
+    """Call a command here, which has imported all; return what it told."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", environment()["MLFLOW_TRACKING_URI"])
+    done = CliRunner().invoke(cli, words[2:])
+    assert done.exit_code == 0, done.output
+    return done.stderr
+
+
 def only(runs):
     (file,) = runs.glob("*/record.json")
     return file.parent, json.loads(file.read_text())
@@ -54,14 +64,18 @@ TBPS_CLIP = ["method.text_dropout=0", "train.drop_last=false", "train.part_size=
         ("irra", ["train.part_size=5"]),
     ],
 )
-def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, method, settings):
+def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, monkeypatch, method, settings):
     settings = [part for setting in settings for part in ("--set", setting)]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     one, two = tmp_path / "one", tmp_path / "two"
-    for start, runs in (([], one), (torchrun, two)):
-        arguments = [*start, *command(twins, runs, method, *settings)]
-        done = subprocess.run([sys.executable, *arguments], env=environment(), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    in_this_process(command(twins, one, method, *settings), monkeypatch)
+    done = subprocess.run(
+        [sys.executable, *torchrun, *command(twins, two, method, *settings)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     (folder_one, record_one), (folder_two, record_two) = only(one), only(two)
     assert record_one["data"]["train_pairs"] % 22 % 2 == 1, "the last batch must be uneven"
     assert record_one["identity"] == record_two["identity"]
@@ -79,14 +93,10 @@ def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, metho
                     np.testing.assert_array_equal(kept_one[key], kept_two[key], err_msg=key)
 
 
-def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path):
+def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     often = ["--set", "train.checkpoint_seconds=0.01"]
-    subprocess.run(
-        [sys.executable, *command(twins, whole, "adapter_only", *often, epochs=3)],
-        env=environment(),
-        check=True,
-    )
+    in_this_process(command(twins, whole, "adapter_only", *often, epochs=3), monkeypatch)
     process = subprocess.Popen(
         [sys.executable, *command(twins, cut, "adapter_only", *often, epochs=3)], env=environment()
     )
@@ -94,13 +104,8 @@ def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_pa
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert only(cut)[1]["status"] == "running"
-    done = subprocess.run(
-        [sys.executable, *command(twins, cut, "adapter_only", *often, epochs=3)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert "resuming from the checkpoint" in done.stderr
+    said = in_this_process(command(twins, cut, "adapter_only", *often, epochs=3), monkeypatch)
+    assert "resuming from the checkpoint" in said
     (folder_one, one), (folder_two, two) = only(whole), only(cut)
     assert one["metrics"] == two["metrics"]
     assert one["selection"] == two["selection"]

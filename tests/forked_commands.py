@@ -1,29 +1,61 @@
-"""Runs the command line in processes that are killed: `python killed_commands.py`, asked by one JSON object a line.
+"""Runs the command line in forks of one process, which has imported what they need: most of what a short command takes.
 
-Each object has `arguments` of `harness` and `log`, and may say where SIGKILL comes: `write`, before that change of the
-file system, or `after`, in so many seconds. The answer is one object: exit `code`, `writes`, and `seconds`. Processes
-are forks of this one, which has imported what they need: that is most of what a short command takes.
+`python forked_commands.py` is asked by one JSON object a line. Each has `arguments` of `harness` and `log`, and may say
+where SIGKILL comes: `write`, before that change of the file system, or `after`, in so many seconds. The answer is one
+object: exit `code`, `writes`, and `seconds`.
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from importlib import import_module
+from pathlib import Path
 
 LIBRARIES = (
     "torch",
     "open_clip",
     "mlflow.store.tracking.sqlalchemy_store",
     "pandas",
-    "scipy.stats",
     "sklearn.metrics",
     "harness.run.run",
     "harness.cli.actions.run",
 )
 CHANGES = ("fsync", "replace", "rename", "unlink", "mkdir", "open")
+
+
+class ForkedCommands:
+    """A process that runs commands in forks of itself; what they print is in the file that a call names.
+
+    Args:
+        folder: in which the commands are called.
+        environment: their variables.
+    """
+
+    def __init__(self, folder, environment):
+        root = Path(__file__).resolve().parent.parent
+        self.process = subprocess.Popen(
+            [sys.executable, __file__],
+            env=environment | {"PYTHONPATH": str(root)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+        )
+
+    def call(self, *words, log, **how):
+        """Call a command; return what became of it."""
+        self.process.stdin.write(json.dumps({"arguments": words, "log": str(log), **how}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def die():
