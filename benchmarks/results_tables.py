@@ -2,17 +2,20 @@
 
     python -m benchmarks.results_tables [--runs DIR] [--experiment NAME]
     python -m benchmarks.results_tables --reports [--runs DIR]
+    python -m benchmarks.results_tables --protocols [--runs DIR]
     python -m benchmarks.results_tables --static
 
 A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
 runs keeps the table that it has: nothing is typed by hand. `--reports` makes the reports of transfers and of published
-order and takes columns of their tables; `--static` counts all methods on two CLIPs without weights instead. Ranks,
-intervals and costs are those of `harness report leaderboard` and `parameter_efficiency`.
+order and takes columns of their tables, `--protocols` that of other protocols, from runs of their suites alone;
+`--static` counts all methods on two CLIPs without weights instead. Ranks, intervals and costs are those of `harness
+report leaderboard` and `parameter_efficiency`.
 """
 
 import argparse
 import re
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +86,7 @@ REPORTS = {
         ),
     ),
 }
+PROTOCOLS = ("method", "protocol", "pairs", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p")
 STEPS = Path(__file__).resolve().parent / "results" / "method_steps.json"
 
 
@@ -110,8 +114,12 @@ def _retained(runs: "DataFrame") -> "DataFrame":
 
 def table(panel: Panel) -> str:
     """Return one panel as a markdown table, best first."""
-    lines = [HEAD, ("---",) * len(HEAD), *(cells(row) for row in ranked(panel).to_dict("records"))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(HEAD, [cells(row) for row in ranked(panel).to_dict("records")])
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a head and rows of cells as a table."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
 
 
 def cells(row: dict[Any, Any]) -> tuple[str, ...]:
@@ -154,10 +162,25 @@ def report_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
         for name, (report, table_name, _, columns) in REPORTS.items():
             files = sorted(Path(folder, report, "tables").glob(f"{table_name}-*.md"))
             rows = [row for file in files for row in read_table(file.read_text(encoding="utf-8"))]
-            cells = [tuple(row[column] for column in columns) for row in rows if all(map(row.get, columns))]
-            lines = [columns, ("---",) * len(columns), *cells]
-            found[name] = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            found[name] = markdown(columns, _columns(rows, columns))
     return found
+
+
+def protocol_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
+    """Return the table of each test set of the report on other protocols."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        make_report("protocols", out=folder, runs=runs, experiment=experiment)
+        for file in sorted(Path(folder, "tables").glob("protocols-*.md")):
+            text = file.read_text(encoding="utf-8")
+            (dataset,) = re.findall(r"· (\w+): other protocols", text)
+            found[f"protocols-{dataset}"] = markdown(PROTOCOLS, _columns(read_table(text), PROTOCOLS))
+    return found
+
+
+def _columns(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the cells of some columns, of rows that have all of them."""
+    return [tuple(row[column] for column in columns) for row in rows if all(map(row.get, columns))]
 
 
 def read_table(text: str) -> list[dict[str, str]]:
@@ -172,8 +195,7 @@ def static_tables() -> dict[str, str]:
     found = {}
     for name, size in STATIC.items():
         rows = [counted(row) for row in describe_all(name, size, Listener()) if "refused" not in row]
-        lines = [COUNTED, ("---",) * len(COUNTED), *((f"`{first}`", *rest) for first, *rest in rows)]
-        found[name] = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        found[name] = markdown(COUNTED, [(f"`{first}`", *rest) for first, *rest in rows])
     return found
 
 
@@ -211,9 +233,14 @@ def main() -> None:
     parser.add_argument("--experiment", help="of MLflow")
     parser.add_argument("--static", action="store_true", help="write what is counted instead")
     parser.add_argument("--reports", action="store_true", help="write the tables of reports instead")
+    parser.add_argument(
+        "--protocols", action="store_true", help="write the tables of other protocols instead"
+    )
     options = parser.parse_args()
     if options.static:
         found = static_tables()
+    elif options.protocols:
+        found = protocol_tables(options.runs, options.experiment)
     elif options.reports:
         found = report_tables(options.runs, options.experiment)
     else:
