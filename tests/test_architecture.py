@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -54,9 +55,15 @@ def engine():
 MODULES = engine()
 
 
+@cache
+def nodes(file):
+    """All nodes of a file's syntax tree, parsed once for all tests."""
+    return tuple(ast.walk(ast.parse(file.read_text())))
+
+
 def imported(file):
     """All modules of the harness that a file imports: in functions and under TYPE_CHECKING, too."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes(file):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
@@ -168,9 +175,8 @@ def test_plug_ins_import_their_contract_and_their_parts_and_never_one_another(ki
 def test_the_engine_names_no_plug_in(kind):
     names = {file.stem for file in (ROOT / kind).glob("[!_]*.py")} - SUBJECTS
     for file in MODULES.values():
-        tree = ast.parse(file.read_text())
-        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        words = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docstrings}
+        docstrings = {id(node.value) for node in nodes(file) if isinstance(node, ast.Expr)}
+        words = {n.value for n in nodes(file) if isinstance(n, ast.Constant) and id(n) not in docstrings}
         assert not names & {word for word in words if isinstance(word, str)}, file
 
 
@@ -187,6 +193,5 @@ def test_one_package_owns_a_library(library):
 def test_only_the_tracking_package_touches_mlflow_and_its_client():
     plugins = [file for kind in PLUGINS for file in (ROOT / kind).glob("*.py")]
     for file in [*(file for module, file in MODULES.items() if room(module) != "track"), *plugins]:
-        tree = ast.parse(file.read_text())
         assert "mlflow" not in {name.split(".")[0] for name in imported(file)}, file
-        assert "client" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}, file
+        assert "client" not in {node.attr for node in nodes(file) if isinstance(node, ast.Attribute)}, file
