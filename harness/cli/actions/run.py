@@ -216,7 +216,9 @@ def _show_part(results: list[Any]) -> None:
         record_table(results[0])
     else:
         draw = seeds_table if any(isinstance(result, dict) for result in results) else comparison_table
-        for dataset in split_sets(dataset_of(results[0])):
+        for number, dataset in enumerate(split_sets(dataset_of(results[0]))):
+            if number:
+                click.echo()
             draw(results, dataset)
 
 
