@@ -9,7 +9,7 @@ import pytest
 from harness.bundle.export import export_runs
 from harness.errors import DataError, UnknownName, UsageError
 from harness.record import QUERIES, RunFolder
-from harness.upkeep.check import How, check
+from harness.upkeep.check import Checked, How, check
 from harness.upkeep.expected import Expected
 from harness.upkeep.expected_file import read_expected
 from harness.upkeep.found import NotThere, Results
@@ -160,3 +160,9 @@ def test_the_shipped_table_is_held_to_its_figures():
     assert done.hold
     assert len(done.runs) == 25
     assert len(done.figures) == 71
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, 30.0), (20.0, None), (None, None)])
+def test_a_figure_without_both_ends_is_not_filled_in(low, high):
+    checked = Checked("cskt", "t2i/R1", low, high, 25.0)
+    assert (checked.holds, checked.verdict) == (False, "not filled in")

@@ -9,7 +9,7 @@ import torch
 from harness.config.sections import DatasetConfig
 from harness.data.cut_captions import Cut
 from harness.data.loading import Split
-from harness.data.protocols.joint import JointMaterial, joined_split, mean_metrics, read_joint
+from harness.data.protocols.joint import JointMaterial, JointReading, joined_split, mean_metrics, read_joint
 from harness.data.protocols.joint_names import name_of, part_configs, parts_of, shares
 from harness.datasets import Pairs
 from harness.errors import UsageError
@@ -118,6 +118,17 @@ def test_what_is_about_one_dataset_is_refused_of_several(setting):
         resolve("linear_probe", "cuhk+icfg", overrides=[f"dataset.{setting}"])
     with pytest.raises(UsageError, match="mixture is about several datasets, and there is one"):
         resolve("linear_probe", "cuhk", overrides=["dataset.mixture=equal"])
+
+
+def test_lines_on_several_datasets_bear_their_names():
+    readings = [
+        SimpleNamespace(dataset=SimpleNamespace(name=name), faults=[f"a fault of {name}"], notes=[])
+        for name in ("cuhk", "icfg")
+    ]
+    assert JointReading(*readings[:1]).lines("faults") == ["a fault of cuhk"]
+    joint = JointReading(readings[0], tuple(readings[1:]))
+    assert joint.lines("faults") == ["cuhk: a fault of cuhk", "icfg: a fault of icfg"]
+    assert joint.lines("notes") == []
 
 
 def test_several_splits_are_one_whose_persons_are_never_those_of_another():
