@@ -34,13 +34,31 @@ def test_the_table_says_what_the_runs_say(twin):
     assert len(said) == TWINS[twin][0]
 
 
+@pytest.mark.parametrize(("twin", "n"), {"cuhk": 41, "icfg": 32, "rstp": 32}.items())
+def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
+    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+    name = f"protocols-{twin}"
+    table = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
+    with zipfile.ZipFile(bundle("protocols")) as archive:
+        tables = json.loads(archive.read("results.json"))["tables"]
+    found = {
+        (one["label"].partition(" (")[0], *(_interval(one, name) for name in ("R1", "mAP")))
+        for table in tables
+        if table["tested_on"].partition("-")[0] == twin
+        for one in table["results"]
+    }
+    assert {(row[0], row[3], row[4]) for row in rows} <= found
+    assert len(rows) == n
+
+
 def _interval(one, name):
     return f"{one[name]:.1f} [{one[f'{name}_low']:.1f}, {one[f'{name}_high']:.1f}]"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("twin", TWINS)
-def test_the_runs_verify(twin):
-    found = verify_bundle(bundle(twin))
-    assert len(found.runs) == TWINS[twin][1]
+@pytest.mark.parametrize(("name", "n"), [*((twin, n) for twin, (_, n) in TWINS.items()), ("protocols", 51)])
+def test_the_runs_verify(name, n):
+    found = verify_bundle(bundle(name))
+    assert len(found.runs) == n
     assert [check.line for check in found.checks if check.agrees is not True] == []
