@@ -67,17 +67,15 @@ def lines(panel: Panel) -> "DataFrame":
         row["setting"]: row["R1"]
         for row in sorted(rows, key=lambda row: (row["protocol_words"] == USUAL, row["R1"]))
     }
-    found.sort(key=lambda row: (row["rule"] == UNTRAINED, -best[row["setting"]], row["line"], _place(row)))
+    found.sort(
+        key=lambda row: (row["rule"] == UNTRAINED, -best[row["setting"]], row["line"], row["protocol_place"])
+    )
     return DataFrame(found)
 
 
 def _other(row: Row, usual: dict[str, Row]) -> Row | None:
     """Return the same setting under the usual protocol; None for that itself, and where it is missing."""
     return None if row["protocol_words"] == USUAL else usual.get(row["setting"])
-
-
-def _place(row: Row) -> tuple[Any, ...]:
-    return tuple(changes_of(row))
 
 
 def protocols_table(panel: Panel) -> Table:
@@ -121,7 +119,9 @@ def draw_protocols(panel: Panel) -> "Figure":
     )
     shown = rows[rows["setting"].isin(others)].to_dict("records")
     look = marks(row["line"] for row in shown)
-    protocols = list(dict.fromkeys(row["protocol_words"] for row in sorted(shown, key=_place)))
+    protocols = list(
+        dict.fromkeys(row["protocol_words"] for row in sorted(shown, key=lambda row: row["protocol_place"]))
+    )
     height = 1.5 + 0.22 * len(protocols) * max(len(look), 1) ** 0.7 + 0.15 * len(protocols)
     figure, axes = pyplot.subplots(figsize=(WIDTH, height))
     for row in shown:
@@ -185,10 +185,12 @@ class Protocols(PanelReport):
         """Add setting, protocol, preset, and departures from it."""
         records = results.to_dict("records")
         presets = [preset_of(row) for row in records]
+        order = sorted({tuple(changes_of(row)) for row in records})
         columns: dict[str, Any] = {
             "setting": [setting_of(row) for row in records],
             "protocol_words": (words := [protocol_words(row) for row in records]),
             "apart": ["" if said == USUAL else said for said in words],
+            "protocol_place": [order.index(tuple(changes_of(row))) for row in records],
             "preset": [name for name, _ in presets],
             "departures": [_own(departures) for _, departures in presets],
         }

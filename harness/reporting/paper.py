@@ -24,7 +24,8 @@ Row = dict[str, Any]
 More = Mapping[str, tuple[str, float, int]]
 SHOWN = ("R1", "R5", "R10", "mAP")
 COLUMN_INCHES = 3.3
-_PROTOCOL = "protocol_words"
+# How the report on protocols calls a result's protocol, and where that stands among the others.
+_PROTOCOL, _ORDER = "protocol_words", "protocol_place"
 _PLACES = {_PROTOCOL: "Protocol", "trained_on": "Trained on", "tested_on": "Tested on"}
 _NOWHERE = "–"
 _RULES = {
@@ -127,7 +128,14 @@ def draw_paper(panel: Panel) -> "Figure":
 def _ordered(panel: Panel) -> list[Row]:
     """Return the results, the best first, or the best first of those of each training and test set."""
     keys = _places(panel.records)
-    return sorted(panel.records, key=lambda row: (*(_place(row, key) for key in keys), -(row["R1"] or 0)))
+    places = [_ORDER if key == _PROTOCOL else key for key in keys]
+    return sorted(
+        panel.records,
+        key=lambda row: (
+            *(row[key] if key == _ORDER else _place(row, key) for key in places),
+            -(row["R1"] or 0),
+        ),
+    )
 
 
 def _places(rows: Sequence[Row]) -> list[str]:
@@ -138,7 +146,10 @@ def _places(rows: Sequence[Row]) -> list[str]:
 
 
 def _name(row: Row) -> str:
-    return marked(begun(label_name(row)), row["interval"] == PERSONS_ONLY)
+    """Return a result's name; a protocol has a column, so it is left out of the name."""
+    label, apart = str(row["label"]), str(row.get("apart") or "")
+    plain = label.replace(f" ({apart})", "").replace(f", {apart})", ")") if apart else label
+    return marked(begun(label_name({**row, "label": plain})), row["interval"] == PERSONS_ONLY)
 
 
 def _place(row: Row, key: str) -> str:
