@@ -64,12 +64,11 @@ def transfer_verdict(rows: Sequence[Row], synthetic: bool) -> str:
         why = "no method is known per identity both trained there and elsewhere"
         return sentence([f"nothing can be said of what a transfer between {between} costs", why])
     clear = significant(known)
-    lower = [row for row in clear if row["drop"] < 0]
-    higher = [row for row in clear if row["drop"] > 0]
+    lower, higher = _lower_and_higher(clear, "drop")
     of = f"{many(len(known), 'transfer')} between {between}"
     parts = [
         f"R@1 is significantly lower in {len(lower)} of {of} than when trained on the test set's own data"
-        + (f", by {span(row['drop'] for row in lower)}" if lower else ""),
+        f"{_by(lower, 'drop')}",
         f"it is significantly higher in {len(higher)}" if higher else "",
     ]
     return sentence(parts, any(row["persons_only"] for row in clear or known))
@@ -87,21 +86,28 @@ def protocols_verdict(rows: Sequence[Row], where: str) -> str:
         why = "none has a result of the same setting under the usual one beside it"
         return sentence([f"nothing can be said of other protocols on {where}", why])
     clear = significant(known)
-    lower = [row for row in clear if row["R1_difference"] < 0]
-    higher = [row for row in clear if row["R1_difference"] > 0]
+    lower, higher = _lower_and_higher(clear, "R1_difference")
     of = f"{many(len(known), 'result')} under another protocol than the usual one on {where}"
-    parts = [f"R@1 is significantly lower in {len(lower) or 'none'} of {of}{_by(lower)}"]
+    parts = [f"R@1 is significantly lower in {len(lower) or 'none'} of {of}{_by(lower, 'R1_difference')}"]
     if lower:
         row = min(lower, key=lambda row: row["R1_difference"])
         name = row["line"].replace(row["method"], method_name(row["method"]), 1)
         which = "most for " if len(lower) > 1 else "that of "
         parts.append(f"{which}{cut_text(name, _LONGEST)} ({row['protocol_words']})")
-    parts.append(f"it is significantly higher in {len(higher)}{_by(higher)}" if higher else "")
+    parts.append(
+        f"it is significantly higher in {len(higher)}{_by(higher, 'R1_difference')}" if higher else ""
+    )
     return sentence(parts, any(row["persons_only"] for row in clear or known))
 
 
-def _by(rows: Sequence[Row]) -> str:
-    return f", by {span(row['R1_difference'] for row in rows)}" if rows else ""
+def _lower_and_higher(rows: Sequence[Row], name: str) -> tuple[list[Row], list[Row]]:
+    """Return the rows with a negative, and those with a positive difference."""
+    return [row for row in rows if row[name] < 0], [row for row in rows if row[name] > 0]
+
+
+def _by(rows: Sequence[Row], name: str) -> str:
+    """Return by how much, as the end of a part of a sentence; nothing without rows."""
+    return f", by {span(row[name] for row in rows)}" if rows else ""
 
 
 def shares_verdict(rows: Sequence[Row], reference: str, where: str) -> str:
