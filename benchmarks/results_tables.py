@@ -1,13 +1,13 @@
 """The tables of RESULTS.md, from runs on the synthetic twins: one a twin, between its markers.
 
     python -m benchmarks.results_tables [--runs DIR] [--experiment NAME]
-    python -m benchmarks.results_tables --reports [--runs DIR]
+    python -m benchmarks.results_tables --reports [NAME ...] [--runs DIR]
     python -m benchmarks.results_tables --protocols [--runs DIR]
     python -m benchmarks.results_tables --static
 
 A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
-runs keeps the table that it has: nothing is typed by hand. `--reports` makes the reports of transfers and of published
-order and takes columns of their tables, `--protocols` that of other protocols, from runs of their suites alone;
+runs keeps the table that it has: nothing is typed by hand. `--reports` makes reports, all or those of the named tables,
+and takes columns of their tables, `--protocols` that of other protocols, from runs of their suites alone;
 `--static` counts all methods on two CLIPs without weights instead. Ranks, intervals and costs are those of `harness
 report leaderboard` and `parameter_efficiency`.
 """
@@ -72,6 +72,12 @@ REPORTS = {
             "significantly same",
             "significantly opposite",
         ),
+    ),
+    "irra-leak": (
+        "ablation",
+        "ablation",
+        "irra_leak",
+        ("changed", "R@1 [95 %]", "R@10 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "seeds"),
     ),
     "pairs": (
         "published_order",
@@ -153,13 +159,15 @@ def steps() -> dict[str, float]:
     }
 
 
-def report_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
+def report_tables(
+    runs: str | None, experiment: str | None, names: Sequence[str] = tuple(REPORTS)
+) -> dict[str, str]:
     """Return the tables of reports: the columns that are named, of all protocols one after another."""
-    found = {}
+    found, wanted = {}, {name: REPORTS[name] for name in names}
     with tempfile.TemporaryDirectory() as folder:
-        for report, suite in dict.fromkeys((report, suite) for report, _, suite, _ in REPORTS.values()):
+        for report, suite in dict.fromkeys((report, suite) for report, _, suite, _ in wanted.values()):
             make_report(report, out=Path(folder) / report, runs=runs, experiment=experiment, suite=suite)
-        for name, (report, table_name, _, columns) in REPORTS.items():
+        for name, (report, table_name, _, columns) in wanted.items():
             files = sorted(Path(folder, report, "tables").glob(f"{table_name}-*.md"))
             rows = [row for file in files for row in read_table(file.read_text(encoding="utf-8"))]
             found[name] = markdown(columns, _columns(rows, columns))
@@ -232,7 +240,9 @@ def main() -> None:
     parser.add_argument("--runs", help="folder of the records")
     parser.add_argument("--experiment", help="of MLflow")
     parser.add_argument("--static", action="store_true", help="write what is counted instead")
-    parser.add_argument("--reports", action="store_true", help="write the tables of reports instead")
+    parser.add_argument(
+        "--reports", nargs="*", choices=REPORTS, metavar="NAME", help="write the tables of reports instead"
+    )
     parser.add_argument(
         "--protocols", action="store_true", help="write the tables of other protocols instead"
     )
@@ -241,8 +251,8 @@ def main() -> None:
         found = static_tables()
     elif options.protocols:
         found = protocol_tables(options.runs, options.experiment)
-    elif options.reports:
-        found = report_tables(options.runs, options.experiment)
+    elif options.reports is not None:
+        found = report_tables(options.runs, options.experiment, options.reports or tuple(REPORTS))
     else:
         found = tables(Source(runs=options.runs, experiment=options.experiment))
     PAGE.write_text(put(PAGE.read_text(), found))
