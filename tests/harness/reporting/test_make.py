@@ -130,7 +130,8 @@ def test_an_empty_experiment_gives_a_page_with_the_commands_and_a_message(
     done = CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
     assert done.return_value == 2
     assert "nothing to report yet" in done.stderr
-    command = "suite run few_shot" if name == "few_shot" else "run --method zero_shot"
+    suites = {"few_shot": "few_shot", "protocols": "gallery_resolution"}
+    command = f"suite run {suites[name]}" if name in suites else "run --method zero_shot"
     assert f"MLFLOW_EXPERIMENT_NAME='{name_of(experiment)}' harness {command}" in done.stdout
     page = (tmp_path / f"{name}.html").read_text()
     assert "nothing to show yet" in page
