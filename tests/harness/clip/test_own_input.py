@@ -8,7 +8,7 @@ from PIL import Image
 from torch.nn.functional import cosine_similarity
 
 from harness.clip.model import load_clip
-from harness.clip.own_input import own_text_length, with_own_input
+from harness.clip.own_input import with_own_input
 from harness.config.pixels import STATISTICS
 from harness.config.sections import BackboneConfig
 from harness.images.augment import Augment
@@ -114,14 +114,3 @@ def test_interpolated_text_positions_are_said(monkeypatch, tmp_path):
     assert len(said) == 1
     assert "text_length=30" in said[0]
     assert " 20," in said[0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", open_clip.list_models())
-def test_every_model_is_built_at_its_own_length(name):
-    if "hf_model_name" in open_clip.get_model_config(name)["text_cfg"]:
-        pytest.skip("its text tower is Transformers'")
-    clip = load_clip(BackboneConfig(name=name, pretrained=None, image_size=(224, 224)), device="meta")
-    assert clip.text_length == own_text_length(name)
-    text = getattr(clip.model, "text", clip.model)
-    assert text.context_length == clip.text_length

@@ -1,9 +1,10 @@
-"""The models that are named as taking injections are those that do."""
+"""Every model of open_clip is built once: those named as taking injections do, each reads text of its own length."""
 
 import open_clip
 import pytest
 
 from harness.clip.model import load_clip
+from harness.clip.own_input import own_text_length
 from harness.clip.plain_models import plain_models
 from harness.config.sections import BackboneConfig
 
@@ -26,15 +27,17 @@ SOME = {
 }
 
 
-def takes(name):
-    return load_clip(
-        BackboneConfig(name=name, pretrained=None, image_size=(384, 192)), device="meta"
-    ).injectable
+def built(name):
+    """Return a model without weights, which reads text of its own length."""
+    clip = load_clip(BackboneConfig(name=name, pretrained=None, image_size=(384, 192)), device="meta")
+    assert clip.text_length == own_text_length(name)
+    assert getattr(clip.model, "text", clip.model).context_length == clip.text_length
+    return clip
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_of_some_models_it_is_true(name):
-    assert takes(name) == (name in plain_models()) == SOME[name]
+    assert built(name).injectable == (name in plain_models()) == SOME[name]
 
 
 @pytest.mark.slow
@@ -43,4 +46,4 @@ def test_of_every_model_it_is_true(name):
     if "hf_model_name" in open_clip.get_model_config(name)["text_cfg"]:
         assert name not in plain_models()
     else:
-        assert (name in plain_models()) == takes(name)
+        assert (name in plain_models()) == built(name).injectable
