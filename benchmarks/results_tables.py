@@ -52,6 +52,7 @@ HEAD = (
 )
 # Where a dataset's runs were not all tested on the same others: what retention is measured on.
 RETAINED_ON = {"icfg": "cuhk"}
+ABLATION = ("changed", "R@1 [95 %]", "R@10 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "seeds")
 REPORTS = {
     "transfers": (
         "cross_dataset",
@@ -73,12 +74,8 @@ REPORTS = {
             "significantly opposite",
         ),
     ),
-    "irra-leak": (
-        "ablation",
-        "ablation",
-        "irra_leak",
-        ("changed", "R@1 [95 %]", "R@10 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "seeds"),
-    ),
+    "irra-leak": ("ablation", "ablation", "irra_leak", ABLATION),
+    "tricks": ("ablation", "ablation", "tbps_clip_tricks", ABLATION),
     "pairs": (
         "published_order",
         "published-order",
