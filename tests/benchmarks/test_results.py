@@ -52,20 +52,24 @@ def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
     assert len(rows) == n
 
 
-def test_the_table_of_leaked_masks_says_what_its_runs_say():
+@pytest.mark.parametrize(
+    ("name", "file", "twin", "seeds"),
+    [("irra-leak", "irra_leak", "icfg", 4 * ["3"]), ("tricks", "tricks", "cuhk", 6 * ["1"])],
+)
+def test_the_table_of_an_ablation_says_what_its_runs_say(name, file, twin, seeds):
     page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    table = re.search(r"<!-- irra-leak -->(.*?)<!-- end of irra-leak -->", page, re.DOTALL).group(1)
+    table = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
-    with zipfile.ZipFile(bundle("irra_leak")) as archive:
+    with zipfile.ZipFile(bundle(file)) as archive:
         tables = json.loads(archive.read("results.json"))["tables"]
     found = [
         tuple(_interval(one, name) for name in ("R1", "mAP"))
         for table in tables
-        if table["tested_on"] == "icfg"
+        if table["tested_on"] == twin
         for one in table["results"]
     ]
     assert sorted((row[1], row[3]) for row in rows) == sorted(found)
-    assert [row[-1] for row in rows] == 4 * ["3"]
+    assert [row[-1] for row in rows] == seeds
 
 
 def _interval(one, name):
@@ -74,7 +78,8 @@ def _interval(one, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "n"), [*((twin, n) for twin, (_, n) in TWINS.items()), ("protocols", 51), ("irra_leak", 12)]
+    ("name", "n"),
+    [*((twin, n) for twin, (_, n) in TWINS.items()), ("protocols", 51), ("irra_leak", 12), ("tricks", 6)],
 )
 def test_the_runs_verify(name, n):
     found = verify_bundle(bundle(name))
