@@ -52,7 +52,10 @@ class ForkedCommands:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         """End the process."""
         self.process.stdin.close()
         self.process.wait()

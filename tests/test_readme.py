@@ -274,23 +274,22 @@ def walked(page):
 def test_the_commands_of_a_page_run_one_after_another(page, twins, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_DATA": str(twins)}
-    forked = ForkedCommands(tmp_path, environment)
     for block in blocks("docs/method.md", "python") if page == "docs/method.md" else []:
         Path("mine/methods").mkdir(parents=True)
         Path("attention_tuning.py").write_text(block)
         Path("mine/methods/attention_tuning.py").write_text(block)
-    for number, words in enumerate(walked(page)):
-        log = tmp_path / f"{number}.log"
-        if words[:2] != ["methods", "test"] and Path("mine").is_dir():
-            # Plug-ins are found when a process starts.
-            said, include = [sys.executable, "-m", "harness", *words], {"HARNESS_INCLUDE": "mine"}
-            with log.open("w") as file:
-                code = subprocess.run(
-                    said, env=environment | include, stdout=file, stderr=file, check=False
-                ).returncode
-        else:
-            code = forked.call(*words, log=log)["code"]
-        assert code == 0, (words, log.read_text()[-4000:])
-        if words[:2] == ["methods", "test"]:
-            assert "24 passed, 1 does not apply" in " ".join(log.read_text().split())
-    forked.close()
+    with ForkedCommands(tmp_path, environment) as forked:
+        for number, words in enumerate(walked(page)):
+            log = tmp_path / f"{number}.log"
+            if words[:2] != ["methods", "test"] and Path("mine").is_dir():
+                # Plug-ins are found when a process starts.
+                said, include = [sys.executable, "-m", "harness", *words], {"HARNESS_INCLUDE": "mine"}
+                with log.open("w") as file:
+                    code = subprocess.run(
+                        said, env=environment | include, stdout=file, stderr=file, check=False
+                    ).returncode
+            else:
+                code = forked.call(*words, log=log)["code"]
+            assert code == 0, (words, log.read_text()[-4000:])
+            if words[:2] == ["methods", "test"]:
+                assert "24 passed, 1 does not apply" in " ".join(log.read_text().split())

@@ -26,14 +26,14 @@ def _baselines(trained: bool) -> list[str]:
     return [method.name for method in METHODS.usable() if method.baseline and method.trained == trained]
 
 
-def run_command(method: str, dataset: str, synthetic: bool) -> str:
-    """Return the command that makes a missing run.
+def run_command(method: str, dataset: str, synthetic: bool, *more: str) -> str:
+    """Return the command that makes a missing run, with more options behind it.
 
     >>> run_command("zero_shot", "icfg", True)
     'harness run --method zero_shot --dataset icfg --synthetic'
     """
     words = ["harness", "run", "--method", method, "--dataset", dataset]
-    return shlex.join([*words, "--synthetic"] if synthetic else words)
+    return shlex.join([*words, *["--synthetic"] * synthetic, *more])
 
 
 def evaluate_command(run: str, datasets: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """Which protocol a result is of: the usual one, or another gallery, other captions, fewer persons, several sets."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -107,5 +106,4 @@ def setting_command(row: Row, dataset: str, more: Mapping[str, str] | None = Non
         for word in ("--set", f"{key}={value}")
     ]
     preset = ["--preset", str(row["preset"])] if row["preset"] else []
-    command = run_command(row["method"], dataset, bool(row["synthetic"]))
-    return shlex.join([*shlex.split(command), *preset, *words])
+    return run_command(row["method"], dataset, bool(row["synthetic"]), *preset, *words)

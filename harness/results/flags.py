@@ -10,7 +10,7 @@ from harness.registry.set_names import join_sets, split_sets
 from harness.relations import meetings
 from harness.track.run_row import RunRow
 
-# What a run that was scored does not tell of itself, and how the names of several training sets are joined.
+# What a run that was scored does not tell of itself, and the value of a flag that a result does not have.
 NOT_TOLD, NO = "not told", "no"
 TRAINED_ON = "several training sets"
 # What keeps a result apart from all that are without it, by the column that has it.
@@ -22,9 +22,9 @@ FLAGS = {
     "gallery": "gallery resolution",
 }
 # Those that say how it was trained: what trains nothing may stand beside a result that has one.
+OF_TRAINING = (TRAINED_ON, FLAGS["noise"])
 # Columns of the flags that are a protocol's, which a report of its own compares with the usual one.
 OF_PROTOCOL = ("several", "noise", "gallery")
-OF_TRAINING = (TRAINED_ON, FLAGS["noise"])
 
 
 def trained_on(run: RunRow) -> str:

@@ -7,9 +7,15 @@ from typing import Any
 from harness.datasets import DATASETS
 from harness.errors import HarnessError
 from harness.metric_names import PROTOCOL_VERSION
+from harness.record import Record
 from harness.registry.plug_ins import plugin_class, plugins
 
 BEFORE_VERSIONS = "made before versions were noted"
+
+
+def older_of(record: Record) -> list[str]:
+    """Return in words what of a record is of another version than today's."""
+    return older_parts(record.config["method"]["name"], record.config["dataset"]["name"], record.versions)
 
 
 def older_parts(method: str, dataset: str, versions: Mapping[str, int | None]) -> list[str]:

@@ -12,7 +12,7 @@ from harness.data.protocols.joint_names import part_configs
 from harness.errors import HarnessError
 from harness.inference.transfer import transfer_data
 from harness.record import BEFORE_PICTURES, Record, RunFolder, has_earlier_intervals
-from harness.results.versions import older_parts, older_protocol
+from harness.results.versions import older_of, older_protocol
 from harness.run.earlier_runs import differences_in_data, differences_in_test, further_differs
 from harness.upkeep.data_now import DataNow, older_drawing
 
@@ -49,11 +49,6 @@ def older(folder: RunFolder, record: Record, data: DataNow) -> Older:
             found.why += [f"its test on {dataset}: {part}" for part in parts if part]
             found.repeat.append(f"harness evaluate {record.name} {_test_options(dataset)}")
     return found
-
-
-def older_of(record: Record) -> list[str]:
-    """Return in words what of a record is of another version than today's."""
-    return older_parts(record.config["method"]["name"], record.config["dataset"]["name"], record.versions)
 
 
 def _test_options(test: str) -> str:

@@ -17,14 +17,23 @@ def bundle(twin):
     return ROOT / "benchmarks" / "results" / f"{twin}.zip"
 
 
+def cells_of(name):
+    """The cells of each row of a table of the page."""
+    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+    table = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
+
+
+def tables_of(name):
+    """The tables that a bundle notes of its own runs."""
+    with zipfile.ZipFile(bundle(name)) as archive:
+        return json.loads(archive.read("results.json"))["tables"]
+
+
 @pytest.mark.parametrize("twin", TWINS)
 def test_the_table_says_what_the_runs_say(twin):
-    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    table = re.search(rf"<!-- {twin} -->(.*?)<!-- end of {twin} -->", page, re.DOTALL).group(1)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
-    with zipfile.ZipFile(bundle(twin)) as archive:
-        tables = json.loads(archive.read("results.json"))["tables"]
-    known = max((one["results"] for one in tables if one["tested_on"] == twin), key=len)
+    rows = cells_of(twin)
+    known = max((one["results"] for one in tables_of(twin) if one["tested_on"] == twin), key=len)
     # A preset is called by its name on the page, and by its settings in the bundle.
     said = [(row[0].partition("`, ")[0].strip("`"), row[3], row[5]) for row in rows]
     found = [
@@ -36,15 +45,10 @@ def test_the_table_says_what_the_runs_say(twin):
 
 @pytest.mark.parametrize(("twin", "n"), {"cuhk": 41, "icfg": 32, "rstp": 32}.items())
 def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
-    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    name = f"protocols-{twin}"
-    table = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
-    with zipfile.ZipFile(bundle("protocols")) as archive:
-        tables = json.loads(archive.read("results.json"))["tables"]
+    rows = cells_of(f"protocols-{twin}")
     found = {
         (one["label"].partition(" (")[0], *(_interval(one, name) for name in ("R1", "mAP")))
-        for table in tables
+        for table in tables_of("protocols")
         if table["tested_on"].partition("-")[0] == twin
         for one in table["results"]
     }
@@ -57,14 +61,10 @@ def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
     [("irra-leak", "irra_leak", "icfg", 4 * ["3"]), ("tricks", "tricks", "cuhk", 6 * ["1"])],
 )
 def test_the_table_of_an_ablation_says_what_its_runs_say(name, file, twin, seeds):
-    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    table = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
-    with zipfile.ZipFile(bundle(file)) as archive:
-        tables = json.loads(archive.read("results.json"))["tables"]
+    rows = cells_of(name)
     found = [
         tuple(_interval(one, name) for name in ("R1", "mAP"))
-        for table in tables
+        for table in tables_of(file)
         if table["tested_on"] == twin
         for one in table["results"]
     ]

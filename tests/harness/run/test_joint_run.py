@@ -100,10 +100,14 @@ def test_results_of_several_sets_are_in_domain_on_each_and_apart_from_those_of_o
     assert {panel.facts.get("several training sets") for panel in panels} == {None, "cuhk+icfg"}
 
 
-def test_the_command_takes_joined_names_and_shows_each_test(data, tmp_path):
-    words = ["run", "-m", "linear_probe", "-d", "icfg+cuhk", "--synthetic", "--data-root", str(data)]
+def words_of(data, runs, *more):
     settings = [word for text in QUICK for word in ("--set", text)]
-    ran = CliRunner().invoke(cli, [*words, *settings, "--runs", str(tmp_path)])
+    where = ["--data-root", str(data), "--runs", str(runs)]
+    return ["run", "-m", "linear_probe", "-d", "icfg+cuhk", "--synthetic", *where, *settings, *more]
+
+
+def test_the_command_takes_joined_names_and_shows_each_test(data, tmp_path):
+    ran = CliRunner().invoke(cli, words_of(data, tmp_path))
     assert ran.exit_code == 0, ran.output
     assert [line.split()[:2] for line in ran.output.splitlines() if "t2i" in line] == [
         ["cuhk", "t2i"],
@@ -118,12 +122,6 @@ def test_the_command_takes_joined_names_and_shows_each_test(data, tmp_path):
         assert name[:20] in listed.output, asked
     stored = json.loads((tmp_path / name / "record.json").read_text())["config"]
     assert build_stored(stored).dataset.joined == "icfg"
-
-
-def words_of(data, runs, *more):
-    settings = [word for text in QUICK for word in ("--set", text)]
-    where = ["--data-root", str(data), "--runs", str(runs)]
-    return ["run", "-m", "linear_probe", "-d", "icfg+cuhk", "--synthetic", *where, *settings, *more]
 
 
 def titles(output):

@@ -23,11 +23,8 @@ CLOCKS = ("seconds", "per_second", "peak")
 class Commands:
     """Runs in folders beside one another, killed where it is asked to."""
 
-    def __init__(self, folder, twins, laid_out):
-        self.folder, self.twins, self.laid_out = folder, twins, laid_out
-        environment = os.environ | {"HARNESS_CACHE": str(folder / "cache")}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        self.forked = ForkedCommands(folder, environment)
+    def __init__(self, forked, folder, twins, laid_out):
+        self.forked, self.folder, self.twins, self.laid_out = forked, folder, twins, laid_out
 
     def run(self, name, **kill):
         """Run in a runs folder of a name; return exit code, how many changes were made and the seconds."""
@@ -50,9 +47,10 @@ class Commands:
 @pytest.fixture
 def commands(tmp_path, twins):
     _lay_out(sqlite_url(tmp_path / "mlflow.db"), tmp_path)
-    made = Commands(tmp_path, twins, tmp_path / "mlflow.db")
-    yield made
-    made.forked.close()
+    environment = os.environ | {"HARNESS_CACHE": str(tmp_path / "cache")}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    with ForkedCommands(tmp_path, environment) as forked:
+        yield Commands(forked, tmp_path, twins, tmp_path / "mlflow.db")
 
 
 def result(root):

@@ -26,7 +26,7 @@ from harness.record import (
     sets_name,
 )
 from harness.record.marks import read_marks
-from harness.results.versions import older_parts
+from harness.results.versions import older_of
 
 
 def print_run(name: str, root: str | None, as_json: bool) -> None:
@@ -125,9 +125,7 @@ def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
         "versions",
         ", ".join(f"{name} {version}" for name, version in {**record.versions, **packages}.items()),
     )
-    for words in older_parts(
-        record.config["method"]["name"], record.config["dataset"]["name"], record.versions
-    ):
+    for words in older_of(record):
         yield "older", words
     if record.weights_sha256:
         yield "weights", record.weights_sha256
