@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.queue.jobs import OVER
 from harness.queue.optuna_storage import lost
 from harness.queue.storage_place import VARIABLE
-from harness.queue.work_loop import Work, check, do_jobs
+from harness.queue.work_loop import AGAIN, Work, check, do_jobs
 
 _LOOK = 0.5
 _MOST_DEATHS = 5
@@ -67,19 +68,30 @@ class LocalWorkers:
             raise
 
     def stop(self) -> None:
-        """Let each worker write its checkpoint and end; kill those that do not within two minutes."""
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+        """Let each worker write its checkpoint and end; kill those that do not within two minutes.
+
+        By SIGTERM, which ends one that is still starting as well: in the background of a script, Ctrl-C is ignored
+        until a worker listens to it. It is repeated, because one that comes while a library calls back may be
+        swallowed there.
+        """
         until = time.monotonic() + _STOP_WAIT
-        for process in self.processes.values():
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        while self._living() and time.monotonic() < until:
+            for process in self._living():
+                process.terminate()
+            self._wait(min(until, time.monotonic() + AGAIN))
+        for process in self._living():
+            process.kill()
+            process.wait()
         self.processes.clear()
         self.work.queue.recover()
+
+    def _living(self) -> list[subprocess.Popen[bytes]]:
+        return [process for process in self.processes.values() if process.poll() is None]
+
+    def _wait(self, until: float) -> None:
+        for process in self._living():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
 
     def _unfinished(self) -> bool:
         """Whether there is something to watch: own workers, or without any the jobs that others do."""

@@ -15,7 +15,6 @@ from sqlalchemy.exc import OperationalError
 from harness.errors import HarnessError
 from harness.files import Busy
 from harness.listener import Listener
-from harness.queue.local_workers import share, visible_gpus
 from harness.queue.optuna_storage import lost
 from harness.queue.queue import Queue, TrialState
 from harness.queue.work_loop import Job, Work, do_jobs, until, when_free
@@ -109,18 +108,6 @@ def test_a_storage_that_goes_away_is_one_message():
     assert "\n" not in str(told.value)
     with pytest.raises(ZeroDivisionError), lost("a.db"):
         raise ZeroDivisionError
-
-
-def test_cores_and_gpus_are_divided_among_the_workers(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
-    shares = [share(index, 3) for index in range(3)]
-    assert [one["OMP_NUM_THREADS"] for one in shares] == ["2", "2", "2"]
-    assert [one["CUDA_VISIBLE_DEVICES"] for one in shares] == ["0", "3", "0"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert visible_gpus() == []
-    assert share(0, 16)["OMP_NUM_THREADS"] == "1"
-    assert share(0, 1)["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_a_busy_folder_is_waited_for(monkeypatch):
