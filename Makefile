@@ -11,14 +11,14 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 DEMO := --data-root "$${HARNESS_DATA:-.demo/data}" --runs "$${HARNESS_RUNS:-runs}"
 
-.PHONY: help install develop demo test test-all test-peft check lint types quick docs pictures bench clean
+.PHONY: help install develop demo test test-all test-peft check lint types quick whole docs pictures bench clean
 
 help:
 	@echo "make demo      install, then compare four methods on the synthetic ICFG twin, report and search"
 	@echo "make install   what the harness needs at run time, into $(VENV)"
 	@echo "make develop   that and the tools of a developer: linter, types and tests"
 	@echo "make test      develop, then linter, types and the quick tests"
-	@echo "make test-all  the same and the slow tests"
+	@echo "make test-all  the same with the slow tests"
 	@echo "make test-peft the tests of PEFT's adapters; installs PEFT and Transformers into $(VENV)"
 	@echo "make check     linter, types and the quick tests, without looking at the installation"
 	@echo "make docs      develop, then build the documentation into site/"
@@ -68,8 +68,12 @@ check: lint
 quick:
 	$(PYTEST)
 
-test-all: develop check
-	$(PYTEST) -m slow
+# One run for all, which collects once; what takes long comes first, so that no worker is left with it at the end.
+test-all: develop lint
+	@$(MAKE) --no-print-directory -j2 types whole
+
+whole:
+	$(PYTEST) -m "slow or not slow" --no-loadscope-reorder
 
 # Last of all and apart: with Transformers, which PEFT brings, every start of open_clip takes longer.
 test-peft: develop

@@ -13,6 +13,13 @@ import pytest
 from harness.pages.theme import STYLE
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Put the files with slow tests first, each whole: a worker that takes one last would keep the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish(session):
     """Spare the collector what stays to the end anyway: libraries and tests, which it would look through each time."""
     gc.collect()

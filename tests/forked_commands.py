@@ -1,8 +1,8 @@
 """Runs the command line in forks of one process, which has imported what they need: most of what a short command takes.
 
-`python forked_commands.py` is asked by one JSON object a line. Each has `arguments` of `harness` and `log`, and may say
-where SIGKILL comes: `write`, before that change of the file system, or `after`, in so many seconds. The answer is one
-object: exit `code`, `writes`, and `seconds`.
+`python forked_commands.py` is asked by one JSON object a line. Each has `arguments` of `harness` and `log`, may have
+variables of its `environment`, and may say where SIGKILL comes: `write`, before that change of the file system, or
+`after`, in so many seconds. The answer is one object: exit `code`, `writes`, and `seconds`.
 """
 
 import json
@@ -48,8 +48,16 @@ class ForkedCommands:
 
     def call(self, *words, log, **how):
         """Call a command; return what became of it."""
+        self.begin(*words, log=log, **how)
+        return self.end()
+
+    def begin(self, *words, log, **how):
+        """Call a command without waiting for it."""
         self.process.stdin.write(json.dumps({"arguments": words, "log": str(log), **how}) + "\n")
         self.process.stdin.flush()
+
+    def end(self):
+        """Wait for the command that was begun; return what became of it."""
         return json.loads(self.process.stdout.readline())
 
     def __enter__(self):
@@ -104,6 +112,7 @@ def run(asked, answer):
             timer = threading.Timer(asked["after"], die)
             timer.daemon = True
             timer.start()
+        os.environ |= asked.get("environment", {})
         sys.argv = ["harness", *asked["arguments"]]
         try:
             import_module("harness.cli.main").main()

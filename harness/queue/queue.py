@@ -202,6 +202,12 @@ class Queue:
             if (ended := self._cut_off(job)) is not None:
                 requeue(self.study, ended, killed=False)
 
+    def leave(self, worker: "Presence") -> None:
+        """Queue again what a worker that is stopped has taken and not ended: it may have come to that moment only."""
+        for job in self.running():
+            if job.user_attrs.get(WORKER) == worker.token:
+                self.put_back(job)
+
     def repeat(self, numbers: Iterable[int]) -> None:
         """Take ended jobs out of the count and queue them again; those that wait or run already are left.
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Interrupted
 from harness.files import Busy
 from harness.listener import Listener
 from harness.queue.jobs import OVER
@@ -71,26 +71,38 @@ class Job(ABC):
 def do_jobs(work: Work, deadline: float | None, listener: Listener) -> None:
     """Do jobs until none waits and none is under way elsewhere, or until the deadline (of `time.monotonic`).
 
-    A worker with nothing to do waits for the others, because it may have to resume the job of one that dies.
+    A worker with nothing to do waits for the others, because it may have to resume the job of one that dies. One that
+    is interrupted, at whatever moment, leaves no job of its own running.
     Raises `HarnessError` when the study was stopped, or its storage is lost.
     """
     with Presence(work.folder) as worker, lost(work.queue.place):
-        while deadline is None or time.monotonic() < deadline:
-            check(work.queue)
-            if work.queue.notes.get(OVER):
-                return
-            for number in work.queue.recover():
-                listener.on_note(f"a worker died during job {number}: the job is queued again.")
-            job = work.take(worker)
-            if job is not None:
-                with job.alive():
-                    job.do()
-            elif not work.queue.running():
-                return
-            else:
-                time.sleep(IDLE)
-            for line in work.progress():
-                listener.on_stage(line)
+        try:
+            while deadline is None or time.monotonic() < deadline:
+                if not _one_job(work, worker, listener):
+                    return
+        except (Interrupted, KeyboardInterrupt):
+            work.queue.leave(worker)
+            raise
+
+
+def _one_job(work: Work, worker: Presence, listener: Listener) -> bool:
+    """Do the next job, or wait for those of others; False when nothing is left to do."""
+    check(work.queue)
+    if work.queue.notes.get(OVER):
+        return False
+    for number in work.queue.recover():
+        listener.on_note(f"a worker died during job {number}: the job is queued again.")
+    job = work.take(worker)
+    if job is not None:
+        with job.alive():
+            job.do()
+    elif not work.queue.running():
+        return False
+    else:
+        time.sleep(IDLE)
+    for line in work.progress():
+        listener.on_stage(line)
+    return True
 
 
 def check(queue: Queue) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from harness.cli.main import cli
 from harness.record import WEIGHTS
+from tests.forked_commands import ForkedCommands
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +47,35 @@ def in_this_process(words, monkeypatch):
     return done.stderr
 
 
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """Return what runs a command in two processes of one run; each is a fork of one that has imported all."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with ForkedCommands(folder, environment()) as first, ForkedCommands(folder, environment()) as second:
+
+        def call(words):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            logs = [folder / f"{port}-{rank}.log" for rank in range(2)]
+            for rank, process in enumerate((first, second)):
+                own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                process.begin(*words[2:], log=logs[rank], environment=shared | own)
+            codes = [process.end()["code"] for process in (first, second)]
+            assert codes == [0, 0], [log.read_text() for log in logs]
+
+        yield call
+
+
+def by_torchrun(words):
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, *words], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def only(runs):
     (file,) = runs.glob("*/record.json")
     return file.parent, json.loads(file.read_text())
@@ -64,18 +95,13 @@ TBPS_CLIP = ["method.text_dropout=0", "train.drop_last=false", "train.part_size=
         ("irra", ["train.part_size=5"]),
     ],
 )
-def test_two_processes_give_the_losses_and_metrics_of_one(twins, tmp_path, monkeypatch, method, settings):
+def test_two_processes_give_the_losses_and_metrics_of_one(
+    twins, tmp_path, monkeypatch, ranks, method, settings
+):
     settings = [part for setting in settings for part in ("--set", setting)]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     one, two = tmp_path / "one", tmp_path / "two"
     in_this_process(command(twins, one, method, *settings), monkeypatch)
-    done = subprocess.run(
-        [sys.executable, *torchrun, *command(twins, two, method, *settings)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    (by_torchrun if method == "full_finetune" else ranks)(command(twins, two, method, *settings))
     (folder_one, record_one), (folder_two, record_two) = only(one), only(two)
     assert record_one["data"]["train_pairs"] % 22 % 2 == 1, "the last batch must be uneven"
     assert record_one["identity"] == record_two["identity"]

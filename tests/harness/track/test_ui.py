@@ -256,7 +256,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_real_server_answers_on_this_machine_alone_and_ends_with_its_children(shown, sign):
     name = shown.client.get_experiment(shown.experiment_id).name
     command = [

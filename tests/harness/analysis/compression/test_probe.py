@@ -564,7 +564,9 @@ def test_of_a_batch_only_the_way_so_far_and_the_probe_under_way_are_kept(monkeyp
     probes = [Probe(Module("image", layer, part)) for layer in range(1, 13) for part in PARTS]
     probe.measure("image", probes, lambda *_: None)
     assert len(made) == 11 + 12 + 3 * 66
-    assert 1 <= max(alive) <= 3
+    assert 1 <= max(alive) <= 5, (
+        "three, and one or two that something else looks at; kept, they are 12 and more"
+    )
 
 
 def test_the_start_is_the_backbone_as_it_was_loaded(tuned):
