@@ -53,6 +53,7 @@ HEAD = (
 # Where a dataset's runs were not all tested on the same others: what retention is measured on.
 RETAINED_ON = {"icfg": "cuhk"}
 ABLATION = ("changed", "R@1 [95 %]", "R@10 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "seeds")
+PARTS = ("method", "changed", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "trainable")
 REPORTS = {
     "transfers": (
         "cross_dataset",
@@ -76,6 +77,7 @@ REPORTS = {
     ),
     "irra-leak": ("ablation", "ablation", "irra_leak", ABLATION),
     "tricks": ("ablation", "ablation", "tbps_clip_tricks", ABLATION),
+    "cskt": ("ablation", "ablation", "cskt_ablation", PARTS),
     "pairs": (
         "published_order",
         "published-order",
@@ -163,9 +165,10 @@ def report_tables(
     found, wanted = {}, {name: REPORTS[name] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for report, suite in dict.fromkeys((report, suite) for report, _, suite, _ in wanted.values()):
-            make_report(report, out=Path(folder) / report, runs=runs, experiment=experiment, suite=suite)
-        for name, (report, table_name, _, columns) in wanted.items():
-            files = sorted(Path(folder, report, "tables").glob(f"{table_name}-*.md"))
+            out = Path(folder, report, suite or "all")
+            make_report(report, out=out, runs=runs, experiment=experiment, suite=suite)
+        for name, (report, table_name, suite, columns) in wanted.items():
+            files = sorted(Path(folder, report, suite or "all", "tables").glob(f"{table_name}-*.md"))
             rows = [row for file in files for row in read_table(file.read_text(encoding="utf-8"))]
             found[name] = markdown(columns, _columns(rows, columns))
     return found

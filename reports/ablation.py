@@ -16,7 +16,7 @@ from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.verdicts.settings import settings_verdict
 from harness.reporting.verdicts.titles import where_of
-from harness.reports import Gap, Step, Table, register
+from harness.reports import Gap, Source, Step, Table, register
 from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
@@ -38,7 +38,7 @@ NOTES = (
     "paired per identity; their intervals cover the same. p: of no difference, adjusted for the number of comparisons "
     "in the table (Holm). Nothing is in bold.",
 )
-HOLLOW = {"not significantly different from zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
+HOLLOW = {"interval contains zero": {"color": INK, "marker": "o", "markerfacecolor": "white"}}
 
 
 def ablation_table(panel: Panel) -> Table:
@@ -81,7 +81,7 @@ def _count_note(n: int) -> str:
 
 
 def draw_differences(panel: Panel) -> "Figure":
-    """Draw the differences to the reference, grouped by key; a mark is hollow where it is not significant."""
+    """Draw the differences to the reference, grouped by key; a mark is hollow where its interval contains zero."""
     from matplotlib import pyplot
 
     rows: list[Any] = [row for row in compared(panel).to_dict("records") if not row["role"]]
@@ -161,7 +161,9 @@ class Ablation(PanelReport):
         "The reference is the method's defaults where they were run (on a synthetic twin with the preset `tiny`), "
         "compared in the keys in which the configurations differ; else the configuration that the others differ from "
         "in the fewest keys, all counted together. Settings that cannot change a result are left out; those that "
-        "change the protocol (backbone, image size, selection rule, training data) have separate panels.\n\n"
+        "change the protocol (backbone, image size, selection rule, training data) have separate panels. Protocols in "
+        "which each method has one configuration, a test set that few were tested on, say, are left out beside "
+        "others.\n\n"
         "Each line but a reference is one comparison; the note below a table counts them. One in 20 would exclude zero "
         "by chance alone, and the largest of many differences is biased upwards. A hollow mark says that no difference "
         "was found, not that there is none. A difference in several settings says nothing about one of them.\n\n"
@@ -173,6 +175,16 @@ class Ablation(PanelReport):
     def select(cls, results: "DataFrame") -> "DataFrame":
         """Take the results of trained methods on the dataset that they were trained on."""
         return results[results["in_domain"].astype(bool) & (results["rule"] != UNTRAINED)]
+
+    @classmethod
+    def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
+        """Leave out the protocols in which no method has two configurations, unless none has."""
+        protocols = [tuple(cls.facts(row).items()) for row in results.to_dict("records")]
+        methods = [(*protocol, method) for protocol, method in zip(protocols, results["method"], strict=True)]
+        compare = {
+            protocol for protocol, one in zip(protocols, methods, strict=True) if methods.count(one) > 1
+        }
+        return results[[protocol in compare for protocol in protocols]] if compare else results
 
     @classmethod
     def facts(cls, row: Row) -> Facts:
@@ -192,7 +204,7 @@ class Ablation(PanelReport):
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:
-        """Name panels in which no method has two configurations."""
+        """Say how to begin, or that no method has two configurations."""
         if not panels:
             begin = Gap(
                 "No finished run of a method that trains. A whole ablation:", (f"{COMMAND} --synthetic",)

@@ -51,7 +51,7 @@ h1, h2, h3, p, li { overflow-wrap: anywhere; }
 .celltag_verdict p { font-size: 1.15rem; max-width: 60rem; border-left: 4px solid #0072B2; padding-left: .8rem; }
 .celltag_about { color: #5f5f5f; font-size: .9rem; margin-top: 1.6rem; }
 .opening { color: #5f5f5f; font-size: .9rem; }
-.opening ul { columns: 16rem; padding-left: 1.2rem; margin: .5rem 0; }
+.opening ul { columns: 16rem; column-gap: 2.4rem; padding-left: 1.2rem; margin: .5rem 0; }
 .opening .inner { font-size: .85rem; margin-left: .5rem; }
 .opening li { break-inside: avoid; }
 .opening a { color: #00588a; }

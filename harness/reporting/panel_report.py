@@ -140,7 +140,8 @@ def _numbered(verdicts: Sequence[str]) -> list[str]:
     if len(verdicts) < 2:
         return [text for _, text in said]
     shown = [f"Protocol {number}: {text}" for number, text in said[:MOST_VERDICTS]]
-    return [*shown, *[f"{len(said) - MOST_VERDICTS} more protocols are below."] * (len(said) > MOST_VERDICTS)]
+    more = len(said) - MOST_VERDICTS
+    return [*shown, *[f"{many(more, 'more protocol is', 'more protocols are')} below."] * (more > 0)]
 
 
 def _about(runs: "DataFrame", panels: Sequence[Panel]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.results_tables import read_table
 from harness.bundle import verify_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,11 +18,15 @@ def bundle(twin):
     return ROOT / "benchmarks" / "results" / f"{twin}.zip"
 
 
+def part(name):
+    """What stands between two markers of the page."""
+    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+    return re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
+
+
 def cells_of(name):
     """The cells of each row of a table of the page."""
-    page = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    table = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", page, re.DOTALL).group(1)
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()[2:]]
+    return [list(row.values()) for row in read_table(part(name))]
 
 
 def tables_of(name):
@@ -56,20 +61,26 @@ def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
     assert len(rows) == n
 
 
-@pytest.mark.parametrize(
-    ("name", "file", "twin", "seeds"),
-    [("irra-leak", "irra_leak", "icfg", 4 * ["3"]), ("tricks", "tricks", "cuhk", 6 * ["1"])],
-)
-def test_the_table_of_an_ablation_says_what_its_runs_say(name, file, twin, seeds):
-    rows = cells_of(name)
+ABLATIONS = {  # by marker: bundle, twin, and how many runs and configurations
+    "irra-leak": ("irra_leak", "icfg", 12, 4),
+    "tricks": ("tricks", "cuhk", 6, 6),
+    "cskt": ("cskt_ablation", "icfg", 26, 26),
+}
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_the_table_of_an_ablation_says_what_its_runs_say(name):
+    file, twin, n_runs, n = ABLATIONS[name]
+    rows = read_table(part(name))
     found = [
         tuple(_interval(one, name) for name in ("R1", "mAP"))
         for table in tables_of(file)
         if table["tested_on"] == twin
         for one in table["results"]
     ]
-    assert sorted((row[1], row[3]) for row in rows) == sorted(found)
-    assert [row[-1] for row in rows] == seeds
+    assert sorted((row["R@1 [95 %]"], row["mAP [95 %]"]) for row in rows) == sorted(found)
+    assert len(rows) == n
+    assert {row.get("seeds", "1") for row in rows} == {str(n_runs // n)}
 
 
 def _interval(one, name):
@@ -79,7 +90,11 @@ def _interval(one, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "n"),
-    [*((twin, n) for twin, (_, n) in TWINS.items()), ("protocols", 51), ("irra_leak", 12), ("tricks", 6)],
+    [
+        *((twin, n) for twin, (_, n) in TWINS.items()),
+        ("protocols", 51),
+        *((file, n) for file, _, n, _ in ABLATIONS.values()),
+    ],
 )
 def test_the_runs_verify(name, n):
     found = verify_bundle(bundle(name))

@@ -156,6 +156,19 @@ def test_one_configuration_is_a_gap_and_so_is_none(fake):
     pyplot.close(figure)
 
 
+def test_a_protocol_in_which_nothing_is_compared_is_left_out_beside_one_in_which_something_is(fake):
+    def left(*rows):
+        return [
+            (row["method"], row["tested_on"])
+            for row in Ablation.extend(DataFrame(rows), None).to_dict("records")
+        ]
+
+    compared = [fake.row("a"), fake.row("a", method__lr=1.0), fake.row("b")]
+    alone = [fake.row("a", trained_on="cuhk"), fake.row("b", trained_on="cuhk")]
+    assert left(*alone, *compared) == [("a", "icfg"), ("a", "icfg"), ("b", "icfg")]
+    assert left(*alone) == [("a", "cuhk"), ("b", "cuhk")]
+
+
 def test_two_configurations_of_one_method_are_no_gap(star):
     assert Ablation.gaps([star]) == []
 
