@@ -6,6 +6,7 @@ compared in the keys in which the configurations differ; else the configuration 
 fewest keys, all counted together; of several such, the one of most seeds, then the newest.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -179,11 +180,12 @@ class Ablation(PanelReport):
     @classmethod
     def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
         """Leave out the protocols in which no method has two configurations, unless none has."""
-        protocols = [tuple(cls.facts(row).items()) for row in results.to_dict("records")]
-        methods = [(*protocol, method) for protocol, method in zip(protocols, results["method"], strict=True)]
-        compare = {
-            protocol for protocol, one in zip(protocols, methods, strict=True) if methods.count(one) > 1
-        }
+        rows: list[Any] = results.to_dict("records")
+        protocols = [tuple(cls.facts(row).items()) for row in rows]
+        configurations = Counter(
+            (protocol, row["method"]) for protocol, row in zip(protocols, rows, strict=True)
+        )
+        compare = {protocol for (protocol, _), n in configurations.items() if n > 1}
         return results[[protocol in compare for protocol in protocols]] if compare else results
 
     @classmethod
