@@ -8,7 +8,7 @@ from harness.analysis.pictures import Pictures
 from harness.data.protocols.galleries import parse_test
 from harness.errors import DataError, UsageError
 from harness.metric_names import DIRECTIONS
-from harness.record import QUERIES, RunFolder
+from harness.record import QUERIES, RunFolder, queries_elsewhere, result_elsewhere
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -70,7 +70,7 @@ def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str
         if not record.metrics or record.study is not None:
             raise UsageError(f"{record.name} was not tested: it is {record.status}.")
         return own, record.fingerprint, record.synthetic, QUERIES, record.config["dataset"]
-    result = folder.file(f"transfer/{dataset}.json")
+    result = folder.file(result_elsewhere(dataset))
     if not result.is_file():
         raise UsageError(
             f"{record.name} was not tested on {dataset}: harness evaluate {record.name} --dataset {dataset}"
@@ -82,7 +82,7 @@ def _tested(folder: RunFolder, dataset: str | None) -> tuple[str, str, bool, str
         )
     data = found.get("data", {})
     name, _ = parse_test(str(dataset))
-    return name, found["fingerprint"], found["synthetic"], f"transfer/{dataset}.npz", data
+    return name, found["fingerprint"], found["synthetic"], queries_elsewhere(dataset), data
 
 
 def _rows(queries: Mapping[str, Any], pictures: Pictures, direction: str) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,17 @@ from harness.evaluate.intervals import METHOD
 from harness.evaluate.measure import intervals, metrics_of
 from harness.files import BROKEN, Busy, locked, write_json
 from harness.paths import runs_root
-from harness.record import BOOTSTRAP, QUERIES, TRANSFER, Record, RunFolder, all_runs, find_run, readable
+from harness.record import (
+    BOOTSTRAP,
+    QUERIES,
+    Record,
+    RunFolder,
+    all_runs,
+    find_run,
+    queries_elsewhere,
+    readable,
+    result_elsewhere,
+)
 from harness.run.several_seeds import groups, summarise
 from harness.track.mlflow_store import Store
 from harness.track.patience import noted, reason, warn
@@ -121,8 +131,8 @@ def _anew(folder: RunFolder, found: Outcome) -> None:
         folder.write(record)
     for result in _results(folder, found):
         dataset = str(result["dataset"])
-        file = folder.file(f"{TRANSFER}/{dataset}.json")
-        place, title = f"{TRANSFER}/{dataset}.npz", f"{record.name} on {dataset}"
+        file = folder.file(result_elsewhere(dataset))
+        place, title = queries_elsewhere(dataset), f"{record.name} on {dataset}"
         if _take(folder, place, f"test/{dataset}/", result, title, found):
             write_json(file, result)
     if len(found.reread) > n_before and not _send(record, folder):

@@ -15,7 +15,17 @@ from harness.bundle.zips import write_zip
 from harness.errors import DataError, UsageError
 from harness.files import file_hash, write_json, write_text
 from harness.paths import runs_root
-from harness.record import HISTORY, QUERIES, TRANSFER, Record, RunFolder, find_run, now
+from harness.record import (
+    HISTORY,
+    QUERIES,
+    TRANSFER,
+    Record,
+    RunFolder,
+    find_run,
+    now,
+    queries_elsewhere,
+    result_elsewhere,
+)
 
 _LEFT = "a bundle holds what can be checked"
 
@@ -86,10 +96,10 @@ def _copy(folder: RunFolder, record: Record, to: Path) -> RunEntry:
         write_json(to / HISTORY, hidden(history))
         kept.append(HISTORY)
     for result in folder.results():
-        name = f"{TRANSFER}/{result['dataset']}"
+        queries = queries_elsewhere(result["dataset"])
         (to / TRANSFER).mkdir(exist_ok=True)
-        (to / f"{name}.npz").write_bytes(folder.whole(f"{name}.npz").read_bytes())
-        write_json(to / f"{name}.json", hidden(result))
+        (to / queries).write_bytes(folder.whole(queries).read_bytes())
+        write_json(to / result_elsewhere(result["dataset"]), hidden(result))
     said = without_machine(record)
     said.weights_sha256, said.files = None, {}
     new.note(said, *kept)

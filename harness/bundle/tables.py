@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.files import replaced
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.places import writing
-from harness.record import QUERIES, TRANSFER, Record, RunFolder, sets_name, twin_name
+from harness.record import QUERIES, Record, RunFolder, queries_elsewhere, sets_name, twin_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,7 +54,7 @@ def tests_of(folder: RunFolder, record: Record) -> Iterator[tuple[str, str, dict
     own = {"metrics": record.metrics, "intervals": record.intervals}
     yield record.config["dataset"]["name"], QUERIES, own
     for result in folder.results():
-        yield str(result["dataset"]), f"{TRANSFER}/{result['dataset']}.npz", result
+        yield str(result["dataset"]), queries_elsewhere(result["dataset"]), result
 
 
 def _results(folder: RunFolder, record: Record) -> Iterator[dict[str, Any]]:

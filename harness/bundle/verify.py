@@ -22,7 +22,7 @@ from harness.evaluate.measure import correlation, intervals, metrics_of
 from harness.evaluate.per_identity import PARTS, load_persons
 from harness.files import BROKEN, read_json
 from harness.presets.resolve import build_stored
-from harness.record import BOOTSTRAP, QUERIES, TRANSFER, Record, RunFolder
+from harness.record import BOOTSTRAP, QUERIES, Record, RunFolder, queries_elsewhere
 from harness.scoring.told import SCORES, identity_of
 
 # Of a run, what no per-query result gives: it is as it was written, and that is all that can be said.
@@ -123,7 +123,7 @@ def _run_checks(folder: RunFolder, name: str) -> Iterator[Check]:
         dataset = str(result["dataset"])
         said = {key: result[key] for key in ("metrics", "intervals")}
         said["method"] = result.get("interval_method", BOOTSTRAP)
-        file = f"{TRANSFER}/{dataset}.npz"
+        file = queries_elsewhere(dataset)
         yield from _result_checks(folder, file, f"test/{dataset}/", said, f"{name} on {dataset}", {})
 
 

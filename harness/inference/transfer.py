@@ -19,7 +19,7 @@ from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
-from harness.record import TRANSFER, RunFolder, find_run
+from harness.record import RunFolder, find_run, queries_elsewhere, result_elsewhere
 from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import take_own_test, write_result
 from harness.run.import_checkpoint import tracked
@@ -93,7 +93,7 @@ def _evaluate_one(
     reading.of("test").check_pictures(config.on_bad_image)
     if gallery is None and trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
         return _own(trained, reading, force, listener)
-    file = trained.folder.file(f"{TRANSFER}/{name}.json")
+    file = trained.folder.file(result_elsewhere(name))
     found = _found(trained.folder, file, listener) if os.path.lexists(file) and not force else None
     if found is not None:
         if unlike := _differences(found, reading):
@@ -129,7 +129,7 @@ def _found(folder: RunFolder, file: Path, listener: Listener) -> Result | None:
     found = next((one for one in folder.results(told.__setitem__) if one["dataset"] == file.stem), None)
     try:
         if found is not None:
-            folder.whole(f"{TRANSFER}/{file.stem}.npz")
+            folder.whole(queries_elsewhere(file.stem))
     except DataError as error:
         told, found = {file: str(error)}, None
     if found is None:

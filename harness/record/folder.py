@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +12,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.sections import BackboneConfig
-from harness.errors import DataError, UsageError, nearest
+from harness.errors import DataError
 from harness.file_kinds import Kind, what_is
 from harness.files import CHECKSUM, file_hash, is_free, load_arrays, read_json, write_arrays, write_json
-from harness.paths import runs_root
-from harness.places import reading
-from harness.record.record import BACKBONE, HISTORY, KEPT, LEFT, PROGRESS, QUERIES, RECORD, VALUES, Record
+from harness.record.record import (
+    BACKBONE,
+    HISTORY,
+    KEPT,
+    LEFT,
+    PROGRESS,
+    QUERIES,
+    RECORD,
+    TRANSFER,
+    VALUES,
+    Record,
+    queries_elsewhere,
+    result_elsewhere,
+)
 from harness.secrets import cleared
 
-TRANSFER = "transfer"
 # Where a result on another dataset notes the SHA-256 of its per-query results.
 QUERIES_SHA256 = "queries_sha256"
 WHOLE, DAMAGED, GONE, UNKNOWN = "whole", "damaged", "missing", "unknown: made before checksums were noted"
@@ -89,7 +99,11 @@ class RunFolder:
 
     def glance(self, tell: Tell = warn) -> Record | None:
         """Return the record where there is one that can be read; `tell` hears one line of one that cannot."""
-        return next((record for _, record in readable([self], tell)), None)
+        try:
+            return self.read()
+        except BrokenRecord as error:
+            tell(self.file(RECORD), str(error))
+            return None
 
     def _last_sign(self) -> str:
         """Return when a run that has not ended was last seen alive."""
@@ -159,7 +173,7 @@ class RunFolder:
             found |= record.checksums if record is not None and record.status != "running" else {}
         for result in self.results(tell=lambda file, why: None):
             if sha256 := result.get(QUERIES_SHA256):
-                found[f"{TRANSFER}/{result['dataset']}.npz"] = str(sha256)
+                found[queries_elsewhere(result["dataset"])] = str(sha256)
         return found
 
     def results(self, tell: Tell = warn) -> Iterator[dict[str, Any]]:
@@ -185,7 +199,7 @@ class RunFolder:
             record = self.read()
         if record is None or record.status != "finished":
             return []
-        return [name for part in record.further if not self.file(name := f"{TRANSFER}/{part}.json").is_file()]
+        return [name for part in record.further if not self.file(name := result_elsewhere(part)).is_file()]
 
     def _result_files(self) -> list[Path]:
         return sorted(self.file(TRANSFER).glob("*.json"))
@@ -199,7 +213,7 @@ class RunFolder:
         """Return of each file that is kept whether it is `whole`, `damaged`, `missing`, or not known to be whole."""
         noted = self._checksums()
         found = {name: _state(self.file(name), sha256) for name, sha256 in noted.items()}
-        names = [*KEPT, *(f"{TRANSFER}/{file.stem}.npz" for file in self._result_files())]
+        names = [*KEPT, *(queries_elsewhere(file.stem) for file in self._result_files())]
         found |= {name: UNKNOWN for name in names if name not in noted and self.file(name).is_file()}
         found |= dict.fromkeys(self.lost_tests(), GONE)
         for file in (*map(self.file, VALUES), *self._result_files()):
@@ -215,69 +229,8 @@ class RunFolder:
         self.path.rename(aside)
 
 
-def trials_folder(root: Path, study: str) -> Path:
-    """Return where the trials of a study are: separate from the runs, which are tested."""
-    return root / "studies" / study / "trials"
-
-
-def all_trials(root: Path, study: str = "*") -> list[RunFolder]:
-    """Return the folders of a study's trials, or of all studies'."""
-    return [RunFolder(file.parent) for file in sorted(root.glob(f"studies/{study}/trials/*/{RECORD}"))]
-
-
-def all_runs(root: Path | None = None) -> list[RunFolder]:
-    """Return the folders of all recorded runs, oldest first; runs set aside are left out."""
-    base = root or runs_root().path
-    try:
-        with reading(base):
-            names = sorted(name for name in os.listdir(base) if "~" not in name)
-    except FileNotFoundError:
-        return []
-    files = [file for name in names if os.path.lexists(file := base / name / RECORD)]
-    return [RunFolder(file.parent) for file in sorted(files, key=lambda file: (_changed(file), file))]
-
-
-def readable(folders: Iterable[RunFolder], tell: Tell = warn) -> Iterator[tuple[RunFolder, Record]]:
-    """Yield the runs whose record can be read with it; `tell` hears one line of each other one."""
-    for folder in folders:
-        try:
-            record = folder.read()
-        except BrokenRecord as error:
-            tell(folder.file(RECORD), str(error))
-            continue
-        if record is not None:
-            yield folder, record
-
-
-def find_run(text: str, root: Path | None = None) -> RunFolder:
-    """Return the run meant by a folder, a name, or the beginning of a name or identity.
-
-    Raises `UsageError` when none or several fit.
-    """
-    if (Path(text) / RECORD).is_file():
-        return RunFolder(Path(text))
-    folders = {folder.path.name: folder for folder in all_runs(root)}
-    if text in folders:
-        return folders[text]
-    fits = [name for name in folders if name.startswith(text) or name.rpartition("-")[2].startswith(text)]
-    if len(fits) == 1:
-        return folders[fits[0]]
-    place = root or runs_root()
-    if fits:
-        raise UsageError(
-            f"{text!r} fits {len(fits)} runs in {place}: {', '.join(fits)}. Give more of the name."
-        )
-    raise UsageError(f"No run {text!r} in {place}.{nearest(text, folders)} `harness runs list` shows all.")
-
-
 def _again(name: str) -> str:
     return _TEST_AGAIN if name.startswith(TRANSFER) else _REPEAT
-
-
-def _changed(file: Path) -> int:
-    with suppress(OSError):
-        return file.stat().st_ctime_ns
-    return 0
 
 
 def _state(file: Path, sha256: str) -> str:

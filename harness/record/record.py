@@ -18,6 +18,7 @@ PROGRESS = "progress.json"
 LEFT = "left"
 WEIGHTS = "weights.safetensors"
 QUERIES = "queries.npz"
+TRANSFER = "transfer"
 EMBEDDINGS = "embeddings.npz"
 # What a few captions rank first, as a picture, and the words beside it.
 GALLERY = "gallery.jpg"
@@ -182,6 +183,16 @@ def twin_name(name: str, synthetic: bool) -> str:
     ('icfg-twin', 'icfg')
     """
     return f"{name}{TWIN_ENDING}" if synthetic else name
+
+
+def result_elsewhere(dataset: str) -> str:
+    """Return the file of a run's result on another test set than its own, by that one's name."""
+    return f"{TRANSFER}/{dataset}.json"
+
+
+def queries_elsewhere(dataset: str) -> str:
+    """Return the file of the per-query results of the same."""
+    return f"{TRANSFER}/{dataset}.npz"
 
 
 def now() -> str:

@@ -16,7 +16,7 @@ from harness.data.protocols.galleries import parse_test
 from harness.datasets import SPLITS
 from harness.files import read_json, write_text
 from harness.metric_names import METRICS
-from harness.record import BOOTSTRAP, QUERIES, RunFolder, reached
+from harness.record import BOOTSTRAP, QUERIES, RunFolder, queries_elsewhere, reached
 from harness.registry.set_names import split_sets
 from harness.results.flags import (
     NO,
@@ -217,7 +217,7 @@ def _tested(run: RunRow, dataset: str, sets: Sequence[str]) -> dict[str, Any]:
         "faults": test_faults(run, dataset, own),
         "tracked_method": as_whole(run.tag(method)) or BOOTSTRAP,
         "protocol": own_protocol if own else run.tag(f"transfer_protocol.{dataset}") or own_protocol,
-        "queries": QUERIES if own else f"transfer/{dataset}.npz",
+        "queries": QUERIES if own else queries_elsewhere(dataset),
         "shares_persons": shares_persons(trained_on(run), base),
         "met": [] if run.synthetic else met(sets, base),
     }

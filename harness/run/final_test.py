@@ -25,10 +25,11 @@ from harness.record import (
     GALLERY_WORDS,
     QUERIES,
     QUERIES_SHA256,
-    TRANSFER,
     Record,
     RunFolder,
     now,
+    queries_elsewhere,
+    result_elsewhere,
     sets_name,
 )
 from harness.train.cost import PeakMemory, inference_flops
@@ -105,10 +106,10 @@ def write_result(
         result["data"] = {"name": reading.dataset.name, "val": "none", **where}
     if gallery is not None:
         result["gallery"] = {"factors": list(gallery.factors), "seed": gallery.seed}
-    queries = f"{TRANSFER}/{dataset}.npz"
+    queries = queries_elsewhere(dataset)
     folder.write_queries(evaluation.queries, queries)
     result[QUERIES_SHA256] = file_hash(folder.file(queries))
-    write_json(folder.file(f"{TRANSFER}/{dataset}.json"), result)
+    write_json(folder.file(result_elsewhere(dataset)), result)
     return result
 
 

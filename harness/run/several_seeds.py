@@ -17,7 +17,17 @@ from harness.listener import Listener
 from harness.methods import METHODS
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.paths import runs_root
-from harness.record import QUERIES, TRANSFER, Record, RunFolder, Tell, left_out_words, now, sets_name, warn
+from harness.record import (
+    QUERIES,
+    Record,
+    RunFolder,
+    Tell,
+    left_out_words,
+    now,
+    queries_elsewhere,
+    sets_name,
+    warn,
+)
 from harness.registry.set_names import split_sets
 from harness.run.run import run
 from harness.track.publish import publish_group
@@ -75,7 +85,7 @@ def summarise(records: list[Record], folders: list[RunFolder]) -> dict[str, Any]
     dataset, trained = first.config["dataset"]["name"], sets_name(first.config)
     metrics = {}
     for tested in split_sets(trained):
-        own = QUERIES if tested == dataset else f"{TRANSFER}/{tested}.npz"
+        own = QUERIES if tested == dataset else queries_elsewhere(tested)
         queries = [folder.queries(own) for folder in folders]
         for direction in DIRECTIONS:
             identities = queries[0][f"{direction}/identity"]

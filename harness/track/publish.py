@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.values import content_hash, flatten
-from harness.record import BOOTSTRAP, COMPRESSION, RECORD, Record, RunFolder
+from harness.record import BOOTSTRAP, COMPRESSION, RECORD, TRANSFER, Record, RunFolder, queries_elsewhere
 from harness.record.marks import read_marks
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import earlier_groups, marks, new_key
@@ -83,7 +83,7 @@ def _log_file(store: Store, run_id: str, folder: RunFolder, name: str) -> None:
 def _log_result(store: Store, run_id: str, folder: RunFolder, result: dict[str, Any]) -> None:
     dataset = result["dataset"]
     store.log(run_id, [with_ends(result["metrics"], result["intervals"])])
-    store.log_file(run_id, folder.file(f"transfer/{dataset}.npz"), "transfer")
+    store.log_file(run_id, folder.file(queries_elsewhere(dataset)), TRANSFER)
     store.set_tags(run_id, result_tags(result))
 
 

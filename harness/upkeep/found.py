@@ -16,7 +16,7 @@ from harness.config.sections import RunConfig
 from harness.errors import DataError, HarnessError, listed
 from harness.evaluate.measure import metrics_of
 from harness.presets.resolve import build_stored, override, resolve
-from harness.record import QUERIES, TRANSFER, Record, RunFolder, all_runs, readable
+from harness.record import QUERIES, Record, RunFolder, all_runs, queries_elsewhere, readable
 from harness.upkeep.expected import Result
 
 _CLOSE = 1e-6
@@ -198,7 +198,7 @@ def _figures(folder: RunFolder, record: Record, tested_on: str | None) -> dict[s
             raise NotThere(
                 f"{record.name} was not tested on {tested_on}", ["evaluate", record.name, "-d", tested_on]
             )
-        dataset, said, file = tested_on, results[tested_on]["metrics"], f"{TRANSFER}/{tested_on}.npz"
+        dataset, said, file = tested_on, results[tested_on]["metrics"], queries_elsewhere(tested_on)
     try:
         found = metrics_of(folder.queries(file))
     except KeyError as error:
