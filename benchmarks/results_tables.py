@@ -53,6 +53,7 @@ HEAD = (
 # Where a dataset's runs were not all tested on the same others: what retention is measured on.
 RETAINED_ON = {"icfg": "cuhk"}
 ABLATION = ("changed", "R@1 [95 %]", "R@10 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "seeds")
+NAMED = ("row", *ABLATION[1:])
 PARTS = ("method", "changed", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p (Holm)", "trainable")
 REPORTS = {
     "transfers": (
@@ -76,7 +77,8 @@ REPORTS = {
         ),
     ),
     "irra-leak": ("ablation", "ablation", "irra_leak", ABLATION),
-    "tricks": ("ablation", "ablation", "tbps_clip_tricks", ABLATION),
+    "tricks": ("ablation", "ablation", "tbps_clip_tricks", NAMED),
+    "losses": ("ablation", "ablation", "tbps_clip_losses", NAMED),
     "cskt": ("ablation", "ablation", "cskt_ablation", PARTS),
     "pairs": (
         "published_order",

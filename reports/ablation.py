@@ -2,8 +2,8 @@
 
 Rows: trained results on the dataset that a method was trained on. All configurations of one method are compared with
 one of them, its reference: the method's defaults where they were run (on a synthetic twin with the preset `tiny`),
-compared in the keys in which the configurations differ; else the configuration that the others differ from in the
-fewest keys, all counted together; of several such, the one of most seeds, then the newest.
+compared in the keys in which the configurations differ; else, and in a suite always, the configuration that the others
+differ from in the fewest keys, all counted together; of several such, the defaults, the one of most seeds, the newest.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from harness.reporting.panel_report import PanelReport
 from harness.reporting.verdicts.settings import settings_verdict
 from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Source, Step, Table, register
-from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared
+from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES, Row, compared, have_names
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
 from harness.results.seeds.seed_notes import COVERED, legend_entry
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_DRAWN = 48
 COLUMNS = [
-    *("method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
+    *("suite_row", "method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
     *("p", "p_holm", "persons_only", "interval", "trainable", "n_seeds", "rule", "budget", "condition"),
 ]
@@ -47,14 +47,19 @@ def ablation_table(panel: Panel) -> Table:
     from pandas import DataFrame
 
     rows = compared(panel)
+    named = have_names(rows)
     return Table(
         name=f"ablation-{panel.number}",
         title=f"{panel.facts['data']} · {panel.facts['dataset']}: effect of settings (protocol {panel.number})",
         values=rows[COLUMNS],
-        cells=DataFrame([_cells(row) for row in rows.to_dict("records")]),
+        cells=DataFrame([_name(row, named) | _cells(row) for row in rows.to_dict("records")]),
         notes=(*NOTES, *panel.caveats(), _count_note(int((rows["role"] == "").sum()))),
-        n_left=3,
+        n_left=3 + named,
     )
+
+
+def _name(row: dict[Any, Any], named: bool) -> dict[str, str]:
+    return {"row": visible(row["suite_row"]) or DASH} if named else {}
 
 
 def _cells(row: dict[Any, Any]) -> dict[str, str]:
@@ -85,8 +90,10 @@ def draw_differences(panel: Panel) -> "Figure":
     """Draw the differences to the reference, grouped by key; a mark is hollow where its interval contains zero."""
     from matplotlib import pyplot
 
-    rows: list[Any] = [row for row in compared(panel).to_dict("records") if not row["role"]]
-    lines, look = _lines(rows[:MOST_DRAWN]), marks(row["method"] for row in rows[:MOST_DRAWN])
+    found = compared(panel)
+    rows: list[Any] = [row for row in found.to_dict("records") if not row["role"]]
+    lines = (_names if have_names(found) else _lines)(rows[:MOST_DRAWN])
+    look = marks(row["method"] for row in rows[:MOST_DRAWN])
     figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.8 + 0.2 * len(lines)), sharex=True, sharey=True)
     for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
         _draw_metric(axes, lines, f"{name}_difference", look)
@@ -101,6 +108,11 @@ def draw_differences(panel: Panel) -> "Figure":
     title = f"{panel.facts['data']} · {panel.facts['dataset']} · protocol {panel.number}{more}"
     figure.suptitle(drawn(title, 90), x=0.01, ha="left", fontweight="bold")
     return figure
+
+
+def _names(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
+    """Return one line for each row, by its name in the suite."""
+    return [(marked(drawn(row["suite_row"] or row["method"], 44), _claimed_alone(row)), row) for row in rows]
 
 
 def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
@@ -153,15 +165,16 @@ class Ablation(PanelReport):
         ),
         Step(
             "### Differences\n\n"
-            "Differences to the reference, whose value is in brackets, with 95 % intervals; a hollow mark's interval "
-            "contains zero. Keys are sorted by their largest difference in R@1.",
+            "Differences to the reference, with 95 % intervals; a hollow mark's interval contains zero. Keys are "
+            "sorted by their largest difference in R@1; the reference's value is in brackets beside a key.",
             'figure = report.draw_differences(panel)\nsave_figure(figure, f"figures/ablation-{panel.number}");',
         ),
     )
     how_to_read = (
         "The reference is the method's defaults where they were run (on a synthetic twin with the preset `tiny`), "
-        "compared in the keys in which the configurations differ; else the configuration that the others differ from "
-        "in the fewest keys, all counted together. Settings that cannot change a result are left out; those that "
+        "compared in the keys in which the configurations differ; else, and in a suite always, the configuration that "
+        "the others differ from in the fewest keys, all counted together. Rows have the suite's names where it gives "
+        "them. Settings that cannot change a result are left out; those that "
         "change the protocol (backbone, image size, selection rule, training data) have separate panels. Protocols in "
         "which each method has one configuration, a test set that few were tested on, say, are left out beside "
         "others.\n\n"

@@ -37,6 +37,7 @@ def compared(panel: Panel) -> "DataFrame":
     rows = panel.rows.astype(dict.fromkeys(SCORES, float))
     parts = sorted((part.to_dict("records") for _, part in rows.groupby("method")), key=len, reverse=True)
     found = DataFrame([row for part in parts for row in _ordered(_against_reference(part, panel))])
+    found["suite_row"] = found["suite_row"].astype(str) if "suite_row" in found else ""
     known = found["p"].notna()
     found.loc[known, "p_holm"] = holm(found.loc[known, "p"])
     return found
@@ -75,13 +76,20 @@ def _installed(row: Row) -> tuple[set[str], Row]:
 
 
 def _reference(rows: Sequence[Row], settings: Sequence[Row], defaults: Row) -> tuple[int, str]:
-    """Return the place of the reference and how it was chosen."""
+    """Return the place of the reference and how it was chosen; a suite has a row for it, near to the others."""
     keys = {key for one in settings for key in _differing(one, settings[0])}
     places = range(len(rows))
     fits = [i for i in places if defaults and all(settings[i].get(key) == defaults.get(key) for key in keys)]
     far = [sum(len(_differing(one, other)) for other in settings) for one in settings]
-    chosen = min(fits or places, key=lambda place: (far[place], -rows[place]["n_seeds"]))
-    return chosen, _ONLY if len(rows) == 1 else _DEFAULTS if fits else _NEAREST
+    among = places if rows[0].get("suite_row") else fits or places
+    chosen = min(among, key=lambda place: (far[place], place not in fits, -rows[place]["n_seeds"]))
+    return chosen, _ONLY if len(rows) == 1 else _DEFAULTS if chosen in fits else _NEAREST
+
+
+def have_names(rows: "DataFrame") -> bool:
+    """Whether most rows have a name in their suite that says more than what they change."""
+    names = zip(rows["suite_row"], rows["method"], rows["change"], strict=True)
+    return 2 * sum(name not in ("", method, change) for name, method, change in names) > len(rows)
 
 
 def _differing(one: Row, other: Row) -> list[str]:

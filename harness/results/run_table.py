@@ -68,12 +68,12 @@ _COSTS = {
 def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] = ()) -> "DataFrame":
     """Return one row for each finished run and test set of a store's experiment, newest first.
 
-    A row holds who (`run_id`, `run`, `method`, `trained_on`, `tested_on`, `seed`, `day`), under which protocol (`rule`,
-    `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which data (`faults`, a line each), on which
-    pictures (`pictures`, `left_out`, those of the test split, and `train_pictures`, `train_left_out`), what came out
-    (`R1`, `R1_low`, `R1_high`, ... in percent, text to image, the ends by `tracked_method`) and what it cost
-    (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same `condition` differ in nothing but the
-    seed.
+    A row holds who (`run_id`, `run`, `suite_row`: what the suite calls it, `method`, `trained_on`, `tested_on`, `seed`,
+    `day`), under which protocol (`rule`, `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which data
+    (`faults`, a line each), on which pictures (`pictures`, `left_out`, those of the test split, and `train_pictures`,
+    `train_left_out`), what came out (`R1`, `R1_low`, `R1_high`, ... in percent, text to image, the ends by
+    `tracked_method`) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same
+    `condition` differ in nothing but the seed.
 
     Args:
         store: where the runs are tracked.
@@ -89,7 +89,13 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     found = {run.id: run for where in wanted for run in store.finished_runs(where=where)}
     newest = sorted(found.values(), key=lambda run: -(run.started or 0))
     known = {run.name: run for run in reversed(newest)}
-    return DataFrame([row for run in _of_suite(newest, suite) for row in run_rows(run, known)])
+    return DataFrame(
+        [
+            row | {"suite_row": run.tags.get(f"{SUITE}{suite}", "")}
+            for run in _of_suite(newest, suite)
+            for row in run_rows(run, known)
+        ]
+    )
 
 
 def _of_suite(runs: Sequence[RunRow], suite: str | None) -> list[RunRow]:

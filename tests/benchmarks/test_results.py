@@ -64,6 +64,7 @@ def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
 ABLATIONS = {  # by marker: bundle, twin, and how many runs and configurations
     "irra-leak": ("irra_leak", "icfg", 12, 4),
     "tricks": ("tricks", "cuhk", 6, 6),
+    "losses": ("losses", "cuhk", 12, 12),
     "cskt": ("cskt_ablation", "icfg", 26, 26),
 }
 

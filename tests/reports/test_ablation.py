@@ -131,6 +131,23 @@ def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_it_is_n
     pyplot.close(figure)
 
 
+def test_what_a_suite_calls_its_rows_is_in_table_and_figure_as_text():
+    use_theme()
+    bad = "SS-I <b>\x1b[31m $x$"
+    rows = [configured(40), configured(41, method__depth=3), configured(42, method__lr=9, method__depth=2)]
+    panel = panel_of(
+        *(row | {"suite_row": name} for row, name in zip(rows, ("CLIP*", "N-ITC", bad), strict=True))
+    )
+    table = ablation_table(panel)
+    assert table.cells["row"].tolist() == ["CLIP*", "N-ITC", "SS-I <b> $x$"]
+    assert "<b>" not in table._repr_html_()
+    figure = draw_differences(panel)
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert [label.partition(MARK)[0].partition(" ")[0] for label in labels] == ["N-ITC", "SS-I"]
+    figure.canvas.draw()
+    pyplot.close(figure)
+
+
 def test_of_many_configurations_the_figure_draws_the_first_and_says_so(fake):
     use_theme()
     rows = [configured(40, n_seeds=2), *(configured(41, method__lr=n + 2) for n in range(60))]

@@ -5,7 +5,7 @@ from pandas import DataFrame
 from scipy import stats
 
 from harness.evaluate.paired_difference import holm
-from harness.results.ablation_pairs import _NEAREST, _ONLY, _SEVERAL, _UNSET, SAME, compared
+from harness.results.ablation_pairs import _NEAREST, _ONLY, _SEVERAL, _UNSET, SAME, compared, have_names
 from harness.results.panels import dataset_facts, split_panels
 from tests.ablation_rows import configured, of_defaults, panel_of, star_panel
 
@@ -31,6 +31,34 @@ def test_the_defaults_are_the_reference_where_they_were_run_even_when_others_are
     assert found.iloc[0][["R1", "role"]].tolist() == [40, "reference: defaults"]
     assert compared(panel_of(*rows[1:3])).iloc[0]["role"] == "reference: nearest to the others"
     assert found.iloc[1][["change", "instead_of"]].tolist() == ["method.prompt_depth=3", "12"]
+
+
+@pytest.mark.parametrize(("names", "reference"), [(("", "", ""), 40), (("base", "one", "whole"), 50)])
+def test_in_a_suite_the_reference_is_what_its_rows_were_made_from_and_not_the_defaults(names, reference):
+    rows = [
+        of_defaults(50, **{"method.prompt_depth": 3}),
+        of_defaults(51, **{"method.prompt_depth": 3, "method.reduction": 2}),
+        of_defaults(40),
+    ]
+    found = compared(panel_of(*(row | {"suite_row": name} for row, name in zip(rows, names, strict=True))))
+    assert found.iloc[0]["R1"] == reference
+    assert found["suite_row"].tolist().count("base") == names.count("base")
+
+
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        (("CLIP*", "Dropout", "Soft labels"), True),
+        (("mine", "Dropout", "Soft labels"), True),
+        (("mine", "method.depth=3", "Soft labels"), False),
+        (("mine", "method.depth=3", "method.lr=9"), False),
+        (("", "", ""), False),
+    ],
+)
+def test_rows_have_names_where_most_say_more_than_what_is_changed(names, named):
+    rows = (configured(40), configured(41, method__depth=3), configured(42, method__lr=9))
+    found = compared(panel_of(*(row | {"suite_row": name} for row, name in zip(rows, names, strict=True))))
+    assert have_names(found) is named
 
 
 def test_keys_that_all_configurations_share_do_not_keep_the_defaults_from_being_the_reference():
