@@ -67,7 +67,7 @@ table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabul
 table.report { border-top: 2px solid #262626; border-bottom: 2px solid #262626; }
 th, td { padding: .28rem .5rem; text-align: right; }
 td { white-space: nowrap; }
-td:first-child { white-space: normal; }
+td:first-child { white-space: normal; min-width: 9rem; }
 td.long, td.long:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 14rem; max-width: 44rem; }
 th { vertical-align: bottom; }
 thead th { border-bottom: 1px solid #262626; font-weight: 600; }
