@@ -79,6 +79,7 @@ REPORTS = {
     "irra-leak": ("ablation", "ablation", "irra_leak", ABLATION),
     "tricks": ("ablation", "ablation", "tbps_clip_tricks", NAMED),
     "losses": ("ablation", "ablation", "tbps_clip_losses", NAMED),
+    "compression": ("ablation", "ablation", "compression", ("row", *PARTS[2:])),
     "cskt": ("ablation", "ablation", "cskt_ablation", PARTS),
     "pairs": (
         "published_order",

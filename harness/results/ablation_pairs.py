@@ -30,17 +30,28 @@ COMMAND = "harness suite run cskt_ablation"
 def compared(panel: Panel) -> "DataFrame":
     """Return every configuration with what it changes, and its differences, against its method's reference.
 
+    Of a suite that varies several rows of a method, each has a reference of its own.
+
     The reference comes first, then changes of one key, the key of the largest difference in R@1 leading, then others.
     """
     from pandas import DataFrame
 
     rows = panel.rows.astype(dict.fromkeys(SCORES, float))
-    parts = sorted((part.to_dict("records") for _, part in rows.groupby("method")), key=len, reverse=True)
+    alike = rows.groupby([rows["method"], _bases(rows)])
+    parts = sorted((part.to_dict("records") for _, part in alike), key=len, reverse=True)
     found = DataFrame([row for part in parts for row in _ordered(_against_reference(part, panel))])
     found["suite_row"] = found["suite_row"].astype(str) if "suite_row" in found else ""
     known = found["p"].notna()
     found.loc[known, "p_holm"] = holm(found.loc[known, "p"])
     return found
+
+
+def _bases(rows: "DataFrame") -> list[str]:
+    """Return the suite's row that each row varies, or is varied as; nothing where a suite has no such rows."""
+    names = [str(name) for name in rows.get("suite_row", [""] * len(rows))]
+    firsts = [name.partition(": ")[0] for name in names]
+    varied = {first for first, name in zip(firsts, names, strict=True) if first != name and first in names}
+    return [first if first in varied else "" for first in firsts]
 
 
 def _against_reference(rows: Sequence[Any], panel: Panel) -> list[Row]:

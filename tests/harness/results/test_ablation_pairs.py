@@ -45,6 +45,30 @@ def test_in_a_suite_the_reference_is_what_its_rows_were_made_from_and_not_the_de
     assert found["suite_row"].tolist().count("base") == names.count("base")
 
 
+def test_each_row_that_a_suite_varies_is_the_reference_of_its_variations():
+    rows = [
+        configured(30, method__lr=9) | {"suite_row": "fast"},
+        configured(31, method__lr=9, method__depth=3) | {"suite_row": "fast: method.depth=3"},
+        configured(40) | {"suite_row": "slow"},
+        configured(45, method__depth=3) | {"suite_row": "slow: method.depth=3"},
+        configured(46, method__depth=1) | {"suite_row": "slow: method.depth=1"},
+        configured(20, method__lr=5) | {"suite_row": "a: remark"},
+    ]
+    found = compared(panel_of(*rows))
+    assert found["suite_row"].tolist() == [
+        *(
+            "slow",
+            "slow: method.depth=1",
+            "slow: method.depth=3",
+            "fast",
+            "fast: method.depth=3",
+            "a: remark",
+        ),
+    ]
+    assert found["R1_difference"].tolist()[1:5:3] == pytest.approx([6, 1])
+    assert found["role"].astype(bool).tolist() == [True, False, False, True, False, True]
+
+
 @pytest.mark.parametrize(
     ("names", "named"),
     [
