@@ -61,6 +61,8 @@ NOTES = (
     "All seeds use the same images, so no interval covers the choice of images. A smaller share is a subset of a "
     "larger one. The test set is always complete.",
 )
+# What a share of the images changes of the training data.
+OF_A_SHARE = ("training pairs", "training pictures")
 FLOOR_BESIDE = ["tested_on", "synthetic", "backbone"]
 BESIDE = "Published: one seed, the best epoch on the test set; images of each share, backbone and epochs are unknown."
 
@@ -245,8 +247,9 @@ class FewShot(PanelReport):
 
     @classmethod
     def facts(cls, row: Row) -> Facts:
-        """Fix the protocol, the dataset and its annotations, but not how many pairs are learned from."""
-        return {name: value for name, value in dataset_facts(row).items() if "training pairs" not in name}
+        """Fix the protocol, the dataset and its annotations, but not which of its pairs are learned from."""
+        facts = dataset_facts(row).items()
+        return {name: value for name, value in facts if not any(part in name for part in OF_A_SHARE)}
 
     @classmethod
     def tables(cls, panel: Panel) -> list[Table]:

@@ -40,6 +40,7 @@ def result(fake, method="tbps_clip", preset="clip_baseline", share=0.1, r1=40.0,
         "condition": name,
         "config": config,
         "train_pairs": 2403 * share,
+        "train_pictures": f"{share} of train-of-cuhk",
         "train_images": int(1198 * share),
         "backbone": values["backbone"]["name"],
     }
