@@ -79,6 +79,12 @@ REPORTS = {
     "irra-leak": ("ablation", "ablation", "irra_leak", ABLATION),
     "tricks": ("ablation", "ablation", "tbps_clip_tricks", NAMED),
     "losses": ("ablation", "ablation", "tbps_clip_losses", NAMED),
+    "few-shot": (
+        "few_shot",
+        "few_shot",
+        "few_shot",
+        ("method", "share", "pairs", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p"),
+    ),
     "compression": ("ablation", "ablation", "compression", ("row", *PARTS[2:])),
     "cskt": ("ablation", "ablation", "cskt_ablation", PARTS),
     "pairs": (

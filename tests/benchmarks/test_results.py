@@ -85,6 +85,19 @@ def test_the_table_of_an_ablation_says_what_its_runs_say(name):
     assert {row.get("seeds", "1") for row in rows} == {str(n_runs // n)}
 
 
+def test_the_table_of_few_images_says_what_its_runs_say():
+    rows = read_table(part("few-shot"))
+    found = {
+        tuple(_interval(one, name) for name in ("R1", "mAP"))
+        for table in tables_of("few_shot")
+        if table["tested_on"] == "cuhk"
+        for one in table["results"]
+        if one["label"] != "zero_shot"
+    }
+    assert {(row["R@1 [95 %]"], row["mAP [95 %]"]) for row in rows} == found
+    assert len(rows) == len(found) == 20
+
+
 def _interval(one, name):
     return f"{one[name]:.1f} [{one[f'{name}_low']:.1f}, {one[f'{name}_high']:.1f}]"
 
@@ -95,6 +108,7 @@ def _interval(one, name):
     [
         *((twin, n) for twin, (_, n) in TWINS.items()),
         ("protocols", 51),
+        ("few_shot", 21),
         *((file, n) for file, _, n, _ in ABLATIONS.values()),
     ],
 )
