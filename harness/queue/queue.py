@@ -203,7 +203,7 @@ class Queue:
                 requeue(self.study, ended, killed=False)
 
     def leave(self, worker: "Presence") -> None:
-        """Queue again what a worker that is stopped has taken and not ended: it may have come to that moment only."""
+        """Queue again what a worker that is stopped took and did not end."""
         for job in self.running():
             if job.user_attrs.get(WORKER) == worker.token:
                 self.put_back(job)

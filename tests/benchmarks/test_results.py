@@ -35,15 +35,22 @@ def tables_of(name):
         return json.loads(archive.read("results.json"))["tables"]
 
 
+def results_on(twin, file):
+    """What a bundle notes of its runs' tests on a twin."""
+    return [one for table in tables_of(file) if table["tested_on"] == twin for one in table["results"]]
+
+
+def scores(one):
+    return tuple(_interval(one, name) for name in ("R1", "mAP"))
+
+
 @pytest.mark.parametrize("twin", TWINS)
 def test_the_table_says_what_the_runs_say(twin):
     rows = cells_of(twin)
     known = max((one["results"] for one in tables_of(twin) if one["tested_on"] == twin), key=len)
     # A preset is called by its name on the page, and by its settings in the bundle.
     said = [(row[0].partition("`, ")[0].strip("`"), row[3], row[5]) for row in rows]
-    found = [
-        (one["label"].partition(" (")[0], *(_interval(one, name) for name in ("R1", "mAP"))) for one in known
-    ]
+    found = [(one["label"].partition(" (")[0], *scores(one)) for one in known]
     assert sorted(said) == sorted(found)
     assert len(said) == TWINS[twin][0]
 
@@ -52,7 +59,7 @@ def test_the_table_says_what_the_runs_say(twin):
 def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
     rows = cells_of(f"protocols-{twin}")
     found = {
-        (one["label"].partition(" (")[0], *(_interval(one, name) for name in ("R1", "mAP")))
+        (one["label"].partition(" (")[0], *scores(one))
         for table in tables_of("protocols")
         if table["tested_on"].partition("-")[0] == twin
         for one in table["results"]
@@ -74,12 +81,7 @@ ABLATIONS = {  # by marker: bundle, twin, and how many runs and configurations
 def test_the_table_of_an_ablation_says_what_its_runs_say(name):
     file, twin, n_runs, n = ABLATIONS[name]
     rows = read_table(part(name))
-    found = [
-        tuple(_interval(one, name) for name in ("R1", "mAP"))
-        for table in tables_of(file)
-        if table["tested_on"] == twin
-        for one in table["results"]
-    ]
+    found = [scores(one) for one in results_on(twin, file)]
     assert sorted((row["R@1 [95 %]"], row["mAP [95 %]"]) for row in rows) == sorted(found)
     assert len(rows) == n
     assert {row.get("seeds", "1") for row in rows} == {str(n_runs // n)}
@@ -87,13 +89,7 @@ def test_the_table_of_an_ablation_says_what_its_runs_say(name):
 
 def test_the_table_of_few_images_says_what_its_runs_say():
     rows = read_table(part("few-shot"))
-    found = {
-        tuple(_interval(one, name) for name in ("R1", "mAP"))
-        for table in tables_of("few_shot")
-        if table["tested_on"] == "cuhk"
-        for one in table["results"]
-        if one["label"] != "zero_shot"
-    }
+    found = {scores(one) for one in results_on("cuhk", "few_shot") if one["label"] != "zero_shot"}
     assert {(row["R@1 [95 %]"], row["mAP [95 %]"]) for row in rows} == found
     assert len(rows) == len(found) == 20
 
