@@ -22,6 +22,7 @@ from harness.results.ablation_pairs import COMMAND, ENDS, METRICS, SAME, SCORES,
 from harness.results.panels import Facts, Panel, dataset_facts
 from harness.results.run_table import UNTRAINED
 from harness.results.seeds.seed_notes import COVERED, legend_entry
+from harness.results.telling import telling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,13 +194,7 @@ class Ablation(PanelReport):
     @classmethod
     def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
         """Leave out the protocols in which no method has two configurations, unless none has."""
-        rows: list[Any] = results.to_dict("records")
-        protocols = [tuple(cls.facts(row).items()) for row in rows]
-        configurations = Counter(
-            (protocol, row["method"]) for protocol, row in zip(protocols, rows, strict=True)
-        )
-        compare = {protocol for (protocol, _), n in configurations.items() if n > 1}
-        return results[[protocol in compare for protocol in protocols]] if compare else results
+        return telling(results, cls.facts, _compares)
 
     @classmethod
     def facts(cls, row: Row) -> Facts:
@@ -226,6 +221,10 @@ class Ablation(PanelReport):
             )
             return [begin, beginning("icfg")]
         return [_gap(panel) for panel in panels if not panel.rows["method"].duplicated().any()]
+
+
+def _compares(rows: list[Row]) -> bool:
+    return max(Counter(row["method"] for row in rows).values()) > 1
 
 
 def _gap(panel: Panel) -> Gap:

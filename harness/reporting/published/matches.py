@@ -103,13 +103,12 @@ def published_rule(selection: str) -> str | None:
 def _stand_beside(row: Mapping[Any, Any], published: Sequence[Row]) -> list[Row]:
     """Return the published rows of a result's method, training and test set, those nearest in their settings.
 
-    Each says what the result has `changed` of its settings, which is nothing on a twin.
+    Each says what the result has `changed` of its settings.
     """
     trained_on = None if row["rule"] == UNTRAINED else row["trained_on"]
     cell = (row["method"], trained_on, row["tested_on"])
     own = [one for one in published if (one["counterpart"], one["trained_on"], one["tested_on"]) == cell]
-    found = nearest(row, own)
-    return [one | {"changed": {}} for one in found] if row["synthetic"] else found
+    return nearest(row, own)
 
 
 def with_published(results: "DataFrame", published: Sequence[Row]) -> "DataFrame":

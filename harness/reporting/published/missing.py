@@ -12,7 +12,7 @@ from harness.pages.escaping import visible
 from harness.pages.tables import DASH
 from harness.reporting.missing import evaluate_command, run_command
 from harness.reporting.published.matches import Row, is_twin, short_paper
-from harness.reporting.published.settings import RELEASED, has_released
+from harness.reporting.published.settings import RELEASED, has_released, names_settings
 from harness.reports import Gap
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
@@ -30,10 +30,10 @@ def missing(published: Sequence[Row], panels: Sequence[Panel], datasets: Sequenc
     cells: dict[str, list[Row]] = {}
     for one in published:
         wanted = not asked or {one["tested_on"], one["trained_on"] or one["tested_on"]} <= asked
-        found = _settings_of(one) in beside if _is_set(one) else str(_cell(one)) in there
+        found = _settings_of(one) in beside if names_settings(one) else str(_cell(one)) in there
         if wanted and not found and any(one[name] is not None for name in METRICS):
             cells.setdefault(_group(one), []).append(one)
-    return [_settings_gap(rows) if _is_set(rows[0]) else _missing_gap(rows) for rows in cells.values()]
+    return [_settings_gap(rows) if names_settings(rows[0]) else _missing_gap(rows) for rows in cells.values()]
 
 
 def released_command(method: str, dataset: str) -> str:
@@ -60,18 +60,13 @@ def printed(value: float | None) -> str:
     return DASH if value is None or value != value else f"{value:.2f}"
 
 
-def _is_set(row: Row) -> bool:
-    """Return whether a published row names its settings."""
-    return bool(row.get("presets") or row.get("set"))
-
-
 def _settings_of(row: Row) -> str:
     parts = ("counterpart", "trained_on", "tested_on", "presets", "set", "backbone", "R1")
     return str([row.get(part) for part in parts])
 
 
 def _group(row: Row) -> str:
-    return str((_cell(row), row["tables"][0])) if _is_set(row) else str(_cell(row))
+    return str((_cell(row), row["tables"][0])) if names_settings(row) else str(_cell(row))
 
 
 def _cell(row: Mapping[Any, Any]) -> tuple[Any, ...]:

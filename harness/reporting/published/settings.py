@@ -20,11 +20,11 @@ Row = Mapping[Any, Any]
 def changed_settings(row: Row) -> dict[str, str]:
     """Return the settings in which a result differs from its method's defaults, or, where nearer, as released.
 
-    Backbone's name, image size, selection and data are left out, for they are compared by themselves; nothing can be
-    said of a method or dataset that is not installed.
+    On a synthetic twin those are the defaults there. Backbone's name, image size, selection and data are left out, for
+    they are compared by themselves; nothing can be said of a method or dataset that is not installed.
     """
     ways = ((), (RELEASED,)) if has_released(row["method"]) else ((),)
-    return min((_departures(row, presets, (), False) for presets in ways), key=len)
+    return min((_departures(row, presets, (), bool(row["synthetic"])) for presets in ways), key=len)
 
 
 def changes(row: Row, published: Row) -> dict[str, str]:
@@ -33,7 +33,7 @@ def changes(row: Row, published: Row) -> dict[str, str]:
     if presets or settings:
         overrides = tuple(override(key, value) for key, value in settings.items())
         return _departures(row, presets, overrides, bool(row["synthetic"]))
-    return {} if row["synthetic"] else changed_settings(row)
+    return changed_settings(row)
 
 
 def nearest(row: Row, published: Sequence[Row]) -> list[dict[Any, Any]]:
@@ -46,11 +46,16 @@ def nearest(row: Row, published: Sequence[Row]) -> list[dict[Any, Any]]:
     found = [
         {**one, "changed": changes(row, one)} for one in published if share_of(one.get("set") or {}) == share
     ]
-    if not any(one.get("presets") or one.get("set") for one in found):
+    if not any(map(names_settings, found)):
         return found
     least = min(len(one["changed"]) for one in found)
     found = [one for one in found if len(one["changed"]) == least]
     return [one for one in found if _same_model(one["backbone"], row["backbone"])] or found
+
+
+def names_settings(published: Row) -> bool:
+    """Say whether a published row names its settings; one that does not is of the method's defaults."""
+    return bool(published.get("presets") or published.get("set"))
 
 
 def share_of(settings: Row) -> float:

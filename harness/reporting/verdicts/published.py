@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from harness.errors import many
+from harness.evaluate.pair_order import Agreement
 from harness.reporting.published.matches import OTHER
 from harness.reporting.published.order import OPPOSITE, SAME
 from harness.reporting.verdicts.words import Row, sentence
@@ -10,11 +11,12 @@ from harness.reporting.verdicts.words import Row, sentence
 _LIES = {"within": "within the interval of the result here", "above": "above it", "below": "below it"}
 
 
-def order_verdict(pairs: Sequence[Row], where: str) -> str:
+def order_verdict(pairs: Sequence[Row], tau: Agreement | None, where: str) -> str:
     """Say how many pairs are in the published order.
 
     Args:
         pairs: as `published.order.order_pairs` gives them.
+        tau: as `published.order.order_agreement` gives it.
         where: what all were tested on.
     """
     if not pairs:
@@ -27,6 +29,7 @@ def order_verdict(pairs: Sequence[Row], where: str) -> str:
         f"of {many(len(pairs), 'published order')} of two results on {where}, {same} {_is(same)} significantly the "
         f"same here and {opposite} {_is(opposite)} significantly the opposite",
         f"{left} {_is(left)} open" if left else "",
+        f"Kendall's tau is {tau.tau:.2f} (95 % interval {tau.low:.2f} to {tau.high:.2f})" if tau else "",
     ]
     return sentence(parts, any(row["persons_only"] for row in pairs))
 

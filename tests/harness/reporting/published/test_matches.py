@@ -116,7 +116,7 @@ def test_what_is_unlike_goes_before_what_is_unknown(ours, theirs, mark, named):
 
 def test_nothing_is_set_against_a_twin_though_it_stands_beside(fake):
     twin = fake.row("cskt", "cuhk")
-    assert [one["changed"] for one in _stand_beside(twin, [published()])] == [{}]
+    assert [one["changed"] for one in _stand_beside(twin, [published()])] == [{"method.lr": "0.1"}]
     assert compared(panel_of(twin, published=[published()])) == []
 
 

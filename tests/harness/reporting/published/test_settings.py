@@ -52,7 +52,8 @@ def test_a_published_row_s_own_settings_count_and_without_any_the_defaults_do(fa
     row = real(presets=(), overrides=["method.lr=0.5"])
     assert changes(row, {"presets": [], "set": {"method.lr": 0.5}}) == {}
     assert changes(row, {"presets": (), "set": {}}) == {"method.lr": "0.5"}
-    assert changes(fake.row("cskt", "cuhk"), {}) == {}
+    assert changes(fake.row("cskt", "cuhk"), {}) == {"method.lr": "0.1"}
+    assert changes(fake.row("cskt", "cuhk") | {"config": {}}, {}) == {}
 
 
 def test_the_nearest_rows_are_kept_and_of_equally_near_ones_those_of_the_backbone():

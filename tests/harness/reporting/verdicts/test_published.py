@@ -1,5 +1,6 @@
 """What is said of published orders and figures."""
 
+from harness.evaluate.pair_order import Agreement
 from harness.reporting.published.matches import OTHER, SAME
 from harness.reporting.published.order import OPEN, OPPOSITE
 from harness.reporting.verdicts.published import order_verdict, reproduction_verdict
@@ -12,11 +13,13 @@ def pair(claim):
 
 
 def test_orders_are_counted_by_what_is_significant_here():
-    assert order_verdict([pair(SAME), pair(SAME), pair(OPPOSITE), pair(OPEN)], WHERE) == (
+    pairs = [pair(SAME), pair(SAME), pair(OPPOSITE), pair(OPEN)]
+    assert order_verdict(pairs, Agreement(0.5, -0.25, 1.0), WHERE) == (
         "Of 4 published orders of two results on ICFG-PEDES, 2 are significantly the same here and 1 is significantly "
-        "the opposite; 1 is open."
+        "the opposite; 1 is open; Kendall's tau is 0.50 (95 % interval -0.25 to 1.00)."
     )
-    assert order_verdict([], WHERE).startswith("Nothing can be said of published orders on ICFG-PEDES")
+    assert order_verdict(pairs, None, WHERE).endswith("1 is open.")
+    assert order_verdict([], None, WHERE).startswith("Nothing can be said of published orders on ICFG-PEDES")
 
 
 def test_a_figure_of_another_protocol_is_no_failed_reproduction_and_a_twin_has_none():
