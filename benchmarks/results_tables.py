@@ -79,6 +79,8 @@ REPORTS = {
     "irra-leak": ("ablation", "ablation", "irra_leak", ABLATION),
     "tricks": ("ablation", "ablation", "tbps_clip_tricks", NAMED),
     "losses": ("ablation", "ablation", "tbps_clip_losses", NAMED),
+    "image-augmentation": ("ablation", "ablation", "tbps_clip_image_augmentation", NAMED),
+    "text-augmentation": ("ablation", "ablation", "tbps_clip_text_augmentation", NAMED),
     "few-shot": (
         "few_shot",
         "few_shot",

@@ -2,8 +2,9 @@
 
 Rows: trained results on the dataset that a method was trained on. All configurations of one method are compared with
 one of them, its reference: the method's defaults where they were run (on a synthetic twin with the preset `tiny`),
-compared in the keys in which the configurations differ; else, and in a suite always, the configuration that the others
-differ from in the fewest keys, all counted together; of several such, the defaults, the one of most seeds, the newest.
+compared in the keys in which the configurations differ; else, and in a suite of the user's always, the configuration
+that the others differ from in the fewest keys, all counted together; of several such, the defaults, the one of most
+seeds, the newest. In a suite that ships it is the method's first row, and rows have the suite's order.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ from harness.pages.tables import DASH, count_text, marked, p_text, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
+from harness.reporting.suite_order import with_places
 from harness.reporting.verdicts.settings import settings_verdict
 from harness.reporting.verdicts.titles import where_of
 from harness.reports import Gap, Source, Step, Table, register
@@ -53,14 +55,16 @@ def ablation_table(panel: Panel) -> Table:
         name=f"ablation-{panel.number}",
         title=f"{panel.facts['data']} · {panel.facts['dataset']}: effect of settings (protocol {panel.number})",
         values=rows[COLUMNS],
-        cells=DataFrame([_name(row, named) | _cells(row) for row in rows.to_dict("records")]),
+        cells=DataFrame([_named_cells(row) if named else _cells(row) for row in rows.to_dict("records")]),
         notes=(*NOTES, *panel.caveats(), _count_note(int((rows["role"] == "").sum()))),
-        n_left=3 + named,
+        n_left=2 if named else 3,
     )
 
 
-def _name(row: dict[Any, Any], named: bool) -> dict[str, str]:
-    return {"row": visible(row["suite_row"]) or DASH} if named else {}
+def _named_cells(row: dict[Any, Any]) -> dict[str, str]:
+    """Return the cells of a row that its suite has a name for: what it changes comes last."""
+    cells = {"row": visible(row["suite_row"]) or DASH} | _cells(row)
+    return cells | {name: cells.pop(name) for name in ("changed", "instead of")}
 
 
 def _cells(row: dict[Any, Any]) -> dict[str, str]:
@@ -160,21 +164,23 @@ class Ablation(PanelReport):
     steps = (
         Step(
             "### Effect of settings\n\n"
-            "Each method's reference, then its other configurations: those that differ in one key, by key, then those "
-            "that differ in several.",
+            "Each method's reference, then its other configurations: in the order of a suite that ships, else those "
+            "that differ in one key, by key, then those that differ in several.",
             'report.ablation_table(panel).save("tables")',
         ),
         Step(
             "### Differences\n\n"
-            "Differences to the reference, with 95 % intervals; a hollow mark's interval contains zero. Keys are "
-            "sorted by their largest difference in R@1; the reference's value is in brackets beside a key.",
+            "Differences to the reference, with 95 % intervals; a hollow mark's interval contains zero. Without a "
+            "suite's order keys are sorted by their largest difference in R@1; the reference's value is in brackets "
+            "beside a key.",
             'figure = report.draw_differences(panel)\nsave_figure(figure, f"figures/ablation-{panel.number}");',
         ),
     )
     how_to_read = (
         "The reference is the method's defaults where they were run (on a synthetic twin with the preset `tiny`), "
-        "compared in the keys in which the configurations differ; else, and in a suite always, the configuration that "
-        "the others differ from in the fewest keys, all counted together. A row that a suite varies is the reference "
+        "compared in the keys in which the configurations differ; else, and in a suite of your own always, the "
+        "configuration that the others differ from in the fewest keys, all counted together; in a suite that ships it "
+        "is the method's first row, and rows have the suite's order. A row that a suite varies is the reference "
         "of its variations, and rows have the suite's names where it gives them. Settings that cannot change a result "
         "are left out; those that change the protocol (backbone, image size, selection rule, training data) have "
         "separate panels. Protocols in which each method has one configuration, a test set that few were tested on, "
@@ -193,8 +199,8 @@ class Ablation(PanelReport):
 
     @classmethod
     def extend(cls, results: "DataFrame", source: Source) -> "DataFrame":
-        """Leave out the protocols in which no method has two configurations, unless none has."""
-        return telling(results, cls.facts, _compares)
+        """Leave out the protocols in which no method has two configurations, unless none has; say a suite's order."""
+        return with_places(telling(results, cls.facts, _compares), source.suite)
 
     @classmethod
     def facts(cls, row: Row) -> Facts:
@@ -210,7 +216,9 @@ class Ablation(PanelReport):
     def verdict(cls, panel: Panel) -> str:
         """Say how many changes of settings matter, and which most."""
         where = where_of(panel.records)
-        return settings_verdict(compared(panel).to_dict("records"), where)
+        found = compared(panel)
+        called = found.assign(change=found["suite_row"]) if have_names(found) else found
+        return settings_verdict(called.to_dict("records"), where)
 
     @classmethod
     def gaps(cls, panels: Sequence[Panel]) -> list[Gap]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _DEFAULTS, _NEAREST, _ONLY = "reference: defaults", "reference: nearest to the others", "only configuration"
+_FIRST = "reference: first row of the suite"
 _SEVERAL, SAME, _UNSET = "several settings", "same settings", "unset"
 METRICS, ENDS = ("R1", "R10", "mAP"), ("", "_low", "_high")
 SCORES = [name + end for name in METRICS for end in ENDS]
@@ -33,12 +34,13 @@ def compared(panel: Panel) -> "DataFrame":
     Of a suite that varies several rows of a method, each has a reference of its own.
 
     The reference comes first, then changes of one key, the key of the largest difference in R@1 leading, then others.
+    Where a suite's order is known (`suite_place`) that is the order, and its first row of a method the reference.
     """
     from pandas import DataFrame
 
     rows = panel.rows.astype(dict.fromkeys(SCORES, float))
     alike = rows.groupby([rows["method"], _bases(rows)])
-    parts = sorted((part.to_dict("records") for _, part in alike), key=len, reverse=True)
+    parts = sorted((part.to_dict("records") for _, part in alike), key=_order_of_parts)
     found = DataFrame([row for part in parts for row in _ordered(_against_reference(part, panel))])
     found["suite_row"] = found["suite_row"].astype(str) if "suite_row" in found else ""
     known = found["p"].notna()
@@ -93,8 +95,25 @@ def _reference(rows: Sequence[Row], settings: Sequence[Row], defaults: Row) -> t
     fits = [i for i in places if defaults and all(settings[i].get(key) == defaults.get(key) for key in keys)]
     far = [sum(len(_differing(one, other)) for other in settings) for one in settings]
     among = places if rows[0].get("suite_row") else fits or places
-    chosen = min(among, key=lambda place: (far[place], place not in fits, -rows[place]["n_seeds"]))
-    return chosen, _ONLY if len(rows) == 1 else _DEFAULTS if chosen in fits else _NEAREST
+    chosen = min(
+        among,
+        key=lambda place: (_place(rows[place]), far[place], place not in fits, -rows[place]["n_seeds"]),
+    )
+    why = _FIRST if _in_order(rows) else _NEAREST
+    return chosen, _ONLY if len(rows) == 1 else _DEFAULTS if chosen in fits else why
+
+
+def _in_order(rows: Sequence[Row]) -> bool:
+    return "suite_place" in rows[0]
+
+
+def _place(row: Row) -> int:
+    """Return a result's place in its suite; all have the same where a suite's order is not known."""
+    return int(row.get("suite_place", 0))
+
+
+def _order_of_parts(rows: Sequence[Any]) -> tuple[int, int]:
+    return min(map(_place, rows)), -len(rows)
 
 
 def have_names(rows: "DataFrame") -> bool:
@@ -130,6 +149,7 @@ def _ordered(rows: list[Row]) -> list[Row]:
         rows,
         key=lambda row: (
             not row["role"],
+            _place(row),
             row["n_keys"] or inf,
             -sizes[row["group"]],
             row["group"],

@@ -252,6 +252,15 @@ def _tests(way: _Way, row: str, dataset: str, trained: bool) -> tuple[tuple[str,
     return (*(name for name in needed if not missing[name]), *galleries), left_out
 
 
+def row_names(suite: Suite, synthetic: bool) -> list[str]:
+    """Return what a suite's rows are called in its order, each row's variations after it."""
+    return [
+        name
+        for row in suite.rows
+        for name in (row.name, *(_varied_name(suite, row, *one) for one in row.variations(synthetic)))
+    ]
+
+
 def _varied_name(suite: Suite, row: Row, key: str, value: object) -> str:
     """Return the name of a variation; where several rows vary, it says whose it is."""
     several = sum(bool(each.vary) for each in suite.rows) > 1

@@ -54,6 +54,12 @@ def load_suite(text: str) -> Suite:
     return _with_preset_files(suite, file.parent)
 
 
+def shipped_suite(name: str | None) -> Suite | None:
+    """Return the shipped suite of a name (`-` counts as `_`); None for no name or that of a suite of the user's."""
+    known = (name or "").replace("-", "_")
+    return load_suite(known) if known in suite_names() else None
+
+
 def find_suite(text: str) -> Path:
     """Return the file of a suite, shipped or given by path; raise `UsageError` for an unknown name."""
     if text.endswith(_ENDINGS):

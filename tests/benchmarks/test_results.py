@@ -72,6 +72,8 @@ ABLATIONS = {  # by marker: bundle, twin, and how many runs and configurations
     "irra-leak": ("irra_leak", "icfg", 12, 4),
     "tricks": ("tricks", "cuhk", 6, 6),
     "losses": ("losses", "cuhk", 12, 12),
+    "image-augmentation": ("image_augmentation", "cuhk", 15, 15),
+    "text-augmentation": ("text_augmentation", "cuhk", 10, 10),
     "compression": ("compression", "cuhk", 10, 10),
     "cskt": ("cskt_ablation", "icfg", 26, 26),
 }

@@ -1,4 +1,5 @@
 import re
+from types import SimpleNamespace
 
 import pytest
 from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, draw_differences
@@ -140,6 +141,15 @@ def test_what_a_suite_calls_its_rows_is_in_table_and_figure_as_text():
     )
     table = ablation_table(panel)
     assert table.cells["row"].tolist() == ["CLIP*", "N-ITC", "SS-I <b> $x$"]
+    assert list(table.cells)[:3] == ["row", "method", "R@1 [95 %]"]
+    assert list(table.cells)[-2:] == ["changed", "instead of"]
+    assert table.cells["changed"].iloc[1] == "method.depth=3"
+    assert ", most N-ITC, which raises it by " in Ablation.verdict(
+        panel_of(
+            configured(40, n_seeds=2) | {"suite_row": "CLIP*"},
+            configured(60, n_seeds=2, method__depth=3) | {"suite_row": "N-ITC"},
+        )
+    )
     assert "<b>" not in table._repr_html_()
     figure = draw_differences(panel)
     labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
@@ -177,7 +187,7 @@ def test_a_protocol_in_which_nothing_is_compared_is_left_out_beside_one_in_which
     def left(*rows):
         return [
             (row["method"], row["tested_on"])
-            for row in Ablation.extend(DataFrame(rows), None).to_dict("records")
+            for row in Ablation.extend(DataFrame(rows), SimpleNamespace(suite=None)).to_dict("records")
         ]
 
     compared = [fake.row("a"), fake.row("a", method__lr=1.0), fake.row("b")]

@@ -56,10 +56,10 @@ _SIDES = ("rule", "backbone", "image_size")
 def published_tables(suite: str | None) -> list[str]:
     """Return the names of the published tables that a shipped suite names; all for no suite or one of the user's."""
     # Importing the suites imports what they run, which a notebook has no need of.
-    from harness.suites.suite_files import load_suite, suite_names
+    from harness.suites.suite_files import shipped_suite
 
-    known = (suite or "").replace("-", "_")
-    return list(load_suite(known).published) if known in suite_names() else published_names()
+    known = shipped_suite(suite)
+    return published_names() if known is None else list(known.published)
 
 
 def counterparts(tables: Sequence[str]) -> list[Row]:

@@ -45,6 +45,22 @@ def test_in_a_suite_the_reference_is_what_its_rows_were_made_from_and_not_the_de
     assert found["suite_row"].tolist().count("base") == names.count("base")
 
 
+def test_where_a_suite_s_order_is_known_its_first_row_is_the_reference_and_the_order_stays():
+    rows = [
+        configured(40, method__lr=9),
+        configured(45, method__lr=5, method__depth=3),
+        configured(39, method__lr=5),
+        configured(60, method__lr=5, method__depth=2),
+    ]
+    nearest = compared(panel_of(*(row | {"suite_row": "a"} for row in rows)))
+    placed = compared(
+        panel_of(*(row | {"suite_row": "a", "suite_place": place} for place, row in enumerate(rows)))
+    )
+    assert nearest.iloc[0][["R1", "role"]].tolist() == [39, _NEAREST]
+    assert placed.iloc[0][["R1", "role"]].tolist() == [40, "reference: first row of the suite"]
+    assert placed["R1"].tolist() == [40, 45, 39, 60]
+
+
 def test_each_row_that_a_suite_varies_is_the_reference_of_its_variations():
     rows = [
         configured(30, method__lr=9) | {"suite_row": "fast"},
