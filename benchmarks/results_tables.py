@@ -81,6 +81,7 @@ REPORTS = {
     "losses": ("ablation", "ablation", "tbps_clip_losses", NAMED),
     "image-augmentation": ("ablation", "ablation", "tbps_clip_image_augmentation", NAMED),
     "text-augmentation": ("ablation", "ablation", "tbps_clip_text_augmentation", NAMED),
+    "irra-from": ("ablation", "ablation", "irra_from_tbps_clip", ("on", *NAMED)),
     "few-shot": (
         "few_shot",
         "few_shot",
@@ -180,9 +181,15 @@ def report_tables(
             make_report(report, out=out, runs=runs, experiment=experiment, suite=suite)
         for name, (report, table_name, suite, columns) in wanted.items():
             files = sorted(Path(folder, report, suite or "all", "tables").glob(f"{table_name}-*.md"))
-            rows = [row for file in files for row in read_table(file.read_text(encoding="utf-8"))]
+            rows = [row for file in files for row in _rows_on(file.read_text(encoding="utf-8"))]
             found[name] = markdown(columns, _columns(rows, columns))
     return found
+
+
+def _rows_on(text: str) -> list[dict[str, str]]:
+    """Return the rows of a report's table with the test set that its title names, as `on`."""
+    named = re.search(r"· ([\w-]+):", text)
+    return [{"on": named[1] if named else ""} | row for row in read_table(text)]
 
 
 def protocol_tables(runs: str | None, experiment: str | None) -> dict[str, str]:

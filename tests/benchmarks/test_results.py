@@ -36,8 +36,10 @@ def tables_of(name):
 
 
 def results_on(twin, file):
-    """What a bundle notes of its runs' tests on a twin."""
-    return [one for table in tables_of(file) if table["tested_on"] == twin for one in table["results"]]
+    """What a bundle notes of its runs' tests on a twin, or on all."""
+    return [
+        one for table in tables_of(file) if twin in (None, table["tested_on"]) for one in table["results"]
+    ]
 
 
 def scores(one):
@@ -68,12 +70,13 @@ def test_the_tables_of_other_protocols_say_what_their_runs_say(twin, n):
     assert len(rows) == n
 
 
-ABLATIONS = {  # by marker: bundle, twin, and how many runs and configurations
+ABLATIONS = {  # by marker: bundle, twin if it is one, and how many runs and configurations
     "irra-leak": ("irra_leak", "icfg", 12, 4),
     "tricks": ("tricks", "cuhk", 6, 6),
     "losses": ("losses", "cuhk", 12, 12),
     "image-augmentation": ("image_augmentation", "cuhk", 15, 15),
     "text-augmentation": ("text_augmentation", "cuhk", 10, 10),
+    "irra-from": ("irra_from", None, 15, 15),
     "compression": ("compression", "cuhk", 10, 10),
     "cskt": ("cskt_ablation", "icfg", 26, 26),
 }
