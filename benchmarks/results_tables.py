@@ -14,6 +14,7 @@ report leaderboard` and `parameter_efficiency`.
 
 import argparse
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -68,6 +69,7 @@ REPORTS = {
         None,
         (
             "test set",
+            "training pairs",
             "Kendall's tau [95 %]",
             "pairs",
             "same order",
@@ -81,6 +83,7 @@ REPORTS = {
     "losses": ("ablation", "ablation", "tbps_clip_losses", NAMED),
     "image-augmentation": ("ablation", "ablation", "tbps_clip_image_augmentation", NAMED),
     "text-augmentation": ("ablation", "ablation", "tbps_clip_text_augmentation", NAMED),
+    "strength": ("ablation", "ablation", "tbps_clip_strength", NAMED),
     "irra-from": ("ablation", "ablation", "irra_from_tbps_clip", ("on", *NAMED)),
     "few-shot": (
         "few_shot",
@@ -90,19 +93,9 @@ REPORTS = {
     ),
     "compression": ("ablation", "ablation", "compression", ("row", *PARTS[2:])),
     "cskt": ("ablation", "ablation", "cskt_ablation", PARTS),
-    "pairs": (
-        "published_order",
-        "published-order",
-        None,
-        (
-            "published as better",
-            "published as worse",
-            "published difference",
-            "difference here [95 %]",
-            "order here",
-        ),
-    ),
 }
+# The figure of a report's first protocol that stands beside its table.
+FIGURES = {"order": "published-order-1.png"}
 PROTOCOLS = ("method", "protocol", "pairs", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p")
 STEPS = Path(__file__).resolve().parent / "results" / "method_steps.json"
 
@@ -183,6 +176,10 @@ def report_tables(
             files = sorted(Path(folder, report, suite or "all", "tables").glob(f"{table_name}-*.md"))
             rows = [row for file in files for row in _rows_on(file.read_text(encoding="utf-8"))]
             found[name] = markdown(columns, _columns(rows, columns))
+            if name in FIGURES:
+                shutil.copy(
+                    files[0].parent.parent / "figures" / FIGURES[name], STEPS.parent / f"{report}.png"
+                )
     return found
 
 

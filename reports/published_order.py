@@ -60,8 +60,10 @@ def agreement_table(panel: Panel) -> Table:
     orders = [row["order"] for row in pairs]
     counts = (len(pairs), orders.count(SAME), orders.count(OPPOSITE), orders.count("equal"))
     claims = [row["claim"] for row in pairs]
+    n_trained = panel.facts.get(f"training pairs of {panel.facts['dataset']}", DASH)
     values = {
         "tested_on": panel.facts["dataset"],
+        "training pairs": n_trained,
         "tau": None if tau is None else tau.tau,
         "tau_low": None if tau is None else tau.low,
         "tau_high": None if tau is None else tau.high,
@@ -70,8 +72,13 @@ def agreement_table(panel: Panel) -> Table:
         "significantly opposite": claims.count(OPPOSITE),
         "persons_only": alone,
     }
-    cells = {"test set": panel.facts["dataset"], "Kendall's tau [95 %]": marked(_tau_text(tau), alone)}
-    cells |= {name: str(values[name]) for name in (*_COUNTS, "significantly same", "significantly opposite")}
+    cells = {
+        "test set": panel.facts["dataset"],
+        "training pairs": n_trained,
+        "Kendall's tau [95 %]": marked(_tau_text(tau), alone),
+    }
+    claimed = ("significantly same", "significantly opposite")
+    cells |= {name: f"{values[name]:,}" for name in (*_COUNTS, *claimed)}
     return Table(
         name=f"agreement-{panel.number}",
         title=f"{test_set_name(panel)}: agreement with published orders (protocol {panel.number})",

@@ -6,9 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from harness.reports.published_order import PublishedOrder
 
 from benchmarks.results_tables import read_table
-from harness.bundle import verify_bundle
+from harness.bundle import import_bundle, verify_bundle
+from harness.results.run_source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 TWINS = {"icfg": (27, 79), "cuhk": (12, 34), "rstp": (6, 16)}
@@ -76,6 +78,7 @@ ABLATIONS = {  # by marker: bundle, twin if it is one, and how many runs and con
     "losses": ("losses", "cuhk", 12, 12),
     "image-augmentation": ("image_augmentation", "cuhk", 15, 15),
     "text-augmentation": ("text_augmentation", "cuhk", 10, 10),
+    "strength": ("strength", "cuhk", 25, 25),
     "irra-from": ("irra_from", None, 15, 15),
     "compression": ("compression", "cuhk", 10, 10),
     "cskt": ("cskt_ablation", "icfg", 26, 26),
@@ -97,6 +100,22 @@ def test_the_table_of_few_images_says_what_its_runs_say():
     found = {scores(one) for one in results_on("cuhk", "few_shot") if one["label"] != "zero_shot"}
     assert {(row["R@1 [95 %]"], row["mAP [95 %]"]) for row in rows} == found
     assert len(rows) == len(found) == 20
+
+
+@pytest.mark.slow
+def test_the_published_order_of_few_images_and_of_the_hardest_twin_is_what_the_runs_say(tmp_path):
+    for name in ("few_shot", "rstp", "irra_from"):
+        import_bundle(bundle(name), tmp_path)
+    tables = PublishedOrder.gather(Source(runs=tmp_path), tmp_path).tables
+    found = {
+        row["training pairs"]: row
+        for table in tables
+        if table.name.startswith("agreement")
+        for row in table.cells.to_dict("records")
+    }
+    rows = [row for row in read_table(part("order")) if row["training pairs"] in ("238", "118", "4,000")]
+    assert rows == [{name: found[row["training pairs"]][name] for name in row} for row in rows]
+    assert [row["pairs"] for row in rows] == ["10", "10", "1"]
 
 
 def _interval(one, name):

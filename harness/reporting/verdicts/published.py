@@ -26,12 +26,17 @@ def order_verdict(pairs: Sequence[Row], tau: Agreement | None, where: str) -> st
     same, opposite = claims.count(SAME), claims.count(OPPOSITE)
     left = len(pairs) - same - opposite
     parts = [
-        f"of {many(len(pairs), 'published order')} of two results on {where}, {same} {_is(same)} significantly the "
-        f"same here and {opposite} {_is(opposite)} significantly the opposite",
-        f"{left} {_is(left)} open" if left else "",
-        f"Kendall's tau is {tau.tau:.2f} (95 % interval {tau.low:.2f} to {tau.high:.2f})" if tau else "",
+        f"of {many(len(pairs), 'published order')} of two results on {where}, {same:,} {_is(same)} significantly the "
+        f"same here and {opposite:,} {_is(opposite)} significantly the opposite",
+        f"{left:,} {_is(left)} open" if left else "",
+        _tau_words(tau) if tau else "",
     ]
     return sentence(parts, any(row["persons_only"] for row in pairs))
+
+
+def _tau_words(tau: Agreement) -> str:
+    value, low, high = (f"{value:.2f}".replace("-", "−") for value in tau)
+    return f"Kendall's tau is {value} (95 % interval {low} to {high})"
 
 
 def _is(n: int) -> str:

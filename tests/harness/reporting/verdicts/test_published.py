@@ -16,7 +16,7 @@ def test_orders_are_counted_by_what_is_significant_here():
     pairs = [pair(SAME), pair(SAME), pair(OPPOSITE), pair(OPEN)]
     assert order_verdict(pairs, Agreement(0.5, -0.25, 1.0), WHERE) == (
         "Of 4 published orders of two results on ICFG-PEDES, 2 are significantly the same here and 1 is significantly "
-        "the opposite; 1 is open; Kendall's tau is 0.50 (95 % interval -0.25 to 1.00)."
+        "the opposite; 1 is open; Kendall's tau is 0.50 (95 % interval −0.25 to 1.00)."
     )
     assert order_verdict(pairs, None, WHERE).endswith("1 is open.")
     assert order_verdict([], None, WHERE).startswith("Nothing can be said of published orders on ICFG-PEDES")
