@@ -2,9 +2,9 @@
 
 Rows: trained results on the dataset that a method was trained on. All configurations of one method are compared with
 one of them, its reference: the method's defaults where they were run (on a synthetic twin with the preset `tiny`),
-compared in the keys in which the configurations differ; else, and in a suite of the user's always, the configuration
-that the others differ from in the fewest keys, all counted together; of several such, the defaults, the one of most
-seeds, the newest. In a suite that ships it is the method's first row, and rows have the suite's order.
+compared in the keys in which the configurations differ; else the configuration that the others differ from in the
+fewest keys, all counted together; of several such, the defaults, the one of most seeds, the newest. In a suite it is
+the method's first row, and rows have the suite's order.
 """
 
 from collections import Counter
@@ -164,8 +164,8 @@ class Ablation(PanelReport):
     steps = (
         Step(
             "### Effect of settings\n\n"
-            "Each method's reference, then its other configurations: in the order of a suite that ships, else those "
-            "that differ in one key, by key, then those that differ in several.",
+            "Each method's reference, then its other configurations: in the order of the suite, else those that "
+            "differ in one key, by key, then those that differ in several.",
             'report.ablation_table(panel).save("tables")',
         ),
         Step(
@@ -178,9 +178,9 @@ class Ablation(PanelReport):
     )
     how_to_read = (
         "The reference is the method's defaults where they were run (on a synthetic twin with the preset `tiny`), "
-        "compared in the keys in which the configurations differ; else, and in a suite of your own always, the "
-        "configuration that the others differ from in the fewest keys, all counted together; in a suite that ships it "
-        "is the method's first row, and rows have the suite's order. A row that a suite varies is the reference "
+        "compared in the keys in which the configurations differ; else the configuration that the others differ from "
+        "in the fewest keys, all counted together; in a suite it is the method's first row, and rows have the suite's "
+        "order, which runs of an earlier version do not say. A row that a suite varies is the reference "
         "of its variations, and rows have the suite's names where it gives them. Settings that cannot change a result "
         "are left out; those that change the protocol (backbone, image size, selection rule, training data) have "
         "separate panels. Protocols in which each method has one configuration, a test set that few were tested on, "

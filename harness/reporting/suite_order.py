@@ -1,4 +1,4 @@
-"""Where the rows of a shipped suite stand in its file, for reports that show them in its order."""
+"""Where a result's row stands in its suite, for reports that show rows in that order."""
 
 from typing import TYPE_CHECKING
 
@@ -7,18 +7,23 @@ if TYPE_CHECKING:
 
 
 def with_places(results: "DataFrame", suite: str | None) -> "DataFrame":
-    """Return results with the place of each one's row in a shipped suite (`suite_place`); as they are of another.
+    """Return results with the place of each one's row in its suite (`suite_place`), or without, if one is not known.
 
-    A run's mark is its row's name alone, so that the file of a suite of the user's is not known here. A row that is not
-    in the file any more has the last place.
+    Runs that an earlier version made do not say it: of a suite that ships, its file does, where a row that is gone
+    since comes last.
     """
+    if "suite_place" not in results:
+        return results
+    told = results["suite_place"].astype(str)
+    if told.str.isdecimal().all():
+        return results.assign(suite_place=told.astype(int))
     # Importing the suites imports what they run, which a notebook has no need of.
     from harness.suites.cells import row_names
     from harness.suites.suite_files import shipped_suite
 
     known = shipped_suite(suite)
     if known is None:
-        return results
+        return results.drop(columns="suite_place")
     orders = {synthetic: row_names(known, synthetic) for synthetic in (False, True)}
     rows = zip(results["suite_row"], results["synthetic"].astype(bool), strict=True)
     return results.assign(suite_place=[_place(orders[synthetic], str(name)) for name, synthetic in rows])

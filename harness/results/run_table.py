@@ -31,7 +31,7 @@ from harness.results.flags import (
 from harness.results.row_faults import left_out, test_faults
 from harness.results.versions import older_parts
 from harness.track.run_row import RunRow, as_budget, as_sizes, as_whole
-from harness.track.tags import SUITE
+from harness.track.tags import PLACE, SUITE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -65,15 +65,18 @@ _COSTS = {
 }
 
 
+_OF_SUITE = {"suite_row": SUITE, "suite_place": PLACE}
+
+
 def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] = ()) -> "DataFrame":
     """Return one row for each finished run and test set of a store's experiment, newest first.
 
-    A row holds who (`run_id`, `run`, `suite_row`: what the suite calls it, `method`, `trained_on`, `tested_on`, `seed`,
-    `day`), under which protocol (`rule`, `backbone`, `image_size`, `train_pairs`, `fingerprint`, ...), on which data
-    (`faults`, a line each), on which pictures (`pictures`, `left_out`, those of the test split, and `train_pictures`,
-    `train_left_out`), what came out (`R1`, `R1_low`, `R1_high`, ... in percent, text to image, the ends by
-    `tracked_method`) and what it cost (`trainable`, `train_peak_bytes`, `train_seconds`, ...). Rows of the same
-    `condition` differ in nothing but the seed.
+    A row holds who (`run_id`, `run`, `suite_row` and `suite_place`: what the suite calls it and its place there, as
+    text, `method`, `trained_on`, `tested_on`, `seed`, `day`), under which protocol (`rule`, `backbone`, `image_size`,
+    `train_pairs`, `fingerprint`, ...), on which data (`faults`, a line each), on which pictures (`pictures`,
+    `left_out`, those of the test split, and `train_pictures`, `train_left_out`), what came out (`R1`, `R1_low`,
+    `R1_high`, ... in percent, text to image, the ends by `tracked_method`) and what it cost (`trainable`,
+    `train_peak_bytes`, `train_seconds`, ...). Rows of the same `condition` differ in nothing but the seed.
 
     Args:
         store: where the runs are tracked.
@@ -91,7 +94,7 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     known = {run.name: run for run in reversed(newest)}
     return DataFrame(
         [
-            row | {"suite_row": run.tags.get(f"{SUITE}{suite}", "")}
+            row | {name: run.tags.get(f"{tag}{suite}", "") for name, tag in _OF_SUITE.items()}
             for run in _of_suite(newest, suite)
             for row in run_rows(run, known)
         ]

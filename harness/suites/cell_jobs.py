@@ -19,9 +19,9 @@ from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.worker_lock import Presence
 from harness.record import RunFolder, twin_name
 from harness.strict_json import read_json_text
-from harness.suites.cells import Cell, Expansion
+from harness.suites.cells import Cell, Expansion, row_names
 from harness.suites.schema import KIND
-from harness.track.tags import SUITE
+from harness.track.tags import PLACE, SUITE
 
 CELL, RUN, SECONDS = "cell", "run", "seconds"
 
@@ -56,9 +56,14 @@ def _key(name: str, config: RunConfig, tests: Sequence[str], source: str | None)
     return content_hash(parts)[:16]
 
 
-def mark_of(suite: str) -> str:
-    """Return the tag of a suite's runs; its value is the row's name."""
-    return f"{SUITE}{suite}"
+def marks_of(suite: str, row: str, rows: Sequence[str]) -> dict[str, str]:
+    """Return the tags of a suite's run: what its row is called, and the row's place among the suite's rows.
+
+    >>> marks_of("mine", "slow", ["fast", "slow"])
+    {'harness.suite.mine': 'slow', 'harness.suite_place.mine': '1'}
+    """
+    place = {f"{PLACE}{suite}": str(rows.index(row))} if row in rows else {}
+    return {f"{SUITE}{suite}": row} | place
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def remember_suite(queue: Queue, expansion: Expansion, budgets: Mapping[str, int
         "suite": expansion.suite.name,
         "synthetic": expansion.synthetic,
         "cells": [cell_key(cell) for cell in expansion.cells],
+        "rows": row_names(expansion.suite, expansion.synthetic),
         "budgets": dict(budgets),
     }
     queue.remember(SPEC, spec)

@@ -34,7 +34,7 @@ from harness.suites.cell_jobs import (
     CellState,
     cell_key,
     fill,
-    mark_of,
+    marks_of,
     queue_name,
     queued,
     remember_suite,
@@ -100,7 +100,7 @@ class SuiteRun(Work):
         self.folder = setup.folder(queue.name)
         spec = queue.notes[SPEC]
         self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
-        self.budgets = dict(spec.get("budgets", {}))
+        self.budgets, self.rows = dict(spec.get("budgets", {})), list(spec.get("rows", []))
         self.part = list(part or spec["cells"])
         tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
         self.tracker = StudyTracker(
@@ -225,7 +225,7 @@ class CellJob(Job):
         """Train and test, then test on the other datasets; note on the run which suite it belongs to."""
         work = self.suite
         config = self._config()
-        marks = {mark_of(work.suite): self.cell["row"]}
+        marks = marks_of(work.suite, self.cell["row"], work.rows)
         if study := self.cell.get("study"):
             marks |= {"harness.study": study, "harness.budget": str(work.budgets.get(study, "unknown"))}
         root, device = work.setup.root, work.setup.device

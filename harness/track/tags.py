@@ -12,7 +12,7 @@ from harness.track.run_row import RunRow
 _STUDY, _BUDGET = "harness.study", "harness.budget"
 SETTINGS = "harness.settings"
 INTERVALS = "harness.interval_method"
-SUITE = "harness.suite."
+SUITE, PLACE = "harness.suite.", "harness.suite_place."
 SEARCH = "search.json"
 REACHED = "harness.reached"
 _LONGEST = 4_900

@@ -36,6 +36,7 @@ def test_every_cell_is_run_and_tested_once(run_with, cells, tmp_path):
     assert {datasets for _, datasets in runs.tests} == {("cuhk",), ("icfg",)}
     records = [folder.read() for folder in all_runs(tmp_path / "runs")]
     assert {record.tags["harness.suite.small"] for record in records} == {"linear_probe", "probe itc"}
+    assert {record.tags["harness.suite_place.small"] for record in records} == {"0", "1"}
     again = Runs()
     run_with(again)
     assert not again.calls
