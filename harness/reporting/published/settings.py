@@ -123,10 +123,11 @@ def _settings(
     method: str, dataset: str, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
 ) -> dict[str, str]:
     config = resolve(method, dataset, synthetic=synthetic, presets=presets, overrides=overrides)
-    values, free = flatten(config.model_dump(mode="json")), free_keys(type(config.method), "method.")
+    values = flatten(config.model_dump(mode="json"))
+    free = free_keys(RunConfig) | free_keys(type(config.method), "method.")
     return {key: str(value) for key, value in values.items() if _counts(key) and key not in free}
 
 
 def _counts(key: str) -> bool:
-    apart = ("backbone.name", "backbone.image_size", "train.checkpoint_seconds")
+    apart = ("backbone.name", "backbone.image_size")
     return key.startswith(("method.", "train.", "backbone.")) and key not in apart

@@ -23,6 +23,8 @@ def test_defaults_and_the_released_preset_are_no_changed_settings_but_others_are
     assert changed_settings(real("full_finetune", presets=(), overrides=["method.loss=itc"])) == {
         "method.loss": "itc"
     }
+    free = [f"train.{name}={value}" for name, value in (("prefetch", "false"), ("checkpoint_seconds", 9))]
+    assert changed_settings(real(presets=(), overrides=free)) == {}
     assert changed_settings(fake.row("of a third party")) == {}
 
 
