@@ -63,7 +63,9 @@ def zero_shot() -> dict[str, Any]:
 
     config = resolve("zero_shot", "icfg", synthetic=True)
     job = prepare(config, None, "cpu", Listener(), {}, "none")
-    material = open_material(job.reading, config.dataset, config.backbone, job.clip.tokenize, Listener())
+    material = open_material(
+        job.reading.all[0], config.dataset, config.backbone, job.clip.tokenize, Listener()
+    )
     assert material.val is not None, "the twin holds persons out"
     encoder = Encoder(build_method(config, job.clip), config, job.engine)
     evaluation, _ = evaluate(encoder, material.val, detail=True)
@@ -93,6 +95,7 @@ def judged(name: str, curves: Mapping[str, Sequence[float]], base: Mapping[str, 
 def draw(facts: Mapping[str, Any], path: Path) -> None:
     """Draw one panel a family: long curves as lines, short ones thinner and fainter, a mark at each end."""
     from matplotlib import pyplot
+    from PIL import Image
 
     from harness.pages.theme import FAINT, INK, WIDTH, marks, use_theme
 
@@ -122,6 +125,9 @@ def draw(facts: Mapping[str, Any], path: Path) -> None:
     )
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+    # A palette takes a quarter of the bytes.
+    with Image.open(path) as drawn:
+        drawn.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Sweeps and studies on the command line and in MLflow: told, listed, shown, exported."""
 
 import json
+import signal
 from collections import Counter
 
 import pytest
@@ -82,7 +83,16 @@ def test_wrong_use_is_one_message_before_anything_runs(arguments, told, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_an_interrupted_command_says_how_to_go_on(untracked, monkeypatch, capsys):
+@pytest.fixture
+def signals():
+    """Give the signals that a command takes over back to the tests after it."""
+    taken = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for sign, handler in taken.items():
+        signal.signal(sign, handler)
+
+
+def test_an_interrupted_command_says_how_to_go_on(untracked, signals, monkeypatch, capsys):
     monkeypatch.setattr(trial_job, "run", Runs(breaks={2: KeyboardInterrupt()}))
     monkeypatch.setattr("sys.argv", ["harness", "sweep", "-m", "linear_probe", "-d", "icfg", "--synthetic"])
     with pytest.raises(SystemExit) as stop:
