@@ -173,20 +173,24 @@ def report_tables(
             out = Path(folder, report, suite or "all")
             make_report(report, out=out, runs=runs, experiment=experiment, suite=suite)
         for name, (report, table_name, suite, columns) in wanted.items():
-            files = sorted(Path(folder, report, suite or "all", "tables").glob(f"{table_name}-*.md"))
+            out = Path(folder, report, suite or "all")
+            files = sorted((out / "tables").glob(f"{table_name}-*.md"))
             rows = [row for file in files for row in _rows_on(file.read_text(encoding="utf-8"))]
             found[name] = markdown(columns, _columns(rows, columns))
             if name in FIGURES:
-                shutil.copy(
-                    files[0].parent.parent / "figures" / FIGURES[name], STEPS.parent / f"{report}.png"
-                )
+                shutil.copy(out / "figures" / FIGURES[name], STEPS.parent / f"{report}.png")
     return found
 
 
 def _rows_on(text: str) -> list[dict[str, str]]:
     """Return the rows of a report's table with the test set that its title names, as `on`."""
+    return [{"on": _tested_on(text)} | row for row in read_table(text)]
+
+
+def _tested_on(text: str) -> str:
+    """Return the test set in the title of a report's table; nothing where it names none."""
     named = re.search(r"· ([\w-]+):", text)
-    return [{"on": named[1] if named else ""} | row for row in read_table(text)]
+    return named[1] if named else ""
 
 
 def protocol_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
@@ -196,8 +200,9 @@ def protocol_tables(runs: str | None, experiment: str | None) -> dict[str, str]:
         make_report("protocols", out=folder, runs=runs, experiment=experiment)
         for file in sorted(Path(folder, "tables").glob("protocols-*.md")):
             text = file.read_text(encoding="utf-8")
-            (dataset,) = re.findall(r"· (\w+): other protocols", text)
-            found[f"protocols-{dataset}"] = markdown(PROTOCOLS, _columns(read_table(text), PROTOCOLS))
+            found[f"protocols-{_tested_on(text)}"] = markdown(
+                PROTOCOLS, _columns(read_table(text), PROTOCOLS)
+            )
     return found
 
 

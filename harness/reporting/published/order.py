@@ -60,10 +60,10 @@ def _one_protocol(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
         return False
     if any(key.startswith("method.") for key in one["changed"]):
         return False
-    return all(one[name] == other[name] for name in _PROTOCOL) and _conditions(one) == _conditions(other)
+    return all(one[name] == other[name] for name in _PROTOCOL) and _condition(one) == _condition(other)
 
 
-def _conditions(published: Mapping[Any, Any]) -> str | None:
+def _condition(published: Mapping[Any, Any]) -> str | None:
     """Return the condition of a published row, unless its settings say it already."""
     return None if names_settings(published) else published["condition"]
 
