@@ -165,6 +165,9 @@ class TerminalListener(Listener):
     def close(self) -> None:
         """End whatever is drawn or said."""
         self._closed.set()
+        if self._pulse is not None:
+            # A thread that writes while the interpreter ends would abort it.
+            self._pulse.join()
         self._close_bar()
 
     def _epoch(self, epoch: int) -> str:

@@ -8,8 +8,11 @@ import io
 import json
 import logging
 import secrets
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,7 +26,7 @@ from harness.secrets import without_secrets
 from harness.strict_json import read_json_text
 
 HOST = "127.0.0.1"
-_MOST_BYTES, _IDLE_SECONDS = 2**20, 30
+_MOST_BYTES, _IDLE_SECONDS, _CLOSING_SECONDS = 2**20, 30, 10
 _FILES = {
     "": ("text/html", PAGE),
     "page.css": ("text/css", SERVE_STYLE),
@@ -50,14 +53,19 @@ class Refused(Exception):
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each request in a thread of its own, none of which outlives the server."""
+    """Answers each connection in a thread of its own, none of which outlives the server.
 
+    The interpreter aborts if it ends while one of them computes, or holds the lock of an output.
+    """
+
+    # The base class would wait for a browser that keeps its connection open; `server_close` here cuts it off.
     daemon_threads, block_on_close = True, False
     # A page asks for all its pictures at once; what waits longer in the queue than it is long is turned away.
     request_queue_size = 128
 
     def __init__(self, desk: Desk, port: int | None = None) -> None:
         self.desk, self.token = desk, secrets.token_urlsafe(24)
+        self._connections: dict[socket.socket, threading.Thread] = {}
         try:
             super().__init__((HOST, port or 0), _Handler)
         except OSError as error:
@@ -69,6 +77,33 @@ class Server(ThreadingHTTPServer):
     def address(self) -> str:
         """Where the page is."""
         return f"http://{HOST}:{self.server_address[1]}/{self.token}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread that `server_close` knows."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[request] = thread
+        thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a connection, and forget it."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.pop(request, None)
+
+    def server_close(self) -> None:
+        """Free the port, shut what browsers keep open, and wait for answers that are being computed."""
+        super().server_close()
+        still = list(self._connections.items())
+        for connection, _ in still:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        until = time.monotonic() + _CLOSING_SECONDS
+        for _, thread in still:
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that went away."""

@@ -131,7 +131,6 @@ def test_a_log_hears_of_a_run_within_an_epoch_and_while_it_validates(capsys, mon
     assert any(
         re.match(r"epoch 2/60 · validating · \d+ min left · run 1 of 2, about", line) for line in lines
     )
-    listener._pulse.join(1.0)
     assert not listener._pulse.is_alive()
 
 

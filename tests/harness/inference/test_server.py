@@ -253,6 +253,33 @@ def test_one_run_is_used_by_one_thread_at_a_time(served):
     assert not served.model.overlapped
 
 
+def test_no_thread_outlives_the_server(tmp_path):
+    model, begun = Model(), threading.Event()
+
+    def slowly(captions):
+        begun.set()
+        time.sleep(0.5)
+        return torch.eye(4)[:1]
+
+    model.encode_text = slowly
+    desk = Desk([Seat(model, tmp_path, Gallery([tmp_path / "a.png"], torch.eye(4)[:1]))])
+    before = set(threading.enumerate())
+    with serving(desk) as server:
+        loop = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        loop.start()
+        links = [http.client.HTTPConnection(*server.server_address[:2], timeout=10) for _ in range(2)]
+        links[0].request("GET", f"/{server.token}/about")
+        links[0].getresponse().read()
+        kind = {"Content-Type": "application/json"}
+        links[1].request("POST", f"/{server.token}/search", json.dumps({"text": "a coat"}), kind)
+        assert begun.wait(10)
+        server.shutdown()
+        loop.join()
+        # The first connection is kept open, as a browser does, and the second waits for its answer.
+        assert len(set(threading.enumerate()) - before) == 2
+    assert set(threading.enumerate()) <= before
+
+
 def test_a_port_that_is_taken_is_one_message(served):
     with (
         pytest.raises(UsageError, match=f"Port {served.port} of 127.0.0.1 is taken"),
