@@ -9,11 +9,12 @@ the method's first row, and rows have the suite's order.
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text, marked, p_text, row_interval
-from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks
+from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks, row_inches
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.suite_order import with_places
@@ -32,10 +33,22 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_DRAWN = 48
+ALIKE = "same results"
 COLUMNS = [
     *("suite_row", "method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
-    *("p", "p_holm", "persons_only", "interval", "trainable", "n_seeds", "rule", "budget", "condition"),
+    *(
+        "p",
+        "p_holm",
+        "persons_only",
+        "alike",
+        "interval",
+        "trainable",
+        "n_seeds",
+        "rule",
+        "budget",
+        "condition",
+    ),
 ]
 NOTES = (
     f"Text to image, in percent with {COVERED}. Differences in points, a configuration minus its method's reference, "
@@ -50,13 +63,13 @@ def ablation_table(panel: Panel) -> Table:
     from pandas import DataFrame
 
     rows = compared(panel)
-    named = have_names(rows)
+    named, alike = have_names(rows), int(rows["alike"].sum())
     return Table(
         name=f"ablation-{panel.number}",
         title=f"{panel.facts['data']} · {panel.facts['dataset']}: effect of settings (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_named_cells(row) if named else _cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, *panel.caveats(), _count_note(int((rows["role"] == "").sum()))),
+        notes=(*NOTES, *panel.caveats(), *_count_notes(int((rows["role"] == "").sum()) - alike, alike)),
         n_left=2 if named else 3,
     )
 
@@ -75,20 +88,26 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "R@1 [95 %]": row_interval(row, "R1"),
         "R@10 [95 %]": row_interval(row, "R10"),
         "mAP [95 %]": row_interval(row, "mAP"),
-        "difference in R@1": row_interval(row, "R1_difference"),
+        "difference in R@1": ALIKE if row["alike"] else row_interval(row, "R1_difference"),
         "p (Holm)": p_text(row["p_holm"], row["persons_only"]),
         "trainable": count_text(row["trainable"]),
         "seeds": str(row["n_seeds"]),
     }
 
 
-def _count_note(n: int) -> str:
-    if not n:
-        return "One configuration of each method: there is nothing to compare."
+def _count_notes(n: int, alike: int) -> list[str]:
     by_chance = f"if no setting mattered, one in 20 would still exclude zero, here {0.05 * n:.1f}"
-    return (
+    notes = [
         f"Comparisons in this table: {n}. p is adjusted for their number, the intervals are not: {by_chance}."
-    )
+    ]
+    if not n + alike:
+        notes = ["One configuration of each method: there is nothing to compare."]
+    if alike:
+        notes.append(
+            f"A row with the {ALIKE} has the reference's R@1, R@10 and mAP on each identity: what it changes did "
+            "nothing here, and it is no comparison."
+        )
+    return notes
 
 
 def draw_differences(panel: Panel) -> "Figure":
@@ -99,14 +118,19 @@ def draw_differences(panel: Panel) -> "Figure":
     rows: list[Any] = [row for row in found.to_dict("records") if not row["role"]]
     lines = (_names if have_names(found) else _lines)(rows[:MOST_DRAWN])
     look = marks(row["method"] for row in rows[:MOST_DRAWN])
-    figure, grid = pyplot.subplots(1, 2, figsize=(WIDTH, 1.8 + 0.2 * len(lines)), sharex=True, sharey=True)
+    # A place is the middle of a line, in inches from the top: a name may be folded, and must not touch the next.
+    heights = [row_inches([text]) for text, _ in lines]
+    places = [below - own / 2 for below, own in zip(accumulate(heights), heights, strict=True)]
+    size = (WIDTH, 1.4 + sum(heights))
+    figure, grid = pyplot.subplots(1, 2, figsize=size, sharex=True, sharey=True)
+    placed = [(place, row) for place, (_, row) in zip(places, lines, strict=True)]
     for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):
-        _draw_metric(axes, lines, f"{name}_difference", look)
+        _draw_metric(axes, placed, f"{name}_difference", look)
         axes.set_xlabel(f"difference in {word} (points)")
-    grid[0].set_yticks(range(len(lines)), [text for text, _ in lines])
+    grid[0].set_yticks(places, [text for text, _ in lines])
     for tick, (_, row) in zip(grid[0].get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if row else "bold")
-    grid[0].set_ylim(len(lines) - 0.4, -0.6)
+    grid[0].set_ylim(max(sum(heights), 0.1), 0)
     legend_below(figure, look | HOLLOW | legend_entry(any(map(_claimed_alone, rows[:MOST_DRAWN]))), ())
     more = f" · the first {MOST_DRAWN} of {len(rows)}" if len(rows) > MOST_DRAWN else ""
     more = more if rows else " · nothing to compare"
@@ -126,8 +150,8 @@ def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
     for before, row in zip([None, *rows], rows, strict=False):
         alone = next(iter(row["changes"].values())) if row["n_keys"] == 1 else None
         if before is None or (before["method"], before["group"]) != (row["method"], row["group"]):
-            heading = f"{drawn(row['method'], 16)}: {drawn(row['group'], 32)}"
-            lines.append((f"{heading} ({drawn(alone[1], 12)})" if alone else heading, None))
+            heading = f"{row['method']}: {row['group']}"
+            lines.append((drawn(f"{heading} ({alone[1]})" if alone else heading, 44), None))
         short = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, (value, _) in row["changes"].items())
         text = drawn(alone[0] if alone else short or SAME, 44)
         lines.append((marked(text, _claimed_alone(row)), row))
@@ -145,9 +169,9 @@ def _excludes_zero(row: Row, name: str) -> bool:
     return bool(row[f"{name}_low"] > 0 or row[f"{name}_high"] < 0)
 
 
-def _draw_metric(axes: "Axes", lines: Sequence[tuple[str, Row | None]], name: str, look: Looks) -> None:
+def _draw_metric(axes: "Axes", placed: Sequence[tuple[float, Row | None]], name: str, look: Looks) -> None:
     axes.axvline(0, color=INK, linewidth=1, zorder=1)
-    for place, (_, row) in enumerate(lines):
+    for place, row in placed:
         if row is None:
             continue
         style = look[row["method"]] | ({} if _excludes_zero(row, name) else {"markerfacecolor": "white"})

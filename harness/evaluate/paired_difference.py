@@ -41,6 +41,11 @@ class Difference(SeedSummary):
     detectable: float
     persons_only: bool = False
 
+    @property
+    def nowhere(self) -> bool:
+        """Whether both results are equal on each identity, on average over their seeds."""
+        return self.estimate == 0 and self.identity_error == 0
+
 
 def paired_difference(
     a: Array,

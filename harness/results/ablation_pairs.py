@@ -35,6 +35,8 @@ def compared(panel: Panel) -> "DataFrame":
 
     The reference comes first, then changes of one key, the key of the largest difference in R@1 leading, then others.
     Where a suite's order is known (`suite_place`) that is the order, and its first row of a method the reference.
+    What has the reference's results (`alike`), as what it changes does nothing on these data, is no comparison: it has
+    no `p`.
     """
     from pandas import DataFrame
 
@@ -43,6 +45,7 @@ def compared(panel: Panel) -> "DataFrame":
     parts = sorted((part.to_dict("records") for _, part in alike), key=_order_of_parts)
     found = DataFrame([row for part in parts for row in _ordered(_against_reference(part, panel))])
     found["suite_row"] = found["suite_row"].astype(str) if "suite_row" in found else ""
+    found.loc[found["alike"], "p"] = nan
     known = found["p"].notna()
     found.loc[known, "p_holm"] = holm(found.loc[known, "p"])
     return found

@@ -1,11 +1,13 @@
 import re
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
-from harness.reports.ablation import MOST_DRAWN, Ablation, ablation_table, draw_differences
+from harness.reports.ablation import ALIKE, MOST_DRAWN, Ablation, ablation_table, draw_differences
 from matplotlib import pyplot
 from pandas import DataFrame
 
+from harness.evaluate.per_identity import persons_key
 from harness.pages.tables import DASH, MARK
 from harness.pages.theme import use_theme
 from harness.results.panels import split_panels
@@ -59,6 +61,21 @@ def test_what_stands_on_persons_only_is_marked_in_table_and_figure(case):
     pyplot.close(figure)
 
 
+def test_names_of_two_lines_do_not_touch(fake):
+    use_theme()
+    long = {
+        "method__a_setting_with_a_long_name": "['one value']",
+        "method__another_setting_of_some_length": 2,
+    }
+    rows = [configured(40 + n, **{key: f"{value}{n}" for key, value in long.items()}) for n in range(24)]
+    figure = draw_differences(panel_of(*rows))
+    figure.canvas.draw()
+    boxes = [tick.get_window_extent() for tick in figure.axes[0].get_yticklabels() if tick.get_text()]
+    assert any("\n" in tick.get_text() for tick in figure.axes[0].get_yticklabels())
+    assert not [pair for pair in pairwise(boxes) if pair[0].y0 < pair[1].y1]
+    pyplot.close(figure)
+
+
 def test_a_hollow_mark_claims_nothing_and_has_no_mark_of_seeds(fake):
     use_theme()
     figure = draw_differences(panel_of(configured(40, n_seeds=3), configured(40.1, method__lr=2)))
@@ -70,6 +87,23 @@ def test_a_hollow_mark_claims_nothing_and_has_no_mark_of_seeds(fake):
 def test_the_table_says_how_many_comparisons_it_makes(star, fake):
     assert "Comparisons in this table: 5." in ablation_table(star).notes[-1]
     assert "nothing to compare" in ablation_table(panel_of(configured())).notes[-1]
+
+
+def test_a_row_that_changes_no_result_is_no_comparison(fake):
+    base, inert, other = configured(40), configured(40, method__lr=2), configured(44, method__lr=3)
+    found = persons([base, other])
+    found |= {persons_key(inert): found[persons_key(base)]}
+    (panel,) = split_panels(DataFrame([base, inert, other]), Ablation.facts, found)
+    table, alone = ablation_table(panel), ablation_table(panel_of(base, other))
+    cells = table.cells.set_index("changed")
+    assert cells.loc["method.lr=2", ["difference in R@1", "p (Holm)"]].tolist() == [ALIKE, DASH]
+    assert cells.loc["method.lr=3", "p (Holm)"] == alone.cells.iloc[1]["p (Holm)"] != DASH
+    assert "Comparisons in this table: 1." in table.notes[-2]
+    assert table.notes[-1].startswith(f"A row with the {ALIKE} has the reference's R@1, R@10 and mAP")
+    assert not [note for note in alone.notes if ALIKE in note]
+    figure = draw_differences(panel)
+    assert len(figure.axes[0].containers) == 2
+    pyplot.close(figure)
 
 
 def test_the_numbers_for_machines_are_not_rounded(fake):
@@ -124,9 +158,10 @@ def test_the_figure_draws_each_difference_under_its_key_and_hollow_where_it_is_n
         *("mine: several settings", "depth=20, lr=9†"),
     ]
     bars = [container.lines[0] for container in figure.axes[0].containers]
-    places = {int(line.get_ydata()[0]): line.get_xdata()[0] for line in bars}
+    ticks = figure.axes[0].get_yticks().tolist()
+    places = {ticks.index(line.get_ydata()[0]): line.get_xdata()[0] for line in bars}
     assert places == pytest.approx({1: 12, 3: 1, 4: -2, 5: -1, 7: -10})
-    hollow = {int(line.get_ydata()[0]) for line in bars if line.get_markerfacecolor() == "white"}
+    hollow = {ticks.index(line.get_ydata()[0]) for line in bars if line.get_markerfacecolor() == "white"}
     assert hollow == {3, 4, 5}
     assert figure.axes[0].lines[0].get_xdata() == [0, 0]
     pyplot.close(figure)

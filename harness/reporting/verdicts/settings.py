@@ -24,17 +24,27 @@ def settings_verdict(rows: Sequence[Row], where: str) -> str:
             [f"nothing can be said of the settings of {whose} on {where}", "one configuration each"]
         )
     known = [row for row in changed if row["p_holm"] == row["p_holm"]]
+    alike = [row for row in changed if row["alike"]]
+    of_none = f"{_changes(alike)} the results of no identity there" if alike else ""
     if not known:
-        why = "results per identity are missing"
+        why = of_none or "results per identity are missing"
         return sentence([f"nothing can be said of the settings of {whose} on {where}", why])
     clear = [row for row in known if row["p_holm"] <= LEVEL]
     alone = any(row["persons_only"] for row in clear or known)
     of = f"{many(len(known), 'change')} of settings of {whose} on {where}"
     if not clear:
-        return sentence([f"none of {of} makes a significant difference in R@1"], alone)
+        return sentence([f"none of {of} makes a significant difference in R@1", of_none], alone)
     largest = max(clear, key=lambda row: abs(row["R1_difference"]))
     most = f"most {cut_text(largest['change'], _LONGEST)}, which {_moves(largest['R1_difference'])}"
-    return sentence([f"{len(clear)} of {of} {_make(clear)} a significant difference in R@1, {most}"], alone)
+    return sentence(
+        [f"{len(clear)} of {of} {_make(clear)} a significant difference in R@1, {most}", of_none], alone
+    )
+
+
+def _changes(rows: Sequence[Row]) -> str:
+    if len(rows) > 1:
+        return f"{len(rows)} others change"
+    return f"{cut_text(rows[0]['change'], _LONGEST)} changes"
 
 
 def _make(rows: Sequence[Row]) -> str:

@@ -30,6 +30,21 @@ def test_a_difference_is_that_of_the_panel_and_the_reference_has_none(fake):
     assert all(isnan(unknown[key]) for key in ("R1_difference_low", "R1_difference_high", "p"))
 
 
+def test_results_are_alike_where_each_identity_has_the_same_in_all_metrics(fake):
+    rows = [fake.row("a", r1=40), fake.row("b", r1=40)]
+    known = persons(rows)[persons_key(rows[0])]
+    found = {persons_key(row): known for row in rows}
+    assert differences(*rows, panel_of(rows, found), ("R1", "mAP"))["alike"] is True
+    sums = known.sums.copy()
+    # As many right, of other identities.
+    sums[:, [0, -1], METRICS.index("mAP")] = sums[:, [-1, 0], METRICS.index("mAP")] + [[1, -1]]
+    other = panel_of(rows, found | {persons_key(rows[1]): replace(known, sums=sums)})
+    assert differences(*rows, other, ("R1", "mAP"))["alike"] is False
+    assert differences(*rows, other, ("R1",))["alike"] is True
+    assert differences(*rows, panel_of(rows, persons(rows[:1])), ("R1",))["alike"] is False
+    assert differences(rows[0], None, other, ("R1",))["alike"] is False
+
+
 @pytest.mark.parametrize("metrics", [("R1", "R10"), ("R10", "R1")])
 def test_one_metric_whose_seeds_tell_nothing_marks_the_line(fake, metrics):
     rows = [fake.row("a"), fake.row("b", n_seeds=3)]

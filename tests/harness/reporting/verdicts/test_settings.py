@@ -11,9 +11,21 @@ WHERE = "ICFG-PEDES"
 def change(name, difference, p_holm, **more):
     return (
         {"method": "cskt", "role": "", "change": name, "R1_difference": difference, "p_holm": p_holm}
-        | {"persons_only": False}
+        | {"persons_only": False, "alike": False}
         | more
     )
+
+
+def test_what_changes_no_result_is_no_comparison():
+    inert = change("Back translation", 0.0, nan, alike=True)
+    assert settings_verdict([change("k=2", 4.1, 0.2), inert], WHERE) == (
+        "None of 1 change of settings of CSKT on ICFG-PEDES makes a significant difference in R@1; Back translation "
+        "changes the results of no identity there."
+    )
+    assert settings_verdict([change("k=2", 4.1, 0.01), inert, inert], WHERE).endswith(
+        "; 2 others change the results of no identity there."
+    )
+    assert settings_verdict([inert], WHERE).endswith("of no identity there.")
 
 
 def test_the_largest_change_that_is_significant_is_named():
