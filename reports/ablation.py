@@ -9,12 +9,21 @@ the method's first row, and rows have the suite's order.
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text, marked, p_text, row_interval
-from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, legend_below, marks, row_inches
+from harness.pages.theme import (
+    INK,
+    WIDTH,
+    Looks,
+    drawn,
+    error_bar,
+    legend_below,
+    marks,
+    row_inches,
+    row_places,
+)
 from harness.reporting.missing import beginning
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.suite_order import with_places
@@ -118,10 +127,9 @@ def draw_differences(panel: Panel) -> "Figure":
     rows: list[Any] = [row for row in found.to_dict("records") if not row["role"]]
     lines = (_names if have_names(found) else _lines)(rows[:MOST_DRAWN])
     look = marks(row["method"] for row in rows[:MOST_DRAWN])
-    # A place is the middle of a line, in inches from the top: a name may be folded, and must not touch the next.
+    # In inches: a folded name is higher than others, and must not touch the next.
     heights = [row_inches([text]) for text, _ in lines]
-    places = [below - own / 2 for below, own in zip(accumulate(heights), heights, strict=True)]
-    size = (WIDTH, 1.4 + sum(heights))
+    size, places = (WIDTH, 1.4 + sum(heights)), row_places(heights)
     figure, grid = pyplot.subplots(1, 2, figsize=size, sharex=True, sharey=True)
     placed = [(place, row) for place, (_, row) in zip(places, lines, strict=True)]
     for axes, (name, word) in zip(grid, (("R1", "R@1"), ("mAP", "mAP")), strict=True):

@@ -1,8 +1,9 @@
 """One look for all figures: colours that are safe for the colour-blind, marks that survive black-and-white print."""
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
@@ -232,6 +233,15 @@ def drawn(text: str, length: int = 48) -> str:
 def row_inches(names: Iterable[str]) -> float:
     """Return how high each row of a figure must be, in inches, for its folded name not to touch the next."""
     return 0.13 + 0.15 * max((name.count("\n") + 1 for name in names), default=1)
+
+
+def row_places(heights: Sequence[float]) -> list[float]:
+    """Return where the middle of each row is, from the top, of rows of unequal heights.
+
+    >>> row_places([2.0, 4.0])
+    [1.0, 4.0]
+    """
+    return [below - own / 2 for below, own in zip(accumulate(heights), heights, strict=True)]
 
 
 def short_number(value: float, place: Any = None) -> str:

@@ -8,7 +8,7 @@ from harness.files import write_text
 from harness.metric_names import METRIC_NAMES
 from harness.pages.paper_table import Number, PaperTable
 from harness.pages.tables import MARK, marked
-from harness.pages.theme import COLOURS, drawn, error_bar, write_pdf
+from harness.pages.theme import COLOURS, drawn, error_bar, row_places, write_pdf
 from harness.reporting.display_names import begun, dataset_name, label_name
 from harness.reporting.verdicts.titles import places_of
 from harness.results.flags import FLAGS
@@ -101,10 +101,11 @@ def draw_paper(panel: Panel) -> "Figure":
 
     rows = _ordered(panel)
     names = [drawn(" · ".join([_name(row), *_where(row, rows)]), 22) for row in rows]
-    lines = sum(name.count("\n") + 1 for name in names)
+    heights = [0.17 * (name.count("\n") + 1) for name in names]
+    places = row_places(heights)
     with pyplot.rc_context(_FONT):
-        figure, axes = pyplot.subplots(figsize=(COLUMN_INCHES, 0.75 + 0.17 * max(lines, len(rows))))
-        looks = {"R1": (COLOURS[0], "o", -0.12), "mAP": (COLOURS[1], "s", 0.12)}
+        figure, axes = pyplot.subplots(figsize=(COLUMN_INCHES, 0.75 + sum(heights)))
+        looks = {"R1": (COLOURS[0], "o", -0.02), "mAP": (COLOURS[1], "s", 0.02)}
         for name, (colour, mark, shift) in looks.items():
             style: dict[str, Any] = {
                 "color": colour,
@@ -113,12 +114,12 @@ def draw_paper(panel: Panel) -> "Figure":
                 "markersize": 3,
                 "capsize": 1.5,
             }
-            for place, row in enumerate(rows):
-                label = METRIC_NAMES[name] if place == 0 else None
+            for place, row in zip(places, rows, strict=True):
+                label = METRIC_NAMES[name] if row is rows[0] else None
                 bar = error_bar(row, name)
                 axes.errorbar(row[name], place + shift, xerr=bar, elinewidth=0.8, label=label, **style)
-        axes.set_yticks(range(len(rows)), names)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_yticks(places, names)
+        axes.set_ylim(sum(heights), 0)
         axes.set_xlabel("text to image (%)")
         axes.grid(axis="y", visible=False)
         axes.legend(loc="best", fontsize=7)

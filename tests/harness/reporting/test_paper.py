@@ -1,6 +1,7 @@
 """What `--style paper` writes of a panel: short names, four metrics with uncertainty, figures with fonts inside."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from harness.reports.parameter_efficiency import ParameterEfficiency
@@ -69,3 +70,17 @@ def test_files_are_a_table_and_a_pdf_of_one_column_with_its_fonts_inside(panel, 
     assert box[2] == pytest.approx(72 * COLUMN_INCHES, abs=0.1)
     assert draw_paper(panel).get_size_inches()[0] == COLUMN_INCHES
     pyplot.close("all")
+
+
+def test_a_folded_name_touches_no_other(fake):
+    use_theme("paper")
+    rows = [fake.row(f"m{n}", r1=20 + n) for n in range(16)]
+    rows.append(fake.row("a name of so many words that it takes three lines of a column", r1=30))
+    (panel,) = split_panels(DataFrame(rows), dataset_facts, persons(rows))
+    figure = draw_paper(panel)
+    figure.canvas.draw()
+    ticks = figure.axes[0].get_yticklabels()
+    assert any(tick.get_text().count("\n") > 1 for tick in ticks)
+    boxes = [tick.get_window_extent() for tick in ticks]
+    assert not [pair for pair in pairwise(boxes) if pair[0].y0 < pair[1].y1]
+    pyplot.close(figure)
