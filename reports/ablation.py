@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import many
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH, count_text, marked, p_text, row_interval
 from harness.pages.theme import (
@@ -72,13 +73,14 @@ def ablation_table(panel: Panel) -> Table:
     from pandas import DataFrame
 
     rows = compared(panel)
-    named, alike = have_names(rows), int(rows["alike"].sum())
+    named, alike, n = have_names(rows), int(rows["alike"].sum()), int(rows["p_holm"].notna().sum())
+    unknown = int((rows["role"] == "").sum()) - n - alike
     return Table(
         name=f"ablation-{panel.number}",
         title=f"{panel.facts['data']} · {panel.facts['dataset']}: effect of settings (protocol {panel.number})",
         values=rows[COLUMNS],
         cells=DataFrame([_named_cells(row) if named else _cells(row) for row in rows.to_dict("records")]),
-        notes=(*NOTES, *panel.caveats(), *_count_notes(int((rows["role"] == "").sum()) - alike, alike)),
+        notes=(*NOTES, *panel.caveats(), *_count_notes(n, alike, unknown)),
         n_left=2 if named else 3,
     )
 
@@ -104,13 +106,15 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
     }
 
 
-def _count_notes(n: int, alike: int) -> list[str]:
+def _count_notes(n: int, alike: int, unknown: int) -> list[str]:
     by_chance = f"if no setting mattered, one in 20 would still exclude zero, here {0.05 * n:.1f}"
     notes = [
         f"Comparisons in this table: {n}. p is adjusted for their number, the intervals are not: {by_chance}."
     ]
-    if not n + alike:
+    if not n + alike + unknown:
         notes = ["One configuration of each method: there is nothing to compare."]
+    if unknown:
+        notes.append(f"Without results per identity, and so no comparison: {many(unknown, 'row')}.")
     if alike:
         notes.append(
             f"A row with the {ALIKE} has the reference's R@1, R@10 and mAP on each identity: what it changes did "

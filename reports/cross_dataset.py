@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.pages.tables import DASH, count_text, marked, row_interval
 from harness.pages.theme import INK, WIDTH, Looks, drawn, error_bar, interval_ends, legend_below, marks
-from harness.reporting.missing import beginning, evaluate_command, floor_gap, source_gaps, untested_gaps
+from harness.reporting.missing import (
+    beginning,
+    evaluate_command,
+    floor_gap,
+    sets_of,
+    source_gaps,
+    untested_gaps,
+)
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.protocols import base_of
 from harness.reporting.verdicts.settings import transfer_verdict
@@ -116,13 +123,13 @@ def drops(panel: Panel) -> "DataFrame":
     from pandas import DataFrame
 
     rows = lines(panel).to_dict("records")
-    transfers = [row for row in rows if row["trained_on"] not in (DASH, row["tested_on"])]
+    transfers = [row for row in rows if row["trained_on"] != DASH and not row["in_domain"]]
     return DataFrame([row | _drop(row, _at_home(row, rows), panel) for row in transfers])
 
 
 def _at_home(row: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> dict[Any, Any] | None:
-    """Return the same method trained and tested where `row` is tested: of the same settings, or the only one."""
-    own = [other for other in rows if other["in_domain"] and other["tested_on"] == row["tested_on"]]
+    """Return the same method trained on the test set's own data alone: of the same settings, or the only one."""
+    own = [other for other in rows if other["trained_on"] == other["tested_on"] == row["tested_on"]]
     same = [other for other in own if other["label"] == row["label"]]
     fits = same or [other for other in own if other["method"] == row["method"]]
     return fits[0] if len(fits) == 1 else None
@@ -270,8 +277,7 @@ class CrossDataset(PanelReport):
 
 
 def _panel_gaps(panel: Panel) -> list[Gap]:
-    rows = panel.rows
-    tests = sorted(set(rows["tested_on"]) | set(rows.loc[rows["rule"] != UNTRAINED, "trained_on"]))
+    tests = sets_of(panel)
     found = [*untested_gaps(panel, tests), *floor_gap(panel, tests[0]), *source_gaps(panel, tests)]
     if len(tests) < 2:
         what = f"Protocol {panel.number}: one dataset; a transfer needs two."

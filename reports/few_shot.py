@@ -74,19 +74,28 @@ def curves(panel: Panel) -> "DataFrame":
     trained = [row for row in panel.records if row["rule"] != UNTRAINED]
     names = line_names(trained, _images)
     rows = [row | {"line": name} for row, name in zip(trained, names, strict=True)]
-    reference = {row["share"]: row for row in rows if row["line"] == REFERENCE}
+    reference = {_learned_from(row): row for row in rows if _is_reference(row)}
     found = [
         row
-        | differences(row, None if row["line"] == REFERENCE else reference.get(row["share"]), panel, METRICS)
+        | differences(row, None if _is_reference(row) else reference.get(_learned_from(row)), panel, METRICS)
         for row in rows
     ]
-    found.sort(key=lambda row: (row["line"] != REFERENCE, row["line"], row["share"]))
+    found.sort(key=lambda row: (not _is_reference(row), row["line"], row["share"]))
     return DataFrame(found) if found else DataFrame(columns=[*COLUMNS, "published"])
 
 
 def _images(row: Row) -> str:
     """Return which images a result learned from, where they were drawn by another seed than usual."""
     return f"images {seed}" if (seed := row["config"].get(f"{SHARE}_seed", "0")) != "0" else ""
+
+
+def _learned_from(row: Row) -> tuple[float, str]:
+    """Return which images a result learned from; all are the same, whatever seed would have drawn fewer."""
+    return row["share"], _images(row) if row["share"] < 1 else ""
+
+
+def _is_reference(row: Row) -> bool:
+    return bool(row["line"] == (f"{REFERENCE} ({images})" if (images := _images(row)) else REFERENCE))
 
 
 def shares_table(panel: Panel) -> Table:

@@ -131,7 +131,8 @@ def draw_protocols(panel: Panel) -> "Figure":
     for floor in floors.to_dict("records"):
         axes.axvline(floor["R1"], color=INK, linestyle="--", linewidth=1, zorder=1)
         axes.axvspan(*interval_ends(floor), color=INK, alpha=0.07, linewidth=0)
-    axes.axhspan(-0.5, 0.5, color="#EFEFEF", zorder=0)
+    if protocols[:1] == [USUAL]:
+        axes.axhspan(-0.5, 0.5, color="#EFEFEF", zorder=0)
     axes.set_yticks(range(len(protocols)), [drawn(name, 26) for name in protocols])
     axes.set_ylim(len(protocols) - 0.5, -0.5)
     axes.set_xlabel("text-to-image R@1 (%)")

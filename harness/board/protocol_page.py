@@ -12,10 +12,11 @@ from harness.board.drawings import cost_drawing, interval_bar, top_of
 from harness.board.facts import board_facts
 from harness.board.pages import Cell, link, notes, page_name, paragraph, section, table, text
 from harness.board_file import Protocol
+from harness.errors import many
 from harness.metric_names import METRIC_NAMES
 from harness.pages.cost_text import memory_text, millions_text, seconds_text
 from harness.pages.tables import count_text, marked, p_text, row_interval
-from harness.reporting.conditions import fairness_notes, rank_notes
+from harness.reporting.conditions import counted, fairness_notes, rank_notes
 from harness.reporting.cost_fronts import COSTS, costs_and_fronts
 from harness.reporting.display_names import dataset_name, label_name
 from harness.reporting.published.matches import CHOSEN, Sources, published_row
@@ -145,7 +146,7 @@ def _pairs(panel: Panel) -> str:
         for line in found
     ]
     head = ("method", "other", "R@1, method minus other", "p (Holm)", "significant")
-    words = f"Tests of all {len(found)} pairs, {significant} significantly different at 5 %"
+    words = f"Tests of {counted(len(found), 'pair')}, {significant} significantly different at 5 %"
     return f"<details><summary>{words}</summary>{table(head, rows, n_left=2)}</details>"
 
 
@@ -231,7 +232,7 @@ def claims_section(protocol: Protocol) -> str:
     twin = _TWIN_CLAIMS.format(name=dataset_name(protocol.dataset)) if protocol.synthetic else ""
     assert tuple(METRIC_NAMES[name] for name in ("R1", "R5", "R10", "mAP")) == _CLAIM_HEADER[2:6]
     return section(
-        f"Claims: {len(rows)} published results, not measured here",
+        f"Claims: {many(len(rows), 'published result')}, not measured here",
         paragraph(_NO_CLAIMS),
         paragraph(twin) if twin else "",
         table(_CLAIM_HEADER, cells, n_left=2, kind="published"),

@@ -15,6 +15,7 @@ from harness.pages.tables import count_text, interval_text
 from harness.record import Record, RunFolder
 from harness.reporting.display_names import method_name
 from harness.reporting.verdicts.titles import place_name
+from harness.results.flags import NOT_TOLD
 
 _WAYS = {"t2i": "text to image", "i2t": "image to text"}
 
@@ -135,7 +136,7 @@ def _data(record: Record) -> str:
     data = record.data
     return facts(
         {
-            "trained on": place_name(record.config["dataset"]["name"], record.synthetic),
+            "trained on": _trained_on(record),
             "annotation (SHA-256)": _hash(record.fingerprint),
             **{f"pictures of {split} (SHA-256)": _hash(value) for split, value in record.pictures.items()},
             "backbone": f"{record.backbone.get('name', '')} ({record.backbone.get('pretrained', '')})",
@@ -148,6 +149,14 @@ def _data(record: Record) -> str:
             "known faults": "; ".join(map(str, data.get("faults", []))),
         }
     )
+
+
+def _trained_on(record: Record) -> str:
+    if record.selection.get("rule") == "none":
+        return "nothing"
+    if record.scored and not record.config["dataset"].get("trained_on"):
+        return NOT_TOLD
+    return place_name(record.learned_from, record.synthetic)
 
 
 def _costs(record: Record) -> str:

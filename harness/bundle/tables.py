@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.files import replaced
 from harness.metric_names import ALL_METRICS, DIRECTIONS
 from harness.places import writing
-from harness.record import QUERIES, Record, RunFolder, queries_elsewhere, sets_name, twin_name
+from harness.record import QUERIES, Record, RunFolder, queries_elsewhere, twin_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,7 +63,7 @@ def _results(folder: RunFolder, record: Record) -> Iterator[dict[str, Any]]:
     who = {
         "run": record.name,
         "method": record.config["method"]["name"],
-        "trained_on": twin_name(sets_name(record.config), record.synthetic),
+        "trained_on": twin_name(record.learned_from, record.synthetic),
         "seed": record.config["seed"],
         "rule": record.selection.get("rule", record.config["eval"]["rule"]),
         "epoch": record.selection.get("epoch"),

@@ -31,6 +31,8 @@ _LATEX = {
     "−": "$-$",
     "×": r"$\times$",
     "→": r"$\rightarrow$",
+    "¹": r"$^1$",
+    "²": r"$^2$",
     "†": r"\textdagger{}",
     "‡": r"\textdaggerdbl{}",
     "§": r"\S{}",

@@ -116,6 +116,11 @@ class Record(BaseModel):
         """The file of scores that were computed elsewhere and that the run was made of; None for any other run."""
         return self.tags.get(SCORED)
 
+    @property
+    def learned_from(self) -> str:
+        """The sets that it learned from, joined by +: of a run that was scored those that were told, else its own."""
+        return str(self.config["dataset"].get("trained_on") or sets_name(self.config))
+
 
 def sets_name(config: Mapping[str, Any]) -> str:
     """Return what a run's config learned from: its dataset, of a joint training all joined by +.

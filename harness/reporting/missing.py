@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.protocols.galleries import parse_test
 from harness.datasets import DATASETS, is_test_only
+from harness.errors import many
 from harness.files import read_json, write_json
 from harness.methods import METHODS
 from harness.pages.tables import Table
+from harness.registry.set_names import split_sets
 from harness.reports import Gap
 from harness.results.panels import Panel
 from harness.results.run_table import UNTRAINED
@@ -73,7 +75,7 @@ def rival_gap(panel: Panel, dataset: str, kind: str) -> list[Gap]:
     n_trained = int((rows["rule"] != UNTRAINED).sum())
     if n_trained > 1 or not len(_made_here(panel)):
         return []
-    what = f"Protocol {panel.number}, {dataset}: {n_trained} trained methods; a {kind} needs two."
+    what = f"Protocol {panel.number}, {dataset}: {many(n_trained, 'trained method')}; a {kind} needs two."
     names = [name for name in _baselines(trained=True) if name not in set(rows["method"])]
     synthetic = bool(rows["synthetic"].iloc[0])
     return [Gap(what, _runs_on(dataset, names, synthetic))]
@@ -94,6 +96,12 @@ def _runs_on(test: str, methods: Sequence[str], synthetic: bool) -> tuple[str, .
     dataset, gallery = parse_test(test)
     commands = [run_command(method, dataset, synthetic) for method in methods]
     return (*commands, *([evaluate_command("RUN", [test])] if gallery else []))
+
+
+def sets_of(panel: Panel) -> list[str]:
+    """Return the test sets of a panel and what its methods learned from, of a joint training each set."""
+    trained_on = panel.rows.loc[panel.rows["rule"] != UNTRAINED, "trained_on"]
+    return sorted({*panel.rows["tested_on"], *(name for names in trained_on for name in split_sets(names))})
 
 
 def untested_gaps(panel: Panel, tests: Sequence[str]) -> list[Gap]:

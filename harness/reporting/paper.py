@@ -81,7 +81,8 @@ def caption(panel: Panel) -> str:
     rows = panel.records
     trained = [row for row in rows if row["rule"] != UNTRAINED]
     rules = list(dict.fromkeys(_RULES.get(row["rule"], str(row["rule"])) for row in trained))
-    pairs = sorted({int(row["train_pairs"]) for row in trained if row["train_pairs"]})
+    counts = [row["train_pairs"] for row in trained]
+    pairs = sorted({int(count) for count in counts if count and count == count})
     seeds = sorted({int(row["n_seeds"]) for row in trained})
     facts = [
         f"Backbone {rows[0]['backbone']}, {rows[0]['image_size']} pixels",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,9 @@ class Compared:
     def _where(self) -> str:
         """The test set, and how many of its images were left out: as many of both, or they are not compared."""
         n = self.a["left_out"]
-        return f"{self.tested_on} without {n:,.0f} unreadable images" if n and n == n else self.tested_on
+        return (
+            f"{self.tested_on} without {many(int(n), 'unreadable image')}" if n and n == n else self.tested_on
+        )
 
 
 @dataclass(frozen=True)
@@ -150,14 +153,12 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     if len(sides) < 2:
         raise UsageError(f"{a!r} and {b!r} are seeds of the same result: name two different ones.")
     records = [_records(side) for side in sides]
-    by_test = [{row["tested_on"]: row for row in side} for side in records]
-    shared = [name for name in by_test[0] if name in by_test[1]]
-    if not shared:
-        seen = " and ".join(", ".join(side) for side in by_test)
+    pairs = _pairs(*records)
+    if not pairs:
+        seen = " and ".join(", ".join(dict.fromkeys(row["tested_on"] for row in side)) for side in records)
         raise UsageError(
             f"{a} and {b} were tested on different datasets ({seen}): `harness evaluate RUN --dataset`."
         )
-    pairs = [(by_test[0][name], by_test[1][name]) for name in shared]
     unlike = sorted({line for pair in pairs for line in _unlike(*pair)})
     others, others_persons = _others(source, rows)
     panel = Panel(1, {}, [row for part in (*records, others) for row in part])
@@ -165,8 +166,8 @@ def compare(source: Source, a: str, b: str) -> Comparison:
     found = [_differences(*pair, panel) for pair in pairs]
     adjusted = holm([one[_CLAIMED].p_value for one in found])
     tests = [
-        Compared(name, *pair, differences, float(p_value), _plan(pair, differences, panel))
-        for name, pair, differences, p_value in zip(shared, pairs, found, adjusted, strict=True)
+        Compared(pair[0]["tested_on"], *pair, differences, float(p_value), _plan(pair, differences, panel))
+        for pair, differences, p_value in zip(pairs, found, adjusted, strict=True)
     ]
     first = pairs[0]
     return Comparison(
@@ -179,6 +180,19 @@ def compare(source: Source, a: str, b: str) -> Comparison:
         tuple(tests),
         len({row["condition"] for row in others}),
     )
+
+
+def _pairs(a: Sequence[Row], b: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Return the results on each test set of both: those on the same pictures, else the newest of each."""
+    found: dict[str, list[tuple[Row, Row]]] = {}
+    for one, other in product(a, b):
+        if one["tested_on"] == other["tested_on"]:
+            found.setdefault(one["tested_on"], []).append((one, other))
+    return [min(pairs, key=lambda pair: not _same_pictures(*pair)) for pairs in found.values()]
+
+
+def _same_pictures(one: Row, other: Row) -> bool:
+    return bool(one["pictures"] == other["pictures"])
 
 
 def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str, Persons]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import listed
+from harness.errors import listed, many
 from harness.evaluate.intervals import METHOD
 from harness.evaluate.paired_difference import Difference
 from harness.evaluate.per_identity import Persons, difference, persons_key
@@ -105,16 +105,13 @@ class Panel:
     def caveats(self) -> list[str]:
         """Return what must stand below every table of the results: faults of the data, versions, pictures, seeds."""
         lines = []
-        for what, column, where in (
-            ("test", "left_out", "tested_on"),
-            ("training", "train_left_out", "trained_on"),
-        ):
-            found = {
-                row[where]: row[column] for row in self.records if _known(row.get(column)) and row[column]
-            }
+        kinds = (("test", "left_out", "tested_on"), ("training", "train_left_out", "trained_on"))
+        for what, column, where in kinds:
+            found = {row[where]: row[column] for row in self.records if _known(row.get(column))}
             lines += [
-                f"{n:,.0f} {what} images of {name} cannot be read and are left out."
+                f"{many(int(n), f'{what} image')} of {name} cannot be read and {'is' if n == 1 else 'are'} left out."
                 for name, n in found.items()
+                if n
             ]
         faults = dict.fromkeys(
             (row["tested_on"], line) for row in self.records for line in row.get("faults") or ()
@@ -215,15 +212,17 @@ def training_facts(row: Mapping[str, Any]) -> Facts:
             f"validation of {name}": NOT_TOLD,
         }
     return {
-        f"training pairs of {name}": f"{row['train_pairs']:,.0f}" if row["train_pairs"] else "unknown",
+        f"training pairs of {name}": f"{row['train_pairs']:,.0f}"
+        if _known(row["train_pairs"])
+        else "unknown",
         f"validation of {name}": f"{row['val']}, trained on {row['train_on']}",
         f"annotations of {name}": str(row["fingerprint"]),
-        **_person_facts(row.get("config") or {}, f"training persons of {name}"),
+        **person_facts(row.get("config") or {}, f"training persons of {name}"),
         **_picture_facts(row, "train_pictures", "train_left_out", f"training pictures of {name}"),
     }
 
 
-def _person_facts(config: Mapping[str, Any], name: str) -> Facts:
+def person_facts(config: Mapping[str, Any], name: str) -> Facts:
     """Return how many persons were learned from and which, where they were chosen; nothing of most rows."""
     n = int(config.get("dataset.few_shot_persons") or 0)
     return {name: f"{n:,}, seed {config.get('dataset.few_shot_seed', '0')}"} if n else {}

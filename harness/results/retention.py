@@ -15,6 +15,7 @@ SAME = (
     "preprocessing",
     "tested_on",
     "test_fingerprint",
+    "pictures",
     "protocol",
 )
 
@@ -23,14 +24,18 @@ def with_retention(rows: "DataFrame") -> "DataFrame":
     """Return single runs with `retention` and `retained_on`, for those that were tested on other datasets too.
 
     Retention is R@1 on other datasets than the run's own minus the R@1 of the untrained backbone there, in points,
-    mean over those datasets; above 0, training elsewhere helped. `retained_on` names the datasets. Both are None
+    mean over those datasets; above 0, training elsewhere helped. Of several untrained results
+    the first counts. `retained_on` names the datasets. Both are None
     for a run that was tested nowhere else, where no untrained method was, or that trains nothing itself.
 
     Args:
         rows: one row for each run and test set (`harness.results.run_table.read_runs`).
     """
     records = rows.to_dict("records")
-    floors = {_setting(row): row["R1"] for row in records if row["rule"] == UNTRAINED}
+    floors: dict[tuple[Any, ...], float] = {}
+    for row in records:
+        if row["rule"] == UNTRAINED:
+            floors.setdefault(_setting(row), row["R1"])
     found: dict[str, dict[str, float]] = {}
     for row in records:
         floor = floors.get(_setting(row))
@@ -44,4 +49,4 @@ def with_retention(rows: "DataFrame") -> "DataFrame":
 
 def _setting(row: dict[Any, Any]) -> tuple[Any, ...]:
     """Return what a run and the untrained method must share to be compared."""
-    return tuple(row[name] for name in SAME)
+    return tuple(row.get(name) for name in SAME)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 UNTRAINED = "untrained"
 _INIT_FROM = "backbone.init_from"
 _NOTHING_TRAINED = "metrics.`accounting/parameters.trainable` = 0"
+_NAMED = "attributes.run_name = '{name}'"
 _TESTED = re.compile(r"test/(.+)/t2i/R1")
 _VERSIONS = ("method", "dataset")
 _COSTS = {
@@ -91,7 +92,7 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
     wanted = [*alone, *together, _NOTHING_TRAINED] if datasets else [""]
     found = {run.id: run for where in wanted for run in store.finished_runs(where=where)}
     newest = sorted(found.values(), key=lambda run: -(run.started or 0))
-    known = {run.name: run for run in reversed(newest)}
+    known = _with_sources(newest, store) if datasets else {run.name: run for run in reversed(newest)}
     return DataFrame(
         [
             row | {name: run.tags.get(f"{tag}{suite}", "") for name, tag in _OF_SUITE.items()}
@@ -99,6 +100,18 @@ def read_runs(store: "Store", suite: str | None = None, datasets: Sequence[str] 
             for row in run_rows(run, known)
         ]
     )
+
+
+def _with_sources(runs: Sequence[RunRow], store: "Store") -> dict[str, RunRow]:
+    """Return runs by name, newest first, and those that they start from, however far back."""
+    known = {run.name: run for run in reversed(runs)}
+    asked = {*known, str(None)}
+    while names := {run.params.get(_INIT_FROM, str(None)) for run in known.values()} - asked:
+        asked |= names
+        # No run has a name with a quotation mark, which would end the filter's own.
+        for name in (one for one in sorted(names) if "'" not in one):
+            known |= {run.name: run for run in reversed(store.finished_runs(where=_NAMED.format(name=name)))}
+    return known
 
 
 def _of_suite(runs: Sequence[RunRow], suite: str | None) -> list[RunRow]:

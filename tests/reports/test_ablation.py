@@ -106,6 +106,14 @@ def test_a_row_that_changes_no_result_is_no_comparison(fake):
     pyplot.close(figure)
 
 
+def test_only_what_has_a_p_is_counted_as_a_comparison(fake):
+    rows = [configured(40 + n, method__lr=n) for n in range(4)]
+    (panel,) = split_panels(DataFrame(rows), Ablation.facts, persons(rows[:3]))
+    notes = ablation_table(panel).notes
+    assert "Comparisons in this table: 2." in notes[-2]
+    assert notes[-1] == "Without results per identity, and so no comparison: 1 row."
+
+
 def test_the_numbers_for_machines_are_not_rounded(fake):
     panel = panel_of(configured(40, n_seeds=2), configured(41.123456, method__lr=2))
     assert ablation_table(panel).values["R1_difference"].tolist()[1] == pytest.approx(1.123456)

@@ -168,3 +168,23 @@ def test_figures_draw_hostile_names_as_they_are(fake, tmp_path):
 def test_reduced_galleries_are_left_to_another_report(fake):
     rows = [fake.row("cskt", "icfg", name) for name in ("icfg", "cuhk", "icfg-low4")]
     assert CrossDataset.select(DataFrame(rows))["tested_on"].tolist() == ["icfg", "cuhk"]
+
+
+def test_joint_training_is_no_transfer_to_a_set_of_its_own(fake):
+    joint = "cuhk+icfg"
+    rows = [fake.row("cskt", joint, name, 50, in_domain=True) for name in ("cuhk", "icfg")]
+    panel = panel_of(*rows, fake.row("cskt", joint, "rstp", 20), fake.row("cskt", "rstp", "rstp", 30))
+    found = drops(panel)
+    assert found[["trained_on", "tested_on"]].to_numpy().tolist() == [[joint, "rstp"]]
+    assert found["R1_in_domain"].tolist() == [30]
+    assert not [gap for gap in CrossDataset.gaps([panel]) if joint in f"{gap.what} {gap.commands}"]
+
+
+def test_at_home_is_what_was_trained_on_the_test_set_s_data_alone(fake):
+    rows = [
+        fake.row("cskt", "icfg", "icfg", 60),
+        fake.row("cskt", "cuhk+icfg", "icfg", 70, in_domain=True),
+        fake.row("cskt", "rstp", "icfg", 30),
+    ]
+    found = drops(panel_of(*rows))
+    assert found["R1_in_domain"].tolist() == [60]

@@ -289,3 +289,13 @@ def test_a_panel_without_curves_is_an_empty_table(fake):
     panel = panel_of(*whole(fake))
     panel.records[:] = []
     assert len(shares_table(panel).values) == 0
+
+
+def test_a_difference_is_to_the_reference_that_learned_from_the_same_images(fake):
+    other = {"overrides": ["dataset.few_shot_seed=1"]}
+    rows = [result(fake, r1=30), result(fake, preset="full", r1=40, **other)]
+    assert curves(panel_of(*rows))["R1_difference"].isna().all()
+    found = curves(panel_of(*rows, result(fake, r1=35, **other)))
+    assert found["R1_difference"].tolist()[2] == pytest.approx(5)
+    assert found["line"].tolist()[:2] == [REFERENCE, f"{REFERENCE} (images 1)"]
+    assert found["R1_difference"].isna().tolist() == [True, True, False]

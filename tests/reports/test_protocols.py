@@ -202,3 +202,12 @@ def test_results_are_called_by_their_protocol_and_a_title_by_the_test_set_alone(
     assert Protocols.subject([panel]) == (
         "Other protocols: full fine-tuning, CSKT and zero-shot CLIP on ICFG-PEDES (synthetic twin)"
     )
+
+
+@pytest.mark.parametrize("usual", [False, True])
+def test_the_grey_band_is_the_usual_protocol_s_alone(fake, usual):
+    rows = [result(fake, r1=30 - n, data={"noise": n / 10}) for n in (2, 5)]
+    figure = draw_protocols(panel_of(*rows, *[result(fake, r1=35)] * usual))
+    bands = [patch for patch in figure.axes[0].patches if patch.get_zorder() == 0]
+    assert len(bands) == usual
+    pyplot.close(figure)

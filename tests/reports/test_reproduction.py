@@ -116,6 +116,10 @@ def test_synthetic_results_are_never_set_against_published_ones(fake):
         ({"overrides": ["method.prompt_length=8"]}, OTHER, "settings"),
         ({"overrides": ["backbone.pretrained=dfn2b"]}, OTHER, "settings"),
         ({"overrides": ["train.epochs=3"], "rule": "val"}, OTHER, "epoch, settings"),
+        ({"overrides": ["dataset.few_shot_persons=50"]}, OTHER, "training persons"),
+        ({"noise": "20 % moved, seed 0"}, OTHER, "noisy captions"),
+        ({"reranked": "k-reciprocal"}, OTHER, "re-ranked"),
+        ({"unlabelled_test": "re-ranking"}, OTHER, "unlabelled test data used"),
     ],
 )
 def test_unlike_protocols_are_marked_and_what_is_unlike_is_named(changes, mark, named):

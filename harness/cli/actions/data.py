@@ -69,7 +69,8 @@ def fill_cache(
     with watching(quiet) as listener:
         listener.on_stage(f"decoding the images of {titled(dataset, synthetic)}")
         images = open_images(files, size, progress=listener.on_count, **options)
-    skipped = f"; {len(images.bad):,} unreadable images are skipped" if images.bad else ""
+    n = len(images.bad)
+    skipped = f"; {many(n, 'unreadable image')} {'is' if n == 1 else 'are'} skipped" if n else ""
     click.echo(f"Ready: runs at this size and interpolation read from there{skipped}.")
     for file in images.bad_files[:5]:
         click.echo(f"  unreadable: {plain(str(file))}")

@@ -14,6 +14,7 @@ from harness.cli.options import (
     runs_option,
 )
 from harness.cli.own_data import own_data_options
+from harness.errors import many
 from harness.limits import LARGEST_SEED
 
 
@@ -91,7 +92,7 @@ def evaluate(
     twin = " · SYNTHETIC TWIN" if any(result["synthetic"] for result in results) else ""
     shown = [(result["metrics"], result["intervals"]) for result in results]
     without = "".join(
-        f" · {result['dataset']} without {result['left_out']:,} unreadable images"
+        f" · {result['dataset']} without {many(result['left_out'], 'unreadable image')}"
         for result in results
         if result["left_out"]
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.metric_names import METRICS
 from harness.reporting.published.settings import nearest, plain_model
-from harness.results.panels import Panel
+from harness.results.flags import flags
+from harness.results.panels import Panel, person_facts
 from harness.results.row_faults import NOT_THE_TEST_SET
 from harness.results.run_table import UNTRAINED
 from harness.suites.published_tables import PublishedRow, load_published, published_names
@@ -182,6 +183,8 @@ def _protocols(row: Row, published: Row) -> tuple[dict[str, str], list[str]]:
     }
     if row["rule"] != UNTRAINED and (row["val"] == "holdout" or row["train_on"] != "train"):
         unlike["training data"] = f"training data: {row['train_on']}, validation {row['val']}"
+    own = person_facts(row["config"], "training persons") | flags(row)
+    unlike |= {name: f"{name}: {value}" for name, value in own.items()}
     if faults := [line for line in row.get("faults") or () if any(part in line for part in _INCOMPARABLE)]:
         unlike["data"] = "; ".join(f"{line[:1].lower()}{line[1:]}" for line in faults)
     if published["changed"]:

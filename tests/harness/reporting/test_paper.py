@@ -84,3 +84,9 @@ def test_a_folded_name_touches_no_other(fake):
     boxes = [tick.get_window_extent() for tick in ticks]
     assert not [pair for pair in pairwise(boxes) if pair[0].y0 < pair[1].y1]
     pyplot.close(figure)
+
+
+def test_a_scored_result_that_tells_no_pairs_stands_beside_one_that_does(fake):
+    rows = [fake.row("cskt"), fake.row("theirs", scored="x.npz", train_pairs=float("nan"))]
+    panel = split_panels(DataFrame(rows), lambda row: {"data": "x"}, persons(rows))[0]
+    assert "700 training pairs" in caption(panel)

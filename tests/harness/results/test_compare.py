@@ -14,7 +14,7 @@ from harness.evaluate.power import spread
 from harness.evaluate.variance import shared
 from harness.pages.tables import DASH, MARK
 from harness.record import BOOTSTRAP
-from harness.results.compare import Compared, compare
+from harness.results.compare import Compared, _pairs, compare
 from harness.results.run_source import Source
 from harness.results.seeds.seed_lines import needs_line
 from harness.results.seeds.shared_seeds import MARKED, data_of
@@ -305,3 +305,13 @@ def test_what_is_unknown_of_two_results_is_the_same_as_none_and_as_nan(fake):
     rows = [fake.row("a", train_pairs=None), fake.row("b", train_pairs=float("nan"))]
     assert len({data_of(row) for row in rows}) == 1
     assert data_of(fake.row("a")) != data_of(rows[0])
+
+
+def test_of_several_results_on_a_test_set_those_on_the_same_pictures_make_the_pair(fake):
+    now, before, other = (
+        fake.row(name, "icfg", "cuhk", pictures=pictures)
+        for name, pictures in (("a", "now"), ("a", "before"), ("b", "before"))
+    )
+    assert _pairs([now, before], [other]) == [(before, other)]
+    assert _pairs([now, before], [other | {"pictures": "else"}]) == [(now, other | {"pictures": "else"})]
+    assert _pairs([now], [fake.row("b", "icfg", "rstp")]) == []

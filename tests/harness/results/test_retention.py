@@ -36,3 +36,8 @@ def test_an_untrained_result_under_another_setting_says_nothing(fake):
     assert retained([floor, trained])[1] == (-5.0, "cuhk")
     for key in SAME:
         assert retained([floor | {key: "another"}, trained])[1] == (None, None), key
+
+
+def test_the_newest_untrained_result_counts(fake):
+    newest, older = (fake.row("zero_shot", "icfg", "cuhk", r1, rule="untrained") for r1 in (20.0, 5.0))
+    assert retained([newest, older, fake.row("cskt", "icfg", "cuhk", 25.0)])[2] == (5.0, "cuhk")

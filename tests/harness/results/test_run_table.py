@@ -387,6 +387,21 @@ def test_runs_that_start_from_the_seeds_of_one_run_are_one_condition():
     assert [row["weights"] for row in unknown] == ["of a", "of b"]
 
 
+def test_of_some_datasets_the_runs_that_others_start_from_are_known_too(experiment, fake):
+    before = None
+    for name, dataset in (("first", "rstp"), ("pre", "icfg"), ("fine", "cuhk")):
+        made, arrays = fake.record(name, dataset, 40)
+        made.config["backbone"] |= {"init_from": before} if before else {}
+        fake.send(experiment, made, arrays)
+        before = made.name
+    whole = read_runs(experiment).set_index("method").loc["fine"]
+    some = read_runs(experiment, None, ("cuhk",)).set_index("method")
+    assert whole["several"] == "cuhk+icfg+rstp"
+    assert some.index.tolist() == ["fine"]
+    for name in ("several", "condition", "weights", "met"):
+        assert some.loc["fine", name] == whole[name]
+
+
 def test_query_values_are_hits_or_precisions():
     arrays = {"t2i/rank": np.array([1, 5, 6]), "t2i/AP": np.array([1, 0.5, 0.2])}
     assert query_values(arrays, "R5").tolist() == [1, 1, 0]

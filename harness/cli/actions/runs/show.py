@@ -13,7 +13,7 @@ from harness.cli.options import plain, print_json, printed_command
 from harness.cli.terminal import fault_lines, interval_line, met_lines, metric_table, record_table
 from harness.config.values import flatten
 from harness.data.protocols.galleries import parse_test
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError, HarnessError, many
 from harness.files import write_text
 from harness.paths import runs_root
 from harness.record import (
@@ -23,7 +23,6 @@ from harness.record import (
     Record,
     RunFolder,
     find_run,
-    sets_name,
 )
 from harness.record.marks import read_marks
 from harness.results.versions import older_of
@@ -52,18 +51,13 @@ def print_run(name: str, root: str | None, as_json: bool) -> None:
         metric_table(_title(result), (result["metrics"], result["intervals"]))
         interval_line(result)
         if not record.synthetic:
-            met_lines(_trained_on(record), parse_test(str(result["dataset"]))[0])
+            met_lines(record.learned_from, parse_test(str(result["dataset"]))[0])
         fault_lines(result)
     _print_history(_history(folder))
     if record.error:
         click.echo(plain(f"error: {record.error['message']}\n\n{record.error['traceback']}"))
     for head, text in _details(record, folder):
         paragraph(f"{head:<9} ", text)
-
-
-def _trained_on(record: Record) -> str:
-    """Return the names of the sets that a run learned from, joined by +."""
-    return str(record.config["dataset"].get("trained_on") or sets_name(record.config))
 
 
 def _print_history(history: Sequence[dict[str, float]]) -> None:
@@ -198,5 +192,5 @@ def print_queries(
 def _title(result: Mapping[str, Any]) -> str:
     """Return what a result on another dataset is called, with what it stands without."""
     n = result.get("left_out") or result.get("bad_images", 0)
-    without = f" without {n:,} unreadable images" if n else ""
+    without = f" without {many(n, 'unreadable image')}" if n else ""
     return f"on {result['dataset']}{without}" + ("" if "pictures" in result else f" · {BEFORE_PICTURES}")
