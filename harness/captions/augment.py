@@ -16,6 +16,7 @@ from random import Random
 
 from harness.captions.synonyms import Synonyms, edges, read_synonyms, shipped
 from harness.config.augment import TextAugmentConfig
+from harness.errors import DataError
 
 _NO_TRANSLATIONS = (
     "Back translation is off: the dataset's file has no captions_bt, and none were made with `harness data "
@@ -86,10 +87,16 @@ def caption_augment(
         captions_bt: their back translations, "" where one is missing [n_caption]; empty where there are none.
         synonyms_file: a table in place of the shipped one.
 
-    Raises `UsageError` when the table of synonyms cannot be read.
+    Raises `UsageError` when the table of synonyms cannot be read, and `DataError` when it is another than the config
+    says.
     """
-    needed = config.synonym_replacement or config.random_insertion or config.eda
+    needed = config.replaces_words
     synonyms = (read_synonyms(synonyms_file) if synonyms_file else shipped()) if needed else None
+    if synonyms and config.synonyms_index not in (None, synonyms.digest):
+        raise DataError(
+            f"{synonyms_file} holds other synonyms than when the run was set up: put back what it held, or begin "
+            "another run."
+        )
     augment = CaptionAugment(config, captions, captions_bt, synonyms)
     notices = []
     if config.back_translation:

@@ -1,8 +1,8 @@
 """Config sections of image and text augmentation."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from harness.config.fields import Section, setting
 
@@ -83,6 +83,20 @@ class TextAugmentConfig(Section):
         0.0, "strength of one of the four word operations, drawn for each caption (EDA)", ge=0, le=1
     )
     synonyms: str | None = setting(None, "file of synonyms in place of the shipped table")
+    synonyms_index: str | None = setting(
+        None, "SHA-256 of the table in synonyms, filled in when it is read", identity="changed"
+    )
+
+    @property
+    def replaces_words(self) -> bool:
+        """Whether any operation asks for synonyms."""
+        return bool(self.synonym_replacement or self.random_insertion or self.eda)
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        if self.synonyms_index and not self.synonyms:
+            raise ValueError("synonyms_index follows from synonyms: set that, or neither")
+        return self
 
 
 class AugmentConfig(Section):

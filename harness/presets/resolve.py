@@ -15,9 +15,9 @@ from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.data.own_data import OWN_SETTINGS, own_settings, remember
 from harness.data.protocols.joint_names import joint_defaults, parts_of, shares
-from harness.data.protocols.noise import with_index
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief
+from harness.presets.file_contents import with_contents
 from harness.presets.preset_files import read_preset, synthetic_presets
 from harness.registry.plug_ins import plugin_class
 
@@ -100,8 +100,8 @@ def check_agreement(given: Iterable[tuple[str, str]]) -> None:
                 raise UsageError(f"{earlier} and {option} contradict one another: leave one of them out.")
 
 
-def build(values: Mapping[str, Any]) -> RunConfig:
-    """Check nested values and return them as a `RunConfig`; the method's own config class is looked up by name."""
+def build(values: Mapping[str, Any], *, stored: bool = False) -> RunConfig:
+    """Check nested values and return them as a `RunConfig`, with what its files hold, as a `stored` one has."""
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     method = values.get("method")
     if not isinstance(method, Mapping):
@@ -113,7 +113,7 @@ def build(values: Mapping[str, Any]) -> RunConfig:
         remember(data)
     try:
         config = _with_own_input(RunConfig(**values))
-        config = config.model_copy(update={"dataset": with_index(config.dataset)})
+        config = config if stored else with_contents(config)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
     _check_rule(config, method_class)
@@ -144,7 +144,7 @@ def _check_own(data: DatasetConfig, dataset: type[PersonDataset]) -> None:
 
 def build_stored(values: Mapping[str, Any]) -> RunConfig:
     """Return what `build` does, of values that were stored: settings that are gone since are passed over."""
-    return build(without_removed(values))
+    return build(without_removed(values), stored=True)
 
 
 def _check_rule(config: RunConfig, method_class: "type[Method]") -> None:

@@ -7,10 +7,11 @@ from harness.clip.weight_files import read_tensors, refuse_not_finite
 from harness.clip.weights import Weights
 from harness.config.sections import BackboneConfig
 from harness.config.values import content_hash
-from harness.errors import UsageError
+from harness.errors import UsageError, listed
 from harness.record import WEIGHTS, find_run
 
 TOWERS = "clip.model."
+_LEFT_OUT = "drop_text_layers"
 
 
 def load_backbone(config: BackboneConfig, *, seed: int, runs: Path | None = None) -> Clip:
@@ -35,7 +36,8 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
         name: the open_clip model that is to be filled, which must be the run's.
         runs: folder of the records; else the default one.
 
-    Raises `UsageError` for a run that is not finished, has another model, or trained nothing of the towers.
+    Raises `UsageError` for a run that is not finished, has another model, left layers out, or trained nothing of the
+    towers.
     """
     folder = find_run(run, runs)
     record = folder.read()
@@ -47,6 +49,12 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
     if config.name != name:
         raise UsageError(
             f"The run {record.name} has the backbone {config.name}, not {name}: set backbone.name={config.name}."
+        )
+    if left_out := record.config.get("method", {}).get(_LEFT_OUT):
+        layers = listed([str(layer) for layer in left_out])
+        raise UsageError(
+            f"The run {record.name} has no text layer {layers} (method.{_LEFT_OUT}), and a backbone has all: start "
+            "from a run that left none out."
         )
     file = folder.whole(WEIGHTS)
     trained = read_tensors(file) if file.is_file() else {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.compute.devices import is_main_process
+from harness.compute.devices import agreed, is_main_process
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import DataError, many
@@ -56,7 +56,9 @@ def run_seeds(
     for one in with_seeds(config, n_seeds):
         records.append(run(one, runs=runs, force=force, device=device, listener=listener, tags=tags))
     root = runs_root(runs).path
-    group = summarise(records, [RunFolder(root / record.name) for record in records])
+    folders = [RunFolder(root / record.name) for record in records]
+    # The main process alone has written all results when it comes here; the others wait for what it makes of them.
+    group: dict[str, Any] = agreed(summarise(records, folders) if is_main_process() else None)
     if is_main_process():
         write_json(root / _GROUPS / f"{group['name']}.json", group)
         publish_group(group, records, root)

@@ -50,6 +50,8 @@ class TrialListener(Listener):
         shared = {"fingerprint": record.fingerprint, "backbone": backbone, "versions": record.versions}
         self.study.queue.hold("material", shared)
         self.study.queue.hold("pictures", record.pictures)
+        if record.further:
+            self.study.queue.hold("further data", record.further)
 
     def on_resume(self, history: list[dict[str, float]], step: int) -> None:
         """Pass it on, and report what was reached before the interruption, as far as the study does not know it."""

@@ -64,6 +64,10 @@ class Checkpoint:
         passed = time.monotonic() - self._written
         return passed >= self.every_seconds or (epoch_ended and passed * _SHARE_OF_TIME >= self._cost)
 
+    def written_elsewhere(self) -> None:
+        """Note that another process writes now, so that this one does not find it due at each step."""
+        self._written = time.monotonic()
+
     def write(self, state: State, method: Method, optimiser: Any, scaler: Any) -> None:
         """Write everything that a later process needs to resume exactly from here."""
         start = time.monotonic()

@@ -74,16 +74,24 @@ class GradientCache:
         return states, {name: torch.cat([features[name] for features in rows]) for name in rows[0]}
 
     def _gradients(self, features: Features, batch: Batch) -> Features:
-        """Return the gradient of the losses at every feature that has one."""
-        leaves = {
-            name: rows.detach().requires_grad_(rows.is_floating_point()) for name, rows in features.items()
-        }
+        """Return the gradient of the losses at every feature that has one.
+
+        Of half precision at full: these gradients are not scaled yet, and most would be below its smallest number.
+        """
+        leaves = {name: _full(rows.detach()) for name, rows in features.items()}
         with torch.enable_grad(), self.autocast():
             total = self.method.losses(leaves, batch).total
         asked = [leaf for leaf in leaves.values() if leaf.requires_grad]
         found = torch.autograd.grad(total, asked, allow_unused=True)
         names = [name for name, leaf in leaves.items() if leaf.requires_grad]
         return {name: rows for name, rows in zip(names, found, strict=True) if rows is not None}
+
+
+def _full(rows: Tensor) -> Tensor:
+    """Return features in at least single precision, which ask for a gradient; others as they are."""
+    if not rows.is_floating_point():
+        return rows
+    return rows.to(torch.promote_types(rows.dtype, torch.float32)).requires_grad_()
 
 
 def _carried(own: Features, gradients: Features, rows: slice) -> Losses:

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
+import torch
+
 from harness.compute.devices import Accelerator, autocast
 from harness.compute.fused import fused
 from harness.config.sections import RunConfig
@@ -112,7 +114,7 @@ class Training:
         with self.stop.heeded():
             while self.state.epoch < self.config.train.epochs and not self._patience_ended():
                 self._epoch(self.state.epoch + 1)
-            if self.stop.asked:  # after the last step: in the last validation, say
+            if self._asked_to_stop():  # after the last step: in the last validation, say
                 self._save()
                 raise Interrupted(f"stopped by a signal after epoch {self.state.epoch}")
         return self.state
@@ -141,7 +143,7 @@ class Training:
                 self._look(epoch)
             self.step_seconds.append(-clock + (clock := time.perf_counter()))
             self.listener.on_step(epoch, self.state.step, n_steps)
-            self._pause_if_asked(epoch)
+            self._pause_if_asked(epoch, last=self.state.step == n_steps)
         self._look(epoch)
 
     def _is_measured(self) -> bool:
@@ -185,14 +187,23 @@ class Training:
         for name, value in self.losses.collect(epoch, self.method).items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
 
-    def _pause_if_asked(self, epoch: int) -> None:
-        if self.stop.asked:
+    def _pause_if_asked(self, epoch: int, last: bool) -> None:
+        # Several processes ask one another only as often as they look at the losses, for that waits for the device.
+        asks = last or self.engine.num_processes == 1 or self.state.step % self.losses.patience == 0
+        if asks and self._asked_to_stop():
             self._look(epoch)
             self._save()
             raise Interrupted(f"stopped by a signal in epoch {epoch} after step {self.state.step}")
         if self.checkpoint.due(epoch_ended=False):
             self._look(epoch)
             self._save()
+
+    def _asked_to_stop(self) -> bool:
+        """Return whether any process was asked to stop; all get the same answer, so that they stop at one step."""
+        if self.engine.num_processes == 1:
+            return self.stop.asked
+        asked = torch.tensor(float(self.stop.asked), device=self.engine.device)
+        return bool(self.engine.reduce(asked, reduction="sum").item())
 
     def _finish(self, epoch: int, seconds: float) -> None:
         sums = self.state.sums
@@ -246,6 +257,8 @@ class Training:
         if self.engine.is_main_process:
             self.checkpoint.write(self.state, self.method, self.optimiser, self.engine.scaler)
             self._settle()
+        else:
+            self.checkpoint.written_elsewhere()
 
     def _settle(self) -> None:
         """Let go of the weights that no checkpoint refers to any more."""

@@ -12,6 +12,8 @@ are skipped, and a word on several lines has the synonyms of all of them:
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness.config.augment import TextAugmentConfig
+from harness.config.values import content_hash
 from harness.errors import UsageError
 from harness.file_kinds import read_text
 
@@ -44,6 +46,11 @@ class Synonyms:
 
     def __len__(self) -> int:
         return len(self._table)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the table, whatever the order of its lines."""
+        return content_hash(self._table)
 
     def of(self, word: str) -> tuple[str, ...]:
         """Return the synonyms of a word; none of a stop word, nor of one that the table does not know.
@@ -96,6 +103,13 @@ def read_synonyms(file: str | Path) -> Synonyms:
     if not table:
         raise UsageError(f"The synonyms {path} hold no word. {_FORM}")
     return Synonyms({word: known for word, known in table.items() if known})
+
+
+def with_digest(config: TextAugmentConfig) -> TextAugmentConfig:
+    """Return a config whose `synonyms_index` says what its file holds, where one is read and it does not say so."""
+    if not config.synonyms or not config.replaces_words or config.synonyms_index:
+        return config
+    return config.model_copy(update={"synonyms_index": read_synonyms(config.synonyms).digest})
 
 
 def _parsed(line: str, place: str) -> tuple[list[str], list[str]]:

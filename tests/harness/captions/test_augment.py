@@ -17,9 +17,9 @@ from harness.captions.augment import (
     swapped,
     times,
 )
-from harness.captions.synonyms import STOP_WORDS, Synonyms, shipped
+from harness.captions.synonyms import STOP_WORDS, Synonyms, shipped, with_digest
 from harness.config.augment import TextAugmentConfig
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 
 SYNONYMS = Synonyms({"man": ["gentleman", "adult male"], "shirt": ["jersey"], "red": ["crimson", "scarlet"]})
 CAPTION = "A man in a red shirt, and the man wears a hat."
@@ -194,7 +194,7 @@ def test_random_deletion_comes_last():
     assert {text for text in found if "adult" in text.split() and "male" not in text.split()}
 
 
-ALONE = [{name: 0.5} for name in TextAugmentConfig.model_fields if name != "synonyms"]
+ALONE = [{name: 0.5} for name in TextAugmentConfig.model_fields if not name.startswith("synonyms")]
 
 
 @pytest.mark.parametrize("config", ALONE, ids=lambda config: next(iter(config)))
@@ -303,6 +303,18 @@ def test_a_table_of_ones_own_replaces_the_shipped_one(tmp_path):
     assert notices == []
     augment, _ = caption_augment(TextAugmentConfig(synonym_replacement=0.5), ["a man"], [])
     assert augment.caption(0, 0) not in ("a man", "a alpha")
+
+
+def test_a_table_that_is_another_now_than_the_config_says_is_refused(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("man: alpha\n")
+    config = with_digest(TextAugmentConfig(synonym_replacement=0.5, synonyms=str(file)))
+    assert caption_augment(config, ["a man"], [], file)[0].caption(0, 0) == "a alpha"
+    file.write_text("# said otherwise\n\nman:   alpha\n")
+    assert caption_augment(config, ["a man"], [], file)[0].caption(0, 0) == "a alpha"
+    file.write_text("man: beta\n")
+    with pytest.raises(DataError, match="holds other synonyms than when the run was set up"):
+        caption_augment(config, ["a man"], [], file)
 
 
 def test_a_table_that_no_operation_reads_is_told_and_not_read():

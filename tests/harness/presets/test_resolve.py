@@ -9,7 +9,14 @@ from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.preset_files import PRESETS, known_presets, own_presets
-from harness.presets.resolve import check_agreement, config_keys, differences, parse_override, resolve
+from harness.presets.resolve import (
+    build_stored,
+    check_agreement,
+    config_keys,
+    differences,
+    parse_override,
+    resolve,
+)
 
 
 def test_later_layers_win(tmp_path):
@@ -205,3 +212,22 @@ def test_another_backbone_brings_its_own_input_unless_something_else_is_chosen()
 def test_an_unknown_backbone_is_told_when_the_config_is_made():
     with pytest.raises(UsageError, match="Did you mean 'ViT-B-16-SigLIP'"):
         resolve("zero_shot", "icfg", overrides=["backbone.name=vit-b-16-siglip"])
+
+
+def test_what_a_table_of_synonyms_holds_is_part_of_a_run_s_identity_where_it_is_read(tmp_path):
+    file = tmp_path / "mine.txt"
+
+    def identity(*overrides, of="man: alpha\n"):
+        file.write_text(of)
+        config = resolve("cskt", "icfg", overrides=[f"train.augment.text.synonyms={file}", *overrides])
+        return config, content_hash(identity_values(config))
+
+    reads = "train.augment.text.eda=0.1"
+    config, first = identity(reads)
+    assert len(config.train.augment.text.synonyms_index) == 64
+    assert first == identity(reads)[1] != identity(reads, of="man: beta\n")[1]
+    assert identity()[0].train.augment.text.synonyms_index is None
+    file.unlink()
+    assert build_stored(config.model_dump(mode="json")) == config
+    with pytest.raises(UsageError, match=r"mine.txt cannot be read"):
+        resolve("cskt", "icfg", overrides=[f"train.augment.text.synonyms={file}", reads])

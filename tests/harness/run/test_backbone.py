@@ -60,6 +60,12 @@ def test_a_run_that_left_the_towers_alone_is_no_start(world, twins, tmp_path, me
         run(world.quick(twins, "full_finetune", "icfg", f"backbone.init_from={record.name}"), runs=tmp_path)
 
 
+def test_a_run_without_some_text_layers_is_no_start(world, twins, tmp_path):
+    record = run(world.quick(twins, "tbps_clip", "icfg", "method.drop_text_layers=[1]"), runs=tmp_path)
+    with pytest.raises(UsageError, match=r"has no text layer 1 \(method.drop_text_layers\)"):
+        run(world.quick(twins, "full_finetune", "icfg", f"backbone.init_from={record.name}"), runs=tmp_path)
+
+
 def test_an_unknown_run_and_another_model_are_one_clear_error(world, twins, source):
     record, runs = source
     with pytest.raises(UsageError, match="No run 'nowhere'"):

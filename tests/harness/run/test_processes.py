@@ -54,9 +54,7 @@ def ranks(tmp_path_factory):
     with ForkedCommands(folder, environment()) as first, ForkedCommands(folder, environment()) as second:
 
         def call(words):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
+            port = free_port()
             shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
             logs = [folder / f"{port}-{rank}.log" for rank in range(2)]
             for rank, process in enumerate((first, second)):
@@ -66,6 +64,12 @@ def ranks(tmp_path_factory):
             assert codes == [0, 0], [log.read_text() for log in logs]
 
         yield call
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def by_torchrun(words):
@@ -119,6 +123,13 @@ def test_two_processes_give_the_losses_and_metrics_of_one(
                     np.testing.assert_array_equal(kept_one[key], kept_two[key], err_msg=key)
 
 
+def test_two_processes_train_several_seeds_into_one_group(twins, tmp_path, ranks):
+    ranks(command(twins, tmp_path, "linear_probe", "--seeds", "2", epochs=1))
+    (group,) = (tmp_path / "groups").glob("*.json")
+    assert json.loads(group.read_text())["seeds"] == [1, 2]
+    assert len(list(tmp_path.glob("*/queries.npz"))) == 2
+
+
 def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     often = ["--set", "train.checkpoint_seconds=0.01"]
@@ -140,19 +151,23 @@ def test_a_killed_run_goes_on_to_bit_identical_weights_and_metrics(twins, tmp_pa
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(twins, tmp_path):
-    arguments = command(twins, tmp_path, "adapter_only", "--set", "train.checkpoint_seconds=0.01")
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+def test_ctrl_c_in_one_of_two_processes_leaves_a_checkpoint_and_says_how_to_go_on(twins, tmp_path):
+    arguments = command(twins, tmp_path, "adapter_only", "--set", "train.checkpoint_seconds=0.01", epochs=50)
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            env=environment() | shared | {"RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        for rank in "01"
     )
-    wait_for_checkpoint(tmp_path, process)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+    wait_for_checkpoint(tmp_path, first)
+    second.send_signal(signal.SIGINT)
+    said, others = (process.communicate(timeout=120)[1] for process in (first, second))
+    assert (first.returncode, second.returncode) == (130, 130), said + others
     assert "same command to resume" in said
     folder, record = only(tmp_path)
     assert record["status"] == "interrupted"

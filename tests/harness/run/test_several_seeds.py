@@ -1,5 +1,7 @@
 """Several seeds as one result: means and deviations by hand, and the rows of their table."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,14 @@ def test_seeds_count_up_from_that_of_the_config_and_the_group_is_written(made, w
     assert asked == [(2, True), (3, True)]
     assert sent == [group]
     assert [file.stem for file in (tmp_path / "groups").iterdir()] == [group["name"]]
+
+
+def test_a_process_that_does_not_write_takes_the_group_from_the_one_that_does(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(several_seeds, "run", lambda config, **more: SimpleNamespace(name=str(config.seed)))
+    monkeypatch.setattr(several_seeds, "is_main_process", lambda: False)
+    monkeypatch.setattr(several_seeds, "agreed", lambda value: {"name": "mine"} if value is None else value)
+    assert run_seeds(world.quick(tmp_path, "linear_probe"), 2, runs=tmp_path) == {"name": "mine"}
+    assert not list(tmp_path.iterdir())
 
 
 def test_seeds_of_what_no_seed_changes_are_one_run():

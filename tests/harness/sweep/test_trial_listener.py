@@ -142,6 +142,13 @@ def test_all_trials_share_data_pictures_weights_and_versions_and_not_the_seed(ma
     assert [known.identity for known in listener.records] == ["a"]
 
 
+def test_trials_of_a_joint_training_share_what_each_further_dataset_holds(make):
+    listener, joint = make(), record()
+    joint.further = {"cuhk": {"fingerprint": "theirs"}}
+    listener.on_start("name", joint)
+    assert listener.study.held[-1] == ("further data", joint.further)
+
+
 def test_costs_are_those_that_were_measured():
     assert costs(record()) == {}
     measured = record(parameters={"trainable": 12}, train_peak_bytes=3, step_seconds=None)

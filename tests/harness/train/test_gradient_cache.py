@@ -74,6 +74,26 @@ def test_parts_of_any_size_give_the_losses_and_gradients_of_the_whole(method, ba
     assert found.get("unread.weight") is None or not found["unread.weight"].any()
 
 
+class Faint(Small):
+    """A method whose gradients at features of half precision would be below the smallest number of that."""
+
+    def features(self, batch):
+        return {"row": self.map(batch.images).half()}
+
+    def losses(self, features, batch):
+        return Losses({"faint": features["row"].float().sum() * 1e-9})
+
+
+def test_gradients_at_features_of_half_precision_do_not_vanish(batch):
+    method, scale = Faint(), 2.0**20
+    method.zero_grad()
+    cache = GradientCache(method, method, 3)
+    cache.step(batch, lambda total: (total * scale).backward())
+    expected = scale * 1e-9 * batch.images.sum(dim=0)
+    for row in method.map.weight.grad:
+        torch.testing.assert_close(row, expected, rtol=1e-2, atol=1e-6)
+
+
 def test_no_more_rows_than_a_part_have_a_graph_at_a_time(method, batch):
     step(method, batch, 3)
     assert method.rows == [(3, False), (3, False), (1, False), (3, True), (3, True), (1, True)]

@@ -229,6 +229,37 @@ def test_a_checkpoint_is_due_at_a_cheap_epoch_end_else_after_its_time(monkeypatc
         assert (checkpoint.due(True), checkpoint.due(False)) == (at_end, within), passed
 
 
+def test_a_process_that_does_not_write_finds_a_checkpoint_due_no_more_often(make):
+    training = make()
+    training.checkpoint._written -= 2000
+    assert training.checkpoint.due(False)
+    training.engine = SimpleNamespace(is_main_process=False)
+    training._save()
+    assert not training.checkpoint.due(False)
+
+
+@pytest.mark.parametrize(("patience", "step"), [(1, 1), (2, 2), (25, 3)])
+def test_of_several_processes_one_that_is_asked_stops_all_at_a_step_where_they_ask_one_another(
+    make, patience, step
+):
+    training = make()
+    training.losses.patience = patience
+    engine, asked = training.engine, []
+    training.engine = type(
+        "Two",
+        (),
+        {
+            "num_processes": 2,
+            "__getattr__": lambda self, name: getattr(engine, name),
+            # The other process was asked to stop, this one was not.
+            "reduce": lambda self, tensor, reduction: asked.append((tensor.item(), reduction)) or tensor + 1,
+        },
+    )()
+    with pytest.raises(Interrupted, match=rf"epoch 1 .*step {step}$"):
+        training.run()
+    assert asked == [(0.0, "sum")]
+
+
 @pytest.mark.parametrize("setting", ["train.fused=always", "train.tf32=true", "train.prefetch=false"])
 def test_what_makes_steps_cheaper_changes_no_weight(make, setting):
     plain, other = make(), make(setting)
