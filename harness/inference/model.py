@@ -19,7 +19,7 @@ from harness.inference.relevance import Relevance, relevance
 from harness.methods import Method
 from harness.presets.resolve import build_stored
 from harness.record import WEIGHTS, Record, RunFolder, find_run
-from harness.run.backbone import load_backbone
+from harness.run.backbone import load_backbone, was_called
 from harness.run.job import build_method
 from harness.train.checkpoint import load_weights
 
@@ -40,7 +40,7 @@ class Trained:
         self.engine = inference(self.config.train.precision, device)
         named = folder.backbone(self.config.backbone)
         clip = load_backbone(named, seed=self.config.seed, runs=folder.path.parent)
-        _same_backbone(self.record, clip.identity.as_dict())
+        _same_backbone(self.record, clip.identity.as_dict(), folder.path.parent)
         method = build_method(self.config, clip)
         if method.trained:
             load_weights(method, folder.whole(WEIGHTS))
@@ -121,9 +121,10 @@ def _finished(folder: RunFolder) -> Record:
     return record
 
 
-def _same_backbone(record: Record, found: dict[str, Any]) -> None:
-    if record.backbone.get("sha256") != found.get("sha256"):
+def _same_backbone(record: Record, found: dict[str, Any], runs: Path) -> None:
+    noted, start = record.backbone.get("sha256"), record.config["backbone"].get("init_from")
+    if noted != found.get("sha256") and not (start and was_called(noted, start, record.started, runs)):
         raise HarnessError(
             f"The run {record.name} was trained on other backbone weights than those found now "
-            f"({record.backbone.get('sha256')} against {found.get('sha256')}): put the first ones back."
+            f"({noted} against {found.get('sha256')}): put the first ones back."
         )

@@ -1,6 +1,7 @@
 """Trained towers as the start of another run: `backbone.init_from` names the run whose towers are taken."""
 
 from pathlib import Path
+from typing import Any
 
 from harness.clip.model import Clip, load_clip
 from harness.clip.weight_files import read_tensors, refuse_not_finite
@@ -8,6 +9,7 @@ from harness.clip.weights import Weights
 from harness.config.sections import BackboneConfig
 from harness.config.values import content_hash
 from harness.errors import UsageError, listed
+from harness.files import file_hash
 from harness.record import WEIGHTS, find_run
 
 TOWERS = "clip.model."
@@ -24,6 +26,23 @@ def load_backbone(config: BackboneConfig, *, seed: int, runs: Path | None = None
     """
     towers = inherited_weights(config.init_from, config.name, runs) if config.init_from else None
     return load_clip(config, seed=seed, weights=towers)
+
+
+def was_called(digest: Any, init_from: str, since: str, runs: Path | None = None) -> bool:
+    """Say whether a run's towers are what an earlier version called by a digest, of a run that started from them.
+
+    What that version noted knows nothing of the weights, so they count where the run finished before it was used.
+
+    Args:
+        digest: as it was noted.
+        init_from: the run, as `inherited_weights` takes it.
+        since: when the run that started from it began, in ISO 8601.
+        runs: folder of the records; else the default one.
+    """
+    source = find_run(init_from, runs).read()
+    if source is None or source.finished is None or source.finished > since:
+        return False
+    return bool(digest == content_hash([source.identity, source.backbone.get("sha256")]))
 
 
 def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
@@ -67,7 +86,8 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
         )
     clip = load_backbone(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
     state = {**clip.model.state_dict(), **towers}
-    digest = content_hash([record.identity, clip.identity.sha256])
+    # The same run, repeated elsewhere, may have other weights.
+    digest = content_hash([record.identity, clip.identity.sha256, file_hash(file)])
     grid = getattr(clip.model.visual, "grid_size", None)
     known = tuple(grid) if grid else None
     return Weights(state, file, digest, clip.identity.quick_gelu, grid=known, image_size=config.image_size)

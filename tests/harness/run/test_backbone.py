@@ -1,6 +1,7 @@
 """Trained towers as the start of another run, and training on a few images: whole runs on a small twin."""
 
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from harness.clip.positions import resize_grid
 from harness.config.sections import BackboneConfig
-from harness.errors import DataError, UsageError
+from harness.config.values import content_hash
+from harness.errors import DataError, HarnessError, UsageError
+from harness.files import file_hash
 from harness.inference.model import Trained
 from harness.inference.transfer import evaluate_run
 from harness.record import FEW_SHOT, NOISE, WEIGHTS, RunFolder
@@ -38,6 +41,34 @@ def test_a_run_starts_from_the_towers_that_another_trained(world, twins, source)
     trained = load_file(runs / record.name / WEIGHTS)
     own = loaded.method.clip.model.state_dict()
     assert all(torch.equal(own[key.removeprefix("clip.model.")], value) for key, value in trained.items())
+
+
+def test_what_a_start_weighs_is_part_of_what_starts_from_it(world, twins, source):
+    record, runs = source
+    config = world.quick(twins, "linear_probe", "icfg", f"backbone.init_from={record.name}")
+    started = run(config, runs=runs)
+    # The same run again, on another device, say: other weights under the same identity.
+    folder = RunFolder(runs / record.name)
+    weights = {name: value * 1.001 for name, value in load_file(folder.file(WEIGHTS)).items()}
+    save_file(weights, folder.file(WEIGHTS))
+    record.weights_sha256 = file_hash(folder.file(WEIGHTS))
+    folder.write(record)
+    assert run(config, runs=runs).name != started.name
+    with pytest.raises(HarnessError, match="trained on other backbone weights than those found now"):
+        Trained(RunFolder(runs / started.name))
+
+
+@pytest.mark.parametrize(("finished", "loads"), [("2000-01-01T00:00:00+00:00", True), (None, False)])
+def test_a_run_of_an_earlier_version_loads_where_its_start_is_older(world, twins, source, finished, loads):
+    record, runs = source
+    started = run(world.quick(twins, "linear_probe", "icfg", f"backbone.init_from={record.name}"), runs=runs)
+    started.backbone["sha256"] = content_hash([record.identity, record.backbone["sha256"]])
+    RunFolder(runs / started.name).write(started)
+    # One that finished after, though it says the same, was repeated since.
+    record.finished = finished or "2100-01-01T00:00:00+00:00"
+    RunFolder(runs / record.name).write(record)
+    with nullcontext() if loads else pytest.raises(HarnessError, match="other backbone weights"):
+        assert Trained(RunFolder(runs / started.name)).method.trained
 
 
 def test_positions_are_fitted_to_another_image_size(world, twins, source):
