@@ -56,7 +56,7 @@ def write_card(
         raise UsageError(f"{record.name} was scored from {record.scored}: there is no model to hand on.")
     kept = [file for file in (WEIGHTS, BACKBONE) if folder.file(file).is_file()]
     if WEIGHTS not in kept and record.accounting.get("parameters", {}).get("trainable") != 0:
-        raise UsageError(f"{record.name} has no weights here, so there is nothing to load: repeat the run.")
+        folder.weights()
     place = Path(out)
     before = RunFolder(place).glance(tell=lambda file, why: None)
     if place.is_dir() and any(place.iterdir()) and (before is None or before.name != record.name):

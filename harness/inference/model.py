@@ -43,7 +43,7 @@ class Trained:
         _same_backbone(self.record, clip.identity.as_dict(), folder.path.parent)
         method = build_method(self.config, clip)
         if method.trained:
-            load_weights(method, folder.whole(WEIGHTS))
+            load_weights(method, folder.weights())
         self.method: Method = method.to(self.engine.device).eval()
         self.method.fold()
         self.encoder = Encoder(self.method, self.config, self.engine)

@@ -25,6 +25,7 @@ from harness.record.record import (
     RECORD,
     TRANSFER,
     VALUES,
+    WEIGHTS,
     Record,
     queries_elsewhere,
     result_elsewhere,
@@ -164,6 +165,15 @@ class RunFolder:
             why = ": its checksum is that of other content" * (state == DAMAGED)
             raise DataError(f"{file} is {state}{why}. {_again(name)}.")
         return file
+
+    def weights(self) -> Path:
+        """Return the path of what the run trained; raise `DataError` where it is damaged, or not here.
+
+        A bundle has no weights, so a run that came in one has none.
+        """
+        if not self.file(WEIGHTS).is_file():
+            raise DataError(f"{self.path.name} has no weights here, so there is nothing to load. {_REPEAT}.")
+        return self.whole(WEIGHTS)
 
     def _checksums(self) -> dict[str, str]:
         """Return the SHA-256 that the record, and each result elsewhere, notes of files; what is broken notes none."""

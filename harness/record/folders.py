@@ -23,7 +23,10 @@ def all_trials(root: Path, study: str = "*") -> list[RunFolder]:
 
 
 def all_runs(root: Path | None = None) -> list[RunFolder]:
-    """Return the folders of all recorded runs, oldest first; runs set aside are left out."""
+    """Return the folders of all recorded runs; runs set aside are left out.
+
+    Those whose record changed last come last, as when it was sent to MLflow: when a run began its record alone says.
+    """
     base = root or runs_root().path
     try:
         with reading(base):

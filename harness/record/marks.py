@@ -11,7 +11,8 @@ from harness.record.folder import RunFolder
 
 MARKS = "marks.json"
 _NAME = re.compile(r"[\w.\-/]{1,100}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Half a sign, as a byte that is not UTF-8 becomes on the command line, can be neither stored nor sent.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _TAKEN = ("harness.", "mlflow.")
 _LONGEST_VALUE, _LONGEST_NOTE = 500, 4_000
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -75,7 +76,8 @@ def parse_note(text: str) -> str:
 def checked_text(text: str, what: str, longest: int) -> str:
     """Return a text that can be shown and sent anywhere."""
     if _CONTROL.search(text):
-        raise UsageError(f"{what} holds no control characters, but got {brief(text)}: leave them out.")
+        why = f"{what} holds no control characters, and nothing that is not UTF-8, but got {brief(text)}"
+        raise UsageError(f"{why}: leave them out.")
     if len(text) > longest:
         raise UsageError(f"{what} has at most {longest:,} characters, but got {len(text):,}: shorten it.")
     return text
@@ -92,12 +94,12 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
         return (now or datetime.now(UTC)) - int(ago[1]) * _UNITS[ago[2]]
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return found if found.tzinfo else found.astimezone()
+    except (ValueError, OverflowError):
         raise UsageError(
             f"--since takes a date such as 2026-11-28, a time such as 2026-11-28T09:30, or how long ago as 12h, 3d or "
             f"2w, but got {brief(text)}."
         ) from None
-    return found if found.tzinfo else found.astimezone()
 
 
 def disk_bytes(folder: RunFolder) -> int:

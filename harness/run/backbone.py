@@ -75,7 +75,8 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
             f"The run {record.name} has no text layer {layers} (method.{_LEFT_OUT}), and a backbone has all: start "
             "from a run that left none out."
         )
-    file = folder.whole(WEIGHTS)
+    untrained = record.accounting.get("parameters", {}).get("trainable") == 0
+    file = folder.whole(WEIGHTS) if untrained else folder.weights()
     trained = read_tensors(file) if file.is_file() else {}
     refuse_not_finite(trained, file)
     towers = {key.removeprefix(TOWERS): value for key, value in trained.items() if key.startswith(TOWERS)}

@@ -46,6 +46,15 @@ BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 log = logging.getLogger(__name__)
 
 
+def sendable(text: str) -> str:
+    """Return a text as a store takes it: half a sign, as of a file's name that is not UTF-8, is written out.
+
+    >>> sendable("a\udcff")
+    'a\\\\udcff'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Store:
     """One MLflow store and experiment; made once, safe when several processes start at the same time."""
 
@@ -89,13 +98,15 @@ class Store:
         kept = kept_tags(before)
         if PARENT in kept and not self.is_there(kept[PARENT]):
             del kept[PARENT]
-        for row in before:
-            self.remove(row.id)
         given = kept | tags(record) | origin(record) | marks(record.key, folder.path)
+        given = {key: sendable(value) for key, value in given.items()}
         run = self.client.create_run(self.experiment_id, milliseconds(record.started), given, record.name)
         run_id = str(run.info.run_id)
         self.log_params(run_id, flatten(record.config))
         self._dataset(run_id, record)
+        # Only now, for what cannot be sent must not be lost.
+        for row in before:
+            self.remove(row.id)
         return run_id
 
     def open(
@@ -152,7 +163,8 @@ class Store:
         """Set a run's tags in as few calls as may be."""
         from mlflow.entities import RunTag
 
-        for part in _parts([RunTag(key, value) for key, value in values.items()], BATCH["tags"]):
+        tags = [RunTag(key, sendable(value)) for key, value in values.items()]
+        for part in _parts(tags, BATCH["tags"]):
             self.client.log_batch(run_id, tags=part)
 
     def describe(self, views: Mapping[str, str]) -> None:
@@ -267,7 +279,7 @@ class Store:
         """Log parameters as text."""
         from mlflow.entities import Param
 
-        params = [Param(key, str(value)) for key, value in values.items()]
+        params = [Param(key, sendable(str(value))) for key, value in values.items()]
         for part in _parts(params, BATCH["params"]):
             self.client.log_batch(run_id, params=part)
 

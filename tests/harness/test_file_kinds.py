@@ -106,6 +106,10 @@ def test_every_kind_has_a_way_out_that_names_a_quoted_path_or_none(kind):
     assert said.startswith(f"It is {kind.what}: ")
     assert "{" not in said
     assert "a b/c.json" not in said.replace("'a b/c.json", "")
+    # A command that ends the sentence ends before its full stop, so that it can be copied whole.
+    assert said.count("`") % 2 == 0
+    outside = " ".join(said.split("`")[::2])
+    assert not [word for word in ("&&", " -", "jq ", "rm ", "unrar", "7z x") if word in outside]
 
 
 @pytest.mark.parametrize(

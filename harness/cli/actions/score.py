@@ -1,5 +1,6 @@
 """What `harness score` does with its options: write lists, or score and show."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,13 @@ import click
 
 from harness.cli.actions.run import show_record
 from harness.cli.options import parse_size, plain, print_json
-from harness.cli.own_data import one_dataset
+from harness.cli.own_data import OWN_OPTIONS, one_dataset
 from harness.cli.progress import watching
 from harness.cli.terminal import metric_table
 from harness.config.sections import DatasetConfig
 from harness.data.own_data import own_settings
 from harness.datasets import DATASETS
-from harness.errors import UsageError, many
+from harness.errors import UsageError, listed, many
 from harness.files import write_json
 from harness.record import twin_name
 from harness.scoring.k_reciprocal import RERANKERS, Neighbours
@@ -33,13 +34,24 @@ _TOLD = (
     ),
     *("text_length", "backbone", "parameters", "trainable", "seed"),
 )
+_OF_LISTS = (
+    "--template",
+    "--split",
+    "--out",
+    "--synthetic",
+    "--data-root",
+    "--json",
+    *(f"--{name}" for name in OWN_OPTIONS),
+)
 _FILES = ("similarity", "embeddings", "rerank", "order")
 _READ = ("key", "transposed", "distance")
 
 
-def execute(options: dict[str, Any], quiet: bool) -> None:
-    """Do what the options say: lists, a split that makes no run, or a run."""
+def execute(options: dict[str, Any], quiet: bool, by_hand: Sequence[str] = ()) -> None:
+    """Do what the options say, of which some were given `by_hand`: lists, a split that makes no run, or a run."""
     if options["template"]:
+        if ignored := [name for name in by_hand if name not in _OF_LISTS]:
+            raise UsageError(f"--template writes lists and ends: leave {listed(ignored)} out.")
         _write_lists(options, quiet)
         return
     if options["out"]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from harness.cli.given import set_by_hand
 from harness.cli.names import PlugIn
 from harness.cli.options import (
     Choice,
@@ -115,4 +116,4 @@ def score(obj: dict[str, Any], /, **options: Any) -> None:
     """
     from harness.cli.actions.score import execute
 
-    execute(options, quiet=obj["quiet"])
+    execute(options, quiet=obj["quiet"], by_hand=set_by_hand())

@@ -7,6 +7,7 @@ import click
 
 from harness.cli import completing
 from harness.cli.completing import offering
+from harness.cli.given import set_by_hand
 from harness.cli.names import look_for_run
 from harness.cli.options import data_root_option, device_option, json_option, option, runs_option
 from harness.errors import UsageError
@@ -100,17 +101,6 @@ def search(
     with watching(obj["quiet"] or as_json) as listener:
         found = search(names[0], wanted, listener=listener, **options)
     show_search(found, as_json)
-
-
-def set_by_hand() -> list[str]:
-    """Return the options of this command that were given, by their names on the command line."""
-    context = click.get_current_context()
-    given = click.core.ParameterSource.COMMANDLINE
-    return [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name and context.get_parameter_source(parameter.name) == given
-    ]
 
 
 def check_serving(

@@ -11,7 +11,7 @@ from harness.api import load
 from harness.bundle.card import write_card
 from harness.cli.main import cli
 from harness.cli.options import run_safely
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.record import WEIGHTS, RunFolder
 from harness.run.run import run
 from tests import measured_runs
@@ -92,7 +92,7 @@ def test_what_cannot_be_a_card_is_one_line(known, tmp_path, monkeypatch, capsys)
     assert run_safely(cli, debug=False) == 0
     assert json.loads(capsys.readouterr().out)["without"] == ["icfg", "cuhk"]
     folder.file(WEIGHTS).unlink()
-    with pytest.raises(UsageError, match="no weights here"):
+    with pytest.raises(DataError, match="no weights here"):
         write_card(record.name, tmp_path / "other", tmp_path / "runs")
     record.tags["harness.scored"] = "scores.npy"
     folder.write(record)

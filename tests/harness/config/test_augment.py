@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.config.augment import POOL, AugmentConfig, ImageOperation, PoolConfig, TextAugmentConfig
+from harness.config.sections import BackboneConfig, TrainConfig
 
 SHARES = [name for name in TextAugmentConfig.model_fields if not name.startswith("synonyms")]
 
@@ -98,3 +99,14 @@ def test_bounds_are_taken_and_what_lies_beyond_is_refused(section, name, bounds)
 )
 def test_wrong_values_and_unknown_keys_are_named(section, values):
     assert fails(section, **values) == set(values)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_is_no_number(value):
+    with pytest.raises(ValidationError, match=f"must be a number, but got {str(value).lower()}"):
+        AugmentConfig(flip=value)
+    with pytest.raises(ValidationError, match="must be a number"):
+        AugmentConfig(pad=value)
+    with pytest.raises(ValidationError, match="must be a number"):
+        BackboneConfig(text_length=value)
+    assert TrainConfig(prefetch=value).prefetch is value

@@ -1,5 +1,6 @@
 """Tags, notes and moments as people give them: what is refused, and that a damaged file costs no run."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,8 @@ from harness.record.marks import MARKS, Marks, parse_note, parse_since, parse_ta
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a b", "x\x1b[31m", "harness.kind", "mlflow.note.content", "a=\x07", "a=" + "x" * 501]
+    "text",
+    ["", "a b", "x\x1b[31m", "harness.kind", "mlflow.note.content", "a=\x07", "a=\udcff", "a=" + "x" * 501],
 )
 def test_tags_that_could_not_be_shown_or_asked_for_are_refused(text):
     with pytest.raises(UsageError):
@@ -19,8 +21,9 @@ def test_tags_that_could_not_be_shown_or_asked_for_are_refused(text):
 
 def test_a_note_without_control_characters_is_taken_as_it_is():
     assert parse_note("two\nlines 人") == "two\nlines 人"
-    with pytest.raises(UsageError, match="control characters"):
-        parse_note("\x1b]0;title\x07")
+    for text in ("\x1b]0;title\x07", "half a sign: \udcff"):
+        with pytest.raises(UsageError, match="control characters"):
+            parse_note(text)
 
 
 def test_a_moment_is_a_date_a_time_or_so_long_ago():
@@ -29,7 +32,9 @@ def test_a_moment_is_a_date_a_time_or_so_long_ago():
     assert parse_since("2w", now) == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert parse_since("2026-03-01T10:00+00:00") == datetime(2026, 3, 1, 10, tzinfo=UTC)
     assert parse_since("2026-03-01").tzinfo is not None
-    for text in ("yesterday-ish", "-3d", "3 days", "2026-13-01"):
+    with suppress(UsageError):  # one way or the other, by the time zone
+        assert parse_since("0001-01-01").tzinfo is not None
+    for text in ("yesterday-ish", "-3d", "3 days", "2026-13-01", "", "0000-01-01"):
         with pytest.raises(UsageError, match="--since takes a date"):
             parse_since(text)
 

@@ -97,6 +97,20 @@ def test_a_run_without_some_text_layers_is_no_start(world, twins, tmp_path):
         run(world.quick(twins, "full_finetune", "icfg", f"backbone.init_from={record.name}"), runs=tmp_path)
 
 
+def test_a_run_whose_weights_are_not_here_is_no_start_and_no_model(world, twins, source):
+    record, runs = source
+    folder = RunFolder(runs / record.name)
+    folder.file(WEIGHTS).unlink()
+    for work in (
+        lambda: run(world.quick(twins, "zero_shot", "icfg", f"backbone.init_from={record.name}"), runs=runs),
+        lambda: Trained(folder),
+    ):
+        with pytest.raises(
+            DataError, match=f"{record.name} has no weights here, so there is nothing to load"
+        ):
+            work()
+
+
 def test_an_unknown_run_and_another_model_are_one_clear_error(world, twins, source):
     record, runs = source
     with pytest.raises(UsageError, match="No run 'nowhere'"):
@@ -247,10 +261,11 @@ def test_towers_of_timm_are_taken_from_another_size(monkeypatch, tmp_path, kind,
         name="trained",
         identity="ab",
         scored=None,
+        accounting={},
         config={"backbone": config.model_dump(), "seed": 1},
     )
     folder = SimpleNamespace(
-        read=lambda: record, whole=lambda name: tmp_path / name, backbone=lambda config: config
+        read=lambda: record, weights=lambda: tmp_path / WEIGHTS, backbone=lambda config: config
     )
     monkeypatch.setattr(backbone, "find_run", lambda run, runs: folder)
     found = load_backbone(config.model_copy(update={"init_from": "trained", "image_size": size}), seed=0)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.record import RunFolder, all_runs
-from harness.record.marks import read_marks
+from harness.record.marks import read_marks, write_marks
 from harness.track import keeping
 from harness.track.keeping import archive_run, delete_run, leftovers, note_run, restore_run, tag_run
 from harness.track.notes import NOTE
@@ -100,3 +100,20 @@ def test_what_mlflow_does_not_take_is_kept_and_sent_by_the_next_sync(sent, away)
     assert read_marks(folder).tags == {"paper": ""}
     assert folder.read().tracking["synced"] is False
     assert f"harness runs archive {made.name}" in str(archive_run(folder, made))
+
+
+def test_half_a_sign_in_what_an_earlier_version_noted_is_sent_written_out(sent, experiment):
+    made, folder = sent
+    made.command = "harness run --data /data/\udcff"
+    write_marks(folder, read_marks(folder).model_copy(update={"note": "n\udcff", "tags": {"v": "a\udcff"}}))
+    row = experiment.run(publish(made, folder, experiment)["run_id"])
+    assert row.tags["v"] == r"a\udcff"
+    assert "n" in row.tags[NOTE]
+
+
+def test_a_run_that_cannot_be_sent_stays_in_mlflow_as_it_was(sent, experiment, monkeypatch):
+    made, folder = sent
+    monkeypatch.setattr(experiment, "log_params", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        experiment.create(made, folder)
+    assert experiment.is_there(made.tracking["run_id"])

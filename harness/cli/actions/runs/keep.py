@@ -16,7 +16,7 @@ from harness.errors import UsageError, listed, many
 from harness.files import Busy, is_free, locked
 from harness.paths import cache_root, runs_root
 from harness.record import Record, RunFolder, all_runs, find_run, readable
-from harness.record.marks import disk_bytes, parse_note, parse_tag
+from harness.record.marks import disk_bytes, parse_note, parse_tag, read_marks
 from harness.run.several_seeds import groups
 from harness.track.keeping import (
     archive_run,
@@ -52,6 +52,9 @@ def delete(names: Sequence[str], root: str | None, *, yes: bool, only_here: bool
 
 def change(names: Sequence[str], root: str | None, *, archive: bool, as_json: bool) -> None:
     """Archive or restore runs."""
+    for folder, record in _named(names, root, running=True):
+        if read_marks(folder).archived == archive:
+            _tell(f"{record.name} was {'already' if archive else 'not'} archived")
     work, done = (archive_run, "archived") if archive else (restore_run, "restored")
     _apply(names, root, work, done, as_json)
 
@@ -61,6 +64,11 @@ def tag(name: str, texts: Sequence[str], removed: Sequence[str], root: str | Non
     tags = dict(map(parse_tag, texts))
     if not tags and not removed:
         raise UsageError("harness runs tag needs a tag, as NAME or NAME=VALUE, or --remove NAME.")
+    ((folder, _),) = _named([name], root, running=True)
+    known = read_marks(folder).tags
+    if absent := [one for one in removed if one not in known]:
+        has = f"its tags are {listed(sorted(known))}" if known else "it has none"
+        raise UsageError(f"{folder.path.name} has no tag {listed(absent)}: {has}.")
     _apply([name], root, lambda folder, record: tag_run(folder, record, tags, removed), "tagged", as_json)
 
 

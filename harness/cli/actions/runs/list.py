@@ -109,8 +109,8 @@ def chosen_runs(
     archived: bool = False,
 ) -> list[Listed]:
     """Return the runs that fit, in order; of those by age the newest `limit`, of others the first."""
-    after = parse_since(since) if since else None
-    wanted_tag = parse_tag(tag) if tag else None
+    after = None if since is None else parse_since(since)
+    wanted_tag = None if tag is None else parse_tag(tag)
     found = []
     for folder, record in readable(all_runs(root), tell):
         marks, config = read_marks(folder), record.config
@@ -124,6 +124,7 @@ def chosen_runs(
         )
         if fits:
             found.append(Listed(record, marks, disk_bytes(folder)))
+    found.sort(key=lambda run: (run.record.started, run.record.name))
     if sort in _ORDERS:
         found.sort(key=_ORDERS[sort])
         return found[:limit]

@@ -86,6 +86,15 @@ def test_the_command_writes_lists_shows_validation_and_makes_a_run_that_lists_ta
         call(*words, "--out", "x.json")
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("-d", "icfg"), "--dataset"), (("--similarity", "s.npy", "-m", "x"), "--similarity, --method")],
+)
+def test_what_a_template_does_not_read_is_refused(words, named):
+    with pytest.raises(UsageError, match=f"--template writes lists and ends: leave {named} out"):
+        call("--template", "cuhk", "--synthetic", *words)
+
+
 def test_validation_is_shown_and_makes_no_run(tmp_path, twins):
     own = lists(DatasetConfig(name="cuhk", synthetic=True, root=str(twins)), "val", Listener())
     np.save(tmp_path / "v.npy", right_first(own))

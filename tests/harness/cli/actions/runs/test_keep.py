@@ -42,6 +42,24 @@ def names(out):
     return [row["config"]["method"]["name"] for row in json.loads(out)]
 
 
+def test_the_newest_is_what_began_last_whatever_was_written_to_its_record_since(call, two, tmp_path):
+    (tmp_path / two[0].name / "record.json").chmod(0o600)
+    assert names(call("list", "--json")[1]) == ["cskt", "coop"]
+    assert names(call("list", "--json", "--limit", "1")[1]) == ["coop"]
+
+
+def test_what_was_not_so_is_said(call, two):
+    assert call("tag", two[0].name, "paper")[0] == 0
+    code, _, said = call("tag", two[0].name, "--remove", "papre")
+    assert code == 2
+    assert f"{two[0].name} has no tag papre: its tags are paper." in " ".join(said.split())
+    assert "it has none" in call("tag", two[1].name, "--remove", "papre")[2]
+    assert "was not archived" in " ".join(call("restore", two[0].name)[2].split())
+    assert call("archive", two[0].name)[0] == 0
+    assert "was already archived" in " ".join(call("archive", two[0].name)[2].split())
+    assert call("list", "--tag", "")[0] == 2
+
+
 def test_runs_are_listed_by_what_is_asked_and_in_the_order_asked(call, two):
     assert call("tag", two[0].name, "paper", "table=2")[0] == 0
     assert call("archive", two[1].name)[0] == 0
