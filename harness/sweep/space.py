@@ -190,6 +190,12 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     return build(nested)
 
 
+def most_epochs(config: RunConfig, axes: Sequence[Axis]) -> int:
+    """Return the epochs of the longest run of a search, which may search them, too."""
+    searched = [int(max(axis.ends())) for axis in axes if axis.key == "train.epochs"]
+    return max(searched, default=config.train.epochs)
+
+
 def start(config: RunConfig, axes: Sequence[Axis]) -> list[dict[str, Any]]:
     """Return the config's own point, which a search tries first; nothing when it is outside the space."""
     values = flatten(config.model_dump())

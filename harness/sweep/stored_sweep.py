@@ -13,7 +13,7 @@ from harness.queue.optuna_storage import may_exist, study_names
 from harness.queue.queue import Queue
 from harness.queue.work_setup import WorkSetup
 from harness.sweep.settings import Search
-from harness.sweep.space import Axis, grid, start
+from harness.sweep.space import Axis, grid, most_epochs, start
 from harness.sweep.study import Study
 from harness.sweep.summary import Summary, summarise
 
@@ -49,7 +49,7 @@ def begun_before(name: str, settings: dict[str, Any], setup: WorkSetup) -> str:
 def study_on(queue: Queue, config: RunConfig, axes: Sequence[Axis], search: Search) -> Study:
     """Return the Optuna study that a queue is."""
     warmup = getattr(config.method, "warmup_epochs", 0)
-    return Study(queue, axes, search, config.seed, (config.train.epochs, warmup))
+    return Study(queue, axes, search, config.seed, (most_epochs(config, axes), warmup))
 
 
 def summary_of(study: Study, config: RunConfig, importance: bool = False) -> Summary:

@@ -15,7 +15,7 @@ from harness.queue.work_loop import Job, when_free
 from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, trials_folder
 from harness.run.run import discard_working_files, run
-from harness.sweep.space import with_values
+from harness.sweep.space import most_epochs, with_values
 from harness.sweep.study import RunningTrial, Study
 from harness.sweep.trial import TIE
 from harness.sweep.trial_listener import Pruned, TrialListener, costs
@@ -43,7 +43,7 @@ class TrialJob(Job):
     ) -> None:
         self.study, self.trial, self.config, self.search = study, trial, config, study.search
         self.setup, self.tracker, self.broken = setup, tracker, broken
-        self.listener = TrialListener(setup.listener, study, trial, config.train.epochs)
+        self.listener = TrialListener(setup.listener, study, trial, most_epochs(config, study.axes))
         self.tracked: str | None = None
 
     def alive(self) -> AbstractContextManager[None]:
@@ -127,7 +127,7 @@ class TrialJob(Job):
             runs=list(begun),
             metrics=values or {},
             epochs=self.listener.n_epochs + sum(known.selection.get("epochs", 0) for known in found),
-            planned=self.search.seeds * self.config.train.epochs,
+            planned=self.search.seeds * with_values(self.config, self.trial.params).train.epochs,
         )
         for name in begun:
             discard_working_files(RunFolder(trials_folder(self.setup.root, self.study.name) / name))

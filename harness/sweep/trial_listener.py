@@ -20,7 +20,7 @@ class TrialListener(Listener):
 
     Args:
         inner: the listener of the sweep; epochs are not passed on, a sweep prints one line per trial.
-        epochs: epochs of one run; several seeds of a trial count on from one another.
+        epochs: of the longest run of the search; several seeds of a trial count on from one another.
     """
 
     def __init__(self, inner: Listener, study: Study, trial: RunningTrial, epochs: int) -> None:

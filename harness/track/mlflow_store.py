@@ -47,11 +47,7 @@ log = logging.getLogger(__name__)
 
 
 def sendable(text: str) -> str:
-    """Return a text as a store takes it: half a sign, as of a file's name that is not UTF-8, is written out.
-
-    >>> sendable("a\udcff")
-    'a\\\\udcff'
-    """
+    """Return a text as a store takes it: half a sign, as of a file's name that is not UTF-8, is written out."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

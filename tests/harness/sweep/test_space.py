@@ -6,7 +6,16 @@ from harness.config.fields import Choice, Range
 from harness.errors import UsageError
 from harness.methods import METHODS
 from harness.presets.resolve import resolve
-from harness.sweep.space import Axis, check_axes, grid, parse_axis, search_space, start, with_values
+from harness.sweep.space import (
+    Axis,
+    check_axes,
+    grid,
+    most_epochs,
+    parse_axis,
+    search_space,
+    start,
+    with_values,
+)
 
 CSKT = METHODS.get("cskt")
 
@@ -124,6 +133,13 @@ def test_a_search_starts_at_the_config_unless_it_lies_outside():
     )
     assert start(config, [inside]) == [{"method.lr": config.method.lr}]
     assert start(config, [outside]) == []
+
+
+@pytest.mark.parametrize(("texts", "most"), [([], 5), (["train.epochs=2,9"], 9), (["train.epochs=2:3"], 3)])
+def test_the_longest_run_of_a_search_has_the_most_epochs_that_it_may_draw(texts, most):
+    config = resolve("cskt", "icfg", synthetic=True)
+    assert config.train.epochs == 5
+    assert most_epochs(config, [parse_axis(text, CSKT) for text in ("method.lr=1e-4:1e-2", *texts)]) == most
 
 
 def test_a_grid_has_every_combination():

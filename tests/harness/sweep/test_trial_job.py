@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.config.fields import Choice
 from harness.config.values import content_hash
 from harness.errors import DataError, Interrupted, TrainingError, UsageError
 from harness.queue.jobs import Changed, TakenAway
@@ -11,6 +12,7 @@ from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, trials_folder
 from harness.sweep import trial_job
 from harness.sweep.settings import Constraint, Search
+from harness.sweep.space import Axis
 from harness.sweep.trial_job import _TRIAL_RUN, TrialJob
 from harness.sweep.trial_listener import Pruned
 
@@ -81,7 +83,7 @@ def make(config, tmp_path, monkeypatch):
 
         monkeypatch.setattr(trial_job, "run", run)
         queue = SimpleNamespace(note=lambda job, key, value: notes.update({key: value}))
-        study = SimpleNamespace(name="mine", search=Search(**search), queue=queue)
+        study = SimpleNamespace(name="mine", search=Search(**search), queue=queue, axes=[])
         job = TrialJob(study, Trial(), config, WorkSetup(tmp_path), Tracker(), broken=broken.append)
         job.broke, job.notes, job.seen = broken, notes, seen
         return job
@@ -103,6 +105,16 @@ def test_a_run_with_the_trial_s_values_ends_it_with_its_score(make, config, tmp_
     assert job.tracker.adopted == [([name], None)]
     assert not (trials_folder(tmp_path, "mine") / name / "checkpoint.pt").exists()
     assert job.tracker.ended == []
+
+
+def test_where_epochs_are_searched_those_of_the_trial_are_planned_and_seeds_count_on_from_the_most(make):
+    job = make({1: 40.0, 2: 50.0}, seeds=2)
+    job.study.axes = [Axis(key="train.epochs", over=Choice(values=(2, 20)))]
+    job = TrialJob(job.study, job.trial, job.config, job.setup, job.tracker, broken=job.broken)
+    job.trial.params = {"train.epochs": 20}
+    job.do()
+    assert job.trial.facts["planned"] == 2 * 20
+    assert job.listener.epochs == 20
 
 
 def test_several_seeds_give_their_mean_and_are_children_of_the_trial_s_own_run(make):
