@@ -102,11 +102,11 @@ def test_the_towers_are_traced_whole(build, batch):
     )
 
 
-@pytest.mark.parametrize("name", ["cskt", "dm_adapter"])
+@pytest.mark.parametrize(("name", "compiler"), [("cskt", "eager"), ("dm_adapter", "aot_eager")])
 @pytest.mark.slow
-def test_all_at_once_give_the_same(build, batch, monkeypatch, name):
+def test_all_at_once_give_the_same(build, batch, monkeypatch, name, compiler):
     """Of these the second notes inside of its blocks what its losses need."""
-    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+    monkeypatch.setattr(compiling, "BACKEND", compiler)
     method = build(name, backbone="shallow")
     expected = learned(method, batch, part_size=4)
     found = learned(method, batch, tower_calls(compile=True, checkpoint=True), part_size=4)

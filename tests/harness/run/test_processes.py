@@ -90,22 +90,24 @@ TBPS_CLIP = ["method.text_dropout=0", "train.drop_last=false", "train.part_size=
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"),
+    ("method", "epochs", "settings"),
     [
-        ("full_finetune", []),
-        ("linear_probe", ["method.lr=0.003"]),
-        ("side_network", ["train.augment.flip=0", "train.augment.pad=0", "train.augment.erase=0"]),
-        ("tbps_clip", TBPS_CLIP),
-        ("irra", ["train.part_size=5"]),
+        ("full_finetune", 2, []),
+        ("linear_probe", 2, ["method.lr=0.003"]),
+        ("side_network", 1, ["train.augment.flip=0", "train.augment.pad=0", "train.augment.erase=0"]),
+        ("tbps_clip", 1, TBPS_CLIP),
+        ("irra", 1, ["train.part_size=5"]),
     ],
 )
 def test_two_processes_give_the_losses_and_metrics_of_one(
-    twins, tmp_path, monkeypatch, ranks, method, settings
+    twins, tmp_path, monkeypatch, ranks, method, epochs, settings
 ):
     settings = [part for setting in settings for part in ("--set", setting)]
     one, two = tmp_path / "one", tmp_path / "two"
-    in_this_process(command(twins, one, method, *settings), monkeypatch)
-    (by_torchrun if method == "full_finetune" else ranks)(command(twins, two, method, *settings))
+    in_this_process(command(twins, one, method, *settings, epochs=epochs), monkeypatch)
+    (by_torchrun if method == "full_finetune" else ranks)(
+        command(twins, two, method, *settings, epochs=epochs)
+    )
     (folder_one, record_one), (folder_two, record_two) = only(one), only(two)
     assert record_one["data"]["train_pairs"] % 22 % 2 == 1, "the last batch must be uneven"
     assert record_one["identity"] == record_two["identity"]
