@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError, listed
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build_stored
@@ -15,6 +15,7 @@ from harness.run.several_seeds import groups
 from harness.track.mlflow_opening import opening, tracking_uri
 from harness.track.mlflow_store import STATES, Store
 from harness.track.own_runs import abandoned, earlier_groups, rows_by_key
+from harness.track.patience import is_connection, reason
 from harness.track.publish import group_marks, publish, publish_group
 from harness.track.run_row import PARENT, RunRow
 
@@ -48,13 +49,14 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
     What a record says of its sending is not believed: the store is asked. A run that the store believes running and
     that nobody will end is ended.
 
-    Raises `UsageError` where the store cannot be opened, does not answer or does not take a run.
+    Raises `UsageError` where the store cannot be opened or does not answer, and, once all others are sent, where it
+    does not take a run.
     """
     root = runs_root(runs).path
     with opening(tracking_uri(root)):
         store = Store(root)
         there = rows_by_key(store.search("tags.`harness.identity` LIKE '%'"))
-        sent, left = [], 0
+        sent, unsent, left = [], [], 0
         for folder, record in readable([*all_runs(root), *all_trials(root)]):
             if record.status == "running" or read_marks(folder).archived or _is_damaged(folder):
                 continue
@@ -62,7 +64,13 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
                 left += 1
                 continue
             folder.write(record)  # One that was made before may repeat a secret, which is not sent.
-            record.tracking = publish(record, folder, store)
+            try:
+                record.tracking = publish(record, folder, store)
+            except Exception as error:
+                if isinstance(error, HarnessError) or is_connection(error):
+                    raise
+                unsent.append(f"{record.name} ({type(error).__name__}: {reason(error)})")
+                continue
             folder.write(record)
             sent.append(record.name)
         _sync_groups(root, store)
@@ -70,6 +78,8 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
         for row in lost:
             store.set_tags(row.id, {"harness.status": "interrupted"})
             store.end(row.id, "interrupted")
+    if unsent:
+        raise UsageError(f"MLflow does not take {listed(unsent)}; {len(sent)} sent, {left} there before.")
     return {"sent": sent, "left": left, "closed": len(lost), "uri": store.place}
 
 

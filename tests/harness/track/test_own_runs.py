@@ -7,8 +7,10 @@ from contextlib import suppress
 
 import pytest
 
+from harness.errors import UsageError
 from harness.files import write_json
 from harness.record import HISTORY, RunFolder, all_runs
+from harness.run import resume
 from harness.run.resume import sync_runs
 from harness.track import own_runs, patience
 from harness.track.mlflow_opening import _lay_out, sqlite_url
@@ -283,3 +285,20 @@ def test_a_group_that_was_killed_while_it_was_sent_is_there_once(fake, root, mon
         assert parent.status == "FINISHED"
         assert {row.parent for row in Store(root).finished_runs()} == {parent.id}
     assert len(all_runs(root)) == 2
+
+
+def test_a_run_that_the_store_does_not_take_is_named_and_the_others_are_sent(fake, root, monkeypatch):
+    (bad, _), (good, _) = (begun(fake, root, seed) for seed in (1, 2))
+    real = resume.publish
+
+    def refuse_one(record, folder, store):
+        return 1 / 0 if record.name == bad.name else real(record, folder, store)
+
+    monkeypatch.setattr(resume, "publish", refuse_one)
+    with pytest.raises(
+        UsageError, match=rf"does not take {bad.name} \(ZeroDivisionError: .*; 1 sent, 0 there"
+    ):
+        sync_runs(root)
+    assert [row.name for row in tracked(root)] == [good.name]
+    monkeypatch.setattr(resume, "publish", real)
+    assert sync_runs(root)["sent"] == [bad.name]
