@@ -67,7 +67,7 @@ class Section(BaseModel):
     def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse true and false where a number is wanted, which pydantic takes for 1 and 0."""
         if isinstance(value, bool) and _is_number(cls.model_fields[str(info.field_name)].annotation):
-            raise ValueError(f"must be a number, but got {str(value).lower()}")
+            raise ValueError("must be a number")
         return value
 
 

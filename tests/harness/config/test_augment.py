@@ -103,7 +103,7 @@ def test_wrong_values_and_unknown_keys_are_named(section, values):
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_truth_is_no_number(value):
-    with pytest.raises(ValidationError, match=f"must be a number, but got {str(value).lower()}"):
+    with pytest.raises(ValidationError, match="must be a number"):
         AugmentConfig(flip=value)
     with pytest.raises(ValidationError, match="must be a number"):
         AugmentConfig(pad=value)
