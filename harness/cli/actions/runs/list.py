@@ -124,7 +124,7 @@ def chosen_runs(
         )
         if fits:
             found.append(Listed(record, marks, disk_bytes(folder)))
-    found.sort(key=lambda run: (run.record.started, run.record.name))
+    found.sort(key=lambda run: run.record.started)
     if sort in _ORDERS:
         found.sort(key=_ORDERS[sort])
         return found[:limit]
