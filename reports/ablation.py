@@ -47,18 +47,8 @@ ALIKE = "same results"
 COLUMNS = [
     *("suite_row", "method", "tested_on", "role", "group", "n_keys", "change", "instead_of", *SCORES),
     *(f"{name}_difference{end}" for name in METRICS for end in ENDS),
-    *(
-        "p",
-        "p_holm",
-        "persons_only",
-        "alike",
-        "interval",
-        "trainable",
-        "n_seeds",
-        "rule",
-        "budget",
-        "condition",
-    ),
+    *("p", "p_holm", "persons_only", "alike", "interval"),
+    *("trainable", "n_seeds", "rule", "budget", "condition"),
 ]
 NOTES = (
     f"Text to image, in percent with {COVERED}. Differences in points, a configuration minus its method's reference, "

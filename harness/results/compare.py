@@ -188,11 +188,10 @@ def _pairs(a: Sequence[Row], b: Sequence[Row]) -> list[tuple[Row, Row]]:
     for one, other in product(a, b):
         if one["tested_on"] == other["tested_on"]:
             found.setdefault(one["tested_on"], []).append((one, other))
-    return [min(pairs, key=lambda pair: not _same_pictures(*pair)) for pairs in found.values()]
-
-
-def _same_pictures(one: Row, other: Row) -> bool:
-    return bool(one["pictures"] == other["pictures"])
+    return [
+        min(pairs, key=lambda pair: bool(pair[0]["pictures"] != pair[1]["pictures"]))
+        for pairs in found.values()
+    ]
 
 
 def chosen(source: Source, names: Sequence[str]) -> tuple["DataFrame", dict[str, Persons]]:

@@ -24,9 +24,9 @@ def with_retention(rows: "DataFrame") -> "DataFrame":
     """Return single runs with `retention` and `retained_on`, for those that were tested on other datasets too.
 
     Retention is R@1 on other datasets than the run's own minus the R@1 of the untrained backbone there, in points,
-    mean over those datasets; above 0, training elsewhere helped. Of several untrained results
-    the first counts. `retained_on` names the datasets. Both are None
-    for a run that was tested nowhere else, where no untrained method was, or that trains nothing itself.
+    mean over those datasets; above 0, training elsewhere helped. Of several untrained results the first counts.
+    `retained_on` names the datasets. Both are None for a run that was tested nowhere else, where no untrained method
+    was, or that trains nothing itself.
 
     Args:
         rows: one row for each run and test set (`harness.results.run_table.read_runs`).

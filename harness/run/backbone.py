@@ -88,7 +88,7 @@ def inherited_weights(run: str, name: str, runs: Path | None = None) -> Weights:
     clip = load_backbone(folder.backbone(config), seed=int(record.config["seed"]), runs=runs)
     state = {**clip.model.state_dict(), **towers}
     # The same run, repeated elsewhere, may have other weights.
-    digest = content_hash([record.identity, clip.identity.sha256, file_hash(file)])
+    digest = content_hash([record.identity, clip.identity.sha256, record.weights_sha256 or file_hash(file)])
     grid = getattr(clip.model.visual, "grid_size", None)
     known = tuple(grid) if grid else None
     return Weights(state, file, digest, clip.identity.quick_gelu, grid=known, image_size=config.image_size)

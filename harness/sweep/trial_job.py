@@ -127,7 +127,7 @@ class TrialJob(Job):
             runs=list(begun),
             metrics=values or {},
             epochs=self.listener.n_epochs + sum(known.selection.get("epochs", 0) for known in found),
-            planned=self.search.seeds * with_values(self.config, self.trial.params).train.epochs,
+            planned=self.search.seeds * self.trial.params.get("train.epochs", self.config.train.epochs),
         )
         for name in begun:
             discard_working_files(RunFolder(trials_folder(self.setup.root, self.study.name) / name))

@@ -261,6 +261,7 @@ def test_towers_of_timm_are_taken_from_another_size(monkeypatch, tmp_path, kind,
         name="trained",
         identity="ab",
         scored=None,
+        weights_sha256=None,
         accounting={},
         config={"backbone": config.model_dump(), "seed": 1},
     )

@@ -117,6 +117,16 @@ def test_where_epochs_are_searched_those_of_the_trial_are_planned_and_seeds_coun
     assert job.listener.epochs == 20
 
 
+def test_a_trial_whose_values_the_config_refuses_fails_and_is_kept(make, config):
+    job = make({1: 40.0})
+    job.trial.params = {"method.lr": "fast"}
+    job.do()
+    ((end, error),) = job.trial.ended
+    assert (end, job.broke) == ("fail", [error])
+    assert "method.lr" in str(error)
+    assert job.trial.facts["planned"] == config.train.epochs
+
+
 def test_several_seeds_give_their_mean_and_are_children_of_the_trial_s_own_run(make):
     job = make({1: 40.0, 2: 50.0, 3: 30.0}, seeds=3, objectives=(R1, "peak_memory"), pruner="none")
     job.do()

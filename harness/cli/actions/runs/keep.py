@@ -52,11 +52,12 @@ def delete(names: Sequence[str], root: str | None, *, yes: bool, only_here: bool
 
 def change(names: Sequence[str], root: str | None, *, archive: bool, as_json: bool) -> None:
     """Archive or restore runs."""
-    for folder, record in _named(names, root, running=True):
+    found = _named(names, root, running=True)
+    for folder, record in found:
         if read_marks(folder).archived == archive:
             _tell(f"{record.name} was {'already' if archive else 'not'} archived")
     work, done = (archive_run, "archived") if archive else (restore_run, "restored")
-    _apply(names, root, work, done, as_json)
+    _apply(found, work, done, as_json)
 
 
 def tag(name: str, texts: Sequence[str], removed: Sequence[str], root: str | None, as_json: bool) -> None:
@@ -64,18 +65,20 @@ def tag(name: str, texts: Sequence[str], removed: Sequence[str], root: str | Non
     tags = dict(map(parse_tag, texts))
     if not tags and not removed:
         raise UsageError("harness runs tag needs a tag, as NAME or NAME=VALUE, or --remove NAME.")
-    ((folder, _),) = _named([name], root, running=True)
+    found = _named([name], root, running=True)
+    folder, _ = found[0]
     known = read_marks(folder).tags
     if absent := [one for one in removed if one not in known]:
         has = f"its tags are {listed(sorted(known))}" if known else "it has none"
         raise UsageError(f"{folder.path.name} has no tag {listed(absent)}: {has}.")
-    _apply([name], root, lambda folder, record: tag_run(folder, record, tags, removed), "tagged", as_json)
+    _apply(found, lambda folder, record: tag_run(folder, record, tags, removed), "tagged", as_json)
 
 
 def note(name: str, text: str, root: str | None, as_json: bool) -> None:
     """Set the note of a run."""
     checked = parse_note(text)
-    _apply([name], root, lambda folder, record: note_run(folder, record, checked), "noted", as_json)
+    found = _named([name], root, running=True)
+    _apply(found, lambda folder, record: note_run(folder, record, checked), "noted", as_json)
 
 
 def prune(root: str | None, *, dry_run: bool, caches: bool, as_json: bool) -> None:
@@ -112,14 +115,7 @@ def _offer_caches(cached: dict[str, int]) -> None:
     )
 
 
-def _apply(
-    names: Sequence[str],
-    root: str | None,
-    work: Callable[[RunFolder, Record], str | None],
-    done: str,
-    as_json: bool,
-) -> None:
-    found = _named(names, root, running=True)
+def _apply(found: Found, work: Callable[[RunFolder, Record], str | None], done: str, as_json: bool) -> None:
     said = {record.name: work(folder, record) for folder, record in found}
     _say(found, done, said, as_json, {})
 
