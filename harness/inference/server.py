@@ -26,7 +26,7 @@ from harness.secrets import without_secrets
 from harness.strict_json import read_json_text
 
 HOST = "127.0.0.1"
-_MOST_BYTES, _IDLE_SECONDS, _CLOSING_SECONDS = 2**20, 30, 10
+_MOST_BYTES, _IDLE_SECONDS, _LINGER_SECONDS, _CLOSING_SECONDS = 2**20, 30, 5, 10
 _FILES = {
     "": ("text/html", PAGE),
     "page.css": ("text/css", SERVE_STYLE),
@@ -92,6 +92,20 @@ class Server(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._connections.pop(request, None)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection when its client has read the answer, or after five seconds.
+
+        Closing while the client still sends would reset the connection, and a refusal be lost with it.
+        """
+        until = time.monotonic() + _LINGER_SECONDS
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_WR)
+            while (left := until - time.monotonic()) > 0:
+                request.settimeout(left)
+                if not request.recv(2**16):
+                    break
+        self.close_request(request)
 
     def server_close(self) -> None:
         """Free the port, shut what browsers keep open, and wait for answers that are being computed."""

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -219,6 +220,20 @@ def test_what_is_no_question_is_refused(served, body, status):
     assert answer.status == status
     assert list(found) == ["error"]
     assert served.ask("search", {"text": "x"})[0].status == 200
+
+
+def test_a_refusal_is_read_by_who_still_sends(served):
+    size = 2**24
+    head = (
+        f"POST /{served.server.token}/search HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as link:
+        link.sendall(head.encode())
+        link.recv(1, socket.MSG_PEEK)  # it has answered
+        link.sendall(b"x" * size)
+        link.shutdown(socket.SHUT_WR)
+        assert link.makefile("rb").readline().split()[1] == b"413"
 
 
 def test_a_form_of_another_page_cannot_ask(served):
