@@ -41,10 +41,14 @@ class Inference:
 
 
 def inference(precision: str, device: str = "auto") -> Inference:
-    """Return where and how a trained run encodes; arguments as for `accelerator`."""
+    """Return where and how a trained run encodes; arguments as for `accelerator`.
+
+    A run that was trained in fp16 encodes in float32 on a processor, as one of `auto` does.
+    """
     on_cpu = _on_cpu(device)
     place = torch.device("cpu" if on_cpu else "cuda")
-    return Inference(place, _mixed_precision(precision, on_cpu), is_main_process())
+    kind = "no" if on_cpu and precision == "fp16" else _mixed_precision(precision, on_cpu)
+    return Inference(place, kind, is_main_process())
 
 
 def _on_cpu(device: str) -> bool:

@@ -29,10 +29,11 @@ def no_cuda(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("precision", "kind"), [("auto", "no"), ("fp32", "no"), ("pure-fp16", "no"), ("bf16", "bf16")]
+    ("precision", "kind"),
+    [("auto", "no"), ("fp32", "no"), ("pure-fp16", "no"), ("bf16", "bf16"), ("fp16", "no")],
 )
 @pytest.mark.parametrize("device", ["auto", "cpu"])
-def test_on_a_processor(no_cuda, precision, kind, device):
+def test_what_was_trained_in_any_precision_encodes_on_a_processor(no_cuda, precision, kind, device):
     assert inference(precision, device) == Inference(torch.device("cpu"), kind, True)
 
 
@@ -47,8 +48,8 @@ def test_what_the_machine_cannot_do_is_refused_by_the_setting_that_asked_for_it(
     for call in (inference, accelerator):
         with pytest.raises(UsageError, match="--device cuda"):
             call("fp32", "cuda")
-        with pytest.raises(UsageError, match=r"train\.precision=fp16"):
-            call("fp16", "cpu")
+    with pytest.raises(UsageError, match=r"train\.precision=fp16"):
+        accelerator("fp16", "cpu")
 
 
 def test_one_process_may_use_one_precision_after_the_other():

@@ -1,6 +1,8 @@
 """One way to embed: the test, a loaded run, its search and the probe of its layers give the same embeddings."""
 
+from contextlib import nullcontext
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,17 +10,21 @@ from safetensors.torch import load_file
 
 from harness.analysis.compression.layer_probes import SplitProbe
 from harness.analysis.compression.probe import start_of
+from harness.clip.injection.weight_changes import LowRank
+from harness.clip.model import load_clip
 from harness.compute.devices import inference
+from harness.conformance.bench import shake
 from harness.data.annotations import image_files
 from harness.data.loading import open_test
 from harness.data.reading import read_dataset
 from harness.errors import HarnessError
-from harness.evaluate.encoder import evaluate
+from harness.evaluate.encoder import Encoder, evaluate
 from harness.inference.gallery import find_images, open_gallery
 from harness.inference.model import Trained
 from harness.listener import Listener
 from harness.methods import METHODS
 from harness.record import WEIGHTS, RunFolder
+from harness.run.job import build_method
 from harness.run.run import run
 from harness.train.cost import inference_flops
 
@@ -97,6 +103,43 @@ def test_the_low_precision_of_a_run_is_that_of_its_loaded_model(trained, test_sp
         "a gallery encoded in one precision is not searched in another"
     )
     assert (low - full).abs().max() > 1e-4, "under bf16 embeddings differ from those of float32"
+
+
+class Pictures:
+    """Random pixels, as a split's images give them."""
+
+    def __init__(self, size):
+        self.pixels = torch.randint(0, 256, (4, 3, *size), dtype=torch.uint8)
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def read(self, rows):
+        return self.pixels[rows]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "pure-fp16"])
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_a_fold_that_is_half_right_is_an_error_in_any_precision(world, twins, precision, share, monkeypatch):
+    settings = ("backbone.pretrained=shapes", f"train.precision={precision}")
+    config = world.quick(twins, "lora", "icfg", *settings)
+    torch.manual_seed(1)
+    method = build_method(config, load_clip(config.backbone))
+    shake(method)
+    encoder = Encoder(method, config, engine := inference(precision, "cpu"))
+    words = method.clip.tokenize(["a woman in a red coat", "a man with a bag"])
+    split = SimpleNamespace(images=Pictures(config.backbone.image_size), tokens=words)
+    merge = LowRank.merge
+
+    def partly(self, clip):
+        self.scale *= share
+        merge(self, clip)
+
+    monkeypatch.setattr(LowRank, "merge", partly)
+    wrong = pytest.raises(HarnessError, match="Folding the method lora for inference changes")
+    with wrong if share < 1 else nullcontext():
+        encoder.fold(split)
+    assert encoder.engine is engine
 
 
 def test_a_fold_that_changes_embeddings_is_an_error_before_the_test(
