@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config.faults import explain
 from harness.config.removed import why_removed, without_removed
-from harness.config.sections import DatasetConfig, MethodConfig, RunConfig
+from harness.config.sections import DatasetConfig, MethodConfig, RunConfig, TrainConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.data.own_data import OWN_SETTINGS, own_settings, remember
@@ -60,7 +60,19 @@ def resolve(
         merge(values, fitting(parse_override(override), chosen, f"--set {override}"))
     config = build(values)
     _check_own(config.dataset, dataset_class)
+    _check_parts(config.train)
     return config
+
+
+def _check_parts(train: TrainConfig) -> None:
+    """Raise `UsageError` where parts of a batch would be of unlike size, or of one pair, which has no negatives."""
+    size, parts = train.batch_size, train.accumulation
+    if parts > 1 and (size % parts or size < 2 * parts):
+        fitting = [str(n) for n in range(2, size // 2 + 1) if size % n == 0]
+        raise UsageError(
+            f"train.accumulation={parts} cannot split a batch of {size} pairs into equal parts of two or more: "
+            + (f"use one of {', '.join(fitting)}." if fitting else "use another train.batch_size.")
+        )
 
 
 def _check_trains(dataset: type[PersonDataset]) -> None:

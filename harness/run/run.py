@@ -194,7 +194,9 @@ def _train(job: Job, method: Method, encoder: Encoder, material: JointMaterial) 
         frozen=_keep_frozen(job, method, encoder, material),
         order=joint_order(config, material.sizes),
     )
-    batches = feed(-(-train.batch_size // train.accumulation), listener=job.listener)
+    # A run that is resumed from before may have parts that do not divide its batches.
+    part_size = -(-train.batch_size // train.accumulation)
+    batches = feed(part_size, parts=train.accumulation, listener=job.listener)
     audit_gradients(method, next(feed(2).epoch(1)))
     watch = (
         OracleWatch(encoder, material.own.test, method, job.folder) if config.eval.test_each_epoch else None

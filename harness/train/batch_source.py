@@ -25,6 +25,7 @@ def training_batches(
     method: Method,
     batch_size: int,
     *,
+    parts: int = 1,
     augment: Augment,
     device: torch.device | str = "cpu",
     frozen: Frozen | None = None,
@@ -38,6 +39,7 @@ def training_batches(
         split: what is trained on.
         method: says which views it wants; its backbone tokenises.
         batch_size: pairs of a global batch.
+        parts: batches that a step takes.
         augment: recipe of the images.
         device: where batches are wanted.
         frozen: what is kept of the split.
@@ -52,6 +54,7 @@ def training_batches(
             frozen=frozen or Frozen(),
         ),
         batch_size=batch_size,
+        parts=parts,
         seed=config.seed,
         device=device,
         views=views,

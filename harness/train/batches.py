@@ -89,10 +89,11 @@ class Batches:
         pairs: of the split; `owners` and `identities` are read.
         samples: what batches are made from.
         batch_size: pairs of a global batch; the last batch of an epoch may be smaller.
+        parts: batches that a step takes.
         seed: of order and augmentation.
         device: where batches are wanted.
         views: further views of images and captions that the method asks for.
-        drop_last: leave out a last batch that is smaller than the others.
+        drop_last: leave out a last step that has fewer pairs than the others.
         prefetch: make batches ahead as said; else each is made when it is asked for.
         order: gives the pairs of an epoch, as many as the split has; by default each once.
 
@@ -106,6 +107,7 @@ class Batches:
         *,
         batch_size: int,
         seed: int,
+        parts: int = 1,
         device: torch.device | str = "cpu",
         views: Views | None = None,
         drop_last: bool = False,
@@ -115,6 +117,7 @@ class Batches:
         self.owners = torch.as_tensor(pairs.owners, dtype=torch.int64)
         self.labels = labels_of(pairs.identities)[self.owners]
         self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
+        self._parts = parts
         self._order = order or partial(epoch_order, len(self.owners), seed)
         self._drop_last, self._prefetch = drop_last, prefetch
         self._side = SideStream(self.device) if prefetch and self.device.type == "cuda" else None
@@ -122,16 +125,17 @@ class Batches:
         self._reader = SampleReader(samples, views or Views(), self.device)
         if not len(self):
             raise UsageError(
-                f"train.drop_last leaves nothing of {len(self.owners)} pairs in batches of {batch_size}: "
+                f"train.drop_last leaves nothing of {len(self.owners)} pairs in batches of {batch_size * parts}: "
                 "lower train.batch_size, or set train.drop_last=false."
             )
         # Never joined: an epoch abandoned half-way may end inside garbage collection, where joining can deadlock.
         self._maker = ThreadPoolExecutor(1, "batches", _stay_single)
 
     def __len__(self) -> int:
-        """Return the number of steps of an epoch."""
-        n_full, rest = divmod(len(self.owners), self.batch_size)
-        return n_full + bool(rest and not self._drop_last)
+        """Return the number of batches of an epoch."""
+        if self._drop_last:
+            return len(self.owners) // (self.batch_size * self._parts) * self._parts
+        return -(-len(self.owners) // self.batch_size)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """Yield this process's batches of an epoch, from a step on (counted from 0)."""

@@ -23,6 +23,7 @@ from harness.train.checkpoint import CHECKPOINT, BestWeights, Checkpoint, State
 from harness.train.cost import StepMemory, held_tensors
 from harness.train.gradient_cache import GradientCache
 from harness.train.loss_trace import LossTrace
+from harness.train.share import derived_seed
 from harness.train.stop_signals import StopSignals
 from harness.train.switches import Switches
 
@@ -247,6 +248,11 @@ class Training:
         return len(later) >= patience
 
     def _prepare_step(self, at: Progress) -> None:
+        if self.engine.num_processes > 1:
+            # One checkpoint serves all processes, so what each draws, such as dropout, begins anew with every step.
+            torch.manual_seed(
+                derived_seed("process", self.config.seed, at.epoch, at.step, self.engine.process_index)
+            )
         self.method.on_step_start(at)
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = self.method.learning_rate(rate, at)

@@ -413,7 +413,17 @@ def test_a_short_last_batch_is_left_out_where_asked(make):
     assert len(make(batch_size=11, drop_last=True)) == 1
 
 
+@pytest.mark.parametrize(("size", "parts", "whole", "kept"), [(2, 3, 6, 3), (2, 2, 6, 4), (5, 2, 3, 2)])
+def test_a_step_of_several_batches_is_left_out_where_it_is_not_whole(make, size, parts, whole, kept):
+    every, full = (make(batch_size=size, parts=parts, drop_last=drop) for drop in (False, True))
+    assert (len(every), len(full)) == (whole, kept)
+    assert len(list(full.epoch(1))) == kept
+    assert {len(batch.identities) for batch in full.epoch(1)} == {size}
+
+
 def test_leaving_out_the_only_batch_is_one_clear_error(make):
+    with pytest.raises(UsageError, match=r"leaves nothing of 11 pairs in batches of 12"):
+        make(batch_size=6, parts=2, drop_last=True)
     with pytest.raises(
         UsageError, match=r"leaves nothing of 11 pairs in batches of 12: lower train.batch_size"
     ):

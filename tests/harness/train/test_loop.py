@@ -13,7 +13,7 @@ from harness.datasets import Pairs
 from harness.errors import Interrupted, TrainingError
 from harness.images.augment import Augment
 from harness.listener import Listener
-from harness.methods import METHODS
+from harness.methods import METHODS, Progress
 from harness.record import RunFolder
 from harness.train.batch_content import Frozen, Samples
 from harness.train.batches import Batches
@@ -93,7 +93,7 @@ def plain(training, groups):
     return history
 
 
-@pytest.mark.parametrize(("accumulation", "n_steps"), [(1, 3), (2, 2), (5, 1)])
+@pytest.mark.parametrize(("accumulation", "n_steps"), [(1, 3), (2, 2), (4, 1)])
 def test_weights_rates_and_losses_are_those_of_a_plain_loop(make, accumulation, n_steps):
     notes = Notes()
     training, other = (make(f"train.accumulation={accumulation}", listener=notes) for _ in range(2))
@@ -258,6 +258,30 @@ def test_of_several_processes_one_that_is_asked_stops_all_at_a_step_where_they_a
     with pytest.raises(Interrupted, match=rf"epoch 1 .*step {step}$"):
         training.run()
     assert asked == [(0.0, "sum")]
+
+
+def test_what_each_of_several_processes_draws_is_told_by_the_step_alone(make):
+    """A checkpoint holds the generator of one process, from which the others could not go on as they were."""
+
+    def drawn(rank, steps):
+        training = make()
+        engine = training.engine
+        training.engine = SimpleNamespace(num_processes=2, process_index=rank, scaler=engine.scaler)
+        found = []
+        for step in steps:
+            training._prepare_step(Progress(1, step, 3, 3))
+            found.append(torch.rand(3).tolist())
+        return found
+
+    first, second = drawn(0, range(3)), drawn(1, range(3))
+    assert len({tuple(row) for row in first + second}) == 6
+    assert drawn(1, [2]) == second[2:]
+    training = make()
+    torch.manual_seed(5)
+    going_on = torch.rand(3)
+    torch.manual_seed(5)
+    training._prepare_step(Progress(1, 0, 3, 3))
+    assert torch.equal(torch.rand(3), going_on), "one process goes on from its checkpoint"
 
 
 @pytest.mark.parametrize("setting", ["train.fused=always", "train.tf32=true", "train.prefetch=false"])
