@@ -45,6 +45,7 @@ class Config(TrainedConfig):
         f"adam, as for other methods, or sgd with momentum {MOMENTUM}, as in CoOp's code",
         search=Choice(values=("adam", "sgd")),
     )
+    eps: float = setting(1e-8, "Adam's epsilon", gt=0, inert={"optimiser": ("sgd",)})
 
 
 class Context(Injection):

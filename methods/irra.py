@@ -72,14 +72,16 @@ class Config(OptimisedConfig):
         "share of the word pieces that are masked and predicted",
         gt=0,
         le=1,
+        inert={"mlm": (0.0,)},
         search=Range(low=0.05, high=0.5),
     )
     leak_masks: bool = setting(
         True,
         "sdm and id read the masked captions, as released; false gives them the whole captions, in a second pass",
         search=Choice(values=(True, False)),
+        inert={"mlm": (0.0,)},
     )
-    cross_layers: int = setting(4, "blocks of the cross-modal encoder", ge=1, le=64)
+    cross_layers: int = setting(4, "blocks of the cross-modal encoder", ge=1, le=64, inert={"mlm": (0.0,)})
     n_identities: int = setting(
         0,
         "identities to classify, taken from the training data; 0, where costs are counted without data, means the "

@@ -41,6 +41,7 @@ from harness.methods import (
 
 Layer = Annotated[int, Field(ge=1, le=1000)]
 MAX_SCALE = 100.0
+_NO_SELF_SUPERVISION = {"ss_image": (0.0,), "ss_text": (0.0,)}
 NO_DECAY = ("bias", "ln", "bn")
 RELEASED = {
     r"visual\.": "clip.model.visual.",
@@ -105,7 +106,9 @@ class Config(OptimisedConfig):
         le=1,
         search=Range(low=0.0, high=0.9),
     )
-    soft_ramp: float = setting(1.0, "epochs over which soft_labels rises from 0", ge=0)
+    soft_ramp: float = setting(
+        1.0, "epochs over which soft_labels rises from 0", ge=0, inert={"soft_labels": (0.0,)}
+    )
 
     itc: float = setting(0.0, "weight of the contrastive loss of CLIP", ge=0)
     n_itc: float = setting(
@@ -118,11 +121,14 @@ class Config(OptimisedConfig):
         0.01,
         "added to r_itc's target before its logarithm",
         gt=0,
+        inert={"r_itc": (0.0,)},
         search=Range(low=1e-8, high=0.1, log=True),
     )
     c_itc: float = setting(0.1, "weight of the cyclic loss", ge=0, search=Range(low=0.0, high=1.0))
     c_itc_form: Literal["released", "paper"] = setting(
-        "released", "released: mean of squares, a quarter each; paper: their sum over the batch size"
+        "released",
+        "released: mean of squares, a quarter each; paper: their sum over the batch size",
+        inert={"c_itc": (0.0,)},
     )
     mvs_image: bool = setting(
         True,
@@ -138,9 +144,19 @@ class Config(OptimisedConfig):
     )
     ss_text: float = setting(0.0, "weight of self-supervision between two views of each caption (SS-T)", ge=0)
     ss_temperature: float = setting(
-        0.1, "softmax temperature of ss_image and ss_text", gt=0, search=Range(low=0.05, high=0.5, log=True)
+        0.1,
+        "softmax temperature of ss_image and ss_text",
+        gt=0,
+        search=Range(low=0.05, high=0.5, log=True),
+        inert=_NO_SELF_SUPERVISION,
     )
-    ss_width: int = setting(128, "width between the two layers of the self-supervised head", ge=1, le=8192)
+    ss_width: int = setting(
+        128,
+        "width between the two layers of the self-supervised head",
+        ge=1,
+        le=8192,
+        inert=_NO_SELF_SUPERVISION,
+    )
 
     freeze_text_layers: tuple[Layer, ...] = setting((), "text layers that are frozen, counted from 1")
     drop_text_layers: tuple[Layer, ...] = setting((), "text layers that are removed, counted from 1")

@@ -99,15 +99,25 @@ class TextAugmentConfig(Section):
         return self
 
 
+# Recipes whose operations are not flip, pad and erase.
+_OWN_OPERATIONS = {"recipe": ("pool", "stack", "auto", "rand", "trivial")}
+
+
 class AugmentConfig(Section):
     """What happens to training images and captions, per sample on whole batches."""
 
-    flip: float = setting(0.5, "probability of a horizontal flip", ge=0, le=1)
+    flip: float = setting(0.5, "probability of a horizontal flip", ge=0, le=1, inert=_OWN_OPERATIONS)
     pad: int = setting(
-        10, "pixels of zero padding before the random crop back to size; 0 switches it off", ge=0, le=4096
+        10,
+        "pixels of zero padding before the random crop back to size; 0 switches it off",
+        ge=0,
+        le=4096,
+        inert=_OWN_OPERATIONS,
     )
-    erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
-    erase_area: Shares = setting((0.02, 0.4), "smallest and largest erased share of the area")
+    erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1, inert=_OWN_OPERATIONS)
+    erase_area: Shares = setting(
+        (0.02, 0.4), "smallest and largest erased share of the area", inert=_OWN_OPERATIONS
+    )
     mask_words: float = setting(
         0.0, "share of a caption's word pieces that are drawn for masking; CSKT 0, IRRA 0.15", ge=0, le=1
     )
@@ -117,7 +127,12 @@ class AugmentConfig(Section):
         "torchvision's AutoAugment, RandAugment or TrivialAugment",
         identity="changed",
     )
-    pool: PoolConfig = setting(PoolConfig(), "operations of the recipes pool and stack", identity="changed")
+    pool: PoolConfig = setting(
+        PoolConfig(),
+        "operations of the recipes pool and stack",
+        identity="changed",
+        inert={"recipe": ("flip_crop_erase", "auto", "rand", "trivial")},
+    )
     views_from: Literal["files", "store"] = setting(
         "files",
         "self-supervised views are cropped from the image files, decoded each time, or from the store's resized images",

@@ -1,5 +1,6 @@
 """What a config field is: its default, help and search range in one place."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -30,6 +31,7 @@ def setting(
     *,
     search: Range | Choice | None = None,
     identity: bool | Literal["changed"] = True,
+    inert: Mapping[str, tuple[Any, ...]] | None = None,
     **limits: Any,
 ) -> Any:
     """Declare a config field; a number without limits of its own is at most `limits.MOST` or `LARGEST`.
@@ -41,10 +43,13 @@ def setting(
         identity: False for a field that cannot change a result (workers, paths): it stays out of the run's hash.
             `changed` for a field that came later: only another value than the default enters the hash, so runs made
             before it keep theirs.
+        inert: fields beside it, with the values that they all must have for this one to change nothing: nobody can
+            set it then.
         limits: pydantic's own limits (`ge`, `le`, `gt`, ...).
     """
     limits = _ends(default, limits) | limits
     extra: dict[str, Any] = {"search": search.model_dump() if search else None, "identity": identity}
+    extra |= {"inert": {name: list(values) for name, values in inert.items()}} if inert else {}
     return Field(default, description=help, json_schema_extra=extra, **limits)
 
 
@@ -79,6 +84,12 @@ def _is_number(annotation: Any) -> bool:
 def is_free(field: FieldInfo) -> bool:
     """Say whether a field cannot change a result, such as a folder."""
     return identity_rule(field) is False
+
+
+def inert_where(field: FieldInfo) -> dict[str, list[Any]]:
+    """Return the fields beside this one, each with its values, that together leave it nothing to act on."""
+    extra = field.json_schema_extra
+    return dict(extra.get("inert") or {}) if isinstance(extra, dict) else {}  # type: ignore[arg-type]
 
 
 def identity_rule(field: FieldInfo) -> Any:

@@ -83,6 +83,7 @@ class DatasetConfig(Section):
         ge=0,
         le=LARGEST_SEED,
         identity="changed",
+        inert={"few_shot": (1.0,), "few_shot_persons": (0,)},
     )
     few_shot_persons: int = setting(
         0,
@@ -100,7 +101,12 @@ class DatasetConfig(Section):
         identity="changed",
     )
     noise_seed: int = setting(
-        0, "seed of the choice of noise captions", ge=0, le=LARGEST_SEED, identity="changed"
+        0,
+        "seed of the choice of noise captions",
+        ge=0,
+        le=LARGEST_SEED,
+        identity="changed",
+        inert={"noise": (0.0,)},
     )
     noise_file: str | None = setting(
         None,

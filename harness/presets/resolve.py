@@ -10,13 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config.faults import explain
 from harness.config.removed import why_removed, without_removed
-from harness.config.sections import DatasetConfig, MethodConfig, RunConfig, TrainConfig
+from harness.config.sections import DatasetConfig, MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.data.own_data import OWN_SETTINGS, own_settings, remember
 from harness.data.protocols.joint_names import joint_defaults, parts_of, shares
 from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief
+from harness.presets.agreement import check_acts, check_parts, check_rule
 from harness.presets.file_contents import with_contents
 from harness.presets.preset_files import read_preset, synthetic_presets
 from harness.registry.plug_ins import plugin_class
@@ -42,7 +43,8 @@ def resolve(
     `overrides` (`section.field=value`, the value read as YAML).
 
     Raises `UsageError` for an unknown name or key, with the nearest match, for a value out of range, for a dataset
-    without a training split, and for a preset or an override that names another method or dataset.
+    without a training split, for a preset or an override that names another method or dataset, and for an override
+    that changes nothing beside the others.
     """
     first, *others = parts_of(dataset)
     method_class, dataset_class = plugin_class("methods", method), DATASETS.get(first)
@@ -56,23 +58,15 @@ def resolve(
         merge(values, fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
     if synthetic:
         merge(values, {"dataset": {"synthetic": True}})
+    given: set[str] = set()
     for override in overrides:
-        merge(values, fitting(parse_override(override), chosen, f"--set {override}"))
+        one = fitting(parse_override(override), chosen, f"--set {override}")
+        given |= flatten(one).keys()
+        merge(values, one)
     config = build(values)
     _check_own(config.dataset, dataset_class)
-    _check_parts(config.train)
+    check_acts(config, given)
     return config
-
-
-def _check_parts(train: TrainConfig) -> None:
-    """Raise `UsageError` where parts of a batch would be of unlike size, or of one pair, which has no negatives."""
-    size, parts = train.batch_size, train.accumulation
-    if parts > 1 and (size % parts or size < 2 * parts):
-        fitting = [str(n) for n in range(2, size // 2 + 1) if size % n == 0]
-        raise UsageError(
-            f"train.accumulation={parts} cannot split a batch of {size} pairs into equal parts of two or more: "
-            + (f"use one of {', '.join(fitting)}." if fitting else "use another train.batch_size.")
-        )
 
 
 def _check_trains(dataset: type[PersonDataset]) -> None:
@@ -128,7 +122,9 @@ def build(values: Mapping[str, Any], *, stored: bool = False) -> RunConfig:
         config = config if stored else with_contents(config)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
-    _check_rule(config, method_class)
+    if not stored:
+        check_parts(config.train)
+    check_rule(config, method_class)
     if config.dataset.joined:
         shares(config.dataset)
     return config
@@ -157,24 +153,6 @@ def _check_own(data: DatasetConfig, dataset: type[PersonDataset]) -> None:
 def build_stored(values: Mapping[str, Any]) -> RunConfig:
     """Return what `build` does, of values that were stored: settings that are gone since are passed over."""
     return build(without_removed(values), stored=True)
-
-
-def _check_rule(config: RunConfig, method_class: "type[Method]") -> None:
-    """Raise `UsageError` when the selection rule cannot be applied to what the run evaluates."""
-    if not method_class.trained:
-        return
-    data = config.dataset
-    validates = data.val == "holdout" or (data.val == "own" and data.train_on == "train")
-    if config.eval.rule == "val" and not validates:
-        raise UsageError(
-            "Without a validation split the rule `val` cannot choose an epoch: "
-            "use --set eval.rule=last, or keep a validation split (--val holdout, --train-on train)."
-        )
-    if config.eval.rule == "oracle" and not config.eval.test_each_epoch:
-        raise UsageError(
-            "The rule `oracle` looks at the test split every epoch, which biases the result: "
-            "if that is what you want, add --set eval.test_each_epoch=true."
-        )
 
 
 def parse_override(text: str) -> dict[str, Any]:

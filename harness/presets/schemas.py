@@ -105,7 +105,7 @@ def _plain_field(field: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in field.items()
-        if key not in ("title", "identity") and not (key == "search" and value is None)
+        if key not in ("title", "identity", "inert") and not (key == "search" and value is None)
     }
 
 

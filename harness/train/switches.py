@@ -19,7 +19,12 @@ CAPTION_STEP = 16
 
 
 def check_switches(method: Method, train: TrainConfig) -> None:
-    """Raise `UsageError` for a setting of the towers that has nothing to act on."""
+    """Raise `UsageError` for a setting of towers or views that has nothing to act on."""
+    if train.augment.views_from == "store" and not method.views().contrast:
+        raise UsageError(
+            f"train.augment.views_from=store changes nothing for {method.name} as it is set here, which asks for no "
+            "self-supervised views: leave it out."
+        )
     for name in ("compile", "checkpoint_activations"):
         if not getattr(train, name):
             continue

@@ -113,7 +113,10 @@ def test_override_values_are_read_as_yaml_1_2_does(text, value):
         ({"overrides": ["method.lr=-1"]}, "greater than 0"),
         ({"overrides": ["=1"]}, "section.field=value"),
         ({"overrides": ["method.lr=[1"]}, "not valid YAML"),
-        ({"overrides": ["train.batch_size=12", "train.accumulation=5"]}, "two or more: use one of 2, 3, 4, 6"),
+        (
+            {"overrides": ["train.batch_size=12", "train.accumulation=5"]},
+            "two or more: use one of 2, 3, 4, 6",
+        ),
         ({"overrides": ["train.batch_size=12", "train.accumulation=12"]}, "cannot split a batch of 12 pairs"),
         ({"overrides": ["train.batch_size=7", "train.accumulation=7"]}, "use another train.batch_size"),
         ({"presets": ["nothing.yaml"]}, "cannot be read"),

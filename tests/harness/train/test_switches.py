@@ -71,6 +71,14 @@ def test_what_would_change_nothing_or_cannot_be_is_refused_in_a_line(setting, na
     assert "\n" not in str(error.value)
 
 
+def test_views_from_the_store_are_refused_where_there_are_none():
+    store = "train.augment.views_from=store"
+    for name, more in (("cskt", ()), ("tbps_clip", ("method.ss_image=0",))):
+        with pytest.raises(UsageError, match="views_from=store changes nothing"):
+            method_of(store, *more, name=name)
+    method_of(store, name="tbps_clip")
+
+
 def test_a_dry_run_shows_the_settings(world, twins, tmp_path):
     config = world.quick(twins, "coop", "icfg", "train.checkpoint_activations=true", "train.fused=never")
     text = "\n".join(make_plans(config, tmp_path)[0].lines())
