@@ -109,25 +109,30 @@ def groups(bench: Bench) -> None:
 
 
 def frozen(bench: Bench) -> None:
-    """Steps with weight decay change exactly what is trained, bit by bit; buffers stay."""
-    method = bench.make(weight_decay=_DECAY)
+    """Steps with weight decay change nothing that is frozen, buffers included; without it, all that is trained."""
+    own = {name for name, _ in bench.make().trainable()}
+    decayed, moved = _changed(bench, _DECAY), _changed(bench, 0.0)
+    if wrong := sorted(decayed - own):
+        raise Fault(
+            f"{listed(wrong, _SHOWN)} changed in training, and is frozen",
+            "change nothing in place: train it (requires_grad_(True) in adapt), or compute a new tensor",
+        )
+    if still := sorted(own - moved):
+        raise Fault(
+            f"{listed(still, _SHOWN)} is trained, and stays as it was",
+            "let the losses depend on its value, or freeze it",
+        )
+
+
+def _changed(bench: Bench, decay: float) -> set[str]:
+    """Return the names of what a few steps change; decay alone would change what no loss depends on."""
+    method = bench.make(weight_decay=decay)
     batch, before = bench.batch(method), _state(method)
     optimiser = method.optimiser()
     # What is below a map that starts at zero gets a gradient of zero in the first step.
     for done in range(_CHANGING_STEPS):
         step(method, batch, optimiser, done)
-    changed = {name for name, value in _state(method).items() if not torch.equal(value, before[name])}
-    own = {name for name, _ in method.trainable()}
-    if wrong := sorted(changed - own):
-        raise Fault(
-            f"{listed(wrong, _SHOWN)} changed in training, and is frozen",
-            "change nothing in place: train it (requires_grad_(True) in adapt), or compute a new tensor",
-        )
-    if still := sorted(own - changed):
-        raise Fault(
-            f"{listed(still, _SHOWN)} is trained, and stays as it was",
-            "let the losses depend on its value, or freeze it",
-        )
+    return {name for name, value in _state(method).items() if not torch.equal(value, before[name])}
 
 
 def graph(bench: Bench) -> None:

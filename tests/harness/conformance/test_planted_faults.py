@@ -279,6 +279,16 @@ class NeverMoves(Whole):
         return super().head_image(embeddings) + 0 * self.shift.to(embeddings.dtype)
 
 
+@planted("frozen", "dead is trained, and stays as it was")
+class OnlyDecays(Whole):
+    def adapt(self):
+        super().adapt()
+        self.dead = nn.Parameter(torch.ones(4, 4))
+
+    def head_image(self, embeddings):
+        return super().head_image(embeddings) + 0 * self.dead.sum().to(embeddings.dtype)
+
+
 @planted("graph", "embeddings do not depend on scale")
 class OnlyInLosses(Whole):
     def adapt(self):
