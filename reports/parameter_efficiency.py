@@ -19,7 +19,7 @@ from harness.pages.cost_text import (
     share_text,
 )
 from harness.pages.tables import DASH, count_text, marked, row_interval
-from harness.reporting.cost_fronts import COSTS, costs_and_fronts, draw_costs
+from harness.reporting.cost_fronts import COSTS, costs_and_fronts, draw_costs, towers_note
 from harness.reporting.missing import beginning, floor_gap, rival_gap
 from harness.reporting.panel_report import PanelReport
 from harness.reporting.verdicts.ranking import cost_verdict
@@ -44,9 +44,9 @@ NOTES = (
     f"Text-to-image R@1 and mAP in percent with {COVERED}. No result is in bold: significance is not tested here.",
     "Front: no other result is as good with fewer P parameters or F FLOPs, less M memory or T time. It compares point "
     "estimates; where intervals overlap, neighbours may change places. Greyed: on no front.",
-    "FLOPs: per image and caption, forward + backward to what is trained. Memory: peak of one training step, of "
-    "weights, optimiser, batch, activations and gradients, without what libraries take. Step: median. Time: the "
-    "training loop with its validations. All mean over seeds.",
+    "FLOPs: of a training step for each pair, all views and losses, forward + backward to what is trained. Memory: "
+    "peak of one training step, of weights, optimiser, batch, activations and gradients, without what libraries take. "
+    "Step: median. Time: all steps, and computing once what is frozen, without validations. All mean over seeds.",
 )
 RETENTION = (
     "Retention: R@1 on other datasets{names} minus that of the untrained backbone there, in points, mean over datasets "
@@ -91,6 +91,7 @@ def costs_table(panel: Panel) -> Table:
         notes=(
             *shared,
             *NOTES,
+            *towers_note(rows),
             RETENTION.format(names=f" ({kept[0]})" if len(kept) == 1 else ""),
             *panel.caveats(),
         ),

@@ -48,6 +48,7 @@ COSTS = {
     "flops.text_forward": ("FLOPs per caption", 1e6, " M"),
     "flops.image_training": ("FLOPs per image, forward + backward", 1e6, " M"),
     "flops.text_training": ("FLOPs per caption, forward + backward", 1e6, " M"),
+    "flops.pair_training": ("FLOPs of a training step, a pair", 1e6, " M"),
     "step_peak_bytes": ("peak memory of a step", 1e6, " MB"),
     "train_peak_bytes": ("peak training memory, all included", 1e6, " MB"),
     "test_peak_bytes": ("peak test memory", 1e6, " MB"),

@@ -162,12 +162,16 @@ def _trained_on(record: Record) -> str:
 def _costs(record: Record) -> str:
     told = record.accounting
     counts, flops = told.get("parameters", {}), told.get("flops", {})
-    pair = [flops.get(f"{kind}_training") for kind in ("image", "text")]
+    towers = [flops.get(f"{kind}_training") for kind in ("image", "text")]
+    pair = {
+        "FLOPs of a step, a pair": flops.get("pair_training"),
+        "FLOPs of training through the towers": None if None in towers else sum(towers),
+    }
     return facts(
         {
             "trainable parameters": count_text(counts.get("trainable")),
             "all parameters": count_text(counts.get("total")),
-            "FLOPs of training a pair": millions_text(None if None in pair else sum(pair)),
+            **{name: millions_text(value) for name, value in pair.items()},
             "memory of a step": memory_text(told.get("step_peak_bytes")),
             "training": seconds_text(told.get("train_seconds")),
         }

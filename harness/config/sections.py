@@ -249,6 +249,11 @@ class TrainConfig(Section):
     max_loss: float = setting(1e4, "a loss beyond this stops the run as failed", gt=0, le=1e30)
     checkpoint_seconds: float = setting(600, "time between checkpoints inside an epoch", identity=False, gt=0)
 
+    @property
+    def compared(self) -> int:
+        """The pairs that are compared at once; parts of an earlier run may not divide its batches."""
+        return -(-self.batch_size // self.accumulation)
+
 
 class EvalConfig(Section):
     """Selection and test."""

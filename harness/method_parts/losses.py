@@ -5,6 +5,7 @@ learnable scalar, the reciprocal of CLIP's logit scale.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -226,7 +227,7 @@ LOSSES: dict[LossName, MatchingLoss] = {
 
 def scaled_similarity(rows: Tensor, columns: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
     """Return dot products over a temperature [n_row, n_column], of embeddings [n, dim]."""
-    with torch.autocast(rows.device.type, enabled=False):
+    with nullcontext() if rows.is_meta else torch.autocast(rows.device.type, enabled=False):
         return (full_precision(rows) @ full_precision(columns).T) / temperature
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import listed
 from harness.evaluate.pareto import pareto_front
 from harness.pages.tables import DASH, marked
 from harness.pages.theme import (
@@ -40,11 +41,15 @@ HOLLOW = {"markerfacecolor": "white"}
 def costs_and_fronts(panel: Panel) -> "DataFrame":
     """Return the panel's results, best first, with the costs on whose front each is (`front`).
 
-    `persons_only` says so of what decides that: a difference to a result of no higher cost.
+    `persons_only` says so of what decides that: a difference to a result of no higher cost. `towers_only` says of which
+    result the operations of a pair are those of the towers, all that earlier runs counted.
     """
     rows = panel.rows.sort_values("R1", ascending=False, kind="stable").reset_index(drop=True)
-    flops = [rows[f"{kind}_training_flops"].astype(float) for kind in ("image", "text")]
-    rows = rows.assign(pair_flops=flops[0] + flops[1])
+    towers = sum(rows[f"{kind}_training_flops"].astype(float) for kind in ("image", "text"))
+    counted = rows["pair_flops"].astype(float)
+    rows = rows.assign(
+        pair_flops=counted.fillna(towers), towers_only=counted.isna() & (rows["rule"] != UNTRAINED)
+    )
     unknown = (rows["interval"] == PERSONS_ONLY).to_numpy()
     # What another seed would change is unknown of one or the other; a result is not compared with itself.
     blind = (unknown[:, None] | unknown) & ~np.eye(len(rows), dtype=bool)
@@ -56,6 +61,15 @@ def costs_and_fronts(panel: Panel) -> "DataFrame":
         for place in np.flatnonzero(pareto_front([(-cost).tolist(), rows["R1"].astype(float).tolist()])):
             fronts[place].append(word)
     return rows.assign(front=[" ".join(words) or DASH for words in fronts], persons_only=marks)
+
+
+def towers_note(rows: "DataFrame") -> list[str]:
+    """Return a note on operations that were counted of the towers alone, among `costs_and_fronts`; none of none."""
+    named = [str(row["label"]) for row in rows.to_dict("records") if row["towers_only"]]
+    return [
+        f"FLOPs of {listed(named)}: of one pass through each tower, without further views and losses, which "
+        "this version counts, too; train again to have them."
+    ] * bool(named)
 
 
 def draw_costs(panel: Panel) -> "Figure":

@@ -59,6 +59,7 @@ _COSTS = {
     "text_flops": "accounting/flops.text_forward",
     "image_training_flops": "accounting/flops.image_training",
     "text_training_flops": "accounting/flops.text_training",
+    "pair_flops": "accounting/flops.pair_training",
     "images_per_second": "accounting/images_per_second",
     "captions_per_second": "accounting/captions_per_second",
     "train_pairs": "data/train_pairs",

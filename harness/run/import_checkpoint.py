@@ -28,7 +28,7 @@ from harness.presets.resolve import resolve
 from harness.record import BACKBONE, IMPORTED, WEIGHTS, Record, RunFolder, now
 from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import refuse_twin, take_own_test
-from harness.run.job import build_method
+from harness.run.job import build_method, outline
 from harness.run.provenance import environment, source_files
 from harness.run.released import Checkpoint, read_checkpoint
 from harness.run.trained_persons import told_origin
@@ -200,10 +200,12 @@ def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Recor
     save_weights(method, folder.file(WEIGHTS), mark)
     folder.note(record, BACKBONE)
     record.weights_sha256 = file_hash(folder.file(WEIGHTS))
+    pair = cost.pair_flops(outline(work.config), work.config.train.compared) if method.trained else None
+    paired = {} if pair is None else {"pair_training": pair}
     record.accounting = {
         "parameters": cost.count_parameters(method).as_dict(),
         "checkpoint_bytes": folder.file(WEIGHTS).stat().st_size,
-        "flops": cost.training_flops(method),
+        "flops": cost.training_flops(method) | paired,
     }
     if work.reading is not None:
         encoder = Encoder(method, work.config, work.engine)

@@ -1,5 +1,6 @@
 """One run from config to record: read, build, audit, train, select, test, account, write, track."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,7 +27,7 @@ from harness.record import (
 from harness.record.time_left import TimeLeft
 from harness.run.earlier_runs import difference_from_earlier, differences
 from harness.run.final_test import take_test, write_result
-from harness.run.job import Job, build_method, prepare
+from harness.run.job import Job, build_method, outline, prepare
 from harness.run.oracle import ORACLE, OracleWatch, optimism
 from harness.run.progress import ProgressFile
 from harness.run.provenance import changed_files, command_line, environment, source_files
@@ -170,6 +171,8 @@ def _work(job: Job) -> Record:
     method = build_method(config, job.clip).to(engine.device)
     encoder = Encoder(method, config, engine)
     record.accounting["parameters"] = cost.count_parameters(method).as_dict()
+    if method.trained and (pair := cost.pair_flops(outline(config), config.train.compared)) is not None:
+        record.accounting["flops"] = {"pair_training": pair}
     with cost.PeakMemory(engine.device) as train_memory:
         state = _train(job, method, encoder, material) if method.trained else State()
     _choose(job, method, state)
@@ -184,6 +187,7 @@ def _train(job: Job, method: Method, encoder: Encoder, material: JointMaterial) 
     config = job.config
     job.listener.on_stage("checking that every trained parameter gets a gradient")
     train = config.train
+    frozen = _keep_frozen(job, method, encoder, material)
     feed = partial(
         training_batches,
         config,
@@ -191,12 +195,10 @@ def _train(job: Job, method: Method, encoder: Encoder, material: JointMaterial) 
         method,
         augment=encoder.pixels,
         device=job.engine.device,
-        frozen=_keep_frozen(job, method, encoder, material),
+        frozen=frozen,
         order=joint_order(config, material.sizes),
     )
-    # A run that is resumed from before may have parts that do not divide its batches.
-    part_size = -(-train.batch_size // train.accumulation)
-    batches = feed(part_size, parts=train.accumulation, listener=job.listener)
+    batches = feed(train.compared, parts=train.accumulation, listener=job.listener)
     audit_gradients(method, next(feed(2).epoch(1)))
     watch = (
         OracleWatch(encoder, material.own.test, method, job.folder) if config.eval.test_each_epoch else None
@@ -214,7 +216,9 @@ def _train(job: Job, method: Method, encoder: Encoder, material: JointMaterial) 
     )
     job.listener.on_stage("training")
     state = training.run()
-    job.record.accounting |= cost.step_summary(training.step_seconds, training.step_peak_bytes, state)
+    keeping = job.record.accounting.get("keep_seconds", 0.0)
+    summary = cost.step_summary(training.step_seconds, training.step_peak_bytes, state, keeping)
+    job.record.accounting |= summary
     return state
 
 
@@ -230,9 +234,12 @@ def _keep_frozen(job: Job, method: Method, encoder: Encoder, material: JointMate
     keeper = Keeper(train.keep_frozen, job.engine, job.listener)
     if parts:
         job.listener.on_stage("computing once what frozen towers give")
+    began = time.perf_counter()
     kept = encoder.keep(
         material.train, {tower: parts[tower] for tower in kept_in_training(method, train)}, keeper
     )
+    if kept:
+        job.record.accounting["keep_seconds"] = time.perf_counter() - began
     for split in (*material.vals, material.own.test if job.config.eval.test_each_epoch else None):
         if split is not None and parts:
             encoder.keep(split, parts, keeper)
@@ -257,7 +264,7 @@ def _choose(job: Job, method: Method, state: State) -> None:
     if rule == "val" and chosen:
         row = next(row for row in state.history if row["epoch"] == epoch)
         record.selection |= {name: value for name, value in row.items() if name.startswith("val/")}
-    record.accounting["seconds_to_best"] = sum(
+    record.accounting["seconds_to_best"] = record.accounting.get("keep_seconds", 0.0) + sum(
         row["seconds"] for row in state.history if row["epoch"] <= epoch
     )
 
@@ -271,7 +278,7 @@ def _keep_weights(job: Job, method: Method) -> None:
         save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
         record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
         record.weights_sha256 = file_hash(folder.file(WEIGHTS))
-    record.accounting["flops"] = cost.training_flops(method)
+    record.accounting["flops"] = record.accounting.get("flops", {}) | cost.training_flops(method)
 
 
 def _test(job: Job, encoder: Encoder, material: JointMaterial, state: State) -> None:

@@ -16,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from harness.method_parts.batch import Batch
+from harness.method_parts.schedule import Progress
 from harness.methods import Method
 
 if TYPE_CHECKING:
@@ -71,11 +73,58 @@ def training_flops(method: Method) -> dict[str, int]:
     return _flops(method, forward_backward, "training")
 
 
+def pair_flops(method: Method, pairs: int) -> int | None:
+    """Count the floating-point operations of a whole training step, for each of its pairs.
+
+    All passes through the towers that further views and soft labels take, what is beside the towers, and the losses,
+    forward and backward. Captions have full length, and everything runs even where a method trains on what is kept.
+    Counted as above, best on the meta device, where it costs nothing; None of a method that looks at values there.
+
+    Args:
+        method: as it is trained.
+        pairs: of a step; what is computed once a step is shared by so many.
+    """
+    counter = FlopCounterMode(display=False)
+    try:
+        method.begin_training()
+        method.on_step_start(
+            Progress(epoch=2, step=0, n_steps=2, epochs=3)
+        )  # ramps of a first epoch are over
+        with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
+            total = method(_blank_batch(method, pairs)).total
+            torch.autograd.grad(total, [parameter for _, parameter in method.trainable()], allow_unused=True)
+    except RuntimeError:
+        return None
+    return round(counter.get_total_flops() / pairs)
+
+
+def _blank_batch(method: Method, pairs: int) -> Batch:
+    """Return a batch of black images and captions of full length, each of another person, with all further views."""
+    device, views = next(method.parameters()).device, method.views()
+
+    def images(n: int) -> tuple[Tensor, ...]:
+        return tuple(torch.zeros(pairs, 3, *method.clip.image_size, device=device) for _ in range(n))
+
+    def captions(n: int) -> tuple[Tensor, ...]:
+        size = (pairs, method.clip.text_length)
+        return tuple(torch.ones(size, dtype=torch.long, device=device) for _ in range(n))
+
+    return Batch(
+        images(1)[0],
+        captions(1)[0],
+        torch.arange(pairs, device=device),
+        image_views=images(views.images),
+        token_views=captions(views.captions),
+        contrast_views=images(views.contrast),
+    )
+
+
 def inference_flops(method: Method) -> dict[str, int]:
     """Count the floating-point operations of encoding one image and one caption of full length, as above.
 
-    Meant for the method as it is used, which is the folded one.
+    Meant for the method as it is used, which is the folded one; puts it into evaluation mode.
     """
+    method.eval()
     return _flops(method, lambda encode, given: encode(given), "forward")
 
 
@@ -94,9 +143,14 @@ def _flops(method: Method, work: Callable[[Encode, Tensor], object], name: str) 
     return counts
 
 
-def step_summary(step_seconds: Sequence[float], peak_bytes: int | None, state: "State") -> dict[str, float]:
-    """Return training time in all, the median and 95th percentile of one step's, in seconds, and its peak memory."""
-    summary = {"train_seconds": state.seconds}
+def step_summary(
+    step_seconds: Sequence[float], peak_bytes: int | None, state: "State", keep_seconds: float = 0.0
+) -> dict[str, float]:
+    """Return training time in all, the median and 95th percentile of one step's, in seconds, and its peak memory.
+
+    The time is that of the epochs' steps and, before them, of computing once what is frozen; validations are no part.
+    """
+    summary = {"train_seconds": state.seconds + keep_seconds}
     if peak_bytes is not None:
         summary["step_peak_bytes"] = peak_bytes
     if len(step_seconds) > 1:

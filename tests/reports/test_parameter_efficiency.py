@@ -70,6 +70,17 @@ def test_a_front_that_the_cost_alone_decides_stands_without_mark(whole):
     }
 
 
+def test_operations_of_the_towers_alone_are_told(fake, whole):
+    assert not any("through each tower" in note for note in costs_table(whole).notes)
+    earlier = fake.row("cskt") | {"pair_flops": None, "image_training_flops": 4e6}
+    (panel,) = split(fake.row("zero_shot", rule="untrained"), fake.row("full"), earlier)
+    table = costs_table(panel)
+    shown = table.cells.set_index("method")["FLOPs"]
+    assert (shown["full"], shown["cskt"]) == ("3 M", "5 M")
+    (note,) = [note for note in table.notes if "through each tower" in note]
+    assert note.startswith("FLOPs of cskt: ")
+
+
 def test_one_result_alone_is_on_its_fronts_without_mark(fake):
     (panel,) = split(fake.row())
     assert costs_table(panel).cells["front"].tolist() == ["P F M T"]

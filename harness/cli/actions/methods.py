@@ -13,7 +13,7 @@ from harness.cli.layout import paragraph, table
 from harness.cli.options import parse_size
 from harness.clip.model import load_clip
 from harness.config.faults import explain
-from harness.config.sections import BackboneConfig
+from harness.config.sections import BackboneConfig, TrainConfig
 from harness.config.values import merge
 from harness.conformance.check import Result
 from harness.conformance.examine import STATES
@@ -21,14 +21,14 @@ from harness.errors import UsageError, many
 from harness.listener import Listener
 from harness.methods import METHODS, Method
 from harness.presets.resolve import check_agreement, check_keys, method_config, parse_override
-from harness.train.cost import count_parameters, inference_flops, training_flops
+from harness.train.cost import count_parameters, inference_flops, pair_flops, training_flops
 
 _GIGA = 1e9
 COUNTED = ("method", "trained", "of all", "extra", "file MB", "GFLOPs", "training")
 COUNTED_WORDS = (
     "Trained: parameters. Extra: those that inference needs besides CLIP's, after folding. File: a float32 checkpoint "
-    "of what is trained. GFLOPs: one image and one caption, forward; training: with backward, through the towers also "
-    "where a method trains on cached embeddings."
+    "of what is trained. GFLOPs: one image and one caption, forward; training: a step for each of its pairs, with all "
+    "views, losses and the backward pass, through the towers also where a method trains on cached embeddings."
 )
 
 
@@ -60,6 +60,7 @@ def describe(
     config, clip = method.config, method.clip
     counts = count_parameters(method)
     operations = training_flops(method)
+    pair = pair_flops(method, TrainConfig().compared) if method.trained else None
     method.fold()
     docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
     return {
@@ -70,7 +71,7 @@ def describe(
         "image_size": list(clip.image_size),
         "text_length": clip.text_length,
         "parameters": counts.as_dict() | {"checkpoint_bytes": counts.checkpoint_bytes},
-        "flops": operations | inference_flops(method),
+        "flops": operations | {"pair_training": pair} | inference_flops(method),
         "recipe": method_class.recipe,
         "fields": [
             _field(key, info, config) for key, info in type(config).model_fields.items() if key != "name"
@@ -122,10 +123,8 @@ def show_all(rows: list[dict[str, Any]]) -> None:
 def counted(row: dict[str, Any]) -> tuple[str, ...]:
     """Return what was counted of a method as cells under `COUNTED`."""
     counts, operations = row["parameters"], row["flops"]
-    forward, training = (
-        sum(operations[f"{tower}_{kind}"] for tower in ("image", "text")) / _GIGA
-        for kind in ("forward", "training")
-    )
+    forward = sum(operations[f"{tower}_forward"] for tower in ("image", "text")) / _GIGA
+    training = operations["pair_training"]
     return (
         row["name"],
         f"{counts['trainable']:,}",
@@ -133,7 +132,7 @@ def counted(row: dict[str, Any]) -> tuple[str, ...]:
         f"{counts['inference_extra']:,}",
         f"{counts['checkpoint_bytes'] / 1e6:,.1f}",
         f"{forward:,.1f}",
-        f"{training:,.1f}" if counts["trainable"] else "–",
+        "–" if training is None else f"{training / _GIGA:,.1f}",
     )
 
 

@@ -45,6 +45,10 @@ def show(described: dict[str, Any]) -> None:
     for tower, given in (("image", "one image"), ("text", "one caption")):
         forward, training = (operations[f"{tower}_{pass_}"] / _GIGA for pass_ in ("forward", "training"))
         rows.append((given, f"{forward:,.2f}", f"GFLOPs forward, {training:,.2f} with backward"))
+    if (pair := operations["pair_training"]) is not None:
+        rows.append(
+            ("a pair", f"{pair / _GIGA:,.2f}", "GFLOPs of a training step, with all views and losses")
+        )
     title = f"on {described['backbone']}, {height}x{width} pixels, {described['text_length']} tokens"
     table(title, ("what", "amount", "of what"), rows, text=("what", "of what"))
     for key, value in described["recipe"].items():

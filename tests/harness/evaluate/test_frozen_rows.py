@@ -162,6 +162,9 @@ def test_a_side_network_learns_the_same_from_what_is_kept(world, twins, tmp_path
             world.quick(twins, "side_network", "icfg", *PLAIN, f"train.keep_frozen={where}"), runs=tmp_path
         )
         histories.append(RunFolder(tmp_path / record.name).history())
+        told, steps = record.accounting, sum(row["seconds"] for row in histories[-1])
+        assert ("keep_seconds" in told) == (where != "off")
+        assert told["train_seconds"] == pytest.approx(steps + told.get("keep_seconds", 0))
     assert ran == [("train", ["image", "text"]), ("val", ["image", "text"]), ("train", [])]
     assert len(list(cache.glob("*.rows"))) == {"memory": 0, "disk": 4}[kept]
     for one, other in zip(*histories, strict=True):

@@ -2,17 +2,22 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from harness.clip.model import load_clip
 from harness.config.sections import BackboneConfig
+from harness.conformance.bench import Bench, step
 from harness.methods import METHODS
 from harness.train.checkpoint import State
 from harness.train.cost import (
     count_parameters,
     inference_flops,
+    pair_flops,
     step_summary,
     training_flops,
 )
@@ -77,6 +82,41 @@ def test_operations_of_cskt_equal_the_formula():
     assert counted["text_forward"] == pytest.approx(text, rel=0.001)
 
 
+TRAINED = [name for name in METHODS.names() if METHODS.get(name).trained]
+# Views and what is beside the towers: how often the operations of one pass through each tower.
+MORE = {"tbps_clip": (2.0, 2.4), "irra": (5.0, 9.0)}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_operations_of_a_pair_are_those_of_its_step(name):
+    method = Bench(METHODS.get(name)).make(device="meta")
+    towers = sum(training_flops(method).values())
+    low, high = MORE.get(name, (0.99, 1.01))
+    assert low <= pair_flops(method, 6) / towers <= high
+    assert all(parameter.grad is None for parameter in method.parameters())
+
+
+def test_operations_of_a_pair_are_those_that_a_step_takes():
+    bench = Bench(METHODS.get("tbps_clip"))
+    method = bench.make()
+    counter = FlopCounterMode(display=False)
+    batch = bench.batch(method)
+    whole = torch.ones(6, method.clip.text_length, dtype=torch.long)
+    batch = replace(batch, tokens=whole, token_views=tuple(whole for _ in batch.token_views))
+    with sdpa_kernel(SDPBackend.MATH), counter:
+        step(method, batch, method.optimiser())
+    assert pair_flops(method, 6) == pytest.approx(counter.get_total_flops() / 6, rel=1e-3)
+
+
+def test_operations_of_a_step_that_looks_at_values_are_not_known():
+    class Looks(METHODS.get("linear_probe")):
+        def losses(self, features, batch):
+            assert features["image"].sum().item() > -1e9
+            return super().losses(features, batch)
+
+    assert pair_flops(Bench(Looks).make(device="meta"), 6) is None
+
+
 def test_a_folded_method_needs_no_maps():
     method = blueprint("cskt")
     before = flops(method)
@@ -108,6 +148,8 @@ def test_parameters_are_counted_once_and_by_kind():
 
 PEAKS = """
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 from harness.train.cost import PeakMemory, resident_high_water
 
 before = resident_high_water()
@@ -140,6 +182,7 @@ def test_time_is_summed_up():
     assert summary["step_seconds"] == pytest.approx(0.3)
     assert summary["step_seconds_p95"] == pytest.approx(0.4 + 0.8 * 8.6)
     assert step_summary([0.2], None, state) == {"train_seconds": 12.5}
+    assert step_summary([], None, state, keep_seconds=2.0) == {"train_seconds": 14.5}
     two = step_summary([0.2, 0.4], 7, state)
     assert (two["step_seconds"], two["step_seconds_p95"]) == pytest.approx((0.3, 0.39))
     assert two["step_peak_bytes"] == 7
