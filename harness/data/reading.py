@@ -19,7 +19,7 @@ from harness.data.annotations import (
 from harness.data.contents import Content, check_there, pictures_hash, read_contents
 from harness.data.cut_captions import Tokenize, count_cut, cut_faults
 from harness.data.protocols.noise import Noise, with_noise
-from harness.data.splits import Arranged, arrange, few_persons, few_shot
+from harness.data.splits import Arranged, arrange, begin_anew, few_persons, few_shot
 from harness.data.verify.annotation_faults import faults_for_run
 from harness.data.verify.own_faults import check_inside
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample, pairs
@@ -131,7 +131,7 @@ def read_dataset(
         listener.on_note(note)
     for fault in faults:
         listener.on_note(f"warning: {fault.line()}. {fault.mend}")
-    arranged = arrange(samples, dataset, config.val, config.train_on)
+    arranged = arrange(samples, dataset, config.val, config.train_on, begin_anew(dataset, annotation))
     few = _fewer(arranged, config)
     chosen, noise = with_noise(few.samples, config, arranged.train_splits)
     chosen_notes = [*few.notes, *([noise.note()] if noise else [])]

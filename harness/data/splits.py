@@ -1,11 +1,12 @@
 """Decide what trains and what selects: validation from its own split, a hold-out or nothing; all of train, or a few."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.data.annotations import Annotation
 from harness.datasets import SPLITS, PersonDataset, Sample
 from harness.errors import DataError, UsageError, many
 
@@ -88,13 +89,17 @@ def few_persons(
     return chosen, sorted(kept)
 
 
-def begin_anew(samples: Iterable[Sample]) -> list[str]:
+def begin_anew(dataset: type[PersonDataset], annotation: Annotation) -> list[str]:
     """Return the splits in which identities count up from the same first number, so that they tell nobody apart.
 
-    That is so where each of the splits has all numbers from its lowest to its highest, and the lowest is the same.
+    That is so where each of the splits is a file of its own and has all numbers from its lowest to its highest, and
+    the lowest is the same. In one file for all splits, one number is one person: what is split by picture has the
+    same numbers everywhere, too.
     """
+    if dataset.own or dataset.read or len(annotation.files) < 2:
+        return []
     numbers: dict[str, set[int]] = defaultdict(set)
-    for sample in samples:
+    for sample in annotation.samples:
         numbers[sample.split].add(sample.identity)
     firsts: dict[int, list[str]] = defaultdict(list)
     for split in (split for split in SPLITS if split in numbers):
@@ -104,7 +109,13 @@ def begin_anew(samples: Iterable[Sample]) -> list[str]:
     return next((splits for splits in firsts.values() if len(splits) > 1), [])
 
 
-def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, train_on: str) -> Arranged:
+def arrange(
+    samples: Sequence[Sample],
+    dataset: type[PersonDataset],
+    val: str,
+    train_on: str,
+    anew: Collection[str] = (),
+) -> Arranged:
     """Arrange the samples for a run.
 
     Args:
@@ -112,6 +123,7 @@ def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, t
         dataset: its class, for messages.
         val: `own`, `holdout` or `none`, where selection looks.
         train_on: `train`, or `train+val` to learn from the dataset's own validation split too.
+        anew: the splits in which identities begin anew (`begin_anew`).
 
     Raises `UsageError` when the dataset has no validation split of its own but one is asked for, and when `train+val`
     would take two persons of one number for one.
@@ -120,7 +132,7 @@ def arrange(samples: Sequence[Sample], dataset: type[PersonDataset], val: str, t
     join = train_on == "train+val"
     if not own and (join or val == "own"):
         raise _no_own_split(dataset, "--train-on train" if join else "--val holdout or --val none")
-    if join and {"train", "val"} <= set(begin_anew(samples)):
+    if join and {"train", "val"} <= set(anew):
         raise UsageError(
             f"Identities of {dataset.title} begin anew in each split, so --train-on train+val would take two persons "
             "of one number for one: use --train-on train."

@@ -94,7 +94,7 @@ def annotation_faults(
     yield from _wrong_counts(dataset, expected, found, twin)
     yield from own_faults(annotation) if dataset.own else ()
     again = "Correct the split" if dataset.own else f"{_AGAIN}, or keep each person in one split"
-    if anew := begin_anew(samples):
+    if anew := begin_anew(dataset, annotation):
         what = f"Identities begin anew in {', '.join(anew)}: the same number is another person in each split."
         yield Fault("warning", what, "Nothing to do for --train-on train; train+val is refused.")
     yield from _leaks("person", [(sample.identity, sample) for sample in samples], again, apart=anew)

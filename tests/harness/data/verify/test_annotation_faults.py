@@ -3,6 +3,7 @@
 import json
 import shutil
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -35,8 +36,11 @@ def people(n, split, first=0, images=2):
 GOOD = [*people(4, "train"), *people(3, "test", first=4)]
 
 
-def found(samples, expected=None, dataset=ICFG, entries=None, twin=False):
-    annotation = Annotation(samples, entries or samples)
+PRE_SPLIT = [Path("train.json"), Path("test.json")]
+
+
+def found(samples, expected=None, dataset=ICFG, entries=None, twin=False, files=()):
+    annotation = Annotation(samples, entries or samples, list(files))
     return list(annotation_faults(dataset, annotation, expected or {}, twin=twin))
 
 
@@ -92,10 +96,22 @@ def test_persons_and_images_in_two_splits_are_errors():
 @pytest.mark.parametrize("first", [0, 1])
 def test_identities_that_begin_anew_are_no_leak(first):
     anew = [*people(4, "train", first), *people(3, "test", first)]
-    (fault,) = found(anew)
+    (fault,) = found(anew, files=PRE_SPLIT)
     assert fault.severity == "warning"
     assert fault.what.startswith("Identities begin anew in train, test")
-    assert "1 person" in found([*people(4, "train", first), *people(3, "test", first + 3)])[0].what
+    overlapping = [*people(4, "train", first), *people(3, "test", first + 3)]
+    assert "1 person" in found(overlapping, files=PRE_SPLIT)[0].what
+
+
+@pytest.mark.parametrize("kind", ["one file", "own", "read by a plug-in"])
+def test_a_split_by_picture_is_a_leak_of_all_persons_where_numbers_cannot_begin_anew(kind):
+    by_picture = [*people(4, "train"), *people(4, "test")]
+    given = {"own": {"own": object()}, "read by a plug-in": {"read": staticmethod(lambda root: by_picture)}}
+    dataset = type("Dataset", (ICFG,), given.get(kind, {}))
+    files = PRE_SPLIT[:1] if kind == "one file" else PRE_SPLIT
+    (fault,) = found(by_picture, dataset=dataset, files=files)
+    assert fault.severity == "error"
+    assert fault.what.startswith("4 persons in more than one split")
 
 
 def test_a_split_that_does_not_begin_anew_may_leak_all_the_same():
@@ -105,7 +121,7 @@ def test_a_split_that_does_not_begin_anew_may_leak_all_the_same():
         sample("t/0.jpg", 2, "test"),
         sample("t/1.jpg", 80, "test"),
     ]
-    anew, leak = found(mixed)[:2]
+    anew, leak = found(mixed, files=PRE_SPLIT)[:2]
     assert "begin anew in train, val:" in anew.what
     assert leak.what.startswith("1 person in more than one split")
 
@@ -222,6 +238,10 @@ def test_train_and_val_are_not_joined_where_identities_begin_anew(real_format, t
     for entry in entries:
         entry["id"] = own[entry["split"]].index(entry["id"])
     root = real_format.write_rstp(tmp_path, entries)
+    folder = root / "RSTPReid"
+    (folder / "data_captions.json").unlink()
+    for split in own:
+        real_format.write_json(folder / f"{split}.json", [e for e in entries if e["split"] == split])
     with pytest.raises(UsageError, match="begin anew in each split"):
         reading(root, "rstp", val="none", train_on="train+val")
     with pytest.raises(UsageError, match="begin anew in each split"):
