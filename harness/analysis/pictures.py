@@ -46,6 +46,7 @@ class Pictures:
         """
         remember(data or {})
         self.missing: str | None = None
+        self._samples: list[Sample] = []
         self._test: list[Sample] = []
         self._laid = Pairs([], [], [], [])
         command = shlex.join(["harness", "data", "info", dataset, *["--synthetic"] * synthetic])
@@ -82,7 +83,7 @@ class Pictures:
         if not 0 <= place < len(self._test):
             return None
         try:
-            (file,) = image_files(self._dataset, self._root, [self._test[place]])
+            (file,) = image_files(self._dataset, self._root, [self._test[place]], self._samples)
         except HarnessError:
             return None
         return file
@@ -107,7 +108,7 @@ class Pictures:
         laid = pairs(test, ("test",))
         if not _same_places(laid, queries):
             raise _NoPictures("are not shown: the test skipped unreadable images, so indices may not match")
-        self._test, self._laid = test, laid
+        self._samples, self._test, self._laid = samples, test, laid
 
 
 class _NoPictures(Exception):

@@ -1,6 +1,7 @@
 """Find and read a dataset's annotation, in the original form or one of the public pre-split forms."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from filecmp import cmp
@@ -201,22 +202,39 @@ def named_wrong(dataset: type[PersonDataset], root: Path) -> list[WrongFile]:
     ]
 
 
-def image_files(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> list[Path]:
+def image_files(
+    dataset: type[PersonDataset], root: Path, samples: Sequence[Sample], among: Sequence[Sample] = ()
+) -> list[Path]:
     """Return the file of each sample, under another extension where only that exists.
 
-    A missing file keeps the path of the annotation, so that whoever opens it can name it.
+    A missing file keeps the path of the annotation, so that whoever opens it can name it. So does one whose name the
+    annotation has with another extension, too: that file is another picture.
+
+    Args:
+        dataset: its class.
+        root: where it is.
+        samples: whose files are asked for.
+        among: all samples of the annotation, where `samples` are some of them.
     """
     folder = location_of(dataset, root).images
-    return [Path(existing(f"{folder}/{sample.image}")) for sample in samples]
+    files = {sample.image: f"{folder}/{sample.image}" for sample in samples}
+    if missing := [image for image, file in files.items() if not os.path.isfile(file)]:
+        stems = Counter(os.path.splitext(image)[0] for image in {*files, *(one.image for one in among)})
+        for image in missing:
+            if stems[os.path.splitext(image)[0]] == 1:
+                files[image] = existing(files[image])
+    return [Path(files[sample.image]) for sample in samples]
 
 
 def existing(path: str) -> str:
-    """Return the path, or the same with another image extension when only that file exists."""
+    """Return the path, or the same with another image extension when one such file alone exists."""
     if os.path.isfile(path):
         return path
     stem = os.path.splitext(path)[0]
-    others = (stem + suffix for lower in _IMAGE_SUFFIXES for suffix in (lower, lower.upper()))
-    return next((other for other in others if os.path.isfile(other)), path)
+    others = [stem + suffix for lower in _IMAGE_SUFFIXES for suffix in (lower, lower.upper())]
+    there = [other for other in others if os.path.isfile(other)]
+    # Where case makes no difference, one file has two of these names.
+    return there[0] if there and all(os.path.samefile(there[0], other) for other in there) else path
 
 
 def annotation_fingerprint(dataset: type[PersonDataset], root: Path, samples: Sequence[Sample]) -> str:

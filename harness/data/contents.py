@@ -22,10 +22,17 @@ class Content(NamedTuple):
 
 
 def read_contents(
-    dataset: type[PersonDataset], root: Path, samples: Sequence[Sample], listener: Listener
+    dataset: type[PersonDataset],
+    root: Path,
+    samples: Sequence[Sample],
+    listener: Listener,
+    among: Sequence[Sample] = (),
 ) -> dict[str, Content]:
-    """Return file and SHA-256 of each image by its name in the annotation; only new or changed files are read."""
-    files = image_files(dataset, root, samples)
+    """Return file and SHA-256 of each image by its name in the annotation; only new or changed files are read.
+
+    `among` are all samples of the annotation, where `samples` are some of them.
+    """
+    files = image_files(dataset, root, samples, among)
     told = False
 
     def tell(done: int, total: int) -> None:

@@ -21,6 +21,7 @@ from harness.data.cut_captions import Tokenize, count_cut, cut_faults
 from harness.data.protocols.noise import Noise, with_noise
 from harness.data.splits import Arranged, arrange, begin_anew, few_persons, few_shot
 from harness.data.verify.annotation_faults import faults_for_run
+from harness.data.verify.content_faults import renamed_faults
 from harness.data.verify.own_faults import check_inside
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample, pairs
 from harness.errors import DataError, many
@@ -134,7 +135,10 @@ def read_dataset(
     arranged = arrange(samples, dataset, config.val, config.train_on, begin_anew(dataset, annotation))
     few = _fewer(arranged, config)
     chosen, noise = with_noise(few.samples, config, arranged.train_splits)
-    chosen_notes = [*few.notes, *([noise.note()] if noise else [])]
+    contents = read_contents(dataset, place.path, chosen, listener, among=samples)
+    files = [contents[sample.image].file for sample in chosen]
+    renamed = [fault.line() for fault in renamed_faults(chosen, files)]
+    chosen_notes = [*few.notes, *([noise.note()] if noise else []), *renamed]
     for note in chosen_notes:
         listener.on_note(note)
     return Reading(
@@ -149,7 +153,7 @@ def read_dataset(
         few=few.images,
         few_persons=few.persons,
         noise=noise,
-        contents=read_contents(dataset, place.path, chosen, listener),
+        contents=contents,
         faults=[fault.line() for fault in faults],
         notes=[*annotation.notes, *chosen_notes],
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from harness.data.annotations import image_files
 from harness.data.protocols.joint_names import part_configs
 from harness.data.reading import read_dataset
 from harness.errors import UsageError, many
@@ -120,4 +119,4 @@ def own_images(trained: Trained, data_root: str | None, listener: Listener) -> t
     own = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(part_configs(own)[0], listener, needed=["test"])
     samples = [sample for sample in reading.samples if sample.split == "test"]
-    return reading.root / reading.dataset.folder, image_files(reading.dataset, reading.root, samples)
+    return reading.root / reading.dataset.folder, [reading.contents[one.image].file for one in samples]

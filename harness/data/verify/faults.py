@@ -11,6 +11,7 @@ from harness.data.annotations import Location
 from harness.data.cut_captions import RAISE, count_cut, cut_faults
 from harness.data.pictures_aside import way_to_pictures
 from harness.data.verify.captions import EMPTY, check_captions
+from harness.data.verify.content_faults import renamed_faults
 from harness.data.verify.fault import Fault, Severity, first
 from harness.data.verify.image_files import Checked
 from harness.datasets import Sample, count, pairs
@@ -64,10 +65,7 @@ def image_faults(
             yield Fault(
                 "warning", f"{many(len(found), 'image file')} {state}.", mend, len(found), first(shown)
             )
-    other = [s.image for s, file in zip(samples, files, strict=True) if _renamed(file, f"{folder}/{s.image}")]
-    if other:
-        what = f"{many(len(other), 'image file')} with another extension than the annotation says."
-        yield Fault("note", what, "Nothing to do: they are found.", len(other), first(other))
+    yield from renamed_faults(samples, files)
 
 
 def caption_faults(samples: Sequence[Sample], text_length: int) -> Iterator[Fault]:
@@ -145,7 +143,3 @@ def _kinds(reasons: Iterable[str]) -> str:
 
 def _kind(why: str) -> str:
     return why.removeprefix("it is ").partition(" (")[0] if why.startswith("it is ") else "damaged"
-
-
-def _renamed(file: str, annotated: str) -> bool:
-    return Path(file) != Path(annotated)

@@ -193,6 +193,30 @@ def test_another_extension_is_found(real_format, tmp_path):
     assert existing(str(file)) == str(file)
 
 
+def test_a_picture_that_the_annotation_names_stands_in_for_no_other(real_format, tmp_path):
+    entries = real_format.icfg_entries()
+    entries[1]["file_path"] = entries[0]["file_path"].replace(".jpg", ".png")
+    root = real_format.write_icfg(tmp_path, entries)
+    samples = read_annotations(ICFG, root)
+    file = root / "ICFG-PEDES" / "imgs" / samples[0].image
+    file.unlink()
+    assert image_files(ICFG, root, samples)[:2] == [file, file.with_suffix(".png")]
+    assert image_files(ICFG, root, samples[:1], among=samples) == [file]
+    file.with_suffix(".png").rename(file.with_suffix(".bmp"))
+    assert image_files(ICFG, root, samples)[:2] == [file, file.with_suffix(".png")]
+
+
+def test_of_two_other_extensions_none_is_taken(real_format, tmp_path):
+    root = real_format.write_icfg(tmp_path)
+    samples = read_annotations(ICFG, root)
+    file = image_files(ICFG, root, samples)[0]
+    file.with_suffix(".JPG").hardlink_to(file)
+    file.rename(file.with_suffix(".bmp"))
+    assert image_files(ICFG, root, samples)[0] == file.with_suffix(".JPG")
+    file.with_suffix(".png").write_bytes(b"another")
+    assert image_files(ICFG, root, samples)[0] == file
+
+
 def test_the_fingerprint_tells_any_change_of_content_and_order(read):
     samples = read(lambda entries: None)
     original = dataset_fingerprint(samples)

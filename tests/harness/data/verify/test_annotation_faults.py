@@ -197,6 +197,17 @@ def test_one_picture_under_two_spellings_is_read_as_one_and_said(real_format, tm
     assert read.faults[-1].startswith("1 picture under several spellings of the path (")
 
 
+def test_a_run_notes_pictures_found_under_another_extension(real_format, tmp_path):
+    root = real_format.write_icfg(tmp_path)
+    for file in sorted((root / "ICFG-PEDES" / "imgs" / "train").rglob("*.jpg"))[:2]:
+        file.rename(file.with_suffix(".png"))
+    read, notes = reading(root, val="none")
+    assert read.notes[0].startswith(
+        "2 image files with another extension than the annotation says (train/0000/"
+    )
+    assert read.notes[0] in notes
+
+
 def test_a_twin_passes_in_silence(real_format, tmp_path):
     root = real_format.write_icfg(tmp_path)
     counts = {split: Counts(*row)._asdict() for split, row in real_format.COUNTS["icfg"].items()}
