@@ -1,5 +1,6 @@
 """Decode image files to pixels of one size: the one place that decides what is seen of a picture."""
 
+import errno
 import io
 import os
 import warnings
@@ -30,6 +31,9 @@ _LEAST_SHARE = 0.1
 _UNWRITTEN = bytes(256)
 _END_OF_JPEG = b"\xff\xd9"
 
+# What the system says of a place in a file that its own bytes name.
+_OF_THE_BYTES = (None, errno.EINVAL, errno.EOVERFLOW)
+
 # Published downloads hold a few cut JPEG files, which every public code reads as far as they go.
 ImageFile.LOAD_TRUNCATED_IMAGES = True
 # `_MAX_PIXELS` is asked for below, which the warning would only repeat.
@@ -40,9 +44,13 @@ LOOP = f"it is {Kind.LOOP.what}"
 
 
 class ImageError(DataError):
-    """An image file is missing or cannot be decoded; the message names it, `reason` says why."""
+    """An image file is missing or cannot be decoded; the message names it, `reason` says why.
+
+    `passing` says whether that is the machine's, whose memory or disk may serve the next try, and not the file's.
+    """
 
     reason: str = ""
+    passing: bool = False
 
 
 class Mark(IntFlag):
@@ -89,6 +97,9 @@ def _read(path: str | Path, resize: Callable[[Image.Image], Image.Image]) -> tup
         reason = _reason(path, error)
         fault = ImageError(f"{path} cannot be read as an image: {reason}")
         fault.reason = reason
+        fault.passing = isinstance(error, MemoryError) or (
+            isinstance(error, OSError) and error.errno not in _OF_THE_BYTES
+        )
         raise fault from error
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)), marks
 
@@ -101,6 +112,8 @@ def _reason(path: str | Path, error: Exception) -> str:
         return str(fault.strerror)
     if kind not in (None, Kind.PICTURE):
         return f"it is {kind.what}"
+    if isinstance(error, MemoryError):
+        return "memory ran out"
     if isinstance(error, UnidentifiedImageError):
         return f"it is no picture of the kinds that are read ({', '.join(_FORMATS)})"
     return f"{type(error).__name__}: {error}"

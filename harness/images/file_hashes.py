@@ -50,7 +50,8 @@ def forgetting() -> Iterator[None]:
 def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None = None) -> list[str]:
     """Return each file's SHA-256; only files that `index` does not know in their present state are read.
 
-    It is `missing` where there is no file, or none that can be a picture (`file_state`).
+    It is `missing` where there is no file, none that can be a picture (`file_state`), or one that cannot be read now,
+    which is not remembered: the next start may read it.
     The index only saves time: if it cannot be read or written, all files are read. `progress` is called while many
     files are read.
     """
@@ -64,7 +65,11 @@ def content_hashes(files: Sequence[Path], index: Path, progress: Progress | None
         shown = progress if len(new) >= _MANY else None
         hashed = dict(zip(new, _counted(pool.map(_sha256, new), len(new), shown), strict=True))
     if new and _REMEMBERS.get():
-        settled = [(path, *new[path], sha) for path, sha in hashed.items() if _settled(new[path], start)]
+        settled = [
+            (path, *new[path], sha)
+            for path, sha in hashed.items()
+            if sha != MISSING and _settled(new[path], start)
+        ]
         _save(index, settled)
     found = {path: entry[-1] for path, entry in known.items()} | hashed
     return [found[path] if state else MISSING for path, state in zip(paths, states, strict=True)]
@@ -114,7 +119,10 @@ def _load(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
         with closing(sqlite3.connect(index, timeout=30)) as base:
             if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'contents'").fetchone():
                 return {}
-            rows = base.execute("SELECT path, size, mtime, ctime, inode, sha256 FROM contents").fetchall()
+            # Earlier versions remembered what could not be read once.
+            rows = base.execute(
+                "SELECT path, size, mtime, ctime, inode, sha256 FROM contents WHERE sha256 != ?", (MISSING,)
+            ).fetchall()
     except sqlite3.Error as error:
         log.warning("%s cannot be read (%s): all images are read again; deleting it is safe", index, error)
         return {}

@@ -20,7 +20,7 @@ from harness.compute.row_file import RowFile
 from harness.config.pixels import Interpolation
 from harness.errors import and_more
 from harness.images.decoding import ImageError, Mark, Pixels, decode
-from harness.images.file_hashes import Progress, content_hashes
+from harness.images.file_hashes import MISSING, Progress, content_hashes
 from harness.images.store_build import Plan, build, make_folder
 from harness.paths import cache_root
 
@@ -120,7 +120,7 @@ def open_images(
         hashes: the files' SHA-256 where they are known already.
         places: where someone wrote of each file, for the error.
 
-    Raises `ImageError` that names unreadable files, and `DataError` when the disk is too small.
+    Raises `ImageError` that names unreadable files, and `DataError` when the disk is too small or fails.
     """
     folder = folder or _stores()
     make_folder(folder)
@@ -128,9 +128,12 @@ def open_images(
     row_bytes = disk_bytes(1, size) if store == "disk" else 0
     known = hashes or content_hashes(files, folder / _INDEX)
     path = folder / _file_name(known, size, interpolation, row_bytes)
-    plan = Plan(path, [str(file) for file in files], size, interpolation, row_bytes)
+    names = ["" if sha256 == MISSING else str(file) for file, sha256 in zip(files, known, strict=True)]
+    plan = Plan(path, names, size, interpolation, row_bytes)
     if not plan.is_built():
         build(plan, workers, progress)
+    elif _marked_wrongly(plan):
+        build(plan, workers, progress, anew=True)
     marks = plan.read_marks()
     bad = [place for place, mark in enumerate(marks) if mark & Mark.UNREADABLE]
     if bad and on_bad_image == "fail":
@@ -138,6 +141,22 @@ def open_images(
         raise unreadable([files[place] for place in bad], len(files), on_bad_image, places=named)
     fill = RowFile(path, row_bytes) if store == "disk" else _DecodedRows(plan, set(bad), workers)
     return Images(files, size, marks, fill)
+
+
+def _marked_wrongly(plan: Plan) -> bool:
+    """Whether a file of a store can be read that could not when the store was built."""
+    return any(
+        mark & Mark.UNREADABLE and file and _decodes(plan, file)
+        for file, mark in zip(plan.files, plan.read_marks(), strict=True)
+    )
+
+
+def _decodes(plan: Plan, file: str) -> bool:
+    try:
+        decode(file, plan.size, plan.interpolation)
+    except ImageError:
+        return False
+    return True
 
 
 def contents_index() -> Path:
@@ -185,7 +204,7 @@ def _fault(file: Path) -> str:
         decode(file, (1, 1))
     except ImageError as error:
         return str(error)
-    return f"{file} could not be read before; it can now: start again"
+    return f"{file} could not be read a moment ago; it can now: start again"
 
 
 class _DecodedRows:

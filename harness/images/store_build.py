@@ -29,7 +29,7 @@ _WAYS_OUT = "Free some disk, set HARNESS_CACHE to a folder on another disk, or u
 class Plan:
     """What to build: rows of pixels of all files, then one byte for each that says what is odd about it (`Mark`).
 
-    `row_bytes` is 0 where only readability is asked for.
+    `row_bytes` is 0 where only readability is asked for, and a file is "" where there is none.
     """
 
     path: Path
@@ -60,18 +60,19 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def build(plan: Plan, workers: int, progress: Progress | None = None) -> None:
-    """Write the file of a plan, or wait while another process writes the same.
+def build(plan: Plan, workers: int, progress: Progress | None = None, *, anew: bool = False) -> None:
+    """Write the file of a plan, or wait while another process writes the same; with `anew` also where it is there.
 
     All is written to a draft beside it, which one process alone has, and renamed at the end: a death leaves no half
-    store, and what it leaves is removed by the next builder. Raises `DataError` when the disk is too small.
+    store, and what it leaves is removed by the next builder. Raises `DataError` when the disk is too small, and where
+    memory or disk fail while a file is read: a mark would say for ever that its picture is bad.
     """
     for part in clear_abandoned(plan.path.parent, ".*.part"):
         log.info("removed %s, left by a build that did not end", part)
     part = plan.path.with_name(f".{plan.path.name}.part")
     try:
         with claimed(part, waiting=lambda: log.info("waiting for another process that builds %s", plan.path)):
-            if not plan.is_built():
+            if anew or not plan.is_built():
                 _build_alone(plan, part, workers, progress)
     except (OSError, BrokenExecutor) as error:
         raise DataError(f"The image store {plan.path} cannot be written: {error}. {_WAYS_OUT}") from error
@@ -126,9 +127,17 @@ def _decode_chunk(
     marks = bytearray()
     with target.open("r+b") if target else nullcontext() as store:
         for place, path in enumerate(files, start):
+            if not path:
+                marks.append(Mark.UNREADABLE)
+                continue
             try:
                 pixels, mark = decode_marked(path, size, interpolation)
-            except ImageError:
+            except ImageError as error:
+                if error.passing:
+                    raise DataError(
+                        f"{error}. That says nothing of the picture, so no image store is built: start again when "
+                        "memory and disk serve again."
+                    ) from error
                 marks.append(Mark.UNREADABLE)
                 continue
             marks.append(mark)

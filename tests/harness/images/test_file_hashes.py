@@ -1,5 +1,6 @@
 """Which files are read again: new ones, changed ones, and ones that another took the place of."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -84,6 +85,23 @@ def test_a_missing_file_is_called_so(files, hashed):
     assert hashes[1] == MISSING
     assert files[1].name not in read
     assert file_state(files[1]) is None
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again(files, hashed, tmp_path, monkeypatch):
+    plain = file_hashes.file_hash
+
+    def stale(path):
+        if path == files[1]:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return plain(path)
+
+    with monkeypatch.context() as once:
+        once.setattr(file_hashes, "file_hash", stale)
+        assert hashed(files)[0][1] == MISSING
+    assert hashed(files) == (expected(files), [files[1].name])
+    with closing(sqlite3.connect(tmp_path / "cache" / "index")) as base, base:
+        base.execute("UPDATE contents SET sha256 = ? WHERE path = ?", (MISSING, str(files[2])))
+    assert hashed(files) == (expected(files), [files[2].name])
 
 
 def test_what_an_older_version_remembered_is_dropped(files, hashed, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from PIL import Image
 
 from harness.compute.claims import claimed
 from harness.errors import DataError, UsageError
-from harness.images import file_hashes, store_build
+from harness.images import decoding, file_hashes, store_build
 from harness.images.decoding import ImageError, Mark, decode, decode_marked
 from harness.images.store import disk_bytes, open_images
 from harness.paths import cache_root
@@ -208,7 +209,7 @@ def test_what_is_odd_about_a_file_is_known_again_without_a_look_at_it(files, kin
             Mark.SINGLE_COLOUR: [3],
             Mark.TURNED: [1],
         }
-    assert len(decoded) == 9
+    assert len(decoded) == 8
     assert opened.subset([4, 0, 1]).marked(Mark.TURNED) == [2]
 
 
@@ -218,6 +219,36 @@ def test_a_mended_image_is_read_again(files):
     write(files[2], 2)
     write(files[5], 5)
     assert open_images(files, SIZE).bad == []
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EMFILE, "Too many open files")])
+@pytest.mark.parametrize("kind", ["disk", "off"])
+def test_what_memory_or_disk_deny_is_no_mark(files, kind, error, monkeypatch):
+    plain = decoding._opened
+
+    def denied(file):
+        if str(files[3]) in repr(file):
+            raise error
+        return plain(file)
+
+    with monkeypatch.context() as once:
+        once.setattr(decoding, "_opened", denied)
+        with pytest.raises(DataError, match=r"3\.png cannot be read as an image: .*no image store is built"):
+            open_images(files, SIZE, store=kind, on_bad_image="skip")
+    assert stores() == []
+    assert open_images(files, SIZE, store=kind).bad == []
+
+
+@pytest.mark.parametrize("kind", ["disk", "off"])
+def test_a_store_that_marks_a_good_picture_bad_is_built_again_once(files, kind, decoded, monkeypatch):
+    good = open_images(files, SIZE, store=kind).read(range(9))
+    (store,) = (cache_root().path / "images").glob("*.images")
+    with store.open("r+b") as file:
+        file.seek(store.stat().st_size - 9 + 3)
+        file.write(bytes([Mark.UNREADABLE]))
+    for _ in range(2):
+        assert torch.equal(open_images(files, SIZE, store=kind).read(range(9)), good)
+    assert len(decoded) == 18
 
 
 def test_the_store_in_off_mode_takes_no_room_for_pixels(files):
