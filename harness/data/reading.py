@@ -21,7 +21,7 @@ from harness.data.cut_captions import Tokenize, count_cut, cut_faults
 from harness.data.protocols.noise import Noise, with_noise
 from harness.data.splits import Arranged, arrange, begin_anew, few_persons, few_shot
 from harness.data.verify.annotation_faults import faults_for_run
-from harness.data.verify.content_faults import renamed_faults
+from harness.data.verify.content_faults import copied_faults, renamed_faults
 from harness.data.verify.own_faults import check_inside
 from harness.datasets import DATASETS, Counts, PersonDataset, Sample, pairs
 from harness.errors import DataError, many
@@ -136,6 +136,9 @@ def read_dataset(
     few = _fewer(arranged, config)
     chosen, noise = with_noise(few.samples, config, arranged.train_splits)
     contents = read_contents(dataset, place.path, chosen, listener, among=samples)
+    copied = list(copied_faults(chosen, [contents[sample.image].sha256 for sample in chosen]))
+    for fault in copied:
+        listener.on_note(f"warning: {fault.line()}. {fault.mend}")
     files = [contents[sample.image].file for sample in chosen]
     renamed = [fault.line() for fault in renamed_faults(chosen, files)]
     chosen_notes = [*few.notes, *([noise.note()] if noise else []), *renamed]
@@ -154,7 +157,7 @@ def read_dataset(
         few_persons=few.persons,
         noise=noise,
         contents=contents,
-        faults=[fault.line() for fault in faults],
+        faults=[fault.line() for fault in [*faults, *copied]],
         notes=[*annotation.notes, *chosen_notes],
     )
 

@@ -1,7 +1,9 @@
 """Check a dataset against what was published, or a synthetic twin against what was made."""
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.data.annotations import (
@@ -12,12 +14,15 @@ from harness.data.annotations import (
     location_of,
 )
 from harness.data.verify.annotation_faults import annotation_faults, expected_counts, stopping_faults
+from harness.data.verify.content_faults import copied_faults
 from harness.data.verify.fault import SEVERITIES, Fault
 from harness.data.verify.faults import caption_faults, image_faults
-from harness.data.verify.image_files import Progress, check_files
+from harness.data.verify.image_files import Checked, Progress, check_files
 from harness.data.verify.own_faults import outside_faults
-from harness.datasets import Counts, PersonDataset, count, is_test_only
+from harness.datasets import Counts, PersonDataset, Sample, count, is_test_only
 from harness.errors import DataError
+from harness.images.file_hashes import content_hashes
+from harness.images.store import contents_index
 from harness.paths import Place
 
 
@@ -81,6 +86,7 @@ def verify(
         faults += outside_faults(location, samples, files) if dataset.own else ()
         checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)
         faults += image_faults(location, samples, files, checked)
+        faults += _copies(samples, files, checked, progress) if images == "decode" else ()
         faults += caption_faults(samples, dataset.text_length)
     if synthetic:
         faults = [_for_twin(dataset, fault) for fault in faults]
@@ -96,6 +102,15 @@ def verify(
         faults=sorted(faults, key=lambda fault: SEVERITIES.index(fault.severity)),
         notes=annotation.notes,
     )
+
+
+def _copies(
+    samples: Sequence[Sample], files: Sequence[str], checked: Checked, progress: Progress | None
+) -> Iterator[Fault]:
+    """Yield the faults of pictures that are there twice; only files that no earlier start knows are read for it."""
+    there = [place for place, file in enumerate(files) if file not in checked.unreadable]
+    hashes = content_hashes([Path(files[place]) for place in there], contents_index(), progress)
+    return copied_faults([samples[place] for place in there], hashes)
 
 
 def _for_twin(dataset: type[PersonDataset], fault: Fault) -> Fault:
