@@ -45,7 +45,7 @@ def parse_entries(file: Path, split: str | None, strip: Sequence[str]) -> list[S
 
     Args:
         file: the annotation file.
-        split: the split that the whole file belongs to; None: each entry says its own.
+        split: the split that the whole file belongs to, which none of its entries may deny; None: each says its own.
         strip: leading folders that some variants write before the path, outermost first.
 
     Raises `DataError` with file, index of the entry (from 0), what is wrong and the fix.
@@ -136,7 +136,7 @@ class _Entry:
     def sample(self, split: str | None, strip: Sequence[str]) -> Sample:
         captions = self.texts(*self.value(_TEXT_KEYS))
         translated = self.translations(captions)
-        return Sample(self.image(strip), self.identity(), captions, split or self.split(), translated)
+        return Sample(self.image(strip), self.identity(), captions, self.split(split), translated)
 
     def value(self, keys: Sequence[str]) -> tuple[str, Any]:
         key = next((key for key in keys if key in self.entry), None)
@@ -166,18 +166,26 @@ class _Entry:
             self.fail(f"{key} {identity} is beyond 64 bit: number the persons from 0 on")
         return identity
 
-    def split(self) -> str:
+    def split(self, of_file: str | None) -> str:
+        if of_file:
+            own = _known_split(self.entry.get("split"))
+            # What validates may be carved out of train, or be a copy of test (as in CADA), which its counts tell.
+            if own and own != of_file != "val":
+                self.fail(
+                    f"the split is {own}, but this is the file of the split {of_file}: it bears the wrong name or "
+                    "holds entries of another, so put each entry into the file of its split, or take the key split "
+                    "out where it is wrong"
+                )
+            return of_file
         if "split" not in self.entry:
             self.fail(
                 "has no key split, so this is not the file with the published split (caption_all.json, "
                 "which comes with some image archives, has none either): get the annotation file itself"
             )
         split = self.entry["split"]
-        name = split.lower() if isinstance(split, str) else None
-        name = "val" if name == "valid" else name
-        if name not in SPLITS:
-            self.fail(f"the split is {_shown(split)}; allowed are {', '.join(SPLITS)} and valid")
-        return str(name)
+        return _known_split(split) or self.fail(
+            f"the split is {_shown(split)}; allowed are {', '.join(SPLITS)} and valid"
+        )
 
     def texts(self, key: str, value: Any) -> tuple[str, ...]:
         if isinstance(value, str):
@@ -215,6 +223,13 @@ class _Entry:
 
     def fail(self, what: str) -> NoReturn:
         raise DataError(f"{self.file}, entry {self.index} (counted from 0): {what}.")
+
+
+def _known_split(value: Any) -> str | None:
+    """Return the split that an entry names, in whatever case; None where it is none."""
+    name = value.lower() if isinstance(value, str) else None
+    name = "val" if name == "valid" else name
+    return name if name in SPLITS else None
 
 
 def _shown(value: Any) -> str:

@@ -28,6 +28,34 @@ def renamed(old, new):
     return {new if key == old else key: value for key, value in ENTRY.items()}
 
 
+@pytest.mark.parametrize(
+    ("split", "own"), [("test", "train"), ("test", "VALID"), ("train", "test"), ("train", "val")]
+)
+def test_an_entry_of_another_split_than_its_file_is_refused(parse, split, own):
+    says = {"VALID": "val"}.get(own, own)
+    place = rf"entries\.json, entry 1 \(counted from 0\): the split is {says}, but .* of the split {split}"
+    with pytest.raises(DataError, match=place):
+        parse(ENTRY | {"split": split}, ENTRY | {"split": own}, split=split)
+
+
+@pytest.mark.parametrize(
+    ("split", "own"),
+    [
+        ("test", "TEST"),
+        ("train", "gallery"),
+        ("train", None),
+        ("val", "valid"),
+        ("val", "train"),
+        ("val", "test"),
+    ],
+)
+def test_what_an_entry_says_of_its_split_may_agree_mean_nothing_or_tell_where_validation_is_from(
+    parse, split, own
+):
+    (sample,) = parse(ENTRY | {"split": own}, split=split)
+    assert sample.split == split
+
+
 def test_no_entry_is_no_sample(parse):
     assert parse() == []
 
@@ -94,9 +122,12 @@ def test_sentences_in_an_inner_list_are_no_words(parse):
         parse(ENTRY | {"captions": [["A man in red.", "He walks."]]})
 
 
-def test_the_split_of_a_whole_file_comes_before_that_of_an_entry(parse):
+def test_the_split_of_a_whole_file_is_that_of_entries_that_name_none(parse):
     bare = {key: value for key, value in ENTRY.items() if key != "split"}
-    assert [sample.split for sample in parse(ENTRY, bare, split="test")] == ["test", "test"]
+    assert [sample.split for sample in parse(ENTRY | {"split": "test"}, bare, split="test")] == [
+        "test",
+        "test",
+    ]
     assert parse(ENTRY | {"split": "Valid"})[0].split == "val"
     with pytest.raises(DataError, match=r"entry 1 .*split"):
         parse(ENTRY, bare)
