@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import Any
 
 from harness.data.own_shares import draw_splits, drawn_words
 from harness.datasets import SPLITS, Sample
-from harness.errors import DataError, brief, many
+from harness.errors import DataError, and_more, brief, many
 from harness.own.columns import Chosen, choose_columns
 from harness.own.own_files import OwnFiles, parse_shares
 from harness.own.tables import Table, read_table
@@ -82,10 +83,11 @@ def _read(own: OwnFiles, state: tuple[int, int, int]) -> OwnRows:
     notes = [f"{own.file.name}: {chosen.words()}"]
     if any(str(number) != person for person, number in numbers.items()):
         notes.append(f"persons are numbered from 0 in the order of their names, {brief(min(numbers))} first")
+    odd = [*table.notes, *rows.warnings()]
     if not rows.named:
         entries = _with_drawn(entries, persons, numbers, own)
         notes.append(drawn_words(entries, own))
-    return OwnRows(entries, notes, [f"{own.file.name}: {note}" for note in table.notes], rows.named)
+    return OwnRows(entries, notes, [f"{own.file.name}: {note}" for note in odd], rows.named)
 
 
 def _with_drawn(
@@ -123,13 +125,18 @@ class _Wrong:
 
 
 class _Rows:
-    """Makes samples of rows, and remembers what earlier rows said: the spelling of persons, who is on a picture."""
+    """Makes samples of rows, and remembers what earlier rows said: the spelling of persons, who is on a picture.
+
+    Names that look the same are one person's; those of which only case or width differ are two, and told as `alike`.
+    """
 
     def __init__(self, own: OwnFiles, table: Table, chosen: Chosen) -> None:
         self.table, self.chosen = table, chosen
         self.images = own.images.as_posix().rstrip("/") + "/"
         self.person = ""
         self._spelled: dict[str, tuple[str, int]] = {}
+        self._folded: dict[str, tuple[str, int]] = {}
+        self.alike: list[str] = []
         self._shown: dict[str, tuple[str, int]] = {}
         names = (row.get(chosen.split) for row in table.rows) if chosen.split else ()
         self.named = any(not _is_nothing(name) for name in names)
@@ -171,13 +178,31 @@ class _Rows:
 
     def _person(self, value: Any, number: int) -> str:
         name, spelled = _named(self.chosen.person, value)
-        other, line = self._spelled.setdefault(name, (spelled, number))
+        looks = _composed(name)
+        new = looks not in self._spelled
+        other, line = self._spelled.setdefault(looks, (spelled, number))
         if other != spelled:
             raise _WrongRow(
                 f"person {name[:60]} is written {spelled[:60]} here, and {other[:60]} in {self.table.place(line)}: "
                 "write each in one way"
             )
+        alike, line = self._folded.setdefault(unicodedata.normalize("NFKC", looks).casefold(), (name, number))
+        if new and alike != name:
+            self.alike.append(
+                f"{name[:60]} in {self.table.place(number)}, {alike[:60]} in {self.table.place(line)}"
+            )
         return name
+
+    def warnings(self) -> list[str]:
+        """Return what is odd about the names of persons, in a line."""
+        n = len(self.alike)
+        if not n:
+            return []
+        shown = "; ".join(self.alike[:_SHOWN]) + and_more(n, _SHOWN)
+        return [
+            f"{many(n, 'name')} of persons differ{'s' if n == 1 else ''} from another in case or width alone, and each "
+            f"is taken for a person of its own ({shown})"
+        ]
 
     def _split(self, value: Any) -> str:
         if _is_nothing(value):
@@ -206,6 +231,11 @@ def _named(column: str, value: Any) -> tuple[str, str]:
     if not _WHOLE.fullmatch(text):
         return text, json.dumps(value)
     return str(int(text.partition(".")[0])), json.dumps(value)
+
+
+def _composed(name: str) -> str:
+    """Return a name in the one form of all that look the same: by Unicode's composition, and blanks."""
+    return " ".join((name if name.isascii() else unicodedata.normalize("NFC", name)).split())
 
 
 def _texts(column: str, value: Any) -> list[str]:

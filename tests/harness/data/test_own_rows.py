@@ -102,6 +102,24 @@ def test_the_first_wrong_rows_are_told_and_the_others_counted(read):
     assert lines[6:] == ["  and 1,002 more"]
 
 
+@pytest.mark.parametrize("other", ["Jose\u0301  Li", "Jos\u00e9\u00a0Li"])
+def test_names_that_look_the_same_are_one_person_spelled_in_two_ways(read, other):
+    with pytest.raises(
+        DataError, match=r"rows.jsonl:2: person Jos.* is written .* here, and .* in rows.jsonl:1"
+    ):
+        read([_row(person="Jos\u00e9 Li"), _row("b.jpg", person=other)])
+
+
+@pytest.mark.parametrize("other", ["ANA", "\uff21na"])
+def test_names_that_differ_in_case_or_width_alone_are_two_persons_and_told(read, other):
+    found = read([_row(f"{n}.jpg", person=name) for n, name in enumerate(("Ana", other, other, "Bea"))])
+    assert len({entry.identity for entry in found.entries}) == 3
+    assert found.warnings == [
+        "rows.jsonl: 1 name of persons differs from another in case or width alone, and each is taken for a person of "
+        f"its own ({other} in rows.jsonl:2, Ana in rows.jsonl:1)"
+    ]
+
+
 @pytest.mark.parametrize("other", ["7", "007", 7.0, "7.0", " 7"])
 def test_a_person_is_spelled_in_one_way(read, other):
     with pytest.raises(DataError, match=r"rows.jsonl:2: person 7 is written .* here, and 7 in rows.jsonl:1"):
