@@ -27,7 +27,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 _ORIENTATION = 0x0112
 # A cut picture of which less than this share of the pixels is there holds nearly nothing.
 _LEAST_SHARE = 0.1
-# So many zeros at the end of a JPEG file are room that was never written.
+# So many zeros at the end of a JPEG file, where its end is not before them, are room that was never written.
 _UNWRITTEN = bytes(256)
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -163,16 +163,19 @@ def _end_of_jpeg(file: _Watched, image: Image.Image) -> tuple[bool, bool]:
     """Say whether an opened JPEG holds less than a bit for each block of 8x8, and whether it was cut off unseen."""
     start, size = file.tell(), os.fstat(file.fileno()).st_size
     file.seek(max(start, size - len(_UNWRITTEN)))
-    end = file.read()
-    unwritten = end == _UNWRITTEN
-    file.seek(start)
-    if unwritten:
-        size = start + len(file.read().rstrip(b"\0"))
+    tail = file.read()
+    end = tail.rstrip(b"\0")
+    size -= len(tail) - len(end)
+    if tail and not end:
         file.seek(start)
-    elif end.endswith(_END_OF_JPEG):
-        size -= len(_END_OF_JPEG)
+        end = file.read().rstrip(b"\0")
+        size = start + len(end)
+    file.seek(start)
+    # A whole picture may be followed by zeros that fill a sector.
+    whole = end.endswith(_END_OF_JPEG)
+    size -= len(_END_OF_JPEG) if whole else 0
     empty = 8 * (size - start) < -(-image.width // 8) * -(-image.height // 8)
-    return empty, empty or unwritten
+    return empty, empty or (tail == _UNWRITTEN and not whole)
 
 
 def _share_there(rgb: Image.Image) -> float:

@@ -25,7 +25,7 @@ from harness.images.store_build import Plan, build, make_folder
 from harness.paths import cache_root
 
 # Raise when the same file would be decoded to other pixels than before, or be marked otherwise.
-_FORMAT = 2
+_FORMAT = 3
 _NAMED = 5
 _INDEX = "contents.sqlite"
 

@@ -149,6 +149,15 @@ def test_a_jpeg_whose_end_was_never_written_is_cut(tmp_path):
     assert marks_of(tmp_path, content + b"and something behind it") == Mark(0)
 
 
+@pytest.mark.parametrize("n", [1, 200, 256, 5000])
+def test_zeros_behind_a_whole_jpeg_are_no_cut(tmp_path, n):
+    assert marks_of(tmp_path, encoded("JPEG") + bytes(n)) == Mark(0)
+    image = Image.new("RGB", (100, 300), "white")
+    image.paste("red", (40, 100, 55, 160))
+    image.save(tmp_path / "b.jpg")
+    assert marks_of(tmp_path, (tmp_path / "b.jpg").read_bytes() + bytes(n)) == Mark(0)
+
+
 @pytest.mark.parametrize("size", [(384, 128), (96, 32)])
 @pytest.mark.parametrize("behind", [b"", b"123456", b"\xff\xd9", bytes(5000)], ids=len)
 def test_a_jpeg_of_headers_alone_is_unreadable(tmp_path, size, behind):
