@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from harness.clip import tiny
 from harness.clip.positions import Grid, guess_grid, other_grids, resize_grid, resize_text
+from harness.clip.weight_files import refuse_whole_numbers
 from harness.errors import UsageError, listed
 
 _RESNET_STRIDE = 32
@@ -58,6 +59,7 @@ def load_state(
     """Load weights in place, positions fitted to the image grid and text length; all names must match.
 
     Returns what was assumed of the positions, in sentences. `grid` is that of the image positions, where it is known.
+    Raises `UsageError` for weights of another model, and `DataError` for tensors whose type holds no weights.
     """
     state = convert_state_dict(model, dict(state))
     if not hasattr(model, "positional_embedding"):
@@ -65,13 +67,15 @@ def load_state(
     state = {
         key: value for key, value in state.items() if key not in _SCALES and not key.endswith(".position_ids")
     }
+    floats = {key for key, value in model.state_dict().items() if value.is_floating_point()}
+    refuse_whole_numbers(state, floats, source)
     try:
         notes = _fit_positions(state, model, _native_grid(name), grid)
         model.load_state_dict(state)
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from error
     except RuntimeError as error:
-        first = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
+        first = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4]) or str(error)
         raise UsageError(
             f"{source} does not contain the weights of {name}: {first}. Name the model it was made for."
         ) from error
@@ -160,6 +164,7 @@ def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid, kno
     for key in IMAGE_POSITIONS:
         wanted = getattr(getattr(model, "visual", None), "grid_size", None)
         if key in state and wanted is not None:
+            _check_table(key, state[key])
             n_patches = len(state[key]) - 1
             old = known or guess_grid(n_patches, native, tuple(wanted))
             if old not in (native, known):
@@ -168,6 +173,7 @@ def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid, kno
     own = model.state_dict()
     for key in TEXT_POSITIONS:
         if key in state and key in own:
+            _check_table(key, state[key])
             before, after = len(state[key]), len(own[key])
             if after > before:
                 notes.append(
@@ -176,6 +182,15 @@ def _fit_positions(state: dict[str, Tensor], model: nn.Module, native: Grid, kno
                 )
             state[key] = resize_text(state[key], after)
     return notes
+
+
+def _check_table(key: str, positions: Tensor) -> None:
+    """Raise `UsageError` where positions are no table of some rows, which alone can be fitted to another size."""
+    if positions.ndim != 2 or len(positions) < 2:
+        raise UsageError(
+            f"{key} has the shape {list(positions.shape)}, and positions are a table of at least 2 rows: the file is "
+            "damaged or of another model."
+        )
 
 
 def _said_of_grid(n_patches: int, assumed: Grid, wanted: Grid) -> list[str]:

@@ -6,7 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from harness.clip.unwrapping import flattened, unwrapped
 from harness.errors import DataError, many
 from harness.file_kinds import Kind, what_is
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SCALES = ("logit_scale", "logit_bias")
 # What training scripts save beside the tensors. Settings are read as plain mappings, NumPy's numbers not at all: by
 # these names no code of the packages runs, and they need not be installed.
@@ -84,8 +85,13 @@ def _refuse_unheld(tensors: Mapping[str, Tensor]) -> None:
 
 
 def refuse_not_finite(state: Mapping[str, Tensor], source: object) -> None:
-    """Raise `DataError` that names the source and the first tensor with a value that is not finite."""
+    """Raise `DataError` that names the source and the first tensor with a value that is not finite.
+
+    Complex numbers, and those of 8 bits, which nothing can be reckoned with, are refused likewise.
+    """
     for name, tensor in state.items():
+        if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype not in _FLOATS):
+            raise _other_type(name, tensor, source)
         if not _is_finite(tensor):
             bad = int((~tensor.isfinite()).sum())
             raise DataError(
@@ -93,6 +99,23 @@ def refuse_not_finite(state: Mapping[str, Tensor], source: object) -> None:
                 f"{'is' if bad == 1 else 'are'} not finite (not a number, or infinite). The file is damaged, or the "
                 "training that wrote it diverged: take another file."
             )
+
+
+def refuse_whole_numbers(state: Mapping[str, Tensor], floats: Container[str], source: object) -> None:
+    """Raise `DataError` for a tensor of whole numbers or truth values where the model has one of `floats` by its name.
+
+    They would be taken for weights in silence: what was rounded or compared to zero loads as well.
+    """
+    for name, tensor in state.items():
+        if name in floats and not tensor.is_floating_point():
+            raise _other_type(name, tensor, source)
+
+
+def _other_type(name: str, tensor: Tensor, source: object) -> DataError:
+    return DataError(
+        f"{source} cannot be used: its tensor {name} is of the type {str(tensor.dtype).removeprefix('torch.')}, which "
+        "holds no weights: save it as float16 or float32."
+    )
 
 
 def _is_finite(tensor: Tensor) -> bool:

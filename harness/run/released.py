@@ -9,7 +9,13 @@ from torch import Tensor
 
 from harness.clip.architecture import IMAGE_POSITIONS, TEXT_POSITIONS
 from harness.clip.model import load_clip
-from harness.clip.weight_files import read_weights, refuse_empty, refuse_not_finite, state_hash
+from harness.clip.weight_files import (
+    read_weights,
+    refuse_empty,
+    refuse_not_finite,
+    refuse_whole_numbers,
+    state_hash,
+)
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash
 from harness.errors import UsageError, listed
@@ -71,14 +77,16 @@ def read_checkpoint(config: RunConfig, file: Path) -> Checkpoint:
     """
     if what_is(file) is Kind.MISSING:
         raise UsageError(f"There is no checkpoint at {file}.")
-    state = {name: value.float() for name, value in read_weights(file).state.items()}
-    refuse_not_finite(state, file)
+    read = read_weights(file).state
+    refuse_not_finite(read, file)
+    state = {name: value.float() if value.is_floating_point() else value for name, value in read.items()}
     refuse_empty(state, file)
     found = METHODS.get(config.method.name).imported(state)
     expected = expected_tensors(config)
     unfit = {name for name, shape in expected.shapes.items() if not _fits(name, found.get(name), shape)}
     _refuse(config, file, found, expected, unfit - expected.optional)
     kept = {name: value.contiguous() for name, value in found.items() if name not in unfit}
+    refuse_whole_numbers(kept, {name for name in kept if not name.endswith("num_batches_tracked")}, file)
     return Checkpoint(
         file,
         file_hash(file),

@@ -12,7 +12,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from harness.clip.weight_files import read_tensors, refuse_not_finite
+from harness.clip.weight_files import read_tensors, refuse_not_finite, refuse_whole_numbers
 from harness.errors import DataError, HarnessError
 from harness.file_kinds import Kind, what_is
 from harness.files import replaced
@@ -212,6 +212,7 @@ def load_weights(method: Method, path: Path) -> None:
     """
     tensors = read_tensors(path)
     refuse_not_finite(tensors, path)
+    refuse_whole_numbers(tensors, tensors, path)
     _load_parameters(method, tensors, path)
 
 

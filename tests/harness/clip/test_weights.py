@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import urllib.error
 import warnings
 import zipfile
@@ -377,6 +378,35 @@ def test_weights_that_are_not_finite_are_refused_with_file_and_tensor(tmp_path, 
     broken["ln_final.bias"][3] = value
     torch.save({"model": {f"module.{name}": tensor for name, tensor in broken.items()}}, tmp_path / "a.pt")
     with pytest.raises(DataError, match=r"a\.pt.* ln_final\.bias holds 1 value of 8 that is not finite"):
+        load_clip(local(tmp_path / "a.pt"))
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.complex64, torch.int64, torch.bool])
+def test_a_tensor_of_a_type_that_holds_no_weights_is_refused(tmp_path, state, kind):
+    file = tmp_path / "a.pt"
+    torch.save({**state, "visual.proj": state["visual.proj"].to(kind)}, file)
+    told = (
+        rf"a\.pt cannot be used: its tensor visual\.proj is of the type {str(kind)[6:]}.* float16 or float32"
+    )
+    with pytest.raises(DataError, match=told):
+        load_clip(local(file))
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
+def test_other_floats_and_whole_numbers_beside_the_weights_are_read(tmp_path, state, kind):
+    beside = {"context_length": torch.tensor(77), "visual.position_ids": torch.arange(4)}
+    torch.save({**{name: value.to(kind) for name, value in state.items()}, **beside}, tmp_path / "a.pt")
+    load_clip(local(tmp_path / "a.pt"))
+
+
+@pytest.mark.parametrize("name", ["visual.positional_embedding", "positional_embedding"])
+@pytest.mark.parametrize("cut", [lambda rows: rows[:0], lambda rows: rows[0], lambda rows: rows[0, 0]])
+def test_positions_that_are_no_table_are_refused_with_their_shape(tmp_path, state, name, cut):
+    positions = cut(state[name]).clone()
+    torch.save({**state, name: positions}, tmp_path / "a.pt")
+    with pytest.raises(
+        UsageError, match=rf"a\.pt: {name} has the shape {re.escape(str(list(positions.shape)))}"
+    ):
         load_clip(local(tmp_path / "a.pt"))
 
 
