@@ -12,9 +12,9 @@ from harness.data.verify.own_faults import missing_pictures
 from harness.datasets import DATASETS, PersonDataset, Sample, count
 from harness.errors import UsageError
 from harness.files import write_text
-from harness.own.described import read_described
+from harness.own.described import dataset_files, read_described
 from harness.own.own_files import SHARES, OwnFiles, parse_columns
-from harness.paths import DATASET_FILE
+from harness.paths import DATASET_FILE, included
 from harness.places import writable
 
 _HEAD = """# A dataset for `harness --include {folder}`, or HARNESS_INCLUDE.
@@ -42,13 +42,13 @@ def write_description(
     """
     if data is None:
         raise UsageError("Nothing to describe: give the rows of the dataset by --data FILE.")
-    if name.replace("-", "_") in DATASETS.names():
+    folder = (Path(out) if out else Path(data).parent).expanduser().absolute()
+    file = folder / DATASET_FILE
+    if name.replace("-", "_") in DATASETS.names() and not _is_of(file, name.replace("-", "_")):
         raise UsageError(f"There is a dataset {name} already: give yours another name.")
     dataset = dataset_of_file(data, images, columns or "", shares or SHARES)
     own = dataset.own
     assert own is not None
-    folder = Path(out).expanduser().absolute() if out else own.file.parent
-    file = folder / DATASET_FILE
     if file.exists() and not force:
         raise UsageError(f"{file} is there already: --force replaces it, --out writes to another folder.")
     samples, faults = _looked_at(dataset)
@@ -66,6 +66,15 @@ def write_description(
     }
     _write(file, values)
     return {**values, "folder": str(folder), "file": str(file), "faults": faults}
+
+
+def _is_of(file: Path, name: str) -> bool:
+    """Whether a known dataset's name is that of the description in a file, which may be written anew."""
+    here = os.path.realpath(file)
+    return any(
+        os.path.realpath(one) == here and read_described(one).name == name
+        for one in dataset_files(included())
+    )
 
 
 def _looked_at(dataset: type[PersonDataset]) -> tuple[list[Sample], list[str]]:

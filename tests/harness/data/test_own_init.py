@@ -33,6 +33,22 @@ def test_it_is_read_again_as_it_was_written(given, tmp_path):
     assert said["counts"]["test"] == {"identities": 2, "images": 4, "captions": 8}
 
 
+def test_a_description_that_is_included_is_written_anew_by_force_and_no_other_takes_its_name(
+    given, tmp_path, monkeypatch
+):
+    there = str(tmp_path / "there")
+    write_description("mine", **given, out=there)
+    monkeypatch.setenv("HARNESS_INCLUDE", there)
+    with pytest.raises(UsageError, match=r"dataset\.yaml is there already: --force replaces it"):
+        write_description("mine", **given, out=there)
+    rewritten(given, lambda n, row: [*row[:3], "9" if n == 7 else row[3]])
+    said = write_description("mine", **given, out=there, force=True)
+    assert sum(row["identities"] for row in said["counts"].values()) == 5
+    for name, out in (("mine", str(tmp_path)), ("icfg", there)):
+        with pytest.raises(UsageError, match=f"There is a dataset {name} already"):
+            write_description(name, **given, out=out, force=True)
+
+
 @pytest.mark.parametrize("wrong", [{"title": "a\x1b[31m"}, {"source": "a\nb"}])
 def test_what_cannot_be_read_again_is_not_written(given, tmp_path, wrong):
     with pytest.raises(UsageError, match=f"{tmp_path}/dataset.yaml: .* a text in one line"):
