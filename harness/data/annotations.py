@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from filecmp import cmp
+from itertools import chain
 from pathlib import Path
 
 from harness.data.annotation_entries import dataset_fingerprint, merge, parse_entries
 from harness.data.back_translations import FILE, read_translations, with_translations
 from harness.data.own_data import own_annotation
-from harness.datasets import SPLITS, Counts, PersonDataset, Sample, WrongFile
+from harness.datasets import DATASETS, SPLITS, Counts, PersonDataset, Sample, WrongFile
 from harness.errors import DataError, listed
 from harness.paths import Place
 from harness.twins.marker import Marker, read_marker
@@ -167,6 +168,8 @@ def missing_data(dataset: type[PersonDataset], place: Place) -> MissingData:
         *(f"Known: {wrong.what}. {wrong.mend}" for wrong in named_wrong(dataset, place.path)),
         f"To get it: {dataset.access}",
     ]
+    if owner := _other_owner(dataset, place.path):
+        lines.insert(3, f"That is the folder of {owner.title}: give the one that holds {dataset.folder}.")
     if dataset.twin is not None:
         lines.append("Without it: --synthetic uses the synthetic twin, which needs no download.")
     return MissingData("\n  ".join(lines))
@@ -255,13 +258,25 @@ def _forms(dataset: type[PersonDataset], root: Path) -> Iterator[tuple[Path, lis
 
 
 def _pre_split(dataset: type[PersonDataset], folder: Path, named: bool) -> Iterator[list[tuple[str, Path]]]:
-    """Yield pre-split forms; with `named`, one that names no dataset counts only beside the images."""
+    """Yield pre-split forms; with `named`, one that names no dataset counts only beside the images of no other."""
     alone = dataset.image_folder != "." and (folder / dataset.image_folder).is_dir()
     for pattern in PRE_SPLIT if alone or not named else PRE_SPLIT[-1:]:
         files = [(split, folder / pattern.format(split=split, name=dataset.name)) for split in SPLITS]
         files = [(split, file) for split, file in files if file.is_file()]
-        if {"train", "test"} <= {split for split, _ in files}:
+        whole = {"train", "test"} <= {split for split, _ in files}
+        if whole and not (named and "{name}" not in pattern and _other_owner(dataset, folder)):
             yield files
+
+
+def _other_owner(dataset: type[PersonDataset], root: Path) -> type[PersonDataset] | None:
+    """Return another published dataset whose own folder a data root is, by its name or an annotation file in it."""
+    names = {os.path.basename(path) for path in (os.path.abspath(root), os.path.realpath(root))}
+    if dataset.folder in names:
+        return None
+    others = [one for one in DATASETS.usable() if one.name != dataset.name and not one.own]
+    by_name = (one for one in others if one.folder in names)
+    by_file = (one for one in others if any(any(root.glob(name)) for name in one.annotation_files))
+    return next(chain(by_name, by_file), None)
 
 
 def _unread(dataset: type[PersonDataset], root: Path, location: Location) -> list[Path]:

@@ -7,6 +7,8 @@ import pytest
 
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import (
+    MissingData,
+    annotation_of,
     dataset_fingerprint,
     dataset_folder,
     existing,
@@ -18,7 +20,9 @@ from harness.data.reading import read_dataset as read_for_run
 from harness.datasets import DATASETS, count
 from harness.errors import DataError
 from harness.listener import Listener
+from harness.paths import Place
 
+CUHK, RSTP = DATASETS.get("cuhk"), DATASETS.get("rstp")
 ICFG = DATASETS.get("icfg")
 
 
@@ -180,6 +184,28 @@ def test_files_by_split_in_a_shared_root_belong_to_nobody(real_format, tmp_path)
     assert locate(ICFG, tmp_path) is None
     (tmp_path / "imgs").mkdir()
     assert locate(ICFG, tmp_path).annotations["train"] == tmp_path / "train.json"
+
+
+@pytest.mark.parametrize("told", ["by its name", "by its annotation file", "by a link"])
+def test_the_folder_of_one_dataset_is_no_other(real_format, tmp_path, told):
+    root = real_format.write_cuhk(tmp_path) / "CUHK-PEDES"
+    if told != "by its annotation file":
+        (root / "reid_raw.json").unlink()
+    for split in ("train", "test"):
+        chosen = [entry for entry in real_format.cuhk_entries() if entry["split"] == split]
+        real_format.write_json(root / f"{split}_reid.json", chosen)
+    if told == "by its annotation file":
+        root = root.rename(tmp_path / "data")
+    if told == "by a link":
+        (tmp_path / "link").symlink_to(root)
+        root = tmp_path / "link"
+    assert locate(CUHK, root).folder == root
+    for other in (ICFG, RSTP):
+        assert locate(other, root) is None
+        with pytest.raises(
+            MissingData, match=f"the folder of CUHK-PEDES: give the one that holds {other.folder}"
+        ):
+            annotation_of(other, Place(root, "--data-root"))
 
 
 def test_another_extension_is_found(real_format, tmp_path):
