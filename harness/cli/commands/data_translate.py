@@ -1,5 +1,6 @@
 """`harness data back-translate`: back-translate captions by an external command."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,14 @@ def translated(
     samples = read_dataset(dataset, place)
     location = locate(dataset, place.path)
     assert location is not None
-    beside = location.folder / FILE
+    beside = Path(os.path.abspath(location.folder / FILE))
     own = have_their_own(samples, read_translations(beside))
     if own and not out:
         hint = "Runs use these and would not read a file beside them; --out writes one elsewhere."
         raise UsageError(f"The annotation of {titled(dataset, synthetic)} has captions_bt. {hint}")
-    file = Path(out) if out else beside
+    file = Path(os.path.abspath(out)) if out else beside
+    if os.path.realpath(file) == os.path.realpath(beside):
+        file = beside
     captions = [caption for sample in samples if sample.split == split for caption in sample.captions]
     with watching(quiet) as listener:
         listener.on_stage(f"translating the {split} captions of {titled(dataset, synthetic)}")

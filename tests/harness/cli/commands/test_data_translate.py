@@ -68,6 +68,24 @@ def test_another_split_joins_the_same_file_and_json_says_what_was_done(harness, 
     assert json.loads(harness(*options)[1])["known"] == first["captions"]
 
 
+@pytest.mark.parametrize("spelled", ["relative", "dotted", "linked"])
+def test_the_file_that_runs_read_is_known_in_any_spelling(harness, tree, tmp_path, monkeypatch, spelled):
+    monkeypatch.chdir(tree / "ICFG-PEDES")
+    (tmp_path / "link").symlink_to(tree / "ICFG-PEDES")
+    out = {"relative": FILE, "dotted": tree / "ICFG-PEDES" / ".." / "ICFG-PEDES" / FILE}
+    out = out.get(spelled, tmp_path / "link" / FILE)
+    options = ("data", "back-translate", "icfg", "--data-root", "..", "--command", "cat", "--out", out)
+    assert "Runs on this dataset read it." in harness(*options)[1]
+    said = json.loads(harness(*options, "--json")[1])
+    assert said["file"] == said["read"] == str(tree / "ICFG-PEDES" / FILE)
+
+
+def test_another_file_is_told_with_its_whole_path(harness, tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ("data", "back-translate", "icfg", "--data-root", tree, "--command", "cat", "--out", "bt.json")
+    assert json.loads(harness(*options, "--json")[1])["file"] == str(tmp_path / "bt.json")
+
+
 def test_another_file_is_not_what_runs_read(harness, tree, tmp_path):
     out = tmp_path / "elsewhere" / "bt.json"
     code, said, _ = harness(
