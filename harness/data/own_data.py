@@ -19,7 +19,7 @@ _MARK = 8
 
 
 def dataset_of_file(
-    file: str | Path, images: str | Path | None = None, columns: str = "", shares: str = SHARES
+    file: str | Path, images: str | Path | None = None, columns: str = "", shares: str | None = None
 ) -> type[PersonDataset]:
     """Return the dataset that a file makes, known from now on in this process under its name.
 
@@ -30,19 +30,26 @@ def dataset_of_file(
         file: rows of image, caption, person, and maybe split.
         images: folder that the paths in it are relative to; by default the folder of the file.
         columns: which column is what, as `image=photo,person=who`.
-        shares: percent of the persons that train, validate and test where it names no splits.
+        shares: percent of the persons that train, validate and test where it names no splits, by default 80/10/10.
 
-    Raises `DataError` or `UsageError` for a file that is none, or in which rows are wrong.
+    Raises `DataError` or `UsageError` for a file that is none, or in which rows are wrong, and for shares of one that
+    names its splits.
     """
-    parse_columns(columns), parse_shares(shares)
+    parse_columns(columns), parse_shares(shares or SHARES)
     path = Path(file).expanduser().absolute()
     folder = path.parent if images is None else Path(images).expanduser().absolute()
     if not path.is_file():
         raise UsageError(f"{path}, from --data, is no file: give a .jsonl, .csv or .json.")
     if not folder.is_dir():
         raise UsageError(f"{folder}, from --images, is no folder: give the one that the paths start from.")
-    own = OwnFiles(path, folder, columns, shares)
-    samples = merge(read_own(own).entries)
+    own = OwnFiles(path, folder, columns, shares or SHARES)
+    rows = read_own(own)
+    if shares and rows.named:
+        raise UsageError(
+            f"{path.name} names the split of each row, so --shares {shares} has nothing to draw: leave --shares out, "
+            "or draw the splits anew with --columns split=, which takes no column for them."
+        )
+    samples = merge(rows.entries)
     content = dataset_fingerprint(samples)[:_MARK]
     splits = {sample.split for sample in samples}
     val = "own" if "val" in splits else "holdout" if "train" in splits else "none"

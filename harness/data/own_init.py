@@ -13,7 +13,7 @@ from harness.datasets import DATASETS, PersonDataset, Sample, count
 from harness.errors import UsageError
 from harness.files import write_text
 from harness.own.described import dataset_files, read_described
-from harness.own.own_files import SHARES, OwnFiles, parse_columns
+from harness.own.own_files import OwnFiles, parse_columns
 from harness.paths import DATASET_FILE, included
 from harness.places import writable
 
@@ -46,7 +46,7 @@ def write_description(
     file = folder / DATASET_FILE
     if name.replace("-", "_") in DATASETS.names() and not _is_of(file, name.replace("-", "_")):
         raise UsageError(f"There is a dataset {name} already: give yours another name.")
-    dataset = dataset_of_file(data, images, columns or "", shares or SHARES)
+    dataset = dataset_of_file(data, images, columns or "", shares)
     own = dataset.own
     assert own is not None
     if file.exists() and not force:

@@ -14,7 +14,7 @@ from harness.data.own_shares import draw_splits, drawn_words
 from harness.datasets import SPLITS, Sample
 from harness.errors import DataError, and_more, brief, many
 from harness.own.columns import Chosen, choose_columns
-from harness.own.own_files import OwnFiles, parse_shares
+from harness.own.own_files import SHARES, OwnFiles, parse_shares
 from harness.own.tables import Table, read_table
 
 _SHOWN = 5
@@ -84,6 +84,10 @@ def _read(own: OwnFiles, state: tuple[int, int, int]) -> OwnRows:
     if any(str(number) != person for person, number in numbers.items()):
         notes.append(f"persons are numbered from 0 in the order of their names, {brief(min(numbers))} first")
     odd = [*table.notes, *rows.warnings()]
+    if rows.named and (own.shares, own.seed) != (SHARES, 0):
+        odd.append(
+            f"it names the split of each row, so shares {own.shares} and seed {own.seed} draw nothing: leave them out"
+        )
     if not rows.named:
         entries = _with_drawn(entries, persons, numbers, own)
         notes.append(drawn_words(entries, own))

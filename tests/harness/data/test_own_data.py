@@ -41,7 +41,8 @@ def made(tmp_path, rows, own_files):
 
     def making(chosen=None, name="street.csv", **how):
         file = own_files.write_csv(tmp_path / name, chosen or rows)
-        return dataset_of_file(file, **{"images": tmp_path / "photos", "shares": "50/25/25"} | how)
+        shares = None if "split" in (chosen or rows)[0] else "50/25/25"
+        return dataset_of_file(file, **{"images": tmp_path / "photos", "shares": shares} | how)
 
     return making
 
@@ -86,6 +87,16 @@ def test_the_name_follows_from_file_name_and_content(made, rows, tmp_path):
     assert made(shares="25/50/25").name != first.name
     assert made([{**rows[0], "caption": "another"}, *rows[1:]]).name != first.name
     assert made(name="Other Street!.csv").name == f"other_{first.name}"
+
+
+def test_shares_are_refused_where_the_file_names_its_splits(made, rows):
+    named = [dict(row, split="train" if number < 9 else "test") for number, row in enumerate(rows)]
+    for shares in ("50/25/25", "80/10/10"):
+        with pytest.raises(
+            UsageError, match=rf"--shares {shares} has nothing to draw: leave --shares out, .* split="
+        ):
+            made(named, shares=shares)
+        assert made(named, shares=shares, columns="split=").own.shares == shares
 
 
 def test_it_is_told_how_it_was_read_and_what_is_odd(made, rows):

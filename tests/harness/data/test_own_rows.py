@@ -110,6 +110,13 @@ def test_names_that_look_the_same_are_one_person_spelled_in_two_ways(read, other
         read([_row(person="Jos\u00e9 Li"), _row("b.jpg", person=other)])
 
 
+def test_shares_and_seed_of_a_description_that_draw_nothing_are_told(read):
+    assert read([_row()]).warnings == []
+    assert read([_row()], shares="60/20/20", seed=3).warnings == [
+        "rows.jsonl: it names the split of each row, so shares 60/20/20 and seed 3 draw nothing: leave them out"
+    ]
+
+
 @pytest.mark.parametrize("other", ["ANA", "\uff21na"])
 def test_names_that_differ_in_case_or_width_alone_are_two_persons_and_told(read, other):
     found = read([_row(f"{n}.jpg", person=name) for n, name in enumerate(("Ana", other, other, "Bea"))])
