@@ -12,6 +12,7 @@ from harness.bundle.verify import SEALED
 from harness.metric_names import DIRECTIONS, METRIC_NAMES, METRICS
 from harness.pages.cost_text import memory_text, millions_text, seconds_text
 from harness.pages.tables import count_text, interval_text
+from harness.presets.repeat import repeating_command
 from harness.record import Record, RunFolder
 from harness.reporting.display_names import method_name
 from harness.reporting.verdicts.titles import place_name
@@ -99,7 +100,7 @@ def _provenance(record: Record, bundle: Bundle) -> str:
             "started": record.started,
             "finished": record.finished,
             "took": seconds_text(record.seconds),
-            "command": record.command,
+            "command": repeating_command(record),
             "harness": environment.get("harness"),
             "commit": f"{git.get('commit', '')}{' with changes' if git.get('dirty') else ''}",
             "versions": ", ".join(f"{name} {number}" for name, number in record.versions.items()),

@@ -17,6 +17,7 @@ from harness.files import copy_file, replaced, write_text
 from harness.metric_names import ALL_METRICS, DIRECTIONS, METRIC_NAMES
 from harness.pages.escaping import markdown_text
 from harness.places import writing
+from harness.presets.repeat import repeating_command
 from harness.record import BACKBONE, QUERIES, WEIGHTS, Record, RunFolder, left_out_words, sets_name, twin_name
 from harness.registry.set_names import split_sets
 
@@ -136,8 +137,8 @@ def _about(record: Record) -> Iterator[str]:
     )
     if left_out := left_out_words(record.data):
         yield f"It was made {left_out}."
-    if record.command:
-        yield f"Made by\n\n```\n{record.command.replace('```', '')}\n```"
+    if command := repeating_command(record):
+        yield f"Made again by\n\n```\n{command.replace('```', '')}\n```"
 
 
 def _selection(record: Record) -> str:

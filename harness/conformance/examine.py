@@ -11,8 +11,9 @@ from harness.conformance.bench import BACKBONE, Bench
 from harness.conformance.suite import run_checks
 from harness.errors import UsageError
 from harness.methods import METHODS, Method
+from harness.presets.keys import check_keys
 from harness.presets.preset_files import read_preset
-from harness.presets.resolve import check_keys, fitting, method_config, parse_override
+from harness.presets.resolve import fitting, method_config, parse_override
 
 STATES = ("passed", "failed", "not reached", "does not apply")
 

@@ -101,8 +101,9 @@ def _places() -> list[Path]:
 
 
 def _folders(method_class: "type[Method]") -> list[Path]:
-    """Return where presets of a method may lie: where methods do, and beside its own file."""
-    return list(dict.fromkeys([*_places(), Path(inspect.getfile(method_class)).parent]))
+    """Return where presets of a method may lie: where methods do, and beside its own file where it has one."""
+    own = [Path(inspect.getfile(method_class)).parent] if isinstance(method_class, type) else []
+    return list(dict.fromkeys([*_places(), *own]))
 
 
 def _fitting(values: Mapping[str, Any], method_class: "type[Method]") -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from harness.config.faults import explain
-from harness.config.removed import why_removed, without_removed
+from harness.config.removed import without_removed
 from harness.config.sections import DatasetConfig, MethodConfig, RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
@@ -19,13 +18,12 @@ from harness.datasets import DATASETS, PersonDataset, is_test_only
 from harness.errors import UsageError, brief
 from harness.presets.agreement import check_acts, check_parts, check_rule
 from harness.presets.file_contents import with_contents
+from harness.presets.keys import LONGEST_KEY, check_keys, unknown_key
 from harness.presets.preset_files import read_preset, synthetic_presets
 from harness.registry.plug_ins import plugin_class
 
 if TYPE_CHECKING:
     from harness.methods import Method
-
-_LONGEST_KEY = 200
 
 
 def resolve(
@@ -46,18 +44,11 @@ def resolve(
     without a training split, for a preset or an override that names another method or dataset, and for an override
     that changes nothing beside the others.
     """
-    first, *others = parts_of(dataset)
+    first = parts_of(dataset)[0]
     method_class, dataset_class = plugin_class("methods", method), DATASETS.get(first)
     _check_trains(dataset_class)
     chosen = {"method": method_class.name, "dataset": dataset_class.name}
-    values = defaults(method_class, dataset_class)
-    if others:
-        merge(values, joint_defaults([first, *others]))
-    names = synthetic_presets(presets, method_class) if synthetic else list(presets)
-    for name in names:
-        merge(values, fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
-    if synthetic:
-        merge(values, {"dataset": {"synthetic": True}})
+    values = usual_values(method_class, dataset, synthetic=synthetic, presets=presets)
     given: set[str] = set()
     for override in overrides:
         one = fitting(parse_override(override), chosen, f"--set {override}")
@@ -67,6 +58,24 @@ def resolve(
     _check_own(config.dataset, dataset_class)
     check_acts(config, given)
     return config
+
+
+def usual_values(
+    method_class: "type[Method]", dataset: str, *, synthetic: bool = False, presets: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the values of a run before its overrides: the defaults, then its presets, on a twin `tiny` first."""
+    first, *others = parts_of(dataset)
+    dataset_class = DATASETS.get(first)
+    chosen = {"method": method_class.name, "dataset": dataset_class.name}
+    values = defaults(method_class, dataset_class)
+    if others:
+        merge(values, joint_defaults([first, *others]))
+    names = synthetic_presets(presets, method_class) if synthetic else list(presets)
+    for name in names:
+        merge(values, fitting(read_preset(name, method_class), chosen, f"the preset {name}"))
+    if synthetic:
+        merge(values, {"dataset": {"synthetic": True}})
+    return values
 
 
 def _check_trains(dataset: type[PersonDataset]) -> None:
@@ -168,7 +177,7 @@ def parse_override(text: str) -> dict[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise UsageError(f"--set takes section.field=value, but got {brief(text)}.")
-    if len(key) > _LONGEST_KEY:
+    if len(key) > LONGEST_KEY:
         raise unknown_key(key, ())
     try:
         parsed = parse_yaml(value)
@@ -184,54 +193,6 @@ def override(key: str, value: Any) -> str:
     ('method.loss="sdm"', 'dataset.val="null"')
     """
     return f"{key}={json.dumps(value, ensure_ascii=False)}"
-
-
-def check_keys(values: Mapping[str, Any], method_class: "type[Method]") -> None:
-    """Raise `UsageError` for a key that no section has, with the nearest match."""
-    known = config_keys(method_class)
-    for key in flatten(values):
-        if key not in known:
-            raise unknown_key(key, known)
-
-
-def unknown_key(key: str, known: Iterable[str]) -> UsageError:
-    """Build the one error for an unknown config key; fields of any section may be meant: `lr` is `method.lr`."""
-    if gone := why_removed(key):
-        return UsageError(gone)
-    meant = _meant(key, list(known)) if len(key) <= _LONGEST_KEY else []
-    found = " or ".join(map(repr, meant))
-    hint = f" Did you mean {found}?" if found else ""
-    return UsageError(f"Unknown config key {brief(key)}.{hint} `--dry-run` prints all keys.")
-
-
-def _meant(key: str, known: Sequence[str]) -> list[str]:
-    """Return the keys with the same field, else the one most like it, by its field where no section is given."""
-    fields: dict[str, list[str]] = {}
-    for name in known:
-        fields.setdefault(_field(name), []).append(name)
-    if same := fields.get(_field(key)):
-        return same
-    if "." not in key and (close := get_close_matches(_field(key), fields, n=1)):
-        return fields[close[0]]
-    return get_close_matches(key, known, n=1, cutoff=0.5)
-
-
-def _field(key: str) -> str:
-    """Return a key's last part, however it is written.
-
-    >>> _field("train.batch_size") == _field("batchsize") == _field("Batch-Size")
-    True
-    """
-    return key.rpartition(".")[2].replace("_", "").replace("-", "").lower()
-
-
-def config_keys(method_class: "type[Method]") -> dict[str, Any]:
-    """Return every dotted config key with its pydantic field, the method's own included."""
-    keys: dict[str, Any] = {}
-    for name, info in RunConfig.model_fields.items():
-        section = method_class.Config if name == "method" else info.annotation
-        keys |= _keys(section, f"{name}.") if _is_section(section) else {name: info}
-    return keys
 
 
 def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
@@ -275,15 +236,3 @@ def defaults(method_class: "type[Method]", dataset_class: type[PersonDataset]) -
     for key, value in method_class.recipe.items():
         merge(values, nest(key, value))
     return values
-
-
-def _is_section(kind: Any) -> bool:
-    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _keys(section: Any, prefix: str) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    for name, info in section.model_fields.items():
-        kind = info.annotation
-        keys |= _keys(kind, f"{prefix}{name}.") if _is_section(kind) else {prefix + name: info}
-    return keys

@@ -13,10 +13,12 @@ from harness.config.sections import BackboneConfig, MethodConfig, RunConfig
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.paths import SCHEMAS
-from harness.presets.resolve import build_stored, changed, check_keys, defaults, differences
+from harness.presets.keys import check_keys
+from harness.presets.resolve import build_stored, changed, defaults, differences
 
 FACTS, METHOD_PART = "x-harness", MethodConfig.__name__
 _MODEL = ("name", "pretrained", "weights")
+_INPUT = ("text_length", "normalisation", "interpolation")
 
 
 def stored_differences(values: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -58,13 +60,16 @@ def _config(values: Mapping[str, Any], method: Any) -> RunConfig:
     Raises `LookupError` where that is another model's.
     """
     config = RunConfig(**{**values, "method": method.Config(**values["method"])})
-    known = BackboneConfig(**method.backbone)
-    open_ = [
-        key
-        for key in ("text_length", "normalisation", "interpolation")
-        if getattr(config.backbone, key) is None
-    ]
-    if open_ and any(getattr(config.backbone, key) != getattr(known, key) for key in _MODEL):
+    found = with_known_input(config, method)
+    if any(getattr(found.backbone, key) is None for key in _INPUT):
         raise LookupError(config.backbone.name)
-    own = {key: getattr(known, key) for key in open_}
+    return found
+
+
+def with_known_input(config: RunConfig, method: Any) -> RunConfig:
+    """Return a config with what it leaves open of its backbone's input as the method has it, for the same model."""
+    known = BackboneConfig(**method.backbone)
+    if any(getattr(config.backbone, key) != getattr(known, key) for key in _MODEL):
+        return config
+    own = {key: getattr(known, key) for key in _INPUT if getattr(config.backbone, key) is None}
     return config.model_copy(update={"backbone": config.backbone.model_copy(update=own)})

@@ -9,7 +9,8 @@ from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.evaluate.paired_difference import holm
 from harness.methods import METHODS
-from harness.presets.resolve import config_keys, resolve
+from harness.presets.keys import config_keys
+from harness.presets.resolve import resolve
 from harness.results.labels import settings as settings_of
 from harness.results.labels import tuned
 from harness.results.panels import Panel

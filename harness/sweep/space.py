@@ -15,7 +15,8 @@ from harness.config.sections import RunConfig
 from harness.config.strict_yaml import parse_yaml, why
 from harness.config.values import flatten, merge, nest
 from harness.errors import UsageError, brief
-from harness.presets.resolve import build, config_keys, unknown_key
+from harness.presets.keys import config_keys, unknown_key
+from harness.presets.resolve import build
 from harness.registry.plug_ins import plugin_class
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from harness.config.values import flatten, merge, nest
 from harness.errors import DataError
 from harness.files import read_json, write_json, write_text
 from harness.presets.preset_files import EXPORTED
+from harness.presets.repeat import data_options
 from harness.presets.resolve import build_stored, resolve
 from harness.record import Record, RunFolder, warn
 from harness.sweep.summary import Summary
@@ -104,11 +105,7 @@ def preset_text(config: RunConfig, summary: Summary) -> str:
 
 def reuse_command(config: RunConfig, preset: Path, runs: Path | None = None) -> str:
     """Return the command that runs the best configuration again."""
-    data = config.dataset
-    parts = ["harness", "run", "--method", config.method.name]
-    own = {"--data": data.file, "--images": data.images, "--columns": data.columns, "--shares": data.shares}
-    for option, text in (own if data.file else {"--dataset": data.name}).items():
-        parts += [option, text] if text else []
+    parts = ["harness", "run", "--method", config.method.name, *data_options(config.dataset.model_dump())]
     parts += ["--synthetic"] * config.dataset.synthetic
     parts += ["--preset", str(preset)]
     for flag, value in (("--data-root", config.dataset.root), ("--runs", runs)):

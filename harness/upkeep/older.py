@@ -11,6 +11,7 @@ from harness.data.protocols.galleries import parse_test
 from harness.data.protocols.joint_names import part_configs
 from harness.errors import HarnessError
 from harness.inference.transfer import transfer_data
+from harness.presets.repeat import repeating_command
 from harness.record import BEFORE_PICTURES, Record, RunFolder, has_earlier_intervals
 from harness.results.versions import older_of, older_protocol
 from harness.run.earlier_runs import differences_in_data, differences_in_test, further_differs
@@ -23,7 +24,7 @@ class Older:
 
     Attributes:
         why: in words, one for each thing.
-        repeat: command lines that make it anew; empty where none was recorded.
+        repeat: command lines that make it anew; empty where none is known.
         unknown: what could not be compared, in words.
     """
 
@@ -37,8 +38,8 @@ def older(folder: RunFolder, record: Record, data: DataNow) -> Older:
     found = Older(older_of(record), [], [])
     for words, known in _data(record, data):
         (found.why if known else found.unknown).append(words)
-    if found.why and record.command:
-        found.repeat.append(record.command)
+    if found.why and (command := repeating_command(record)):
+        found.repeat.append(command)
     if has_earlier_intervals(record):
         found.why.append("intervals by the earlier method")
         found.repeat.append(f"harness runs reread {record.name}")

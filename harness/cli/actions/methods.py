@@ -20,7 +20,8 @@ from harness.conformance.examine import STATES
 from harness.errors import UsageError, many
 from harness.listener import Listener
 from harness.methods import METHODS, Method
-from harness.presets.resolve import check_agreement, check_keys, method_config, parse_override
+from harness.presets.keys import check_keys
+from harness.presets.resolve import check_agreement, method_config, parse_override
 from harness.train.cost import count_parameters, inference_flops, pair_flops, training_flops
 
 _GIGA = 1e9

@@ -6,7 +6,8 @@ from harness.config.removed import REMOVED, why_removed, without_removed
 from harness.config.values import flatten, merge, nest
 from harness.errors import UsageError
 from harness.methods import METHODS
-from harness.presets.resolve import build, build_stored, config_keys, resolve, unknown_key
+from harness.presets.keys import config_keys, unknown_key
+from harness.presets.resolve import build, build_stored, resolve
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from harness.config.values import content_hash
 from harness.datasets import DATASETS
 from harness.errors import UsageError
 from harness.methods import METHODS
+from harness.presets.keys import config_keys
 from harness.presets.preset_files import PRESETS, known_presets, own_presets
 from harness.presets.resolve import (
     build_stored,
     check_agreement,
-    config_keys,
     differences,
     parse_override,
     resolve,

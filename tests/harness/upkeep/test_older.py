@@ -113,6 +113,13 @@ def test_scores_are_compared_by_their_test_alone(made):
     assert found(folder, scored).why == ["not of the data that are here: other pictures in test"]
 
 
+def test_what_a_worker_made_is_repeated_by_a_command_of_its_config(made):
+    done = found(*made(command="harness worker suite-x --runs r", versions={}))
+    assert done.repeat == [
+        "harness run --method linear_probe --dataset icfg --synthetic --seed 1 --set backbone.text_length=77"
+    ]
+
+
 def test_intervals_and_tests_elsewhere_have_commands_of_their_own(made):
     folder, record = made(elsewhere=["cuhk"], interval_method=BOOTSTRAP)
     result = folder.file("transfer/cuhk.json")

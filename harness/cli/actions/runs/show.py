@@ -94,7 +94,10 @@ def _files(folder: RunFolder) -> Iterator[tuple[str, str]]:
 
 def _details(record: Record, folder: RunFolder) -> Iterator[tuple[str, str]]:
     """Yield what there is to know of a run besides its results."""
-    yield "command", record.command or "not recorded"
+    command = _repeating(record)
+    yield "command", command or "not recorded"
+    if record.command and record.command != command:
+        yield "made by", record.command
     if not record.scored:
         changed = [f"{key}={value} (default {old})" for key, old, value in _differences(record)]
         yield "config", ", ".join(changed) or "nothing differs from the default"
@@ -135,6 +138,13 @@ def _said(folder: RunFolder) -> Iterator[tuple[str, str]]:
         yield "tags", ", ".join(f"{name}={value}" if value else name for name, value in said.tags.items())
     if said.note:
         yield "note", said.note
+
+
+def _repeating(record: Record) -> str | None:
+    """Return the command that repeats a run."""
+    from harness.presets.repeat import repeating_command
+
+    return repeating_command(record)
 
 
 def _differences(record: Record) -> Sequence[tuple[str, Any, Any]]:
