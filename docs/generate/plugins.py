@@ -79,7 +79,7 @@ def _validation(one: type[PersonDataset]) -> str:
         return "none: a test alone, for what was trained elsewhere"
     if one.default_val == "own":
         return "its own"
-    return "none in the files: an identity-disjoint hold-out of 10 % of train, or `--val none`"
+    return "none in the files: an identity-disjoint hold-out of 10 % of train, or `--val none --set eval.rule=last`"
 
 
 def _dataset(one: type[PersonDataset]) -> Iterator[str]:

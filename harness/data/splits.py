@@ -10,6 +10,9 @@ from harness.data.annotations import Annotation
 from harness.datasets import SPLITS, PersonDataset, Sample
 from harness.errors import DataError, UsageError, many
 
+# What trains without a validation split: the rule `val` has nothing to choose by.
+NO_VALIDATION = "--val none --set eval.rule=last"
+
 
 @dataclass(frozen=True)
 class Arranged:
@@ -42,7 +45,7 @@ def holdout(
     identities = sorted({sample.identity for sample in samples if sample.split == "train"})
     if len(identities) < 2:
         raise DataError(
-            f"A hold-out needs at least 2 train identities, but there are {len(identities)}: use --val none."
+            f"A hold-out needs at least 2 train identities, but there are {len(identities)}: use {NO_VALIDATION}."
         )
     splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
     _, places = next(splitter.split(identities, groups=identities))
@@ -131,7 +134,7 @@ def arrange(
     own = any(sample.split == "val" for sample in samples)
     join = train_on == "train+val"
     if not own and (join or val == "own"):
-        raise _no_own_split(dataset, "--train-on train" if join else "--val holdout or --val none")
+        raise _no_own_split(dataset, "--train-on train" if join else f"--val holdout, or {NO_VALIDATION}")
     if join and {"train", "val"} <= set(anew):
         raise UsageError(
             f"Identities of {dataset.title} begin anew in each split, so --train-on train+val would take two persons "

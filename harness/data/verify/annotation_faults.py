@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from harness.data.annotation_entries import one_spelling
 from harness.data.annotations import Annotation, Location, recognise
-from harness.data.splits import begin_anew
+from harness.data.splits import NO_VALIDATION, begin_anew
 from harness.data.verify.fault import Fault, PlacedFault, Severity, first
 from harness.data.verify.own_faults import own_faults, text_faults
 from harness.datasets import SPLITS, Counts, PersonDataset, Sample, count
@@ -65,7 +65,7 @@ def stopping_faults(
             published = f", published {expected[split].images:,} images" if split in expected else ""
             rest = ", ".join(name for name in SPLITS if name in there)
             what = f"No entry of the annotation belongs to the split {split}{published}; there is {rest}."
-            without = ", or use --val holdout or --val none" if split == "val" else ""
+            without = f", or use --val holdout, or {NO_VALIDATION}" if split == "val" else ""
             drawn = f"Name some persons' split {split}; or draw all splits anew, with --columns split="
             yield Fault("error", what, f"{drawn if own else _AGAIN}{without}.")
     negative = [sample for sample in samples if sample.identity < 0]

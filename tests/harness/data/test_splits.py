@@ -1,6 +1,8 @@
 """What trains and what selects."""
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from harness.data.splits import arrange, few_persons, few_shot, holdout
 from harness.datasets import DATASETS, Sample, pairs
 from harness.errors import DataError, UsageError
 
+ROOT = Path(__file__).resolve().parents[3]
 ICFG, CUHK = DATASETS.get("icfg"), DATASETS.get("cuhk")
 
 
@@ -67,7 +70,7 @@ def test_own_keeps_the_splits():
 
 
 def test_icfg_has_no_split_of_its_own():
-    with pytest.raises(UsageError, match=r"ICFG-PEDES .*--val holdout or --val none"):
+    with pytest.raises(UsageError, match=r"ICFG-PEDES .*--val holdout, or --val none --set eval\.rule=last"):
         arrange(samples_of(10), ICFG, "own", "train")
 
 
@@ -171,3 +174,18 @@ def test_more_persons_than_there_are_is_refused_with_their_number():
     with pytest.raises(UsageError, match="few_shot_persons is 13, but training has 12 persons"):
         few_persons(samples, 13)
     assert len(few_persons(samples, 16, splits=("train", "val"))[1]) == 16
+
+
+def test_whoever_reads_of_training_without_validation_reads_the_rule_that_it_takes():
+    files = [
+        *ROOT.glob("harness/**/*.py"),
+        *ROOT.glob("docs/**/*.py"),
+        *ROOT.glob("docs/*.md"),
+        ROOT / "README.md",
+    ]
+    assert not [
+        f"{file}: {line}"
+        for file in files
+        for line in file.read_text().splitlines()
+        if re.search(r"--val none(?! --set eval\.rule=last)", line)
+    ]

@@ -234,7 +234,10 @@ def test_a_run_stops_before_any_image_is_looked_for(real_format, tmp_path):
 def test_a_lost_validation_split_is_not_taken_for_a_dataset_without_one(real_format, tmp_path):
     entries = [entry for entry in real_format.rstp_entries() if entry["split"] != "val"]
     root = real_format.write_rstp(tmp_path, entries)
-    with pytest.raises(DataError, match=r"split val, published 1,000 images.* --val holdout or --val none"):
+    with pytest.raises(
+        DataError,
+        match=r"split val, published 1,000 images.* --val holdout, or --val none --set eval\.rule=last",
+    ):
         reading(root, "rstp")
     assert reading(root, "rstp", val="none")[0].faults
 
