@@ -67,6 +67,7 @@ def _show_verdict(report: VerifyReport) -> None:
         sum(fault.severity == severity for fault in report.faults) for severity in ("error", "warning")
     )
     found = f"{many(errors, 'error')}, {many(warnings, 'warning')}"
-    checked = "every image decoded" if report.images == "decode" else "images located, not decoded"
+    done = "decoded" if report.images == "decode" else "found, none decoded"
+    checked = f"{report.whole:,} of {many(report.looked_for, 'image')} {done}"
     verdict, colour = ("usable", "green") if report.usable else ("not usable", "red")
     click.secho(f"{verdict}: {found} ({checked})", fg=colour, bold=True)

@@ -28,7 +28,11 @@ from harness.paths import Place
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What a check of a dataset found; `expected` and `found` map splits to counts, `notes` say how it was read."""
+    """What a check of a dataset found.
+
+    `expected` and `found` map splits to counts, `notes` say how it was read. Of `looked_for` images `whole`
+    were found, or decoded where `images` is `decode`.
+    """
 
     dataset: str
     title: str
@@ -40,6 +44,8 @@ class VerifyReport:
     found: dict[str, Counts]
     faults: list[Fault]
     notes: list[str] = field(default_factory=list)
+    looked_for: int = 0
+    whole: int = 0
 
     @property
     def usable(self) -> bool:
@@ -77,7 +83,7 @@ def verify(
     location = location_of(dataset, place.path)
     expected, synthetic = expected_counts(dataset, location.folder)
     annotation, faults = _read(dataset, place)
-    samples = annotation.samples
+    samples, whole = annotation.samples, 0
     if samples:
         needed = {"test"} if is_test_only(dataset) else {"train", "test"}
         faults += stopping_faults(samples, {}, needed - set(expected), own=bool(dataset.own))
@@ -85,6 +91,7 @@ def verify(
         files = [str(file) for file in image_files(dataset, place.path, samples)]
         faults += outside_faults(location, samples, files) if dataset.own else ()
         checked = check_files(files, images, workers or len(os.sched_getaffinity(0)), progress)
+        whole = len(files) - len(checked.missing) - len(checked.unreadable)
         faults += image_faults(location, samples, files, checked)
         faults += _copies(samples, files, checked, progress) if images == "decode" else ()
         faults += caption_faults(samples, dataset.text_length)
@@ -101,6 +108,8 @@ def verify(
         found=count(samples),
         faults=sorted(faults, key=lambda fault: SEVERITIES.index(fault.severity)),
         notes=annotation.notes,
+        looked_for=len(samples),
+        whole=whole,
     )
 
 

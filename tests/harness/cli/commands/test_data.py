@@ -99,7 +99,15 @@ def test_verify_ends_with_1_when_not_usable(harness, real_format, tmp_path):
     code, out, _ = harness("data", "verify", "icfg", "--data-root", root)
     assert code == 1
     assert "3 / 34,674" in out
-    assert "not usable: 2 errors, 0 warnings (every image decoded)" in out
+    assert "not usable: 2 errors, 0 warnings (5 of 5 images decoded)" in out
+    pictures = sorted(root.rglob("*.jpg"))
+    pictures[0].write_bytes(b"broken")
+    assert "(4 of 5 images decoded)" in harness("data", "verify", "icfg", "--data-root", root)[1]
+    for picture in pictures[1:]:
+        picture.unlink()
+    assert "(0 of 5 images decoded)" in harness("data", "verify", "icfg", "--data-root", root)[1]
+    out = harness("data", "verify", "icfg", "--data-root", root, "--check", "exist")[1]
+    assert "(1 of 5 images found, none decoded)" in out
     code, out, _ = harness("data", "verify", "icfg", "--data-root", root, "--json", "--images", "exist")
     assert code == 1
     assert json.loads(out)["usable"] is False
