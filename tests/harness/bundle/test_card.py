@@ -2,6 +2,8 @@
 
 import json
 import re
+from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,3 +109,12 @@ def test_it_loads_as_the_run_does(twins, world, tmp_path):
     captions = ["a man in a red coat", "a woman with a bag"]
     found = load(tmp_path / "card").encode_text(captions)
     torch.testing.assert_close(found, load(tmp_path / "away" / record.name).encode_text(captions))
+
+
+def test_the_program_that_the_page_names_is_that_of_the_hub():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "bundle.md").read_text()
+    (program,) = re.findall(r"`([\w-]+) upload", page)
+    commands = {
+        one.name for one in entry_points(group="console_scripts") if one.dist.name == "huggingface_hub"
+    }
+    assert program in commands
