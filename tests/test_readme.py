@@ -181,7 +181,7 @@ def test_the_dataset_that_is_shown_is_read(tmp_path, monkeypatch):
     assert [sample.captions for sample in samples] == [
         tuple(one["captions"]) for one in json.loads(annotation)
     ]
-    assert count(samples)["train"] == (1, 1, 2)
+    assert count(samples)["train"] == (2, 2, 3)
 
 
 def test_the_data_of_ones_own_that_are_shown_are_read(tmp_path):
@@ -195,7 +195,7 @@ def test_the_data_of_ones_own_that_are_shown_are_read(tmp_path):
     dataset = own_dataset(read_described(tmp_path / "dataset.yaml"))
     samples = read_annotations(dataset, tmp_path)
     assert count(samples) == dataset.expected
-    assert [sample.identity for sample in samples] == [0, 0, 1]
+    assert [sample.identity for sample in samples] == [0, 0, 1, 2]
 
 
 def test_the_suite_that_is_shown_is_read(tmp_path):

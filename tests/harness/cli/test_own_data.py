@@ -1,12 +1,15 @@
 """Data of one's own from the command line: `--data`, `harness data init`, and a dataset that a file describes."""
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from harness.cli.main import cli
 from harness.cli.options import run_safely
@@ -98,6 +101,35 @@ def test_what_a_run_would_do_is_told_with_how_the_rows_were_read(harness, street
     assert "run:        linear_probe-street_" in out
     assert "pairs:      6 per epoch, 1 epoch" in out
     assert "note:       street.csv names no splits" in out
+
+
+def shown(kind, title):
+    """What a block of docs/data.md holds."""
+    page = (EXAMPLE.parents[1] / "docs" / "data.md").read_text()
+    return re.search(rf'```{kind} title="{title}"\n(.*?)```', page, re.DOTALL)[1]
+
+
+def test_the_rows_and_entries_that_the_page_shows_are_enough_for_a_run(harness, tmp_path):
+    rows, entries = shown("text", "street.csv"), json.loads(shown("json", "station/station.json"))
+    (tmp_path / "street.csv").write_text(rows)
+    (tmp_path / "mine" / "datasets").mkdir(parents=True)
+    (tmp_path / "mine" / "datasets" / "station.py").write_text(shown("python", "mine/datasets/station.py"))
+    (tmp_path / "station").mkdir()
+    (tmp_path / "station" / "station.json").write_text(json.dumps(entries))
+    pictures = [f"photos/{row.split(',')[0]}" for row in rows.splitlines()[1:]]
+    pictures += [f"station/imgs/{entry['file_path']}" for entry in entries]
+    for number, name in enumerate(pictures):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((16, 48), number + 1).convert("RGB").save(tmp_path / name)
+    run = ("run", "-m", "linear_probe", *SMALL, "--dry-run")
+    code, out, error = harness(*run, "--data", "street.csv", "--images", "photos")
+    assert code == 0, error
+    assert "1 epoch" in out
+    # A process of its own, because an included folder stays known.
+    words = (sys.executable, "-m", "harness", "--include", "mine", *run, "-d", "station", "--data-root", ".")
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "1 epoch" in done.stdout
 
 
 def test_a_described_dataset_is_listed_and_held_to_its_counts(harness, street, tmp_path, monkeypatch):
