@@ -43,14 +43,19 @@ def own_data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def all_datasets(names: Iterable[str], options: Mapping[str, Any]) -> list[str]:
+def all_datasets(names: Iterable[str], options: Mapping[str, Any], *, beside: str = "") -> list[str]:
     """Return the names of the datasets that a command is about: those named and that of its `--data`.
+
+    Args:
+        names: as `--dataset` gives them.
+        options: of the command.
+        beside: what can be given in their place, for the message.
 
     Raises `UsageError` where there is none, or where an option has no `--data` that it is about.
     """
     found = [*dict.fromkeys(name.replace("-", "_") for name in names), *own_name(options)]
     if not found:
-        raise UsageError("Missing option '--dataset' / '-d': name a dataset, or give --data FILE.")
+        raise UsageError(f"Missing option '--dataset' / '-d': name a dataset, or give --data FILE{beside}.")
     return list(dict.fromkeys(found))
 
 

@@ -82,7 +82,8 @@ def evaluate(
 
     found = [parse_gallery(text, gallery_seed) for text in dict.fromkeys(galleries)]
     own = bool(found) and not datasets and options.get("data") is None
-    names = [] if own else all_datasets(datasets, options)
+    beside = ", or --gallery FACTOR for the run's own"
+    names = [] if own else all_datasets(datasets, options, beside=beside)
     known = {name: options[name] for name in ("data_root", "runs", "device", "force")}
     with watching(obj["quiet"] or as_json) as listener:
         results = evaluate_run(run, names, galleries=found, listener=listener, **known)

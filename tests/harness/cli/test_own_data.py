@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.cli.main import cli
 from harness.cli.options import run_safely
+from tests import measured_runs
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dataset"
 QUICK = (
@@ -73,6 +74,13 @@ def test_options_that_do_not_go_together_are_one_line(harness, words, said):
     assert code == 2
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_test_elsewhere_of_nothing_names_all_that_it_can_be_of(harness, tmp_path):
+    run = measured_runs.finished(tmp_path / "runs").name
+    code, _, error = harness("evaluate", run, "--runs", "runs")
+    assert code == 2
+    assert "or give --data FILE, or --gallery FACTOR for the run's own." in " ".join(error.split())
 
 
 def test_a_name_and_data_are_one_too_many(harness, street):
