@@ -18,7 +18,7 @@ from harness.cli.options import Number, data_root_option, device_option, json_op
     default=0.1,
     show_default=True,
     metavar="POINTS",
-    help="How far a figure may lie from what --write fills in.",
+    help="With --write: how far a figure may lie from what is filled in.",
 )
 @option("--force", is_flag=True, help="With --write: replace the values that are there, too.")
 @runs_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.given import set_by_hand
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain, print_json, printed_command
 from harness.cli.progress import watching
@@ -32,8 +33,9 @@ def execute(
     quiet: bool,
 ) -> int:
     """Check or fill in the figures of a file, and return the exit code."""
-    if force and not write:
-        raise UsageError("--force is about what --write fills in: give it with --write.")
+    for option in ("--force", "--within"):
+        if option in set_by_hand() and not write:
+            raise UsageError(f"{option} is about what --write fills in: give it with --write.")
     path, how = Path(file), How(only, rerun, runs, data_root, device)
     expected = read_expected(path)
     with watching(quiet or as_json) as listener:

@@ -82,6 +82,10 @@ def test_what_is_not_there_is_said_with_its_command_and_nothing_is_written(call,
         (("nothing.yaml",), "nothing.yaml"),
         (("expected.yaml", "--only", "prob"), "Unknown result 'prob'. Did you mean 'probe'?"),
         (("expected.yaml", "--force"), "give it with --write"),
+        (
+            ("expected.yaml", "--within", "0.1"),
+            "--within is about what --write fills in: give it with --write",
+        ),
         (("expected.yaml", "--write", "--within", "nan"), "is not in the range 0<=x<=100"),
     ],
 )
