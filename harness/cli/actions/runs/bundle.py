@@ -13,11 +13,12 @@ from harness.bundle.export import exportable
 from harness.bundle.put_beside import in_words
 from harness.bundle.tables import write_tables
 from harness.bundle.verify import SEALED, Check, Verified
-from harness.cli.layout import paragraph, size, table
+from harness.cli.layout import folded, paragraph, size, table
 from harness.cli.options import plain, print_json, printed_command
 from harness.errors import UsageError, listed, many
 
 BUNDLE, EVERY_EVAL = "bundle", "every-eval-ever"
+_NAMED = 3
 _STATES = {True: "agrees", False: "DIFFERS", None: "not known"}
 
 
@@ -96,12 +97,14 @@ def import_(file: str, root: str | None, *, as_json: bool) -> None:
         return
     for twice in done.twice:
         paragraph("", in_words(twice), indent=2)
-    what = f"imported {listed(done.put)}" if done.put else "nothing new"
-    click.echo(plain(what))
+    what = f"imported {many(len(done.put), 'run')}: {listed(done.put, _NAMED)}" if done.put else "nothing new"
+    paragraph("", what, indent=2)
     if done.unsent:
-        click.echo(
-            plain(f"MLflow does not have them yet ({done.unsent}): `harness runs sync` sends them"), err=True
+        sync = printed_command("runs", "sync", runs=root)
+        lines = folded(
+            f"MLflow does not have them yet: {sync} sends them. {done.unsent}", indent=2, error=True
         )
+        click.echo("\n".join(lines), err=True)
     elif done.put:
         click.echo(plain(f"next: {printed_command('runs', 'list', runs=root)}"))
 

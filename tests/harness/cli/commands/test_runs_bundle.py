@@ -2,7 +2,9 @@
 
 import json
 
+from harness.bundle.put_beside import Imported
 from harness.bundle.zips import unpack, write_zip
+from harness.cli.actions.runs import bundle
 from harness.record import RECORD
 
 
@@ -16,7 +18,7 @@ def test_a_run_goes_to_others_and_is_checked_there(call_runs, measured_run, tmp_
     assert "b.zip: everything that can be computed anew agrees" in out
     code, out, _ = call_runs("import", "b.zip", "--runs", "theirs")
     assert code == 0
-    assert f"imported {measured_run}" in out
+    assert f"imported 1 run: {measured_run}" in out
     assert "runs list --runs theirs" in out
     code, out, _ = call_runs("show", measured_run, "--runs", "theirs")
     assert code == 0
@@ -70,3 +72,15 @@ def test_mistakes_are_one_line(call_runs, measured_run, tmp_path):
         assert "Traceback" not in err
     assert (tmp_path / "b.zip").read_text() == "mine"
     assert call_runs("export", measured_run, "--out", "b.zip", "--force")[0] == 0
+
+
+def test_many_runs_and_a_store_that_is_away_are_told_in_lines_of_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"adapter_only-icfg-twin-{number:012x}" for number in range(79)]
+    why = "The MLflow store http://127.0.0.1:5000 did not answer within 10 s: start it, or name another."
+    monkeypatch.setattr(bundle, "import_bundle", lambda file, root: Imported(names, [], why))
+    bundle.import_("b.zip", "theirs", as_json=False)
+    out, err = capsys.readouterr()
+    assert max(map(len, [*out.splitlines(), *err.splitlines()])) <= 80
+    assert " ".join(out.split()) == f"imported 79 runs: {', '.join(names[:3])} and 76 more"
+    assert " ".join(err.split()).endswith(f"runs sync --runs theirs sends them. {why}")
