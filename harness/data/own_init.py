@@ -17,7 +17,7 @@ from harness.own.own_files import OwnFiles, parse_columns
 from harness.paths import DATASET_FILE, included
 from harness.places import writable
 
-_HEAD = """# A dataset for `harness --include {folder}`, or HARNESS_INCLUDE.
+_HEAD = """# A dataset for `harness --include FOLDER`, with the path of this folder, or HARNESS_INCLUDE=FOLDER.
 # Paths are from this folder on; counts are what `harness data verify` and runs hold the data to.
 """
 
@@ -106,9 +106,7 @@ def _write(file: Path, values: dict[str, Any]) -> None:
     """Write a description that can be read back; one that cannot leaves the file as it was."""
     import yaml
 
-    text = _HEAD.format(folder=file.parent.name or ".") + yaml.safe_dump(
-        values, sort_keys=False, allow_unicode=True, width=100
-    )
+    text = _HEAD + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     writable(file.parent)
     draft = file.with_name(f".{file.name}.new")
     try:

@@ -205,7 +205,9 @@ def restore(names: tuple[str, ...], root: str | None, as_json: bool) -> None:
 @root_option
 @json_option
 def tag(run: str, tags: tuple[str, ...], remove: tuple[str, ...], root: str | None, as_json: bool) -> None:
-    """Tag a RUN, here and in MLflow; `harness runs list --tag` finds it.
+    """Tag a RUN, here and in MLflow.
+
+    `harness runs list --tag` finds it.
 
     \b
     harness runs tag cskt-icfg-1a2b paper table=2

@@ -18,6 +18,14 @@ def commands(group=cli, path=()):
             yield from commands(group.get_command(context, name), (*path, name))
 
 
+def command_of(path):
+    """The command or group that is called by words."""
+    found = cli
+    for word in path:
+        found = found.get_command(click.Context(found), word)
+    return found
+
+
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)
 def test_help_fits_the_terminal_and_is_whole(path):
     done = CliRunner().invoke(cli, [*path, "--help"], prog_name="harness", terminal_width=WIDTH)
@@ -25,3 +33,14 @@ def test_help_fits_the_terminal_and_is_whole(path):
     lines = done.output.splitlines()
     assert not [line for line in lines if len(line) > WIDTH]
     assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage:")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in commands() if isinstance(command_of(path), click.Group)],
+    ids=" ".join,
+)
+def test_no_list_of_commands_is_cut_off_where_the_terminal_says_its_width(path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    done = CliRunner().invoke(cli, [*path, "--help"], prog_name="harness")
+    assert not [line for line in done.output.splitlines() if line.endswith("...") and "Usage:" not in line]

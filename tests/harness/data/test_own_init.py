@@ -28,6 +28,8 @@ def test_it_is_read_again_as_it_was_written(given, tmp_path):
     assert found.files.file == tmp_path / "rows.csv"
     assert found.files.images == tmp_path
     assert (found.files.columns, found.files.shares) == (given["columns"], "50/0/50")
+    head = (tmp_path / "there" / "dataset.yaml").read_text().splitlines()[0]
+    assert head.startswith("# A dataset for `harness --include FOLDER`, with the path of this folder, or ")
     assert found.counts == {"train": (2, 4, 8), "test": (2, 4, 8)}
     assert found.val == said["val"] == "holdout"
     assert said["counts"]["test"] == {"identities": 2, "images": 4, "captions": 8}
