@@ -30,7 +30,7 @@ from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import refuse_twin, take_own_test
 from harness.run.job import build_method, outline
 from harness.run.provenance import environment, source_files
-from harness.run.released import Checkpoint, read_checkpoint
+from harness.run.released import Checkpoint, look_for, read_checkpoint
 from harness.run.trained_persons import told_origin
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import tracking_uri
@@ -107,9 +107,10 @@ def import_checkpoint(
 
 
 def prepare(config: RunConfig, file: Path, test: bool | None, device: str, listener: Listener) -> Import:
-    """Read data and checkpoint, and build the backbone from the checkpoint's towers."""
+    """Read data and checkpoint, and build the backbone from the checkpoint's towers; a wrong path is told first."""
     if config.backbone.weights or config.backbone.init_from:
         raise UsageError(f"The towers come from {file}: leave out backbone.weights and backbone.init_from.")
+    look_for(file)
     reading = _read_own(config, test, listener)
     persons = _n_identities(config, reading)
     config = config.fitted(persons)

@@ -69,14 +69,18 @@ class Expected(NamedTuple):
     optional: set[str]
 
 
+def look_for(file: Path) -> None:
+    """Raise `UsageError` where there is no file, before anything is read or said."""
+    if what_is(file) is Kind.MISSING:
+        raise UsageError(f"There is no checkpoint at {file}: check the path.")
+
+
 def read_checkpoint(config: RunConfig, file: Path) -> Checkpoint:
     """Read an authors' file; nothing in it is executed.
 
     Raises `UsageError` unless it holds every tensor that the config describes and no other, and `DataError` where it
     cannot be read safely. What only training needs may be missing.
     """
-    if what_is(file) is Kind.MISSING:
-        raise UsageError(f"There is no checkpoint at {file}.")
     read = read_weights(file).state
     refuse_not_finite(read, file)
     state = {name: value.float() if value.is_floating_point() else value for name, value in read.items()}

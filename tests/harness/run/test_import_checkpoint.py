@@ -442,3 +442,10 @@ def test_the_data_of_an_imported_run_are_counted_as_those_of_a_trained_one(bring
     assert (record.data["test_captions"], record.data["test_images"]) == (test.captions, test.images)
     assert record.data["test_identities"] == test.identities
     assert record.data["val_captions"] == 0
+
+
+def test_a_path_that_leads_nowhere_is_told_before_anything_else(tmp_path):
+    notes = Notes()
+    with pytest.raises(UsageError, match=r"There is no checkpoint at .*nope\.pth: check the path"):
+        import_checkpoint(released_config("tbps_clip", "cuhk"), tmp_path / "nope.pth", listener=notes)
+    assert not notes.notes
