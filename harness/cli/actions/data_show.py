@@ -1,6 +1,7 @@
 """Print what is known of datasets; imports nothing heavy, so that listing is instant."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -86,5 +87,9 @@ def _without(info: dict[str, Any]) -> str:
 def _tree(info: dict[str, Any]) -> list[str]:
     first, *others = info["annotation_files"]
     names = f"{first}  (or {', '.join(others)})" if others else first
-    images = "images/" if info["image_folder"] == "." else f"{info['image_folder']}/"
-    return [f"{plain(info['folder'])}/", f"├── {names}", f"└── {images}"]
+    folder, images = Path(info["folder"]), Path(info["image_folder"])
+    if images.is_absolute() and not images.is_relative_to(folder):
+        return [f"{plain(str(folder))}/", f"└── {plain(names)}", f"the images: {plain(str(images))}/"]
+    inside = images.relative_to(folder) if images.is_absolute() else images
+    shown = "images/" if inside == Path() else f"{inside}/"
+    return [f"{plain(str(folder))}/", f"├── {plain(names)}", f"└── {plain(shown)}"]

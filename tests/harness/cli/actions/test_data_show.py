@@ -89,3 +89,20 @@ def test_a_twin_and_a_wrong_file_that_lies_there_are_named(capsys, tmp_path):
     assert "red" in out
     assert "\x1b" not in out
     assert "    - w." in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("images", "lines"),
+    [
+        ("/data/street/photos", ["├── street.csv", "└── photos/"]),
+        ("/data/street", ["├── street.csv", "└── images/"]),
+        ("imgs", ["├── street.csv", "└── imgs/"]),
+        ("/data/photos", ["└── street.csv", "the images: /data/photos/"]),
+    ],
+)
+def test_a_tree_has_no_path_from_the_root_on_as_a_leaf(images, lines, capsys, tmp_path):
+    own = {"folder": "/data/street", "annotation_files": ["street.csv"], "image_folder": images}
+    show_info(describe(DATASETS.get("rstp"), Place(tmp_path, "x")) | own)
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    start = shown.index("/data/street/")
+    assert shown[start + 1 : start + 3] == lines
