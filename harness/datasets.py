@@ -29,7 +29,7 @@ class Sample:
     `image` is relative to the dataset's image folder, with forward slashes; `identity` is the number in the
     annotation file, of any base and not necessarily consecutive; `split` is `train`, `val` or `test`, as the file says.
     `captions_bt` holds back-translations, one per caption, where the file has them; `where` is file and line of what
-    someone wrote by hand, for messages.
+    someone wrote by hand and `person` the name that it has there, for messages.
     """
 
     image: str
@@ -38,11 +38,17 @@ class Sample:
     split: str
     captions_bt: tuple[str, ...] = ()
     where: str = field(default="", compare=False)
+    person: str = field(default="", compare=False)
 
     @property
     def label(self) -> str:
         """The image as messages name it: with file and line where these are known."""
         return f"{self.where}: {self.image}" if self.where else self.image
+
+    @property
+    def who(self) -> str:
+        """The person as messages name it: by the name in the file where it has one."""
+        return self.person or str(self.identity)
 
 
 class Counts(NamedTuple):

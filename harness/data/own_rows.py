@@ -78,7 +78,8 @@ def _read(own: OwnFiles, state: tuple[int, int, int]) -> OwnRows:
     wrong.raise_any()
     numbers = _numbered(persons)
     entries = [
-        replace(entry, identity=numbers[person]) for entry, person in zip(entries, persons, strict=True)
+        replace(entry, identity=numbers[person], person=person)
+        for entry, person in zip(entries, persons, strict=True)
     ]
     notes = [f"{own.file.name}: {chosen.words()}"]
     if any(str(number) != person for person, number in numbers.items()):

@@ -71,7 +71,7 @@ def stopping_faults(
     negative = [sample for sample in samples if sample.identity < 0]
     if negative:
         what = f"{many(len(negative), 'image')} with a negative identity."
-        shown = [f"{sample.identity}: {sample.label} in {sample.split}" for sample in negative]
+        shown = [f"{sample.who}: {sample.label} in {sample.split}" for sample in negative]
         yield Fault("error", what, _JUNK, len(negative), first(shown))
 
 
@@ -102,7 +102,7 @@ def annotation_faults(
     yield from _doubled(annotation.entries)
     yield from _two_spellings(annotation.entries)
     images = Counter((sample.split, sample.identity) for sample in samples)
-    single = [identity for (_, identity), n in images.items() if n == 1]
+    single = [_placed(sample.who, sample) for sample in samples if images[sample.split, sample.identity] == 1]
     if single:
         what = f"{many(len(single), 'person')} with a single image."
         yield Fault("note", what, "Nothing to do: they belong to the dataset.", len(single), first(single))
@@ -143,7 +143,7 @@ def _leaks(
     for value, sample in places:
         splits[value].setdefault(sample.split, sample)
     shared = [
-        f"{value} in {', '.join(_placed(split, found[split]) for split in sorted(found))}"
+        f"{_name(value, found)} in {', '.join(_placed(split, found[split]) for split in sorted(found))}"
         for value, found in splits.items()
         if len(found) > 1 and not found.keys() <= set(apart)
     ]
@@ -152,8 +152,13 @@ def _leaks(
         yield Fault("error", what, f"{again}.", len(shared), first(shared))
 
 
-def _placed(split: str, sample: Sample) -> str:
-    return f"{split} ({sample.where})" if sample.where else split
+def _name(value: object, found: Mapping[str, Sample]) -> object:
+    """Return an image as it is, and a person by name."""
+    return value if isinstance(value, str) else next(iter(found.values())).who
+
+
+def _placed(what: str, sample: Sample) -> str:
+    return f"{what} ({sample.where})" if sample.where else what
 
 
 def _doubled(entries: Sequence[Sample]) -> Iterator[Fault]:
@@ -175,10 +180,14 @@ def _doubled(entries: Sequence[Sample]) -> Iterator[Fault]:
 
 def _two_spellings(entries: Sequence[Sample]) -> Iterator[Fault]:
     """Yield pictures whose path is written in several ways: `//`, `./`, percent codes, another form of Unicode."""
-    spellings: dict[str, set[str]] = defaultdict(set)
+    spellings: dict[str, dict[str, Sample]] = defaultdict(dict)
     for entry in entries:
-        spellings[_plainest(entry.image)].add(entry.image)
-    several = [" and ".join(sorted(found)) for found in spellings.values() if len(found) > 1]
+        spellings[_plainest(entry.image)].setdefault(entry.image, entry)
+    several = [
+        " and ".join(_placed(image, found[image]) for image in sorted(found))
+        for found in spellings.values()
+        if len(found) > 1
+    ]
     if several:
         what = f"{many(len(several), 'picture')} under several spellings of the path."
         yield Fault("warning", what, "Write each path in one way.", len(several), first(several))

@@ -3,12 +3,14 @@
 import json
 import shutil
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import Annotation, locate, read_annotation
+from harness.data.own_data import dataset_of_file
 from harness.data.reading import read_dataset
 from harness.data.verify.annotation_faults import annotation_faults, faults_for_run, stopping_faults
 from harness.data.verify.verify import verify
@@ -277,3 +279,27 @@ def test_a_second_annotation_file_that_fits_is_named_but_a_copy_is_not(real_form
     (line,) = [fault.line() for fault in faults if "fit" in fault.what]
     assert line.startswith("Read is ICFG-PEDES.json, but 3 other annotation files would fit as well (")
     assert "ICFG_PEDES.json" in line
+
+
+def test_persons_with_names_are_told_by_them_and_by_their_lines(tmp_path, own_files):
+    rows = [
+        "a/1.jpg,one,anton,train",
+        "a/2.jpg,two,anton,test",
+        "b/1.jpg,three,berta,train",
+        "b//1.jpg,four,berta,train",
+    ]
+    (tmp_path / "street.csv").write_text("\n".join(["image,caption,person,split", *rows]) + "\n")
+    dataset = dataset_of_file(tmp_path / "street.csv")
+    own_files.forget()
+    told = {
+        fault.what: fault.examples
+        for fault in annotation_faults(dataset, read_annotation(dataset, tmp_path), {}, twin=False)
+    }
+    assert told["1 person in more than one split: test data would be trained on."] == [
+        "anton in test (street.csv:3), train (street.csv:2)"
+    ]
+    assert "berta (street.csv:4)" in told["3 persons with a single image."]
+    named = Sample("a.jpg", -1, ("x",), "train", where="street.csv:2", person="berta")
+    assert next(iter(stopping_faults([named], {}, []))).examples == ["berta: street.csv:2: a.jpg in train"]
+    twice = [replace(named, identity=1, image=image) for image in ("a%20b.jpg", "a b.jpg")]
+    assert "a b.jpg (street.csv:2) and a%20b.jpg (street.csv:2)" in found(twice)[0].examples
