@@ -16,6 +16,7 @@ from harness.errors import HarnessError, UsageError
 from harness.files import copy_file, replaced, write_text
 from harness.metric_names import ALL_METRICS, DIRECTIONS, METRIC_NAMES
 from harness.pages.escaping import markdown_text
+from harness.pages.tables import ends_text, no_interval_words
 from harness.places import writing
 from harness.presets.repeat import repeating_command
 from harness.record import BACKBONE, QUERIES, WEIGHTS, Record, RunFolder, left_out_words, sets_name, twin_name
@@ -91,6 +92,7 @@ def _card(folder: RunFolder, record: Record) -> str:
         "base_model": str(record.backbone.get("name")),
         "model-index": [{"name": record.name, "results": [_indexed(record, *test) for test in tests]}],
     }
+    ends_of_tests = [ends for _, _, result in tests for ends in result["intervals"].values()]
     parts = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         f"# {markdown_text(record.name)}",
@@ -98,7 +100,7 @@ def _card(folder: RunFolder, record: Record) -> str:
         "## Results",
         *(_table(record, dataset, result) for dataset, _, result in tests),
         f"{_selection(record)} 95 % intervals over identities. Ties count against the model; the gallery is the whole "
-        "test split.",
+        "test split." + "".join(f" {words}." for words in no_interval_words(ends_of_tests)),
         "## Data and licence",
         *_data(record, [dataset for dataset, _, _ in tests]),
         "## Use",
@@ -168,9 +170,8 @@ def _table(record: Record, dataset: str, result: Mapping[str, Any]) -> str:
 def _cell(result: Mapping[str, Any], key: str) -> str:
     if key not in result["metrics"]:
         return "–"
-    low, high = result["intervals"].get(key, (None, None))
-    ends = "" if low is None else f" [{low:.1f}, {high:.1f}]"
-    return f"{result['metrics'][key]:.2f}{ends}"
+    ends = result["intervals"].get(key)
+    return f"{result['metrics'][key]:.2f}" + (f" {ends_text(ends)}" if ends else "")
 
 
 def _data(record: Record, tested: list[str]) -> Iterator[str]:

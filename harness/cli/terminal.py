@@ -8,6 +8,7 @@ import click
 
 from harness.cli.layout import paragraph, table
 from harness.cli.options import plain
+from harness.pages.tables import ends_text, no_interval_words
 from harness.record import BUNDLE, EARLIER_INTERVALS, has_earlier_intervals, left_out_words, sets_name
 from harness.registry.set_names import split_sets
 from harness.relations import meetings
@@ -23,8 +24,7 @@ def cell(value: float | None, ends: Iterable[float] | None = None) -> str:
         return "–"
     if ends is None:
         return f"{value:.1f}"
-    low, high = ends
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{value:.1f} {ends_text(ends)}"
 
 
 def metric_table(title: str, *results: tuple[Mapping[str, float], Mapping[str, Sequence[float]]]) -> None:
@@ -37,6 +37,13 @@ def metric_table(title: str, *results: tuple[Mapping[str, float], Mapping[str, S
     rows = [row for metrics, intervals in results for row in _metric_rows(metrics, intervals)]
     header = ("dataset", "query", *_COLUMNS)
     table(title, header, rows, text=header[:2], leaving=("mINP", "R10", "R5", "mAP"))
+    no_interval_lines([ends for _, intervals in results for ends in intervals.values()])
+
+
+def no_interval_lines(intervals: Iterable[Iterable[float]]) -> None:
+    """Print a line where one person gave a figure without an interval."""
+    for line in no_interval_words(intervals):
+        paragraph("", line, indent=2)
 
 
 def _metric_rows(
@@ -148,6 +155,7 @@ def comparison_table(records: Sequence[Any], dataset: str) -> None:
     without = [f"{name}: {words}" for name, words in left_out.items() if words]
     table(title, header, rows, leaving=("time", "of all", "R@10", "R@5", "mAP [95 %]", "trainable", "pairs"))
     paragraph("", "intervals: 95 %, over identities; pairs: (caption, image) pairs trained on", indent=2)
+    no_interval_lines([ends for record in records for ends in ends_of(record)])
     for line in without:
         paragraph("", line, indent=2)
     fault_lines(
@@ -168,6 +176,7 @@ def seeds_table(results: Sequence[Any], dataset: str) -> None:
         "intervals: 95 %, over seeds and identities; of one run over identities; sd: of R@1 over seeds",
         indent=2,
     )
+    no_interval_lines([ends for result in results for ends in ends_of(result)])
     faults = [
         result["faults"] if isinstance(result, Mapping) else result.data.get("faults", ())
         for result in results
@@ -185,6 +194,13 @@ def _seeds_row(result: Any, key: str) -> list[str]:
         for name, one in found.items()
     ]
     return [result["method"], str(len(result["seeds"])), cells[0], f"{found['R1']['sd']:.2f}", *cells[1:]]
+
+
+def ends_of(result: Any) -> list[Iterable[float]]:
+    """Return the ends of all intervals of a record or of a group of seeds."""
+    if isinstance(result, Mapping):
+        return [(one["low"], one["high"]) for one in result["metrics"].values()]
+    return list(result.intervals.values())
 
 
 def dataset_of(result: Any) -> str:

@@ -17,6 +17,7 @@ from harness.inference.relevance_look import MAP_WORDS, numbers_html, summary, t
 from harness.inference.relevance_look import STYLE as RELEVANCE_STYLE
 from harness.pages.escaping import html_text
 from harness.pages.html import PAGE, STYLE
+from harness.pages.tables import ends_text
 
 if TYPE_CHECKING:
     from harness.inference.found import Search
@@ -89,7 +90,7 @@ def _quality(found: "Search") -> str:
     if name not in found.record.metrics:
         return ""
     ends = found.record.intervals.get(name)
-    text = f"{found.record.metrics[name]:.1f} %" + (f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else "")
+    text = f"{found.record.metrics[name]:.1f} %" + (f" {ends_text(ends)}" if ends else "")
     return f" On its own test split the first image is right for {text} of the captions."
 
 

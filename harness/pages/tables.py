@@ -140,6 +140,28 @@ def interval_text(value: float | None, low: float | None = None, high: float | N
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def ends_text(ends: Iterable[float | None], digits: int = 1) -> str:
+    """Return the ends of an interval as they stand beside a value; a dash where one person gives none.
+
+    >>> ends_text((60.44, 63.1)), ends_text((float("nan"), float("nan")))
+    ('[60.4, 63.1]', '[–]')
+    """
+    low, high = ends
+    if _missing(low) or _missing(high):
+        return f"[{DASH}]"
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def no_interval_words(intervals: Iterable[Iterable[float | None]]) -> list[str]:
+    """Return what is said once below figures of which one has no interval, in a list; an empty one where all have.
+
+    >>> no_interval_words([(60.4, 63.1), (float("nan"), float("nan"))])
+    ['[–]: no interval, one person in test']
+    """
+    lacking = any(_missing(end) for ends in intervals for end in ends)
+    return [f"[{DASH}]: no interval, one person in test"] * lacking
+
+
 def row_interval(row: Mapping[Any, Any], name: str) -> str:
     """Return the interval that a row keeps as `name`, `name_low` and `name_high`, with the sign of a minus.
 

@@ -16,6 +16,7 @@ from harness.files import read_json, write_json
 from harness.listener import Listener
 from harness.methods import METHODS
 from harness.metric_names import ALL_METRICS, DIRECTIONS
+from harness.pages.tables import ends_text
 from harness.paths import runs_root
 from harness.record import (
     QUERIES,
@@ -149,7 +150,7 @@ def group_table_rows(group: dict[str, Any]) -> tuple[list[str], list[list[str]]]
     header = ["tested on"] * several + header
     rows = []
     for (_, dataset, direction, name), metric in zip(keys, group["metrics"].values(), strict=True):
-        mean = f"{metric['mean']:.1f} [{metric['low']:.1f}, {metric['high']:.1f}]"
+        mean = f"{metric['mean']:.1f} {ends_text((metric['low'], metric['high']))}"
         rows.append(
             [
                 *[dataset] * several,

@@ -10,6 +10,7 @@ from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
 from harness.metric_names import METRIC_NAMES
 from harness.pages.escaping import markdown_text
+from harness.pages.tables import ends_text, no_interval_words
 from harness.record import Record, has_earlier_intervals, reached
 
 NOTE = "mlflow.note.content"
@@ -130,7 +131,8 @@ def _protocol(record: Record) -> list[str]:
 
 def _intervals(record: Record) -> str:
     earlier = " by the earlier method, a bootstrap" if has_earlier_intervals(record) else ""
-    return f"In brackets: 95 % intervals over identities{earlier}."
+    none = "".join(f"; {words}" for words in no_interval_words(record.intervals.values()))
+    return f"In brackets: 95 % intervals over identities{earlier}{none}."
 
 
 def _rule(record: Record) -> str:
@@ -150,7 +152,7 @@ def _value(record: Record, name: str) -> str:
     if name not in record.metrics:
         return ""
     ends = record.intervals.get(name)
-    return f"{record.metrics[name]:.1f}" + (f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else "")
+    return f"{record.metrics[name]:.1f}" + (f" {ends_text(ends)}" if ends else "")
 
 
 def _costs(record: Record) -> list[str]:

@@ -18,8 +18,10 @@ from harness.cli.progress import TerminalListener, watching
 from harness.cli.terminal import (
     comparison_table,
     dataset_of,
+    ends_of,
     fault_lines,
     interval_line,
+    no_interval_lines,
     r1_of,
     record_table,
     seeds_table,
@@ -271,6 +273,7 @@ def show_group(group: dict[str, Any], as_json: bool) -> None:
     where = header.index("mean [95 %]")
     table(group["title"], header, rows, text=header[:where], leaving=[*header[: where + 1 : -1], "sd"])
     paragraph("", group["note"])
+    no_interval_lines(ends_of(group))
     interval_line(group)
     fault_lines(group)
 

@@ -20,6 +20,7 @@ from harness.config.sections import RunConfig
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.listener import Listener
+from harness.pages.tables import ends_text
 from harness.paths import runs_root
 from harness.queue.slurm import jobs_of
 from harness.sweep.settings import PRUNERS, SAMPLERS, Search, parse_constraint
@@ -136,7 +137,7 @@ def show(summary: Summary, as_json: bool) -> None:
     leaving = ("time", "best so far", *summary.objectives[:0:-1])
     table(f"{summary.study}{_twin(summary)} · validation", header, rows, text=header[:3], leaving=leaving)
     counts = ", ".join(f"{number} {state}" for state, number in summary.counts.items())
-    ends = "" if summary.interval is None else " [{:.2f}, {:.2f}]".format(*summary.interval)
+    ends = "" if summary.interval is None else f" {ends_text(summary.interval, 2)}"
     mean = f"mean of the finished {_number(summary.mean)}{ends}"
     paragraph("", f"{many(len(summary.trials), 'trial')}: {counts}; {mean}", indent=2)
     if summary.counts["pruned"]:

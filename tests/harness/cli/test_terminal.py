@@ -1,5 +1,8 @@
 """Tables and progress on a terminal: no number is cut, hostile text stays text, a pipe gets plain lines."""
 
+import re
+from pathlib import Path
+
 from harness.cli.terminal import (
     cell,
     comparison_table,
@@ -8,6 +11,7 @@ from harness.cli.terminal import (
     record_table,
 )
 
+ROOT = Path(__file__).resolve().parents[3]
 BAD = "a\x1b[31m [bold]b[/bold] \x07"
 
 
@@ -151,3 +155,27 @@ def test_how_a_training_set_meets_a_test_is_a_line_with_its_source(capsys):
     assert "https://arxiv.org/abs/2305.08386" in said
     met_lines("cuhk", "icfg")
     assert capsys.readouterr().out == ""
+
+
+def test_one_person_gives_no_interval_and_that_is_said_once(capsys, fake):
+    none = (float("nan"), float("nan"))
+    assert cell(100.0, none) == "100.0 [–]"
+    keys = [f"test/icfg/{way}/{name}" for way in ("t2i", "i2t") for name in ("R1", "mAP")]
+    metric_table("title", (dict.fromkeys(keys, 100.0), dict.fromkeys(keys, none)))
+    record = finished(fake)
+    record.intervals = dict.fromkeys(keys, none)
+    comparison_table([record, record], "icfg")
+    for out in capsys.readouterr().out.split("title")[1].partition("text to image")[::2]:
+        assert out.count("[–]: no interval, one person in test") == 1
+        assert len(re.findall(r"\d \[–\]", out)) >= 2, out
+        assert "nan" not in out
+
+
+def test_no_other_line_of_the_source_formats_the_ends_of_an_interval():
+    files = [file for folder in ("harness", "reports") for file in (ROOT / folder).rglob("*.py")]
+    # The report on orders has a correlation over published results, which always has an interval.
+    pair = re.compile(r"\[\{[^{}]*:\.\df\}, \{[^{}]*:\.\df\}\]")
+    assert {file.name for file in files if pair.search(file.read_text())} == {
+        "tables.py",
+        "published_order.py",
+    }

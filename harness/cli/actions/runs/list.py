@@ -11,7 +11,7 @@ from harness.cli.actions.runs.stale import older_records, print_older
 from harness.cli.actions.runs.states import is_before_pictures, short_state, tell
 from harness.cli.layout import paragraph, size, table
 from harness.cli.options import plain, print_json
-from harness.cli.terminal import cell
+from harness.cli.terminal import cell, no_interval_lines
 from harness.errors import listed, many, nearest
 from harness.paths import Place, runs_root
 from harness.record import (
@@ -173,6 +173,7 @@ def _tags(marks: Marks) -> str:
 def _print_remarks(records: Sequence[Record]) -> None:
     if any(map(is_before_pictures, records)):
         paragraph("", f"{_MARK} {BEFORE_PICTURES}", indent=2)
+    no_interval_lines([ends for record in records for ends in record.intervals.values()])
     if any(map(has_earlier_intervals, records)):
         paragraph("", f"{_EARLIER} {EARLIER_INTERVALS}", indent=2)
     faulty = [record.name for record in records if record.data.get("faults")]
