@@ -43,8 +43,8 @@ def _delete_there(folder: RunFolder, record: Record) -> None:
         _each(folder, record, lambda store, row: store.client.delete_run(row.id))
     except Exception as error:
         raise UsageError(
-            f"{record.name} was not deleted, because MLflow does not take it ({_why(error)}): repeat the command "
-            "once it answers, or give --only-here."
+            f"{record.name} was not deleted, because MLflow does not take it: repeat the command once it answers, or "
+            f"give --only-here. {_why(error)}"
         ) from error
 
 
@@ -102,7 +102,7 @@ def _sent(folder: RunFolder, record: Record, send: Callable[[Store, RunRow], Non
         if record.status != "running":
             record.tracking = {**record.tracking, "synced": False, "error": "its tags or note changed since"}
             folder.write(record)
-        return f"MLflow has not got it ({_why(error)}): `harness runs sync` sends it later."
+        return f"MLflow has not got it: `harness runs sync` sends it later. {_why(error)}"
     return None
 
 
@@ -110,7 +110,7 @@ def _told(work: Callable[[], None], command: str, record: Record) -> str | None:
     try:
         work()
     except Exception as error:
-        return f"MLflow did not take it ({_why(error)}): repeat `harness runs {command} {record.name}` once it answers."
+        return f"MLflow did not take it: repeat `harness runs {command} {record.name}` once it answers. {_why(error)}"
     return None
 
 
@@ -130,7 +130,8 @@ def _store(folder: RunFolder) -> Store | None:
 
 
 def _why(error: Exception) -> str:
-    return str(error).rpartition(": ")[0] or str(error) if isinstance(error, HarnessError) else reason(error)
+    """Return as a sentence why MLflow did not take something."""
+    return str(error) if isinstance(error, HarnessError) else f"{reason(error)}."
 
 
 def leftovers(root: Path) -> list[Path]:

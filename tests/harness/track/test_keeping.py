@@ -46,7 +46,9 @@ def test_a_deleted_run_is_gone_here_and_there(sent, experiment):
 def test_nothing_is_deleted_while_mlflow_does_not_answer_unless_only_here(sent, experiment, away):
     made, folder = sent
     away()
-    with pytest.raises(UsageError, match=r"was not deleted, because MLflow does not take it .*--only-here"):
+    with pytest.raises(
+        UsageError, match=r"was not deleted, because MLflow does not take it: .*--only-here\. \S"
+    ):
         delete_run(folder, made)
     assert folder.read() == made
     delete_run(folder, made, only_here=True)
