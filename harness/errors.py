@@ -52,9 +52,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     if len(name) > _LONGEST_NAME:
         return ""
-    found = get_close_matches(name, names, n=1, cutoff=0.5) or [
-        one for one in names if one.endswith(f"/{name}")
-    ]
+    found = get_close_matches(name, names, n=1) or [one for one in names if one.endswith(f"/{name}")]
     return f" Did you mean {found[0]!r}?" if found else ""
 
 

@@ -1,5 +1,6 @@
 """The keys of a config, and what is said of one that there is none of."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_origin
@@ -9,12 +10,14 @@ from pydantic import BaseModel
 from harness.config.removed import why_removed
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
-from harness.errors import UsageError, brief
+from harness.errors import UsageError, brief, listed
 
 if TYPE_CHECKING:
     from harness.methods import Method
 
 LONGEST_KEY = 200
+# A word that stands in more help texts than this says nothing of which key is meant.
+_FEW = 3
 
 
 def check_keys(values: Mapping[str, Any], method_class: "type[Method]") -> None:
@@ -26,25 +29,47 @@ def check_keys(values: Mapping[str, Any], method_class: "type[Method]") -> None:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> UsageError:
-    """Build the one error for an unknown config key; fields of any section may be meant: `lr` is `method.lr`."""
+    """Build the one error for an unknown config key; fields of any section may be meant: `lr` is `method.lr`.
+
+    Args:
+        key: as it was given.
+        known: all keys; of a mapping to their fields the help texts are looked through, too.
+    """
     if gone := why_removed(key):
         return UsageError(gone)
-    meant = _meant(key, list(known)) if len(key) <= LONGEST_KEY else []
-    found = " or ".join(map(repr, meant))
-    hint = f" Did you mean {found}?" if found else ""
+    names, found = list(known), list[str]()
+    if len(key) <= LONGEST_KEY:
+        found = _alike(key, names) or (_told(key, known) if isinstance(known, Mapping) else [])
+    section = key.partition(".")[0]
+    fields = [name for name in names if name.startswith(f"{section}.")]
+    hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+    if fields and not found:
+        hint = f" The keys of {section} are {listed(fields)}."
     return UsageError(f"Unknown config key {brief(key)}.{hint} `--dry-run` prints all keys.")
 
 
-def _meant(key: str, known: Sequence[str]) -> list[str]:
-    """Return the keys with the same field, else the one most like it, by its field where no section is given."""
-    fields: dict[str, list[str]] = {}
-    for name in known:
-        fields.setdefault(_field(name), []).append(name)
-    if same := fields.get(_field(key)):
-        return same
-    if "." not in key and (close := get_close_matches(_field(key), fields, n=1)):
-        return fields[close[0]]
-    return get_close_matches(key, known, n=1, cutoff=0.5)
+def _alike(key: str, known: Sequence[str]) -> list[str]:
+    """Return the keys with the same field, else those of the field most like it, first in its own section."""
+    field, section = _field(key), key.rpartition(".")[0]
+    for names in ([name for name in known if name.rpartition(".")[0] == section], known):
+        fields: dict[str, list[str]] = {}
+        for name in names:
+            fields.setdefault(_field(name), []).append(name)
+        if close := [field] if field in fields else get_close_matches(field, fields, n=1):
+            return fields[close[0]]
+    return []
+
+
+def _told(key: str, known: Mapping[str, Any]) -> list[str]:
+    """Return the few keys whose help has all words of a field's name, in its own section where there are some."""
+    words = set(re.split(r"[_\W]+", key.rpartition(".")[2].lower()))
+    told = [
+        name
+        for name, info in known.items()
+        if words <= set(re.split(r"\W+", str(getattr(info, "description", "")).lower()))
+    ]
+    own = [name for name in told if name.startswith(f"{key.partition('.')[0]}.")]
+    return next((names for names in (own, told) if 0 < len(names) <= _FEW), [])
 
 
 def _field(key: str) -> str:

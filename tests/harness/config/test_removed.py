@@ -40,7 +40,7 @@ def test_who_sets_one_is_told_that_it_is_gone_and_why(stored, key):
     with pytest.raises(UsageError, match=told):
         build(stored)
     assert why_removed("seed") is None
-    assert "Did you mean" in str(unknown_key(f"{key}_", ["eval.every"]))
+    assert "Unknown config key" in str(unknown_key(f"{key}_", ["eval.every"]))
 
 
 def test_a_key_of_the_same_name_elsewhere_stays():

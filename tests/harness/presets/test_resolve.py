@@ -110,7 +110,17 @@ def test_override_values_are_read_as_yaml_1_2_does(text, value):
         ({"overrides": ["epochs=1"]}, "Did you mean 'train.epochs'"),
         ({"overrides": ["epoch=1"]}, "Did you mean 'train.epochs'"),
         ({"overrides": ["batchsize=1"]}, "Did you mean 'train.batch_size' or 'eval.batch_size'"),
+        ({"overrides": ["method.learning_rate=1"]}, "Did you mean 'method.lr'"),
+        ({"overrides": ["train.epoch=1"]}, "Did you mean 'train.epochs'"),
+        (
+            {"overrides": ["train.zzz=1"]},
+            "'train.zzz'. The keys of train are train.epochs, train.batch_size,",
+        ),
+        ({"overrides": ["zzz=1"]}, "'zzz'. `--dry-run` prints all keys"),
         ({"overrides": ["method.lr=-1"]}, "greater than 0"),
+        (
+            "must be height x width in pixels, as 384x128 or [384,128]",
+        ),
         ({"overrides": ["=1"]}, "section.field=value"),
         ({"overrides": ["method.lr=[1"]}, "not valid YAML"),
         (
