@@ -185,10 +185,13 @@ def refuse_before(ctx: click.Context, command: str) -> None:
 
 def parse_size(text: str) -> tuple[int, int]:
     """Return height and width of an `--image-size`, as 384x128."""
-    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip())
-    if not found or "0" in found.groups():
+    from harness.config.pixels import read_size
+
+    size = read_size(text)
+    if isinstance(size, str) or 0 in size:
         raise UsageError(f"--image-size takes height x width in pixels, as 384x128, but got {text!r}.")
-    return int(found[1]), int(found[2])
+    height, width = size
+    return height, width
 
 
 def printed_command(*words: str, runs: str | None = None) -> str:

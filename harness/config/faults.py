@@ -9,6 +9,13 @@ from harness.errors import UsageError, and_more, brief
 
 _MOST_FAULTS = 5
 _KINDS = ("constrained-", "literal[")
+# What is said in place of pydantic's words, by the type of its error.
+_LIST, _NUMBER = "must be a list in brackets, as [384,128]", "must be a number"
+_SAID = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type"), _LIST),
+    **dict.fromkeys(("float_type", "float_parsing", "int_type", "int_parsing"), _NUMBER),
+    **dict.fromkeys(("int_from_float", "int_parsing_size"), "must be a whole number"),
+}
 
 
 def explain(error: ValidationError, section: str = "") -> str:
@@ -18,7 +25,10 @@ def explain(error: ValidationError, section: str = "") -> str:
     for item in error.errors():
         # Where a field takes one of several kinds, each has its complaint under the name of that kind.
         parts = [str(part) for part in item["loc"] if not str(part).startswith(_KINDS)]
-        key, message = ".".join(filter(None, [section, *parts])), item["msg"].removeprefix("Value error, ")
+        key = ".".join(filter(None, [section, *parts]))
+        message = _SAID.get(item["type"], item["msg"].removeprefix("Value error, "))
+        if key == "backbone.image_size" and message == _LIST:
+            message = "must be height x width in pixels, as 384x128 or [384,128]"
         told.setdefault(key, []).append(message)
         # A rule between fields is reported for the whole section, whose values would drown the message.
         if not isinstance(item["input"], Mapping | BaseModel):

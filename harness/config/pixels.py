@@ -1,6 +1,7 @@
 """How pixels are resized and normalised, by name."""
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
 Interpolation = Literal["bilinear", "bicubic"]
 Normalisation = Literal["clip", "imagenet", "half", "unit"]
@@ -12,3 +13,13 @@ STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
+
+
+def read_size(value: Any) -> Any:
+    """Return height and width of a size that is written as 384x128; whatever else is given as it is.
+
+    >>> read_size("384x128"), read_size("384×128"), read_size([384, 128]), read_size("384")
+    ((384, 128), (384, 128), [384, 128], '384')
+    """
+    found = re.fullmatch(r"\s*(\d{1,9})[x×](\d{1,9})\s*", value) if isinstance(value, str) else None
+    return (int(found[1]), int(found[2])) if found else value

@@ -2,11 +2,11 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from harness.config.augment import AugmentConfig
 from harness.config.fields import Section, setting
-from harness.config.pixels import Interpolation, Normalisation
+from harness.config.pixels import Interpolation, Normalisation, read_size
 from harness.limits import LARGEST_SEED
 
 # More would be taken from the memory, or take days, before anything could say so.
@@ -20,7 +20,7 @@ def _seen_at_once(size: tuple[int, int]) -> tuple[int, int]:
     return size
 
 
-Size = Annotated[tuple[Side, Side], AfterValidator(_seen_at_once)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(read_size), AfterValidator(_seen_at_once)]
 
 
 class MethodConfig(Section):

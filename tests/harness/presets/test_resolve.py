@@ -118,9 +118,14 @@ def test_override_values_are_read_as_yaml_1_2_does(text, value):
         ),
         ({"overrides": ["zzz=1"]}, "'zzz'. `--dry-run` prints all keys"),
         ({"overrides": ["method.lr=-1"]}, "greater than 0"),
+        ({"overrides": ["method.lr=abc"]}, "method.lr: must be a number, but got 'abc'"),
+        ({"overrides": ["train.epochs=1.5"]}, "train.epochs: must be a whole number, but got 1.5"),
         (
+            {"overrides": ["backbone.image_size=96"]},
             "must be height x width in pixels, as 384x128 or [384,128]",
         ),
+        ({"overrides": ["backbone.image_size=0x32"]}, "backbone.image_size.0: "),
+        ({"overrides": ["train.augment.pool.operations=flip"]}, "must be a list in brackets, as [384,128]"),
         ({"overrides": ["=1"]}, "section.field=value"),
         ({"overrides": ["method.lr=[1"]}, "not valid YAML"),
         (
@@ -247,3 +252,11 @@ def test_what_a_table_of_synonyms_holds_is_part_of_a_run_s_identity_where_it_is_
     assert build_stored(config.model_dump(mode="json")) == config
     with pytest.raises(UsageError, match=r"mine.txt cannot be read"):
         resolve("cskt", "icfg", overrides=[f"train.augment.text.synonyms={file}", reads])
+
+
+def test_a_size_may_be_written_as_the_option_takes_it():
+    for text in ("96x32", "96×32", "[96,32]", '"96x32"'):
+        assert resolve("cskt", "icfg", overrides=[f"backbone.image_size={text}"]).backbone.image_size == (
+            96,
+            32,
+        )
