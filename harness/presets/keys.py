@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LONGEST_KEY = 200
 # A word that stands in more help texts than this says nothing of which key is meant.
 _FEW = 3
+# How much alike two names must be: two letters that changed places are half so.
+_LIKE_IN_SECTION, _LIKE = 0.5, 0.6
 
 
 def check_keys(values: Mapping[str, Any], method_class: "type[Method]") -> None:
@@ -51,11 +53,12 @@ def unknown_key(key: str, known: Iterable[str]) -> UsageError:
 def _alike(key: str, known: Sequence[str]) -> list[str]:
     """Return the keys with the same field, else those of the field most like it, first in its own section."""
     field, section = _field(key), key.rpartition(".")[0]
-    for names in ([name for name in known if name.rpartition(".")[0] == section], known):
+    own = [name for name in known if name.rpartition(".")[0] == section]
+    for names, least in ((own, _LIKE_IN_SECTION), (known, _LIKE)):
         fields: dict[str, list[str]] = {}
         for name in names:
             fields.setdefault(_field(name), []).append(name)
-        if close := [field] if field in fields else get_close_matches(field, fields, n=1):
+        if close := [field] if field in fields else get_close_matches(field, fields, n=1, cutoff=least):
             return fields[close[0]]
     return []
 
