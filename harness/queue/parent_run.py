@@ -11,13 +11,15 @@ from typing import Any
 
 from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
-from harness.record import Record, RunFolder
+from harness.record import Record, RunFolder, trials_folder
 from harness.track.mlflow_store import Store
-from harness.track.own_runs import KEY, new_key
+from harness.track.own_runs import FOLDER, KEY, is_here, lives, new_key
 from harness.track.patience import reason, warn
+from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import SEARCH
 
 _PLACE, _KEY = "tracking", "tracking_key"
+_TRIALS = ("trial", "trial_seed")
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +70,12 @@ class StudyTracker:
                 store.resume(known)
                 opened.append(known)
                 return
-            marks = {**self.tags, "harness.kind": "trial", "harness.trial": str(number)}
+            marks = {
+                **self.tags,
+                "harness.kind": "trial",
+                "harness.trial": str(number),
+                PARENT: str(self.run_id),
+            }
             name = f"{self.queue.name}-trial-{number}"
             opened.append(
                 self._open(store, f"{self._key()}-{number}", name, marks, {**self.params, **values})
@@ -105,17 +112,29 @@ class StudyTracker:
         self._tell(end)
 
     def bury(self) -> None:
-        """End the runs that killed workers left open; only when no worker is left on the study."""
+        """End the runs that killed workers left open; only when no worker is left on the study.
+
+        A store that several people share has other studies of that name: their runs are left alone.
+        """
 
         def end(store: Store) -> None:
+            trials = {row.id for row in store.search(f"tags.`{PARENT}` = '{self.run_id}'")}
             name = self.queue.name
             for left in store.search(f"tags.`harness.study` = '{name}' and attributes.status = 'RUNNING'"):
-                if left.id != self.run_id:
-                    store.adopt(str(self.run_id), [left.id])
+                nested = left.parent in {self.run_id, *trials}
+                if left.tag("kind") in _TRIALS and (nested or self._is_of_a_trial(left)):
+                    if not nested:
+                        store.adopt(str(self.run_id), [left.id])
                     store.set_tags(left.id, {"harness.status": "interrupted"})
                     store.end(left.id, "interrupted")
 
         self._tell(end)
+
+    def _is_of_a_trial(self, row: RunRow) -> bool:
+        """Whether a run was sent from a folder of this study's trials."""
+        place = Path(row.tags.get(FOLDER, ""))
+        within = place.is_relative_to(trials_folder(self.runs, self.queue.name).resolve())
+        return within and (is_here(row) or lives(row))
 
     def mark(self, record: Record, folder: RunFolder, tags: Mapping[str, str]) -> None:
         """Put tags on a run that was there already, in its record and in MLflow."""

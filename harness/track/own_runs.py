@@ -51,7 +51,7 @@ def earlier(store: Searched, record: Record, folder: RunFolder) -> list[RunRow]:
 
 def _is_orphan(row: RunRow, own: Path) -> bool:
     """Whether a run of this machine has no record of its own any more."""
-    return is_here(row) and not _lives(row, own)
+    return is_here(row) and not lives(row, own)
 
 
 def is_here(row: RunRow) -> bool:
@@ -59,7 +59,7 @@ def is_here(row: RunRow) -> bool:
     return row.tags.get(HOST) == socket.gethostname() and FOLDER in row.tags
 
 
-def _lives(row: RunRow, own: Path | None = None) -> bool:
+def lives(row: RunRow, own: Path | None = None) -> bool:
     """Whether the folder that a run was sent from still holds its record; what cannot be read may be it."""
     place = Path(row.tags[FOLDER])
     if own is not None and place == own.resolve():
@@ -73,7 +73,7 @@ def _lives(row: RunRow, own: Path | None = None) -> bool:
 
 def abandoned(rows: Iterable[RunRow]) -> list[RunRow]:
     """Return the runs that the store believes running and that nobody will end: their record is gone."""
-    return [row for row in rows if row.running and is_here(row) and not _lives(row)]
+    return [row for row in rows if row.running and is_here(row) and not lives(row)]
 
 
 def kept_tags(rows: Iterable[RunRow]) -> dict[str, str]:

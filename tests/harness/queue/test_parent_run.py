@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from harness.queue.parent_run import StudyTracker
-from harness.record import RunFolder
+from harness.record import RunFolder, trials_folder
 from harness.track.mlflow_store import Store
-from harness.track.own_runs import KEY
+from harness.track.own_runs import HOST, KEY, marks
 from harness.track.run_row import PARENT
 from harness.track.tags import SEARCH
 
@@ -125,20 +125,69 @@ def test_a_study_whose_run_was_made_and_never_noted_has_one(track, experiment):
     assert len(experiment.search(f"tags.`{KEY}` = '{queue.notes['tracking_key']}'")) == 1
 
 
-def test_runs_left_open_are_ended_but_for_the_study_s_own(track, experiment):
+def test_runs_left_open_are_ended_but_for_the_study_s_own(track, experiment, fake):
     tracker = track(Queue("buried"))
     tags = {"harness.study": "buried"}
-    left, done, other = (
-        experiment.open("left", tags, {}),
-        experiment.open("done", tags, {}),
-        experiment.open("other", {"harness.study": "another"}, {}),
-    )
-    experiment.end(done, "finished")
+    trial = tags | {"harness.kind": "trial", PARENT: tracker.run_id}
+    kept = {
+        "done": experiment.open("done", trial, {}),
+        "another study": experiment.open("other", trial | {"harness.study": "another"}, {}),
+        "the run that tests the best": experiment.open("best", trial | {"harness.kind": "run"}, {}),
+    }
+    experiment.end(kept["done"], "finished")
+    several = experiment.open("several", trial, {})
+    record, _ = fake.record("cskt", "icfg", 40)
+    folder = RunFolder(trials_folder(experiment.runs, "buried") / record.name)
+    left = {
+        "several": several,
+        "its seed": experiment.open("seed", tags | {"harness.kind": "trial_seed", PARENT: several}, {}),
+        "in the study's folder": experiment.open(
+            "here", tags | {"harness.kind": "trial"} | marks("key", folder.path), {}
+        ),
+    }
     tracker.bury()
-    states = {run: run_of(experiment, run).info.status for run in (left, done, other, tracker.run_id)}
-    assert states == {left: "KILLED", done: "FINISHED", other: "RUNNING", tracker.run_id: "RUNNING"}
-    assert run_of(experiment, left).data.tags["harness.status"] == "interrupted"
-    assert run_of(experiment, left).data.tags[PARENT] == tracker.run_id
+    states = {name: run_of(experiment, run).info.status for name, run in (kept | left).items()}
+    assert states == {
+        "done": "FINISHED",
+        "another study": "RUNNING",
+        "the run that tests the best": "RUNNING",
+        **dict.fromkeys(left, "KILLED"),
+    }
+    assert run_of(experiment, tracker.run_id).info.status == "RUNNING"
+    assert {run_of(experiment, run).data.tags["harness.status"] for run in left.values()} == {"interrupted"}
+    parents = {name: run_of(experiment, run).data.tags[PARENT] for name, run in left.items()}
+    assert parents == {
+        "several": tracker.run_id,
+        "its seed": several,
+        "in the study's folder": tracker.run_id,
+    }
+
+
+def test_a_study_of_the_same_name_in_a_shared_store_is_another_s(
+    track, experiment, fake, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", experiment.uri)
+    theirs = StudyTracker(Queue("shared"), tmp_path, "study", {}, {})
+    trial = {"harness.study": "shared", "harness.kind": "trial"}
+    record, _ = fake.record("cskt", "icfg", 40)
+    record.key = "theirs"
+    there = RunFolder(trials_folder(experiment.runs, "shared") / "there")
+    far = {HOST: "elsewhere"}
+    others = {
+        "their study": theirs.run_id,
+        "their trial": theirs._store.open("their", trial | {PARENT: theirs.run_id}, {}),
+        "in their folder": theirs._store.open("here", trial | marks("theirs", tmp_path / "a"), {}),
+        "on their machine": theirs._store.open("far", trial | marks("theirs", there.path) | far, {}),
+    }
+    before = {name: run_of(experiment, run).data.tags for name, run in others.items()}
+    tracker = track(Queue("shared"))
+    tracker.bury()
+    assert {run_of(experiment, run).info.status for run in others.values()} == {"RUNNING"}
+    assert {name: run_of(experiment, run).data.tags for name, run in others.items()} == before
+    there.write(record)
+    tracker.bury()
+    ended = run_of(experiment, others["on their machine"])
+    assert ended.info.status == "KILLED", "a trial in folders that machines share was left running"
 
 
 def test_tags_go_to_the_record_and_to_its_run(track, experiment, fake):
