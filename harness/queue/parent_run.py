@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.queue.jobs import SPEC
 from harness.queue.queue import Queue
 from harness.record import Record, RunFolder, trials_folder
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import FOLDER, KEY, is_here, lives, new_key
-from harness.track.patience import reason, warn
+from harness.track.patience import is_connection, reason, warn
 from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import SEARCH
 
@@ -50,6 +51,7 @@ class StudyTracker:
         self.run_id: str | None = None
         self._store: Store | None = None
         self._reached = True
+        self._said: set[str] = set()
         self._adopted: set[str] = set()
         self._described = False
         self._tell(self._begin)
@@ -137,14 +139,24 @@ class StudyTracker:
         return within and (is_here(row) or lives(row))
 
     def mark(self, record: Record, folder: RunFolder, tags: Mapping[str, str]) -> None:
-        """Put tags on a run that was there already, in its record and in MLflow."""
+        """Put tags on a run that was there already, in its record and in MLflow; `runs sync` sends what is left."""
         if tags.items() <= record.tags.items():
             return
         record.tags = {**record.tags, **tags}
         folder.write(record)
-        if record.tracking.get("synced"):
-            run_id = str(record.tracking["run_id"])
-            self._tell(lambda store: store.set_tags(run_id, tags))
+        if not record.tracking.get("synced"):
+            return
+        run_id, sent = str(record.tracking["run_id"]), []
+
+        def send(store: Store) -> None:
+            if store.is_there(run_id):
+                store.set_tags(run_id, tags)
+                sent.append(run_id)
+
+        self._tell(send)
+        if not sent:
+            record.tracking = {**record.tracking, "synced": False, "error": "its tags changed since"}
+            folder.write(record)
 
     def _begin(self, store: Store) -> None:
         """Find the study's run if this store has it, else open one."""
@@ -181,18 +193,16 @@ class StudyTracker:
             self._described = True
 
     def _tell(self, work: Callable[[Store], object]) -> None:
-        """Do work on the store; after the first failure, do nothing more."""
+        """Do work on the store; do nothing more once it is away, and go on where it does not take one thing."""
         if not self._reached:
             return
         try:
             self._store = self._store or Store(self.runs)
             work(self._store)
         except Exception as error:
-            self._reached = False
-            warn(
-                log,
-                error,
-                "MLflow did not take the study %s (%s); the same command sends it later",
-                self.queue.name,
-                reason(error),
-            )
+            away = isinstance(error, HarnessError) or is_connection(error)
+            self._reached = self.run_id is not None and not away
+            if (said := reason(error)) not in self._said:
+                self._said.add(said)
+                text = "MLflow did not take the study %s (%s); the same command sends it later"
+                warn(log, error, text, self.queue.name, said)

@@ -109,15 +109,17 @@ def _sync_groups(root: Path, store: Store) -> None:
     for _, group in groups(root):
         if not folders.keys() >= set(group["runs"]):
             continue
-        records = [record for _, record in readable(folders[name] for name in group["runs"])]
-        if len(records) < len(group["runs"]):
+        found = list(readable(folders[name] for name in group["runs"]))
+        if len(found) < len(group["runs"]):
             continue
+        records = [record for _, record in found]
+        shown = [record for folder, record in found if not read_marks(folder).archived]
         rows = earlier_groups(store, group["identity"], group_marks(records, root))
-        if len(rows) != 1 or rows[0].status != "FINISHED" or not _are_children(store, rows[0].id, records):
+        if len(rows) != 1 or rows[0].status != "FINISHED" or not _are_children(store, rows[0].id, shown):
             publish_group(group, records, root)
 
 
 def _are_children(store: Store, parent: str, records: list[Record]) -> bool:
-    """Whether the runs of a group are nested under its run."""
+    """Whether those runs of a group that arrived are nested under its run."""
     children = {row.id for row in store.search(f"tags.`{PARENT}` = '{parent}'")}
-    return {record.tracking.get("run_id") for record in records} <= children
+    return {record.tracking["run_id"] for record in records if record.tracking.get("synced")} <= children

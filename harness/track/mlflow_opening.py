@@ -95,6 +95,29 @@ def _experiments(uri: str) -> list[str]:
         return [str(found.name) for found in Client(uri).search_experiments()]
 
 
+def experiment_id(client: Client, uri: str, runs: Path, given: str | None, make: bool) -> str:
+    """Return the id of the experiment that is meant; another process may make it between question and answer.
+
+    Raises `LookupError` where there is none and none is to be made.
+    """
+    from mlflow.exceptions import MlflowException
+
+    from harness.track.views import EXPERIMENT_TAGS
+
+    name = experiment_name(given)
+    found = client.get_experiment_by_name(name)
+    if found is None and not make:
+        raise LookupError(name)
+    if found is None:
+        place = None if store_file(uri) is None else (runs / "mlartifacts" / name).as_uri()
+        try:
+            return str(client.create_experiment(name, place, dict(EXPERIMENT_TAGS)))
+        except MlflowException:
+            if (found := client.get_experiment_by_name(name)) is None:
+                raise
+    return str(found.experiment_id)
+
+
 def must_hold_tables(path: Path) -> None:
     """Raise `sqlite3.Error` for a file that holds no store or cannot be read: MLflow would try again for minutes.
 

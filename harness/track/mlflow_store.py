@@ -19,7 +19,7 @@ from harness.track.mlflow_opening import (
     _experiments,
     _lay_out,
     _quiet,
-    experiment_name,
+    experiment_id,
     must_hold_tables,
     opening,
     store_file,
@@ -27,7 +27,7 @@ from harness.track.mlflow_opening import (
 )
 from harness.track.notes import origin
 from harness.track.own_runs import earlier, kept_tags, marks
-from harness.track.patience import Client
+from harness.track.patience import Client, is_connection
 from harness.track.run_pictures import send_page
 from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import milliseconds, results, tags
@@ -62,28 +62,7 @@ class Store:
             if make:
                 _lay_out(self.uri, self.runs)
             self.client = Client(self.uri)
-            self.experiment_id = self._experiment(experiment_name(experiment), make)
-
-    def _experiment(self, name: str, make: bool) -> str:
-        """Return the experiment's id; another process may make it between the question and the answer.
-
-        Raises `LookupError` where there is none and none is to be made.
-        """
-        from mlflow.exceptions import MlflowException
-
-        found = self.client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        if not make:
-            raise LookupError(name)
-        local = self.uri.startswith("sqlite")
-        place = (self.runs / "mlartifacts" / name).as_uri() if local else None
-        try:
-            return str(self.client.create_experiment(name, place, dict(EXPERIMENT_TAGS)))
-        except MlflowException:
-            if (found := self.client.get_experiment_by_name(name)) is None:
-                raise
-            return str(found.experiment_id)
+            self.experiment_id = experiment_id(self.client, self.uri, self.runs, experiment, make)
 
     def create(self, record: Record, folder: RunFolder) -> str:
         """Open an MLflow run for a record, in place of what an earlier attempt left of it; return its id.
@@ -172,9 +151,16 @@ class Store:
                 self.client.set_experiment_tag(self.experiment_id, key, value)
 
     def adopt(self, parent: str, children: Iterable[str]) -> None:
-        """Nest runs under a parent run."""
+        """Nest runs under a parent run; one that was archived or deleted, or is in another store, is left out."""
+        from mlflow.exceptions import MlflowException
+
         for child in children:
-            self.client.set_tag(child, PARENT, parent)
+            try:
+                self.client.set_tag(child, PARENT, parent)
+            except MlflowException as error:
+                if is_connection(error):
+                    raise
+                log.debug("run %s is not there to be nested", child)
 
     def is_there(self, run_id: str) -> bool:
         """Return whether the store has a run that is not deleted."""
@@ -182,7 +168,9 @@ class Store:
 
         try:
             return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
-        except MlflowException:
+        except MlflowException as error:
+            if is_connection(error):
+                raise
             return False
 
     def remove(self, run_id: str) -> None:

@@ -190,6 +190,41 @@ def test_a_study_of_the_same_name_in_a_shared_store_is_another_s(
     assert ended.info.status == "KILLED", "a trial in folders that machines share was left running"
 
 
+def test_a_run_that_was_archived_deleted_or_sent_elsewhere_stops_nothing(track, experiment, fake, caplog):
+    tracker = track(Queue("gaps"))
+    archived, whole = experiment.open("archived", {}, {}), experiment.open("whole", {}, {})
+    experiment.remove(archived)
+    children = [
+        SimpleNamespace(tracking={"synced": True, "run_id": run_id}) for run_id in (archived, "0" * 32, whole)
+    ]
+    tracker.adopt(children)
+    record, arrays = fake.record("cskt", "icfg", 40)
+    fake.send(experiment, record, arrays)
+    folder = RunFolder(experiment.runs / record.name)
+    experiment.remove(record.tracking["run_id"])
+    tracker.mark(record, folder, {"harness.budget": "6"})
+    assert not folder.read().tracking["synced"], "`runs sync` would not know of the tags"
+    assert not caplog.records, "nothing is wrong with a run that a person archived"
+    tracker.end_trial(archived, "finished", {"x": 1.0})
+    tracker.end_trial(archived, "finished", {"x": 1.0})
+    assert len(caplog.records) == 1, "what the store does not take is said once"
+    tracker.close("finished", {}, [])
+    assert run_of(experiment, whole).data.tags[PARENT] == tracker.run_id
+    assert run_of(experiment, tracker.run_id).info.status == "FINISHED"
+
+
+def test_after_a_store_that_is_away_nothing_more_is_asked(track, experiment, monkeypatch):
+    tracker, asked = track(Queue("away")), []
+    monkeypatch.setattr(Store, "log", lambda self, *given: asked.append(given) or _refuse())
+    tracker.log(0, {"x": 1.0})
+    tracker.log(1, {"x": 1.0})
+    assert len(asked) == 1
+
+
+def _refuse():
+    raise ConnectionError("gone")
+
+
 def test_tags_go_to_the_record_and_to_its_run(track, experiment, fake):
     record, arrays = fake.record("cskt", "icfg", 40)
     fake.send(experiment, record, arrays)

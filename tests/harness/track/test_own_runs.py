@@ -13,6 +13,7 @@ from harness.record import HISTORY, RunFolder, all_runs
 from harness.run import resume
 from harness.run.resume import sync_runs
 from harness.track import own_runs, patience
+from harness.track.keeping import archive_run
 from harness.track.mlflow_opening import _lay_out, sqlite_url
 from harness.track.mlflow_store import ARTIFACTS, Store
 from harness.track.own_runs import FOLDER, HOST, KEY, new_key
@@ -285,6 +286,33 @@ def test_a_group_that_was_killed_while_it_was_sent_is_there_once(fake, root, mon
         assert parent.status == "FINISHED"
         assert {row.parent for row in Store(root).finished_runs()} == {parent.id}
     assert len(all_runs(root)) == 2
+
+
+def test_a_group_with_an_archived_run_is_sent_and_then_left(fake, root, monkeypatch):
+    made = [begun(fake, root, seed) for seed in (1, 2)]
+    records = [send(*one) for one in made]
+    group = {"name": "g", "identity": "gi", "seeds": [1, 2], "metrics": {"test/icfg/t2i/R1": METRIC}}
+    write_json(root / "groups" / "g.json", group | {"runs": [record.name for record in records]})
+    assert archive_run(made[0][1], records[0]) is None
+    sync_runs(root)
+    (parent,) = Store(root).search("tags.`harness.kind` = 'group'")
+    assert {row.parent for row in Store(root).finished_runs()} == {parent.id}
+    monkeypatch.setattr(resume, "publish_group", lambda *given: pytest.fail("sent again"))
+    sync_runs(root)
+
+
+def test_whether_a_run_is_there_is_not_said_of_a_store_that_is_away(root, monkeypatch):
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
+
+    def away(run_id):
+        raise MlflowException("the server is gone", error_code=TEMPORARILY_UNAVAILABLE)
+
+    store = Store(root)
+    assert not store.is_there("0" * 32)
+    monkeypatch.setattr(store.client._client, "get_run", away)
+    with pytest.raises(MlflowException):
+        store.is_there("0" * 32)
 
 
 def test_a_run_that_the_store_does_not_take_is_named_and_the_others_are_sent(fake, root, monkeypatch):
