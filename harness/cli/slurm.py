@@ -116,6 +116,8 @@ def _batch(study: str, setup: WorkSetup, profile: Profile, jobs: int) -> Batch:
     places = [f"--runs={root}", f"--device={setup.device}"]
     if setup.data_root:
         places.append(f"--data-root={Path(setup.data_root).resolve()}")
+    if setup.shard:
+        places.append(f"--shard={setup.shard}")
     called = context.command_path.split()[1:]
     return Batch(
         name=slurm.name_of(study, setup.root, setup.storage),

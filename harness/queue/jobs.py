@@ -15,6 +15,11 @@ FIXED, SPEC = "fixed_params", "spec"
 MOST_KILLS = 3
 
 
+def part_note(shard: str) -> str:
+    """Return the name by which a study notes which of its jobs a part `i/n` has."""
+    return f"shard {shard}"
+
+
 class Changed(UsageError):
     """A study was started with other settings, data, weights or versions."""
 

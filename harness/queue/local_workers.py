@@ -173,6 +173,8 @@ def _options_of(work: Work) -> list[str]:
     options = {"--runs": str(setup.root), "--device": setup.device, "--heartbeat": str(work.queue.heartbeat)}
     if setup.data_root:
         options["--data-root"] = setup.data_root
+    if setup.shard:
+        options["--shard"] = setup.shard
     return [text for option in options.items() for text in option]
 
 

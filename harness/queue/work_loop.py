@@ -51,6 +51,10 @@ class Work(ABC):
     def left(self) -> int:
         """Return how many jobs have not ended."""
 
+    def under_way(self) -> bool:
+        """Whether a job is under way, of which this process may have to take over what a dead worker leaves."""
+        return bool(self.queue.running())
+
     @abstractmethod
     def progress(self) -> list[str]:
         """Return a line for each job that ended since the last call, whoever did it."""
@@ -96,7 +100,7 @@ def _one_job(work: Work, worker: Presence, listener: Listener) -> bool:
     if job is not None:
         with job.alive():
             job.do()
-    elif not work.queue.running():
+    elif not work.under_way():
         return False
     else:
         time.sleep(IDLE)

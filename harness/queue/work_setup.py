@@ -23,6 +23,7 @@ class WorkSetup:
         data_root: folder of the datasets; None: as each config says, or the default place.
         workers: 1 works in this process, more in as many processes of this machine, 0 leaves it to other machines.
         heartbeat: seconds between two heartbeats of a job; None: the study's, or 30.
+        shard: the part of a suite that is worked on, as `i/n`; None: all of it.
         listener: what follows the progress.
     """
 
@@ -32,6 +33,7 @@ class WorkSetup:
     data_root: str | None = None
     workers: int = 1
     heartbeat: int | None = None
+    shard: str | None = None
     listener: Listener = field(default_factory=Listener)
 
     @property

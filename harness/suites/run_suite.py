@@ -15,7 +15,7 @@ from harness.errors import DataError, Interrupted, UsageError
 from harness.files import locked
 from harness.inference.transfer import evaluate_run
 from harness.presets.resolve import build_stored
-from harness.queue.jobs import SPEC, Changed, TakenAway
+from harness.queue.jobs import SPEC, Changed, TakenAway, part_note
 from harness.queue.local_workers import run_workers
 from harness.queue.optuna_storage import GONE, lost, shown
 from harness.queue.parent_run import StudyTracker
@@ -71,10 +71,13 @@ def run_suite(
     name = queue_name(expansion.suite.name, expansion.synthetic)
     part = shard_of(expansion.cells, shard)
     roots = (cell.config.dataset.root for cell in expansion.cells)
-    setup = replace(setup, data_root=next(filter(None, roots), setup.data_root))
+    setup = replace(setup, data_root=next(filter(None, roots), setup.data_root), shard=shard)
     with locked(setup.folder(name)), lost(shown(setup.url)):
         queue = setup.open_queue(name)
         remember_suite(queue, expansion, budgets or {})
+        keys = [cell_key(cell) for cell in part]
+        if shard:
+            queue.remember(part_note(shard), keys)
         queue.resume()
         changed = changed_cells(queue, part, setup)
         for cell in part:
@@ -82,30 +85,40 @@ def run_suite(
                 setup.listener.on_note(f"{cell.name} is run again: {unlike}.")
         with queue.exclusive():
             fill(queue, part, setup.root, retry, changed)
-        work = SuiteRun(queue, setup, part=[cell_key(cell) for cell in part])
+        work = SuiteRun(queue, setup, part=keys)
         work.run(timeout)
     return work
 
 
 def open_suite(queue: Queue, setup: WorkSetup) -> "SuiteRun":
-    """Return the suite that a queue in the storage is, for a worker."""
-    return SuiteRun(queue, setup)
+    """Return the suite that a queue in the storage is, or the part of it that is worked on, for a worker.
+
+    Raises `UsageError` for a part that nobody began.
+    """
+    if setup.shard is None:
+        return SuiteRun(queue, setup, leads=False)
+    if (part := queue.notes.get(part_note(setup.shard))) is None:
+        raise UsageError(
+            f"Nobody began the part {setup.shard} of {queue.name}: start it by `harness suite run --shard "
+            f"{setup.shard}`, or leave --shard out."
+        )
+    return SuiteRun(queue, setup, part=part, leads=False)
 
 
 class SuiteRun(Work):
-    """One process's work on a suite."""
+    """One process's work on a suite, or on a part of its cells."""
 
-    def __init__(self, queue: Queue, setup: WorkSetup, part: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, queue: Queue, setup: WorkSetup, part: Sequence[str] | None = None, leads: bool = True
+    ) -> None:
         self.queue, self.setup, self.listener = queue, setup, setup.listener
         self.folder = setup.folder(queue.name)
         spec = queue.notes[SPEC]
         self.suite, self.synthetic, self.wanted = spec["suite"], spec["synthetic"], set(spec["cells"])
         self.budgets, self.rows = dict(spec.get("budgets", {})), list(spec.get("rows", []))
-        self.part = list(part or spec["cells"])
+        self.part = list(spec["cells"] if part is None else part)
         tags = {"harness.synthetic": str(self.synthetic).lower(), "harness.suite": self.suite}
-        self.tracker = StudyTracker(
-            queue, setup.root, KIND, tags, {"cells": len(self.wanted)}, part is not None
-        )
+        self.tracker = StudyTracker(queue, setup.root, KIND, tags, {"cells": len(self.wanted)}, leads)
         self.reported = {state.key for state in self.states() if state.state in ("done", "failed")}
 
     def run(self, timeout: float | None) -> None:
@@ -138,13 +151,12 @@ class SuiteRun(Work):
 
     def take(self, worker: Presence) -> "CellJob | None":
         """Take the next cell, if one waits; one that starts from another waits until that has ended."""
+        part = set(self.part)
         ended = {name for name, state in self.by_name().items() if state.state in ("done", "failed")}
 
         def fits(job: FrozenTrial) -> bool:
             cell = job.user_attrs[CELL]
-            return stored_key(cell) in self.wanted and (
-                cell.get("source") in ended or cell.get("source") is None
-            )
+            return stored_key(cell) in part and (cell.get("source") in ended or cell.get("source") is None)
 
         job = self.queue.take(worker, fits=fits)
         if job is None:
@@ -170,6 +182,10 @@ class SuiteRun(Work):
         if not known or len(known) < len(took):
             return ""
         return f", about {duration(sum(known) / max(self.setup.workers, 1))} left"
+
+    def under_way(self) -> bool:
+        """Whether a cell of this part is under way: those of others end without it."""
+        return self.counts()["running"] > 0
 
     def left(self) -> int:
         """Return how many cells have not ended."""

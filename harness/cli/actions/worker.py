@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.listener import Listener
-from harness.queue.jobs import BEAT, SPEC
+from harness.queue.jobs import BEAT, SPEC, part_note
 from harness.queue.optuna_storage import may_exist, study_names
 from harness.queue.queue import Queue
 from harness.queue.work_loop import IDLE, Work, do_jobs, until
@@ -43,7 +43,8 @@ def _begun(study: str, setup: WorkSetup, since: float) -> bool:
         return False
     queue = setup.open_queue(study, directions=None)
     ends = [job.datetime_complete for job in queue.jobs().values()]
-    return SPEC in queue.notes and any(end is None or end.timestamp() >= since for end in ends)
+    noted = {SPEC} if setup.shard is None else {SPEC, part_note(setup.shard)}
+    return noted <= queue.notes.keys() and any(end is None or end.timestamp() >= since for end in ends)
 
 
 def help_with(

@@ -30,6 +30,7 @@ from harness.limits import LARGEST_SEED, MOST, MOST_SECONDS
     help="Time between heartbeats (default: the study's).",
 )
 @timeout_option
+@option("--shard", metavar="I/N", help="Only the part that a `suite run --shard I/N` here works on.")
 @option(
     "--wait",
     type=Number(0, MOST_SECONDS),

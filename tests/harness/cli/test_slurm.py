@@ -77,6 +77,13 @@ def test_a_suite_is_submitted_and_the_command_returns_with_what_to_do_next(fake,
     assert not (runs / "optuna.db").exists(), "nothing but the script is written here"
 
 
+def test_the_workers_of_a_part_of_a_suite_know_which(fake):
+    invoke(*suite("--slurm", "--workers", "2", "--shard", "1/2"))
+    script = fake.given("sbatch")
+    assert "--shard=1/2 -- mine.yaml)" in script
+    assert re.search(r"worker .*--shard=1/2 .*-- suite-mine-twin\)", script)
+
+
 def test_the_script_is_printed_and_nothing_is_submitted(fake, tmp_path):
     done = invoke(*suite("--slurm", "--print"))
     assert done.exit_code == 0, done.output

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.listener import Listener
-from harness.queue.local_workers import LocalWorkers, share, visible_gpus
+from harness.queue.local_workers import LocalWorkers, _options_of, share, visible_gpus
+from harness.queue.work_setup import WorkSetup
 
 
 def test_cores_and_gpus_are_divided_among_the_workers(monkeypatch):
@@ -22,6 +23,14 @@ def test_cores_and_gpus_are_divided_among_the_workers(monkeypatch):
     assert visible_gpus() == []
     assert share(0, 16)["OMP_NUM_THREADS"] == "1"
     assert share(0, 1)["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_workers_are_told_which_part_of_a_suite_is_theirs(tmp_path):
+    setup = WorkSetup(runs=tmp_path, data_root="/data", shard="2/4")
+    work = SimpleNamespace(setup=setup, queue=SimpleNamespace(heartbeat=30))
+    assert _options_of(work)[-4:] == ["--data-root", "/data", "--shard", "2/4"]
+    work.setup = WorkSetup(runs=tmp_path)
+    assert "--shard" not in _options_of(work)
 
 
 STARTING = """

@@ -1,10 +1,13 @@
 """Suites: cells run once, found, failed, retried, planned and told. A stand-in takes the place of the run."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.cli.actions.worker import help_with
 from harness.errors import DataError, Interrupted, UsageError
 from harness.queue.work_setup import WorkSetup
+from harness.queue.worker_lock import Presence
 from harness.record import all_runs
 from harness.suites import cell_jobs
 from harness.suites import run_suite as suite_module
@@ -183,6 +186,36 @@ def test_shards_of_one_storage_do_their_own_part(run_with, cells):
     names = [config.seed for config in first.calls] + [config.seed for config in second.calls]
     assert len(names) == 8
     assert run_with(Runs()).counts()["done"] == 8
+
+
+def test_a_shard_leaves_what_other_shards_left_waiting_or_have_under_way(
+    run_with, cells, tmp_path, monkeypatch
+):
+    second = [cell.config for cell in shard_of(cells, "2/2")]
+    with pytest.raises(Interrupted):
+        run_with(Runs(breaks={2: KeyboardInterrupt()}), shard="2/2")
+    setup = WorkSetup(runs=tmp_path / "runs")
+    queue = setup.open_queue("suite-small-twin")
+    with Presence(tmp_path) as other:
+        assert queue.take(other) is not None
+        first = Runs()
+        assert run_with(first, shard="1/2").counts()["done"] == 4
+        assert not [config for config in first.calls if config in second]
+        queue.leave(other)
+    helper = Runs()
+    monkeypatch.setattr(suite_module, "run", helper)
+    help_with("suite-small-twin", replace(setup, shard="1/2"))
+    assert not helper.calls
+    with pytest.raises(UsageError, match="Nobody began the part 1/3"):
+        help_with("suite-small-twin", replace(setup, shard="1/3"))
+    help_with("suite-small-twin", replace(setup, shard="2/2"))
+    assert helper.calls == second[1:]
+
+
+def test_a_shard_without_cells_runs_none(run_with, cells):
+    runs = Runs()
+    assert not run_with(runs, shard="9/9").states()
+    assert not runs.calls
 
 
 def test_a_helper_without_the_data_leaves_the_cells_to_others(run_with, cells, tmp_path, monkeypatch):
