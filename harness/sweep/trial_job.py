@@ -123,7 +123,7 @@ class TrialJob(Job):
         found = [record for record in records if record.name not in own]
         begun = {record.name: record for record in [*self.listener.records, *records]}
         self.trial.note(
-            seconds=self.listener.seconds(),
+            seconds=self.listener.seconds() + sum(known.seconds for known in found),
             runs=list(begun),
             metrics=values or {},
             epochs=self.listener.n_epochs + sum(known.selection.get("epochs", 0) for known in found),

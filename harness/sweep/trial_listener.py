@@ -5,6 +5,7 @@ import time
 from harness.errors import HarnessError, many
 from harness.listener import Listener
 from harness.record import Record
+from harness.record.time_left import VALIDATION_SECONDS
 from harness.sweep.settings import COSTS
 from harness.sweep.study import RunningTrial, Study
 
@@ -28,7 +29,7 @@ class TrialListener(Listener):
         self.objective = study.search.objective
         self.records: list[Record] = []
         self.n_ended, self.n_epochs = 0, 0
-        self._begun = time.perf_counter()
+        self._begun, self._before = time.perf_counter(), 0.0
 
     def on_count(self, done: int, total: int) -> None:
         """Pass it on."""
@@ -57,6 +58,7 @@ class TrialListener(Listener):
         """Pass it on, and report what was reached before the interruption, as far as the study does not know it."""
         self.inner.on_resume(history, step)
         self.n_epochs += len(history)
+        self._before += sum(row.get("seconds", 0.0) + row.get(VALIDATION_SECONDS, 0.0) for row in history)
         for row in history:
             if self.objective in row:
                 self._report(int(row["epoch"]), row[self.objective])
@@ -75,8 +77,8 @@ class TrialListener(Listener):
             raise Pruned(f"behind the best of the study {self.study.name} after {many(self.n_ended, 'seed')}")
 
     def seconds(self) -> float:
-        """Return the seconds since the trial began."""
-        return round(time.perf_counter() - self._begun, 3)
+        """Return the seconds since the trial began, and those of the epochs before it was interrupted."""
+        return round(self._before + time.perf_counter() - self._begun, 3)
 
     def _report(self, epoch: int, value: float) -> bool:
         if self.study.search.pruner == "wilcoxon":

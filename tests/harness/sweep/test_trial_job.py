@@ -74,6 +74,7 @@ def make(config, tmp_path, monkeypatch):
                 backbone={},
                 synthetic=True,
                 selection={R1: score, MAP: score / 2, "epochs": 3},
+                seconds=100.0,
                 accounting={"train_peak_bytes": 100.0 * one.seed},
             )
             folder = RunFolder(trials_folder(runs, study) / record.name)
@@ -101,6 +102,9 @@ def test_a_run_with_the_trial_s_values_ends_it_with_its_score(make, config, tmp_
     assert job.trial.excess == {}
     assert job.trial.facts["metrics"] == {R1: 40.0, MAP: 20.0}
     assert (job.trial.facts["epochs"], job.trial.facts["planned"]) == (3, config.train.epochs)
+    assert 100 <= job.trial.facts["seconds"] < 160, (
+        "a run that was there already took its time when it was made"
+    )
     (name,) = job.trial.facts["runs"]
     assert job.tracker.adopted == [([name], None)]
     assert not (trials_folder(tmp_path, "mine") / name / "checkpoint.pt").exists()

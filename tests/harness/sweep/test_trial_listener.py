@@ -6,6 +6,7 @@ import pytest
 
 from harness.listener import Listener
 from harness.record import Record
+from harness.record.time_left import VALIDATION_SECONDS
 from harness.sweep.settings import COSTS
 from harness.sweep.trial_listener import Pruned, TrialListener, costs
 
@@ -110,6 +111,14 @@ def test_what_was_reached_before_an_interruption_is_reported_and_ends_nothing(ma
     assert listener.trial.reports == [(1, 5.0), (2, 4.0)]
     assert listener.n_epochs == 3
     assert [call[0] for call in listener.inner.calls] == ["resume"]
+
+
+def test_a_trial_took_the_seconds_before_its_interruption_too(make):
+    listener = make()
+    listener.on_resume([row(5.0, 1) | {"seconds": 60.0, VALIDATION_SECONDS: 5.0}, row(None, 2)], 6)
+    assert 65 <= listener.seconds() < 125
+    listener.on_resume([row(4.0, 1) | {"seconds": 100.0}], 0)
+    assert 165 <= listener.seconds() < 225, "the seeds of a trial are resumed one by one"
 
 
 def test_progress_is_passed_on_but_for_epochs(make):
