@@ -5,7 +5,8 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -155,6 +156,10 @@ def parse_axis(text: str, method_class: "type[Method]") -> Axis:
             f"A single value is not a range in --space {brief(text)}: fix it with --fix {_quoted(text)}, or give "
             f"{_FORMS}."
         )
+    if not _numbers(known[key]):
+        raise UsageError(
+            f"{key} takes no range of numbers, but got {brief(text)}: name the values, {key}=a,b."
+        )
     integer = _is_integer(known[key])
     return Axis(key=key, over=_range(text, values, integer), integer=integer)
 
@@ -173,9 +178,10 @@ def _fixed_key(text: str) -> str:
 
 
 def check_axes(config: RunConfig, axes: Sequence[Axis]) -> None:
-    """Raise `UsageError` when the config would not take an axis's ends or choices."""
+    """Raise `UsageError` when the config would not take an axis's choices, or a range's ends and middle."""
     for axis in axes:
-        for value in axis.ends():
+        middle = [] if axis.named else axis.points(3)[1:-1]
+        for value in [*axis.ends(), *middle]:
             with_values(config, {axis.key: value})
 
 
@@ -266,5 +272,13 @@ def _value(part: str, text: str) -> Any:
         raise UsageError(f"--space takes {_FORMS}, but got {brief(text)}: {why(error)}.") from error
 
 
+def _numbers(info: Any) -> set[Any]:
+    """Return which of `int` and `float` a field takes, beside None, words or whatever else."""
+    annotation = info.annotation
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    plain = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds}
+    return plain & {int, float}
+
+
 def _is_integer(info: Any) -> bool:
-    return info.annotation is int
+    return _numbers(info) == {int}

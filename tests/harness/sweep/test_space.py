@@ -65,6 +65,10 @@ def test_fix_takes_a_key_out_and_leaves_the_others():
         ("method.prompt_length=1.5:4", "whole numbers"),
         ("method.lr=1e-3,1e-4,0.001", "is given twice"),
         ("method.lr=[1],[2]", "takes key=low:high"),
+        ("backbone.quick_gelu=0:1", "name the values, backbone.quick_gelu=a,b"),
+        ("dataset.synthetic=0:1", "measured on"),
+        ("train.precision=1:2", "name the values, train.precision=a,b"),
+        ("backbone.image_size=96:384", "name the values, backbone.image_size=a,b"),
         ("method.lrr=1:2", "Did you mean 'method.lr'"),
         ("seed=1:9", "measured on"),
         ("dataset.val=own,holdout", "measured on"),
@@ -98,6 +102,21 @@ def test_nothing_left_to_search_is_an_error():
 def test_a_method_that_trains_nothing_has_no_space():
     with pytest.raises(UsageError, match="trains nothing"):
         search_space("zero_shot")
+
+
+def test_a_range_has_whole_numbers_wherever_a_field_takes_no_others():
+    config = resolve("cskt", "icfg", synthetic=True)
+    axis = parse_axis("backbone.text_length=20:77", CSKT)
+    assert axis.integer
+    check_axes(config, [axis])
+    assert not parse_axis("method.lr=1e-4:1e-2", CSKT).integer
+    assert parse_axis("method.image_depth=1:6", METHODS.get("ivlp")).integer, "it takes words, too"
+
+
+def test_a_range_whose_middle_the_config_does_not_take_is_refused():
+    axis = Axis(key="backbone.text_length", over=Range(low=20, high=77))
+    with pytest.raises(UsageError, match=r"backbone\.text_length"):
+        check_axes(resolve("cskt", "icfg", synthetic=True), [axis])
 
 
 @pytest.mark.parametrize("text", ["method.lr=-1:1", "method.directions=both,sideways", "train.epochs=-2:4"])
