@@ -25,6 +25,7 @@ class Marks(BaseModel):
         tags: values by name; empty where a tag is a word alone.
         note: a text.
         archived: whether lists and reports leave the run out.
+        removed: names of tags that were taken off and may still be in MLflow, which did not answer then.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -32,6 +33,7 @@ class Marks(BaseModel):
     tags: dict[str, str] = {}
     note: str = ""
     archived: bool = False
+    removed: list[str] = []
 
 
 def read_marks(folder: RunFolder) -> Marks:
@@ -45,8 +47,8 @@ def read_marks(folder: RunFolder) -> Marks:
 
 
 def write_marks(folder: RunFolder, marks: Marks) -> None:
-    """Write it atomically."""
-    write_json(folder.file(MARKS), marks.model_dump())
+    """Write it atomically; an earlier harness knows of no tags that were removed, so none is left out."""
+    write_json(folder.file(MARKS), marks.model_dump(exclude=None if marks.removed else {"removed"}))
 
 
 def parse_tag(text: str) -> tuple[str, str]:

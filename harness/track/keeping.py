@@ -74,16 +74,20 @@ def restore_run(folder: RunFolder, record: Record) -> str | None:
 
 def tag_run(folder: RunFolder, record: Record, tags: Mapping[str, str], removed: Iterable[str]) -> str | None:
     """Set and remove tags of a run; return one line where MLflow did not take them."""
-    marks, gone = read_marks(folder), set(removed)
+    marks = read_marks(folder)
+    gone = {*marks.removed, *removed} - tags.keys()
     kept = {name: value for name, value in marks.tags.items() if name not in gone}
-    write_marks(folder, marks.model_copy(update={"tags": kept | dict(tags)}))
+    marks = marks.model_copy(update={"tags": kept | dict(tags), "removed": sorted(gone)})
+    write_marks(folder, marks)
 
     def send(store: Store, row: RunRow) -> None:
         store.set_tags(row.id, tags)
-        for name in gone & row.tags.keys():
-            store.client.delete_tag(row.id, name)
+        store.remove_tags(row, gone)
 
-    return _sent(folder, record, send)
+    unsent = _sent(folder, record, send)
+    if gone and unsent is None:
+        write_marks(folder, marks.model_copy(update={"removed": []}))
+    return unsent
 
 
 def note_run(folder: RunFolder, record: Record, note: str) -> str | None:

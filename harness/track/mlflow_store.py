@@ -13,7 +13,7 @@ from harness.errors import unknown
 from harness.paths import runs_root
 from harness.places import is_there
 from harness.record import EMBEDDINGS, HOLDOUT, QUERIES, RECORD, WEIGHTS, Record, RunFolder, now, twin_name
-from harness.record.marks import read_marks
+from harness.record.marks import read_marks, write_marks
 from harness.secrets import without_secrets
 from harness.track.mlflow_opening import (
     _experiments,
@@ -70,7 +70,8 @@ class Store:
         It has the record's name, tags, parameters and dataset.
         """
         before = earlier(self, record, folder)
-        kept = kept_tags(before)
+        removed = read_marks(folder).removed
+        kept = {name: value for name, value in kept_tags(before).items() if name not in removed}
         if PARENT in kept and not self.is_there(kept[PARENT]):
             del kept[PARENT]
         given = kept | tags(record) | origin(record) | marks(record.key, folder.path)
@@ -126,8 +127,11 @@ class Store:
     def close(self, run_id: str, record: Record, folder: RunFolder) -> None:
         """Log results and artifacts and end the run in the record's state."""
         self.log(run_id, [results(record)])
-        page = send_page(self, run_id, record, folder)
-        self.set_tags(run_id, tags(record) | read_marks(folder).tags | page)
+        page, said = send_page(self, run_id, record, folder), read_marks(folder)
+        self.set_tags(run_id, tags(record) | said.tags | page)
+        if said.removed:
+            self.remove_tags(self.run(run_id), said.removed)
+            write_marks(folder, said.model_copy(update={"removed": []}))
         for name in ARTIFACTS:
             if folder.file(name).is_file():
                 self.log_file(run_id, folder.file(name))
@@ -141,6 +145,11 @@ class Store:
         tags = [RunTag(key, sendable(value)) for key, value in values.items()]
         for part in _parts(tags, BATCH["tags"]):
             self.client.log_batch(run_id, tags=part)
+
+    def remove_tags(self, row: RunRow, names: Iterable[str]) -> None:
+        """Take tags off a run, those of the names that it has."""
+        for name in row.tags.keys() & set(names):
+            self.client.delete_tag(row.id, name)
 
     def describe(self, views: Mapping[str, str]) -> None:
         """Bring the experiment's saved views up to date; its description stays as it was written."""

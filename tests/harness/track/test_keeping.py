@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.record import RunFolder, all_runs
-from harness.record.marks import read_marks, write_marks
+from harness.record.marks import MARKS, read_marks, write_marks
 from harness.track import keeping
 from harness.track.keeping import archive_run, delete_run, leftovers, note_run, restore_run, tag_run
 from harness.track.notes import NOTE
@@ -102,6 +102,41 @@ def test_what_mlflow_does_not_take_is_kept_and_sent_by_the_next_sync(sent, away)
     assert read_marks(folder).tags == {"paper": ""}
     assert folder.read().tracking["synced"] is False
     assert f"harness runs archive {made.name}" in str(archive_run(folder, made))
+
+
+def test_a_tag_that_was_removed_while_mlflow_was_away_does_not_come_back(sent, experiment, monkeypatch):
+    made, folder = sent
+    tag_run(folder, made, {"paper": "", "table": "2", "draft": ""}, [])
+    experiment.set_tags(made.tracking["run_id"], {"theirs": "given in MLflow's pages"})
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping, "_store", lambda folder: 1 / 0)
+        tag_run(folder, made, {}, ["paper", "draft"])
+        tag_run(folder, made, {"draft": "again"}, ["table"])
+    assert read_marks(folder).removed == ["paper", "table"]
+    assert not {"paper", "table"} & experiment.run(experiment.create(made, folder)).tags.keys()
+    again = experiment.run(publish(made, folder, experiment)["run_id"])
+    assert not {"paper", "table"} & again.tags.keys()
+    assert (again.tags["theirs"], again.tags["draft"]) == ("given in MLflow's pages", "again")
+    assert read_marks(folder).removed == []
+    assert "removed" not in folder.file(MARKS).read_text(), "an earlier harness would not read it"
+
+
+def test_a_tag_that_was_removed_meanwhile_goes_with_the_next_word_and_at_the_end_of_a_run(
+    sent, experiment, monkeypatch
+):
+    made, folder = sent
+    tag_run(folder, made, {"one": "", "two": ""}, [])
+    for name, end in (
+        ("one", lambda: tag_run(folder, made, {"three": ""}, [])),
+        ("two", lambda: experiment.close(made.tracking["run_id"], made, folder)),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(keeping, "_store", lambda folder: 1 / 0)
+            tag_run(folder, made, {}, [name])
+        assert name in experiment.run(made.tracking["run_id"]).tags
+        end()
+        assert name not in experiment.run(made.tracking["run_id"]).tags
+        assert read_marks(folder).removed == []
 
 
 def test_half_a_sign_in_what_an_earlier_version_noted_is_sent_written_out(sent, experiment):
