@@ -1,5 +1,6 @@
 """Compare figures with what is expected of them: read again, or trained and tested again."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from harness.upkeep.found import Found, NotThere, Results, mean_figures
 
 # Figures that were written with two decimals are compared with a hair's breadth to spare.
 _SPARE = 1e-9
+# What is less would lie 0.00 off.
+_SHOWN = 0.005
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Checked:
     def verdict(self) -> str:
         """What there is to say of it in two words.
 
-        >>> [Checked("cskt", "t2i/R1", 29.0, 31.5, found).verdict for found in (30.0, 28.25, 32.0, None)]
-        ['as expected', '0.75 below', '0.50 above', 'not there']
+        >>> [Checked("cskt", "t2i/R1", 29.0, 31.5, found).verdict for found in (30.0, 28.25, 31.502, None)]
+        ['as expected', '0.75 below', '0.002 above', 'not there']
         """
         if self.found is None:
             return "not there"
@@ -57,11 +60,10 @@ class Checked:
             return "not filled in"
         if self.holds:
             return "as expected"
-        return (
-            f"{self.low - self.found:.2f} below"
-            if self.found < self.low
-            else f"{self.found - self.high:.2f} above"
-        )
+        below = self.found < self.low
+        off = self.low - self.found if below else self.found - self.high
+        digits = 2 if off >= _SHOWN else math.ceil(-math.log10(off))
+        return f"{off:.{digits}f} {'below' if below else 'above'}"
 
 
 @dataclass(frozen=True)

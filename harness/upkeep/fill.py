@@ -13,7 +13,7 @@ from harness.file_kinds import read_text
 from harness.upkeep.expected import Expected, Figure, Result
 from harness.upkeep.expected_file import read_expected
 
-_DIGITS = 2
+_DIGITS, _MOST_DIGITS = 2, 12
 
 
 def filled(
@@ -29,12 +29,22 @@ def filled(
     done = {}
     for name, figure in figures.items():
         if figure is None:
-            done[name] = Figure(value=round(found[name], _DIGITS), within=within)
-        elif anew and figure.value is not None:
-            done[name] = figure.model_copy(update={"value": round(found[name], _DIGITS)})
+            done[name] = Figure(value=rounded(found[name], within), within=within)
+        elif anew and figure.value is not None and figure.within is not None:
+            done[name] = figure.model_copy(update={"value": rounded(found[name], figure.within)})
         else:
             done[name] = figure
     return done
+
+
+def rounded(value: float, within: float) -> float:
+    """Return a figure with two digits behind the point, or with as many as keep it `within` of itself.
+
+    >>> rounded(30.5281234, 0.1), rounded(30.5281234, 0.001), rounded(100 / 3, 0)
+    (30.53, 30.528, 33.333333333333)
+    """
+    digits = (n for n in range(_DIGITS, _MOST_DIGITS) if abs(round(value, n) - value) <= within / 2)
+    return round(value, next(digits, _MOST_DIGITS))
 
 
 def with_figures(file: Path, figures: Mapping[str, Mapping[str, Figure]]) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.errors import UsageError
+from harness.upkeep.check import Checked
 from harness.upkeep.expected import Figure
 from harness.upkeep.expected_file import read_expected
 from harness.upkeep.fill import filled, with_figures
@@ -86,3 +87,20 @@ def test_ends_that_somebody_chose_stay_and_values_are_replaced_only_when_asked()
     once = filled(figures, found, 0.1, anew=False)
     assert once == figures | {"t2i/R5": Figure(value=20.46, within=0.1)}
     assert filled(figures, found, 0.1, anew=True) == once | {"t2i/R1": Figure(value=10.12, within=2)}
+
+
+@pytest.mark.parametrize("within", [0.0, 1e-6, 0.001, 0.004, 0.1, 5.0])
+@pytest.mark.parametrize("value", [0.0, 100 / 3, 100 * 2 / 7, 99.99499999, 30.5])
+def test_a_figure_that_was_filled_in_holds(value, within):
+    figures = filled({"t2i/R1": None}, {"t2i/R1": value}, within, anew=False)
+    again = filled({"t2i/R1": Figure(value=1.0, within=within)}, {"t2i/R1": value}, 9.0, anew=True)
+    assert again == figures
+    checked = Checked("a", "t2i/R1", *figures["t2i/R1"].ends, value)
+    assert checked.holds, checked.verdict
+
+
+def test_what_lies_little_off_is_not_said_to_lie_nothing_off():
+    verdicts = [
+        Checked("a", "t2i/R1", 30.0, 30.0, found).verdict for found in (30.0019, 29.9998, 30.000003, 30.0051)
+    ]
+    assert verdicts == ["0.002 above", "0.0002 below", "0.000003 above", "0.01 above"]
