@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -98,7 +99,8 @@ def _experiments(uri: str) -> list[str]:
 def experiment_id(client: Client, uri: str, runs: Path, given: str | None, make: bool) -> str:
     """Return the id of the experiment that is meant; another process may make it between question and answer.
 
-    Raises `LookupError` where there is none and none is to be made.
+    Raises `LookupError` where there is none and none is to be made, and `UsageError` where it was deleted: MLflow
+    takes nothing for it, and lets no other have its name.
     """
     from mlflow.exceptions import MlflowException
 
@@ -115,6 +117,12 @@ def experiment_id(client: Client, uri: str, runs: Path, given: str | None, make:
         except MlflowException:
             if (found := client.get_experiment_by_name(name)) is None:
                 raise
+    if found.lifecycle_stage != "active":
+        restore = f"MLFLOW_TRACKING_URI={shlex.quote(without_secrets(uri))} mlflow experiments restore -x"
+        raise UsageError(
+            f"The experiment {name!r} was deleted in MLflow: restore it with `{restore} {found.experiment_id}`, or "
+            "name another by MLFLOW_EXPERIMENT_NAME."
+        )
     return str(found.experiment_id)
 
 

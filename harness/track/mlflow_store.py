@@ -195,7 +195,7 @@ class Store:
     def existing(cls, runs: Path | None = None, experiment: str | None = None) -> "Store | None":
         """Return the store to read from, or None while there is none; nothing is made or written for that.
 
-        Raises `UsageError` for an unknown experiment and for a store that does not answer or open.
+        Raises `UsageError` for an unknown or deleted experiment and for a store that does not answer or open.
         """
         place = (runs or runs_root().path).resolve()
         uri = tracking_uri(place)

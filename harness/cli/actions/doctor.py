@@ -91,7 +91,11 @@ def _store() -> Iterator[Finding]:
     if tracking_uri().startswith("sqlite") and not runs_root().path.is_dir():
         yield Finding("MLflow store", "ok", f"{without_secrets(tracking_uri())}, made by the first run")
         return
-    store = Store()
+    try:
+        store = Store()
+    except HarnessError as error:
+        yield Finding("MLflow store", "broken", str(error))
+        return
     yield Finding("MLflow store", "ok", f"{store.place}, {many(len(store.finished_runs()), 'finished run')}")
 
 

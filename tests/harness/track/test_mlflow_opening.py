@@ -4,7 +4,10 @@ import logging
 
 import pytest
 
+from harness.cli.actions import doctor
+from harness.errors import UsageError
 from harness.track.mlflow_opening import EXPERIMENT, STORE, _quiet, experiment_name, finished_names
+from harness.track.mlflow_store import Store
 
 
 def test_names_are_those_of_finished_runs_and_groups_newest_first(experiment, fake):
@@ -51,3 +54,21 @@ def test_what_a_client_silences_stays_silent_after_the_store_is_opened():
     with _quiet():
         assert logging.getLogger("mlflow.store.db.utils").level == logging.CRITICAL
     assert logging.getLogger("mlflow.store.db.utils").level == logging.CRITICAL
+
+
+def test_a_deleted_experiment_is_told_with_what_restores_it(experiment, monkeypatch):
+    name = experiment.client.get_experiment(experiment.experiment_id).name
+    experiment.client.delete_experiment(experiment.experiment_id)
+    told = (
+        f"The experiment {name!r} was deleted in MLflow: restore it with `MLFLOW_TRACKING_URI={experiment.uri} mlflow "
+        f"experiments restore -x {experiment.experiment_id}`, or name another by MLFLOW_EXPERIMENT_NAME."
+    )
+    for opened in (Store, Store.existing):
+        with pytest.raises(UsageError) as error:
+            opened(experiment.runs, name)
+        assert str(error.value) == told
+    monkeypatch.setenv("HARNESS_RUNS", str(experiment.runs))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+    assert list(doctor._store()) == [doctor.Finding("MLflow store", "broken", told)]
+    experiment.client.restore_experiment(experiment.experiment_id)
+    assert Store(experiment.runs, name).experiment_id == experiment.experiment_id
