@@ -1,5 +1,6 @@
 """How a sweep searches, what is refused before it starts, and what makes two studies the same."""
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.config.faults import check_trial
+from harness.config.fields import Range
 from harness.config.identity import identity_values
 from harness.config.sections import RunConfig
 from harness.config.values import content_hash, flatten
@@ -24,6 +26,8 @@ _OBJECTIVES = (*SCORES, *COSTS)
 SAMPLERS = ("tpe", "gp", "random", "grid", "cmaes", "nsga2")
 PRUNERS = ("median", "hyperband", "wilcoxon", "none")
 _WILCOXON_SEEDS = 5
+# What these look like as values and as words is one text.
+_NOT_WORDS = ("None", "True", "False", "nan", "inf")
 _UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "KB": 1e3, "MB": 1e6, "GB": 1e9, "": 1.0}
 
 
@@ -134,13 +138,32 @@ def settings_of(config: RunConfig, axes: Sequence[Axis], search: Search) -> dict
     values = flatten(identity_values(config))
     return {
         "config": {key: value for key, value in values.items() if key not in searched},
-        "space": {axis.key: str(axis) for axis in axes},
+        "space": space_of(axes),
         "objectives": list(search.objectives),
         "constraints": [str(constraint) for constraint in search.constraints],
         "sampler": search.sampler,
         "pruner": search.pruner,
         "seeds": search.seeds,
     }
+
+
+def space_of(axes: Sequence[Axis]) -> dict[str, str]:
+    """Return each axis as what tells it from all others: its text, by which studies are named, where that does.
+
+    >>> space_of([Axis.model_validate({"key": "a.b", "over": {"values": ["8", "16"]}})])
+    {'a.b': 'a.b in ["8", "16"]'}
+    """
+    return {axis.key: _exact(axis) for axis in axes}
+
+
+def _exact(axis: Axis) -> str:
+    if isinstance(axis.over, Range):
+        same = all(float(f"{end:g}") == end for end in (axis.over.low, axis.over.high))
+        ends = f"{axis.over.low!r} to {axis.over.high!r}"
+        return str(axis) if same else f"{axis.key} from {ends}{' (log)' if axis.over.log else ''}"
+    words = [value for value in axis.over.values if isinstance(value, str)]
+    same = all(re.fullmatch(r"[A-Za-z][\w-]*", word) and word not in _NOT_WORDS for word in words)
+    return str(axis) if same else f"{axis.key} in {json.dumps(axis.over.values)}"
 
 
 def default_name(config: RunConfig, settings: dict[str, Any]) -> str:

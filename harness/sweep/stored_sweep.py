@@ -12,7 +12,7 @@ from harness.queue.jobs import SPEC
 from harness.queue.optuna_storage import may_exist, study_names
 from harness.queue.queue import Queue
 from harness.queue.work_setup import WorkSetup
-from harness.sweep.settings import Search
+from harness.sweep.settings import Search, space_of
 from harness.sweep.space import Axis, grid, most_epochs, start
 from harness.sweep.study import Study
 from harness.sweep.summary import Summary, summarise
@@ -28,9 +28,15 @@ def read_spec(queue: Queue) -> tuple[RunConfig, list[Axis], Search]:
 
 
 def held_settings(queue: Queue) -> dict[str, Any] | None:
-    """Return what all trials of a study share, without the settings that are gone since; None of a new study."""
-    held = queue.notes.get(SETTINGS)
-    return None if held is None else {**held, "config": without_removed(held["config"])}
+    """Return what all trials of a study share, without the settings that are gone since; None of a new study.
+
+    The space is that of the axes themselves: an earlier harness noted a text that several spaces had.
+    """
+    notes = queue.notes
+    if (held := notes.get(SETTINGS)) is None:
+        return None
+    axes = [Axis.model_validate(axis) for axis in notes.get(SPEC, {}).get("axes", [])]
+    return {**held, "config": without_removed(held["config"]), "space": {**held["space"], **space_of(axes)}}
 
 
 def begun_before(name: str, settings: dict[str, Any], setup: WorkSetup) -> str:

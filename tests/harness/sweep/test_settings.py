@@ -5,10 +5,11 @@ import math
 
 import pytest
 
-from harness.config.fields import Choice
+from harness.config.fields import Choice, Range
 from harness.errors import HarnessError, UsageError
+from harness.queue.work_setup import WorkSetup
 from harness.record import all_trials
-from harness.sweep.settings import Constraint, parse_constraint
+from harness.sweep.settings import Constraint, parse_constraint, space_of
 from harness.sweep.space import Axis, grid
 from tests.sweep_runs import RATE, WARMUP, Falling, Killed, Runs, with_costs
 
@@ -156,3 +157,30 @@ def test_limits_are_read_with_their_units():
     assert parse_constraint("peak_memory <= 20GB").at_most == 20e9
     assert parse_constraint("step_seconds<=0.25").at_most == 0.25
     assert parse_constraint("trainable_parameters<=1e7").at_most == 1e7
+
+
+def test_what_tells_a_space_from_others_is_its_text_wherever_that_does():
+    def told(over):
+        return space_of([Axis(key="a", over=over)])["a"]
+
+    assert told(Choice(values=(8, 16))) == "a in 8, 16"
+    assert told(Choice(values=("both", "none", "n_itc"))) == "a in both, none, n_itc"
+    assert told(Range(low=1e-5, high=0.01, log=True)) == "a from 1e-05 to 0.01 (log)"
+    apart = [
+        *(Choice(values=values) for values in ((8, 16), ("8", "16"), ("8, 16",), (8, "16"))),
+        *(Choice(values=values) for values in ((None, 1), ("None", 1), (True, 1), ("True", 1))),
+        *(Range(low=low, high=1.0) for low in (0.1, 0.1000001, 0.1000002)),
+    ]
+    assert len({told(over) for over in apart}) == len(apart)
+
+
+def test_a_study_whose_space_an_earlier_harness_noted_by_its_text_alone_goes_on(search_with, tmp_path):
+    rates = Range(low=0.1000001, high=0.2)
+    axis = Axis(key="method.lr", over=rates)
+    name = search_with(Runs(), trials=1, axes=[axis], study="linear_probe-icfg-twin-sweep-earlier").study
+    queue = WorkSetup(tmp_path).open_queue(name)
+    queue.remember("settings", queue.notes["settings"] | {"space": {"method.lr": str(axis)}})
+    again = search_with(Runs(), trials=2, axes=[axis])
+    assert (again.study, len(again.trials)) == (name, 2)
+    other = Axis(key="method.lr", over=rates.model_copy(update={"low": 0.1000002}))
+    assert search_with(Runs(), trials=1, axes=[other]).study != name
