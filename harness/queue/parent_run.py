@@ -21,6 +21,7 @@ from harness.track.tags import SEARCH
 
 _PLACE, _KEY = "tracking", "tracking_key"
 _TRIALS = ("trial", "trial_seed")
+STUDY_KEY = "harness.study_key"
 log = logging.getLogger(__name__)
 
 
@@ -76,12 +77,11 @@ class StudyTracker:
                 **self.tags,
                 "harness.kind": "trial",
                 "harness.trial": str(number),
+                STUDY_KEY: self.key,
                 PARENT: str(self.run_id),
             }
             name = f"{self.queue.name}-trial-{number}"
-            opened.append(
-                self._open(store, f"{self._key()}-{number}", name, marks, {**self.params, **values})
-            )
+            opened.append(self._open(store, f"{self.key}-{number}", name, marks, {**self.params, **values}))
             store.adopt(str(self.run_id), opened)
 
         self._tell(begin)
@@ -124,7 +124,8 @@ class StudyTracker:
             name = self.queue.name
             for left in store.search(f"tags.`harness.study` = '{name}' and attributes.status = 'RUNNING'"):
                 nested = left.parent in {self.run_id, *trials}
-                if left.tag("kind") in _TRIALS and (nested or self._is_of_a_trial(left)):
+                own = left.tags.get(STUDY_KEY) == self.key or self._is_of_a_trial(left)
+                if left.tag("kind") in _TRIALS and (nested or own):
                     if not nested:
                         store.adopt(str(self.run_id), [left.id])
                     store.set_tags(left.id, {"harness.status": "interrupted"})
@@ -163,13 +164,14 @@ class StudyTracker:
         known = dict(self.queue.notes.get(_PLACE) or {})
         self.run_id = known.get(store.place)
         if self.run_id is None or not store.is_there(self.run_id):
-            self.run_id = self._open(store, self._key(), self.queue.name, self.tags, self.params)
+            self.run_id = self._open(store, self.key, self.queue.name, self.tags, self.params)
             self.queue.remember(_PLACE, {**known, store.place: self.run_id})
         if self.leads:
             store.resume(self.run_id)
 
-    def _key(self) -> str:
-        """Return the study's own key, by which its runs are found that were made and never noted."""
+    @property
+    def key(self) -> str:
+        """The study's own key, by which its runs are found: by name others share a store may have the same."""
         if (key := self.queue.notes.get(_KEY)) is None:
             key = new_key()
             self.queue.remember(_KEY, key)

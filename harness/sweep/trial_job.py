@@ -10,7 +10,7 @@ from harness.config.sections import RunConfig
 from harness.errors import DataError, Interrupted, UsageError
 from harness.queue.jobs import Changed, TakenAway
 from harness.queue.optuna_storage import GONE
-from harness.queue.parent_run import StudyTracker
+from harness.queue.parent_run import STUDY_KEY, StudyTracker
 from harness.queue.work_loop import Job, when_free
 from harness.queue.work_setup import WorkSetup
 from harness.record import Record, RunFolder, trials_folder
@@ -87,6 +87,7 @@ class TrialJob(Job):
         name, seeds = self.study.name, self.search.seeds
         kind = "trial" if seeds == 1 else "trial_seed"
         marks = {"harness.kind": kind, "harness.study": name, "harness.trial": str(self.trial.number)}
+        marks[STUDY_KEY] = self.tracker.key
         config = with_values(self.config, self.trial.params)
         for seed in range(config.seed, config.seed + seeds):
             one = config.model_copy(update={"seed": seed})

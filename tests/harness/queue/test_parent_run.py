@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.queue.parent_run import StudyTracker
+from harness.queue.parent_run import STUDY_KEY, StudyTracker
 from harness.record import RunFolder, trials_folder
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import HOST, KEY, marks
@@ -144,6 +144,9 @@ def test_runs_left_open_are_ended_but_for_the_study_s_own(track, experiment, fak
         "in the study's folder": experiment.open(
             "here", tags | {"harness.kind": "trial"} | marks("key", folder.path), {}
         ),
+        "on another machine": experiment.open(
+            "far", tags | {"harness.kind": "trial", STUDY_KEY: tracker.key}, {}
+        ),
     }
     tracker.bury()
     states = {name: run_of(experiment, run).info.status for name, run in (kept | left).items()}
@@ -160,6 +163,7 @@ def test_runs_left_open_are_ended_but_for_the_study_s_own(track, experiment, fak
         "several": tracker.run_id,
         "its seed": several,
         "in the study's folder": tracker.run_id,
+        "on another machine": tracker.run_id,
     }
 
 
@@ -177,6 +181,7 @@ def test_a_study_of_the_same_name_in_a_shared_store_is_another_s(
         "their study": theirs.run_id,
         "their trial": theirs._store.open("their", trial | {PARENT: theirs.run_id}, {}),
         "in their folder": theirs._store.open("here", trial | marks("theirs", tmp_path / "a"), {}),
+        "with their key": theirs._store.open("key", trial | {STUDY_KEY: theirs.key}, {}),
         "on their machine": theirs._store.open("far", trial | marks("theirs", there.path) | far, {}),
     }
     before = {name: run_of(experiment, run).data.tags for name, run in others.items()}

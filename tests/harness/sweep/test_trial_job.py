@@ -41,6 +41,8 @@ class Trial:
 class Tracker:
     """Notes what the study's run is told."""
 
+    key = "the study's"
+
     def __init__(self):
         self.adopted, self.ended = [], []
 
@@ -97,7 +99,8 @@ def test_a_run_with_the_trial_s_values_ends_it_with_its_score(make, config, tmp_
     job.do()
     (one, tags, study) = job.seen[0]
     assert (one.method.lr, one.seed, study) == (0.05, config.seed, "mine")
-    assert tags == {"harness.kind": "trial", "harness.study": "mine", "harness.trial": "4"}
+    marks = {"harness.kind": "trial", "harness.study": "mine", "harness.trial": "4"}
+    assert tags == {**marks, "harness.study_key": job.tracker.key}
     assert job.trial.ended == [("finish", [40.0])]
     assert job.trial.excess == {}
     assert job.trial.facts["metrics"] == {R1: 40.0, MAP: 20.0}
