@@ -232,7 +232,7 @@ class Method(nn.Module):
         )
 
     def on_step_start(self, at: Progress) -> None:
-        """Hook: called before each training step."""
+        """Hook: called before each training step, and before one without values that counts what a step takes."""
 
     @classmethod
     def imported(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
