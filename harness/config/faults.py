@@ -13,8 +13,10 @@ _KINDS = ("constrained-", "literal[")
 _LIST, _NUMBER = "must be a list in brackets, as [384,128]", "must be a number"
 _SAID = {
     **dict.fromkeys(("tuple_type", "list_type", "set_type"), _LIST),
-    **dict.fromkeys(("float_type", "float_parsing", "int_type", "int_parsing"), _NUMBER),
-    **dict.fromkeys(("int_from_float", "int_parsing_size"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), _NUMBER),
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "must be a whole number"
+    ),
 }
 
 
@@ -27,6 +29,8 @@ def explain(error: ValidationError, section: str = "") -> str:
         parts = [str(part) for part in item["loc"] if not str(part).startswith(_KINDS)]
         key = ".".join(filter(None, [section, *parts]))
         message = _SAID.get(item["type"], item["msg"].removeprefix("Value error, "))
+        if item["type"] == "literal_error":
+            message = f"must be {item['ctx']['expected']}"
         if key == "backbone.image_size" and message == _LIST:
             message = "must be height x width in pixels, as 384x128 or [384,128]"
         told.setdefault(key, []).append(message)
@@ -34,7 +38,8 @@ def explain(error: ValidationError, section: str = "") -> str:
         if not isinstance(item["input"], Mapping | BaseModel):
             given[key] = f", but got {brief(item['input'])}"
     lines = [
-        ": ".join(filter(None, [key, " or ".join(messages)])) + given.get(key, "")
+        ": ".join(filter(None, [key, " or ".join(messages).replace(" or must be ", " or ")]))
+        + given.get(key, "")
         for key, messages in told.items()
     ]
     return (

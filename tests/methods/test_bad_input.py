@@ -57,7 +57,11 @@ TOO_MUCH = {
     "a name that matches nothing": [
         ("lora", "maps=qq", r"no map of a block is called 'qq'\. Did you mean 'q'"),
         ("lora", "layers=top", r"method\.layers"),
-        ("ivlp", "text_depth=fist", r"method\.text_depth: .* integer.* or .*'first', but got 'fist'$"),
+        (
+            "ivlp",
+            "text_depth=fist",
+            r"text_depth: must be a whole number or 'all', .* or 'first', but got 'fist'$",
+        ),
         ("full_finetune", "loss=sdn", r"method\.loss"),
         *(
             [("peft", r"targets=.*\.quary", r"matches no map of .*: name some")]
