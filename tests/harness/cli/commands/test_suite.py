@@ -44,7 +44,7 @@ def test_the_command_runs_plans_tells_and_retries(untracked, monkeypatch, table,
     ("arguments", "told"),
     [
         (["run", "main_result"], "Did you mean 'main_results'"),
-        (["run", "main_results", "--set", "method.lrr=1"], "Did you mean"),
+        (["run", "main_results", "--set", "method.lrr=1"], "The keys of method are method.name."),
         (["run", "main_results", "--shard", "5/4"], "--shard takes i/n"),
         (["plan", "main_results", "--from-study", "cskt=none"], "no study storage"),
         (["run", "main_results", "--from-study", "cskd=x"], "Did you mean 'cskt'"),
