@@ -1,6 +1,6 @@
 """What is said of a config that cannot be: pydantic's complaints in words, and what no trial of a study may do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,8 +38,7 @@ def explain(error: ValidationError, section: str = "") -> str:
         if not isinstance(item["input"], Mapping | BaseModel):
             given[key] = f", but got {brief(item['input'])}"
     lines = [
-        ": ".join(filter(None, [key, " or ".join(messages).replace(" or must be ", " or ")]))
-        + given.get(key, "")
+        ": ".join(filter(None, [key, " or ".join(_one_choice(messages))])) + given.get(key, "")
         for key, messages in told.items()
     ]
     return (
@@ -47,6 +46,12 @@ def explain(error: ValidationError, section: str = "") -> str:
         + "; ".join(lines[:_MOST_FAULTS])
         + and_more(len(lines), _MOST_FAULTS)
     )
+
+
+def _one_choice(messages: Sequence[str]) -> list[str]:
+    """Return what is said of each kind that a field takes so that it can stand after `or`."""
+    first, *others = messages
+    return [first, *(message.removeprefix("must be ") for message in others)]
 
 
 def check_trial(config: RunConfig) -> None:

@@ -55,11 +55,12 @@ def check_acts(config: RunConfig, given: Iterable[str]) -> None:
         prefix, reasons = "", []
         for name in key.split("."):
             field = type(section).model_fields[name]
-            beside = {f"{prefix}{other}": getattr(section, other) for other in inert_where(field)}
-            if beside and all(
-                getattr(section, other) in values for other, values in inert_where(field).items()
-            ):
-                reasons.append(" and ".join(f"{other} is {_shown(value)}" for other, value in beside.items()))
+            where = inert_where(field)
+            beside = {other: getattr(section, other) for other in where}
+            if where and all(value in where[other] for other, value in beside.items()):
+                reasons.append(
+                    " and ".join(f"{prefix}{one} is {_shown(value)}" for one, value in beside.items())
+                )
             section, prefix = getattr(section, name), f"{prefix}{name}."
         if reasons and section != field.default:
             raise UsageError(

@@ -78,7 +78,6 @@ class StudyTracker:
                 "harness.kind": "trial",
                 "harness.trial": str(number),
                 STUDY_KEY: self.key,
-                PARENT: str(self.run_id),
             }
             name = f"{self.queue.name}-trial-{number}"
             opened.append(self._open(store, f"{self.key}-{number}", name, marks, {**self.params, **values}))

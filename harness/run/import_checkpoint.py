@@ -201,12 +201,11 @@ def _write(work: Import, record: Record, folder: RunFolder, root: Path) -> Recor
     save_weights(method, folder.file(WEIGHTS), mark)
     folder.note(record, BACKBONE)
     record.weights_sha256 = file_hash(folder.file(WEIGHTS))
-    pair = cost.pair_flops(outline(work.config), work.config.train.compared) if method.trained else None
-    paired = {} if pair is None else {"pair_training": pair}
+    pair = cost.pair_flops(outline(work.config), work.config.train.compared)
     record.accounting = {
         "parameters": cost.count_parameters(method).as_dict(),
         "checkpoint_bytes": folder.file(WEIGHTS).stat().st_size,
-        "flops": cost.training_flops(method) | paired,
+        "flops": cost.training_flops(method) | pair,
     }
     if work.reading is not None:
         encoder = Encoder(method, work.config, work.engine)

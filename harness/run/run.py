@@ -171,8 +171,6 @@ def _work(job: Job) -> Record:
     method = build_method(config, job.clip).to(engine.device)
     encoder = Encoder(method, config, engine)
     record.accounting["parameters"] = cost.count_parameters(method).as_dict()
-    if method.trained and (pair := cost.pair_flops(outline(config), config.train.compared)) is not None:
-        record.accounting["flops"] = {"pair_training": pair}
     with cost.PeakMemory(engine.device) as train_memory:
         state = _train(job, method, encoder, material) if method.trained else State()
     _choose(job, method, state)
@@ -278,7 +276,8 @@ def _keep_weights(job: Job, method: Method) -> None:
         save_weights(method, folder.file(WEIGHTS), {"identity": record.identity, "method": method.name})
         record.accounting["checkpoint_bytes"] = folder.file(WEIGHTS).stat().st_size
         record.weights_sha256 = file_hash(folder.file(WEIGHTS))
-    record.accounting["flops"] = record.accounting.get("flops", {}) | cost.training_flops(method)
+    pair = cost.pair_flops(outline(job.config), job.config.train.compared)
+    record.accounting["flops"] = cost.training_flops(method) | pair
 
 
 def _test(job: Job, encoder: Encoder, material: JointMaterial, state: State) -> None:

@@ -5,6 +5,7 @@ import statistics
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -73,29 +74,32 @@ def training_flops(method: Method) -> dict[str, int]:
     return _flops(method, forward_backward, "training")
 
 
-def pair_flops(method: Method, pairs: int) -> int | None:
-    """Count the floating-point operations of a whole training step, for each of its pairs.
+def pair_flops(method: Method, pairs: int) -> dict[str, int]:
+    """Count the floating-point operations of a whole training step, for each of its pairs, as `pair_training`.
 
     All passes through the towers that further views and soft labels take, what is beside the towers, and the losses,
     forward and backward. Captions have full length, and everything runs even where a method trains on what is kept.
-    Counted as above, best on the meta device, where it costs nothing; None of a method that looks at values there.
+    Counted as above, best on the meta device, where it costs nothing. Nothing is counted of a method that trains
+    nothing or looks at values there.
 
     Args:
         method: as it is trained.
         pairs: of a step; what is computed once a step is shared by so many.
     """
-    counter = FlopCounterMode(display=False)
+    if not method.trained:
+        return {}
+
+    def step() -> None:
+        total = method(_blank_batch(method, pairs)).total
+        torch.autograd.grad(total, [parameter for _, parameter in method.trainable()], allow_unused=True)
+
     try:
         method.begin_training()
-        method.on_step_start(
-            Progress(epoch=2, step=0, n_steps=2, epochs=3)
-        )  # ramps of a first epoch are over
-        with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
-            total = method(_blank_batch(method, pairs)).total
-            torch.autograd.grad(total, [parameter for _, parameter in method.trainable()], allow_unused=True)
+        # Ramps of a first epoch are over.
+        method.on_step_start(Progress(epoch=2, step=0, n_steps=2, epochs=3))
+        return {"pair_training": round(_counted(step) / pairs)}
     except Exception:  # whatever a method cannot do without values: a count is not worth a run
-        return None
-    return round(counter.get_total_flops() / pairs)
+        return {}
 
 
 def _blank_batch(method: Method, pairs: int) -> Batch:
@@ -136,11 +140,16 @@ def _flops(method: Method, work: Callable[[Encode, Tensor], object], name: str) 
     tokens = torch.zeros(1, clip.text_length, dtype=torch.long, device=device)
     counts = {}
     for tower, encode, given in (("image", method.encode_image, image), ("text", method.encode_text, tokens)):
-        counter = FlopCounterMode(display=False)
-        with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
-            work(encode, given)
-        counts[f"{tower}_{name}"] = int(counter.get_total_flops())
+        counts[f"{tower}_{name}"] = _counted(partial(work, encode, given))
     return counts
+
+
+def _counted(work: Callable[[], object]) -> int:
+    """Return the operations of some work, attention in its plain form."""
+    counter = FlopCounterMode(display=False)
+    with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
+        work()
+    return int(counter.get_total_flops())
 
 
 def step_summary(

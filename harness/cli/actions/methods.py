@@ -60,8 +60,8 @@ def describe(
     method = _blueprint(method_class, recipe, [override for _, override in given])
     config, clip = method.config, method.clip
     counts = count_parameters(method)
-    operations = training_flops(method)
-    pair = pair_flops(method, TrainConfig().compared) if method.trained else None
+    operations: dict[str, int | None] = {"pair_training": None, **training_flops(method)}
+    operations |= pair_flops(method, TrainConfig().compared)
     method.fold()
     docstring = inspect.getdoc(sys.modules[method_class.__module__]) or ""
     return {
@@ -72,7 +72,7 @@ def describe(
         "image_size": list(clip.image_size),
         "text_length": clip.text_length,
         "parameters": counts.as_dict() | {"checkpoint_bytes": counts.checkpoint_bytes},
-        "flops": operations | {"pair_training": pair} | inference_flops(method),
+        "flops": operations | inference_flops(method),
         "recipe": method_class.recipe,
         "fields": [
             _field(key, info, config) for key, info in type(config).model_fields.items() if key != "name"
