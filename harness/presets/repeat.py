@@ -10,6 +10,7 @@ from harness.config.removed import without_removed
 from harness.config.sections import RunConfig
 from harness.data.own_data import OWN_SETTINGS
 from harness.errors import HarnessError
+from harness.own.own_files import SHARES
 from harness.presets.resolve import build_stored, changed, override, resolve, usual_values
 from harness.presets.stored import shipped_method, with_known_input
 from harness.record import Record, sets_name
@@ -38,9 +39,16 @@ def repeating_command(record: Record) -> str | None:
 
 
 def data_options(data: Mapping[str, Any]) -> list[str]:
-    """Return the options that name a config's dataset: a name, or the file of data of one's own and how it is read."""
-    own = [word for key in OWN_SETTINGS if data.get(key) for word in (_OWN_OPTIONS[key], str(data[key]))]
-    return own if data.get("file") else ["--dataset", sets_name({"dataset": data})]
+    """Return the options that name a config's dataset: a name, or the file of data of one's own and how it is read.
+
+    The usual shares are left out: a config has them also where the file names its splits, beside which none are taken.
+    """
+    if not data.get("file"):
+        return ["--dataset", sets_name({"dataset": data})]
+    told = {option: data.get(key) for key, option in _OWN_OPTIONS.items()}
+    if told["--shares"] == SHARES:
+        del told["--shares"]
+    return [word for option, value in told.items() if value for word in (option, str(value))]
 
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:

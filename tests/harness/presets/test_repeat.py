@@ -72,12 +72,15 @@ def test_other_commands_that_make_many_runs_repeat_none(made_by):
 
 def test_data_of_ones_own_are_named_by_their_file():
     config = resolve("cskt", "icfg").model_dump(mode="json")
-    own = {"file": "/a b/street.csv", "images": "/photos", "columns": "image=x", "shares": "80/10/10"}
+    own = {"file": "/a b/street.csv", "images": "/photos", "columns": "image=x", "shares": "70/10/20"}
     config["dataset"] |= {"root": "/data", **own}
     expected = (
-        "--data '/a b/street.csv' --images /photos --columns image=x --shares 80/10/10 --data-root /data"
+        "--data '/a b/street.csv' --images /photos --columns image=x --shares 70/10/20 --data-root /data"
     )
     assert expected in repeating_command(record_with(config, WORKER))
+    config["dataset"]["shares"] = "80/10/10"
+    usual = "--data '/a b/street.csv' --images /photos --columns image=x --data-root /data"
+    assert usual in repeating_command(record_with(config, WORKER)), "refused where the file names its splits"
 
 
 def test_a_command_of_its_own_stays_and_an_unknown_one_is_none():
