@@ -78,7 +78,7 @@ whole:
 # Last of all and apart: with Transformers, which PEFT brings, every start of open_clip takes longer.
 test-peft: develop
 	$(PIP) --quiet -e '.[peft]'
-	$(BIN)/python -m pytest -q -m 'slow or not slow' tests/methods/test_peft.py
+	$(PYTEST) --dist load -m "slow or not slow" tests/methods/test_peft.py
 
 lint:
 	$(BIN)/ruff check
