@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from harness.compute.shapes import KnownShapes
 from harness.method_parts.batch import Batch
 from harness.method_parts.schedule import Progress
 from harness.methods import Method
@@ -147,7 +148,7 @@ def _flops(method: Method, work: Callable[[Encode, Tensor], object], name: str) 
 def _counted(work: Callable[[], object]) -> int:
     """Return the operations of some work, attention in its plain form."""
     counter = FlopCounterMode(display=False)
-    with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), counter:
+    with sdpa_kernel(SDPBackend.MATH), torch.enable_grad(), KnownShapes(), counter:
         work()
     return int(counter.get_total_flops())
 
