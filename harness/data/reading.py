@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.compute.child_processes import check_not_importing
 from harness.config.sections import DatasetConfig
 from harness.data.annotations import (
     MissingData,
@@ -117,6 +118,7 @@ def read_dataset(
     Raises `DataError` that says where the data come from, where they are expected and what was found, or what no run
     can be made of.
     """
+    check_not_importing()
     dataset = DATASETS.get(config.name)
     place = ensure_twin(dataset, config.root, listener) if config.synthetic else data_root(config.root)
     annotation = annotation_of(dataset, place)

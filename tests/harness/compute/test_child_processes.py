@@ -11,6 +11,12 @@ if __name__ == "__main__":
         print(*{pool.submit(os.getpid).result() for _ in range(8)}, flush=True)
         time.sleep(60)
 """
+UNGUARDED = """
+from harness.config.sections import DatasetConfig
+from harness.data.reading import read_dataset
+from harness.listener import Listener
+read_dataset(DatasetConfig(name="icfg", synthetic=True, root={root!r}), Listener())
+"""
 
 
 def alive(pid):
@@ -32,3 +38,12 @@ def test_the_processes_of_a_killed_command_end(tmp_path):
     while any(map(alive, children)) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(map(alive, children))
+
+
+def test_a_script_that_begins_its_work_when_it_is_imported_ends_and_hears_why(tmp_path):
+    (tmp_path / "work.py").write_text(UNGUARDED.format(root=str(tmp_path)))
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "work.py")], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert 'put what it does under `if __name__ == "__main__":`' in done.stderr
