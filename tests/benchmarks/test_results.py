@@ -13,7 +13,7 @@ from harness.bundle import import_bundle, verify_bundle
 from harness.results.run_source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
-TWINS = {"icfg": (27, 79), "cuhk": (27, 79), "rstp": (27, 79), "ufine": (12, 34)}
+TWINS = {"icfg": (27, 79), "cuhk": (27, 79), "rstp": (27, 79), "ufine": (27, 79)}
 
 
 def bundle(twin):
