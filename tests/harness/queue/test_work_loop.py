@@ -22,7 +22,7 @@ from harness.queue.work_loop import Job, Work, do_jobs, until, when_free
 from harness.track.mlflow_store import Store
 from harness.track.run_row import PARENT
 
-STUDY, TRIALS = "killed", 3
+STUDY, TRIALS, EPOCHS = "killed", 3, 8
 
 
 class Jobs(Work):
@@ -160,7 +160,7 @@ def test_a_busy_folder_is_waited_for(monkeypatch):
 def start_sweep(world, twins, tmp_path):
     """Return a call that starts a real sweep with two worker processes."""
     quick = world.without_epochs()
-    settings = [part for text in (*quick, "train.epochs=8") for part in ("--set", text)]
+    settings = [part for text in (*quick, f"train.epochs={EPOCHS}") for part in ("--set", text)]
     command = [sys.executable, "-m", "harness", "sweep", "-m", "full_finetune", "-d", "icfg", "--synthetic"]
     command += ["--runs", str(tmp_path), "--data-root", str(twins), "--study", STUDY, "--workers", "2"]
     command += ["--trials", str(TRIALS), "--test-seeds", "0", *settings]
@@ -173,13 +173,16 @@ def start_sweep(world, twins, tmp_path):
 
 
 def running(tmp_path):
-    """Return the process of a worker that is at a trial of which it has reported an epoch, once there is one."""
-    deadline = time.monotonic() + 120
+    """Return the process of a worker that is at a trial of which it has reported few epochs, once there is one.
+
+    One that has reported most of them may be at its next trial by the time that it is stopped.
+    """
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         if (tmp_path / "optuna.db").is_file() and (tmp_path / "studies" / STUDY / "workers").is_dir():
             queue = Queue(STUDY, f"sqlite:///{tmp_path / 'optuna.db'}", folder=tmp_path)
             for job in queue.running():
-                if job.intermediate_values and "worker" in job.user_attrs:
+                if 0 < len(job.intermediate_values) <= EPOCHS // 2 and "worker" in job.user_attrs:
                     return int(job.user_attrs["worker"].split("-")[-2]), job
         time.sleep(0.1)
     raise AssertionError("no worker began a trial")
