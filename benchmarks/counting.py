@@ -3,12 +3,9 @@
 from contextlib import nullcontext
 from unittest.mock import patch
 
-import torch
-
 from benchmarks.common import Outcome, claim, cpu_seconds, outcome
-from harness.clip.model import load_clip
-from harness.config.sections import BackboneConfig, TrainConfig
-from harness.methods import METHODS, Method
+from harness.presets.resolve import resolve
+from harness.run.job import outline
 from harness.train import cost
 
 NAMES = ("cskt", "full_finetune", "irra", "linear_probe", "tbps_clip")
@@ -24,7 +21,8 @@ def run() -> Outcome:
             counts["anew", name], anew = _counted(name)
         if counts["known", name] != counts["anew", name]:
             raise AssertionError(f"{name} is counted as {counts}")
-        seconds = {"known": seconds["known"] + known, "anew": seconds["anew"] + anew}
+        seconds["known"] += known
+        seconds["anew"] += anew
     return outcome(
         "Counting operations without weights, five methods on ViT-B/16",
         "python -m benchmarks counting",
@@ -35,17 +33,11 @@ def run() -> Outcome:
 
 def _counted(name: str) -> tuple[dict[str, int], float]:
     """Return a method's counts, and the processor's seconds that they took."""
-    method, found = _blueprint(name), {}
+    config = resolve(name, "icfg")
+    method, found = outline(config), {}
 
     def count() -> None:
-        found.update(cost.training_flops(method) | cost.pair_flops(method, TrainConfig().compared))
+        found.update(cost.training_flops(method) | cost.pair_flops(method, config.train.compared))
         found.update(cost.inference_flops(method))
 
     return found, cpu_seconds(count)
-
-
-def _blueprint(name: str) -> Method:
-    clip = load_clip(BackboneConfig(pretrained=None), device="meta")
-    method_class = METHODS.get(name)
-    with torch.device("meta"):
-        return method_class(clip, method_class.Config(name=name))

@@ -45,8 +45,6 @@ class Times:
 
     def of_all(self, epochs: int, tests: int) -> float:
         """Return the seconds of the whole run, with further tests."""
-        if not self.steps:
-            return self.whole + tests * self.test
         more = (self.steps * epochs - self.taken) * self.step + (epochs - 1) * self.validation
         return self.whole + more + tests * self.test
 
