@@ -1,8 +1,10 @@
 """Recipes of image augmentation on the processor, and how many kernels each way launches for a batch."""
 
 import random
+import statistics
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -11,9 +13,11 @@ from torchvision.transforms import v2
 
 from benchmarks.common import Claim, Outcome, claim, cpu_seconds, outcome
 from harness.config.augment import AugmentConfig
+from harness.images import operations
 from harness.images.augment import STATISTICS, Augment
+from harness.images.contrast_views import ContrastViews
 
-SIZE, N_IMAGES, BATCH_SIZE, REPEATS = (224, 224), 64, 320, 5
+SIZE, SMALL, N_IMAGES, BATCH_SIZE, REPEATS = (224, 224), (96, 32), 64, 320, 5
 RECIPES = ("flip_crop_erase", "pool", "stack", "auto", "rand", "trivial")
 
 
@@ -91,6 +95,38 @@ def against_library(recipe: str, n_drawn: int, images: Tensor) -> list[Claim]:
     ]
 
 
+def by_parts() -> list[Claim]:
+    """Measure several small images at a time against one by one, in turn."""
+    images = torch.randint(0, 256, (N_IMAGES, 3, *SMALL), dtype=torch.uint8)
+    views, generator = ContrastViews(SMALL), torch.Generator().manual_seed(1)
+    augment, out = Augment(AugmentConfig(recipe="stack"), SMALL), torch.empty(images.shape)
+    ways: dict[str, Callable[[], object]] = {
+        "stack": lambda: augment.apply(images, augment.draw(N_IMAGES, generator), out),
+        "views for a self-supervised loss": lambda: views.apply(
+            list(images), views.draw(N_IMAGES, generator)
+        ),
+    }
+    return [
+        claim(
+            f"{what}, {SMALL[0]}x{SMALL[1]}: by parts against one by one",
+            against_single(way),
+            unit="x",
+            at_most=0.8,
+        )
+        for what, way in ways.items()
+    ]
+
+
+def against_single(work: Callable[[], object]) -> float:
+    """Return the processor's time against that of one image at a time."""
+    ratios = []
+    for _ in range(REPEATS):
+        together = cpu_seconds(work)
+        with patch.object(operations, "_IN_CACHE", 1):
+            ratios.append(together / cpu_seconds(work))
+    return statistics.median(ratios)
+
+
 def run() -> Outcome:
     """Measure with one thread."""
     torch.set_num_threads(1)
@@ -106,9 +142,9 @@ def run() -> Outcome:
         )
         for recipe in RECIPES
     ]
-    claims += against_library("pool", 2, images) + against_library("stack", 0, images)
+    claims += against_library("pool", 2, images) + against_library("stack", 0, images) + by_parts()
     return outcome(
-        "Image augmentation, 224x224, one core",
+        "Image augmentation, 224x224 but where another size is named, one core",
         "python -m benchmarks augment",
         claims,
         n_images=N_IMAGES,

@@ -161,16 +161,21 @@ def dated(result: Outcome) -> dict[str, Any]:
 
 
 def with_earlier(
-    file: Path, result: dict[str, Any], judged: Callable[[str, Any], Sequence[Claim]]
+    file: Path,
+    result: dict[str, Any],
+    judged: Callable[[str, Any], Sequence[Claim]],
+    *,
+    key: str = "methods",
 ) -> dict[str, Any]:
-    """Return a result by method with what an earlier one found of methods that were not measured this time.
+    """Return a result by method, or by another key, with what an earlier one found of those not measured this time.
 
     Args:
         file: the earlier result, if there is one.
         result: of this time, its methods in `facts["methods"]`.
         judged: the claims about one method, of its name and what was found.
+        key: of the facts, what takes the place of methods.
     """
-    before = json.loads(file.read_text())["facts"]["methods"] if file.is_file() else {}
-    methods = {**before, **result["facts"]["methods"]}
-    claims = [row for item in methods.items() for row in judged(*item)]
-    return {**result, "claims": claims, "facts": {**result["facts"], "methods": methods}}
+    before = json.loads(file.read_text())["facts"][key] if file.is_file() else {}
+    found = {**before, **result["facts"][key]}
+    claims = [row for item in found.items() for row in judged(*item)]
+    return {**result, "claims": claims, "facts": {**result["facts"], key: found}}

@@ -8,8 +8,8 @@
 A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
 runs keeps the table that it has: nothing is typed by hand. `--reports` makes reports, all or those of the named tables,
 and takes columns of their tables, `--protocols` that of other protocols, from runs of their suites alone;
-`--static` counts all methods on two CLIPs without weights instead. Ranks, intervals and costs are those of `harness
-report leaderboard` and `parameter_efficiency`.
+`--static` counts all methods on two CLIPs without weights instead, and says what the tiny CLIP learned. Ranks,
+intervals and costs are those of `harness report leaderboard` and `parameter_efficiency`.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.actions.methods import COUNTED, counted, describe_all
+from harness.clip.tiny import weights
 from harness.files import read_json
 from harness.listener import Listener
 from harness.pages.tables import DASH, count_text, row_interval
@@ -96,6 +97,7 @@ REPORTS = {
 }
 # The figure of a report's first protocol that stands beside its table.
 FIGURES = {"order": "published-order-1.png"}
+HELD_OUT = ("t2i/R1", "t2i/R5", "t2i/mAP", "i2t/R1")
 PROTOCOLS = ("method", "protocol", "pairs", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p")
 # Of the captions that steps were measured with: longer ones take another share of a step.
 MEASURED_LENGTH = "77"
@@ -227,7 +229,17 @@ def static_tables() -> dict[str, str]:
     for name, size in STATIC.items():
         rows = [counted(row) for row in describe_all(name, size, Listener()) if "refused" not in row]
         found[name] = markdown(COUNTED, [(f"`{first}`", *rest) for first, *rest in rows])
-    return found
+    return found | {"held-out": held_out_table()}
+
+
+def held_out_table() -> str:
+    """Return what the tiny CLIP that `--synthetic` takes reaches on unseen pairs of its corpus, by kind of picture."""
+    record = read_json(weights("web").with_suffix(".json"), of=dict)
+    rows = [
+        (kind.replace("_", " "), *(f"{figures[name]:.1f}" for name in HELD_OUT))
+        for kind, figures in record["held_out"].items()
+    ]
+    return markdown(("pictures", "R@1", "R@5", "mAP", "R@1, image to text"), rows)
 
 
 def departures(row: dict[Any, Any]) -> dict[str, str]:

@@ -1,26 +1,34 @@
-"""How long each shipped suite takes on the twins: the processor's seconds of its runs, half of which two cores need.
+"""How long each shipped suite takes on the twins, with two workers on two cores that have nothing else to do.
 
-No suite is run: of each different run a few steps, one validation and the test are timed on one thread, and its other
-steps and epochs take as long. The start of workers and the report at the end are no part of it.
+No suite is run: of each different run a few steps, one validation and the test are timed, and its other steps and
+epochs take as long. Two runs are timed at any moment, one thread each, since two workers slow one another. The start
+of workers and the report at the end are no part of it. `python -m benchmarks.suite_times SUITE ...` times some alone.
 """
 
+import argparse
+import heapq
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import torch
 
-from benchmarks.common import Outcome, claim, outcome
+from benchmarks.__main__ import RESULTS, write_table
+from benchmarks.common import Claim, Outcome, claim, dated, outcome, with_earlier
 from harness.addresses import sqlite_url
 from harness.config.sections import RunConfig
+from harness.files import write_json
 from harness.method_parts.schedule import Progress
 from harness.run import run as run_module
 from harness.suites.cells import Cell, expand
@@ -28,7 +36,8 @@ from harness.suites.suite_files import load_suite, suite_names
 from harness.train.checkpoint import State
 from harness.train.loop import Training
 
-STEPS = 4  # of each run; the first is no measure of the others, where there are others
+FILE = RESULTS / "suite_times.json"
+STEPS = 3  # of each run; the first is no measure of the others, where there are others
 CORES, MOST_MINUTES = 2, 30
 
 
@@ -87,32 +96,62 @@ class Watch:
 TAKE_TEST = run_module.take_test
 
 
-def run() -> Outcome:
-    """Time each different run once, and add up those of each suite."""
-    torch.set_num_threads(1)
+def run(names: Sequence[str] = ()) -> Outcome:
+    """Time each different run of some suites, or of all, once; two workers take those of each suite in turn."""
+    suites = {name: expand(load_suite(name), synthetic=True).cells for name in names or suite_names()}
+    configs = {_key(cell): _config(cell) for cells in suites.values() for cell in cells}
     known: dict[str, Times] = {}
-    claims, facts = [], {}
-    with _place() as folder:
-        for name in suite_names():
-            cells = expand(load_suite(name), synthetic=True).cells
-            seconds = [_seconds(cell, known, folder) for cell in cells]
-            facts[name] = {"runs": len(cells), "processor_seconds": sum(seconds), "longest": max(seconds)}
-            minutes = sum(seconds) / 60 / CORES
-            claims.append(claim(f"{name}, {len(cells)} runs", minutes, unit="min", at_most=MOST_MINUTES))
-            print(f"{name}: {len(cells)} runs, {minutes:.1f} min on two cores", flush=True)
-    title = "Each suite on the twins: half of its runs' processor time, which two idle cores take"
+    facts: dict[str, dict[str, float]] = {}
+    with _place() as folder, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
+        timed = pool.map(partial(_timed, folder), configs.values())
+        for name, cells in suites.items():
+            for cell in cells:
+                if _key(cell) not in known:
+                    known[_key(cell)] = next(timed)
+            seconds = [
+                known[_key(cell)].of_all(_config(cell).train.epochs, len(cell.tests)) for cell in cells
+            ]
+            minutes = _of_workers(seconds) / 60
+            facts[name] = {"runs": len(cells), "minutes": minutes, "longest_run_seconds": max(seconds)}
+            print(f"{name}: {len(cells)} runs, {minutes:.1f} min", flush=True)
+    title = f"Each suite on the twins with {CORES} workers"
+    claims = [one for found in facts.items() for one in _judged(*found)]
     return outcome(title, "python -m benchmarks suite_times", claims, suites=facts)
 
 
-def _seconds(cell: Cell, known: dict[str, Times], folder: Path) -> float:
-    config = cell.config.model_copy(update={"seed": 1})
-    key = config.model_dump_json()
-    if key not in known:
-        known[key] = _timed(config, folder)
-    return known[key].of_all(config.train.epochs, len(cell.tests))
+def main() -> None:
+    """Time some suites alone: the others keep what was measured of them."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("names", nargs="+", choices=suite_names(), metavar="SUITE")
+    result = dated(run(parser.parse_args().names))
+    write_json(FILE, with_earlier(FILE, result, _judged, key="suites"))
+    write_table()
 
 
-def _timed(config: RunConfig, folder: Path) -> Times:
+def _judged(name: str, found: dict[str, float]) -> list[Claim]:
+    return [claim(f"{name}, {found['runs']} runs", found["minutes"], unit="min", at_most=MOST_MINUTES)]
+
+
+def _config(cell: Cell) -> RunConfig:
+    """Return the run of a cell with a seed that all have, for seeds take the same time."""
+    return cell.config.model_copy(update={"seed": 1})
+
+
+def _key(cell: Cell) -> str:
+    return _config(cell).model_dump_json()
+
+
+def _of_workers(seconds: list[float]) -> float:
+    """Return when the last worker is done, if whoever is free takes the next run."""
+    free = [0.0] * CORES
+    for each in seconds:
+        heapq.heapreplace(free, free[0] + each)
+    return max(free)
+
+
+def _timed(folder: Path, config: RunConfig) -> Times:
+    """Time a shortened run on one thread."""
+    torch.set_num_threads(1)
     watch = Watch()
     off = config.train.model_copy(update={"prefetch": False})  # a thread that runs ahead would be counted
     began = time.process_time()
@@ -127,8 +166,13 @@ def _timed(config: RunConfig, folder: Path) -> Times:
 
 @contextmanager
 def _place() -> Iterator[Path]:
-    """Give a folder for the shortened runs, which no other folder or store ever holds."""
+    """Give a folder for the shortened runs, which no other folder or store ever holds, and for the twins."""
     with tempfile.TemporaryDirectory() as name:
-        uri = {"MLFLOW_TRACKING_URI": sqlite_url(Path(name) / "mlflow.db")}
-        with patch.dict(os.environ, uri):
+        own = {"MLFLOW_TRACKING_URI": sqlite_url(Path(name) / "mlflow.db")}
+        own |= {"HARNESS_DATA": f"{name}/data", "HARNESS_CACHE": f"{name}/cache"}
+        with patch.dict(os.environ, own):
             yield Path(name)
+
+
+if __name__ == "__main__":
+    main()

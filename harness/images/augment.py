@@ -15,7 +15,7 @@ from harness.compute.transfer import sent
 from harness.config.augment import AugmentConfig
 from harness.config.pixels import STATISTICS, Normalisation
 from harness.images.draws import Changes, erase_boxes
-from harness.images.operations import inside
+from harness.images.operations import inside, parts_in_cache
 from harness.images.policies import PolicyAugment
 from harness.images.pool import pool_operations
 
@@ -119,14 +119,13 @@ class Augment:
         return out
 
     def _apply_changes(self, images: Tensor, changes: Changes, out: Tensor | None) -> Tensor:
-        """Change pixels and normalise: image by image on the processor, the whole batch at once elsewhere."""
+        """Change pixels and normalise: by parts that fit its cache on the processor, all at once elsewhere."""
         assert self._recipe is not None, "drawn for another recipe"
         if images.device.type != "cpu":
             return self._to_normal(self._recipe.apply(images, changes))
         out = torch.empty(images.shape) if out is None else out[: len(images)]
-        for place in range(len(images)):
-            one = slice(place, place + 1)
-            self._normalise_into(self._recipe.apply(images[one], changes[one])[0], out[place])
+        for part in parts_in_cache(images):
+            self._normalise_into(self._recipe.apply(images[part], changes[part]), out[part])
         return out
 
     def _crop(self, image: Tensor, flip: bool, offset: list[int]) -> Tensor:

@@ -84,11 +84,9 @@ class ContrastViews:
         cropped = self._crop(images, draws.crop)
         if torch.device(device).type != "cpu":
             return self._finish(sent(cropped, device), draws.changes)
-        # One image at a time stays in the processor's cache through all steps.
         out = torch.empty(cropped.shape)
-        for place in range(len(cropped)):
-            one = slice(place, place + 1)
-            out[one] = self._finish(cropped[one], draws.changes[one])
+        for part in pixels.parts_in_cache(cropped):
+            out[part] = self._finish(cropped[part], draws.changes[part])
         return out
 
     def _crop(self, images: Sequence[Tensor], numbers: Tensor) -> Tensor:

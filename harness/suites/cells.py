@@ -100,6 +100,7 @@ def expand(
     *,
     synthetic: bool = False,
     overrides: Sequence[str] = (),
+    datasets: Sequence[str] = (),
     seeds: int | None = None,
     data_root: Path | str | None = None,
     study_preset: StudyPreset | None = None,
@@ -110,6 +111,7 @@ def expand(
         suite: the table.
         synthetic: run on synthetic twins, with their preset.
         overrides: `section.field=value`, on top of what the suite and its rows set.
+        datasets: registry names, or several joined by +, in place of the suite's.
         seeds: how many seeds, in place of the suite's number.
         data_root: folder that holds the datasets.
         study_preset: gives, for a row on a study and a dataset, the YAML file of the best configuration.
@@ -117,6 +119,8 @@ def expand(
     Raises `UsageError` that names suite and row for a configuration that cannot be.
     """
     _check_overrides(suite, overrides)
+    chosen = tuple(dict.fromkeys(name.replace("-", "_") for name in datasets))
+    suite = suite.model_copy(update={"datasets": chosen or suite.datasets_run(synthetic)})
     n_seeds = _n_seeds(suite, synthetic, seeds)
     _check_extent(suite, synthetic, n_seeds)
     way = _Way(suite, synthetic, tuple(overrides), n_seeds, data_root, study_preset)
@@ -185,6 +189,8 @@ def _cells(way: _Way, row: Row, dataset: str) -> Iterator[Cell | Skipped]:
 
 def _reason(way: _Way, row: Row, dataset: str) -> str | None:
     """Return why a row cannot run on a dataset, or None."""
+    if way.synthetic and not row.synthetic:
+        return "it says nothing on synthetic twins"
     if SIGN not in dataset and is_test_only(DATASETS.get(dataset)):
         return f"{dataset} has no training split"
     skipped = (METHODS.get(row.method).skip(part) for part in parts_of(dataset))

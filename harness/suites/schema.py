@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     field_validator,
     model_validator,
 )
@@ -123,6 +124,7 @@ class Row(_Part):
         presets: presets on top of the suite's.
         set: config overrides by dotted key, on top of the suite's.
         synthetic_set: in place of `set`, key by key, when the suite runs on synthetic twins.
+        synthetic: false for a row that says nothing on synthetic twins and is left out there.
         init_from: name of a row above; each run starts from the towers that this row's run of the same dataset and
             seed trained, once that is there (`backbone.init_from`).
         from_study: name of a study whose best configuration comes on top of the presets; such rows run with
@@ -136,6 +138,7 @@ class Row(_Part):
     presets: tuple[str, ...] = ()
     set: Settings = {}
     synthetic_set: Settings = {}
+    synthetic: StrictBool = True
     init_from: RowName | None = None
     from_study: str | None = None
     vary: Variations = {}
@@ -182,6 +185,7 @@ class Suite(_Part):
         title, question: what the table shows, in words.
         report: registry name of the report that is written at the end; None writes none.
         datasets: registry names, or several joined by + that are learned from together; each row runs on each.
+        synthetic_datasets: in place of `datasets`, on synthetic twins; none means the same.
         seeds: how many seeds each row runs with: 1 to this number.
         synthetic_seeds: how many on synthetic twins; None means `seeds`.
         rows: the table's lines.
@@ -199,6 +203,7 @@ class Suite(_Part):
     question: Words = ""
     report: PlugIn | None = None
     datasets: tuple[PlugIn, ...] = Field(min_length=1)
+    synthetic_datasets: tuple[PlugIn, ...] = ()
     seeds: int = Field(1, ge=1, le=MOST_SEEDS, strict=True)
     synthetic_seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, strict=True)
     rows: tuple[Row, ...] = Field(min_length=1)
@@ -214,7 +219,7 @@ class Suite(_Part):
     def _listed(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
-    @field_validator("datasets", "evaluate", "gallery", "published")
+    @field_validator("datasets", "synthetic_datasets", "evaluate", "gallery", "published")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         double = next((name for name in names if names.count(name) > 1), None)
@@ -240,6 +245,10 @@ class Suite(_Part):
                 )
             above.add(row.name)
         return self
+
+    def datasets_run(self, synthetic: bool) -> tuple[str, ...]:
+        """Return the datasets that each row runs on."""
+        return (self.synthetic_datasets if synthetic else ()) or self.datasets
 
     def settings(self, synthetic: bool) -> Settings:
         """Return the overrides of all rows by dotted key."""

@@ -127,7 +127,8 @@ def _check_names(suite: Suite) -> None:
     # Where these are imported, those that a file of the user's describes are known, too.
     import_module("harness.datasets")
     datasets = plugins("datasets").names()
-    _check_known("dataset", [part for name in suite.datasets for part in split_sets(name)], datasets)
+    wanted = [*suite.datasets, *suite.synthetic_datasets]
+    _check_known("dataset", [part for name in wanted for part in split_sets(name)], datasets)
     _check_known("dataset", suite.evaluate, [*datasets, OTHERS])
     _check_known("method", (row.method for row in suite.rows), plugins("methods").names())
     _check_known("published table", suite.published, published_names())

@@ -74,7 +74,8 @@ def suite_schema(methods: Sequence[str]) -> dict[str, Any]:
     row["method"] |= {"enum": sorted({*methods, *METHODS.needing()})}
     suite["report"]["anyOf"][0] |= {"enum": plugins("reports").names()}
     several = {"type": "string", "pattern": r"^\w+(\+\w+)+$"}
-    suite["datasets"]["items"] = {"anyOf": [{"enum": datasets}, several]}
+    for name in ("datasets", "synthetic_datasets"):
+        suite[name]["items"] = {"anyOf": [{"enum": datasets}, several]}
     suite["published"]["items"] |= {"enum": published_names()}
     factor = {"type": "integer", "minimum": 2, "maximum": LARGEST_FACTOR}
     suite["gallery"]["items"] = {"anyOf": [factor, {"type": "string"}]}

@@ -48,6 +48,16 @@ def scores(one):
     return tuple(_interval(one, name) for name in ("R1", "mAP"))
 
 
+def test_what_the_tiny_clip_learned_is_what_its_record_says():
+    record = json.loads((ROOT / "harness" / "clip" / "tiny" / "web.json").read_text())
+    rows = {cells[0].replace(" ", "_"): cells[1:] for cells in cells_of("held-out")}
+    assert rows == {
+        kind: [f"{found[name]:.1f}" for name in ("t2i/R1", "t2i/R5", "t2i/mAP", "i2t/R1")]
+        for kind, found in record["held_out"].items()
+    }
+    assert record["command"] in (ROOT / "RESULTS.md").read_text()
+
+
 @pytest.mark.parametrize("twin", TWINS)
 def test_the_table_says_what_the_runs_say(twin):
     rows = cells_of(twin)

@@ -33,7 +33,7 @@ from harness.sweep.show_study import best_preset, find_summary
 
 FAILED = 1
 # Options that say which cells a suite has, which `status` must be told as `run` was.
-CELLS = ("synthetic", "overrides", "seeds", "from_studies", "shard", "data_root")
+CELLS = ("synthetic", "overrides", "datasets", "seeds", "from_studies", "shard", "data_root")
 
 
 def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
@@ -107,6 +107,7 @@ def _expanded(options: dict[str, Any]) -> Expansion:
         _on_studies(load_suite(options["suite"]), options["from_studies"]),
         synthetic=options["synthetic"],
         overrides=options["overrides"],
+        datasets=options["datasets"],
         seeds=options["seeds"],
         data_root=options["data_root"],
         study_preset=partial(_study_preset, options),

@@ -7,7 +7,7 @@ import click
 
 from harness.cli import completing
 from harness.cli.completing import offering
-from harness.cli.names import SuiteName
+from harness.cli.names import PlugIn, SuiteName
 from harness.cli.options import (
     NearestGroup,
     data_root_option,
@@ -37,6 +37,14 @@ overrides_option = option(
     shell_complete=offering(completing.settings),
     help="Override a config key in all cells.",
 )
+datasets_option = option(
+    "--dataset",
+    "-d",
+    "datasets",
+    type=PlugIn("datasets", joint=True),
+    multiple=True,
+    help="Run on this dataset instead of the suite's; several times for several.",
+)
 seeds_option = option(
     "--seeds", type=click.IntRange(1, MOST_SEEDS), help="Seeds of each row, instead of the suite's."
 )
@@ -56,6 +64,7 @@ def cells_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.argument("suite", metavar="SUITE", type=SuiteName()),
         synthetic_option,
         overrides_option,
+        datasets_option,
         seeds_option,
         from_study_option,
         shard_option,
@@ -143,7 +152,8 @@ def run(obj: dict[str, Any], /, **options: Any) -> int:
 
     \b
     harness suite run cross_dataset --synthetic --workers 2
-    harness suite run my_table.yaml --seeds 3 --shard 1/4
+    harness suite run main_results --dataset icfg --seeds 5
+    harness suite run my_table.yaml --shard 1/4
     harness suite run main_results --slurm --profile cluster.yaml --workers 8
 
     A failing cell does not stop the rest. The same command resumes after an interruption; other machines help

@@ -28,7 +28,7 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
         return
     seeds = (suite.synthetic_seeds if synthetic else None) or suite.seeds
     facts = {
-        "datasets": ", ".join(suite.datasets),
+        "datasets": ", ".join(suite.datasets_run(synthetic)),
         "seeds": str(seeds),
         "tested on": ", ".join(suite.evaluate) or "its own dataset",
         **(
@@ -48,7 +48,10 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
     for row in suite.rows:
         start = [f"starts from {row.init_from}"] if row.init_from else []
         settings = ", ".join([*row.presets, *start, *_settings(row.settings(synthetic))])
-        rows.append([row.name, row.method, settings or "–", str(len(row.variations(synthetic)))])
+        variations = str(len(row.variations(synthetic)))
+        if synthetic and not row.synthetic:
+            settings, variations = "left out on synthetic twins", "–"
+        rows.append([row.name, row.method, settings or "–", variations])
     header = ("row", "method", "presets and settings", "variations")
     table("rows", header, rows, text=header[:3], leaving=("variations", "method"))
 

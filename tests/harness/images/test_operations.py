@@ -141,6 +141,23 @@ def test_colour_jitter_keeps_each_images_own_order(n_parts):
     assert_as_torchvision(operations.color_jitter, torch.cat([order.double(), strengths], dim=1), theirs)
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "ends"),
+    [
+        (3, (384, 128), [1, 2, 3]),
+        (2, (900, 700), [1, 2]),
+        (35, (96, 32), [16, 32, 35]),
+        (5, (96, 32), [5]),
+        (0, SIZE, []),
+    ],
+)
+def test_small_images_are_changed_several_at_a_time_and_large_ones_one_by_one(n, size, ends):
+    images = torch.arange(n).view(n, 1, 1, 1).expand(n, 3, *size)
+    parts = [images[part, 0, 0, 0].tolist() for part in operations.parts_in_cache(images)]
+    assert [place for part in parts for place in part] == list(range(n))
+    assert [part[-1] + 1 for part in parts] == ends
+
+
 def test_images_are_taken_and_put_back_at_their_places():
     places = torch.tensor([1, 5])
     images = pictures()

@@ -70,6 +70,27 @@ def test_synthetic_seeds_count_on_twins_only_and_the_callers_number_most():
         expand(given, seeds=0)
 
 
+def test_synthetic_datasets_count_on_twins_only_and_the_callers_most():
+    given = suite(synthetic_datasets=["cuhk"], evaluate="others")
+    assert names(expand(given)) == ["linear_probe/icfg/1", "linear_probe/cuhk/1"]
+    (alone,) = expand(given, synthetic=True).cells
+    assert (alone.name, alone.tests) == ("linear_probe/cuhk/1", ())
+    both = expand(given, synthetic=True, datasets=["rstp", "icfg", "rstp"])
+    assert [(cell.dataset, cell.tests) for cell in both.cells] == [("rstp", ("icfg",)), ("icfg", ("rstp",))]
+    (joint,) = expand(given, datasets=["cuhk+icfg"]).cells
+    assert joint.name == "linear_probe/cuhk+icfg/1"
+
+
+def test_a_row_that_says_nothing_on_twins_is_left_out_there_and_told():
+    rows = [{"method": "linear_probe"}, {"method": "cskt", "synthetic": False, "vary": {"method.lr": [0.1]}}]
+    assert len(expand(suite(rows, datasets=["icfg"])).cells) == 3
+    found = expand(suite(rows, datasets=["icfg"]), synthetic=True)
+    assert names(found) == ["linear_probe/icfg/1"]
+    assert [(one.row, one.reason) for one in found.skipped] == [
+        ("cskt", "it says nothing on synthetic twins")
+    ]
+
+
 def test_the_data_root_is_part_of_every_cell(tmp_path):
     assert expand(suite(), data_root=tmp_path).cells[0].config.dataset.root == str(tmp_path)
 

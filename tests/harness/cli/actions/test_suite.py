@@ -22,6 +22,7 @@ OPTIONS = {
     "suite": "main_results",
     "synthetic": True,
     "overrides": (),
+    "datasets": (),
     "seeds": None,
     "from_studies": (),
     "shard": None,
@@ -84,6 +85,17 @@ def test_a_suite_s_rows_and_facts_are_those_of_its_file(capsys):
     assert lines(out, "cskt ")[0][-1] == str(len(suite.rows[0].variations(True)))
     show_suite("cskt_ablation", False, True)
     assert json.loads(capsys.readouterr().out)["name"] == "cskt_ablation"
+
+
+def test_of_twins_the_suite_shows_what_is_run_there_and_what_is_left_out(capsys):
+    shown = {}
+    for synthetic in (False, True):
+        show_suite("tbps_clip_strength", synthetic, False)
+        out = capsys.readouterr().out
+        shown[synthetic] = [lines(out, word)[0][1:] for word in ("datasets", "Back translation")]
+    assert [facts[0] for facts in shown.values()] == [["cuhk"], ["icfg"]]
+    assert [facts[1][-1] for facts in shown.values()] == ["2", "–"]
+    assert "left out on synthetic twins" in " ".join(shown[True][1])
 
 
 def test_each_cell_is_a_line_with_state_run_tests_and_time(planned, capsys):
