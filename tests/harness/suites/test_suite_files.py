@@ -39,10 +39,10 @@ def test_every_shipped_suite_expands_without_data(name, synthetic):
 
 @pytest.mark.parametrize("name", suite_names())
 def test_every_shipped_suite_took_less_than_half_an_hour_on_two_cores_as_it_is_now(name):
-    """`python -m benchmarks suite_times` measures it anew where a suite has other runs."""
-    suites = json.loads(MEASURED.read_text())["facts"]["suites"]
-    assert suites[name]["runs"] == len(expand(load_suite(name), synthetic=True).cells)
-    assert suites[name]["minutes"] <= 30
+    found = json.loads(MEASURED.read_text())["facts"]["suites"].get(name, {"runs": 0})
+    n_runs = len(expand(load_suite(name), synthetic=True).cells)
+    assert found["runs"] == n_runs, f"measure it anew: python -m benchmarks.suite_times {name}"
+    assert found["minutes"] <= 30
 
 
 def test_the_shipped_suites_are_those_demanded():
