@@ -26,6 +26,7 @@ from harness.clip.tiny import weights
 from harness.files import read_json
 from harness.listener import Listener
 from harness.pages.tables import DASH, count_text, row_interval
+from harness.pretrain.held_out import NAMES
 from harness.reporting.make import make_report
 from harness.reporting.published.settings import preset_of
 from harness.results.method_ranks import ranked, row_rank
@@ -97,7 +98,6 @@ REPORTS = {
 }
 # The figure of a report's first protocol that stands beside its table.
 FIGURES = {"order": "published-order-1.png"}
-HELD_OUT = ("t2i/R1", "t2i/R5", "t2i/mAP", "i2t/R1")
 PROTOCOLS = ("method", "protocol", "pairs", "R@1 [95 %]", "mAP [95 %]", "difference in R@1", "p")
 # Of the captions that steps were measured with: longer ones take another share of a step.
 MEASURED_LENGTH = "77"
@@ -236,7 +236,7 @@ def held_out_table() -> str:
     """Return what the tiny CLIP that `--synthetic` takes reaches on unseen pairs of its corpus, by kind of picture."""
     record = read_json(weights("web").with_suffix(".json"), of=dict)
     rows = [
-        (kind.replace("_", " "), *(f"{figures[name]:.1f}" for name in HELD_OUT))
+        (kind.replace("_", " "), *(f"{figures[name]:.1f}" for name in NAMES))
         for kind, figures in record["held_out"].items()
     ]
     return markdown(("pictures", "R@1", "R@5", "mAP", "R@1, image to text"), rows)

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,11 +23,10 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks.__main__ import RESULTS, write_table
+from benchmarks.__main__ import RESULTS, save, write_table
 from benchmarks.common import Claim, Outcome, claim, dated, outcome, with_earlier
 from harness.addresses import sqlite_url
 from harness.config.sections import RunConfig
-from harness.files import write_json
 from harness.method_parts.schedule import Progress
 from harness.run import run as run_module
 from harness.suites.cells import Cell, expand
@@ -36,7 +34,6 @@ from harness.suites.suite_files import load_suite, suite_names
 from harness.train.checkpoint import State
 from harness.train.loop import Training
 
-FILE = RESULTS / "suite_times.json"
 STEPS = 3  # of each run; the first is no measure of the others, where there are others
 CORES, MOST_MINUTES = 2, 30
 
@@ -100,16 +97,12 @@ def run(names: Sequence[str] = ()) -> Outcome:
     """Time each different run of some suites, or of all, once; two workers take those of each suite in turn."""
     suites = {name: expand(load_suite(name), synthetic=True).cells for name in names or suite_names()}
     configs = {_key(cell): _config(cell) for cells in suites.values() for cell in cells}
-    known: dict[str, Times] = {}
     facts: dict[str, dict[str, float]] = {}
     with _place() as folder, ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
-        timed = pool.map(partial(_timed, folder), configs.values())
+        timed = {key: pool.submit(_timed, folder, config) for key, config in configs.items()}
         for name, cells in suites.items():
-            for cell in cells:
-                if _key(cell) not in known:
-                    known[_key(cell)] = next(timed)
             seconds = [
-                known[_key(cell)].of_all(_config(cell).train.epochs, len(cell.tests)) for cell in cells
+                timed[_key(cell)].result().of_all(cell.config.train.epochs, len(cell.tests)) for cell in cells
             ]
             minutes = _of_workers(seconds) / 60
             facts[name] = {"runs": len(cells), "minutes": minutes, "longest_run_seconds": max(seconds)}
@@ -124,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("names", nargs="+", choices=suite_names(), metavar="SUITE")
     result = dated(run(parser.parse_args().names))
-    write_json(FILE, with_earlier(FILE, result, _judged, key="suites"))
+    save("suite_times", with_earlier(RESULTS / "suite_times.json", result, _judged, key="suites"))
     write_table()
 
 

@@ -14,7 +14,7 @@ from harness.pretrain.pairs import batch
 HELD_OUT = 1_000_003
 ALL = "all"
 _AT_ONCE = 250
-_NAMES = ("t2i/R1", "t2i/R5", "t2i/mAP", "i2t/R1")
+NAMES = ("t2i/R1", "t2i/R5", "t2i/mAP", "i2t/R1")
 Figures = dict[str, dict[str, float]]
 
 
@@ -59,4 +59,4 @@ def _embedded(clip: Clip, kind: str, n: int, seed: int) -> tuple[Tensor, Tensor]
 def _figures(image: Tensor, text: Tensor) -> dict[str, float]:
     labels = torch.arange(len(image))
     found = summarise_directions(rank_directions(image, text, labels, labels))
-    return {name: found[name] for name in _NAMES}
+    return {name: found[name] for name in NAMES}

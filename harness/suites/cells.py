@@ -167,7 +167,7 @@ def _check_extent(suite: Suite, synthetic: bool, n_seeds: int) -> None:
 
 def _n_seeds(suite: Suite, synthetic: bool, seeds: int | None) -> int:
     if seeds is None:
-        return (suite.synthetic_seeds if synthetic else None) or suite.seeds
+        return suite.seeds_run(synthetic)
     if not 1 <= seeds <= MOST_SEEDS:
         raise UsageError(f"A suite runs with 1 to {MOST_SEEDS} seeds, but got {seeds}.")
     return seeds

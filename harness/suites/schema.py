@@ -250,6 +250,10 @@ class Suite(_Part):
         """Return the datasets that each row runs on."""
         return (self.synthetic_datasets if synthetic else ()) or self.datasets
 
+    def seeds_run(self, synthetic: bool) -> int:
+        """Return with how many seeds each row runs."""
+        return (self.synthetic_seeds if synthetic else None) or self.seeds
+
     def settings(self, synthetic: bool) -> Settings:
         """Return the overrides of all rows by dotted key."""
         return self.set | self.synthetic_set if synthetic else self.set

@@ -26,10 +26,9 @@ def show_suite(name: str, synthetic: bool, as_json: bool) -> None:
     if as_json:
         print_json(suite.model_dump(mode="json"))
         return
-    seeds = (suite.synthetic_seeds if synthetic else None) or suite.seeds
     facts = {
         "datasets": ", ".join(suite.datasets_run(synthetic)),
-        "seeds": str(seeds),
+        "seeds": str(suite.seeds_run(synthetic)),
         "tested on": ", ".join(suite.evaluate) or "its own dataset",
         **(
             {"galleries": "; ".join(parse_gallery(text).words for text in suite.gallery)}
