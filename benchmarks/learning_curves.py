@@ -15,14 +15,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.__main__ import RESULTS, save, write_table
 from benchmarks.common import Claim, Outcome, claim, dated, outcome, with_earlier
 from benchmarks.tiny_lr_search import METHODS
-from harness.files import write_json
 
 PRESETS = ("tiny", "tiny_long")
 METRIC = "t2i/R1"
 COMMAND = "python -m benchmarks.learning_curves"
-RESULTS = Path(__file__).resolve().parent / "results"
 FAMILIES = {
     "Heads, and the last blocks": ("linear_probe", "clip_adapter", "side_network", "partial"),
     "Prompts and prefixes": ("coop", "prompt_only", "vpt", "ivlp", "maple", "prefix"),
@@ -145,7 +144,8 @@ def main() -> None:
     file = RESULTS / "learning_curves.json"
     base = result["facts"]["zero_shot"]
     result = with_earlier(file, result, lambda name, curves: judged(name, curves, base))
-    write_json(file, result)
+    save("learning_curves", result)
+    write_table()
     draw(result["facts"], RESULTS / "learning_curves.png")
 
 

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.__main__ import write_table
 from benchmarks.common import Claim, Outcome, claim, dated, outcome, with_earlier
 from harness.config.strict_yaml import read_yaml
 from harness.files import write_json, write_text
@@ -163,6 +164,8 @@ def main() -> None:
     file = (options.out or ROOT / "results") / "tiny_lr_search.json"
     write_presets(result, options.out or ROOT.parent / "methods")
     write_json(file, with_earlier(file, dated(result), lambda *found: [inside(*found)]))
+    if not options.out:
+        write_table()
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def show_jobs(jobs: Sequence[Mapping[str, str]]) -> None:
         table("in Slurm", slurm.COLUMNS, rows, text=("job", "state", "where"), leaving=("limit", "time"))
 
 
-def status_command(*words: str, taken: Sequence[str] = ()) -> str:
+def command_on_study(*words: str, taken: Sequence[str] = ()) -> str:
     """Return a command on the study, with those options of the one that was called whose names it has taken, too."""
     context = click.get_current_context()
     runs, storage = context.params["runs"], context.params["storage"]

@@ -35,7 +35,7 @@ class Trained:
     """
 
     def __init__(self, folder: RunFolder, *, device: str = "auto") -> None:
-        self.folder, self.record = folder, _finished(folder)
+        self.folder, self.record = folder, finished(folder)
         self.config: RunConfig = build_stored(self.record.config)
         self.engine = inference(self.config.train.precision, device)
         named = folder.backbone(self.config.backbone)
@@ -106,7 +106,8 @@ def load(run: str | Path, *, device: str = "auto") -> Trained:
     return Trained(find_run(str(run)), device=device)
 
 
-def _finished(folder: RunFolder) -> Record:
+def finished(folder: RunFolder) -> Record:
+    """Return the record of a finished run that has a model; raise `UsageError` that names what to do for another."""
     record = folder.read()
     if record is None:
         raise UsageError(f"{folder.path} holds no run record.")

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.config.sections import DatasetConfig
+from harness.config.sections import DatasetConfig, RunConfig
 from harness.data.loading import Split, open_test
 from harness.data.own_data import own_settings
 from harness.data.protocols.galleries import Gallery, check_fits, name_of_test, parse_test
@@ -15,11 +16,12 @@ from harness.datasets import DATASETS
 from harness.errors import DataError
 from harness.evaluate.encoder import evaluate
 from harness.images.reduced import reduced
-from harness.inference.model import Trained
+from harness.inference.model import Trained, finished
 from harness.listener import Listener
 from harness.metric_names import PROTOCOL_VERSION
 from harness.paths import runs_root
-from harness.record import RunFolder, find_run, queries_elsewhere, result_elsewhere
+from harness.presets.resolve import build_stored
+from harness.record import Record, RunFolder, find_run, queries_elsewhere, result_elsewhere
 from harness.run.earlier_runs import differences_in_test
 from harness.run.final_test import take_own_test, write_result
 from harness.run.import_checkpoint import tracked
@@ -43,7 +45,8 @@ def evaluate_run(
 ) -> list[Result]:
     """Test a finished run on each dataset's test split; a result that is there already is returned as it is.
 
-    It is there where annotation, test pictures and protocol are those that it is of; else it is made anew.
+    It is there where annotation, test pictures and protocol are those that it is of; else it is made anew. The model
+    is loaded for a result that is missing only, so that a run imported without its weights shows what it has.
 
     A run trained on a synthetic twin is tested on synthetic twins, and one trained on real data on real data.
 
@@ -60,12 +63,12 @@ def evaluate_run(
     listener = listener or Listener()
     asked = [(DATASETS.get(name).name, gallery) for name, gallery in map(parse_test, datasets)]
     folder = find_run(run, runs_root(runs).path)
-    trained = Trained(folder, device=device)
-    asked = asked or [(trained.config.dataset.name, None)]
+    tested = _Tested(folder, device)
+    asked = asked or [(tested.config.dataset.name, None)]
     tests = [(name, gallery) for name, own in asked for gallery in (galleries or (own,))]
     for gallery in (gallery for _, gallery in tests if gallery):
-        check_fits(gallery, trained.config.backbone.image_size)
-    return [_evaluate_one(trained, test, data_root, force, listener) for test in tests]
+        check_fits(gallery, tested.config.backbone.image_size)
+    return [_evaluate_one(tested, test, data_root, force, listener) for test in tests]
 
 
 def results_of(folder: RunFolder) -> list[Result]:
@@ -82,19 +85,37 @@ def transfer_data(own: DatasetConfig, dataset: str) -> DatasetConfig:
     return own.model_copy(update={"name": dataset, "val": "none", "train_on": "train", **training, **where})
 
 
+@dataclass
+class _Tested:
+    """A finished run; its model is loaded when it is first asked for."""
+
+    folder: RunFolder
+    device: str
+    record: Record = field(init=False)
+    config: RunConfig = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.record = finished(self.folder)
+        self.config = build_stored(self.record.config)
+
+    @cached_property
+    def model(self) -> Trained:
+        return Trained(self.folder, device=self.device)
+
+
 def _evaluate_one(
-    trained: Trained, test: tuple[str, Gallery | None], data_root: str | None, force: bool, listener: Listener
+    tested: _Tested, test: tuple[str, Gallery | None], data_root: str | None, force: bool, listener: Listener
 ) -> Result:
     dataset, gallery = test
     name = name_of_test(dataset, gallery)
-    config = transfer_data(trained.config.dataset, dataset)
+    config = transfer_data(tested.config.dataset, dataset)
     config = config.model_copy(update={"root": data_root or config.root})
     reading = read_dataset(config, listener, needed=["test"])
     reading.of("test").check_pictures(config.on_bad_image)
-    if gallery is None and trained.record.imported and dataset == trained.record.config["dataset"]["name"]:
-        return _own(trained, reading, force, listener)
-    file = trained.folder.file(result_elsewhere(name))
-    found = _found(trained.folder, file, listener) if os.path.lexists(file) and not force else None
+    if gallery is None and tested.record.imported and dataset == tested.record.config["dataset"]["name"]:
+        return _own(tested, reading, force, listener)
+    file = tested.folder.file(result_elsewhere(name))
+    found = _found(tested.folder, file, listener) if os.path.lexists(file) and not force else None
     if found is not None:
         if unlike := _differences(found, reading):
             listener.on_note(f"the result on {name} of {found['finished']} is made anew: {unlike}.")
@@ -104,20 +125,20 @@ def _evaluate_one(
             )
             return found
     split, opened = open_test(
-        reading, config, trained.config.backbone, trained.method.clip.tokenize, listener
+        reading, config, tested.config.backbone, tested.model.method.clip.tokenize, listener
     )
     if gallery is not None:
-        split = _with_gallery(split, gallery, trained)
+        split = _with_gallery(split, gallery, tested)
     listener.on_stage(f"testing on {name}")
-    evaluation, _ = evaluate(trained.encoder, split, detail=True)
-    result = write_result(trained.record, trained.folder, reading, evaluation, opened, gallery)
-    log_transfer(trained.record, trained.folder, result)
+    evaluation, _ = evaluate(tested.model.encoder, split, detail=True)
+    result = write_result(tested.record, tested.folder, reading, evaluation, opened, gallery)
+    log_transfer(tested.record, tested.folder, result)
     return result
 
 
-def _with_gallery(split: Split, gallery: Gallery, trained: Trained) -> Split:
+def _with_gallery(split: Split, gallery: Gallery, tested: _Tested) -> Split:
     """Return a test whose pictures are reduced."""
-    backbone = trained.config.backbone
+    backbone = tested.config.backbone
     assert backbone.interpolation is not None
     factors = [gallery.factor_of(image) for image in split.pairs.images]
     return replace(split, images=reduced(split.images, factors, backbone.interpolation))
@@ -147,14 +168,14 @@ def _differences(found: Result, reading: Reading) -> str:
     return "; ".join(parts)
 
 
-def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) -> Result:
+def _own(tested: _Tested, reading: Reading, force: bool, listener: Listener) -> Result:
     """Test an imported run on the dataset it was trained on, where that was not done when it was imported."""
-    record, folder = trained.record, trained.folder
+    record, folder = tested.record, tested.folder
     unlike = differences_in_test(record.fingerprint, record.pictures.get("test"), reading)
     if force or not record.metrics or unlike:
         if record.metrics and unlike:
             listener.on_note(f"the test of {record.name} is made anew: {unlike}.")
-        take_own_test(record, folder, trained.encoder, reading, trained.config, listener)
+        take_own_test(record, folder, tested.model.encoder, reading, tested.config, listener)
         folder.write(record)
         record.tracking = tracked(record, folder, folder.path.parent)
         folder.write(record)
@@ -162,7 +183,7 @@ def _own(trained: Trained, reading: Reading, force: bool, listener: Listener) ->
         listener.on_note(f"found the result of the import of {record.finished}: shown (--force repeats).")
     return {
         "run": record.name,
-        "dataset": trained.config.dataset.name,
+        "dataset": tested.config.dataset.name,
         "synthetic": record.synthetic,
         "fingerprint": record.fingerprint,
         "pictures": record.pictures["test"],

@@ -269,7 +269,7 @@ class CellJob(Job):
         if state.state != "done" or state.run is None:
             raise UsageError(
                 f"It starts from {name}, which failed: fix that, then run both by "
-                f"`harness suite retry {self.suite.suite}`."
+                "`harness suite retry` with the options of `suite run`."
             )
         return state.run
 

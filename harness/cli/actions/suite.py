@@ -13,7 +13,7 @@ from harness.cli.layout import paragraph, size, table
 from harness.cli.listings.studies import keep_studies
 from harness.cli.options import plain, print_json
 from harness.cli.progress import watching
-from harness.cli.slurm import asks_slurm, show_jobs, status_command, submit_study
+from harness.cli.slurm import asks_slurm, command_on_study, show_jobs, submit_study
 from harness.errors import UsageError, many, unknown
 from harness.files import write_text
 from harness.listener import Listener
@@ -32,7 +32,7 @@ from harness.suites.suite_files import load_suite
 from harness.sweep.show_study import best_preset, find_summary
 
 FAILED = 1
-# Options that say which cells a suite has, which `status` must be told as `run` was.
+# Options that say which cells a suite has, which `status` and `retry` must be told as `run` was.
 CELLS = ("synthetic", "overrides", "datasets", "seeds", "from_studies", "shard", "data_root")
 
 
@@ -54,7 +54,7 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     keep_studies(options["runs"], options["storage"])
     plan = _plan(expansion, options)
     if not options["as_json"]:
-        _show_counts(plan)
+        _show_counts(plan, options)
     report = _report(expansion.suite, plan, options, quiet)
     if options["as_json"]:
         print_json(plan.as_dict() | {"report": report})
@@ -65,7 +65,7 @@ def _submit(expansion: Expansion, options: dict[str, Any], retry: bool) -> int:
     """Submit the missing cells to Slurm; return the exit code."""
     plan, setup = _plan(expansion, options), setup_from(options, Listener())
     left = len(plan.cells) - plan.counts["done"] - (0 if retry else plan.counts["failed"])
-    look = status_command("suite", "status", options["suite"], taken=CELLS)
+    look = _command("status", options)
     return submit_study(queue_name(plan.suite, plan.synthetic), setup, options, left, look)
 
 
@@ -79,7 +79,7 @@ def show_plan(options: dict[str, Any]) -> None:
         return
     _show_cells(plan)
     _show_skipped(expansion, False)
-    _show_counts(plan)
+    _show_counts(plan, options)
     paragraph("", _needs(plan), indent=2)
     faults = (f"{dataset}: {line}" for dataset, lines in plan.faults.items() for line in lines)
     for line in (*detectable, *faults):
@@ -95,7 +95,7 @@ def show_status(options: dict[str, Any]) -> int:
         print_json(plan.as_dict() | {"slurm": jobs})
     else:
         _show_cells(plan)
-        _show_counts(plan)
+        _show_counts(plan, options)
         show_jobs(jobs)
     return FAILED if plan.counts["failed"] else 0
 
@@ -208,11 +208,16 @@ def _cell_row(cell: PlannedCell) -> list[str]:
     return [cell.name, state, cell.run or "–", ", ".join(cell.tests) or "–", time]
 
 
-def _show_counts(plan: SuitePlan) -> None:
+def _show_counts(plan: SuitePlan, options: dict[str, Any]) -> None:
     counts = ", ".join(f"{number} {state}" for state, number in plan.counts.items() if number)
     click.echo(f"{many(len(plan.cells), 'cell')}: {counts}")
     if plan.counts["failed"]:
-        click.echo(f"retry the failed cells by: harness suite retry {plain(plan.suite)}")
+        click.echo(plain(f"retry the failed cells by: {_command('retry', options)}"))
+
+
+def _command(name: str, options: dict[str, Any]) -> str:
+    """Return another command on the cells of this call."""
+    return command_on_study("suite", name, options["suite"], taken=CELLS)
 
 
 def _needs(plan: SuitePlan) -> str:

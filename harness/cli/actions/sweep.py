@@ -14,7 +14,7 @@ from harness.cli.listings.studies import keep_studies, plain_cell
 from harness.cli.options import plain, print_json
 from harness.cli.own_data import one_dataset
 from harness.cli.progress import watching
-from harness.cli.slurm import asks_slurm, show_jobs, status_command, submit_study
+from harness.cli.slurm import asks_slurm, command_on_study, show_jobs, submit_study
 from harness.cli.terminal import fault_lines, interval_line, metric_table
 from harness.config.sections import RunConfig
 from harness.errors import UsageError, many, unknown
@@ -63,7 +63,7 @@ def _submit(config: RunConfig, axes: list[Axis], search: Search, options: dict[s
     """Submit the sweep to Slurm; return the exit code."""
     setup = setup_from(options, Listener())
     study = called(config, axes, search, setup, options["study"])
-    return submit_study(study, setup, options, search.trials, status_command("sweep", "show", study))
+    return submit_study(study, setup, options, search.trials, command_on_study("sweep", "show", study))
 
 
 def _search_from(options: dict[str, Any], axes: list[Axis]) -> Search:

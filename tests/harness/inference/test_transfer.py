@@ -7,7 +7,7 @@ import pytest
 from pandas import DataFrame
 
 from harness.data.protocols.galleries import parse_gallery
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.evaluate.encoder import evaluate
 from harness.evaluate.intervals import METHOD
 from harness.files import read_json, write_json
@@ -15,7 +15,7 @@ from harness.images.reduced import reduce
 from harness.inference.transfer import evaluate_run, results_of
 from harness.listener import Listener
 from harness.metric_names import PROTOCOL_VERSION
-from harness.record import RunFolder, all_runs
+from harness.record import WEIGHTS, RunFolder, all_runs
 from harness.results.panels import dataset_facts, split_panels
 from harness.results.run_table import run_rows
 from harness.run.run import run
@@ -85,6 +85,19 @@ def test_what_is_there_is_shown_and_not_measured_again(folder, monkeypatch):
     assert result == results_of(folder)[0]
     assert len(notes.notes) == 1
     assert not [stage for stage in notes.stages if "cuhk" in stage]
+
+
+def test_a_run_that_came_without_its_weights_shows_the_results_it_has(world, twins, untracked, tmp_path):
+    made = RunFolder(tmp_path / run(world.quick(twins), runs=tmp_path).name)
+    again(made, "cuhk")
+    before = results_of(made)
+    made.file(WEIGHTS).unlink()
+    found, notes = again(made, "cuhk")
+    assert found == before
+    assert "shown, not repeated" in notes.notes[-1]
+    with pytest.raises(DataError, match="no weights here"):
+        again(made, "cuhk", force=True)
+    assert results_of(made) == before
 
 
 @pytest.mark.parametrize(

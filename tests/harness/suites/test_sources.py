@@ -98,7 +98,8 @@ def test_a_cell_whose_source_failed_says_so_and_both_are_retried(run_with):
     failed = {state.name: state.error for state in done.states() if state.state == "failed"}
     assert set(failed) == {"first/icfg/1", "second/icfg/1"}
     assert failed["second/icfg/1"]["message"] == (
-        "It starts from first/icfg/1, which failed: fix that, then run both by `harness suite retry small`."
+        "It starts from first/icfg/1, which failed: fix that, then run both by `harness suite retry` with the "
+        "options of `suite run`."
     )
     again = Runs()
     assert run_with(again, retry=True).counts()["done"] == 12
