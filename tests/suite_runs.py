@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from harness.config.values import content_hash
-from harness.record import Record, RunFolder
+from harness.record import Record, RunFolder, now
 
 TABLE = """
 title: A table
@@ -30,6 +30,8 @@ def finished(config, tags):
         backbone={"name": "tiny"},
         synthetic=True,
         seconds=10.0,
+        started=now(),
+        finished=now(),
         metrics={f"test/{config.dataset.name}/t2i/R1": 50.0},
         tags=tags,
     )

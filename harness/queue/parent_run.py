@@ -6,6 +6,7 @@ and is sent when the study is resumed by the same command.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.record import Record, RunFolder, trials_folder
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import FOLDER, KEY, is_here, lives, new_key
 from harness.track.patience import is_connection, reason, warn
+from harness.track.publish import may_be_sent, resend
 from harness.track.run_row import PARENT, RunRow
 from harness.track.tags import SEARCH
 
@@ -63,6 +65,11 @@ class StudyTracker:
         new = ids - self._adopted
         self._tell(lambda store: store.adopt(parent or str(self.run_id), new))
         self._adopted |= new
+
+    def send(self, record: Record, folder: RunFolder) -> None:
+        """Send a run of the study that did not arrive in MLflow, as one does not that ended while it was away."""
+        if not record.tracking.get("synced") and may_be_sent(record, folder):
+            self._tell(partial(resend, record, folder))
 
     def begin_trial(self, number: int, known: str | None, values: Mapping[str, Any]) -> str | None:
         """Open the MLflow run of a trial of several seeds, or resume a known one; return its id."""

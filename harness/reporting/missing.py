@@ -137,9 +137,18 @@ def _trains(name: str) -> bool:
 
 
 def unfinished_gaps(unfinished: "DataFrame") -> list[Gap]:
-    """Return a gap for each run that did not finish, with the command that resumes it."""
+    """Return a gap for each run that did not finish, with the command that resumes it.
+
+    MLflow has one that finished here and did not arrive whole as unfinished, too.
+    """
     found = []
     for row in unfinished.to_dict("records"):
+        if row["status"] == "finished":
+            what = (
+                f"The run {row['run']} is finished, but did not arrive whole in MLflow, and is not counted."
+            )
+            found.append(Gap(what, ("harness runs sync",)))
+            continue
         commands = (
             (shlex.join(["harness", "runs", "resume", row["run"]]),) if row["status"] in _RESUMABLE else ()
         )

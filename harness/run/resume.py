@@ -8,7 +8,7 @@ from harness.errors import HarnessError, UsageError, listed
 from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import build_stored
-from harness.record import Record, RunFolder, all_runs, all_trials, find_run, readable, warn
+from harness.record import Record, RunFolder, all_runs, all_trials, find_run, readable
 from harness.record.marks import read_marks
 from harness.run.run import run
 from harness.run.several_seeds import groups
@@ -16,7 +16,7 @@ from harness.track.mlflow_opening import opening, tracking_uri
 from harness.track.mlflow_store import STATES, Store
 from harness.track.own_runs import abandoned, earlier_groups, rows_by_key
 from harness.track.patience import is_connection, reason
-from harness.track.publish import group_marks, publish, publish_group
+from harness.track.publish import group_marks, may_be_sent, publish_group, resend
 from harness.track.run_row import PARENT, RunRow
 
 
@@ -58,20 +58,18 @@ def sync_runs(runs: str | Path | None = None, *, everything: bool = False) -> di
         there = rows_by_key(store.search("tags.`harness.identity` LIKE '%'"))
         sent, unsent, left = [], [], 0
         for folder, record in readable([*all_runs(root), *all_trials(root)]):
-            if record.status == "running" or read_marks(folder).archived or _is_damaged(folder):
+            if not may_be_sent(record, folder):
                 continue
             if not everything and _has_arrived(record, folder, there, store.place):
                 left += 1
                 continue
-            folder.write(record)  # One that was made before may repeat a secret, which is not sent.
             try:
-                record.tracking = publish(record, folder, store)
+                resend(record, folder, store)
             except Exception as error:
                 if isinstance(error, HarnessError) or is_connection(error):
                     raise
                 unsent.append(f"{record.name} ({type(error).__name__}: {reason(error)})")
                 continue
-            folder.write(record)
             sent.append(record.name)
         _sync_groups(root, store)
         lost = abandoned(store.search("attributes.status = 'RUNNING'"))
@@ -92,14 +90,6 @@ def _has_arrived(record: Record, folder: RunFolder, there: Mapping[str, list[Run
     if noted != record.tracking:
         record.tracking = noted
         folder.write(record)
-    return True
-
-
-def _is_damaged(folder: RunFolder) -> bool:
-    """Say whether a file of a run is damaged, which is named in a line: it must not be sent."""
-    if not (faults := folder.faults()):
-        return False
-    warn(folder.path, faults[0])
     return True
 
 

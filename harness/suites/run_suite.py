@@ -23,7 +23,7 @@ from harness.queue.queue import FrozenTrial, Queue, TrialState
 from harness.queue.work_loop import Job, Work, until, when_free
 from harness.queue.work_setup import WorkSetup
 from harness.queue.worker_lock import Presence
-from harness.record import Record, RunFolder
+from harness.record import Record, RunFolder, readable
 from harness.record.time_left import duration
 from harness.run.estimate import expected_seconds, finished_runs
 from harness.run.run import run
@@ -126,6 +126,7 @@ class SuiteRun(Work):
         status = "failed"
         try:
             run_workers(self, until(timeout))
+            self._send()
             status = "failed" if any(state.state == "failed" for state in self.states()) else "finished"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
@@ -134,6 +135,27 @@ class SuiteRun(Work):
             numbers = {f"cells/{state}": float(n) for state, n in self.counts().items()}
             self.tracker.log(0, numbers)
             self.tracker.close(status, {}, [])
+
+    def _send(self) -> None:
+        """Send the runs that did not arrive in MLflow, those of an earlier call too."""
+        cells = {stored_key(job.user_attrs[CELL]): job.user_attrs[CELL] for job in self.queue.jobs().values()}
+        runs = {state.run: cells[state.key] for state in self.states() if state.run is not None}
+        for folder, record in readable(RunFolder(self.setup.root / name) for name in runs):
+            if not record.tracking.get("synced"):
+                self.take_in(runs[folder.path.name], record, folder)
+
+    def marks(self, cell: Mapping[str, Any]) -> dict[str, str]:
+        """Return the tags that say which cell of the suite a run is."""
+        marks = marks_of(self.suite, cell["row"], self.rows)
+        if study := cell.get("study"):
+            marks |= {"harness.study": study, "harness.budget": str(self.budgets.get(study, "unknown"))}
+        return marks
+
+    def take_in(self, cell: Mapping[str, Any], record: Record, folder: RunFolder) -> None:
+        """Let MLflow have a cell's run, as a child of the suite where it is of no other."""
+        self.tracker.send(record, folder)
+        if record.tags == self.marks(cell):
+            self.tracker.adopt([record])
 
     def states(self) -> list[CellState]:
         """Return the state of each cell of this part, in the suite's order."""
@@ -241,9 +263,7 @@ class CellJob(Job):
         """Train and test, then test on the other datasets; note on the run which suite it belongs to."""
         work = self.suite
         config = self._config()
-        marks = marks_of(work.suite, self.cell["row"], work.rows)
-        if study := self.cell.get("study"):
-            marks |= {"harness.study": study, "harness.budget": str(work.budgets.get(study, "unknown"))}
+        marks = work.marks(self.cell)
         root, device = work.setup.root, work.setup.device
         common: dict[str, Any] = {"runs": root, "device": device, "listener": work.listener}
         record = run(config, tags=marks, **common)
@@ -252,8 +272,7 @@ class CellJob(Job):
         folder = RunFolder(root / record.name)
         record = folder.read() or record
         work.tracker.mark(record, folder, joined_marks(record.tags, marks))
-        if record.tags == marks:
-            work.tracker.adopt([record])
+        work.take_in(self.cell, record, folder)
         return record
 
     def _config(self) -> RunConfig:

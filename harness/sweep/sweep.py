@@ -259,11 +259,13 @@ class Sweep(Work):
         if not self.records:
             keep_tests(summary, self.folder)
         files = write_results(self.folder, summary, runs=None if self.root == runs_root().path else self.root)
-        if self.search.seeds == 1:
-            trials = all_trials(self.root, self.study.name)
-            self.tracker.adopt([record for _, record in readable(trials)])
+        trials = list(readable(all_trials(self.root, self.study.name)))
         if not self.queue.running():
+            for folder, record in trials:
+                self.tracker.send(record, folder)
             self.tracker.bury()
+        if self.search.seeds == 1:
+            self.tracker.adopt([record for _, record in trials])
         self.tracker.log(self.study.n_done, summary.numbers())
         self.tracker.close(status, summary.marks(), files)
         return summary

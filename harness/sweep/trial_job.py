@@ -130,8 +130,10 @@ class TrialJob(Job):
             epochs=self.listener.n_epochs + sum(known.selection.get("epochs", 0) for known in found),
             planned=self.search.seeds * self.trial.params.get("train.epochs", self.config.train.epochs),
         )
-        for name in begun:
-            discard_working_files(RunFolder(trials_folder(self.setup.root, self.study.name) / name))
+        for name, record in begun.items():
+            folder = RunFolder(trials_folder(self.setup.root, self.study.name) / name)
+            discard_working_files(folder)
+            self.tracker.send(record, folder)
         self.tracker.adopt(begun.values(), self.tracked)
         if self.tracked is not None:
             self.tracker.end_trial(self.tracked, status, values or {})

@@ -29,6 +29,7 @@ _LEFT_ALONE = 300.0
 # Files may take longer by their size: a link slower than this is as good as none.
 _BYTES_A_SECOND = 1e6
 _DOWNLOAD = 600.0
+_ATTEMPTS = 3
 # MLflow's own: it tries again for four minutes, and each try waits for two.
 # The address that MLflow would print at the end of a run has its password, and standard output may be JSON.
 _OWN = {
@@ -40,6 +41,9 @@ _LOGGERS = {"mlflow.store.db.utils": logging.CRITICAL, "urllib3.connectionpool":
 
 # How urllib3 says at the end of a long line what was the matter, and how SQLAlchemy does in the midst of several.
 _CAUSE = re.compile(r"Caused by \w+\(['\"](?P<http>.*?)['\"]\)|\(\w+\.(?:\w+\.)*\w+\) (?P<sql>.+)")
+
+# How SQLite, PostgreSQL and MySQL say that a row is there already; MLflow looks for it, then writes it.
+_OVERTAKEN = re.compile(r"UNIQUE constraint failed|duplicate key value|Duplicate entry")
 
 Result = TypeVar("Result")
 _spent: dict[str, float] = {}
@@ -166,7 +170,10 @@ def noted(error: Exception) -> str:
 
 
 class Client:
-    """MLflow's client, each of whose calls is `bounded`."""
+    """MLflow's client, each of whose calls is `bounded`, and repeated where another process was a moment quicker.
+
+    Runs that begin together note the same dataset: what one of them has written, the other finds the next time.
+    """
 
     def __init__(self, uri: str) -> None:
         for name, value in {**_OWN, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(math.ceil(patience()))}.items():
@@ -183,8 +190,19 @@ class Client:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
         return lambda *given, **named: bounded(
-            self._uri, partial(method, *given, **named), _more(name, given)
+            self._uri, partial(_unless_overtaken, partial(method, *given, **named)), _more(name, given)
         )
+
+
+def _unless_overtaken(work: Callable[[], Result]) -> Result:
+    """Return what work on a store returns; do it again where it failed because of a row written meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        except Exception as error:
+            if not _OVERTAKEN.search(str(error)):
+                raise
+    return work()
 
 
 def _more(name: str, given: tuple[Any, ...]) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.config.values import content_hash, flatten
 from harness.record import BOOTSTRAP, COMPRESSION, RECORD, TRANSFER, Record, RunFolder, queries_elsewhere
+from harness.record import warn as left_out
 from harness.record.marks import read_marks
 from harness.track.mlflow_store import Store
 from harness.track.own_runs import earlier_groups, marks, new_key
@@ -30,6 +31,22 @@ def publish(record: Record, folder: RunFolder, store: Store) -> dict[str, Any]:
     if folder.file(COMPRESSION).is_file():
         _log_file(store, run_id, folder, COMPRESSION)
     return {"synced": True, "run_id": run_id, "uri": store.place, "error": None}
+
+
+def may_be_sent(record: Record, folder: RunFolder) -> bool:
+    """Whether a run has ended, is not archived and is whole; one that is damaged is named in a line."""
+    if record.status == "running" or read_marks(folder).archived:
+        return False
+    if faults := folder.faults():
+        left_out(folder.path, faults[0])
+    return not faults
+
+
+def resend(record: Record, folder: RunFolder, store: Store) -> None:
+    """Publish a run and note that in its record, which may repeat a secret where it was made before: none is sent."""
+    folder.write(record)
+    record.tracking = publish(record, folder, store)
+    folder.write(record)
 
 
 def publish_intervals(record: Record, folder: RunFolder, store: Store | None) -> dict[str, Any]:

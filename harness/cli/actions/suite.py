@@ -11,7 +11,7 @@ from harness.cli.actions.report import check_report, show_made
 from harness.cli.actions.worker import setup_from
 from harness.cli.layout import paragraph, size, table
 from harness.cli.listings.studies import keep_studies
-from harness.cli.options import plain, print_json
+from harness.cli.options import plain, print_json, printed_command
 from harness.cli.progress import watching
 from harness.cli.slurm import asks_slurm, command_on_study, show_jobs, submit_study
 from harness.errors import UsageError, many, unknown
@@ -20,6 +20,7 @@ from harness.listener import Listener
 from harness.paths import runs_root
 from harness.presets.resolve import check_agreement
 from harness.queue.slurm import jobs_of
+from harness.record import RunFolder, readable
 from harness.reporting.make import make_report
 from harness.results.run_source import Source
 from harness.results.seeds.seed_lines import suite_lines
@@ -55,6 +56,7 @@ def execute(options: dict[str, Any], quiet: bool, retry: bool) -> int:
     plan = _plan(expansion, options)
     if not options["as_json"]:
         _show_counts(plan, options)
+    _show_unsent(plan, options)
     report = _report(expansion.suite, plan, options, quiet)
     if options["as_json"]:
         print_json(plan.as_dict() | {"report": report})
@@ -213,6 +215,19 @@ def _show_counts(plan: SuitePlan, options: dict[str, Any]) -> None:
     click.echo(f"{many(len(plan.cells), 'cell')}: {counts}")
     if plan.counts["failed"]:
         click.echo(plain(f"retry the failed cells by: {_command('retry', options)}"))
+
+
+def _show_unsent(plan: SuitePlan, options: dict[str, Any]) -> None:
+    """Say on standard error which runs a report cannot see."""
+    root = runs_root(options["runs"]).path
+    done = (RunFolder(root / cell.run) for cell in plan.cells if cell.state == "done" and cell.run)
+    unsent = [record.name for _, record in readable(done) if not record.tracking.get("synced")]
+    if unsent:
+        sync = printed_command("runs", "sync", runs=options["runs"])
+        runs = many(len(unsent), "run")
+        click.echo(
+            plain(f"MLflow has not got {runs} of these cells, which reports leave out: {sync}"), err=True
+        )
 
 
 def _command(name: str, options: dict[str, Any]) -> str:

@@ -98,6 +98,22 @@ def test_runs_that_arrived_become_children_once(track, experiment, fake, monkeyp
     assert run_of(experiment, tracker.run_id).data.tags[PARENT] == child
 
 
+def test_a_run_that_did_not_arrive_is_sent_once_it_has_ended_and_is_whole(track, experiment, fake):
+    tracker = track(Queue())
+    record, arrays = fake.record("cskt", "icfg", 40, seed=7)
+    folder = RunFolder(experiment.runs / record.name)
+    folder.write_queries(arrays)
+    for status, sent in {"running": False, "finished": True}.items():
+        record.status = status
+        folder.write(record)
+        tracker.send(record, folder)
+        assert bool(folder.read().tracking.get("synced")) is sent
+    first = record.tracking["run_id"]
+    assert run_of(experiment, first).info.status == "FINISHED"
+    tracker.send(record, folder)
+    assert record.tracking["run_id"] == first
+
+
 def test_a_trial_of_several_seeds_is_a_run_of_its_own_and_taken_up_where_it_is_known(track, experiment):
     tracker = track(Queue(), params={"space": 1})
     opened = tracker.begin_trial(3, None, {"method.lr": 0.1})

@@ -256,9 +256,13 @@ def test_gaps_survive_their_file_and_point_to_the_chosen_place(tmp_path):
 
 def test_only_runs_that_can_go_on_get_a_resume_command():
     rows = [{"run": "a b", "status": "interrupted"}, {"run": "c", "status": "running"}]
-    first, second = unfinished_gaps(DataFrame(rows))
+    first, second, third = unfinished_gaps(DataFrame([*rows, {"run": "d", "status": "finished"}]))
     assert first.commands == ("harness runs resume 'a b'",)
     assert second.commands == ()
+    assert third == Gap(
+        "The run d is finished, but did not arrive whole in MLflow, and is not counted.",
+        ("harness runs sync",),
+    )
 
 
 @pytest.mark.slow

@@ -1,11 +1,18 @@
 """Whole records, results on other datasets, files and groups of seeds, sent to a store."""
 
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import pytest
+from mlflow.store.tracking import sqlalchemy_store
 
 from harness.evaluate.intervals import METHOD
 from harness.files import write_json
 from harness.metric_names import PROTOCOL_VERSION
 from harness.record import BOOTSTRAP, COMPRESSION, HISTORY, RunFolder
+from harness.track.patience import _unless_overtaken
 from harness.track.publish import (
     _group_metrics,
     log_result_file,
@@ -55,6 +62,37 @@ def test_a_record_arrives_with_its_epochs_and_where_it_went(experiment, sent):
         {"epoch": 2, "train/loss": 1.0},
     ]
     assert {"record.json", "queries.npz"} <= files(experiment, run.id)
+
+
+def test_runs_that_note_the_same_dataset_at_the_same_moment_both_arrive(experiment, fake, monkeypatch):
+    made = [fake.record("cskt", DATASET, 40, seed=seed, fingerprint="of both")[0] for seed in (1, 2)]
+    run_ids = [experiment.open(one.name, {}, {}) for one in made]
+    together, waiting = threading.Barrier(2, timeout=60), iter(range(2))
+
+    def uuid4():
+        """Wait until both have looked for the dataset, found none, and are about to write it."""
+        if next(waiting, None) is not None:
+            together.wait()
+        return uuid.uuid4()
+
+    monkeypatch.setattr(sqlalchemy_store, "uuid", SimpleNamespace(uuid4=uuid4))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(experiment._dataset, run_ids, made))
+    inputs = [experiment.client.get_run(run_id).inputs.dataset_inputs for run_id in run_ids]
+    assert [one.dataset.digest for (one,) in inputs] == ["of both"] * 2
+
+
+def test_an_error_of_what_was_asked_is_not_tried_again():
+    for text, times in {"UNIQUE constraint failed: datasets.name": 3, "no such run": 1}.items():
+        calls = []
+
+        def work(text=text, calls=calls):
+            calls.append(text)
+            raise ValueError(text)
+
+        with pytest.raises(ValueError, match=text):
+            _unless_overtaken(work)
+        assert len(calls) == times
 
 
 def test_the_chosen_epoch_and_its_validation_are_metrics_beside_the_last_epochs(experiment, fake, tmp_path):

@@ -28,6 +28,8 @@ def test_the_command_runs_plans_tells_and_retries(untracked, monkeypatch, table,
     assert ran.return_value == 1
     assert "8 cells: 7 done, 1 failed" in ran.output
     assert f"retry the failed cells by: harness suite retry {table} --synthetic\n" in ran.output
+    assert "MLflow has not got 7 runs of these cells" in ran.stderr
+    assert "harness runs sync" in ran.stderr
     status = invoke("suite", "status", table, "--synthetic")
     assert status.return_value == 1
     assert "failed: ValueError: no memory" in status.output
