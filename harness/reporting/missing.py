@@ -10,7 +10,6 @@ from harness.data.protocols.galleries import parse_test
 from harness.datasets import DATASETS, is_test_only
 from harness.errors import many
 from harness.files import read_json, write_json
-from harness.methods import METHODS
 from harness.pages.tables import Table
 from harness.registry.set_names import split_sets
 from harness.reports import Gap
@@ -25,6 +24,8 @@ _RESUMABLE = ("interrupted", "failed")
 
 def _baselines(trained: bool) -> list[str]:
     """Return the methods that no comparison should lack: the untrained ones, or the trained ones."""
+    from harness.methods import METHODS  # PyTorch, for which who reads tables alone need not wait
+
     return [method.name for method in METHODS.usable() if method.baseline and method.trained == trained]
 
 

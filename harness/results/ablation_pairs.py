@@ -8,9 +8,7 @@ from harness.config.fields import is_free
 from harness.config.values import flatten
 from harness.errors import HarnessError
 from harness.evaluate.paired_difference import holm
-from harness.methods import METHODS
 from harness.presets.keys import config_keys
-from harness.presets.resolve import resolve
 from harness.results.labels import settings as settings_of
 from harness.results.labels import tuned
 from harness.results.panels import Panel
@@ -83,6 +81,9 @@ def _all_settings(row: Row) -> Row:
 
 def _installed(row: Row) -> tuple[set[str], Row]:
     """Return a method's keys that cannot change a result, and its defaults; nothing of one that is not installed."""
+    from harness.methods import METHODS
+    from harness.presets.resolve import resolve
+
     try:
         fields = config_keys(METHODS.get(row["method"])).items()
         config = resolve(row["method"], row["trained_on"], synthetic=bool(row["synthetic"]))

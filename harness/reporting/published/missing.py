@@ -6,7 +6,6 @@ from typing import Any
 
 from harness.datasets import DATASETS
 from harness.errors import listed, many
-from harness.methods import METHODS
 from harness.metric_names import METRICS
 from harness.pages.escaping import visible
 from harness.pages.tables import DASH
@@ -118,6 +117,8 @@ def _run_command(row: Row) -> str:
 
 
 def _commands(row: Row) -> list[str]:
+    from harness.methods import METHODS
+
     if row["counterpart"] not in METHODS.names() or row["tested_on"] not in DATASETS.names():
         return []
     trained_on = row["trained_on"] or row["tested_on"]

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.config.identity import free_keys, later_defaults
 from harness.config.sections import RunConfig
 from harness.config.values import flatten
 from harness.errors import HarnessError
-from harness.methods import METHODS
 from harness.presets.preset_files import own_presets
-from harness.presets.resolve import override, resolve
+
+if TYPE_CHECKING:
+    from harness.methods import Method
 
 RELEASED = "released"
 SHARE = "dataset.few_shot"
@@ -31,6 +32,8 @@ def changes(row: Row, published: Row) -> dict[str, str]:
     """Return the settings in which a result differs from those that a published row names, else as above."""
     presets, settings = tuple(published.get("presets") or ()), published.get("set") or {}
     if presets or settings:
+        from harness.presets.resolve import override
+
         overrides = tuple(override(key, value) for key, value in settings.items())
         return _departures(row, presets, overrides, bool(row["synthetic"]))
     return changed_settings(row)
@@ -69,7 +72,7 @@ def preset_of(row: Row, *, plain: bool = False) -> tuple[str, dict[str, str]]:
     The preset's name is "" for a method without presets of its own, and of one that is not installed. Where a preset
     says what holds without one, it is named, unless a `plain` name is asked for.
     """
-    method = METHODS.find(row["method"])
+    method = _method(row["method"])
     if method is None:
         return "", {}
     own = [name for name in own_presets(method) if name != RELEASED]
@@ -102,8 +105,15 @@ def plain_model(name: str) -> str:
 
 def has_released(method: str) -> bool:
     """Say whether a method has a preset that repeats the authors' released code."""
-    found = METHODS.find(method)
+    found = _method(method)
     return found is not None and RELEASED in own_presets(found)
+
+
+def _method(name: str) -> "type[Method] | None":
+    """Return a method that is installed; only for that is PyTorch loaded, which many reports' pages do without."""
+    from harness.methods import METHODS
+
+    return METHODS.find(name)
 
 
 def _departures(
@@ -122,6 +132,8 @@ def _departures(
 def _settings(
     method: str, dataset: str, presets: tuple[str, ...], overrides: tuple[str, ...], synthetic: bool
 ) -> dict[str, str]:
+    from harness.presets.resolve import resolve
+
     config = resolve(method, dataset, synthetic=synthetic, presets=presets, overrides=overrides)
     values = flatten(config.model_dump(mode="json"))
     free = free_keys(RunConfig) | free_keys(type(config.method), "method.")
