@@ -69,15 +69,10 @@ def twins(world, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def untracked(monkeypatch) -> None:
+def untracked(world) -> Iterator[None]:
     """Replace MLflow by nothing: for tests that are about the run itself."""
-    from harness.track import mlflow_store
-
-    monkeypatch.setattr(mlflow_store.Store, "__init__", _refuse)
-
-
-def _refuse(self, *arguments, **options) -> None:
-    raise ConnectionError("no store in this test")
+    with world.untracked():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,17 @@
 """A small world for tests of whole runs: a twin of few persons, and configs that finish in a second or two."""
 
 import shutil
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from harness.config.sections import RunConfig
 from harness.datasets import DATASETS
 from harness.presets.resolve import resolve
+from harness.track import mlflow_store
 
 IDENTITIES = {"icfg": 30, "cuhk": 36, "rstp": 36, "ufine": 30, "ufine3c": 8}
 # A small model, a quarter of the pixels and few steps: most tests are about the run, and not about what it learns.
@@ -24,6 +28,18 @@ QUICK = (
 def without_epochs() -> list[str]:
     """Return the quick settings for who chooses the number of epochs."""
     return [text for text in QUICK if not text.startswith("train.epochs")]
+
+
+@contextmanager
+def untracked():
+    """Replace MLflow by nothing, also for what the tests of a module share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlflow_store.Store, "__init__", _refuse)
+        yield
+
+
+def _refuse(self, *arguments, **options):
+    raise ConnectionError("no store in this test")
 
 
 def make_twins(root: Path, names: tuple[str, ...] = ("icfg",)) -> Path:

@@ -37,15 +37,24 @@ QUICK = [("cskt", "fp32"), ("linear_probe", "bf16")]
 
 
 @pytest.fixture(
+    scope="module",
     params=[
         pytest.param(pair, marks=() if pair in QUICK else pytest.mark.slow, id="-".join(pair))
         for pair in product(METHODS_SEEN, ROUNDING)
-    ]
+    ],
 )
-def trained(request, world, twins, tmp_path, untracked):
+def finished(request, world, twins, tmp_path_factory):
+    """Return the folder of a run of each kind, which no test changes."""
     method, precision = request.param
     config = world.quick(twins, method, "icfg", f"train.precision={precision}", "backbone.pretrained=shapes")
-    return Trained(RunFolder(tmp_path / run(config, runs=tmp_path).name), device="cpu")
+    root = tmp_path_factory.mktemp("finished")
+    with world.untracked():
+        return RunFolder(root / run(config, runs=root).name)
+
+
+@pytest.fixture
+def trained(finished):
+    return Trained(finished, device="cpu")
 
 
 @pytest.fixture

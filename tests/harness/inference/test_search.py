@@ -26,13 +26,8 @@ HOSTILE = '<img src=x onerror=alert(1)>"\x1b[31m.jpg'
 @pytest.fixture(scope="module")
 def trained(world, twins, tmp_path_factory):
     """A quick run, as a model."""
-    from harness.track import mlflow_store
-
     root = tmp_path_factory.mktemp("searched")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            mlflow_store.Store, "__init__", lambda *a, **k: (_ for _ in ()).throw(ConnectionError())
-        )
+    with pytest.MonkeyPatch.context() as patch, world.untracked():
         patch.setenv("HARNESS_CACHE", str(root / "cache"))
         run(world.quick(twins), runs=root)
     return Trained(all_runs(root)[0])

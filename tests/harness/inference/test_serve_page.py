@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from harness.inference.serve_page import PAGE, SCRIPT
-from harness.track import mlflow_store
 
 ROOT = Path(__file__).resolve().parents[3]
 TAB, ENTER, ESCAPE = ("Tab", "Tab", 9), ("Enter", "Enter", 13), ("Escape", "Escape", 27)
@@ -36,14 +35,10 @@ def driver():
 
 
 @pytest.fixture
-def served(world, twins, tmp_path, monkeypatch):
+def served(world, twins, tmp_path, untracked):
     """The command itself on two quick runs, its process and its address."""
     from harness.run.run import run
 
-    def refuse(self, *arguments, **options):
-        raise ConnectionError("no store in this test")
-
-    monkeypatch.setattr(mlflow_store.Store, "__init__", refuse)
     names = [
         run(world.quick(twins, method), runs=tmp_path / "runs").name
         for method in ("linear_probe", "zero_shot")
