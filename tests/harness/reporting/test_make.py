@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -243,6 +245,20 @@ def test_without_a_name_the_reports_are_listed_with_what_they_take(capsys):
     assert all(name in done.stdout for name in NAMES)
     listed = json.loads(CliRunner().invoke(cli, ["report", "--json"], standalone_mode=False).stdout)
     assert {"report": "compare", "takes": ["run", "run"]}.items() <= listed[NAMES.index("compare")].items()
+
+
+def test_the_pages_of_tables_do_not_wait_for_pytorch():
+    names = [*PANELS, "sweep", "compare"]
+    code = (
+        f"import sys, importlib; [importlib.import_module(f'harness.reports.{{name}}') for name in {names}]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False"]
 
 
 def test_gaps_survive_their_file_and_point_to_the_chosen_place(tmp_path):
