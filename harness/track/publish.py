@@ -80,7 +80,7 @@ def log_result_file(record: Record, folder: RunFolder, name: str) -> bool:
 def _added(
     record: Record, folder: RunFolder, what: str, send: Callable[[Store, str, RunFolder], None]
 ) -> bool:
-    """Add something to the MLflow run of a run that was sent whole; the next sync sends it of any other."""
+    """Add something to the MLflow run of a run that was sent whole; where that fails, it counts as not sent."""
     run_id = record.tracking.get("run_id")
     if not record.tracking.get("synced") or run_id is None:
         return False
@@ -88,6 +88,8 @@ def _added(
         send(Store(folder.path.parent), run_id, folder)
     except Exception as error:
         warn(log, error, "MLflow did not take %s: %s", what, reason(error))
+        record.tracking = {**record.tracking, "synced": False, "error": f"{what} did not arrive"}
+        folder.write(record)
         return False
     return True
 

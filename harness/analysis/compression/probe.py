@@ -189,7 +189,7 @@ def _write(trained: Trained, result: Result, listener: Listener) -> Result:
 
 def _published(trained: Trained, result: Result, listener: Listener) -> Result:
     if not log_result_file(trained.record, trained.folder, COMPRESSION):
-        listener.on_note("MLflow did not take the result: `harness runs sync --all` sends it with its run.")
+        listener.on_note("MLflow did not take the result: `harness runs sync` sends it with its run.")
     return result
 
 

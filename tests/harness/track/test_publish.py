@@ -136,8 +136,16 @@ def test_a_result_on_another_dataset_joins_the_run_with_the_ends_of_its_interval
 
 def test_what_was_never_sent_and_what_is_missing_is_told_by_a_false(experiment, sent, caplog):
     made, folder = sent
+    whole = made.tracking
     assert not log_transfer(made, folder, transfer("rstp"))
+    assert folder.read().tracking["error"] == "the result on rstp did not arrive"
+    made.tracking = whole
     assert not log_result_file(made, folder, COMPRESSION)
+    assert folder.read().tracking == {
+        **whole,
+        "synced": False,
+        "error": f"{COMPRESSION} of {made.name} did not arrive",
+    }
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 2
     made.tracking = {"synced": False}
     assert not log_transfer(made, folder, transfer())
