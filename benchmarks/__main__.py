@@ -21,7 +21,7 @@ START, END = "<!-- results -->", "<!-- end of results -->"
 def names() -> list[str]:
     """Return the benchmarks found beside this file, apart from the long ones."""
     own = {"tiny_lr_search", "__main__", "__init__", "common", "simulated_results", "earlier_intervals"}
-    own |= {"mutants", "mutant_copy", "mutations", "learning_curves"}
+    own |= {"mutants", "mutant_copy", "mutations", "learning_curves", "made_again"}
     return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in own | LONG)
 
 

@@ -8,8 +8,8 @@
 A result that no finished run gives is no row, nor is one whose settings are not those of a preset, and a twin without
 runs keeps the table that it has: nothing is typed by hand. `--reports` makes reports, all or those of the named tables,
 and takes columns of their tables, `--protocols` that of other protocols, from runs of their suites alone;
-`--static` counts all methods on two CLIPs without weights instead, and says what the tiny CLIP learned. Ranks,
-intervals and costs are those of `harness report leaderboard` and `parameter_efficiency`.
+`--static` counts all methods on two CLIPs without weights instead, says what the tiny CLIP learned, and what runs reach
+that were made again. Ranks, intervals and costs are those of `harness report leaderboard` and `parameter_efficiency`.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import made_again
 from harness.cli.actions.methods import COUNTED, counted, describe_all
 from harness.clip.tiny import weights
 from harness.files import read_json
@@ -229,7 +230,8 @@ def static_tables() -> dict[str, str]:
     for name, size in STATIC.items():
         rows = [counted(row) for row in describe_all(name, size, Listener()) if "refused" not in row]
         found[name] = markdown(COUNTED, [(f"`{first}`", *rest) for first, *rest in rows])
-    return found | {"held-out": held_out_table()}
+    again = markdown(made_again.HEAD, made_again.made_again())
+    return found | {"held-out": held_out_table(), "again": again}
 
 
 def held_out_table() -> str:

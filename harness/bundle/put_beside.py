@@ -77,7 +77,7 @@ def import_bundle(path: str | Path, runs: str | Path | None = None) -> Imported:
             folder = RunFolder(work / RUNS / entry.name)
             here = RunFolder(root / entry.name)
             if here.is_begun():
-                found.twice.append(_compared(here, folder))
+                found.twice.append(compared(here, folder))
             else:
                 _mark(folder, mark)
                 found.put.append(entry.name)
@@ -119,7 +119,7 @@ def _move(source: Path, root: Path, names: list[str]) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _compared(here: RunFolder, there: RunFolder) -> Twice:
+def compared(here: RunFolder, there: RunFolder) -> Twice:
     """Return how a run that is here already compares with that of the same name in a bundle."""
     records = [folder.glance(tell=lambda file, why: None) for folder in (here, there)]
     values = [None if record is None else _first(record) for record in records]

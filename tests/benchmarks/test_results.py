@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from harness.reports.published_order import PublishedOrder
 
+from benchmarks.made_again import made_again
 from benchmarks.results_tables import read_table
 from harness.bundle import import_bundle, verify_bundle
+from harness.pages.tables import DASH
 from harness.results.run_source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +58,13 @@ def test_what_the_tiny_clip_learned_is_what_its_record_says():
         for kind, found in record["held_out"].items()
     }
     assert record["command"] in (ROOT / "RESULTS.md").read_text()
+
+
+def test_what_runs_reach_that_were_made_again_is_what_both_bundles_say():
+    rows = made_again()
+    assert [tuple(cells) for cells in cells_of("again")] == rows
+    assert len(rows) == 22
+    assert {row[0] for row in rows if row[-1] == DASH} == {"`zero_shot`"}
 
 
 @pytest.mark.parametrize("twin", TWINS)
@@ -139,6 +148,7 @@ def _interval(one, name):
         *((twin, n) for twin, (_, n) in TWINS.items()),
         ("protocols", 51),
         ("few_shot", 21),
+        ("parameter_efficiency", 22),
         *((file, n) for file, _, n, _ in ABLATIONS.values()),
     ],
 )
