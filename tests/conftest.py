@@ -13,6 +13,10 @@ import pytest
 from harness.pages.theme import STYLE
 
 
+# What libraries and test files make when they are imported stays, so nothing is looked for until all are there.
+gc.disable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Put the files with slow tests first, each whole: a worker that takes one last would keep the others waiting."""
@@ -24,6 +28,7 @@ def pytest_collection_finish(session):
     """Spare the collector what stays to the end anyway: libraries and tests, which it would look through each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
