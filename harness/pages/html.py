@@ -75,6 +75,7 @@ thead th { border-bottom: 1px solid #262626; font-weight: 600; }
 .panel { border-left: 4px solid #0072B2; padding: .1rem 1rem; margin: 2.2rem 0 .8rem; background: #f4f8fb; }
 .panel h3 { margin: .5rem 0; }
 .output_png { overflow-x: auto; }
+@media (max-width: 1100px) { th, td { padding: .28rem .36rem; } td:first-child { min-width: 6rem; } }
 @media (max-width: 700px) { .output_png img { max-width: none; width: 44rem; } main { padding: 1rem .8rem 3rem; } }
 @media print {
   .toggle, nav { display: none; }
