@@ -12,7 +12,6 @@ import pytest
 
 from harness.pages.theme import STYLE
 
-
 # What libraries and test files make when they are imported stays, so nothing is looked for until all are there.
 gc.disable()
 
