@@ -109,7 +109,7 @@ def test_what_is_damaged_is_not_sent(tmp_path, monkeypatch, caplog):
     sent = []
     store = SimpleNamespace(place="here", search=lambda query: [])
     monkeypatch.setattr("harness.run.resume.Store", lambda root: store)
-    monkeypatch.setattr("harness.run.resume.publish", lambda record, *more: sent.append(record.name) or {})
+    monkeypatch.setattr("harness.run.resume.resend", lambda record, *more: sent.append(record.name))
     broken, flipped, whole = (make(tmp_path, name) for name in ("cskt", "irra", "coop"))
     spoil(broken, "cut")
     flip(flipped.file(HISTORY))

@@ -44,13 +44,17 @@ class Tracker:
     key = "the study's"
 
     def __init__(self):
-        self.adopted, self.ended = [], []
+        self.sent, self.adopted, self.ended = [], [], []
 
     def begin_trial(self, number, known, values):
         return f"run-of-{number}"
 
     def end_trial(self, run_id, status, values):
         self.ended.append((run_id, status, values))
+
+    def send(self, record, folder):
+        assert folder.path.name == record.name
+        self.sent.append(record.name)
 
     def adopt(self, records, parent=None):
         self.adopted.append(([record.name for record in records], parent))
@@ -109,6 +113,7 @@ def test_a_run_with_the_trial_s_values_ends_it_with_its_score(make, config, tmp_
         "a run that was there already took its time when it was made"
     )
     (name,) = job.trial.facts["runs"]
+    assert job.tracker.sent == [name]
     assert job.tracker.adopted == [([name], None)]
     assert not (trials_folder(tmp_path, "mine") / name / "checkpoint.pt").exists()
     assert job.tracker.ended == []

@@ -317,16 +317,16 @@ def test_whether_a_run_is_there_is_not_said_of_a_store_that_is_away(root, monkey
 
 def test_a_run_that_the_store_does_not_take_is_named_and_the_others_are_sent(fake, root, monkeypatch):
     (bad, _), (good, _) = (begun(fake, root, seed) for seed in (1, 2))
-    real = resume.publish
+    real = resume.resend
 
     def refuse_one(record, folder, store):
         return 1 / 0 if record.name == bad.name else real(record, folder, store)
 
-    monkeypatch.setattr(resume, "publish", refuse_one)
+    monkeypatch.setattr(resume, "resend", refuse_one)
     with pytest.raises(
         UsageError, match=rf"does not take {bad.name} \(ZeroDivisionError: .*; 1 sent, 0 there"
     ):
         sync_runs(root)
     assert [row.name for row in tracked(root)] == [good.name]
-    monkeypatch.setattr(resume, "publish", real)
+    monkeypatch.setattr(resume, "resend", real)
     assert sync_runs(root)["sent"] == [bad.name]

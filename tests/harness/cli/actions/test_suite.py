@@ -52,7 +52,10 @@ def plan_of(cells, **changes):
 
 @pytest.fixture
 def planned(monkeypatch):
-    """Return a function that lets every plan be one of these cells."""
+    """Return a function that lets every plan be one of these cells; no command was called, so its options are none."""
+    monkeypatch.setattr(
+        suite_module, "command_on_study", lambda *words, taken: " ".join(["harness", *map(str, words)])
+    )
 
     def be(*cells, **changes):
         monkeypatch.setattr(suite_module, "make_suite_plan", lambda *a: plan_of(cells, **changes))
@@ -111,6 +114,7 @@ def test_each_cell_is_a_line_with_state_run_tests_and_time(planned, capsys):
     assert "\x1b" not in out
     assert "second line" not in out
     assert "3 cells: 1 done, 1 failed, 1 waiting" in out
+    assert "retry the failed cells by: harness suite retry main_results" in out
     assert "2.5 min" in out
     assert "2.5 MB" in out
     assert "3.0 GB" in out
