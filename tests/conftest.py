@@ -12,8 +12,10 @@ import pytest
 
 from harness.pages.theme import STYLE
 
-# What libraries and test files make when they are imported stays, so nothing is looked for until all are there.
-gc.disable()
+
+def pytest_collectstart(collector):
+    """Look for nothing to collect until all is imported: what libraries and test files make there stays."""
+    gc.disable()
 
 
 @pytest.hookimpl(tryfirst=True)
