@@ -6,14 +6,15 @@ The suite `parameter_efficiency` was run after the runs that lie beside RESULTS,
 import tempfile
 from pathlib import Path
 
+from benchmarks.__main__ import RESULTS
 from harness.bundle.figures import run_folders
 from harness.bundle.layout import RUNS
 from harness.bundle.put_beside import Twice, compared
 from harness.bundle.zips import unpack
+from harness.pages.cost_text import points_text
 from harness.pages.tables import DASH
 from harness.record import RunFolder
 
-RESULTS = Path(__file__).resolve().parent / "results"
 AGAIN, BEFORE = "parameter_efficiency", ("icfg", "cuhk")
 HEAD = ("method", "trained on", "seed", "R@1", "R@1 again", "difference", "same ranks", "first epoch's loss")
 
@@ -44,11 +45,7 @@ def _cells(again: RunFolder, before: RunFolder, found: Twice) -> tuple[str, ...]
         str(record.config["seed"]),
         f"{found.there:.1f}",
         f"{found.here:.1f}",
-        _signed(found.here - found.there),
+        points_text(found.here - found.there),
         f"{100 * found.queries:.1f} %",
-        _signed(losses[0] / losses[1] - 1, "e") if losses else DASH,
+        f"{losses[0] / losses[1] - 1:+.1e}".replace("-", "−") if losses else DASH,
     )
-
-
-def _signed(value: float, kind: str = "f") -> str:
-    return "0" if value == 0 else f"{value:+.1{kind}}".replace("-", "−")
